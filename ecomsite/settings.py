@@ -1,0 +1,203 @@
+"""Settings, from the environment, checked at start."""
+
+import os
+import secrets
+from pathlib import Path
+
+import dj_database_url
+from celery.schedules import crontab
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+
+from ecomsite import embedded
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# All state of this installation: database, queue, checkpoints, logs.
+VITRINE_HOME = Path(os.environ.get("VITRINE_HOME", BASE_DIR / "var")).resolve()
+# Checkpoint folders; several hosts may share it.
+VITRINE_CHECKPOINTS = Path(os.environ.get("VITRINE_CHECKPOINTS", VITRINE_HOME / "checkpoints")).resolve()
+# A Hugging Face folder or name of a BERT; empty: the packaged MiniLM.
+VITRINE_ENCODER = os.environ.get("VITRINE_ENCODER", "")
+# Label in the console's header: LIVE, STAGING or DEMO.
+VITRINE_ENVIRONMENT = os.environ.get("VITRINE_ENVIRONMENT", "LIVE")
+
+
+def _flag(name: str, default: bool = False) -> bool:
+    value = os.environ.get(name, "1" if default else "0").lower()
+    if value not in ("0", "1", "true", "false", "yes", "no", "on", "off"):
+        raise ImproperlyConfigured(f"{name}={value!r} is neither on nor off")
+    return value in ("1", "true", "yes", "on")
+
+
+def _secret_key() -> str:
+    """From the environment, else made once and kept below VITRINE_HOME."""
+    if key := os.environ.get("SECRET_KEY"):
+        return key
+    path = VITRINE_HOME / "secret_key"
+    if not path.exists():
+        VITRINE_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            os.write(handle, secrets.token_urlsafe(50).encode())
+            os.close(handle)
+        except FileExistsError:
+            pass  # another process was first
+    return path.read_text()
+
+
+# Debug pages; never on in a shop.
+DEBUG = _flag("DEBUG")
+# Signs sessions.
+SECRET_KEY = _secret_key()
+# Host names that may be served.
+ALLOWED_HOSTS = [h for h in os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",") if h]
+# Origins whose forms are trusted behind a TLS proxy.
+CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("CSRF_TRUSTED_ORIGINS", "").split(",") if o]
+
+INSTALLED_APPS = [
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "recommender.console.apps.ConsoleConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "django_celery_beat",
+    "recommender",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "ecomsite.urls"
+WSGI_APPLICATION = "ecomsite.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# PostgreSQL; unset: the embedded one below VITRINE_HOME.
+DATABASE_URL = os.environ.get("DATABASE_URL", "")
+if DATABASE_URL:
+    DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
+    if "postgresql" not in DATABASES["default"]["ENGINE"]:
+        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database")
+else:
+    _dsn = embedded.postgres_dsn(VITRINE_HOME)
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": _dsn["dbname"],
+            "USER": _dsn["user"],
+            "HOST": _dsn["host"],
+            "PORT": _dsn["port"],
+            "CONN_MAX_AGE": 600,
+            "CONN_HEALTH_CHECKS": True,
+        }
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Redis or Valkey for the queue; unset: the embedded one below VITRINE_HOME.
+REDIS_URL = os.environ.get("REDIS_URL", "") or embedded.valkey_url(VITRINE_HOME)
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Above the longest run: a task that is still at work must not be delivered again.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 24 * 3600}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {"recommender.tasks.train": {"queue": "train"}, "recommender.tasks.score_*": {"queue": "score"}}
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "UTC"
+# First values of the schedule; afterwards it is edited in the console.
+CELERY_BEAT_SCHEDULE = {
+    "Weekly full training": {"task": "recommender.tasks.train_every_shop", "schedule": crontab(minute=0, hour=3, day_of_week=0), "args": ["full"]},
+    "Nightly training": {"task": "recommender.tasks.train_every_shop", "schedule": crontab(minute=0, hour=2, day_of_week="1-6"), "args": ["quick"]},
+    "Score shoppers with new events": {"task": "recommender.tasks.score_every_shop", "schedule": crontab(minute=30)},
+    "Find runs whose worker died": {"task": "recommender.tasks.fail_silent_runs", "schedule": 30.0},
+}
+
+AUTH_PASSWORD_VALIDATORS = [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = VITRINE_HOME / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage" if DEBUG else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# Largest request body, in bytes; larger ones are refused with 413.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["recommender.api.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["recommender.api.authentication.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["recommender.api.parsers.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "recommender.api.problems.problem_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Vitrine",
+    "DESCRIPTION": "Recommendations from the shop's own data. Send `Authorization: Bearer KEY`.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": [],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {"RunStatus": "recommender.models.registry.RunStatus", "VersionStatus": "recommender.models.registry.VersionStatus"},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+}
+
+from ecomsite.unfold import UNFOLD  # noqa: E402, F401  the console's shell: colours, sidebar, header

@@ -1,0 +1,40 @@
+"""Keys by header, scopes by view."""
+
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from recommender.models import ApiKey
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer KEY`; request.auth is the ApiKey, request.auth.shop its shop."""
+
+    def authenticate(self, request: Request) -> tuple[None, ApiKey] | None:
+        parts = get_authorization_header(request).split()
+        if not parts:
+            return None
+        if len(parts) != 2 or parts[0].lower() != b"bearer":
+            raise AuthenticationFailed("Send the key as: Authorization: Bearer KEY")
+        key = ApiKey.objects.find(parts[1].decode("latin-1"))
+        if key is None:
+            raise AuthenticationFailed("This key is not known.")
+        if key.expired:
+            raise AuthenticationFailed(f"This key expired on {key.expires_at:%Y-%m-%d}.")
+        key.note_use()
+        return None, key
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class HasScope(BasePermission):
+    """The key must hold the view's scope for this method."""
+
+    def has_permission(self, request: Request, view) -> bool:
+        scope = view.scopes.get(request.method, view.scopes.get("*"))
+        if request.auth is None:
+            return False
+        self.message = f"This key lacks the scope {scope}."
+        return request.auth.allows(scope)

@@ -1,0 +1,71 @@
+"""Errors as application/problem+json (RFC 9457), each naming its field."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from recommender.api.parsers import TooLarge
+
+log = logging.getLogger(__name__)
+
+
+class Conflict(exceptions.APIException):
+    """The request is right, but not in the state that things are in."""
+
+    status_code = 409
+    default_code = "conflict"
+
+
+def problem(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return body | ({"errors": errors} if errors else {})
+
+
+def problem_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: one shape for every error."""
+    if isinstance(error, Http404):
+        error = exceptions.NotFound(str(error) or None)
+    elif isinstance(error, RequestDataTooBig):
+        error = TooLarge()
+    elif isinstance(error, OperationalError):
+        log.error("database: %s", error)
+        return _response(503, "The database does not answer; try again in a moment.", headers={"Retry-After": "5"})
+    if not isinstance(error, exceptions.APIException):
+        return None
+    headers = {}
+    if getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = error.auth_header
+    if isinstance(error, exceptions.ValidationError):
+        errors = list(_flatten(error.detail))
+        return _response(error.status_code, f"{errors[0]['field']}: {errors[0]['message']}" if errors else "The request is not valid.", errors, headers)
+    return _response(error.status_code, str(error.detail), headers=headers)
+
+
+def _response(status: int, detail: str, errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None) -> Response:
+    return Response(problem(status, detail, errors), status=status, headers=headers, content_type="application/problem+json")
+
+
+def _flatten(detail: Any, path: str = ""):
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            joined = path if name == "non_field_errors" else f"{path}.{name}" if path else str(name)
+            yield from _flatten(inner, joined)
+    elif isinstance(detail, list) and any(isinstance(inner, dict | list) for inner in detail):
+        for i, inner in enumerate(detail):
+            yield from _flatten(inner, f"{path}[{i}]")
+    elif isinstance(detail, list):
+        for message in detail:
+            yield {"field": path or "body", "message": str(message)}
+    else:
+        yield {"field": path or "body", "message": str(detail)}
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """For addresses below /api/ that do not exist."""
+    return JsonResponse(problem(404, f"There is nothing at {request.path}."), status=404, content_type="application/problem+json")

@@ -1,0 +1,250 @@
+"""Shapes of requests and replies."""
+
+from rest_framework import serializers
+
+from recommender import pipeline
+from recommender.api.fields import IdField, StrictSerializer
+from recommender.models import ModelVersion, TrainingRun
+from recommender.models.events import EventType
+
+MOST_EVENTS = 10_000
+MOST_ITEMS = 1_000
+
+
+class RecommendationRequest(StrictSerializer):
+    placement = serializers.CharField(max_length=64)
+    user_id = IdField(required=False, allow_null=True)
+    session_id = IdField(required=False, allow_null=True)
+    limit = serializers.IntegerField(min_value=1, max_value=100, required=False)
+    context = serializers.DictField(required=False, help_text="item_ids: the products on the page or in the basket")
+    explain = serializers.ChoiceField(["off", "top", "full"], default="top")
+
+    def validate_limit(self, value):
+        if isinstance(self.initial_data.get("limit"), str | bool):
+            raise serializers.ValidationError("A valid integer is required.")
+        return value
+
+    def validate_context(self, value):
+        ids = value.get("item_ids", [])
+        if not isinstance(ids, list) or not all(isinstance(i, str) and "\x00" not in i and 0 < len(i) <= 256 for i in ids) or len(ids) > 100:
+            raise serializers.ValidationError("item_ids must be a list of at most 100 product ids")
+        return value
+
+
+class RelatedRequest(serializers.Serializer):
+    item_id = IdField()
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=12)
+    explain = serializers.ChoiceField(["off", "top", "full"], default="top")
+
+
+class ReasonSerializer(serializers.Serializer):
+    kind = serializers.CharField()
+    share = serializers.FloatField(help_text="size of this contribution in the sum of all sizes")
+    text = serializers.CharField()
+    item_id = serializers.CharField(required=False, help_text="the shopper's own product behind it")
+    against = serializers.BooleanField(required=False, help_text="it speaks against the product")
+
+
+class RecommendedItemSerializer(serializers.Serializer):
+    item_id = serializers.CharField()
+    position = serializers.IntegerField()
+    score = serializers.FloatField(allow_null=True)
+    score_kind = serializers.CharField(help_text="rank: only its order has a meaning; similarity; none")
+    source = serializers.ListField(child=serializers.CharField())
+    rule = serializers.JSONField(allow_null=True)
+    reasons = ReasonSerializer(many=True)
+    because = serializers.JSONField(allow_null=True, help_text="the product of the history that stands behind it most, and its share")
+    explanation = serializers.JSONField(required=False, help_text="explain=full: base + contributions = score, exactly")
+
+
+class FallbackSerializer(serializers.Serializer):
+    used = serializers.BooleanField()
+    kind = serializers.CharField(allow_null=True, help_text="popular, session, no_consent, empty_catalogue")
+
+
+class RecommendationReply(serializers.Serializer):
+    recommendation_id = serializers.CharField()
+    placement = serializers.CharField(allow_null=True)
+    model_version = serializers.CharField(allow_null=True)
+    items = RecommendedItemSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+    fallback = FallbackSerializer()
+    stored = serializers.BooleanField()
+    took_ms = serializers.IntegerField()
+
+
+class EventLineSerializer(serializers.Serializer):
+    item_id = serializers.CharField()
+    position = serializers.IntegerField(required=False)
+    quantity = serializers.FloatField(required=False)
+    price = serializers.CharField(required=False)
+    discount = serializers.CharField(required=False)
+
+
+class EventSerializer(serializers.Serializer):
+    event_id = serializers.CharField()
+    type = serializers.ChoiceField(EventType.choices)
+    user_id = serializers.CharField(required=False, allow_null=True)
+    session_id = serializers.CharField(required=False, allow_null=True)
+    occurred_at = serializers.DateTimeField(help_text="with a zone")
+    items = EventLineSerializer(many=True, required=False)
+    item_id = serializers.CharField(required=False, help_text="instead of items, for one product")
+    recommendation_id = serializers.CharField(required=False, allow_null=True)
+    placement = serializers.CharField(required=False, allow_null=True)
+    value = serializers.CharField(required=False)
+    rating = serializers.FloatField(required=False)
+    query = serializers.CharField(required=False)
+
+
+class EventsRequest(serializers.Serializer):
+    events = EventSerializer(many=True, help_text=f"at most {MOST_EVENTS:,}")
+
+
+class RowErrorSerializer(serializers.Serializer):
+    field = serializers.CharField()
+    message = serializers.CharField()
+
+
+class EventResultSerializer(serializers.Serializer):
+    event_id = serializers.CharField(allow_null=True)
+    status = serializers.ChoiceField(["accepted", "duplicate", "rejected"])
+    error = RowErrorSerializer(required=False)
+
+
+class EventsReply(serializers.Serializer):
+    accepted = serializers.IntegerField()
+    duplicate = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    results = EventResultSerializer(many=True)
+
+
+class PriceSerializer(StrictSerializer):
+    amount = serializers.CharField()
+    currency = serializers.CharField(required=False)
+
+
+class StockSerializer(StrictSerializer):
+    state = serializers.ChoiceField(["in_stock", "out_of_stock"], required=False)
+    quantity = serializers.IntegerField(required=False, allow_null=True)
+
+
+class ItemSerializer(serializers.Serializer):
+    """As CONVENTIONS has it: `price` and `stock` are objects, `brand` may stand in `attributes`."""
+
+    item_id = serializers.CharField(required=False)
+    title = serializers.CharField()
+    description = serializers.CharField(required=False)
+    brand = serializers.CharField(required=False)
+    categories = serializers.ListField(child=serializers.CharField(), required=False)
+    price = PriceSerializer(required=False)
+    attributes = serializers.DictField(required=False)
+    images = serializers.ListField(child=serializers.CharField(), required=False)
+    stock = StockSerializer(required=False)
+    available_from = serializers.DateTimeField(required=False, allow_null=True)
+    available_until = serializers.DateTimeField(required=False, allow_null=True)
+    hidden = serializers.BooleanField(required=False)
+
+
+class ItemsBatchRequest(serializers.Serializer):
+    items = ItemSerializer(many=True, help_text=f"at most {MOST_ITEMS:,}")
+
+
+class ItemResultSerializer(serializers.Serializer):
+    item_id = serializers.CharField(allow_null=True)
+    status = serializers.ChoiceField(["accepted", "rejected"])
+    error = RowErrorSerializer(required=False)
+
+
+class ItemsBatchReply(serializers.Serializer):
+    new = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    same = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    results = ItemResultSerializer(many=True)
+
+
+class ConsentSerializer(StrictSerializer):
+    personalisation = serializers.BooleanField(required=False)
+    training = serializers.BooleanField(required=False)
+
+
+class UserSerializer(serializers.Serializer):
+    user_id = serializers.CharField(required=False)
+    attributes = serializers.DictField(required=False)
+    consent = ConsentSerializer(required=False)
+
+
+class DataWindow(StrictSerializer):
+    from_ = serializers.DateField(required=False, allow_null=True)
+    to = serializers.DateField(required=False, allow_null=True)
+
+    def get_fields(self):
+        fields = super().get_fields()
+        fields["from"] = fields.pop("from_")
+        fields["from"].source = "from_"
+        return fields
+
+
+class TrainingJobRequest(StrictSerializer):
+    recipe = serializers.CharField(default="fusion")
+    preset = serializers.CharField(default="full")
+    data = DataWindow(required=False)
+    set = serializers.DictField(required=False, help_text="fields of the recipe, such as text.steps")
+    promote = serializers.ChoiceField(pipeline.PROMOTE, default="if-better")
+
+
+class TrainingJobSerializer(serializers.ModelSerializer):
+    job_id = serializers.SerializerMethodField()
+    version = serializers.SerializerMethodField()
+    data = serializers.SerializerMethodField()
+    metrics = serializers.SerializerMethodField()
+    links = serializers.SerializerMethodField()
+
+    class Meta:
+        model = TrainingRun
+        fields = [
+            "job_id", "status", "recipe", "preset", "promote", "data", "stage", "progress", "seconds_left", "error", "created_at", "started_at",
+            "finished_at", "version", "metrics", "links",
+        ]  # fmt: skip
+
+    def get_job_id(self, run) -> str:
+        return f"job-{run.pk}"
+
+    def get_version(self, run) -> str | None:
+        version = ModelVersion.objects.filter(run=run).first()
+        return version.label if version else None
+
+    def get_data(self, run) -> dict:
+        return {"from": run.data_from, "to": run.data_to, "counts": run.counts, "digest": run.snapshot_digest or None}
+
+    def get_metrics(self, run) -> dict:
+        return {p.name: p.value for p in run.points.order_by("step")}
+
+    def get_links(self, run) -> dict:
+        base = f"/api/v1/training-jobs/job-{run.pk}"
+        return {"self": base, "cancel": f"{base}/cancel"}
+
+
+class ModelVersionSerializer(serializers.ModelSerializer):
+    model_version = serializers.CharField(source="label")
+    id = serializers.IntegerField(source="number")
+    job_id = serializers.SerializerMethodField()
+    gate = serializers.SerializerMethodField()
+    metrics = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ModelVersion
+        fields = ["id", "model_version", "purpose", "status", "job_id", "created_at", "promoted_at", "gate", "metrics"]
+
+    def get_job_id(self, version) -> str:
+        return f"job-{version.run_id}"
+
+    def get_gate(self, version) -> dict:
+        return {"passed": version.gate_passed, "reason": version.gate_reason}
+
+    def get_metrics(self, version) -> dict:
+        return {part: version.report.get(part, {}).get("systems", {}) for part in ("all", "discovery")}
+
+
+class RollbackRequest(StrictSerializer):
+    purpose = serializers.CharField(default="ranking")

@@ -1,0 +1,23 @@
+"""/api/v1. Ids may hold "/": they come last, percent-encoded or not."""
+
+from django.urls import path, re_path
+
+from recommender.api import problems, views, views_data, views_models
+
+urlpatterns = [
+    path("recommendations", views.RecommendationsView.as_view()),
+    path("items/related", views.RelatedView.as_view()),
+    path("items:batch", views_data.ItemsBatchView.as_view()),
+    path("items/<path:item_id>", views_data.ItemView.as_view()),
+    path("users/<path:user_id>", views_data.UserView.as_view()),
+    path("events", views.EventsView.as_view()),
+    path("training-jobs", views_models.TrainingJobsView.as_view()),
+    path("training-jobs/<str:job_id>", views_models.TrainingJobView.as_view()),
+    path("training-jobs/<str:job_id>/cancel", views_models.CancelJobView.as_view()),
+    path("models", views_models.ModelsView.as_view()),
+    path("models/rollback", views_models.RollbackView.as_view()),
+    path("models/<str:number>/promote", views_models.PromoteView.as_view()),
+    path("health/live", views_models.LiveView.as_view()),
+    path("health/ready", views_models.ReadyView.as_view()),
+    re_path(r"", problems.not_found),
+]

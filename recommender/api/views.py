@@ -1,0 +1,99 @@
+"""Recommendations and events: what a shop calls all day."""
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from recommender import recommend
+from recommender.api import serializers as shapes
+from recommender.api.fields import STRICT
+from recommender.ingest import import_events
+from recommender.models import Placement
+from recommender.recommend import Listing
+from recommender.serving import state_of
+
+
+def listing_reply(listing: Listing, placement: str | None, explain: str) -> dict:
+    items = []
+    for position, item in enumerate(listing.items, 1):
+        row = {
+            "item_id": item.item_id, "position": position, "score": item.score, "score_kind": listing.score_kind, "source": item.source, "rule": None,
+            "reasons": item.reasons, "because": {"item_id": item.because, "share": item.because_share} if item.because and explain != "off" else None,
+        }  # fmt: skip
+        if explain == "full":
+            row["explanation"] = {"base": item.base, "contributions": item.contributions or {}}
+        items.append(row)
+    return {
+        "recommendation_id": listing.recommendation_id, "placement": placement, "model_version": listing.version.label if listing.version else None,
+        "items": items, "next": None, "fallback": {"used": listing.fallback is not None, "kind": listing.fallback}, "stored": listing.stored,
+        "took_ms": listing.took_ms,
+    }  # fmt: skip
+
+
+class RecommendationsView(APIView):
+    scopes = {"*": "recs:read"}
+
+    @extend_schema(request=shapes.RecommendationRequest, responses=shapes.RecommendationReply, summary="A list for one shopper, or for the products of a page")
+    def post(self, request: Request) -> Response:
+        asked = shapes.RecommendationRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values = asked.validated_data
+        placement = state_of(request.auth.shop).placement(values["placement"])
+        if placement is None:
+            raise ValidationError({"placement": ["is no placement of this shop"]})
+        context_items = values.get("context", {}).get("item_ids")
+        if placement.kind != Placement.PERSONAL and not context_items:
+            raise ValidationError({"context.item_ids": [f"is required for the placement {placement.key}"]})
+        limit = values.get("limit", placement.size)
+        listing = recommend.recommend(
+            request.auth.shop, placement, values.get("user_id"), values.get("session_id"), limit, values["explain"], context_items
+        )
+        return Response(listing_reply(listing, placement.key, values["explain"]))
+
+
+class RelatedView(APIView):
+    scopes = {"*": "recs:read"}
+
+    @extend_schema(
+        parameters=[OpenApiParameter("item_id", str, required=True), OpenApiParameter("limit", int), OpenApiParameter("explain", enum=["off", "top", "full"])],
+        responses=shapes.RecommendationReply,
+        summary="Products that go with a product",
+    )
+    def get(self, request: Request) -> Response:
+        asked = shapes.RelatedRequest(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        values = asked.validated_data
+        if not request.auth.shop.products.filter(item_id=values["item_id"]).exists():
+            raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
+        listing = recommend.related(request.auth.shop, [values["item_id"]], values["limit"], values["explain"])
+        return Response(listing_reply(listing, None, values["explain"]))
+
+
+class EventsView(APIView):
+    scopes = {"*": "events:write"}
+
+    @extend_schema(request=shapes.EventsRequest, responses={202: shapes.EventsReply}, summary="What shoppers did; the next list already knows it")
+    def post(self, request: Request) -> Response:
+        events = request.data.get("events")
+        if not isinstance(events, list) or not events:
+            raise ValidationError({"events": ["must be a list of at least one event"]})
+        if len(events) > shapes.MOST_EVENTS:
+            raise ValidationError({"events": [f"holds {len(events):,} events; at most {shapes.MOST_EVENTS:,} fit in one call"]})
+        report, new_ids = import_events(request.auth.shop, enumerate(events), STRICT)
+        errors = {e.line: {"field": e.field, "message": e.message} for e in report.errors}
+        results = [_result(event, errors.get(i), new_ids) for i, event in enumerate(events)]
+        counts = {status: sum(r["status"] == status for r in results) for status in ("accepted", "duplicate", "rejected")}
+        return Response({**counts, "results": results}, status=202)
+
+
+def _result(event: object, error: dict | None, new_ids: set[str]) -> dict:
+    """One event's outcome. An id that stands twice in a call is accepted once; the other is its duplicate."""
+    event_id = event.get("event_id") if isinstance(event, dict) else None
+    event_id = event_id if isinstance(event_id, str) else None
+    if error:
+        return {"event_id": event_id, "status": "rejected", "error": error}
+    accepted = event_id in new_ids
+    new_ids.discard(event_id)
+    return {"event_id": event_id, "status": "accepted" if accepted else "duplicate"}

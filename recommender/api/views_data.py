@@ -1,0 +1,191 @@
+"""Products and shoppers of the shop."""
+
+from typing import Any
+
+from django.db import transaction
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from recommender.api import serializers as shapes
+from recommender.api.fields import STRICT
+from recommender.ingest import FieldError, Report, upsert_products, upsert_shoppers
+from recommender.ingest.products import COLUMNS
+from recommender.models import Change, Product, Shop, Shopper
+
+ITEM_FIELDS = {
+    "item_id", "title", "description", "brand", "categories", "price", "attributes", "images", "stock", "available_from", "available_until", "hidden",
+}  # fmt: skip
+READ_ONLY = {"updated_at", "created_at"}
+
+
+def flat_item(data: Any, item_id: str | None = None) -> dict[str, Any]:
+    """The row of an item as REST sends it. Raises FieldError where its shape is wrong."""
+    if not isinstance(data, dict):
+        raise FieldError("item", "must be an object")
+    unknown = sorted(data.keys() - ITEM_FIELDS - READ_ONLY)
+    if unknown:
+        raise FieldError(unknown[0], "is not a field of an item")
+    if item_id is not None and data.get("item_id", item_id) != item_id:
+        raise FieldError("item_id", "differs from the one in the address")
+    row = {name: value for name, value in data.items() if name in COLUMNS and name != "price"}
+    row["item_id"] = item_id if item_id is not None else data.get("item_id")
+    if "price" in data:
+        row["price"] = _part(data, "price", "amount", {"amount", "currency"})
+    if "stock" in data:
+        row["stock_state"] = _part(data, "stock", "state", {"state", "quantity"})
+        row["stock_quantity"] = _part(data, "stock", "quantity", {"state", "quantity"})
+    attributes = row.get("attributes")
+    if isinstance(attributes, dict) and "brand" not in row and isinstance(attributes.get("brand"), str):
+        row["brand"] = attributes["brand"]
+    return row
+
+
+def _part(data: dict[str, Any], name: str, part: str, known: set[str]) -> Any:
+    value = data[name]
+    if value is None:
+        return None
+    if not isinstance(value, dict) or value.keys() - known:
+        raise FieldError(name, f"must be an object with {' and '.join(sorted(known))}")
+    return value.get(part)
+
+
+def item_json(product: Product) -> dict[str, Any]:
+    price = None if product.price is None else {"amount": f"{product.price.normalize():f}", "currency": product.shop.currency}
+    return {
+        "item_id": product.item_id, "title": product.title, "description": product.description, "brand": product.brand, "categories": product.categories,
+        "price": price, "attributes": product.attributes, "images": product.images,
+        "stock": {"state": product.stock_state or None, "quantity": product.stock_quantity}, "available_from": product.available_from,
+        "available_until": product.available_until, "hidden": product.hidden, "updated_at": product.updated_at,
+    }  # fmt: skip
+
+
+def find_item(shop: Shop, item_id: str) -> Product:
+    product = shop.products.select_related("shop").filter(item_id=item_id).first() if "\x00" not in item_id else None
+    if product is None:
+        raise NotFound(f"item_id: {item_id[:256]!r} is no product of this shop.")
+    return product
+
+
+def refuse_errors(report: Report) -> None:
+    if report.errors:
+        raise ValidationError({e.field: [e.message] for e in report.errors})
+
+
+def as_validation_error(error: FieldError) -> ValidationError:
+    return ValidationError({error.field: [error.message]})
+
+
+class ItemView(APIView):
+    scopes = {"GET": "catalog:read", "*": "catalog:write"}
+
+    @extend_schema(responses=shapes.ItemSerializer, summary="A product")
+    def get(self, request: Request, item_id: str) -> Response:
+        return Response(item_json(find_item(request.auth.shop, item_id)))
+
+    @extend_schema(request=shapes.ItemSerializer, responses={200: shapes.ItemSerializer, 201: shapes.ItemSerializer}, summary="Create or replace a product")
+    def put(self, request: Request, item_id: str) -> Response:
+        if not request.data.get("title"):
+            raise ValidationError({"title": ["is required"]})
+        return self._write(request, item_id, list(COLUMNS))
+
+    @extend_schema(request=shapes.ItemSerializer(partial=True), responses=shapes.ItemSerializer, summary="Change some fields, stock and hidden among them")
+    def patch(self, request: Request, item_id: str) -> Response:
+        find_item(request.auth.shop, item_id)
+        if request.data.get("title", "x") in ("", None):
+            raise ValidationError({"title": ["must not be empty"]})
+        return self._write(request, item_id, None)
+
+    def _write(self, request: Request, item_id: str, columns: list[str] | None) -> Response:
+        try:
+            row = flat_item(request.data, item_id)
+        except FieldError as error:
+            raise as_validation_error(error) from None
+        if columns is None and isinstance(request.data.get("stock"), dict):
+            for part in ("state", "quantity"):
+                if part not in request.data["stock"]:
+                    row.pop(f"stock_{part}")
+        report = upsert_products(request.auth.shop, [(0, row)], columns or row.keys(), STRICT)
+        refuse_errors(report)
+        return Response(item_json(find_item(request.auth.shop, item_id)), status=201 if report.new else 200)
+
+    @extend_schema(responses={204: None}, summary="Remove a product and its events")
+    def delete(self, request: Request, item_id: str) -> Response:
+        with transaction.atomic():
+            find_item(request.auth.shop, item_id).delete()
+            Change.objects.create(shop=request.auth.shop, kind=Change.PRODUCT, key=item_id)
+        return Response(status=204)
+
+
+class ItemsBatchView(APIView):
+    scopes = {"*": "catalog:write"}
+
+    @extend_schema(request=shapes.ItemsBatchRequest, responses=shapes.ItemsBatchReply, summary="Many products at once; fields that none of them names stay")
+    def post(self, request: Request) -> Response:
+        items = request.data.get("items")
+        if not isinstance(items, list) or not items:
+            raise ValidationError({"items": ["must be a list of at least one product"]})
+        if len(items) > shapes.MOST_ITEMS:
+            raise ValidationError({"items": [f"holds {len(items):,} products; at most {shapes.MOST_ITEMS:,} fit in one call"]})
+        report, errors = Report(), {}
+        by_columns: dict[tuple[str, ...], list] = {}
+        for i, item in enumerate(items):
+            try:
+                row = flat_item(item)
+                by_columns.setdefault(tuple(sorted(row.keys() - {"item_id"})), []).append((i, row))
+            except FieldError as error:
+                errors[i] = {"field": error.field, "message": error.message}
+        with transaction.atomic():
+            for columns, rows in by_columns.items():
+                part = upsert_products(request.auth.shop, rows, columns, STRICT)
+                report.new, report.changed, report.same = report.new + part.new, report.changed + part.changed, report.same + part.same
+                errors |= {e.line: {"field": e.field, "message": e.message} for e in part.errors}
+        results = [_item_result(item, errors.get(i)) for i, item in enumerate(items)]
+        return Response({"new": report.new, "changed": report.changed, "same": report.same, "rejected": len(errors), "results": results})
+
+
+def _item_result(item: Any, error: dict[str, str] | None) -> dict[str, Any]:
+    item_id = item.get("item_id") if isinstance(item, dict) and isinstance(item.get("item_id"), str) else None
+    return {"item_id": item_id, "status": "rejected", "error": error} if error else {"item_id": item_id, "status": "accepted"}
+
+
+def user_json(shopper: Shopper) -> dict[str, Any]:
+    consent = {"personalisation": shopper.consent_personalisation, "training": shopper.consent_training}
+    return {"user_id": shopper.user_id, "attributes": shopper.attributes, "consent": consent, "updated_at": shopper.updated_at}
+
+
+class UserView(APIView):
+    scopes = {"*": "users:write"}
+
+    def _find(self, request: Request, user_id: str) -> Shopper:
+        shopper = request.auth.shop.shoppers.filter(user_id=user_id).first() if "\x00" not in user_id else None
+        if shopper is None:
+            raise NotFound(f"user_id: {user_id[:256]!r} is no shopper of this shop.")
+        return shopper
+
+    @extend_schema(responses=shapes.UserSerializer, summary="A shopper")
+    def get(self, request: Request, user_id: str) -> Response:
+        return Response(user_json(self._find(request, user_id)))
+
+    @extend_schema(request=shapes.UserSerializer, responses={200: shapes.UserSerializer, 201: shapes.UserSerializer}, summary="Create or replace a shopper")
+    def put(self, request: Request, user_id: str) -> Response:
+        data = request.data
+        unknown = sorted(data.keys() - {"user_id", "attributes", "consent", "updated_at"})
+        if unknown:
+            raise ValidationError({unknown[0]: ["is not a field of a user"]})
+        if data.get("user_id", user_id) != user_id:
+            raise ValidationError({"user_id": ["differs from the one in the address"]})
+        consent = data.get("consent") or {}
+        if not isinstance(consent, dict) or consent.keys() - {"personalisation", "training"}:
+            raise ValidationError({"consent": ["must be an object with personalisation and training"]})
+        row = {"user_id": user_id, "attributes": data.get("attributes"), **{f"consent_{name}": value for name, value in consent.items()}}
+        report = upsert_shoppers(request.auth.shop, [(0, row)], row.keys(), STRICT)
+        refuse_errors(report)
+        return Response(user_json(self._find(request, user_id)), status=201 if report.new else 200)
+
+    @extend_schema(responses={204: None}, summary="Erase a shopper: profile, events and lists")
+    def delete(self, request: Request, user_id: str) -> Response:
+        self._find(request, user_id).delete()
+        return Response(status=204)

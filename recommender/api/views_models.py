@@ -1,0 +1,126 @@
+"""Training jobs, models, health."""
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from recommender import engine, health, pipeline
+from recommender.api import serializers as shapes
+from recommender.api.problems import Conflict
+from recommender.models import ModelVersion, TrainingRun
+
+
+def find_run(request: Request, job_id: str) -> TrainingRun:
+    number = job_id.removeprefix("job-")
+    run = request.auth.shop.runs.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 18 else None
+    if run is None:
+        raise NotFound(f"job_id: {job_id[:60]!r} is no training job of this shop.")
+    return run
+
+
+class TrainingJobsView(APIView):
+    scopes = {"*": "training:write"}
+
+    @extend_schema(request=shapes.TrainingJobRequest, responses={202: shapes.TrainingJobSerializer}, summary="Start a training run")
+    def post(self, request: Request) -> Response:
+        asked = shapes.TrainingJobRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values = asked.validated_data
+        window = values.get("data", {})
+        since, until = window.get("from_"), window.get("to")
+        if since and until and since > until:
+            raise ValidationError({"data.from": ["lies after data.to"]})
+        try:
+            run = pipeline.start_run(
+                request.auth.shop, values["recipe"], values["preset"], values.get("set", {}), values["promote"], data_from=since, data_to=until
+            )
+        except engine.InvalidConfig as error:
+            field, _, message = str(error).partition(": ")
+            name = field if field in ("recipe", "preset") else f"set.{field}"
+            raise ValidationError({name: [message]}) from None
+        return Response(shapes.TrainingJobSerializer(run).data, status=202)
+
+
+class TrainingJobView(APIView):
+    scopes = {"*": "training:write"}
+
+    @extend_schema(responses=shapes.TrainingJobSerializer, summary="How a training run is doing")
+    def get(self, request: Request, job_id: str) -> Response:
+        return Response(shapes.TrainingJobSerializer(find_run(request, job_id)).data)
+
+
+class CancelJobView(APIView):
+    scopes = {"*": "training:write"}
+
+    @extend_schema(request=None, responses={202: shapes.TrainingJobSerializer}, summary="Stop a training run")
+    def post(self, request: Request, job_id: str) -> Response:
+        run = find_run(request, job_id)
+        if not run.request_cancel():
+            raise Conflict(f"This run has already ended: {run.status}.")
+        run.refresh_from_db()
+        return Response(shapes.TrainingJobSerializer(run).data, status=202)
+
+
+class ModelsView(APIView):
+    scopes = {"*": "models:write"}
+
+    @extend_schema(
+        parameters=[OpenApiParameter("purpose", str)], responses=shapes.ModelVersionSerializer(many=True), summary="Model versions, newest first"
+    )
+    def get(self, request: Request) -> Response:
+        versions = request.auth.shop.versions.select_related("run")
+        if purpose := request.query_params.get("purpose"):
+            versions = versions.filter(purpose=purpose.replace("\x00", ""))
+        return Response({"models": shapes.ModelVersionSerializer(versions[:200], many=True).data})
+
+
+class PromoteView(APIView):
+    scopes = {"*": "models:write"}
+
+    @extend_schema(request=None, responses=shapes.ModelVersionSerializer, summary="Make a version the champion")
+    def post(self, request: Request, number: str) -> Response:
+        digits = number.rpartition("@")[2]
+        found = request.auth.shop.versions.filter(number=int(digits)) if digits.isdecimal() and len(digits) < 9 else ModelVersion.objects.none()
+        version = found.select_related("run").first()
+        if version is None:
+            raise NotFound(f"id: {number[:60]!r} is no model version of this shop.")
+        try:
+            pipeline.promote_version(version)
+        except engine.BrokenCheckpoint as error:
+            raise Conflict(f"This version cannot serve: {error}") from None
+        return Response(shapes.ModelVersionSerializer(version).data)
+
+
+class RollbackView(APIView):
+    scopes = {"*": "models:write"}
+
+    @extend_schema(request=shapes.RollbackRequest, responses=shapes.ModelVersionSerializer, summary="Put the version before the champion back")
+    def post(self, request: Request) -> Response:
+        asked = shapes.RollbackRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        version = pipeline.roll_back(request.auth.shop, asked.validated_data["purpose"].replace("\x00", ""))
+        if version is None:
+            raise Conflict("There is no earlier version to roll back to.")
+        return Response(shapes.ModelVersionSerializer(version).data)
+
+
+class LiveView(APIView):
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(responses={200: dict}, summary="Is this process alive?")
+    def get(self, request: Request) -> Response:
+        return Response({"status": "ok"})
+
+
+class ReadyView(APIView):
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(responses={200: dict, 503: dict}, summary="Do the database and the queue answer?")
+    def get(self, request: Request) -> Response:
+        checks = health.dependencies()
+        ready = all(state == "ok" for state in checks.values())
+        return Response({"status": "ok" if ready else "unavailable", "checks": checks}, status=200 if ready else 503)

@@ -1,0 +1,85 @@
+"""Sidebar, shop switcher and environment label."""
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+
+from recommender.models import Shop
+
+TABLES = [
+    ("Products", "product", "inventory_2"),
+    ("Shoppers", "shopper", "group"),
+    ("Events", "event", "bolt"),
+    ("Training runs", "trainingrun", "model_training"),
+    ("Model versions", "modelversion", "deployed_code"),
+    ("Stored lists", "recommendationlist", "list_alt"),
+    ("Placements", "placement", "view_carousel"),
+    ("Shops", "shop", "store"),
+    ("API keys", "apikey", "key"),
+]
+
+
+def shop_of(request: HttpRequest) -> Shop | None:
+    """The shop in the path; elsewhere the one that was open last, else the first."""
+    match = request.resolver_match
+    key = (match.kwargs.get("shop") if match else None) or request.session.get("shop")
+    return Shop.objects.filter(key=key).first() or Shop.objects.first()
+
+
+def environment(request: HttpRequest) -> list[str]:
+    shop = shop_of(request) if request.user.is_authenticated else None
+    if shop and shop.is_demo:
+        return ["DEMO", "info"]
+    colours = {"LIVE": "primary", "STAGING": "warning", "DEMO": "info"}
+    return [settings.VITRINE_ENVIRONMENT, colours.get(settings.VITRINE_ENVIRONMENT, "primary")]
+
+
+def shops(request: HttpRequest) -> list[dict]:
+    """The shop switcher, from two shops on: to the same page of the other shop."""
+    if not request.user.is_authenticated:
+        return []
+    there = list(Shop.objects.all()[:50])
+    if len(there) < 2:
+        return []
+    name = request.resolver_match.url_name if request.resolver_match else "home"
+    page = name if name in ("home", "train", "models", "preview") else "home"
+    return [{"icon": "store", "title": shop.key, "link": reverse(f"admin:{page}", args=[shop.key])} for shop in there]
+
+
+def sidebar(request: HttpRequest) -> list[dict]:
+    shop = shop_of(request)
+    groups = []
+    if shop and request.user.is_staff:
+        groups += [
+            {"items": [_page(request, shop, "Home", "home", "home", ("home", "index"))]},
+            {
+                "title": "Models",
+                "items": [
+                    _page(request, shop, "Train", "model_training", "train", ("train", "run")),
+                    _page(request, shop, "Models", "deployed_code", "models", ("models", "version")),
+                ],
+            },
+            {"title": "Shopfront", "items": [_page(request, shop, "Preview", "person_search", "preview", ("preview",))]},
+        ]
+    return [*groups, {"title": "Run", "items": _schedule(request)}, _tables(request)]
+
+
+def _page(request: HttpRequest, shop: Shop, title: str, icon: str, name: str, active: tuple[str, ...]) -> dict:
+    here = request.resolver_match.url_name if request.resolver_match else ""
+    return {"title": title, "icon": icon, "link": reverse(f"admin:{name}", args=[shop.key]), "active": here in active}
+
+
+def _table(request: HttpRequest, title: str, app: str, model: str, icon: str) -> list[dict]:
+    if not request.user.has_perm(f"{app}.view_{model}"):
+        return []
+    link = reverse(f"admin:{app}_{model}_changelist")
+    return [{"title": title, "icon": icon, "link": link, "active": request.path.startswith(link)}]
+
+
+def _schedule(request: HttpRequest) -> list[dict]:
+    return _table(request, "Schedule", "django_celery_beat", "periodictask", "schedule") + _table(request, "People", "auth", "user", "person")
+
+
+def _tables(request: HttpRequest) -> dict:
+    items = [item for title, model, icon in TABLES for item in _table(request, title, "recommender", model, icon)]
+    return {"title": "Tables", "collapsible": True, "items": items}

@@ -1,0 +1,33 @@
+"""The console: Unfold's admin site with the merchandisers' pages, at /console/."""
+
+from django.urls import path
+from unfold.sites import UnfoldAdminSite
+
+
+class ConsoleSite(UnfoldAdminSite):
+    """Named `admin`, since Unfold reverses `admin:`. The shop is in the path, so that a pasted link opens the same shop."""
+
+    index_template = None
+
+    def get_urls(self):
+        from recommender.console import views_home, views_models, views_preview, views_train
+
+        pages = [
+            ("", views_home.landing, "index"),
+            ("s/<slug:shop>/", views_home.home, "home"),
+            ("s/<slug:shop>/strip/", views_home.strip, "strip"),
+            ("s/<slug:shop>/train/", views_train.train, "train"),
+            ("s/<slug:shop>/train/window/", views_train.window, "train_window"),
+            ("s/<slug:shop>/runs/<int:pk>/", views_train.run, "run"),
+            ("s/<slug:shop>/runs/<int:pk>/live/", views_train.live, "run_live"),
+            ("s/<slug:shop>/runs/<int:pk>/cancel/", views_train.cancel, "run_cancel"),
+            ("s/<slug:shop>/runs/<int:pk>/again/", views_train.again, "run_again"),
+            ("s/<slug:shop>/runs/<int:pk>/log/", views_train.log, "run_log"),
+            ("s/<slug:shop>/models/", views_models.versions, "models"),
+            ("s/<slug:shop>/models/rollback/", views_models.rollback, "rollback"),
+            ("s/<slug:shop>/models/<int:number>/", views_models.version, "version"),
+            ("s/<slug:shop>/models/<int:number>/promote/", views_models.promote, "promote"),
+            ("s/<slug:shop>/preview/", views_preview.preview, "preview"),
+        ]
+        own = [path(route, self.admin_view(view), name=name) for route, view, name in pages]
+        return own + super().get_urls()

@@ -1,0 +1,7 @@
+from django.http import HttpResponse
+
+
+def preview(request, **kw):
+    return HttpResponse('x')
+
+

@@ -1,0 +1,168 @@
+"""THE door to training/: the one module that imports it, inside functions, since numbers take a while to load.
+
+Serving uses numpy, scipy and lightgbm only; torch lives in the training process.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from training.recommender import Recommendation, Recommender
+
+MODELS_KEPT = 4
+
+
+class InvalidConfig(ValueError):
+    """A recipe, preset or field that does not exist or cannot be so; the message names it."""
+
+
+class BrokenCheckpoint(RuntimeError):
+    """The checkpoint folder cannot be served; the message names what is wrong."""
+
+
+@dataclass(frozen=True)
+class HistoryEvent:
+    """One event of a shopper as models see it."""
+
+    item_id: str
+    type: str
+    occurred_at: datetime
+    quantity: float | None
+    session_id: str | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded checkpoint: the recommender, and its products' ids by row and rows by id."""
+
+    recommender: "Recommender"
+    item_ids: list[str]
+    rows: dict[str, int]
+
+    def mask(self, hidden: Iterable[str]):
+        """(items,) bool: all products but these."""
+        import numpy as np
+
+        showable = np.ones(len(self.item_ids), dtype=bool)
+        showable[[self.rows[i] for i in hidden if i in self.rows]] = False
+        return showable
+
+    def recommend(
+        self, shoppers: list[list[HistoryEvent]], now: datetime, k: int, showable=None, only_new: bool = False, explain: int = 0
+    ) -> list[list["Recommendation"]]:
+        """Lists for several shoppers at once, each given by events in time order; empty where nothing of them counts."""
+        import numpy as np
+
+        users = np.arange(len(shoppers))
+        past = self.recommender.histories(self._events(shoppers), users)
+        lists = self.recommender.recommend(past, int(now.timestamp()), k, showable, only_new, explain)
+        return [found if past.start[u] < past.start[u + 1] else [] for u, found in enumerate(lists)]
+
+    def related(self, item_ids: list[str], k: int, showable=None) -> list["Recommendation"]:
+        rows = [self.rows[i] for i in item_ids if i in self.rows]
+        return self.recommender.related(rows, k, showable) if rows else []
+
+    def popular(self, k: int, showable=None) -> list["Recommendation"]:
+        return self.recommender.popular(k, showable)
+
+    def _events(self, shoppers: list[list[HistoryEvent]]):
+        from training.snapshot import TYPE_CODE, Events
+
+        sessions: dict[str, int] = {}
+        rows = []
+        for user, events in enumerate(shoppers):
+            for e in events:
+                item = self.rows.get(e.item_id)
+                if item is None:
+                    continue
+                session = -1 if e.session_id is None else sessions.setdefault(e.session_id, len(sessions))
+                quantity = 1.0 if e.quantity is None else e.quantity
+                rows.append((user, item, TYPE_CODE[e.type], int(e.occurred_at.timestamp()), quantity, session))
+        return Events.from_rows(rows)
+
+
+class _Models:
+    """The few checkpoints that this process served last."""
+
+    def __init__(self) -> None:
+        self.loaded: OrderedDict[str, Model] = OrderedDict()
+        self.lock = threading.Lock()
+
+    def get(self, folder: str) -> Model:
+        with self.lock:
+            if folder not in self.loaded:
+                self.loaded[folder] = _load(folder)
+            self.loaded.move_to_end(folder)
+            while len(self.loaded) > MODELS_KEPT:
+                self.loaded.popitem(last=False)
+            return self.loaded[folder]
+
+
+_models = _Models()
+
+
+def model_of(folder: str) -> Model:
+    """The model in this folder below VITRINE_CHECKPOINTS, from memory where it was used lately."""
+    return _models.get(folder)
+
+
+def _load(folder: str, verify: bool = False) -> Model:
+    from training.checkpoint import CheckpointError, load_checkpoint
+
+    try:
+        recommender, item_ids = load_checkpoint(checkpoint_path(folder), verify)
+    except CheckpointError as error:
+        raise BrokenCheckpoint(str(error)) from None
+    return Model(recommender, item_ids, {item_id: row for row, item_id in enumerate(item_ids)})
+
+
+def verify(folder: str) -> None:
+    """Read every byte of a checkpoint and compare digests; raises BrokenCheckpoint."""
+    _load(folder, verify=True)
+
+
+def checkpoint_path(folder: str) -> Path:
+    return settings.VITRINE_CHECKPOINTS / folder
+
+
+def check_config(recipe: str, preset: str, overrides: dict[str, Any]) -> None:
+    """Raises InvalidConfig where a training run could not be configured so."""
+    from training.config import ConfigError, make_config
+
+    try:
+        make_config(recipe, overrides, preset)
+    except ConfigError as error:
+        raise InvalidConfig(str(error)) from None
+
+
+def recipes() -> dict[str, list[tuple[str, Any, str]]]:
+    """Every recipe with (field, default, meaning) of its fields."""
+    from training.config import RECIPES, describe
+
+    return {name: describe(name) for name in RECIPES}
+
+
+def presets() -> list[str]:
+    from training.config import PRESETS
+
+    return list(PRESETS)
+
+
+def stages() -> list[str]:
+    """Names of a run's stages, in order."""
+    from training.progress import STAGES
+
+    return list(STAGES)
+
+
+def write_snapshot(folder: Path, shop: str, tables: dict, currency: str) -> dict:
+    from training.snapshot import write_snapshot
+
+    return write_snapshot(folder, shop, tables, currency)

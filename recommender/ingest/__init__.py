@@ -1,0 +1,9 @@
+"""Outside rows become products, shoppers and events: in bulk, idempotent, each bad row named."""
+
+from recommender.ingest.events import import_events
+from recommender.ingest.fields import FieldError, Parser
+from recommender.ingest.products import upsert_products
+from recommender.ingest.report import Report, RowError
+from recommender.ingest.shoppers import upsert_shoppers
+
+__all__ = ["FieldError", "Parser", "Report", "RowError", "import_events", "upsert_products", "upsert_shoppers"]

@@ -1,0 +1,188 @@
+"""Events into Postgres: idempotent by event id, an event's lines all or none, each refused one named."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from recommender.ingest.fields import FieldError, Parser
+from recommender.ingest.report import Report, RowError
+from recommender.ingest.staging import stage
+from recommender.models import Shop
+from recommender.models.events import EventType
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+COLUMNS = {
+    "row": "int", "line": "smallint", "event_id": "text", "user_id": "text", "session_id": "text", "item_id": "text",
+    "type": "text", "occurred_at": "timestamptz", "quantity": "float8", "value": "float8", "rating": "float8",
+    "query": "text", "position": "smallint", "recommendation_id": "text", "placement": "text", "simulated": "boolean",
+}  # fmt: skip
+CONTENT = ("user_id", "item_id", "type", "occurred_at", "quantity", "value", "price", "rating", "session_id", "query")
+TYPES = frozenset(EventType.values)
+
+
+def event_lines(parser: Parser, row: dict[str, Any], latest: datetime, shift: timedelta) -> list[tuple]:
+    """The staged lines of one event, without its number: one per product, or one alone. Raises FieldError."""
+    event_id = parser.required_id("event_id", row.get("event_id"))
+    occurred_at = parser.moment("occurred_at", row.get("occurred_at"))
+    if occurred_at is None:
+        raise FieldError("occurred_at", "is required")
+    occurred_at += shift
+    if occurred_at > latest:
+        raise FieldError("occurred_at", "lies in the future")
+    user_id, session_id = parser.id("user_id", row.get("user_id")), parser.id("session_id", row.get("session_id"))
+    if user_id is None and session_id is None:
+        raise FieldError("user_id", "is required when there is no session_id")
+    query = parser.text("query", row.get("query"), 2000)
+    cited = parser.text("recommendation_id", row.get("recommendation_id"), 64), parser.text("placement", row.get("placement"), 64)
+    simulated = parser.boolean("simulated", row.get("simulated")) or False
+    items = _items(row)
+    lines = []
+    for i, item in enumerate(items):
+        at = f"items[{i}]." if "items" in row else ""
+        kind, item_id, quantity, value = _what(parser, row, item, at)
+        rating, position = parser.number(at + "rating", item.get("rating")), parser.number(at + "position", item.get("position"))
+        if position is not None and not (1 <= position <= 10_000 and position == int(position)):
+            raise FieldError(at + "position", "must be a whole number from 1")
+        position = None if position is None else int(position)
+        lines.append((i, event_id, user_id, session_id, item_id, kind, occurred_at, quantity, value, rating, query, position, *cited, simulated))
+    return lines
+
+
+def _items(row: dict[str, Any]) -> list[dict[str, Any]]:
+    if "items" not in row:
+        return [row]
+    items = row["items"]
+    if not isinstance(items, list) or not items:
+        raise FieldError("items", "must be a list of at least one product")
+    if len(items) > 1000:
+        raise FieldError("items", "has more than 1,000 products")
+    for i, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise FieldError(f"items[{i}]", "must be an object")
+    if len(items) == 1 and "value" in row and "value" not in items[0]:
+        items = [{**items[0], "value": row["value"]}]
+    return [{"rating": row.get("rating"), **item} for item in items]
+
+
+def _what(parser: Parser, row: dict[str, Any], item: dict[str, Any], at: str) -> tuple[str, str | None, float | None, float | None]:
+    """(type, product, quantity, value). A purchase of a negative quantity is a return; one without a price has no meaning."""
+    kind = parser.text("type", row.get("type")) or ("" if parser.typed else EventType.PURCHASE.value)
+    if kind not in TYPES:
+        raise FieldError("type", f"{kind[:40]!r} is none of {', '.join(EventType.values)}" if kind else "is required")
+    item_id = parser.id(at + "item_id", item.get("item_id"))
+    if item_id is None and kind != EventType.SEARCH:
+        raise FieldError(at + "item_id", "is required")
+    quantity = parser.number(at + "quantity", item.get("quantity"))
+    price, value = parser.money(at + "price", item.get("price")), parser.money(at + "value", item.get("value"))
+    if kind == EventType.PURCHASE and quantity is not None:
+        if quantity == 0:
+            raise FieldError(at + "quantity", "must not be 0")
+        kind = EventType.RETURN.value if quantity < 0 else kind
+    quantity = None if quantity is None else abs(quantity)
+    if price is not None and kind in (EventType.PURCHASE, EventType.RETURN):
+        if price <= 0:
+            raise FieldError(at + "price", "must be above 0")
+        discount = parser.money(at + "discount", item.get("discount")) or 0
+        value = price * (1 if quantity is None else quantity) - discount if value is None else value
+    return kind, item_id, quantity, value
+
+
+def with_content_keys(rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Give rows without an event_id one made of their content and their number among identical rows."""
+    seen: Counter[bytes] = Counter()
+    for line, row in rows:
+        if not row.get("event_id"):
+            content = "\x1f".join(str(row.get(name, "")) for name in CONTENT)
+            digest = hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+            row = {**row, "event_id": f"c-{digest.hex()}-{seen[digest]}"}
+            seen[digest] += 1
+        yield line, row
+
+
+def import_events(
+    shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], parser: Parser, shift: timedelta = timedelta(), dry_run: bool = False
+) -> tuple[Report, set[str]]:
+    """Store events; returns the report and, of typed (REST) rows, the ids that were new. Same ids again change nothing."""
+    report, latest = Report(), timezone.now() + CLOCK_TOLERANCE
+    with transaction.atomic(), connection.cursor() as cursor:
+        stage(cursor, "staged_event", COLUMNS, _checked(rows, parser, latest, shift, report))
+        cursor.execute("ANALYZE staged_event")
+        _refuse_unknown_products(cursor, shop, report, "items[{}].item_id" if parser.typed else "item_id")
+        cursor.execute("SELECT count(DISTINCT row) FROM staged_event")
+        staged = cursor.fetchone()[0]
+        new_ids = _insert(cursor, shop, keep_ids=parser.typed)
+        report.new = len(new_ids) if parser.typed else cursor.fetchone()[0]
+        report.same = staged - report.new
+        if dry_run:
+            transaction.set_rollback(True)
+    return report, new_ids
+
+
+def _checked(rows: Iterable[tuple[int, dict[str, Any]]], parser: Parser, latest: datetime, shift: timedelta, report: Report) -> Iterator[tuple]:
+    for row_number, row in rows:
+        try:
+            if not isinstance(row, dict):
+                raise FieldError("event", "must be an object")
+            lines = event_lines(parser, row, latest, shift)
+        except FieldError as error:
+            report.errors.append(RowError(row_number, error.field, error.message))
+        else:
+            for line in lines:
+                yield (row_number, *line)
+
+
+def _refuse_unknown_products(cursor, shop: Shop, report: Report, field: str) -> None:
+    cursor.execute(
+        """SELECT s.row, s.line, s.item_id FROM staged_event s
+           LEFT JOIN recommender_product p ON p.shop_id = %s AND p.item_id = s.item_id
+           WHERE s.item_id IS NOT NULL AND p.id IS NULL ORDER BY s.row, s.line""",
+        [shop.pk],
+    )
+    unknown = cursor.fetchall()
+    told = set()
+    for row, line, _ in unknown:
+        if row not in told:
+            report.errors.append(RowError(row, field.format(line), "is no known product"))
+            told.add(row)
+    if told:
+        cursor.execute("DELETE FROM staged_event WHERE row = ANY(%s)", [list(told)])
+
+
+INSERT = """
+    WITH kept AS (
+        INSERT INTO recommender_event (shop_id, event_id, line, shopper_id, session_id, product_id, type, occurred_at,
+            quantity, value, rating, query, position, recommendation_id, placement, simulated)
+        SELECT %(shop)s, e.event_id, e.line, s.id, e.session_id, p.id, e.type, e.occurred_at,
+            e.quantity, e.value, e.rating, e.query, e.position, e.recommendation_id, e.placement, e.simulated
+        FROM staged_event e
+        LEFT JOIN recommender_shopper s ON s.shop_id = %(shop)s AND s.user_id = e.user_id
+        LEFT JOIN recommender_product p ON p.shop_id = %(shop)s AND p.item_id = e.item_id
+        WHERE NOT EXISTS (SELECT 1 FROM recommender_event o WHERE o.shop_id = %(shop)s AND o.event_id = e.event_id)
+        ORDER BY e.row, e.line
+        ON CONFLICT (shop_id, event_id, line) DO NOTHING
+        RETURNING event_id, line, shopper_id),
+    touched AS (
+        SELECT id FROM recommender_shopper WHERE id IN (SELECT shopper_id FROM kept) ORDER BY id FOR UPDATE),
+    revised AS (
+        UPDATE recommender_shopper SET revision = revision + 1 WHERE id IN (SELECT id FROM touched))
+"""
+
+
+def _insert(cursor, shop: Shop, keep_ids: bool) -> set[str]:
+    """Insert what is staged. With `keep_ids` returns the new ids, else leaves their number for the caller to fetch."""
+    cursor.execute(
+        """INSERT INTO recommender_shopper (shop_id, user_id, attributes, consent_personalisation, consent_training, first_seen)
+           SELECT %s, user_id, '{}', true, true, min(occurred_at) FROM staged_event WHERE user_id IS NOT NULL
+           GROUP BY user_id ORDER BY user_id ON CONFLICT (shop_id, user_id) DO NOTHING""",
+        [shop.pk],
+    )
+    if keep_ids:
+        cursor.execute(INSERT + "SELECT DISTINCT event_id FROM kept", {"shop": shop.pk})
+        return {row[0] for row in cursor.fetchall()}
+    cursor.execute(INSERT + "SELECT count(*) FROM kept WHERE line = 0", {"shop": shop.pk})
+    return set()

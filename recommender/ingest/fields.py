@@ -1,0 +1,123 @@
+"""Single values from outside: checked, converted, and refused with a message that names the field."""
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+LONGEST_ID = 256
+LONGEST_TEXT = 20_000
+
+
+class FieldError(ValueError):
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field, self.message = field, message
+
+
+@dataclass(frozen=True)
+class Parser:
+    """How values are read: files bring text and local times, REST brings typed values and must name the zone."""
+
+    zone: ZoneInfo | None = None
+    """Zone of dates without one; None: such dates are refused."""
+    typed: bool = False
+    """Do numbers have to come as numbers?"""
+
+    def text(self, field: str, value: Any, longest: int = LONGEST_TEXT) -> str | None:
+        """None where empty."""
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            if self.typed or isinstance(value, dict | list):
+                raise FieldError(field, "must be text")
+            value = str(value)
+        if "\x00" in value:
+            raise FieldError(field, "must not hold a NUL character")
+        if len(value) > longest:
+            raise FieldError(field, f"is longer than {longest} characters")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise FieldError(field, "is no valid Unicode text") from None
+        return value
+
+    def id(self, field: str, value: Any) -> str | None:
+        return self.text(field, value, LONGEST_ID)
+
+    def required_id(self, field: str, value: Any) -> str:
+        text = self.id(field, value)
+        if text is None:
+            raise FieldError(field, "is required")
+        return text
+
+    def number(self, field: str, value: Any) -> float | None:
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool) or (self.typed and not isinstance(value, int | float)):
+            raise FieldError(field, "must be a number")
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise FieldError(field, f"{str(value)[:40]!r} is not a number") from None
+        if not math.isfinite(number) or abs(number) > 1e12:
+            raise FieldError(field, "is out of range")
+        return number
+
+    def money(self, field: str, value: Any) -> float | None:
+        """A number, or text that is one: amounts travel as text in JSON so that they stay exact."""
+        return Parser(self.zone).number(field, value)
+
+    def boolean(self, field: str, value: Any) -> bool | None:
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool):
+            return value
+        known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        if self.typed or str(value).lower() not in known:
+            raise FieldError(field, "must be true or false")
+        return known[str(value).lower()]
+
+    def moment(self, field: str, value: Any) -> datetime | None:
+        if value is None or value == "":
+            return None
+        if not isinstance(value, datetime):
+            if not isinstance(value, str):
+                raise FieldError(field, "must be a date and time such as 2026-08-20T09:13:01Z")
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                raise FieldError(field, f"{value[:40]!r} is no date and time such as 2026-08-20T09:13:01Z") from None
+        if value.tzinfo is None:
+            if self.zone is None:
+                raise FieldError(field, "has no time zone; write it with Z or an offset such as +02:00")
+            value = value.replace(tzinfo=self.zone)
+        if not 1970 <= value.year <= 9000:
+            raise FieldError(field, "is out of range")
+        return value
+
+    def mapping(self, field: str, value: Any) -> dict | None:
+        if value is None or value == "":
+            return None
+        if isinstance(value, str) and not self.typed:
+            try:
+                value = json.loads(value)
+            except ValueError:
+                raise FieldError(field, "is no JSON object") from None
+        if not isinstance(value, dict):
+            raise FieldError(field, "must be an object")
+        if "\\u0000" in json.dumps(value):
+            raise FieldError(field, "must not hold a NUL character")
+        return value
+
+    def texts(self, field: str, value: Any) -> list[str] | None:
+        """A list of texts; in files also one text, its parts joined with |."""
+        if value is None or value == "":
+            return None
+        if isinstance(value, str) and not self.typed:
+            value = json.loads(value) if value.startswith("[") else value.split("|")
+        if not isinstance(value, list):
+            raise FieldError(field, "must be a list of texts")
+        return [self.text(f"{field}[{i}]", part) or "" for i, part in enumerate(value)]

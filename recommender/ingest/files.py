@@ -1,0 +1,95 @@
+"""Rows of a file, one dictionary each, with their line: CSV, CSV.gz, JSON lines, Parquet. Streamed."""
+
+import csv
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+PARQUET_CHUNK = 50_000
+
+Rows = Iterator[tuple[int, dict[str, Any]]]
+
+
+class FileError(ValueError):
+    """The file as a whole cannot be read."""
+
+
+def read_rows(path: Path) -> Rows:
+    """(line, row) for each row; the header of a CSV file is line 1."""
+    name = path.name.removesuffix(".gz")
+    if not path.exists():
+        raise FileError(f"{path}: no such file")
+    if name.endswith(".parquet"):
+        yield from _parquet(path)
+    elif name.endswith((".csv", ".tsv")):
+        with _open(path) as file:
+            yield from _csv(file, "\t" if name.endswith(".tsv") else ",")
+    elif name.endswith((".jsonl", ".ndjson", ".json")):
+        with _open(path) as file:
+            yield from _json_lines(file)
+    else:
+        raise FileError(f"{path.name}: expected .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
+
+
+def _open(path: Path) -> TextIO:
+    opener = gzip.open if path.suffix == ".gz" else open
+    return opener(path, "rt", encoding="utf-8-sig", newline="")
+
+
+def _csv(file: TextIO, delimiter: str) -> Rows:
+    reader = csv.reader(file, delimiter=delimiter)
+    try:
+        header = next(reader, None)
+        if not header:
+            raise FileError("the file is empty: a first line with column names is needed")
+        for cells in reader:
+            yield reader.line_num, dict(zip(header, cells, strict=False))
+    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+        raise FileError(f"after line {reader.line_num}: {error}") from None
+
+
+def _json_lines(file: TextIO) -> Rows:
+    for line, text in enumerate(file, 1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+        except ValueError as error:
+            raise FileError(f"line {line}: not JSON ({error})") from None
+        if not isinstance(row, dict):
+            raise FileError(f"line {line}: expected one JSON object per line")
+        yield line, row
+
+
+def _parquet(path: Path) -> Rows:
+    import polars as pl
+
+    try:
+        frame = pl.scan_parquet(path)
+        total = frame.select(pl.len()).collect().item()
+        for begin in range(0, total, PARQUET_CHUNK):
+            for i, row in enumerate(frame.slice(begin, PARQUET_CHUNK).collect().iter_rows(named=True)):
+                yield begin + i + 1, row
+    except pl.exceptions.PolarsError as error:
+        raise FileError(f"{path.name}: {error}") from None
+
+
+def mapped(rows: Rows, mapping: dict[str, str], where: dict[str, str]) -> Rows:
+    """Rename columns to field names (`attributes.country` fills one key of an object); keep rows that match `where`."""
+    for line, row in rows:
+        if any(str(row.get(column)) != value for column, value in where.items()):
+            continue
+        yield line, _rename(row, mapping) if mapping else row
+
+
+def _rename(row: dict[str, Any], mapping: dict[str, str]) -> dict[str, Any]:
+    out = dict(row)
+    for name, column in mapping.items():
+        head, _, key = name.partition(".")
+        if key:
+            out[head] = {**(out[head] if isinstance(out.get(head), dict) else {}), key: row.get(column)}
+        else:
+            out[name] = row.get(column)
+    return out

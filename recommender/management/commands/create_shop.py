@@ -1,0 +1,25 @@
+"""Create a shop."""
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from recommender.models import Shop
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser):
+        parser.add_argument("key")
+        parser.add_argument("--name")
+        parser.add_argument("--currency", default="EUR")
+        parser.add_argument("--timezone", default="UTC")
+
+    def handle(self, key, **options):
+        shop = Shop(key=key, name=options["name"] or key, currency=options["currency"], timezone=options["timezone"])
+        try:
+            shop.full_clean()
+        except ValidationError as error:
+            raise CommandError("; ".join(f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items())) from None
+        shop.save()
+        self.stdout.write(f"shop {shop.key} created")

@@ -1,0 +1,20 @@
+"""Bring events (purchases, views, …) from a file; a second import of the same file changes nothing."""
+
+from datetime import timedelta
+
+from recommender.ingest import import_events
+from recommender.ingest.events import with_content_keys
+from recommender.management.importing import ImportCommand
+
+
+class Command(ImportCommand):
+    help = __doc__
+    noun = "events"
+
+    def add_arguments(self, parser):
+        super().add_arguments(parser)
+        parser.add_argument("--shift-weeks", type=int, default=0, help="move all dates by whole weeks; for sample data")
+
+    def take(self, shop, rows, parser, options):
+        shift = timedelta(weeks=options["shift_weeks"])
+        return import_events(shop, with_content_keys(rows), parser, shift, options["dry_run"])[0]

@@ -1,0 +1,14 @@
+"""Bring products into the catalogue from a file."""
+
+from recommender.ingest import upsert_products
+from recommender.ingest.products import COLUMNS
+from recommender.management.importing import ImportCommand, columns_of
+
+
+class Command(ImportCommand):
+    help = __doc__
+    noun = "products"
+
+    def take(self, shop, rows, parser, options):
+        columns, rows = columns_of(rows, COLUMNS)
+        return upsert_products(shop, rows, columns, parser, options["dry_run"])

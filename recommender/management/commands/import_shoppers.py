@@ -1,0 +1,14 @@
+"""Bring shoppers and their attributes from a file."""
+
+from recommender.ingest import upsert_shoppers
+from recommender.ingest.shoppers import COLUMNS
+from recommender.management.importing import ImportCommand, columns_of
+
+
+class Command(ImportCommand):
+    help = __doc__
+    noun = "shoppers"
+
+    def take(self, shop, rows, parser, options):
+        columns, rows = columns_of(rows, COLUMNS)
+        return upsert_shoppers(shop, rows, columns, parser, options["dry_run"])

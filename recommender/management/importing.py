@@ -1,0 +1,96 @@
+"""What the import commands share: arguments, a progress bar, the report, and the file of rejected rows."""
+
+import csv
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from recommender.ingest import Parser, Report
+from recommender.ingest.files import FileError, mapped, read_rows
+from recommender.models import Shop
+
+
+def find_shop(key: str | None) -> Shop:
+    """The shop of this key; without one, the only shop there is."""
+    if key:
+        shop = Shop.objects.filter(key=key).first()
+        if shop is None:
+            raise CommandError(f"--shop: there is no shop {key!r}")
+        return shop
+    shops = list(Shop.objects.all()[:2])
+    if len(shops) != 1:
+        raise CommandError("--shop: name the shop" if shops else "there is no shop yet; create one in the console or with `create_shop`")
+    return shops[0]
+
+
+def pairs(values: list[str], option: str) -> dict[str, str]:
+    """{"a": "b"} of ["a=b"]."""
+    wrong = [v for v in values if "=" not in v]
+    if wrong:
+        raise CommandError(f"{option}: {wrong[0]!r} is not of the form field=column")
+    return dict(v.split("=", 1) for v in values)
+
+
+class ImportCommand(BaseCommand):
+    """`import_… FILE`: subclasses say what happens with the rows."""
+
+    noun = "rows"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help=".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
+        parser.add_argument("--shop", help="key of the shop; may be left out where there is one shop")
+        parser.add_argument("--map", nargs="+", action="extend", default=[], metavar="FIELD=COLUMN", help="which column of the file fills a field")
+        parser.add_argument("--where", nargs="+", action="extend", default=[], metavar="COLUMN=VALUE", help="take only rows with this value")
+        parser.add_argument("--timezone", help="zone of dates without one; default: the shop's")
+        parser.add_argument("--dry-run", action="store_true", help="check and count, write nothing")
+        parser.add_argument("--rejected", type=Path, help="file for rejected rows; default: FILE.rejected.csv in the working folder")
+
+    def handle(self, **options) -> None:
+        shop = find_shop(options["shop"])
+        try:
+            parser = Parser(ZoneInfo(options["timezone"]) if options["timezone"] else shop.zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise CommandError(f"--timezone: {options['timezone']!r} is no known zone") from None
+        rows = mapped(read_rows(options["file"]), pairs(options["map"], "--map"), pairs(options["where"], "--where"))
+        try:
+            report = self.take(shop, self._counted(rows, options), parser, options)
+        except FileError as error:
+            raise CommandError(str(error)) from None
+        self._tell(report, options)
+
+    def take(self, shop: Shop, rows: Iterator, parser: Parser, options: dict) -> Report:
+        raise NotImplementedError
+
+    def _counted(self, rows: Iterator, options: dict) -> Iterator:
+        hidden = options["verbosity"] == 0
+        return iter(tqdm(rows, unit=" rows", unit_scale=True, desc=options["file"].name, disable=hidden or None, mininterval=0.5))
+
+    def _tell(self, report: Report, options: dict) -> None:
+        prefix = "dry run: " if options["dry_run"] else ""
+        self.stdout.write(f"{prefix}{self.noun}: {report}")
+        for reason, count in report.reasons()[:10]:
+            self.stdout.write(f"  rejected {count:,}: {reason}")
+        if report.errors:
+            path = options["rejected"] or Path(f"{options['file'].name}.rejected.csv")
+            with path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerow(["line", "field", "reason"])
+                writer.writerows((e.line, e.field, e.message) for e in sorted(report.errors, key=lambda e: e.line))
+            self.stdout.write(f"  every rejected row with its reason: {path}")
+
+
+def columns_of(rows: Iterator, known: dict) -> tuple[list[str], Iterator]:
+    """The known columns that the first row has, and the rows from the beginning."""
+    first = next(rows, None)
+    if first is None:
+        return [], iter(())
+
+    def again() -> Iterator:
+        yield first
+        yield from rows
+
+    return [name for name in known if name in first[1]], again()

@@ -1,0 +1,22 @@
+from recommender.models.access import ApiKey
+from recommender.models.catalog import Product
+from recommender.models.changes import Change
+from recommender.models.events import Event
+from recommender.models.placements import Placement, RecommendationList
+from recommender.models.registry import MetricPoint, ModelVersion, TrainingRun
+from recommender.models.shoppers import Shopper
+from recommender.models.shops import Shop
+
+__all__ = [
+    "ApiKey",
+    "Change",
+    "Event",
+    "MetricPoint",
+    "ModelVersion",
+    "Placement",
+    "Product",
+    "RecommendationList",
+    "Shop",
+    "Shopper",
+    "TrainingRun",
+]

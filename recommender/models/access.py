@@ -1,0 +1,62 @@
+"""Keys of the REST API: only their hash is kept."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils import timezone
+
+from recommender.models.shops import Shop, ShopOwned
+
+SCOPES = ["recs:read", "events:write", "catalog:read", "catalog:write", "users:write", "training:write", "models:write", "admin"]
+
+
+def hash_of(key: str) -> str:
+    """Keys are 256 random bits, so a plain SHA-256 cannot be searched."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class ApiKeyQuerySet(ShopOwned):
+    def issue(self, shop: Shop, name: str, scopes: list[str], days: int | None = None) -> tuple["ApiKey", str]:
+        """A new key: the row, and the secret, which is not kept and cannot be shown again."""
+        secret = "vt_" + secrets.token_urlsafe(32)
+        expires = timezone.now() + timedelta(days=days) if days else None
+        row = self.create(shop=shop, name=name, prefix=secret[:8], hash=hash_of(secret), scopes=scopes, expires_at=expires)
+        return row, secret
+
+    def find(self, secret: str) -> "ApiKey | None":
+        return self.select_related("shop").filter(hash=hash_of(secret)).first()
+
+
+class ApiKey(models.Model):
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="keys")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=8)
+    hash = models.CharField(max_length=64, unique=True)
+    scopes = ArrayField(models.CharField(max_length=20, choices=[(s, s) for s in SCOPES]))
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    def allows(self, scope: str) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+    def note_use(self) -> None:
+        """Remember the minute of the last use; not every call, so that reads stay reads."""
+        now = timezone.now()
+        if self.last_used_at is None or now - self.last_used_at > timedelta(minutes=1):
+            ApiKey.objects.filter(pk=self.pk).update(last_used_at=now)

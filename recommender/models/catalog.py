@@ -1,0 +1,47 @@
+"""Products, as the shop describes them."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from recommender.models.shops import Shop, ShopOwned
+
+
+class ProductQuerySet(ShopOwned):
+    def showable(self) -> "ProductQuerySet":
+        """Products that may stand in a list: neither hidden, sold out, nor outside their dates."""
+        now = models.functions.Now()
+        return self.filter(
+            models.Q(available_from=None) | models.Q(available_from__lte=now),
+            models.Q(available_until=None) | models.Q(available_until__gt=now),
+            hidden=False,
+        ).exclude(stock_state=Product.OUT_OF_STOCK)
+
+
+class Product(models.Model):
+    IN_STOCK, OUT_OF_STOCK, UNKNOWN_STOCK = "in_stock", "out_of_stock", ""
+    STOCK_STATES = [(IN_STOCK, "In stock"), (OUT_OF_STOCK, "Out of stock"), (UNKNOWN_STOCK, "Not told")]
+
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="products")
+    item_id = models.CharField(max_length=256)
+    title = models.TextField()
+    description = models.TextField(blank=True, default="")
+    brand = models.TextField(blank=True, default="")
+    categories = ArrayField(models.TextField(), default=list, blank=True, help_text="Each a path: Home > Lighting > Lanterns")
+    price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    attributes = models.JSONField(default=dict, blank=True)
+    images = ArrayField(models.TextField(), default=list, blank=True)
+    stock_state = models.CharField(max_length=12, choices=STOCK_STATES, blank=True, default=UNKNOWN_STOCK)
+    stock_quantity = models.IntegerField(null=True, blank=True)
+    available_from = models.DateTimeField(null=True, blank=True)
+    available_until = models.DateTimeField(null=True, blank=True)
+    hidden = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+    updated_at = models.DateTimeField(db_default=models.functions.Now())
+
+    objects = ProductQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shop", "item_id"], name="product_once_a_shop")]
+
+    def __str__(self) -> str:
+        return self.title or self.item_id

@@ -1,0 +1,65 @@
+"""What shoppers did, one row per product of an event."""
+
+from django.db import models
+
+from recommender.models.catalog import Product
+from recommender.models.shoppers import Shopper
+from recommender.models.shops import Shop, ShopOwned
+
+
+class EventType(models.TextChoices):
+    IMPRESSION = "impression"
+    VIEW = "view"
+    CLICK = "click"
+    ADD_TO_CART = "add_to_cart"
+    REMOVE_FROM_CART = "remove_from_cart"
+    PURCHASE = "purchase"
+    RETURN = "return"
+    RATING = "rating"
+    REVIEW = "review"
+    SHARE = "share"
+    SEARCH = "search"
+    DISLIKE = "dislike"
+
+
+class EventQuerySet(ShopOwned):
+    def in_order(self) -> "EventQuerySet":
+        """By time; inside one moment by arrival."""
+        return self.order_by("occurred_at", "id")
+
+    def usable(self) -> "EventQuerySet":
+        """Events that models may learn from: not simulated, and the shopper agrees."""
+        return self.filter(simulated=False).exclude(shopper__consent_training=False)
+
+
+class Event(models.Model):
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="events")
+    event_id = models.CharField(max_length=256)
+    line = models.SmallIntegerField(default=0, db_default=0)
+    shopper = models.ForeignKey(Shopper, models.CASCADE, null=True, blank=True, related_name="events", db_index=False)
+    session_id = models.CharField(max_length=256, null=True, blank=True)
+    product = models.ForeignKey(Product, models.CASCADE, null=True, blank=True, related_name="events")
+    type = models.CharField(max_length=16, choices=EventType)
+    occurred_at = models.DateTimeField()
+    quantity = models.FloatField(null=True, blank=True)
+    value = models.FloatField(null=True, blank=True, help_text="In the shop's currency, for all of the quantity.")
+    rating = models.FloatField(null=True, blank=True)
+    query = models.TextField(null=True, blank=True)
+    position = models.SmallIntegerField(null=True, blank=True)
+    recommendation_id = models.CharField(max_length=64, null=True, blank=True)
+    placement = models.CharField(max_length=64, null=True, blank=True)
+    simulated = models.BooleanField(default=False, db_default=False)
+    received_at = models.DateTimeField(db_default=models.functions.Now())
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shop", "event_id", "line"], name="event_line_once_a_shop")]
+        indexes = [
+            models.Index(fields=["shopper", "occurred_at"], name="event_of_shopper"),
+            models.Index(fields=["shop", "occurred_at"], name="event_of_shop"),
+            models.Index(fields=["shop", "session_id"], name="event_of_session", condition=models.Q(shopper=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"

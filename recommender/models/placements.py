@@ -1,0 +1,57 @@
+"""Placements, and the lists that were made for shoppers."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models, transaction
+
+from recommender.models.changes import Change
+from recommender.models.registry import ModelVersion
+from recommender.models.shoppers import Shopper
+from recommender.models.shops import Shop, ShopOwned
+
+
+class Placement(models.Model):
+    """A spot in the shop that asks for products. Clients send only its key."""
+
+    PERSONAL, RELATED, BASKET = "personal", "related", "basket"
+    KINDS = [(PERSONAL, "For one shopper"), (RELATED, "Like a product"), (BASKET, "Goes with a basket")]
+
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="placements")
+    key = models.CharField(max_length=64, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*$", "small letters, digits, - and _")])
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=10, choices=KINDS, default=PERSONAL)
+    size = models.PositiveSmallIntegerField(default=12, validators=[MinValueValidator(1), MaxValueValidator(100)])
+    only_new = models.BooleanField(default=False, help_text="Only products that the shopper has not bought before.")
+
+    objects = ShopOwned.as_manager()
+
+    class Meta:
+        ordering = ["key"]
+        constraints = [models.UniqueConstraint(fields=["shop", "key"], name="placement_once_a_shop")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def publish(self) -> None:
+        """Save, and tell every serving process."""
+        with transaction.atomic():
+            self.save()
+            Change.objects.create(shop=self.shop, kind=Change.PLACEMENT, key=self.key)
+
+
+class RecommendationList(models.Model):
+    """One shopper's list as one model version made it, with reasons."""
+
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="lists")
+    shopper = models.ForeignKey(Shopper, models.CASCADE, related_name="lists")
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="lists")
+    shopper_revision = models.BigIntegerField(help_text="What was known of the shopper; a newer revision makes the list stale.")
+    items = models.JSONField()
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+
+    objects = ShopOwned.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shopper", "version"], name="one_list_per_shopper_and_version")]
+
+    def __str__(self) -> str:
+        return f"{self.shopper} by {self.version}"

@@ -1,0 +1,198 @@
+"""Training runs, their measures, and the registry of model versions."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models, transaction
+from django.utils import timezone
+
+from recommender.models.changes import Change
+from recommender.models.shops import Shop, ShopOwned
+
+SILENT_AFTER = timedelta(seconds=45)
+
+
+class RunStatus(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class TrainingRunQuerySet(ShopOwned):
+    def active(self) -> "TrainingRunQuerySet":
+        return self.filter(status__in=[RunStatus.QUEUED, RunStatus.RUNNING])
+
+    def claim(self, pk: int) -> bool:
+        """Take a run for this worker: a queued one, or one whose worker fell silent. Only one claimant wins."""
+        now = timezone.now()
+        free = models.Q(status=RunStatus.QUEUED) | models.Q(status=RunStatus.RUNNING, heartbeat_at__lt=now - SILENT_AFTER)
+        taken = self.filter(free, pk=pk, cancel_requested=False)
+        return bool(taken.update(status=RunStatus.RUNNING, started_at=now, heartbeat_at=now, error="", progress=0))
+
+    def silent(self) -> "TrainingRunQuerySet":
+        """Runs that say they run, but whose worker has not been heard of."""
+        return self.filter(status=RunStatus.RUNNING, heartbeat_at__lt=timezone.now() - SILENT_AFTER)
+
+
+class TrainingRun(models.Model):
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="runs")
+    recipe = models.CharField(max_length=20, default="fusion")
+    preset = models.CharField(max_length=20, default="full")
+    overrides = models.JSONField(default=dict, blank=True, help_text="Fields that differ from the preset.")
+    data_from = models.DateField(null=True, blank=True)
+    data_to = models.DateField(null=True, blank=True)
+    promote = models.CharField(max_length=10, default="if-better")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    status = models.CharField(max_length=10, choices=RunStatus, default=RunStatus.QUEUED)
+    cancel_requested = models.BooleanField(default=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    stage = models.CharField(max_length=30, blank=True, default="")
+    progress = models.FloatField(default=0, help_text="0 to 1.")
+    seconds_left = models.FloatField(null=True, blank=True)
+    error = models.TextField(blank=True, default="")
+    log_tail = models.TextField(blank=True, default="")
+    snapshot_digest = models.CharField(max_length=80, blank=True, default="")
+    counts = models.JSONField(default=dict, blank=True)
+
+    objects = TrainingRunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"Run {self.pk}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in (RunStatus.QUEUED, RunStatus.RUNNING)
+
+    @property
+    def folder_name(self) -> str:
+        return f"run-{self.pk}"
+
+    def beat(self, **fields) -> bool:
+        """Note progress; returns whether someone asked to cancel. Only while the run is still running."""
+        running = TrainingRun.objects.filter(pk=self.pk, status=RunStatus.RUNNING)
+        running.update(heartbeat_at=timezone.now(), **fields)
+        return not running.filter(cancel_requested=False).exists()
+
+    def finish(self, status: str, error: str = "") -> bool:
+        """End the run, once: a run that has ended stays as it ended."""
+        fields = {"status": status, "error": error, "finished_at": timezone.now(), "seconds_left": None}
+        if status == RunStatus.FINISHED:
+            fields |= {"progress": 1, "stage": "Done"}
+        return bool(TrainingRun.objects.active().filter(pk=self.pk).update(**fields))
+
+    def request_cancel(self) -> bool:
+        """Stop a run: at once when it has not begun, else as soon as its worker looks. False when it had ended."""
+        if TrainingRun.objects.filter(pk=self.pk, status=RunStatus.QUEUED).update(
+            status=RunStatus.CANCELLED, cancel_requested=True, finished_at=timezone.now()
+        ):
+            return True
+        return bool(TrainingRun.objects.active().filter(pk=self.pk).update(cancel_requested=True))
+
+
+class MetricPoint(models.Model):
+    """One measured value of a run, at a step."""
+
+    run = models.ForeignKey(TrainingRun, models.CASCADE, related_name="points")
+    name = models.CharField(max_length=40)
+    step = models.IntegerField()
+    value = models.FloatField()
+
+    class Meta:
+        ordering = ["step"]
+        constraints = [models.UniqueConstraint(fields=["run", "name", "step"], name="one_value_per_step")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:.4f} at {self.step}"
+
+
+class VersionStatus(models.TextChoices):
+    CANDIDATE = "candidate"
+    REFUSED = "refused", "Refused by gate"
+    CHAMPION = "champion"
+    RETIRED = "retired"
+
+
+class ModelVersionQuerySet(ShopOwned):
+    def register(self, run: TrainingRun, folder: str, report: dict, purpose: str = "ranking") -> "ModelVersion":
+        """A new version of the run's shop, with the next number."""
+        with transaction.atomic():
+            Shop.objects.select_for_update().get(pk=run.shop_id)
+            last = self.filter(shop=run.shop_id).aggregate(last=models.Max("number"))["last"] or 0
+            return self.create(shop=run.shop, number=last + 1, purpose=purpose, run=run, folder=folder, report=report)
+
+
+class ModelVersion(models.Model):
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    purpose = models.CharField(max_length=20, default="ranking")
+    status = models.CharField(max_length=10, choices=VersionStatus, default=VersionStatus.CANDIDATE)
+    run = models.OneToOneField(TrainingRun, models.PROTECT, related_name="version")
+    folder = models.CharField(max_length=200, help_text="Below VITRINE_CHECKPOINTS.")
+    report = models.JSONField(default=dict)
+    gate_passed = models.BooleanField(null=True)
+    gate_reason = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    promoted_at = models.DateTimeField(null=True, blank=True)
+    promoted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "purpose"], condition=models.Q(status="champion"), name="one_champion_per_shop_and_purpose"),
+            models.UniqueConstraint(fields=["shop", "number"], name="version_number_once_a_shop"),
+        ]
+
+    def __str__(self) -> str:
+        return f"v{self.number}"
+
+    @property
+    def label(self) -> str:
+        """What the API calls it: fusion@3."""
+        return f"{self.run.recipe}@{self.number}"
+
+    @property
+    def is_champion(self) -> bool:
+        return self.status == VersionStatus.CHAMPION
+
+    def promote(self, by=None) -> "ModelVersion":
+        """Make this the champion, in one transaction with the news of it."""
+        with transaction.atomic():
+            Shop.objects.select_for_update().get(pk=self.shop_id)
+            same = ModelVersion.objects.filter(shop=self.shop_id, purpose=self.purpose)
+            same.filter(status=VersionStatus.CHAMPION).exclude(pk=self.pk).update(status=VersionStatus.RETIRED)
+            self.status, self.promoted_at, self.promoted_by = VersionStatus.CHAMPION, timezone.now(), by
+            self.save(update_fields=["status", "promoted_at", "promoted_by"])
+            Change.objects.create(shop_id=self.shop_id, kind=Change.CHAMPION, key=self.purpose)
+        return self
+
+    def previous(self) -> "ModelVersion | None":
+        """The version that served before this one was promoted."""
+        served = ModelVersion.objects.filter(shop=self.shop_id, purpose=self.purpose, status=VersionStatus.RETIRED)
+        return served.filter(promoted_at__lt=self.promoted_at).order_by("-promoted_at").first() if self.promoted_at else None
+
+    def roll_back(self) -> "ModelVersion | None":
+        """Put the version before this champion back in its place; None when there is none.
+
+        The older one keeps its promotion date, so that a second roll back goes one further and not to and fro.
+        """
+        with transaction.atomic():
+            Shop.objects.select_for_update().get(pk=self.shop_id)
+            earlier = self.previous()
+            if earlier is None:
+                return None
+            ModelVersion.objects.filter(pk=self.pk).update(status=VersionStatus.RETIRED)
+            ModelVersion.objects.filter(pk=earlier.pk).update(status=VersionStatus.CHAMPION)
+            Change.objects.create(shop_id=self.shop_id, kind=Change.CHAMPION, key=self.purpose)
+        earlier.refresh_from_db()
+        return earlier

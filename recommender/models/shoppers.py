@@ -1,0 +1,26 @@
+"""Shoppers: those who buy. (The console's people are Django's users.)"""
+
+from django.db import models
+
+from recommender.models.shops import Shop, ShopOwned
+
+
+class Shopper(models.Model):
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="shoppers")
+    user_id = models.CharField(max_length=256)
+    attributes = models.JSONField(default=dict, blank=True)
+    consent_personalisation = models.BooleanField(default=True, help_text="May lists be made from this shopper's own events?")
+    consent_training = models.BooleanField(default=True, help_text="May models learn from this shopper's events?")
+    revision = models.BigIntegerField(
+        default=0, db_default=0, help_text="Counts every change to the shopper's events; a stored list names the one it knew."
+    )
+    first_seen = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(db_default=models.functions.Now())
+
+    objects = ShopOwned.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shop", "user_id"], name="shopper_once_a_shop")]
+
+    def __str__(self) -> str:
+        return self.user_id

@@ -1,0 +1,263 @@
+"""One training run: snapshot, train in a child process, follow its progress, register, gate, promote."""
+
+import ctypes
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from recommender import engine
+from recommender.models import MetricPoint, ModelVersion, Shop, TrainingRun
+from recommender.models.registry import RunStatus, VersionStatus
+from recommender.snapshot import NothingToLearn, snapshot_shop
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+STOP_SECONDS = 20
+TAIL_LINES = 200
+PROMOTE = ("ask", "if-better", "never", "always")
+
+
+class RunFailed(RuntimeError):
+    """The run cannot go on; the message is for the merchandiser."""
+
+
+class RunCancelled(Exception):
+    """Someone asked to stop the run."""
+
+
+def start_run(
+    shop: Shop,
+    recipe: str = "fusion",
+    preset: str = "full",
+    overrides: dict | None = None,
+    promote: str = "if-better",
+    by=None,
+    data_from=None,
+    data_to=None,
+) -> TrainingRun:
+    """Queue a run; raises engine.InvalidConfig where it could not be configured so."""
+    from recommender.tasks import train
+
+    engine.check_config(recipe, preset, overrides or {})
+    run = TrainingRun.objects.create(
+        shop=shop, recipe=recipe, preset=preset, overrides=overrides or {}, promote=promote, created_by=by, data_from=data_from, data_to=data_to
+    )
+    train.delay_on_commit(run.pk)
+    return run
+
+
+def run_training(run: TrainingRun) -> ModelVersion | None:
+    """Carry out a claimed run to its end; how it ended stands in its row."""
+    folder = run_folder(run)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    run.points.all().delete()
+    try:
+        version = _train(run, folder)
+    except RunCancelled:
+        run.finish(RunStatus.CANCELLED)
+    except (RunFailed, NothingToLearn, engine.BrokenCheckpoint) as error:
+        run.finish(RunStatus.FAILED, str(error))
+    except Exception as error:
+        run.finish(RunStatus.FAILED, f"{type(error).__name__}: {error}")
+        raise
+    else:
+        run.finish(RunStatus.FINISHED)
+        return version
+    finally:
+        shutil.rmtree(folder / "snapshot", ignore_errors=True)
+    return None
+
+
+def run_folder(run: TrainingRun) -> Path:
+    return settings.VITRINE_CHECKPOINTS / f"shop-{run.shop_id}" / run.folder_name
+
+
+def _train(run: TrainingRun, folder: Path) -> ModelVersion:
+    _beat(run, stage="Snapshot", progress=0)
+    manifest = snapshot_shop(run.shop, folder / "snapshot", run.data_from, run.data_to)
+    TrainingRun.objects.filter(pk=run.pk).update(snapshot_digest=manifest["digest"], counts=manifest["counts"])
+    _follow(run, _child(run, folder), folder)
+    checkpoint = f"shop-{run.shop_id}/{run.folder_name}/checkpoint"
+    engine.verify(checkpoint)
+    report = json.loads((folder / "checkpoint" / "report.json").read_text(encoding="utf-8"))
+    version = ModelVersion.objects.register(run, checkpoint, report)
+    decide(version, run.promote, run.created_by)
+    return version
+
+
+def _beat(run: TrainingRun, **fields) -> None:
+    if run.beat(**fields):
+        raise RunCancelled
+
+
+def _child(run: TrainingRun, folder: Path) -> subprocess.Popen:
+    """`python -m training fit`, which dies with this worker."""
+    champion = run.shop.champion()
+    overrides = dict(run.overrides)
+    if settings.VITRINE_ENCODER:
+        overrides.setdefault("text.encoder", settings.VITRINE_ENCODER)
+    command = [
+        sys.executable, "-m", "training", "fit", folder / "snapshot", folder / "checkpoint", "--recipe", run.recipe, "--preset", run.preset,
+        "--progress", folder / "progress.jsonl",
+    ]  # fmt: skip
+    if overrides:
+        command += ["--set", *(f"{name}={value}" for name, value in overrides.items())]
+    if champion and engine.checkpoint_path(champion.folder).exists():
+        command += ["--champion", engine.checkpoint_path(champion.folder)]
+    with (folder / "log.txt").open("wb") as output:
+        return subprocess.Popen(
+            [str(part) for part in command],
+            cwd=settings.BASE_DIR,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent,
+        )
+
+
+def _die_with_parent() -> None:
+    """In the child, before it becomes the training process: be killed when the worker dies, and leave the shop its share of the machine."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    os.nice(5)
+
+
+def _follow(run: TrainingRun, child: subprocess.Popen, folder: Path) -> None:
+    """Bring the child's progress into rows until it ends; raises RunCancelled or RunFailed."""
+    progress = folder / "progress.jsonl"
+    position = 0
+    try:
+        while child.poll() is None:
+            position = _take_progress(run, progress, position)
+            _beat(run, log_tail=tail_of(folder / "log.txt"))
+            time.sleep(POLL_SECONDS)
+        _take_progress(run, progress, position)
+    except RunCancelled:
+        _stop(child)
+        raise
+    finally:
+        if child.poll() is None:
+            _stop(child)
+        TrainingRun.objects.filter(pk=run.pk).update(log_tail=tail_of(folder / "log.txt"))
+    if child.returncode:
+        raise RunFailed(_why(child.returncode, tail_of(folder / "log.txt")))
+
+
+def _stop(child: subprocess.Popen) -> None:
+    child.terminate()
+    try:
+        child.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _why(code: int, tail: str) -> str:
+    """The reason in one sentence, from the exit status and the log."""
+    if code == -signal.SIGKILL:
+        return "The training process was killed, most likely because the machine ran out of memory."
+    errors = [line.removeprefix("error: ") for line in tail.splitlines() if line.startswith("error: ")]
+    if errors:
+        return errors[-1]
+    lines = tail.strip().splitlines()
+    return f"The training process ended with status {code}" + (f": {lines[-1]}" if lines else ".")
+
+
+def _take_progress(run: TrainingRun, path: Path, position: int) -> int:
+    """Read whole new lines from `position`; returns where to go on."""
+    if not path.exists():
+        return position
+    with path.open("rb") as file:
+        file.seek(position)
+        text = file.read()
+    whole = text[: text.rfind(b"\n") + 1]
+    lines = [json.loads(line) for line in whole.splitlines()]
+    points = [MetricPoint(run=run, name=x["metric"], step=x["step"], value=x["value"]) for x in lines if "metric" in x]
+    MetricPoint.objects.bulk_create(points, ignore_conflicts=True)
+    stages = [x for x in lines if "stage" in x]
+    if stages:
+        last = stages[-1]
+        _beat(run, stage=last["stage"], progress=last["done"], seconds_left=last["seconds_left"])
+    return position + len(whole)
+
+
+def tail_of(path: Path, lines: int = TAIL_LINES) -> str:
+    """The end of a log; of a bar that redraws itself, only what it last drew."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - 64_000))
+        text = file.read().decode("utf-8", "replace").replace("\x00", "")
+    kept = deque((line.rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")), maxlen=lines)
+    return "\n".join(line for line in kept if line and "%|" not in line[:24])
+
+
+def decide(version: ModelVersion, promote: str, by=None) -> None:
+    """The gate, and what follows from it."""
+    passed, reason = gate(version.report)
+    version.gate_passed, version.gate_reason = passed, reason
+    if promote == "if-better" and not passed:
+        version.status = VersionStatus.REFUSED
+    version.save(update_fields=["gate_passed", "gate_reason", "status"])
+    if promote == "always" or (promote == "if-better" and passed):
+        promote_version(version, by)
+
+
+def gate(report: dict) -> tuple[bool, str]:
+    """Is it better? NDCG@10 of the held-out window: against the champion on the same days; a first model against popularity."""
+    systems = report["all"]["systems"]
+    mine = systems["vitrine"]["ndcg@10"]["value"]
+    if "champion" in systems:
+        rival, name = systems["champion"]["ndcg@10"]["value"], "the champion"
+    else:
+        rival = max(systems[s]["ndcg@10"]["value"] for s in ("popularity", "popularity_30d"))
+        name = "popularity (there is no champion to compare with)"
+    verdict = "above" if mine > rival else "not above"
+    return mine > rival, f"NDCG@10 {mine:.4f} is {verdict} {rival:.4f} of {name} on the same {report['protocol']['days']} days"
+
+
+def promote_version(version: ModelVersion, by=None) -> ModelVersion:
+    """Make a version the champion once its folder has proved whole, and have the stored lists made anew."""
+    from recommender.tasks import score_shop
+
+    engine.verify(version.folder)
+    version.promote(by)
+    score_shop.delay_on_commit(version.shop_id)
+    return version
+
+
+def roll_back(shop: Shop, purpose: str = "ranking") -> ModelVersion | None:
+    """The version before the champion serves again; None when there is none."""
+    from recommender.tasks import score_shop
+
+    champion = shop.champion(purpose)
+    earlier = champion.roll_back() if champion else None
+    if earlier:
+        score_shop.delay_on_commit(shop.pk)
+    return earlier
+
+
+def fail_silent_runs() -> int:
+    """End runs whose worker fell silent, with what their log last said."""
+    failed = 0
+    for run in TrainingRun.objects.silent():
+        tail = tail_of(run_folder(run) / "log.txt")
+        run.log_tail = tail or run.log_tail
+        TrainingRun.objects.filter(pk=run.pk).update(log_tail=run.log_tail)
+        seen = timezone.localtime(run.heartbeat_at).strftime("%H:%M:%S")
+        failed += run.finish(
+            RunStatus.FAILED, f"The worker stopped during “{run.stage or 'start'}” (last heard of at {seen} UTC). Nothing live has changed."
+        )
+    return failed

@@ -1,0 +1,74 @@
+"""Batch scoring in shards: stored lists for every shopper whose list the champion has not made, or whose events are newer."""
+
+import dataclasses
+
+from celery import group
+from django.db.models import Exists, F, OuterRef
+from django.utils import timezone
+
+from recommender.models import ModelVersion, RecommendationList, Shop, Shopper
+from recommender.recommend import EXPLAINED, histories_of, lists_for
+from recommender.serving import state_of
+
+SHARD = 250
+STORED = 40
+
+
+def due(version: ModelVersion):
+    """Shoppers with events whose list by this version is missing or older than what is known of them."""
+    fresh = RecommendationList.objects.filter(shopper=OuterRef("pk"), version=version, shopper_revision=OuterRef("revision"))
+    return Shopper.objects.of(version.shop).filter(~Exists(fresh), revision__gt=0, consent_personalisation=True)
+
+
+def score_shop(shop: Shop) -> int:
+    """Queue the shards that are due; returns how many shoppers they hold. Run again, it goes on where it was."""
+    from recommender.tasks import score_shard
+
+    version = shop.champion()
+    if version is None:
+        return 0
+    _forget_old_lists(version)
+    ids = list(due(version).order_by("pk").values_list("pk", flat=True))
+    shards = [ids[i : i + SHARD] for i in range(0, len(ids), SHARD)]
+    group(score_shard.s(version.pk, shard[0], shard[-1]) for shard in shards).apply_async()
+    return len(ids)
+
+
+def _forget_old_lists(version: ModelVersion) -> None:
+    """Keep the lists of the champion and of the version before it, so that a roll back serves at once."""
+    keep = [version.pk, *([earlier.pk] if (earlier := version.previous()) else [])]
+    RecommendationList.objects.filter(shop=version.shop, version__purpose=version.purpose).exclude(version__in=keep).delete()
+
+
+def score_shard(version: ModelVersion, first: int, last: int) -> int:
+    """Make the due lists of shoppers first to last; returns how many. Delivered twice, the second finds nothing due."""
+    if not version.is_champion:
+        return 0
+    shoppers = list(due(version).filter(pk__gte=first, pk__lte=last).order_by("pk"))
+    state = state_of(version.shop)
+    model = state.model()
+    if model is None or state.champion() != version or not shoppers:
+        return 0
+    found = histories_of([s.pk for s in shoppers])
+    lists = lists_for(model, state, [found.get(s.pk, []) for s in shoppers], timezone.now(), STORED, False, EXPLAINED)
+    rows = [_row(version, shopper, items) for shopper, items in zip(shoppers, lists, strict=True)]
+    RecommendationList.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["shopper", "version"], update_fields=["items", "shopper_revision", "created_at"]
+    )
+    return len(rows)
+
+
+def _row(version: ModelVersion, shopper: Shopper, items: list) -> RecommendationList:
+    stored = [{k: v for k, v in dataclasses.asdict(item).items() if k not in ("title", "reasons")} for item in items]
+    return RecommendationList(
+        shop_id=version.shop_id, shopper=shopper, version=version, shopper_revision=shopper.revision, items=stored, created_at=timezone.now()
+    )
+
+
+def counts(version: ModelVersion | None) -> tuple[int, int]:
+    """(lists that are up to date, shoppers that could have one)."""
+    if version is None:
+        return 0, 0
+    total = Shopper.objects.of(version.shop).filter(revision__gt=0, consent_personalisation=True).count()
+    fresh = RecommendationList.objects.filter(version=version, shopper__revision=F("shopper_revision")).count()
+    return fresh, total

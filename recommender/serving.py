@@ -1,0 +1,144 @@
+"""What a process keeps in memory per shop to serve it: the champion, what must not be shown, placements, what is popular."""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from django.db.models import Count
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from recommender import engine
+from recommender.feed import Feed
+from recommender.models import Change, ModelVersion, Placement, Product, Shop
+
+log = logging.getLogger(__name__)
+
+SHOPS_KEPT = 8
+MASK_SECONDS = 60
+POPULAR_SECONDS = 60
+POPULAR_KEPT = 300
+
+
+@dataclass
+class ShopState:
+    """One shop as this process knows it; parts are read when first needed and dropped when the feed says so."""
+
+    shop_id: int
+    version: ModelVersion | None = None
+    version_read: bool = False
+    placements: dict[str, Placement] | None = None
+    hidden: set[str] | None = None
+    hidden_at: float = 0.0
+    masks: dict[int, object] = field(default_factory=dict)
+    popular: list[str] | None = None
+    popular_at: float = 0.0
+
+    def champion(self) -> ModelVersion | None:
+        if not self.version_read:
+            self.version = ModelVersion.objects.select_related("run").filter(shop=self.shop_id, purpose="ranking", status="champion").first()
+            self.version_read = True
+        return self.version
+
+    def model(self) -> engine.Model | None:
+        """The champion's model; where its folder is broken, the version that served before it; None without any."""
+        version = self.champion()
+        while version is not None:
+            try:
+                model = engine.model_of(version.folder)
+            except engine.BrokenCheckpoint as error:
+                log.error("shop %s: %s cannot be served: %s", self.shop_id, version, error)
+                self.version = version = version.previous()
+            else:
+                return model
+        return None
+
+    def placement(self, key: str) -> Placement | None:
+        if self.placements is None:
+            self.placements = {p.key: p for p in Placement.objects.filter(shop=self.shop_id)}
+        return self.placements.get(key)
+
+    def unshowable(self) -> set[str]:
+        """Ids of products that must not stand in any list."""
+        if self.hidden is None or time.monotonic() - self.hidden_at > MASK_SECONDS:
+            products = Product.objects.filter(shop=self.shop_id)
+            showable = products.showable().values("pk")
+            self.hidden, self.hidden_at = set(products.exclude(pk__in=showable).values_list("item_id", flat=True)), time.monotonic()
+            self.masks = {}
+        return self.hidden
+
+    def showable_mask(self, model: engine.Model):
+        hidden = self.unshowable()
+        if id(model) not in self.masks:
+            self.masks[id(model)] = model.mask(hidden)
+        return self.masks[id(model)]
+
+    def popular_items(self) -> list[str]:
+        """What sold best in the last 30 days, then in all, then the newest products; for shops without a model."""
+        if self.popular is None or time.monotonic() - self.popular_at > POPULAR_SECONDS:
+            self.popular, self.popular_at = _popular(self.shop_id), time.monotonic()
+        return self.popular
+
+    def forget(self, kind: str) -> None:
+        if kind == Change.CHAMPION:
+            self.version_read = False
+        elif kind == Change.PLACEMENT:
+            self.placements = None
+        else:
+            self.hidden = self.popular = None
+
+
+def _popular(shop_id: int) -> list[str]:
+    month = timezone.now() - timezone.timedelta(days=30)
+    products = Product.objects.filter(shop=shop_id).showable()
+    sold = products.filter(events__type="purchase", events__simulated=False)
+    ids = [*_most_sold(sold.filter(events__occurred_at__gte=month))]
+    if len(ids) < POPULAR_KEPT:
+        ids += _most_sold(sold)
+    if len(ids) < POPULAR_KEPT:
+        newest = products.filter(created_at__lte=Now()).order_by("-created_at", "item_id").values_list("item_id", flat=True)
+        ids += newest[:POPULAR_KEPT]
+    return list(dict.fromkeys(ids))[:POPULAR_KEPT]
+
+
+def _most_sold(products) -> list[str]:
+    counted = products.values("item_id").annotate(sold=Count("events__shopper", distinct=False)).order_by("-sold", "item_id")
+    return list(counted.values_list("item_id", flat=True)[:POPULAR_KEPT])
+
+
+class _Shops:
+    """The few shops this process served last, kept true by the feed."""
+
+    def __init__(self) -> None:
+        self.states: OrderedDict[int, ShopState] = OrderedDict()
+        self.lock = threading.Lock()
+        self.feed = Feed(self._hear)
+
+    def get(self, shop_id: int) -> ShopState:
+        self.feed.look()
+        with self.lock:
+            state = self.states.setdefault(shop_id, ShopState(shop_id))
+            self.states.move_to_end(shop_id)
+            while len(self.states) > SHOPS_KEPT:
+                self.states.popitem(last=False)
+            return state
+
+    def _hear(self, change: Change) -> None:
+        with self.lock:
+            if state := self.states.get(change.shop_id):
+                state.forget(change.kind)
+
+
+_shops = _Shops()
+
+
+def state_of(shop: Shop) -> ShopState:
+    return _shops.get(shop.pk)
+
+
+def forget_everything() -> None:
+    """As if the process had just begun; for tests."""
+    global _shops
+    _shops = _Shops()

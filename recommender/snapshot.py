@@ -1,0 +1,93 @@
+"""Database -> snapshot folder: what training reads."""
+
+import json
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+from recommender import engine
+from recommender.models import Shop
+
+CHUNK = 50_000
+
+
+class NothingToLearn(ValueError):
+    """The shop has no products or no events in the window."""
+
+
+def snapshot_shop(shop: Shop, folder: Path, since: date | None = None, until: date | None = None) -> dict:
+    """Freeze a shop's products, shoppers and usable events, `until` included, in the shop's time zone; returns the manifest."""
+    import polars as pl
+
+    products = _frame(pl, _products(shop), _PRODUCT_SCHEMA)
+    events = _frame(pl, _events(shop, since, until), _EVENT_SCHEMA)
+    if not len(products):
+        raise NothingToLearn("this shop has no products yet; import them first")
+    if not len(events):
+        raise NothingToLearn("there are no events to learn from in this window; import orders or choose other dates")
+    shoppers = _frame(pl, _shoppers(shop), {"user_id": "String", "attributes": "String", "first_seen": "Datetime"})
+    return engine.write_snapshot(folder, shop.key, {"products": products, "events": events, "shoppers": shoppers}, shop.currency)
+
+
+_PRODUCT_SCHEMA = {
+    "item_id": "String",
+    "title": "String",
+    "description": "String",
+    "brand": "String",
+    "categories": "List",
+    "price": "Float64",
+    "attributes": "String",
+    "available_from": "Datetime",
+    "hidden": "Boolean",
+}
+_EVENT_SCHEMA = {
+    "user_id": "String",
+    "item_id": "String",
+    "type": "String",
+    "occurred_at": "Datetime",
+    "quantity": "Float64",
+    "value": "Float64",
+    "rating": "Float64",
+    "session_id": "String",
+    "query": "String",
+}
+
+
+def _frame(pl, rows, schema: dict[str, str]):
+    kinds = {"Datetime": pl.Datetime("us", "UTC"), "List": pl.List(pl.String)}
+    typed = {name: kinds.get(kind) or getattr(pl, kind) for name, kind in schema.items()}
+    parts, chunk = [], []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == CHUNK:
+            parts.append(pl.DataFrame(chunk, schema=typed, orient="row"))
+            chunk = []
+    return pl.concat([*parts, pl.DataFrame(chunk, schema=typed, orient="row")])
+
+
+def _products(shop: Shop):
+    fields = ("item_id", "title", "description", "brand", "categories", "price", "attributes", "available_from", "hidden")
+    for row in shop.products.order_by("item_id").values_list(*fields).iterator(CHUNK):
+        price = None if row[5] is None else float(row[5])
+        yield (*row[:5], price, json.dumps(row[6], ensure_ascii=False) if row[6] else None, *row[7:])
+
+
+def _shoppers(shop: Shop):
+    rows = shop.shoppers.filter(consent_training=True).order_by("user_id").values_list("user_id", "attributes", "first_seen")
+    for user_id, attributes, first_seen in rows.iterator(CHUNK):
+        yield user_id, json.dumps(attributes, ensure_ascii=False) if attributes else None, first_seen
+
+
+def events_between(shop: Shop, since: date | None, until: date | None):
+    """Usable events of these days, both included, in the shop's time zone."""
+    events = shop.events.usable()
+    if since:
+        events = events.filter(occurred_at__gte=datetime.combine(since, time.min, shop.zone))
+    if until:
+        events = events.filter(occurred_at__lt=datetime.combine(until + timedelta(days=1), time.min, shop.zone))
+    return events
+
+
+def _events(shop: Shop, since: date | None, until: date | None):
+    fields = ("shopper__user_id", "product__item_id", "type", "occurred_at", "quantity", "value", "rating", "session_id", "query")
+    events = events_between(shop, since, until)
+    return events.in_order().values_list(*fields).iterator(CHUNK)

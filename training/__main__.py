@@ -1,0 +1,157 @@
+"""`python -m training fit|benchmark|evaluate|recipes`: the library without the site."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from training.config import PRESETS, RECIPES, ConfigError, describe, make_config
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    signal.signal(signal.SIGTERM, _stop)
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    from training.checkpoint import CheckpointError
+    from training.fit import TrainingError
+    from training.snapshot import SnapshotError
+
+    try:
+        return options.action(options)
+    except (ConfigError, SnapshotError, CheckpointError, TrainingError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 143
+
+
+def _stop(*_) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    fit = commands.add_parser("fit", help="snapshot folder -> checkpoint folder")
+    fit.add_argument("snapshot", type=Path)
+    fit.add_argument("out", type=Path)
+    fit.add_argument("--champion", type=Path, help="checkpoint of the serving model, to be judged on the same days")
+    fit.set_defaults(action=_fit)
+    benchmark = commands.add_parser("benchmark", help="every system on one protocol, as a report")
+    benchmark.add_argument("snapshot", type=Path)
+    benchmark.add_argument("--protocol", choices=["leave-last-out", "time"], required=True)
+    benchmark.add_argument("--cut", type=_day, help="first day that is judged, YYYY-MM-DD")
+    benchmark.add_argument("--days", type=int, default=31)
+    benchmark.add_argument("--shuffle-ties", type=int, metavar="SEED", help="reorder events of one shopper on one day")
+    benchmark.set_defaults(action=_benchmark)
+    evaluate = commands.add_parser("evaluate", help="a checkpoint on a snapshot's last days")
+    evaluate.add_argument("checkpoint", type=Path)
+    evaluate.add_argument("snapshot", type=Path)
+    evaluate.add_argument("--days", type=int, default=31)
+    evaluate.set_defaults(action=_evaluate)
+    recipes = commands.add_parser("recipes", help="every recipe, every field, its default and meaning")
+    recipes.set_defaults(action=_recipes)
+    for command in (fit, benchmark):
+        command.add_argument("--recipe", default="fusion", choices=list(RECIPES))
+        command.add_argument("--preset", default="full", choices=list(PRESETS))
+        command.add_argument("--set", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+        command.add_argument("--progress", type=Path, help="file for progress lines; default: progress.jsonl beside the output")
+    for command in (benchmark, evaluate):
+        command.add_argument("--out", type=Path, required=True, metavar="REPORT.json")
+    return parser
+
+
+def _day(text: str) -> int:
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2011-11-09") from None
+
+
+def _config(options: argparse.Namespace):
+    wrong = [pair for pair in options.set if "=" not in pair]
+    if wrong:
+        raise ConfigError(f"--set: {wrong[0]!r} is not of the form field=value")
+    return make_config(options.recipe, dict(pair.split("=", 1) for pair in options.set), options.preset)
+
+
+def _fit(options: argparse.Namespace) -> int:
+    from training.fit import fit
+    from training.progress import Progress
+    from training.snapshot import read_snapshot
+
+    config = _config(options)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    progress = Progress(options.progress or options.out.parent / "progress.jsonl")
+    progress.stage("Signals", 0, "reading the snapshot")
+    fit(read_snapshot(options.snapshot), options.out, options.recipe, config, progress, options.champion)
+    progress.close()
+    print(options.out)
+    return 0
+
+
+def _benchmark(options: argparse.Namespace) -> int:
+    from training.benchmark import STAGES, benchmark_leave_last_out, benchmark_time
+    from training.progress import Progress
+    from training.snapshot import read_snapshot
+    from training.split import shuffle_ties
+
+    config = _config(options)
+    if options.protocol == "time" and options.cut is None:
+        raise ConfigError("--cut: the time protocol needs a day")
+    begun = time.monotonic()
+    snapshot = read_snapshot(options.snapshot)
+    if options.shuffle_ties is not None:
+        snapshot = snapshot.with_events(shuffle_ties(snapshot.events, options.shuffle_ties))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    progress = Progress(options.progress or options.out.parent / "progress.jsonl", STAGES)
+    if options.protocol == "time":
+        report = benchmark_time(snapshot, options.cut, options.days, config, progress)
+    else:
+        report = benchmark_leave_last_out(snapshot, config, progress)
+    report["protocol"]["shuffle_ties"] = options.shuffle_ties
+    report["seconds"] = {"total": round(time.monotonic() - begun, 1)}
+    return _write(options.out, report, progress)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from training.benchmark import evaluate_checkpoint
+    from training.checkpoint import CheckpointError, load_checkpoint
+    from training.snapshot import read_snapshot
+
+    model, item_ids = load_checkpoint(options.checkpoint, verify=True)
+    snapshot = read_snapshot(options.snapshot)
+    if item_ids != snapshot.item_ids:
+        raise CheckpointError(f"{options.checkpoint.name}: its products are not those of the snapshot")
+    return _write(options.out, evaluate_checkpoint(model, snapshot, options.days))
+
+
+def _write(out: Path, report: dict, progress=None) -> int:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=1), encoding="utf-8")
+    if progress:
+        progress.close()
+    print(out)
+    return 0
+
+
+def _recipes(options: argparse.Namespace) -> int:
+    for recipe in RECIPES:
+        print(f"{recipe}: {RECIPES[recipe].__doc__}")
+        for name, default, meaning in describe(recipe):
+            print(f"  {name} = {default!r}\n      {meaning}")
+    for preset, values in PRESETS.items():
+        print(f"preset {preset}: {values or 'the defaults'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

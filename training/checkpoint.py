@@ -1,0 +1,160 @@
+"""A checkpoint folder: whole or not there. Arrays as npy, weights as safetensors, the ranker as LightGBM text; no pickle."""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+import lightgbm as lgb
+import numpy as np
+import scipy.sparse as sp
+
+import training
+from training.candidates import Signals
+from training.config import FusionConfig, from_dict, to_dict
+from training.covisitation import ITEM_STATS, Popularity
+from training.ranking import ItemFacts, feature_names
+from training.recommender import Recommender
+
+FORMAT = 1
+LIBRARIES = ("torch", "transformers", "lightgbm", "numpy", "scipy", "polars")
+
+
+class CheckpointError(ValueError):
+    """The folder is no whole checkpoint; the message names the file."""
+
+
+def save_checkpoint(
+    folder: Path, served: Recommender, judged: Recommender, item_ids: list[str], encoder, recipe: str, about: dict, report: dict
+) -> None:
+    """Write aside, flush to disk, rename: the folder is complete or absent.
+
+    `judged/` keeps the fit that was judged, so that a later challenger can be compared on days that neither has learned.
+    """
+    aside = folder.with_name(folder.name + ".part")
+    shutil.rmtree(aside, ignore_errors=True)
+    _write_model(aside, served, recipe)
+    _write_model(aside / "judged", judged, recipe)
+    (aside / "items.txt").write_text("".join(_escape(i) + "\n" for i in item_ids), encoding="utf-8")
+    (aside / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    if encoder is not None:
+        encoder.save(aside / "encoder")
+    run = {
+        "format": FORMAT, "recipe": recipe, "config": to_dict(served.config), "code_version": training.__version__,
+        "python": platform.python_version(), "libraries": {name: version(name) for name in LIBRARIES}, **about,
+        "files": {str(p.relative_to(aside)): _sha256(p) for p in sorted(aside.rglob("*")) if p.is_file()},
+    }  # fmt: skip
+    (aside / "run.json").write_text(json.dumps(run, indent=1), encoding="utf-8")
+    _flush(aside)
+    if folder.exists():
+        shutil.rmtree(folder)
+    aside.rename(folder)
+    _sync(folder.parent)
+
+
+def _write_model(folder: Path, model: Recommender, recipe: str) -> None:
+    folder.mkdir(parents=True)
+    signals, facts = model.signals, model.facts
+    for name, matrix in signals.matrices.items():
+        np.save(folder / f"{name}.data.npy", matrix.data.astype(np.float32))
+        np.save(folder / f"{name}.indices.npy", matrix.indices.astype(np.int32))
+        np.save(folder / f"{name}.indptr.npy", matrix.indptr.astype(np.int64))
+    np.save(folder / "popularity.npy", signals.popularity.stats)
+    if signals.vectors is not None:
+        np.save(folder / "vectors.npy", signals.vectors.astype(np.float32))
+    for name in ("price", "brand", "category"):
+        np.save(folder / f"{name}.npy", getattr(facts, name))
+    model.ranker.save_model(folder / "ranker.txt")
+    facts_of_model = {
+        "recipe": recipe, "config": to_dict(model.config), "matrices": sorted(signals.matrices), "off": signals.off, "now": signals.popularity.now,
+        "half_life_days": signals.half_life_days, "item_stats": list(ITEM_STATS), "features": feature_names(signals, model.config.use_popularity),
+    }  # fmt: skip
+    (folder / "model.json").write_text(json.dumps(facts_of_model, indent=1), encoding="utf-8")
+
+
+def load_checkpoint(folder: Path, verify: bool = False, part: str = "") -> tuple[Recommender, list[str]]:
+    """The recommender and its item ids, arrays mapped from disk; part "judged": the fit that was judged.
+
+    `verify` also reads every byte and compares digests.
+    """
+    run = read_run(folder)
+    for name, digest in run["files"].items():
+        path = folder / name
+        if not path.exists():
+            raise CheckpointError(f"{folder.name}: {name} is missing")
+        if verify and _sha256(path) != digest:
+            raise CheckpointError(f"{folder.name}: {name} was changed or is damaged")
+    try:
+        item_ids = [_unescape(line) for line in (folder / "items.txt").read_text(encoding="utf-8").split("\n")[:-1]]
+        return _read_model(folder / part, len(item_ids)), item_ids
+    except CheckpointError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
+        raise CheckpointError(f"{folder.name}: {error}") from None
+
+
+def read_run(folder: Path) -> dict:
+    try:
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder}: no run.json; is this a checkpoint folder?") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder.name}: run.json cannot be read: {error}") from None
+    if not isinstance(run, dict) or run.get("format") != FORMAT or not isinstance(run.get("files"), dict):
+        raise CheckpointError(f"{folder.name}: run.json is of an unknown format")
+    return run
+
+
+def _read_model(folder: Path, n: int) -> Recommender:
+    about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+
+    def array(name: str) -> np.ndarray:
+        return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+    matrices = {}
+    for name in about["matrices"]:
+        parts = (array(f"{name}.data"), array(f"{name}.indices"), array(f"{name}.indptr"))
+        matrices[name] = sp.csr_matrix(parts, shape=(n, n), copy=False)
+    vectors = array("vectors") if (folder / "vectors.npy").exists() else None
+    stats = array("popularity")
+    if len(stats) != n or (vectors is not None and len(vectors) != n):
+        raise CheckpointError(f"{folder.name}: items.txt names {n} products, the arrays hold another number")
+    signals = Signals(matrices, Popularity(stats, about["now"]), vectors, about["half_life_days"], about["off"])
+    facts = ItemFacts(np.array(array("price")), np.array(array("brand")), np.array(array("category")))
+    config: FusionConfig = from_dict(about["recipe"], about["config"])
+    if about["features"] != feature_names(signals, config.use_popularity):
+        raise CheckpointError(f"{folder.name}: was made by another version of the code; train again")
+    return Recommender(signals, facts, lgb.Booster(model_file=str(folder / "ranker.txt")), config)
+
+
+def _escape(item_id: str) -> str:
+    return item_id.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _unescape(line: str) -> str:
+    if "\\" not in line:
+        return line
+    return line.replace("\\\\", "\x00").replace("\\n", "\n").replace("\\r", "\r").replace("\x00", "\\")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,195 @@
+"""Honest evaluation: every product ranked, baselines beside the model, intervals by bootstrap over shoppers."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from training.candidates import Signals, again_scores, history_weights, user_vectors
+from training.config import FusionConfig
+from training.history import Histories, histories
+from training.metrics import bootstrap_interval, coverage_at_k, ndcg_at_k, recall_at_k
+from training.ranking import allowed_products, candidates_of, shards, top_lists
+from training.recommender import Recommender
+from training.snapshot import Snapshot
+from training.split import Window
+
+K = 10
+NEW_SHOPPER_EVENTS = 2
+NEW_PRODUCT_EVENTS = 5
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The first K products for each shopper of a window: lists (users, K), -1 where empty."""
+
+    window: Window
+    lists: np.ndarray
+
+    def hits(self) -> np.ndarray:
+        owner = np.repeat(np.arange(len(self.window.users)), np.diff(self.window.start)).astype(np.int64)
+        wanted = owner * self.window.n_items + self.window.target
+        shown = np.arange(len(self.lists))[:, None].astype(np.int64) * self.window.n_items + self.lists
+        return np.isin(shown, wanted) & (self.lists >= 0)
+
+    def ndcg(self) -> np.ndarray:
+        return ndcg_at_k(self.hits(), np.diff(self.window.start), K)
+
+    def recall(self) -> np.ndarray:
+        return recall_at_k(self.hits(), np.diff(self.window.start), K)
+
+
+def rank_by_scores(window: Window, score: Callable[[Histories], np.ndarray], config: FusionConfig) -> Ranked:
+    """Rank every allowed product by `score(past)`, (shoppers, items); ties by item."""
+    lists = []
+    for _, past in shards(window, config.shard):
+        values = np.where(allowed_products(window, past, window.repeats), score(past), -np.inf).astype(np.float64)
+        k = min(K, values.shape[1])
+        best = _top(values, k)
+        best = np.where(np.isfinite(np.take_along_axis(values, best, axis=1)), best, -1)
+        lists.append(np.pad(best, ((0, 0), (0, K - k)), constant_values=-1))
+    return Ranked(window, np.concatenate(lists) if lists else np.zeros((0, K), dtype=np.int64))
+
+
+def _top(values: np.ndarray, k: int) -> np.ndarray:
+    """(rows, k) columns of the k largest, by falling value, ties by column."""
+    threshold = -np.partition(-values, k - 1, axis=1)[:, k - 1 : k]
+    out = np.empty((len(values), k), dtype=np.int64)
+    for row in range(len(values)):
+        columns = np.flatnonzero(values[row] >= threshold[row])
+        out[row] = columns[np.lexsort((columns, -values[row, columns]))][:k]
+    return out
+
+
+def rank_by_source(window: Window, source: str, config: FusionConfig, signals: Signals | None = None, vectors: np.ndarray | None = None) -> Ranked:
+    """Rank by one source alone, as a baseline."""
+    if source == "text":
+        return rank_by_scores(window, lambda past: _text_scores(past, window.now, config, vectors), config)
+    if source == "again":
+        fixed = 1e-6 * signals.popularity.column("sold_30") / max(signals.popularity.column("sold_30").max(), 1)
+        return rank_by_scores(window, lambda past: past.matrix(again_scores(past, signals, window.now)).toarray() + fixed, config)
+    if source in ("sold", "sold_30"):
+        column = signals.popularity.column(source)
+        return rank_by_scores(window, lambda past: np.broadcast_to(column, (past.n_users, window.n_items)), config)
+    matrix = signals.matrices[source]
+
+    def score(past: Histories) -> np.ndarray:
+        weights = history_weights(past, window.now, config.half_life_days)[source]
+        return (past.matrix(weights) @ matrix).toarray()
+
+    return rank_by_scores(window, score, config)
+
+
+def _text_scores(past: Histories, now: int, config: FusionConfig, vectors: np.ndarray) -> np.ndarray:
+    weights = history_weights(past, now, config.half_life_days)["text"]
+    return user_vectors(past, weights, vectors) @ vectors.T
+
+
+def rank_by_fusion(window: Window, model: Recommender) -> Ranked:
+    """The fused ranking."""
+    lists = []
+    for _, past in shards(window, model.config.shard):
+        allowed = allowed_products(window, past, window.repeats)
+        found = candidates_of(past, model.signals, model.facts, allowed, window.now, model.config)
+        score = model.ranker.predict(found.features)
+        lists.append(top_lists(found.user, found.item, score, past.n_users, K))
+    return Ranked(window, np.concatenate(lists) if lists else np.zeros((0, K), dtype=np.int64))
+
+
+def rank_by_other(window: Window, item_ids: list[str], model: Recommender, model_ids: list[str]) -> Ranked:
+    """The ranking of a model with another catalogue: its products are matched by id, those it lacks cannot be found."""
+    theirs = {item_id: row for row, item_id in enumerate(model_ids)}
+    to_model = np.array([theirs.get(item_id, -1) for item_id in item_ids], dtype=np.int64)
+    to_window = np.full(len(model_ids), -1, dtype=np.int64)
+    to_window[to_model[to_model >= 0]] = np.flatnonzero(to_model >= 0)
+    known = window.fit.take(to_model[window.fit.item] >= 0)
+    known = replace(known, item=to_model[known.item].astype(np.int32))
+    rankable = (to_window >= 0) & np.where(to_window >= 0, window.rankable[to_window], False)
+    translated = replace(window, past=histories(known, window.users, len(model_ids)), rankable=rankable)
+    lists = rank_by_fusion(translated, model).lists
+    return Ranked(window, np.where(lists >= 0, to_window[lists], -1))
+
+
+def summary(ranked: Ranked, seed: int = 0) -> dict:
+    """ndcg@10 and recall@10 with intervals, coverage@10."""
+    out = {}
+    for name, values in (("ndcg@10", ranked.ndcg()), ("recall@10", ranked.recall())):
+        value, low, high = bootstrap_interval(values, seed)
+        out[name] = {"value": value, "low": low, "high": high}
+    out["coverage@10"] = {"value": coverage_at_k(ranked.lists, ranked.window.n_items, K)}
+    return out
+
+
+def segments(ranked: dict[str, Ranked], signals: Signals) -> dict:
+    """NDCG@10 of each system for new and known shoppers, and for targets that are new, head or tail products."""
+    window = next(iter(ranked.values())).window
+    sold = signals.popularity.column("sold")
+    order = np.argsort(-sold, kind="stable")
+    head = np.zeros(window.n_items, dtype=bool)
+    head[order[: max(1, window.n_items // 5)]] = True
+    size = np.diff(window.past.start)
+    by_shopper = {"new_shoppers": size <= NEW_SHOPPER_EVENTS, "known_shoppers": size > NEW_SHOPPER_EVENTS}
+    by_product = {"new_products": sold <= NEW_PRODUCT_EVENTS, "head": head, "tail": ~head}
+    out: dict[str, dict] = {}
+    for name, mask in by_shopper.items():
+        out[name] = {"shoppers": int(mask.sum()), "systems": {s: _interval(r.ndcg()[mask]) for s, r in ranked.items()}}
+    for name, products in by_product.items():
+        part = {s: Ranked(_only_targets(window, products), r.lists) for s, r in ranked.items()}
+        asked = int((np.diff(next(iter(part.values())).window.start) > 0).sum())
+        out[name] = {"shoppers": asked, "systems": {s: _interval(r.ndcg()) for s, r in part.items()}}
+    return out
+
+
+def _only_targets(window: Window, products: np.ndarray) -> Window:
+    owner = np.repeat(np.arange(len(window.users)), np.diff(window.start))
+    keep = products[window.target]
+    start = np.concatenate([[0], np.cumsum(np.bincount(owner[keep], minlength=len(window.users)))]).astype(np.int64)
+    return replace(window, start=start, target=window.target[keep])
+
+
+def _interval(values: np.ndarray) -> dict | None:
+    value, low, high = bootstrap_interval(values)
+    return None if np.isnan(value) else {"value": value, "low": low, "high": high}
+
+
+@dataclass(frozen=True)
+class TextVectors:
+    """Vectors of every product before and after fine-tuning, (items, dim) of unit length."""
+
+    before: np.ndarray
+    after: np.ndarray
+
+
+def baseline_rankings(window: Window, signals: Signals, texts: TextVectors | None, config: FusionConfig) -> dict[str, Ranked]:
+    """Every baseline that can be computed here."""
+    names = {"popularity": "sold", "popularity_30d": "sold_30", "buy_again": "again", "item_knn": "similar", "sequential_knn": "next", "ease": "ease"}
+    there = {name: source for name, source in names.items() if source not in ("similar", "next", "ease") or source in signals.matrices}
+    if not window.repeats:
+        there.pop("buy_again")
+    ranked = {name: rank_by_source(window, source, config, signals) for name, source in there.items()}
+    if texts is not None:
+        ranked["text_before"] = rank_by_source(window, "text", config, vectors=texts.before)
+        ranked["text_after"] = rank_by_source(window, "text", config, vectors=texts.after)
+    return ranked
+
+
+def judge(window: Window, models: dict[str, Recommender], texts: TextVectors | None, config: FusionConfig) -> dict:
+    """Systems and segments of one question."""
+    signals = next(iter(models.values())).signals
+    ranked = baseline_rankings(window, signals, texts, config)
+    for name, model in models.items():
+        ranked[name] = rank_by_fusion(window, model)
+    shown = {name: ranked[name] for name in ("popularity", "item_knn", *models)}
+    return {"systems": {name: summary(r) for name, r in ranked.items()}, "segments": segments(shown, signals)}
+
+
+def report_head(snapshot: Snapshot, protocol: dict, test: Window) -> dict:
+    return {
+        "protocol": {**protocol, "shoppers": len(test.users), "products": int(test.rankable.sum())},
+        "data": {"digest": snapshot.manifest["digest"], "counts": snapshot.manifest["counts"]},
+    }
+
+
+def date_of(moment: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(moment))

@@ -1,0 +1,169 @@
+"""From raw events to what models learn from: weighted interactions, and each shopper's history."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from training.snapshot import DAY, EVENT_TYPES, TYPE_CODE, Events
+
+BOUGHT = np.isin(np.arange(len(EVENT_TYPES)), [TYPE_CODE[name] for name in ("purchase", "rating", "review")])
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """What counts of the events, in time order: purchases that were returned are gone, weights are by event type.
+
+    basket (n,) int64 numbers what happened together: the session, else the shopper's moment.
+    bought (n,) bool: a purchase (or a rating or review, which tells of one).
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    time: np.ndarray
+    weight: np.ndarray
+    bought: np.ndarray
+    basket: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, rows: np.ndarray) -> "Interactions":
+        return Interactions(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+
+def interactions(events: Events, weights: dict[str, float]) -> Interactions:
+    """Interactions of positive weight. A shopper's purchases of a product go when as much was returned as bought."""
+    type_weight = np.zeros(len(EVENT_TYPES), dtype=np.float32)
+    for name, weight in weights.items():
+        type_weight[TYPE_CODE[name]] = weight
+    keep = (type_weight[events.type] > 0) & (events.item >= 0) & ~_taken_back(events)
+    events = events.take(keep)
+    return Interactions(
+        user=events.user, item=events.item, time=events.time, weight=type_weight[events.type],
+        bought=BOUGHT[events.type], basket=_baskets(events),
+    )  # fmt: skip
+
+
+def _taken_back(events: Events) -> np.ndarray:
+    """(n,) bool: events about a product that the shopper has returned in full, or dislikes, up to that moment."""
+    code = (events.user.astype(np.int64) << 32) | events.item.astype(np.int64)
+    undone = np.zeros(len(events), dtype=bool)
+    known = events.user >= 0
+    returned = known & (events.type == TYPE_CODE["return"])
+    if returned.any():
+        pairs, inverse = np.unique(code, return_inverse=True)
+        net = np.zeros(len(pairs))
+        purchases = known & (events.type == TYPE_CODE["purchase"])
+        np.add.at(net, inverse[purchases], np.abs(events.quantity[purchases]))
+        np.subtract.at(net, inverse[returned], np.abs(events.quantity[returned]))
+        undone |= np.isin(inverse, np.unique(inverse[returned])) & (net[inverse] <= 0)
+    disliked = known & (events.type == TYPE_CODE["dislike"])
+    if disliked.any():
+        undone |= np.isin(code, code[disliked])
+    return undone
+
+
+def _baskets(events: Events) -> np.ndarray:
+    with_session = events.session >= 0
+    moment = (events.user.astype(np.int64) << 36) | events.time
+    key = np.where(with_session, -2 - events.session, moment)
+    return np.unique(key, return_inverse=True)[1].astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Histories:
+    """What some shoppers did, one entry per (shopper, product), sorted by shopper, then by last time.
+
+    start    (shoppers + 1,) int64: entries start[u] to start[u + 1] belong to shopper u
+    item     (n,) int32
+    weight   (n,) float32 sum of event weights
+    bought   (n,) float32 on how many occasions the shopper bought it
+    last, first (n,) int64 seconds
+    back     (n,) float32: how many of the shopper's baskets came after the last one with this product
+    baskets  (shoppers,) float32 number of baskets
+    """
+
+    start: np.ndarray
+    item: np.ndarray
+    weight: np.ndarray
+    bought: np.ndarray
+    last: np.ndarray
+    first: np.ndarray
+    back: np.ndarray
+    baskets: np.ndarray
+    n_items: int
+
+    @property
+    def n_users(self) -> int:
+        return len(self.start) - 1
+
+    @property
+    def user(self) -> np.ndarray:
+        """(n,) the shopper of each entry."""
+        return np.repeat(np.arange(self.n_users), np.diff(self.start))
+
+    def matrix(self, values: np.ndarray) -> sp.csr_matrix:
+        """(shoppers, items) with one value per entry."""
+        return sp.csr_matrix((values, self.item, self.start), shape=(self.n_users, self.n_items))
+
+    def shard(self, begin: int, end: int) -> "Histories":
+        """The histories of shoppers begin to end - 1."""
+        low, high = self.start[begin], self.start[min(end, self.n_users)]
+        cut = slice(low, high)
+        return Histories(
+            self.start[begin : min(end, self.n_users) + 1] - low, self.item[cut], self.weight[cut], self.bought[cut],
+            self.last[cut], self.first[cut], self.back[cut], self.baskets[begin:end], self.n_items,
+        )  # fmt: skip
+
+
+def histories(events: Interactions, users: np.ndarray, n_items: int) -> Histories:
+    """Histories of these shoppers (row numbers in ascending order); others and anonymous baskets are left out."""
+    position = np.searchsorted(users, events.user)
+    known = np.zeros(len(events), dtype=bool)
+    inside = position < len(users)
+    known[inside] = users[position[inside]] == events.user[inside]
+    events, owner = events.take(known), position[known].astype(np.int64)
+    order = np.lexsort((np.arange(len(events)), events.time, owner))
+    events, owner = events.take(order), owner[order]
+    basket_number, n_baskets = _number_baskets(owner, events.basket, len(users))
+
+    code = owner * n_items + events.item
+    pairs, first_at, inverse = np.unique(code, return_index=True, return_inverse=True)
+    last_at = np.zeros(len(pairs), dtype=np.int64)
+    np.maximum.at(last_at, inverse, np.arange(len(code)))
+    bought_baskets = np.unique(np.stack([inverse[events.bought], events.basket[events.bought]]), axis=1)[0]
+    user = pairs // n_items
+    by_last = np.lexsort((last_at, user))
+    return Histories(
+        start=np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(users)))]).astype(np.int64),
+        item=(pairs % n_items).astype(np.int32)[by_last],
+        weight=np.bincount(inverse, events.weight, minlength=len(pairs)).astype(np.float32)[by_last],
+        bought=np.bincount(bought_baskets, minlength=len(pairs)).astype(np.float32)[by_last],
+        last=events.time[last_at][by_last],
+        first=events.time[first_at][by_last],
+        back=(n_baskets[user] - 1 - basket_number[last_at]).astype(np.float32)[by_last],
+        baskets=n_baskets.astype(np.float32),
+        n_items=n_items,
+    )
+
+
+def _number_baskets(owner: np.ndarray, basket: np.ndarray, n_users: int) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) number of each event's basket within its shopper, from 0; and (n_users,) how many each has."""
+    if len(owner) == 0:
+        return np.zeros(0, dtype=np.int64), np.zeros(n_users, dtype=np.int64)
+    fresh = np.ones(len(owner), dtype=bool)
+    fresh[1:] = (owner[1:] != owner[:-1]) | (basket[1:] != basket[:-1])
+    running = np.cumsum(fresh) - 1
+    first_of_owner = np.ones(len(owner), dtype=bool)
+    first_of_owner[1:] = owner[1:] != owner[:-1]
+    base = np.maximum.accumulate(np.where(first_of_owner, running, 0))
+    number = running - base
+    count = np.zeros(n_users, dtype=np.int64)
+    np.maximum.at(count, owner, number + 1)
+    return number, count
+
+
+def days_between(later: int, earlier: np.ndarray) -> np.ndarray:
+    """Days from `earlier` (n,) to `later`, at least 0, as float32."""
+    return (np.maximum(later - earlier, 0) / DAY).astype(np.float32)

@@ -1,0 +1,63 @@
+"""Progress of long work: a bar on stderr for people, `progress.jsonl` for programs."""
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+log = logging.getLogger("training")
+
+STAGES = {"Signals": 0.04, "Fine-tuning": 0.34, "Candidates": 0.05, "Ranking": 0.08, "Check": 0.09, "Refit": 0.40}
+"""Stages of a fit, in order, with their usual share of the time."""
+
+
+class Progress:
+    """Notes stages and measures. One line of JSON each: {"stage", "done", "seconds_left"} or {"metric", "step", "value"}."""
+
+    def __init__(self, path: Path | None = None, stages: dict[str, float] | None = None, quiet: bool = False) -> None:
+        self.file = path.open("a", encoding="utf-8") if path else None
+        self.stages = stages or STAGES
+        self.begun = time.monotonic()
+        self.bar = tqdm(total=100, file=sys.stderr, disable=quiet, bar_format="{desc:<12} {percentage:3.0f}%|{bar}| {elapsed}")
+        self.prefix = 0.0
+        self.scale = 1.0
+        self.stage_name = ""
+
+    def stage(self, name: str, part: float = 0.0, message: str = "") -> None:
+        """Now at `part` (0 to 1) of stage `name`."""
+        done = self.prefix + self.scale * self._before(name) + self.scale * self.stages.get(name, 0) * part
+        elapsed = time.monotonic() - self.begun
+        left = elapsed * (1 - done) / done if done > 0.02 else None
+        self.bar.n = round(100 * done)
+        self.bar.set_description_str(self.stage_name or name)
+        line = {"stage": self.stage_name or name, "done": round(done, 4), "seconds": round(elapsed, 1), "seconds_left": left and round(left, 1)}
+        self._write(line | ({"message": message} if message else {}))
+        if message:
+            log.info("%s: %s", self.stage_name or name, message)
+
+    def within(self, name: str) -> "Progress":
+        """The same report, with all stages that follow counted as parts of stage `name`."""
+        self.prefix, self.scale, self.stage_name = self._before(name), self.stages[name], name
+        return self
+
+    def metric(self, name: str, step: int, value: float) -> None:
+        """A measured value; not for a refit, whose curve nobody judges."""
+        if not self.stage_name:
+            self._write({"metric": name, "step": step, "value": round(float(value), 6)})
+
+    def close(self) -> None:
+        self.bar.close()
+        if self.file:
+            self.file.close()
+
+    def _before(self, name: str) -> float:
+        names = list(self.stages)
+        return sum(self.stages[n] for n in names[: names.index(name)]) if name in self.stages else 0.0
+
+    def _write(self, line: dict) -> None:
+        if self.file:
+            self.file.write(json.dumps(line) + "\n")
+            self.file.flush()

@@ -1,0 +1,248 @@
+"""Fusion: features of (shopper, candidate) become one score, by LightGBM, with exact contributions of each feature."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import numpy as np
+
+from training.candidates import SOURCES, Signals, propose, source_scores
+from training.config import FusionConfig
+from training.covisitation import ITEM_STATS
+from training.history import Histories, days_between
+from training.split import Window
+
+PAIR_FEATURES = ("times_bought", "days_since", "days_since_first", "own_gap", "due", "share_of_baskets", "baskets_since")
+USER_FEATURES = ("n_products", "n_baskets", "days_quiet", "repeat_share", "days_known")
+PRICE_FEATURES = ("price", "price_ratio")
+TASTE_FEATURES = ("brand_share", "category_share")
+POPULARITY_STATS = ("sold", "sold_30", "sold_7", "buyers")
+
+
+@dataclass(frozen=True)
+class ItemFacts:
+    """What is known of products apart from events: all (items,), nan or -1 where unknown."""
+
+    price: np.ndarray
+    brand: np.ndarray
+    category: np.ndarray
+
+
+def feature_names(signals: Signals, use_popularity: bool) -> list[str]:
+    """Names of the feature columns, in order."""
+    names = []
+    for source in _sources(signals, use_popularity):
+        names += [source, f"{source}_share", f"{source}_rank"]
+    names += [*PAIR_FEATURES, *USER_FEATURES, *PRICE_FEATURES, *TASTE_FEATURES]
+    return names + [f"item_{stat}" for stat in ITEM_STATS if use_popularity or stat not in POPULARITY_STATS]
+
+
+def _sources(signals: Signals, use_popularity: bool) -> list[str]:
+    there = {"again", "trending", *signals.matrices} | ({"text"} if signals.vectors is not None else set())
+    return [name for name in SOURCES if name in there and (use_popularity or name != "trending")]
+
+
+def group_of(feature: str) -> str:
+    """The kind of reason a feature stands for."""
+    for source in SOURCES:
+        if feature in (source, f"{source}_share", f"{source}_rank"):
+            return {"trending": "popularity", "next": "bought_next", "together": "bought_together", "ease": "similar"}.get(source, source)
+    if feature in PAIR_FEATURES or feature in ("item_again_rate", "item_gap_days"):
+        return "again"
+    if feature in USER_FEATURES:
+        return "shopper"
+    if feature in PRICE_FEATURES:
+        return "price"
+    if feature in TASTE_FEATURES:
+        return "taste"
+    return "new" if feature == "item_age_days" else "popularity"
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Proposed pairs of a shard: user (n,) row in the shard, ascending; item (n,); features (n, columns) float32."""
+
+    user: np.ndarray
+    item: np.ndarray
+    features: np.ndarray
+
+
+def candidates_of(past: Histories, signals: Signals, facts: ItemFacts, allowed: np.ndarray, now: int, config: FusionConfig) -> Candidates:
+    """Propose and describe candidates for every shopper of a shard."""
+    scores = source_scores(past, signals, now)
+    user, item = propose(scores, allowed, config.candidates_per_source)
+    columns = []
+    for source in _sources(signals, config.use_popularity):
+        columns += _score_columns(scores[source], user, item)
+    columns += _pair_columns(past, user, item, now)
+    columns += _user_columns(past, user, now)
+    columns += _price_columns(past, facts.price, user, item)
+    columns += [_share_columns(past, facts.brand, user, item), _share_columns(past, facts.category, user, item)]
+    columns += [signals.popularity.column(s)[item] for s in ITEM_STATS if config.use_popularity or s not in POPULARITY_STATS]
+    features = np.empty((len(user), len(columns)), dtype=np.float32)
+    for i, column in enumerate(columns):
+        features[:, i] = column
+    return Candidates(user, item, features)
+
+
+def _score_columns(scores: np.ndarray, user: np.ndarray, item: np.ndarray) -> list[np.ndarray]:
+    """Score, share of the shopper's best, rank among the shopper's candidates (from 0)."""
+    value = scores[user, item]
+    counts = np.bincount(user, minlength=scores.shape[0])
+    start = np.concatenate([[0], np.cumsum(counts)])
+    best = np.zeros(scores.shape[0], dtype=np.float32)
+    np.maximum.at(best, user, value)
+    order = np.lexsort((-value, user))
+    rank = np.empty(len(value), dtype=np.float32)
+    rank[order] = np.arange(len(value)) - start[user[order]]
+    return [value, value / np.maximum(best[user], 1e-9), rank]
+
+
+def _lookup(past: Histories, user: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each pair stands in the history: (n,) entry, (n,) bool whether it is there at all."""
+    key = past.user.astype(np.int64) * past.n_items + past.item
+    order = np.argsort(key)
+    wanted = user.astype(np.int64) * past.n_items + item
+    if len(key) == 0:
+        return np.zeros(len(wanted), dtype=np.int64), np.zeros(len(wanted), dtype=bool)
+    at = np.minimum(np.searchsorted(key[order], wanted), len(key) - 1)
+    return order[at], key[order[at]] == wanted
+
+
+def _pair_columns(past: Histories, user: np.ndarray, item: np.ndarray, now: int) -> list[np.ndarray]:
+    entry, there = _lookup(past, user, item)
+    if len(past.item) == 0:
+        return [np.full(len(user), np.nan, dtype=np.float32)] * len(PAIR_FEATURES)
+    times = np.where(there, past.bought[entry], 0.0)
+    since, first = days_between(now, past.last[entry]), days_between(now, past.first[entry])
+    gap = np.where(times >= 2, (first - since) / np.maximum(times - 1, 1), np.nan)
+    share = times / np.maximum(past.baskets[user], 1)
+    columns = [times, since, first, gap, since / np.maximum(gap, 1), share, past.back[entry]]
+    return [columns[0], *(np.where(there, c, np.nan) for c in columns[1:])]
+
+
+def _user_columns(past: Histories, user: np.ndarray, now: int) -> list[np.ndarray]:
+    n_products = np.diff(past.start).astype(np.float32)
+    owner = past.user
+    quiet, known = np.full(past.n_users, np.nan, dtype=np.float32), np.full(past.n_users, np.nan, dtype=np.float32)
+    if len(owner):
+        latest = np.zeros(past.n_users, dtype=np.int64)
+        earliest = np.full(past.n_users, now, dtype=np.int64)
+        np.maximum.at(latest, owner, past.last)
+        np.minimum.at(earliest, owner, past.first)
+        with_history = n_products > 0
+        quiet[with_history] = days_between(now, latest[with_history])
+        known[with_history] = days_between(now, earliest[with_history])
+    again = np.bincount(owner, past.bought >= 2, minlength=past.n_users) / np.maximum(n_products, 1)
+    return [c[user] for c in (n_products, past.baskets, quiet, again, known)]
+
+
+def _price_columns(past: Histories, price: np.ndarray, user: np.ndarray, item: np.ndarray) -> list[np.ndarray]:
+    log_price = np.log1p(price)
+    mine = log_price[past.item]
+    told = ~np.isnan(mine)
+    count = np.bincount(past.user[told], minlength=past.n_users)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        usual = np.bincount(past.user[told], mine[told], minlength=past.n_users) / count
+    return [price[item], log_price[item] - usual[user]]
+
+
+def _share_columns(past: Histories, group: np.ndarray, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """(n,) share of the shopper's history that has the candidate's brand (or category); nan where it has none."""
+    n_groups = int(group.max(initial=-1)) + 1
+    if n_groups == 0:
+        return np.full(len(user), np.nan, dtype=np.float32)
+    mine = group[past.item]
+    known = mine >= 0
+    code, counts = np.unique(past.user[known].astype(np.int64) * n_groups + mine[known], return_counts=True)
+    total = np.maximum(np.bincount(past.user[known], minlength=past.n_users), 1)
+    wanted = user.astype(np.int64) * n_groups + np.maximum(group[item], 0)
+    at = np.minimum(np.searchsorted(code, wanted), max(len(code) - 1, 0))
+    found = np.where(code[at] == wanted, counts[at], 0) if len(code) else np.zeros(len(wanted))
+    return np.where(group[item] >= 0, found / total[user], np.nan)
+
+
+def labels_of(window: Window, begin: int, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """(n,) bool: is the candidate one of the shopper's targets? `user` counts from shopper `begin` of the window."""
+    owner = np.repeat(np.arange(len(window.users)), np.diff(window.start))
+    targets = owner.astype(np.int64) * window.n_items + window.target
+    return np.isin((user + begin).astype(np.int64) * window.n_items + item, targets)
+
+
+def allowed_products(window: Window, past: Histories, repeats: bool) -> np.ndarray:
+    """(shoppers, items) bool: what may be ranked for each shopper of a shard."""
+    allowed = np.broadcast_to(window.rankable, (past.n_users, window.n_items))
+    if repeats:
+        return allowed
+    allowed = allowed.copy()
+    allowed[past.user, past.item] = False
+    return allowed
+
+
+def shards(window: Window, size: int) -> Iterator[tuple[int, Histories]]:
+    for begin in range(0, len(window.users), size):
+        yield begin, window.past.shard(begin, begin + size)
+
+
+@dataclass
+class TrainingRows:
+    """Candidates of whole windows with their labels; `group` counts the rows of each shopper."""
+
+    features: np.ndarray
+    label: np.ndarray
+    group: np.ndarray
+
+
+def training_rows(window: Window, signals: Signals, facts: ItemFacts, config: FusionConfig, most_rows: int) -> TrainingRows:
+    """Candidates of a window's shoppers who have at least one target among them, up to `most_rows` rows."""
+    rng = np.random.default_rng(config.seed)
+    expected = config.candidates_per_source * 3
+    most_users = max(1, most_rows // expected)
+    if len(window.users) > most_users:
+        window = window.only_users(np.sort(rng.choice(len(window.users), most_users, replace=False)))
+    features, labels, groups = [], [], []
+    for begin, past in shards(window, config.shard):
+        found = candidates_of(past, signals, facts, allowed_products(window, past, window.repeats), window.now, config)
+        label = labels_of(window, begin, found.user, found.item)
+        useful = np.isin(found.user, found.user[label])
+        features.append(found.features[useful])
+        labels.append(label[useful])
+        counts = np.bincount(found.user[useful])
+        groups.append(counts[counts > 0])
+    n_columns = len(feature_names(signals, config.use_popularity))
+    return TrainingRows(
+        np.concatenate(features) if features else np.zeros((0, n_columns), dtype=np.float32),
+        np.concatenate(labels) if labels else np.zeros(0, dtype=bool),
+        np.concatenate(groups) if groups else np.zeros(0, dtype=np.int64),
+    )
+
+
+def stack(parts: list[TrainingRows]) -> TrainingRows:
+    return TrainingRows(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "label", "group")))
+
+
+def train_ranker(rows: TrainingRows, names: list[str], config: FusionConfig, rounds: int, valid: TrainingRows | None = None) -> lgb.Booster:
+    """LambdaRank (Burges 2010) on candidate rows; with `valid`, early stopping on its NDCG@10."""
+    parameters = {
+        "objective": "lambdarank", "metric": "ndcg", "eval_at": [10], "lambdarank_truncation_level": 20,
+        "learning_rate": config.ranker_learning_rate, "num_leaves": config.leaves, "min_data_in_leaf": 50,
+        "feature_fraction": 0.6, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 5.0,
+        "max_bin": 127, "verbosity": -1, "seed": config.seed, "deterministic": True, "force_row_wise": True,
+    }  # fmt: skip
+    data = lgb.Dataset(rows.features, rows.label, group=rows.group, feature_name=names)
+    if valid is None:
+        return lgb.train(parameters, data, rounds)
+    held = data.create_valid(valid.features, valid.label, group=valid.group)
+    return lgb.train(parameters, data, rounds, valid_sets=[held], callbacks=[lgb.early_stopping(40, verbose=False)])
+
+
+def top_lists(user: np.ndarray, item: np.ndarray, score: np.ndarray, n_users: int, k: int) -> np.ndarray:
+    """(n_users, k) items by falling score, ties by item; -1 where there are fewer."""
+    order = np.lexsort((item, -score, user))
+    user, item = user[order], item[order]
+    start = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))])
+    rank = np.arange(len(user)) - start[user]
+    lists = np.full((n_users, k), -1, dtype=np.int64)
+    keep = rank < k
+    lists[user[keep], rank[keep]] = item[keep]
+    return lists

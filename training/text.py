@@ -1,0 +1,38 @@
+"""How a product becomes text, and texts become token batches without waste."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+
+def product_texts(products: pl.DataFrame) -> list[str]:
+    """One text per product: title, brand, the last part of each category path, description. Empty where nothing is known.
+
+    Titles in capitals are lowered: uncased models read the same, cased ones read words again.
+    """
+    columns = [products[name].to_list() for name in ("title", "brand", "categories", "description")]
+    return [_product_text(*row) for row in zip(*columns, strict=True)]
+
+
+def _product_text(title: str | None, brand: str | None, categories: Sequence[str] | None, description: str | None) -> str:
+    title = " ".join((title or "").split())
+    parts = [title.lower() if title.isupper() else title]
+    if brand:
+        parts.append(brand)
+    parts += [" ".join(path.split(" > ")[-2:]) for path in (categories or []) if path]
+    if description:
+        parts.append(" ".join(description.split()))
+    return ". ".join(part for part in parts if part)
+
+
+def length_batches(lengths: np.ndarray, most_tokens: int) -> Iterator[np.ndarray]:
+    """Row numbers in batches of like length, each at most `most_tokens` once padded to its longest row."""
+    order = np.argsort(lengths, kind="stable")
+    begin = 0
+    while begin < len(order):
+        end = begin + 1
+        while end < len(order) and lengths[order[end]] * (end + 1 - begin) <= most_tokens:
+            end += 1
+        yield order[begin:end]
+        begin = end
