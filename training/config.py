@@ -63,11 +63,11 @@ class FusionConfig:
     """Catalogues larger than this go without EASE, whose matrix is dense."""
     candidates_per_source: int = 100
     """Products that each source proposes per shopper."""
-    rounds: int = 400
-    """Most boosting rounds; the validation window chooses how many are kept."""
+    rounds: int = 150
+    """Boosting rounds; more learn the last window's habits rather than the next one's."""
     ranker_learning_rate: float = 0.05
     """Shrinkage of each boosting round."""
-    leaves: int = 31
+    leaves: int = 15
     """Leaves of each tree."""
     most_training_rows: int = 2_000_000
     """Candidate rows that the ranker is trained on at most; shoppers beyond are left out at random."""
@@ -87,7 +87,7 @@ class FusionConfig:
 
 RECIPES: dict[str, type] = {"fusion": FusionConfig}
 PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {"rounds": 150, "text.steps": 50, "text.batch_size": 128},
+    "quick": {"rounds": 100, "text.steps": 50, "text.batch_size": 128},
     "full": {},
 }
 

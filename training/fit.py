@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import lightgbm as lgb
 import numpy as np
 import polars as pl
 
@@ -17,7 +16,6 @@ from training.history import Interactions, interactions
 from training.progress import Progress
 from training.ranking import (
     ItemFacts,
-    TrainingRows,
     feature_names,
     stack,
     train_ranker,
@@ -32,7 +30,6 @@ log = logging.getLogger(__name__)
 
 FEWEST_PAIRS = 200
 FEWEST_SHOPPERS = 5
-ROUNDS_HELD_OUT = 0.15
 
 
 class TrainingError(RuntimeError):
@@ -50,14 +47,15 @@ class Texts(TextVectors):
 
 @dataclass
 class Fitted:
-    """What a fit leaves: the recommender, its texts (None without any), and the chosen numbers of steps and rounds."""
+    """What a fit leaves: the recommender, and its texts (None without any)."""
 
     recommender: Recommender
     texts: Texts | None
 
     @property
     def chosen(self) -> dict[str, int]:
-        return {"text.steps": self.texts.steps if self.texts else 0, "rounds": self.recommender.ranker.current_iteration()}
+        """What validation chose."""
+        return {"text.steps": self.texts.steps if self.texts else 0}
 
 
 def facts_of(products: pl.DataFrame) -> ItemFacts:
@@ -107,25 +105,10 @@ def fit_model(
     if not rows.label.any():
         raise TrainingError("none of the products that were bought next could be proposed: the data hold too little repetition to learn from")
     progress.stage("Ranking", 0, f"{len(rows.label):,} candidates, {int(rows.label.sum()):,} of them bought")
-    ranker = _fit_ranker(rows, feature_names(signals, config.use_popularity), config)
-    progress.stage("Ranking", 0.9, f"{ranker.current_iteration()} rounds")
+    ranker = train_ranker(rows, feature_names(signals, config.use_popularity), config)
     if final is not usable[-1].fit:
         signals = fit_signals(final, n_users, n_items, now, config, vectors)
     return Fitted(Recommender(signals, facts, ranker, config), texts)
-
-
-def _fit_ranker(rows: TrainingRows, names: list[str], config: FusionConfig) -> lgb.Booster:
-    """Rounds are chosen on 15 % of the shoppers; too few to choose by get a fixed, small number."""
-    groups = len(rows.group)
-    if groups < 100:
-        return train_ranker(rows, names, config, min(config.rounds, 50))
-    held = np.random.default_rng(config.seed).random(groups) < ROUNDS_HELD_OUT
-    return train_ranker(_of_groups(rows, ~held), names, config, config.rounds, valid=_of_groups(rows, held))
-
-
-def _of_groups(rows: TrainingRows, chosen: np.ndarray) -> TrainingRows:
-    mask = np.repeat(chosen, rows.group)
-    return TrainingRows(rows.features[mask], rows.label[mask], rows.group[chosen])
 
 
 def fit_texts(snapshot: Snapshot, window: Window, config: FusionConfig, progress: Progress) -> Texts | None:

@@ -221,19 +221,14 @@ def stack(parts: list[TrainingRows]) -> TrainingRows:
     return TrainingRows(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "label", "group")))
 
 
-def train_ranker(rows: TrainingRows, names: list[str], config: FusionConfig, rounds: int, valid: TrainingRows | None = None) -> lgb.Booster:
-    """LambdaRank (Burges 2010) on candidate rows; with `valid`, early stopping on its NDCG@10."""
+def train_ranker(rows: TrainingRows, names: list[str], config: FusionConfig) -> lgb.Booster:
+    """LambdaRank (Burges 2010) on candidate rows, `config.rounds` rounds of it."""
     parameters = {
-        "objective": "lambdarank", "metric": "ndcg", "eval_at": [10], "lambdarank_truncation_level": 20,
-        "learning_rate": config.ranker_learning_rate, "num_leaves": config.leaves, "min_data_in_leaf": 50,
-        "feature_fraction": 0.6, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 5.0,
+        "objective": "lambdarank", "lambdarank_truncation_level": 40, "learning_rate": config.ranker_learning_rate, "num_leaves": config.leaves,
+        "min_data_in_leaf": 50, "feature_fraction": 0.6, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 5.0,
         "max_bin": 127, "verbosity": -1, "seed": config.seed, "deterministic": True, "force_row_wise": True,
     }  # fmt: skip
-    data = lgb.Dataset(rows.features, rows.label, group=rows.group, feature_name=names)
-    if valid is None:
-        return lgb.train(parameters, data, rounds)
-    held = data.create_valid(valid.features, valid.label, group=valid.group)
-    return lgb.train(parameters, data, rounds, valid_sets=[held], callbacks=[lgb.early_stopping(40, verbose=False)])
+    return lgb.train(parameters, lgb.Dataset(rows.features, rows.label, group=rows.group, feature_name=names), config.rounds)
 
 
 def top_lists(user: np.ndarray, item: np.ndarray, score: np.ndarray, n_users: int, k: int) -> np.ndarray:

@@ -43,7 +43,9 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
         headers["WWW-Authenticate"] = error.auth_header
     if isinstance(error, exceptions.ValidationError):
         errors = list(_flatten(error.detail))
-        return _response(error.status_code, f"{errors[0]['field']}: {errors[0]['message']}" if errors else "The request is not valid.", errors, headers)
+        return _response(
+            error.status_code, f"{errors[0]['field']}: {errors[0]['message']}" if errors else "The request is not valid.", errors, headers
+        )
     return _response(error.status_code, str(error.detail), headers=headers)
 
 

@@ -35,7 +35,9 @@ def listing_reply(listing: Listing, placement: str | None, explain: str) -> dict
 class RecommendationsView(APIView):
     scopes = {"*": "recs:read"}
 
-    @extend_schema(request=shapes.RecommendationRequest, responses=shapes.RecommendationReply, summary="A list for one shopper, or for the products of a page")
+    @extend_schema(
+        request=shapes.RecommendationRequest, responses=shapes.RecommendationReply, summary="A list for one shopper, or for the products of a page"
+    )
     def post(self, request: Request) -> Response:
         asked = shapes.RecommendationRequest(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -57,7 +59,11 @@ class RelatedView(APIView):
     scopes = {"*": "recs:read"}
 
     @extend_schema(
-        parameters=[OpenApiParameter("item_id", str, required=True), OpenApiParameter("limit", int), OpenApiParameter("explain", enum=["off", "top", "full"])],
+        parameters=[
+            OpenApiParameter("item_id", str, required=True),
+            OpenApiParameter("limit", int),
+            OpenApiParameter("explain", enum=["off", "top", "full"]),
+        ],
         responses=shapes.RecommendationReply,
         summary="Products that go with a product",
     )

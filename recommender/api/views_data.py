@@ -85,13 +85,17 @@ class ItemView(APIView):
     def get(self, request: Request, item_id: str) -> Response:
         return Response(item_json(find_item(request.auth.shop, item_id)))
 
-    @extend_schema(request=shapes.ItemSerializer, responses={200: shapes.ItemSerializer, 201: shapes.ItemSerializer}, summary="Create or replace a product")
+    @extend_schema(
+        request=shapes.ItemSerializer, responses={200: shapes.ItemSerializer, 201: shapes.ItemSerializer}, summary="Create or replace a product"
+    )
     def put(self, request: Request, item_id: str) -> Response:
         if not request.data.get("title"):
             raise ValidationError({"title": ["is required"]})
         return self._write(request, item_id, list(COLUMNS))
 
-    @extend_schema(request=shapes.ItemSerializer(partial=True), responses=shapes.ItemSerializer, summary="Change some fields, stock and hidden among them")
+    @extend_schema(
+        request=shapes.ItemSerializer(partial=True), responses=shapes.ItemSerializer, summary="Change some fields, stock and hidden among them"
+    )
     def patch(self, request: Request, item_id: str) -> Response:
         find_item(request.auth.shop, item_id)
         if request.data.get("title", "x") in ("", None):
@@ -122,7 +126,9 @@ class ItemView(APIView):
 class ItemsBatchView(APIView):
     scopes = {"*": "catalog:write"}
 
-    @extend_schema(request=shapes.ItemsBatchRequest, responses=shapes.ItemsBatchReply, summary="Many products at once; fields that none of them names stay")
+    @extend_schema(
+        request=shapes.ItemsBatchRequest, responses=shapes.ItemsBatchReply, summary="Many products at once; fields that none of them names stay"
+    )
     def post(self, request: Request) -> Response:
         items = request.data.get("items")
         if not isinstance(items, list) or not items:
@@ -169,7 +175,9 @@ class UserView(APIView):
     def get(self, request: Request, user_id: str) -> Response:
         return Response(user_json(self._find(request, user_id)))
 
-    @extend_schema(request=shapes.UserSerializer, responses={200: shapes.UserSerializer, 201: shapes.UserSerializer}, summary="Create or replace a shopper")
+    @extend_schema(
+        request=shapes.UserSerializer, responses={200: shapes.UserSerializer, 201: shapes.UserSerializer}, summary="Create or replace a shopper"
+    )
     def put(self, request: Request, user_id: str) -> Response:
         data = request.data
         unknown = sorted(data.keys() - {"user_id", "attributes", "consent", "updated_at"})

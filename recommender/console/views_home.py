@@ -2,14 +2,12 @@ from django.http import HttpResponse
 
 
 def home(request, **kw):
-    return HttpResponse('x')
+    return HttpResponse("x")
 
 
 def landing(request, **kw):
-    return HttpResponse('x')
+    return HttpResponse("x")
 
 
 def strip(request, **kw):
-    return HttpResponse('x')
-
-
+    return HttpResponse("x")

@@ -2,6 +2,4 @@ from django.http import HttpResponse
 
 
 def preview(request, **kw):
-    return HttpResponse('x')
-
-
+    return HttpResponse("x")

@@ -1,0 +1,26 @@
+"""Make every stored list that is due, here and now."""
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from recommender import scoring
+from recommender.management.importing import find_shop
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser):
+        parser.add_argument("--shop")
+
+    def handle(self, **options):
+        version = find_shop(options["shop"]).champion()
+        if version is None:
+            raise CommandError("no model serves yet; train one first")
+        ids = list(scoring.due(version).order_by("pk").values_list("pk", flat=True))
+        made = 0
+        for i in tqdm(range(0, len(ids), scoring.SHARD), unit=" shards", disable=options["verbosity"] == 0 or None):
+            shard = ids[i : i + scoring.SHARD]
+            made += scoring.score_shard(version, shard[0], shard[-1])
+        fresh, total = scoring.counts(version)
+        self.stdout.write(f"{made} lists made; {fresh} of {total} shoppers have a list by {version}")
