@@ -1,7 +1,5 @@
 """Batch scoring in shards: stored lists for every shopper whose list the champion has not made, or whose events are newer."""
 
-import dataclasses
-
 from celery import group
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
@@ -59,7 +57,7 @@ def score_shard(version: ModelVersion, first: int, last: int) -> int:
 
 
 def _row(version: ModelVersion, shopper: Shopper, items: list) -> RecommendationList:
-    stored = [{k: v for k, v in dataclasses.asdict(item).items() if k not in ("title", "reasons")} for item in items]
+    stored = [{k: v for k, v in vars(item).items() if k not in ("title", "reasons")} for item in items]
     return RecommendationList(
         shop_id=version.shop_id, shopper=shopper, version=version, shopper_revision=shopper.revision, items=stored, created_at=timezone.now()
     )

@@ -8,16 +8,8 @@ import numpy as np
 from training.candidates import MATRIX_SOURCES, Signals, again_scores, history_weights
 from training.config import FusionConfig
 from training.history import Histories, histories, interactions
-from training.ranking import (
-    Candidates,
-    ItemFacts,
-    candidates_of,
-    feature_names,
-    group_of,
-)
+from training.ranking import Candidates, ItemFacts, candidates_of, feature_names, group_of
 from training.snapshot import Events
-
-NOT_A_REASON = frozenset({"shopper"})
 
 
 @dataclass(frozen=True)
@@ -92,50 +84,49 @@ class Recommender:
         return of
 
     def _reasons(self, past: Histories, found: Candidates, rows: np.ndarray, now: int) -> list[dict]:
+        """Exact contributions by kind for these candidates (in order of the shopper), and the history product behind each."""
         if not len(rows):
             return []
         exact = self.ranker.predict(found.features[rows], pred_contrib=True, num_threads=1)
-        weights = history_weights(past, now, self.signals.half_life_days)
-        again = again_scores(past, self.signals, now)
-        out = []
-        for row, values in zip(rows, exact, strict=True):
-            sums: dict[str, float] = {}
-            for group, value in zip(self.groups, values[:-1], strict=True):
-                sums[group] = sums.get(group, 0.0) + float(value)
-            because, share = self._because(past, int(found.user[row]), int(found.item[row]), sums, weights, again)
-            out.append({"base": float(values[-1]), "contributions": sums, "because": because, "because_share": share})
+        kinds = list(dict.fromkeys(self.groups))
+        member = np.array([[group == kind for kind in kinds] for group in self.groups], dtype=np.float64)
+        sums = exact[:, :-1] @ member
+        weights = history_weights(past, now, self.signals.half_life_days) | {"again": again_scores(past, self.signals, now)}
+        out: list[dict] = []
+        users, begins = np.unique(found.user[rows], return_index=True)
+        for user, begin, end in zip(users, begins, [*begins[1:], len(rows)], strict=True):
+            causes = self._because(past, int(user), found.item[rows[begin:end]], dict(zip(kinds, sums[begin:end].T, strict=True)), weights)
+            for i, (item, share) in zip(range(begin, end), causes, strict=True):
+                contributions = dict(zip(kinds, sums[i].tolist(), strict=True))
+                out.append({"base": float(exact[i, -1]), "contributions": contributions, "because": item, "because_share": share})
         return out
 
-    def _because(
-        self, past: Histories, user: int, item: int, sums: dict[str, float], weights: dict[str, np.ndarray], again: np.ndarray
-    ) -> tuple[int | None, float]:
-        """The history product with the largest part in what speaks for `item`, and that part.
+    def _because(self, past: Histories, user: int, items: np.ndarray, sums: dict[str, np.ndarray], weights: dict[str, np.ndarray]) -> list[tuple]:
+        """For each of a shopper's items, the history product with the largest part in what speaks for it, and that part.
 
         Each source's score is a sum over the history, so its positive contribution is shared out in proportion.
         """
         entries = slice(past.start[user], past.start[user + 1])
         mine = past.item[entries]
         if not len(mine):
-            return None, 0.0
-        credit = np.zeros(len(mine))
-        for name in [*self.signals.matrices, *(["text"] if self.signals.vectors is not None else []), "again"]:
-            group = {"next": "bought_next", "together": "bought_together", "ease": "similar"}.get(name, name)
-            speaks = self._speaks(name, mine, item, weights, entries, again)
-            total = speaks.sum()
-            if total > 0 and sums.get(group, 0) > 0:
-                shared_by = 2 if group == "similar" and "ease" in self.signals.matrices else 1
-                credit += sums[group] / shared_by * speaks / total
-        if credit.max() <= 0:
-            return None, 0.0
-        return int(mine[credit.argmax()]), float(credit.max() / credit.sum())
+            return [(None, 0.0)] * len(items)
+        credit = np.zeros((len(mine), len(items)))
+        sources = [*self.signals.matrices, *(["text"] if self.signals.vectors is not None else []), "again"]
+        kinds = [group_of(source) for source in sources]
+        for source, kind in zip(sources, kinds, strict=True):
+            speaks = self._speaks(source, mine, items, weights[source][entries])
+            part = np.maximum(sums[kind], 0) / kinds.count(kind)
+            credit += part * speaks / np.maximum(speaks.sum(axis=0), 1e-12)
+        best, total = credit.argmax(axis=0), credit.sum(axis=0)
+        return [(int(mine[b]), float(credit[b, i] / t)) if t > 0 else (None, 0.0) for i, (b, t) in enumerate(zip(best, total, strict=True))]
 
-    def _speaks(self, source: str, mine: np.ndarray, item: int, weights: dict[str, np.ndarray], entries: slice, again: np.ndarray) -> np.ndarray:
+    def _speaks(self, source: str, mine: np.ndarray, items: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """(history, items) what each product of the history adds to the source's score of each item."""
         if source == "again":
-            return np.where(mine == item, again[entries], 0.0)
+            return np.where(mine[:, None] == items[None, :], weights[:, None], 0.0)
         if source in MATRIX_SOURCES:
-            column = self.signals.matrices[source][mine, item]
-            return weights[source][entries] * np.asarray(column.todense()).ravel()
-        return weights["text"][entries] * np.maximum(self.signals.vectors[mine] @ self.signals.vectors[item], 0)
+            return weights[:, None] * self.signals.matrices[source][mine][:, items].toarray()
+        return weights[:, None] * np.maximum(self.signals.vectors[mine] @ self.signals.vectors[items].T, 0)
 
     def related(self, items: list[int], k: int, showable: np.ndarray | None = None) -> list[Recommendation]:
         """Products that go with these, best first: each source's neighbours, normalised and added up."""
