@@ -4,3 +4,7 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecomsite.settings")
 application = get_wsgi_application()
+
+from recommender.serving import warm_up  # noqa: E402  needs the apps
+
+warm_up()

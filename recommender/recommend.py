@@ -76,13 +76,13 @@ def related(shop: Shop, item_ids: list[str], limit: int, explain: str = "top") -
 
 def _personal(shop: Shop, state: ShopState, placement: Placement, user_id: str | None, session_id: str | None, limit: int, explain: str) -> Listing:
     shopper = shop.shoppers.filter(user_id=user_id).first() if user_id else None
+    if shopper and not shopper.consent_personalisation:
+        return _popular(state, None, limit, "no_consent")
+    if shopper and not session_id and not placement.only_new and (listing := _stored(state, shopper, limit)):
+        return listing
     model = state.model()
     if model is None:
         return _popular(state, None, limit, "popular")
-    if shopper and not shopper.consent_personalisation:
-        return _popular(state, model, limit, "no_consent")
-    if shopper and not session_id and not placement.only_new and (listing := _stored(state, shopper, limit)):
-        return listing
     history = history_of(shopper, shop, session_id)
     count = EXPLAINED if explain != "off" else 0
     found = list_for(model, state, history, timezone.now(), limit + SPARE, placement.only_new, min(count, limit))

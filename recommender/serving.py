@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from django.db import DatabaseError, connection
 from django.db.models import Count
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -136,6 +137,17 @@ _shops = _Shops()
 
 def state_of(shop: Shop) -> ShopState:
     return _shops.get(shop.pk)
+
+
+def warm_up() -> None:
+    """Load the champions this process is likely to serve, so that no shopper waits for it. Nothing is lost where it cannot be."""
+    try:
+        for shop in Shop.objects.order_by("-id")[:SHOPS_KEPT]:
+            state_of(shop).model()
+    except DatabaseError as error:
+        log.warning("no model loaded at start: %s", error)
+    finally:
+        connection.close()
 
 
 def forget_everything() -> None:

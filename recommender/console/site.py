@@ -7,7 +7,10 @@ from unfold.sites import UnfoldAdminSite
 class ConsoleSite(UnfoldAdminSite):
     """Named `admin`, since Unfold reverses `admin:`. The shop is in the path, so that a pasted link opens the same shop."""
 
-    index_template = None
+    def each_context(self, request):
+        from recommender.console.pages import strip_url
+
+        return super().each_context(request) | {"strip_url": strip_url(request)}
 
     def get_urls(self):
         from recommender.console import views_home, views_models, views_preview, views_train

@@ -1,13 +1,87 @@
-from django.http import HttpResponse
+"""Home: is all well, and what is next?"""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django_celery_beat.models import PeriodicTask
+
+from recommender import scoring
+from recommender.console.navigation import shop_of
+from recommender.console.pages import open_shop, page, part
+from recommender.models import Event, ModelVersion, Shop, TrainingRun
 
 
-def home(request, **kw):
-    return HttpResponse("x")
+def landing(request: HttpRequest) -> HttpResponse:
+    """/console/: the shop that was open last."""
+    shop = shop_of(request)
+    if shop is None:
+        return redirect("admin:recommender_shop_add")
+    return redirect("admin:home", shop=shop.key)
 
 
-def landing(request, **kw):
-    return HttpResponse("x")
+def home(request: HttpRequest, shop: str) -> HttpResponse:
+    shop = open_shop(request, shop)
+    champion = shop.versions.filter(status="champion", purpose="ranking").select_related("run").first()
+    last_event = Event.objects.of(shop).order_by("-occurred_at").values_list("occurred_at", flat=True).first()
+    waiting = shop.versions.filter(status="candidate", gate_passed=True).select_related("run").first()
+    fresh, could = scoring.counts(champion)
+    counts = {"products": shop.products.count(), "shoppers": shop.shoppers.count(), "events": shop.events.count()}
+    context = {
+        "champion": champion, "champion_ndcg": _ndcg(champion), "popularity_ndcg": _ndcg(champion, "popularity_30d"), "counts": counts,
+        "last_event": last_event, "lists": (fresh, could), "waiting": waiting, "runs": shop.runs.select_related("version", "created_by")[:6],
+        "coming": _coming(), "sentence": sentence(shop, champion, waiting, counts, fresh, could),
+    }  # fmt: skip
+    return page(request, shop, "home", "Home", **context)
 
 
-def strip(request, **kw):
-    return HttpResponse("x")
+def sentence(shop: Shop, champion: ModelVersion | None, waiting: ModelVersion | None, counts: dict, fresh: int, could: int) -> str:
+    if not counts["products"] or not counts["events"]:
+        return "Nothing is measured yet. Bring in products and orders; the first lists follow in minutes."
+    run = shop.runs.active().first()
+    if champion is None:
+        return "The first model is being trained; until then shoppers see what is popular." if run else "No model yet: shoppers see what is popular."
+    if waiting and waiting.number > champion.number:
+        return f"{champion} serves. {waiting} did better and waits for you."
+    since = timesince(champion.promoted_at).split(",")[0] if champion.promoted_at else ""
+    lists = (
+        "every shopper has a list of it"
+        if fresh >= could
+        else f"{fresh:,} of {could:,} shoppers have a stored list of it, the others get theirs live"
+    )
+    return f"All is well: {champion} serves since {since}; {lists}."
+
+
+def _ndcg(version: ModelVersion | None, system: str = "vitrine") -> float | None:
+    found = version.report.get("all", {}).get("systems", {}).get(system) if version else None
+    return found["ndcg@10"]["value"] if found else None
+
+
+def _coming() -> list[dict]:
+    now = timezone.now()
+    tasks = PeriodicTask.objects.filter(enabled=True).exclude(task__startswith="celery.").select_related("crontab", "interval")
+    due = []
+    for task in tasks:
+        if task.task.endswith("fail_silent_runs"):
+            continue
+        seconds = task.schedule.remaining_estimate(task.last_run_at or now).total_seconds()
+        due.append({"name": task.name, "at": now + timezone.timedelta(seconds=max(0, seconds))})
+    return sorted(due, key=lambda d: d["at"])[:4]
+
+
+def strip(request: HttpRequest, shop: str) -> HttpResponse:
+    """The line under every header: the run under way, or the last result until it is dismissed."""
+    shop = open_shop(request, shop)
+    if dismissed := request.GET.get("dismiss"):
+        request.session["strip_dismissed"] = dismissed
+    run = shop.runs.active().first() or shop.runs.first()
+    told = run is not None and not run.is_active and request.session.get("strip_dismissed") == str(run.pk)
+    old = run is not None and run.finished_at and run.finished_at < timezone.now() - timezone.timedelta(days=1)
+    return part(request, "strip", shop=shop, run=None if told or old else run, minutes=minutes_left(run))
+
+
+def minutes_left(run: TrainingRun | None) -> str:
+    """Remaining time in words, coarse, so that it does not jump."""
+    if run is None or run.seconds_left is None:
+        return ""
+    return "less than a minute left" if run.seconds_left < 60 else f"about {round(run.seconds_left / 60)} min left"

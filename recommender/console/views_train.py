@@ -1,29 +1,210 @@
-from django.http import HttpResponse
+"""Train: start a run, watch it, read its result."""
+
+import json
+from datetime import date, timedelta
+
+from django import forms
+from django.db.models import Count, Max, Min
+from django.db.models.functions import TruncWeek
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotFound
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from recommender import engine, pipeline
+from recommender.console import leaderboard
+from recommender.console.pages import MAY_PROMOTE, MAY_TRAIN, need, open_shop, page, part
+from recommender.console.views_home import minutes_left
+from recommender.models import ModelVersion, Shop, TrainingRun
+from recommender.models.registry import RunStatus
+from recommender.snapshot import events_between
+
+PRESETS = [
+    ("full", "Full fusion", "Best lists: text fine-tuned until it stops getting better, then fused with every signal."),
+    ("quick", "Quick fusion", "The same in fewer steps: a first model, or a nightly refresh."),
+]
+THEN = [
+    ("ask", "Ask me", "The result waits; you decide."),
+    ("if-better", "Promote if better", "It serves at once when it beats what serves today on the same days."),
+    ("never", "Never", "Only measure."),
+]
+FEWEST_EVENTS = 1000
 
 
-def again(request, **kw):
-    return HttpResponse("x")
+class RunForm(forms.Form):
+    preset = forms.ChoiceField(choices=[p[:2] for p in PRESETS], initial="full")
+    data_from = forms.DateField(required=False, label="From")
+    data_to = forms.DateField(required=False, label="To")
+    promote = forms.ChoiceField(choices=[t[:2] for t in THEN], initial="ask")
+    advanced = forms.CharField(required=False, widget=forms.Textarea, label="Fields that differ from the preset")
+
+    def clean_advanced(self) -> dict[str, str]:
+        lines = [line.strip() for line in self.cleaned_data["advanced"].splitlines() if line.strip()]
+        wrong = [line for line in lines if "=" not in line]
+        if wrong:
+            raise forms.ValidationError(f"“{wrong[0]}” is not of the form field = value")
+        pairs = (line.split("=", 1) for line in lines)
+        return {name.strip(): value.strip() for name, value in pairs}
+
+    def clean(self):
+        values = super().clean()
+        if values.get("data_from") and values.get("data_to") and values["data_from"] > values["data_to"]:
+            raise forms.ValidationError("The first day lies after the last.")
+        if "advanced" in values:
+            try:
+                engine.check_config("fusion", values.get("preset", "full"), values["advanced"])
+            except engine.InvalidConfig as error:
+                self.add_error("advanced", str(error))
+        return values
 
 
-def cancel(request, **kw):
-    return HttpResponse("x")
+def train(request: HttpRequest, shop: str) -> HttpResponse:
+    shop = open_shop(request, shop)
+    span = shop.events.aggregate(first=Min("occurred_at"), last=Max("occurred_at"))
+    days = {name: moment and moment.astimezone(shop.zone).date() for name, moment in span.items()}
+    form = RunForm(request.POST or None, initial={"data_from": days["first"], "data_to": days["last"]})
+    if request.method == "POST":
+        need(request, MAY_TRAIN)
+        if form.is_valid():
+            return redirect("admin:run", shop=shop.key, pk=_start(request, shop, form.cleaned_data, days).pk)
+    champion = shop.champion()
+    usual = {p[0]: _usual_minutes(shop, p[0]) for p in PRESETS}
+    context = {
+        "form": form, "presets": [(*p, usual[p[0]]) for p in PRESETS], "then": THEN, "champion": champion, "active": shop.runs.active().first(),
+        "runs": shop.runs.select_related("version", "created_by")[:10], "may_train": request.user.has_perm(MAY_TRAIN),
+        "fields": engine.recipes()["fusion"], "window": _window(shop, days["first"], days["last"]), "sentence": _worth(shop, champion),
+    }  # fmt: skip
+    return page(request, shop, "train", "Train", **context)
 
 
-def live(request, **kw):
-    return HttpResponse("x")
+def _start(request: HttpRequest, shop: Shop, values: dict, days: dict) -> TrainingRun:
+    """Whole days at either end of the data mean: no limit there."""
+    since = None if values["data_from"] == days["first"] else values["data_from"]
+    until = None if values["data_to"] == days["last"] else values["data_to"]
+    return pipeline.start_run(
+        shop, preset=values["preset"], overrides=values["advanced"], promote=values["promote"], by=request.user, data_from=since, data_to=until
+    )
 
 
-def log(request, **kw):
-    return HttpResponse("x")
+def _usual_minutes(shop: Shop, preset: str) -> str:
+    last = shop.runs.filter(status=RunStatus.FINISHED, preset=preset, started_at__isnull=False).first()
+    if last is None:
+        return "no run yet to tell its time by"
+    return f"about {max(1, round((last.finished_at - last.started_at).total_seconds() / 60))} min last time"
 
 
-def run(request, **kw):
-    return HttpResponse("x")
+def _worth(shop: Shop, champion: ModelVersion | None) -> str:
+    if champion is None:
+        return "No model serves yet. The first one takes a few minutes."
+    new = shop.events.filter(received_at__gt=champion.run.started_at or champion.created_at).count()
+    products = shop.products.filter(created_at__gt=champion.run.started_at or champion.created_at).count()
+    if not new and not products:
+        return f"Nothing new since {champion} was trained; training again would change little."
+    return f"Since {champion} was trained: {new:,} new events and {products:,} new products."
 
 
-def train(request, **kw):
-    return HttpResponse("x")
+def window(request: HttpRequest, shop: str) -> HttpResponse:
+    """Counts of the chosen days, as the merchandiser changes them."""
+    shop = open_shop(request, shop)
+    form = RunForm(request.GET)
+    form.is_valid()
+    return part(request, "window", window=_window(shop, form.cleaned_data.get("data_from"), form.cleaned_data.get("data_to")))
 
 
-def window(request, **kw):
-    return HttpResponse("x")
+def _window(shop: Shop, since: date | None, until: date | None) -> dict:
+    chosen = events_between(shop, since, until)
+    counted = chosen.aggregate(events=Count("id"), shoppers=Count("shopper", distinct=True), products=Count("product", distinct=True))
+    weeks = shop.events.annotate(week=TruncWeek("occurred_at", tzinfo=shop.zone)).values("week").annotate(n=Count("id")).order_by("week")
+    most = max((w["n"] for w in weeks), default=1)
+    bars = [{"height": round(100 * w["n"] / most), "inside": _inside(w["week"].date(), since, until), "n": w["n"], "week": w["week"]} for w in weeks]
+    untold = shop.products.filter(description="").count()
+    findings = [f"{untold:,} products have no description; their title alone speaks for them."] if untold else []
+    if counted["events"] < FEWEST_EVENTS:
+        findings.append(f"{counted['events']:,} events are few; from about {FEWEST_EVENTS:,} a model beats popularity.")
+    return {**counted, "bars": bars[-160:], "findings": findings}
+
+
+def _inside(week: date, since: date | None, until: date | None) -> bool:
+    return (since is None or week + timedelta(days=6) >= since) and (until is None or week <= until)
+
+
+def find_run(shop: Shop, pk: int) -> TrainingRun:
+    return get_object_or_404(shop.runs.select_related("version", "created_by"), pk=pk)
+
+
+def run(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
+    shop = open_shop(request, shop)
+    found = find_run(shop, pk)
+    return page(request, shop, "run", f"Run {pk}", charts=_charts(found), **_state(request, found))
+
+
+def live(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
+    """The changing part of a run's page."""
+    shop = open_shop(request, shop)
+    found = find_run(shop, pk)
+    charts = _charts(found)
+    points = json.dumps({key: [s["data"] for s in chart["series"]] for key, chart in charts.items()})
+    return part(request, "run_live", shop=shop, points=points, polled=True, **_state(request, found))
+
+
+def _state(request: HttpRequest, found: TrainingRun) -> dict:
+    version = getattr(found, "version", None)
+    names = ["Snapshot", *engine.stages()]
+    at = names.index(found.stage) if found.stage in names else -1
+    stages = [{"name": n, "done": i < at or found.status == RunStatus.FINISHED, "current": i == at and found.is_active} for i, n in enumerate(names)]
+    champion = found.shop.champion()
+    return {
+        "run": found, "version": version, "stages": stages, "minutes": minutes_left(found), "sentence": _run_sentence(found, version, champion),
+        "rows": leaderboard.rows(version.report) if version else [], "rows_new": leaderboard.rows(version.report, "discovery") if version else [],
+        "percent": round(100 * found.progress), "stage_number": at + 1, "champion": champion,
+        "may_train": request.user.has_perm(MAY_TRAIN), "may_promote": request.user.has_perm(MAY_PROMOTE),
+    }  # fmt: skip
+
+
+def _run_sentence(found: TrainingRun, version: ModelVersion | None, champion: ModelVersion | None) -> str:
+    keeps = f" {champion} keeps serving." if champion else " Shoppers keep seeing what is popular."
+    if found.status == RunStatus.QUEUED:
+        ahead = TrainingRun.objects.active().filter(pk__lt=found.pk).count()
+        return "Waiting for a worker" + (f": {ahead} ahead." if ahead else ".")
+    if found.status == RunStatus.RUNNING:
+        return "Stopping …" if found.cancel_requested else f"Training: {found.stage or 'starting'}, {round(100 * found.progress)} %."
+    if found.status == RunStatus.FAILED:
+        return f"Stopped: {found.error}{keeps}"
+    if found.status == RunStatus.CANCELLED:
+        return f"Cancelled.{keeps}"
+    return f"{version} is ready. {leaderboard.verdict(version.report)}" if version else "Finished."
+
+
+def _charts(found: TrainingRun) -> dict[str, dict]:
+    points: dict[str, list] = {}
+    for name, step, value in found.points.values_list("name", "step", "value"):
+        points.setdefault(name, []).append({"x": step, "y": round(value, 5)})
+    quality = {"series": [{"label": "Validation", "role": "textonly", "data": points.get("text.ndcg@10", [])}], "x": "Training steps", "y": "NDCG@10"}
+    loss = {"series": [{"label": "Training", "role": "champion", "data": points.get("text.loss", [])}], "x": "Training steps", "y": "Loss"}
+    return {"chart-quality": quality, "chart-loss": loss}
+
+
+@require_POST
+def cancel(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
+    shop = open_shop(request, shop)
+    need(request, MAY_TRAIN)
+    find_run(shop, pk).request_cancel()
+    return redirect("admin:run", shop=shop.key, pk=pk)
+
+
+@require_POST
+def again(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
+    """The same run once more."""
+    shop = open_shop(request, shop)
+    need(request, MAY_TRAIN)
+    old = find_run(shop, pk)
+    fresh = pipeline.start_run(shop, old.recipe, old.preset, old.overrides, old.promote, request.user, old.data_from, old.data_to)
+    return redirect("admin:run", shop=shop.key, pk=fresh.pk)
+
+
+def log(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
+    """The whole log, as a file."""
+    path = pipeline.run_folder(find_run(open_shop(request, shop), pk)) / "log.txt"
+    if not path.exists():
+        return HttpResponseNotFound("This run left no log.")
+    return FileResponse(path.open("rb"), as_attachment=True, filename=f"run-{pk}-{timezone.now():%Y%m%d}.txt")

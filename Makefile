@@ -1,0 +1,49 @@
+# Thin: each target is one or two commands that also work alone.
+SHELL := /bin/sh
+PY := .venv/bin/python
+PORT ?= 8000
+VITRINE_HOME ?= var
+TORCH_BACKEND ?=
+export PORT VITRINE_HOME
+# uv does not read pip's find-links by itself; a machine that keeps a CPU wheel of torch there means it.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+UV := .venv/bin/uv pip install --quiet --python $(PY) $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
+
+.PHONY: demo demo-check install test bench screenshots lint stop clean
+
+install: .venv/installed
+
+.venv/installed: requirements.txt
+	test -x $(PY) || python3 -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(UV) -r requirements.txt
+	touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	$(UV) -r requirements-dev.txt
+	touch $@
+
+demo: install
+	$(PY) manage.py demo
+
+demo-check: install
+	$(PY) manage.py demo --check
+
+test: .venv/installed-dev
+	PY=$(PY) sh tests/run.sh
+
+lint: .venv/installed-dev
+	.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	$(PY) -m pytest -q tests/test_imports.py tests/test_project.py
+
+bench: .venv/installed-dev
+	$(PY) -m bench $(ONLY)
+
+screenshots: .venv/installed-dev
+	$(PY) -m tests.screenshots
+
+stop:
+	test ! -x $(PY) || $(PY) manage.py demo --stop
+
+clean: stop
+	@printf 'Delete %s with its database and models? [y/N] ' "$(VITRINE_HOME)"; read answer; test "$$answer" = y && rm -rf "$(VITRINE_HOME)"

@@ -1,0 +1,158 @@
+"""The admin's own tables for the nouns: facts read-only where the pipeline writes them."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django_celery_beat.admin import ClockedScheduleAdmin, CrontabScheduleAdmin, PeriodicTaskAdmin
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.paginator import InfinitePaginator
+
+from recommender.models import (
+    ApiKey,
+    Change,
+    Event,
+    ModelVersion,
+    Placement,
+    Product,
+    RecommendationList,
+    Shop,
+    Shopper,
+    TrainingRun,
+)
+
+
+class BigTable(ModelAdmin):
+    """Lists too long to count."""
+
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    list_per_page = 50
+
+
+class ReadOnly(BigTable):
+    """Rows that only the pipeline and the API write."""
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(Shop)
+class ShopAdmin(ModelAdmin):
+    list_display = ["name", "key", "currency", "timezone", "is_demo"]
+
+
+@admin.register(Product)
+class ProductAdmin(BigTable):
+    list_display = ["item_id", "title", "price", "stock_state", "hidden", "shop"]
+    list_filter = ["shop", "hidden", "stock_state"]
+    search_fields = ["item_id", "title"]
+    ordering = ["id"]
+    readonly_fields = ["created_at", "updated_at"]
+
+    def save_model(self, request, obj, form, change) -> None:
+        super().save_model(request, obj, form, change)
+        Change.objects.create(shop=obj.shop, kind=Change.PRODUCT, key=obj.item_id)
+
+
+@admin.register(Shopper)
+class ShopperAdmin(BigTable):
+    list_display = ["user_id", "attributes", "consent_personalisation", "consent_training", "shop"]
+    list_filter = ["shop"]
+    search_fields = ["user_id"]
+    ordering = ["id"]
+    readonly_fields = ["revision", "first_seen", "updated_at"]
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnly):
+    list_display = ["occurred_at", "type", "shopper", "session_id", "product", "quantity", "value"]
+    list_filter = ["shop", "type"]
+    list_select_related = ["shopper", "product"]
+    search_fields = ["event_id"]
+    ordering = ["-id"]
+
+
+@admin.register(TrainingRun)
+class TrainingRunAdmin(ReadOnly):
+    list_display = ["id", "shop", "recipe", "preset", "status", "created_at", "finished_at", "created_by"]
+    list_filter = ["shop", "status"]
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnly):
+    list_display = ["__str__", "shop", "purpose", "status", "gate_passed", "created_at", "promoted_at"]
+    list_filter = ["shop", "purpose", "status"]
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(RecommendationList)
+class RecommendationListAdmin(ReadOnly):
+    list_display = ["shopper", "version", "created_at"]
+    list_filter = ["shop"]
+    list_select_related = ["shopper", "version"]
+    search_fields = ["shopper__user_id"]
+    ordering = ["-id"]
+
+
+@admin.register(Placement)
+class PlacementAdmin(ModelAdmin):
+    list_display = ["name", "key", "kind", "size", "only_new", "shop"]
+    list_filter = ["shop"]
+
+    def save_model(self, request, obj, form, change) -> None:
+        obj.publish()
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ModelAdmin):
+    """Keys are made by `create_key`, which shows the secret once; here they are seen, limited and revoked."""
+
+    list_display = ["name", "prefix", "scopes", "shop", "created_at", "expires_at", "last_used_at"]
+    fields = ["shop", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at"]
+    readonly_fields = ["shop", "prefix", "created_at", "last_used_at"]
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+
+for model in (User, Group, PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule):
+    admin.site.unregister(model)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin, ModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class PersonGroupAdmin(GroupAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(PeriodicTask)
+class ScheduleAdmin(PeriodicTaskAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(CrontabSchedule)
+class TimesAdmin(CrontabScheduleAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(ClockedSchedule)
+class MomentsAdmin(ClockedScheduleAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(IntervalSchedule)
+class IntervalsAdmin(ModelAdmin):
+    pass

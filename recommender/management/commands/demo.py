@@ -1,0 +1,245 @@
+"""Everything on one machine, in the foreground: services, site, worker, beat, and a real shop's data. Ctrl-C stops all of it."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from ecomsite import embedded
+from recommender.management import democheck
+from recommender.management.supervisor import Supervisor
+
+LONGEST_CHECK = 25 * 60
+USERNAME = "merchandiser"
+
+
+class Stopped(Exception):
+    """Ctrl-C, or `make stop`."""
+
+
+class Command(BaseCommand):
+    help = __doc__
+    requires_system_checks = []
+
+    def add_arguments(self, parser):
+        parser.add_argument("--check", action="store_true", help="stop with status 0 once a list and a page were served")
+        parser.add_argument("--stop", action="store_true", help="stop the demo that runs in another shell")
+        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
+
+    def handle(self, **options):
+        self.pid_file = settings.VITRINE_HOME / "demo.pid"
+        if options["stop"]:
+            return self._stop_other()
+        self._refuse_second(options["port"])
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, _raise_stopped)
+        supervisor = Supervisor(options["port"])
+        try:
+            self._run(supervisor, options)
+        except Stopped:
+            self.stdout.write("\nstopping …")
+        finally:
+            for name in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(name, signal.SIG_IGN)
+            supervisor.stop()
+            embedded.stop(settings.VITRINE_HOME)
+            self.pid_file.unlink(missing_ok=True)
+
+    def _run(self, supervisor: Supervisor, options: dict) -> None:
+        self.pid_file.write_text(str(os.getpid()))
+        self._prepare()
+        supervisor.start()
+        self.base_url = f"http://127.0.0.1:{options['port']}"
+        self._wait_until_ready(supervisor)
+        demo = self._write_demo_file()
+        self._tell(demo)
+        self._bring_data()
+        demo = self._write_demo_file()
+        self._begin_training()
+        if options["check"]:
+            self._check(supervisor, demo)
+            return
+        told = False
+        while True:
+            self._tend(supervisor)
+            told = told or self._tell_when_live(demo)
+            time.sleep(2)
+
+    def _refuse_second(self, port: int) -> None:
+        settings.VITRINE_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if (pid := _running(self.pid_file)) is not None:
+            raise CommandError(f"a demo of this folder runs already (process {pid}); `make stop` ends it")
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                raise CommandError(f"port {port} is in use; choose another: make demo PORT={port + 1}") from None
+
+    def _stop_other(self) -> None:
+        if (pid := _running(self.pid_file)) is not None:
+            os.kill(pid, signal.SIGTERM)
+            while _running(self.pid_file) is not None:
+                time.sleep(0.2)
+        embedded.stop(settings.VITRINE_HOME)
+        self.stdout.write("stopped")
+
+    def _prepare(self) -> None:
+        if not (settings.DATABASE_URL and os.environ.get("REDIS_URL")):
+            try:
+                embedded.start(settings.VITRINE_HOME)
+            except embedded.ServiceError as error:
+                raise CommandError(str(error)) from None
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        from recommender import sample
+        from recommender.models import TrainingRun
+        from recommender.models.registry import RunStatus
+        from recommender.tasks import train
+
+        self.shop = sample.create_shop()
+        for run in TrainingRun.objects.filter(status=RunStatus.RUNNING):
+            run.finish(
+                RunStatus.FAILED, f"Everything was stopped during “{run.stage or 'start'}”. Nothing live has changed; the run can be started again."
+            )
+        for run in TrainingRun.objects.filter(status=RunStatus.QUEUED):
+            train.delay(run.pk)
+
+    def _wait_until_ready(self, supervisor: Supervisor) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.base_url}/api/v1/health/ready", timeout=5):
+                    return
+            except (urllib.error.URLError, OSError) as error:
+                if time.monotonic() > deadline:
+                    raise CommandError(f"the site does not answer: {error}; see {supervisor.logs}/web.log") from None
+            self._tend(supervisor)
+            time.sleep(0.3)
+
+    def _tend(self, supervisor: Supervisor) -> None:
+        try:
+            for name in supervisor.tend():
+                self.stderr.write(f"{name} stopped and was started again; see {supervisor.logs}/{name}.log")
+        except RuntimeError as error:
+            raise CommandError(str(error)) from None
+
+    def _write_demo_file(self) -> dict:
+        """Addresses, login, a key and some shoppers; readable by this user only."""
+        path = settings.VITRINE_HOME / "demo.json"
+        known = _read_json(path)
+        demo = {
+            "base_url": self.base_url, "console_url": f"{self.base_url}/console/s/{self.shop.key}/", "username": USERNAME,
+            "password": self._password(known.get("password")), "api_key": self._key(known.get("api_key")), "shop": self.shop.key,
+            "user_ids": self._user_ids(),
+        }  # fmt: skip
+        part = path.with_suffix(".part")
+        part.touch(mode=0o600)
+        part.write_text(json.dumps(demo, indent=1))
+        part.replace(path)
+        return demo
+
+    def _password(self, known: str | None) -> str:
+        from django.contrib.auth import get_user_model
+
+        user = get_user_model().objects.filter(username=USERNAME).first()
+        if user and known and user.check_password(known):
+            return known
+        password = secrets.token_urlsafe(9)
+        user = user or get_user_model()(username=USERNAME, is_staff=True, is_superuser=True, first_name="Demo")
+        user.set_password(password)
+        user.save()
+        return password
+
+    def _key(self, known: str | None) -> str:
+        from recommender.models import ApiKey
+        from recommender.models.access import SCOPES
+
+        if known and ApiKey.objects.find(known):
+            return known
+        return ApiKey.objects.issue(self.shop, "demo", SCOPES)[1]
+
+    def _user_ids(self) -> list[str]:
+        shoppers = self.shop.shoppers.filter(revision__gt=0).order_by("user_id")
+        return list(shoppers.values_list("user_id", flat=True)[100:110]) or list(shoppers.values_list("user_id", flat=True)[:10])
+
+    def _tell(self, demo: dict) -> None:
+        self.stdout.write(f"""
+  console   {demo["console_url"]}
+  sign in   {demo["username"]} / {demo["password"]}
+  API docs  {demo["base_url"]}/api/docs
+  API key   {demo["api_key"]}
+  all of it in {settings.VITRINE_HOME / "demo.json"}; ctrl-C stops everything
+""")
+
+    def _bring_data(self) -> None:
+        from recommender import sample
+
+        if self.shop.events.exists():
+            return
+        for noun, report in sample.load(self.shop):
+            self.stdout.write(f"{noun}: {report}")
+
+    def _begin_training(self) -> None:
+        from recommender.pipeline import start_run
+
+        if self.shop.champion() is None and not self.shop.runs.active().exists():
+            start_run(self.shop, preset="quick")
+            self.stdout.write("The first training run has begun: watch it in the console under Train. Until then shoppers see what is popular.")
+
+    def _tell_when_live(self, demo: dict) -> bool:
+        version = self.shop.champion()
+        if version and demo["user_ids"]:
+            call = f"""curl -s {demo["base_url"]}/api/v1/recommendations -H "Authorization: Bearer {demo["api_key"]}" \\
+       -H "Content-Type: application/json" -d '{{"placement": "home_top", "user_id": "{demo["user_ids"][0]}", "limit": 5}}'"""
+            self.stdout.write(f"{version} serves. Try:\n  {call}")
+        return version is not None
+
+    def _check(self, supervisor: Supervisor, demo: dict) -> None:
+        from recommender import scoring
+
+        deadline = time.monotonic() + LONGEST_CHECK
+        while (version := self.shop.champion()) is None or scoring.counts(version)[0] == 0:
+            self._tend(supervisor)
+            last = self.shop.runs.first()
+            if version is None and last and not last.is_active:
+                raise CommandError(f"run {last.pk} {last.status}: {last.error}\n{last.log_tail[-3000:]}")
+            if time.monotonic() > deadline:
+                raise CommandError(f"no list after {LONGEST_CHECK // 60} minutes; see {supervisor.logs}")
+            time.sleep(1)
+        time.sleep(2)
+        try:
+            for seen in democheck.check(demo):
+                self.stdout.write(f"ok: {seen}")
+        except democheck.CheckFailed as error:
+            raise CommandError(str(error)) from None
+
+
+def _raise_stopped(*_) -> None:
+    raise Stopped
+
+
+def _running(pid_file: Path) -> int | None:
+    """The process that holds this file, if it still is a demo."""
+    try:
+        pid = int(pid_file.read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return None
+    return pid if b"demo" in command else None
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}

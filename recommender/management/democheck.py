@@ -1,0 +1,52 @@
+"""What `make demo-check` proves, as a client from outside: a personal list by REST, and a console page behind the sign-in."""
+
+import http.cookiejar
+import json
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+
+
+class CheckFailed(RuntimeError):
+    pass
+
+
+def check(demo: dict) -> list[str]:
+    """Raises CheckFailed with what is wrong; returns what was seen."""
+    return [_personal_list(demo), _console_page(demo)]
+
+
+def personal_list(demo: dict, user_id: str) -> dict:
+    body = json.dumps({"placement": "home_top", "user_id": user_id, "limit": 12}).encode()
+    headers = {"Authorization": f"Bearer {demo['api_key']}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{demo['base_url']}/api/v1/recommendations", body, headers)
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return json.load(reply)
+
+
+def _personal_list(demo: dict) -> str:
+    user_id = demo["user_ids"][0]
+    try:
+        reply = personal_list(demo, user_id)
+    except urllib.error.URLError as error:
+        raise CheckFailed(f"no recommendations for {user_id}: {error}") from None
+    if reply["fallback"]["used"] or not reply["model_version"] or not reply["items"]:
+        raise CheckFailed(f"the list of {user_id} is not personal: {reply['fallback']}, {reply['model_version']}, {len(reply['items'])} products")
+    return f"{len(reply['items'])} products for {user_id} by {reply['model_version']} in {reply['took_ms']} ms"
+
+
+def _console_page(demo: dict) -> str:
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+    login = f"{demo['base_url']}/console/login/?next=/console/s/{demo['shop']}/"
+    page = opener.open(login, timeout=30).read().decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    if not token:
+        raise CheckFailed("the sign-in page has no form")
+    form = {"csrfmiddlewaretoken": token[1], "username": demo["username"], "password": demo["password"], "next": f"/console/s/{demo['shop']}/"}
+    request = urllib.request.Request(login, urllib.parse.urlencode(form).encode(), {"Referer": login})
+    with opener.open(request, timeout=30) as reply:
+        body = reply.read().decode()
+        if reply.status != 200 or "Sign out" not in body and "Log out" not in body:
+            raise CheckFailed(f"signing in to the console led to {reply.url}")
+    return f"console page {reply.url} as {demo['username']}"

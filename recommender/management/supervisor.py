@@ -1,0 +1,85 @@
+"""Runs the site's processes in the foreground: web, worker, beat. They die with us, and come back when they fall."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from django.conf import settings
+
+FALLS_ALLOWED = 5
+
+
+class Supervisor:
+    """Named child processes with a log each below VITRINE_HOME/logs."""
+
+    def __init__(self, port: int) -> None:
+        self.logs = settings.VITRINE_HOME / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        tools = Path(sys.executable).parent
+        worker = [
+            tools / "celery",
+            "-A",
+            "ecomsite",
+            "worker",
+            "-Q",
+            "default,train,score",
+            "-c",
+            "2",
+            "-l",
+            "INFO",
+            "--without-gossip",
+            "--without-mingle",
+        ]
+        self.commands = {
+            "web": [
+                tools / "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", "2",
+                "--no-ws", "ecomsite.wsgi:application",
+            ],
+            "worker": worker,
+            "beat": [tools / "celery", "-A", "ecomsite", "beat", "-l", "INFO", "--pidfile="],
+        }  # fmt: skip
+        self.running: dict[str, subprocess.Popen] = {}
+        self.falls = dict.fromkeys(self.commands, 0)
+
+    def start(self) -> None:
+        for name in self.commands:
+            self._start(name)
+
+    def _start(self, name: str) -> None:
+        with (self.logs / f"{name}.log").open("ab") as log:
+            command = [str(part) for part in self.commands[name]]
+            self.running[name] = subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=log, stderr=subprocess.STDOUT, preexec_fn=_child)
+
+    def tend(self) -> list[str]:
+        """Start again what has fallen; returns names. Raises RuntimeError where one falls again and again."""
+        fallen = [name for name, process in self.running.items() if process.poll() is not None]
+        for name in fallen:
+            self.falls[name] += 1
+            if self.falls[name] > FALLS_ALLOWED:
+                tail = (self.logs / f"{name}.log").read_text(errors="replace")[-1500:]
+                raise RuntimeError(f"{name} stopped {self.falls[name]} times; the end of its log:\n{tail}")
+            self._start(name)
+        return fallen
+
+    def stop(self) -> None:
+        """Ask all to end, the worker without waiting for its tasks; then make sure."""
+        for name, process in self.running.items():
+            if process.poll() is None:
+                process.send_signal(signal.SIGQUIT if name == "worker" else signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        for process in self.running.values():
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _child() -> None:
+    """In the child: a session of its own, so that ctrl-C reaches only us, and death with us."""
+    os.setsid()
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -1,0 +1,30 @@
+"""Small words for templates."""
+
+from django import template
+from django.utils.html import json_script
+
+register = template.Library()
+
+
+@register.filter
+def thousands(value) -> str:
+    """12345 as 12,345."""
+    return f"{value:,}" if isinstance(value, int) else str(value or 0)
+
+
+@register.filter
+def first_part(value: str) -> str:
+    """“2 days, 3 hours” as “2 days”."""
+    return value.split(",")[0]
+
+
+@register.filter
+def chart_data(chart: dict, element_id: str):
+    """A chart's data as the script that the drawing module reads."""
+    return json_script(chart, f"{element_id}-data")
+
+
+@register.filter
+def steps(chosen: dict | None) -> str:
+    count = (chosen or {}).get("text.steps", 0)
+    return f"{count} steps" if count else "the encoder as it came"

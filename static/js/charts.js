@@ -1,0 +1,55 @@
+// One module draws every chart: <figure data-chart="line|intervals"> with its data in a json_script of id data-source.
+// Live points come with a swapped partial as <script type="application/json" data-live-points>.
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const drawn = new Map();
+
+const dashes = { champion: [], challenger: [], popularity: [2, 3], knn: [6, 4], textonly: [8, 3, 2, 3] };
+const points = { champion: "circle", challenger: "triangle", popularity: "rectRot", knn: "rect", textonly: "crossRot" };
+
+function lineSet(series) {
+  const colour = css(`--v-${series.role}`);
+  return {
+    label: series.label, data: series.data, borderColor: colour, backgroundColor: colour, borderDash: dashes[series.role] || [],
+    pointStyle: points[series.role] || "circle", pointRadius: series.data.length > 30 ? 0 : 4, borderWidth: 2, tension: 0,
+  };
+}
+
+function options(data) {
+  const grid = { color: css("--v-line") }, ticks = { color: css("--v-quiet") };
+  return {
+    animation: false, maintainAspectRatio: false, interaction: { mode: "index", intersect: false },
+    scales: {
+      x: { type: data.labels ? "category" : "linear", grid, ticks: { ...ticks, precision: 0 }, title: { display: !!data.x, text: data.x, color: css("--v-quiet") } },
+      y: { grid, ticks, beginAtZero: !!data.zero, title: { display: !!data.y, text: data.y, color: css("--v-quiet") } },
+    },
+    plugins: { legend: { position: "top", align: "start", labels: { color: css("--v-text"), usePointStyle: true, boxHeight: 7 } } },
+  };
+}
+
+function draw(figure) {
+  const data = JSON.parse(document.getElementById(figure.dataset.source).textContent);
+  const canvas = figure.querySelector("canvas");
+  drawn.get(canvas)?.chart.destroy();
+  const chart = new Chart(canvas, { type: "line", data: { labels: data.labels, datasets: data.series.map(lineSet) }, options: options(data) });
+  drawn.set(canvas, { chart, figure, data });
+}
+
+function addLive() {
+  for (const script of document.querySelectorAll("script[data-live-points]")) {
+    const fresh = JSON.parse(script.textContent);
+    for (const { chart, figure, data } of drawn.values()) {
+      const series = fresh[figure.id];
+      if (!series) continue;
+      series.forEach((points, i) => { data.series[i].data = points; chart.data.datasets[i].data = points; });
+      chart.update("none");
+      figure.querySelector("[data-empty]")?.remove();
+      figure.querySelector(".v-canvas")?.removeAttribute("hidden");
+    }
+    script.remove();
+  }
+}
+
+const drawAll = () => document.querySelectorAll("figure[data-chart]").forEach(draw);
+drawAll();
+document.body.addEventListener("htmx:afterSwap", addLive);
+new MutationObserver(drawAll).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
