@@ -193,15 +193,15 @@ def _take_progress(run: TrainingRun, path: Path, position: int) -> int:
 
 
 def tail_of(path: Path, lines: int = TAIL_LINES) -> str:
-    """The end of a log; of a bar that redraws itself, only what it last drew."""
+    """The last lines of a log."""
     if not path.exists():
         return ""
     with path.open("rb") as file:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - 64_000))
         text = file.read().decode("utf-8", "replace").replace("\x00", "")
-    kept = deque((line.rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")), maxlen=lines)
-    return "\n".join(line for line in kept if line and "%|" not in line[:24])
+    kept = deque((line.rstrip() for line in text.split("\n")), maxlen=lines)
+    return "\n".join(line for line in kept if line)
 
 
 def decide(version: ModelVersion, promote: str, by=None) -> None:

@@ -10,6 +10,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tqdm.contrib.logging import logging_redirect_tqdm
+
 from training.config import PRESETS, RECIPES, ConfigError, describe, make_config
 
 
@@ -24,7 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     from training.snapshot import SnapshotError
 
     try:
-        return options.action(options)
+        with logging_redirect_tqdm():
+            return options.action(options)
     except (ConfigError, SnapshotError, CheckpointError, TrainingError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -15,13 +15,16 @@ STAGES = {"Signals": 0.04, "Fine-tuning": 0.34, "Candidates": 0.05, "Ranking": 0
 
 
 class Progress:
-    """Notes stages and measures. One line of JSON each: {"stage", "done", "seconds_left"} or {"metric", "step", "value"}."""
+    """Notes stages and measures. One line of JSON each: {"stage", "done", "seconds_left"} or {"metric", "step", "value"}.
+
+    The bar is drawn where stderr is a terminal; a log file gets the messages alone.
+    """
 
     def __init__(self, path: Path | None = None, stages: dict[str, float] | None = None, quiet: bool = False) -> None:
         self.file = path.open("a", encoding="utf-8") if path else None
         self.stages = stages or STAGES
         self.begun = time.monotonic()
-        self.bar = tqdm(total=100, file=sys.stderr, disable=quiet, bar_format="{desc:<12} {percentage:3.0f}%|{bar}| {elapsed}")
+        self.bar = tqdm(total=100, file=sys.stderr, disable=quiet or None, bar_format="{desc:<12} {percentage:3.0f}%|{bar}| {elapsed}")
         self.prefix = 0.0
         self.scale = 1.0
         self.stage_name = ""

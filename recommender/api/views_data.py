@@ -55,7 +55,8 @@ def _part(data: dict[str, Any], name: str, part: str, known: set[str]) -> Any:
 def item_json(product: Product) -> dict[str, Any]:
     price = None if product.price is None else {"amount": f"{product.price.normalize():f}", "currency": product.shop.currency}
     return {
-        "item_id": product.item_id, "title": product.title, "description": product.description, "brand": product.brand, "categories": product.categories,
+        "item_id": product.item_id, "title": product.title, "description": product.description, "brand": product.brand,
+        "categories": product.categories,
         "price": price, "attributes": product.attributes, "images": product.images,
         "stock": {"state": product.stock_state or None, "quantity": product.stock_quantity}, "available_from": product.available_from,
         "available_until": product.available_until, "hidden": product.hidden, "updated_at": product.updated_at,

@@ -32,16 +32,17 @@ class Row:
     at: float
 
 
-def rows(report: dict, part: str = "all") -> list[Row]:
-    """Systems of a part of a report, the best first."""
+def rows(report: dict, part: str = "all", serves: bool = False) -> list[Row]:
+    """Systems of a part of a report, the best first; a version that serves has the champion's colour."""
     systems = report.get(part, {}).get("systems", {})
     top = max((s["ndcg@10"]["high"] for s in systems.values()), default=1) or 1
-    found = [_row(name, s, 100 / (top * 1.05)) for name, s in systems.items()]
+    found = [_row(name, s, 100 / (top * 1.05), serves) for name, s in systems.items()]
     return sorted(found, key=lambda row: -row.ndcg)
 
 
-def _row(name: str, measures: dict, scale: float) -> Row:
+def _row(name: str, measures: dict, scale: float, serves: bool) -> Row:
     label, role = NAMES.get(name, (name, "other"))
+    role = "champion" if serves and name == "vitrine" else role
     ndcg = measures["ndcg@10"]
     left, right = ndcg["low"] * scale, ndcg["high"] * scale
     return Row(

@@ -71,11 +71,12 @@ def version(request: HttpRequest, shop: str, number: int) -> HttpResponse:
     fresh, could = scoring.counts(found)
     context = {
         "version": found, "champion": champion, "earlier": found.previous() if found.is_champion else None, "tab": tab,
-        "rows": leaderboard.rows(found.report, tab), "segments": leaderboard.segment_rows(found.report, tab), "report": found.report,
+        "rows": leaderboard.rows(found.report, tab, found.is_champion), "segments": leaderboard.segment_rows(found.report, tab),
+        "report": found.report,
         "sentence": f"{found} {_state_words(found)}. {leaderboard.verdict(found.report)}", "lists": (fresh, could),
         "may_promote": request.user.has_perm(MAY_PROMOTE), "size_mb": _size_mb(found),
     }  # fmt: skip
-    return page(request, shop, "version", str(found), **context)
+    return page(request, shop, "version", f"Version {found.number}", **context)
 
 
 def _state_words(found: ModelVersion) -> str:

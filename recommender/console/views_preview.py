@@ -7,7 +7,7 @@ from recommender.console.cards import card_of, cards_of
 from recommender.console.pages import open_shop, page
 from recommender.models import Event, Placement, Shop, Shopper
 
-HISTORY_SHOWN = 30
+HISTORY_SHOWN = 16
 SUGGESTED = 12
 
 
@@ -15,7 +15,7 @@ def preview(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
     asked = request.GET.get("user", "").replace("\x00", "").strip()[:256]
     new = "new" in request.GET
-    placements = list(Placement.objects.of(shop).filter(kind=Placement.PERSONAL))
+    placements = list(Placement.objects.of(shop).filter(kind=Placement.PERSONAL).order_by("pk"))
     placement = next((p for p in placements if p.key == request.GET.get("at")), placements[0] if placements else None)
     shopper = shop.shoppers.filter(user_id=asked).first() if asked else None
     listing = recommend.recommend(shop, placement, asked or None, None, placement.size, "full") if placement and (shopper or new) else None

@@ -1,0 +1,69 @@
+"""A small shop with habits: shoppers of four tastes who come back, so that a model has something to learn in seconds."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from training.snapshot import write_snapshot
+
+THEMES = ["lantern", "teapot", "garden", "paper"]
+WORDS = ["red", "blue", "small", "large", "vintage", "glass", "wooden", "spotted", "classic", "round"]
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+DAYS = 150
+
+
+def products() -> list[dict]:
+    return [{"item_id": f"{theme[:2].upper()}/{i}", "title": f"{word} {theme}", "price": 1.5 + i} for theme in THEMES for i, word in enumerate(WORDS)]
+
+
+def events(shoppers: int = 80, seed: int = 3) -> list[dict]:
+    """Purchases in time order: mostly of the shopper's theme, every few days, some again and again; a few anonymous baskets."""
+    rng = np.random.default_rng(seed)
+    catalogue = products()
+    rows = []
+    for shopper in range(shoppers):
+        theme = shopper % len(THEMES)
+        favourites = rng.choice(len(WORDS), 3, replace=False)
+        day = rng.uniform(0, 10)
+        visit = 0
+        while day < DAYS:
+            chosen = {theme * len(WORDS) + int(i) for i in rng.choice(favourites, 2)} | {theme * len(WORDS) + int(rng.integers(len(WORDS)))}
+            chosen |= {int(rng.integers(len(catalogue)))} if rng.random() < 0.2 else set()
+            who = None if rng.random() < 0.05 else f"shopper-{shopper:03d}"
+            for item in sorted(chosen):
+                moment = START + timedelta(days=float(day))
+                rows.append({"user_id": who, "item_id": catalogue[item]["item_id"], "type": "purchase", "occurred_at": moment.replace(microsecond=0),
+                             "quantity": 1.0, "price": catalogue[item]["price"], "session_id": f"s-{shopper}-{visit}"})  # fmt: skip
+            day += rng.exponential(9) + 1
+            visit += 1
+    return sorted(rows, key=lambda row: row["occurred_at"])
+
+
+def write(folder: Path, shoppers: int = 80) -> Path:
+    """The shop as a snapshot folder."""
+    rows = events(shoppers)
+    frame = pl.DataFrame([{k: v for k, v in row.items() if k != "price"} for row in rows], infer_schema_length=None)
+    items = pl.DataFrame([{**p, "hidden": False} for p in products()])
+    write_snapshot(folder, "tiny", {"products": items, "events": frame})
+    return folder
+
+
+def write_encoder(folder: Path, hidden: int = 32, layers: int = 2) -> Path:
+    """A tiny BERT with random weights and a word tokenizer, as a Hugging Face folder."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS, *THEMES, "a", "b", "c"]
+    tokenizer = Tokenizer(models.WordPiece({w: i for i, w in enumerate(vocabulary)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
+    fast.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(vocab_size=len(vocabulary), hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=64)
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    return folder
