@@ -52,7 +52,8 @@ def _pages(demo: dict) -> list[tuple[str, str]]:
         ("home", f"{base}/"), ("train", f"{base}/train/"), ("run", f"{base}/runs/1/"), ("models", f"{base}/models/"),
         ("version", f"{base}/models/1/"), ("preview", f"{base}/preview/"),
         ("preview-shopper", f"{base}/preview/?user={demo['user_ids'][0]}"),
-        ("preview-new", f"{base}/preview/?new=1"), ("schedule", "/console/django_celery_beat/periodictask/"), ("products", "/console/recommender/product/"),
+        ("preview-new", f"{base}/preview/?new=1"),
+        ("schedule", "/console/django_celery_beat/periodictask/"), ("products", "/console/recommender/product/"),
     ]  # fmt: skip
 
 

@@ -23,12 +23,12 @@ def packaged_folder() -> Path:
 
 
 class TextEncoder(nn.Module):
-    """Texts to unit vectors (n, dim). Layers below `frozen_layers`, and the embeddings, are not trained."""
+    """Texts to unit vectors (n, dim). Layers below `frozen_layers`, and the embeddings, are not trained; the top one always is."""
 
     def __init__(self, bert: nn.Module, tokenizer, max_tokens: int, frozen_layers: int) -> None:
         super().__init__()
         self.bert, self.tokenizer, self.max_tokens = bert, tokenizer, max_tokens
-        self.frozen_layers = min(frozen_layers, len(bert.encoder.layer))
+        self.frozen_layers = min(frozen_layers, len(bert.encoder.layer) - 1)
         if self.frozen_layers:
             for part in (bert.embeddings, *bert.encoder.layer[: self.frozen_layers]):
                 part.requires_grad_(False)
