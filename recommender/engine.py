@@ -166,3 +166,9 @@ def write_snapshot(folder: Path, shop: str, tables: dict, currency: str) -> dict
     from training.snapshot import write_snapshot
 
     return write_snapshot(folder, shop, tables, currency)
+
+
+def forget_everything() -> None:
+    """As if the process had just begun; for tests."""
+    global _models
+    _models = _Models()

@@ -37,3 +37,94 @@ def tiny_checkpoint(tmp_path_factory, tiny_snapshot, tiny_config) -> Path:
     fit(read_snapshot(tiny_snapshot), folder / "checkpoint", "fusion", tiny_config, progress)
     progress.close()
     return folder / "checkpoint"
+
+
+@pytest.fixture
+def shop(db):
+    from recommender.models import Placement, Shop
+
+    shop = Shop.objects.create(key="tiny", name="Tiny shop", currency="EUR", timezone="Europe/London")
+    for key, kind, only_new in (
+        ("home_top", "personal", False),
+        ("discover", "personal", True),
+        ("product_page", "related", False),
+        ("basket", "basket", False),
+    ):
+        Placement.objects.create(shop=shop, key=key, name=key, kind=kind, only_new=only_new, size=6)
+    return shop
+
+
+@pytest.fixture
+def stocked(shop):
+    """The shop with the tiny shop's products and events, moved so that they end yesterday."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from recommender.ingest import Parser, import_events, upsert_products
+    from recommender.ingest.events import with_content_keys
+
+    rows = tinyshop.events()
+    shift = (timezone.now() - timedelta(days=1)) - rows[-1]["occurred_at"]
+    parser = Parser(shop.zone)
+    upsert_products(shop, enumerate(tinyshop.products()), ["title", "price"], parser)
+    import_events(shop, with_content_keys(enumerate(rows)), parser, shift=timedelta(days=shift.days))
+    return shop
+
+
+@pytest.fixture
+def checkpoints(settings, tmp_path):
+    settings.VITRINE_CHECKPOINTS = tmp_path / "checkpoints"
+    return settings.VITRINE_CHECKPOINTS
+
+
+@pytest.fixture
+def register(checkpoints, tiny_checkpoint):
+    """register(shop) -> a model version with a copy of the tiny checkpoint."""
+    import json
+    import shutil
+
+    from recommender.models import ModelVersion, TrainingRun
+
+    def make(shop) -> ModelVersion:
+        run = TrainingRun.objects.create(shop=shop, status="finished")
+        folder = f"shop-{shop.pk}/run-{run.pk}/checkpoint"
+        shutil.copytree(tiny_checkpoint, checkpoints / folder)
+        return ModelVersion.objects.register(run, folder, json.loads((tiny_checkpoint / "report.json").read_text()))
+
+    return make
+
+
+@pytest.fixture
+def live_shop(stocked, register):
+    """A stocked shop whose version 1 serves."""
+    register(stocked).promote()
+    return stocked
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process(request):
+    """Nothing is remembered from one test to the next."""
+    if "db" in request.fixturenames or "transactional_db" in request.fixturenames or "shop" in request.fixturenames:
+        from recommender import engine, serving
+
+        serving.forget_everything()
+        engine.forget_everything()
+
+
+@pytest.fixture
+def api(shop, client):
+    """api(method, path, body) as a client with every scope; api.key is the secret."""
+    import json
+
+    from recommender.models import ApiKey
+
+    _, secret = ApiKey.objects.issue(shop, "test", ["admin"])
+
+    def call(method: str, path: str, body=None, key: str = secret):
+        data = body if isinstance(body, str | bytes) else json.dumps(body)
+        extra = {} if body is None else {"data": data, "content_type": "application/json"}
+        return getattr(client, method)(f"/api/v1/{path}", headers={"authorization": f"Bearer {key}"}, **extra)
+
+    call.key = secret
+    return call

@@ -32,17 +32,22 @@ class _Lines(io.TextIOBase):
 
     def __init__(self, lines: Iterator[str]) -> None:
         self.lines, self.rest = lines, ""
+        self.error: Exception | None = None
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> str:
         parts, length = [self.rest], len(self.rest)
-        for line in self.lines:
-            parts.append(line)
-            length += len(line)
-            if 0 <= size <= length:
-                break
+        try:
+            for line in self.lines:
+                parts.append(line)
+                length += len(line)
+                if 0 <= size <= length:
+                    break
+        except Exception as error:
+            self.error = error
+            raise
         text = "".join(parts)
         cut = len(text) if size < 0 else size
         self.rest = text[cut:]
@@ -50,8 +55,16 @@ class _Lines(io.TextIOBase):
 
 
 def stage(cursor, table: str, columns: dict[str, str], rows: Iterable[tuple]) -> None:
-    """Create the temporary table with these columns (name: SQL type) and fill it; gone at the end of the transaction."""
+    """Create the temporary table with these columns (name: SQL type) and fill it; gone at the end of the transaction.
+
+    An error of the rows themselves is raised as it was, not as a failure of COPY.
+    """
     definition = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-    cursor.execute(f"CREATE TEMP TABLE {table} ({definition}) ON COMMIT DROP")
-    lines = ("\t".join(map(copy_value, row)) + "\n" for row in rows)
-    cursor.copy_expert(f"COPY {table} ({', '.join(columns)}) FROM STDIN", _Lines(lines))
+    cursor.execute(f"DROP TABLE IF EXISTS {table}; CREATE TEMP TABLE {table} ({definition}) ON COMMIT DROP")
+    lines = _Lines("\t".join(map(copy_value, row)) + "\n" for row in rows)
+    try:
+        cursor.copy_expert(f"COPY {table} ({', '.join(columns)}) FROM STDIN", lines)
+    except Exception:
+        if lines.error:
+            raise lines.error from None
+        raise

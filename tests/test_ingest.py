@@ -1,0 +1,213 @@
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recommender.ingest import FieldError, Parser, import_events, upsert_products, upsert_shoppers
+from recommender.ingest.events import with_content_keys
+from recommender.ingest.files import FileError, mapped, read_rows
+from recommender.ingest.staging import stage
+from recommender.models import Change, Event, Product, Shopper
+
+LONDON = Parser(ZoneInfo("Europe/London"))
+STRICT = Parser(typed=True)
+
+
+@pytest.fixture
+def catalogue(shop):
+    upsert_products(shop, [(1, {"item_id": "a", "title": "A"}), (2, {"item_id": "b/ü", "title": "B"})], ["title"], LONDON)
+    return shop
+
+
+def purchase(**fields) -> dict:
+    return {"user_id": "u1", "item_id": "a", "type": "purchase", "occurred_at": "2026-01-02 10:00:00", "session_id": "s", **fields}
+
+
+def load(shop, *rows, **options):
+    return import_events(shop, with_content_keys(enumerate(rows, 1)), LONDON, **options)[0]
+
+
+def test_products_are_new_then_same_then_changed(shop):
+    rows = [(1, {"item_id": "a", "title": "A", "price": "2.50"})]
+    assert str(upsert_products(shop, rows, ["title", "price"], LONDON)) == "1 new, 0 changed, 0 same, 0 rejected"
+    assert str(upsert_products(shop, rows, ["title", "price"], LONDON)) == "0 new, 0 changed, 1 same, 0 rejected"
+    assert str(upsert_products(shop, [(1, {"item_id": "a", "title": "B"})], ["title"], LONDON)) == "0 new, 1 changed, 0 same, 0 rejected"
+    product = Product.objects.get(shop=shop, item_id="a")
+    assert (product.title, float(product.price)) == ("B", 2.5)
+
+
+def test_a_change_of_products_is_news_and_no_change_is_none(shop):
+    rows = [(1, {"item_id": "a", "title": "A"})]
+    upsert_products(shop, rows, ["title"], LONDON)
+    upsert_products(shop, rows, ["title"], LONDON)
+    assert Change.objects.filter(shop=shop, kind="product").count() == 1
+
+
+def test_the_same_lines_twice_change_nothing_and_true_doubles_survive(catalogue):
+    rows = [purchase(), purchase(), purchase(item_id="b/ü")]
+    assert str(load(catalogue, *rows)) == "3 new, 0 changed, 0 same, 0 rejected"
+    assert str(load(catalogue, *rows)) == "0 new, 0 changed, 3 same, 0 rejected"
+    assert Event.objects.count() == 3
+
+
+def test_a_later_import_moved_by_more_weeks_is_still_the_same(catalogue):
+    load(catalogue, purchase(), shift=timedelta(weeks=1))
+    assert load(catalogue, purchase(), shift=timedelta(weeks=2)).same == 1
+
+
+def test_a_dry_run_counts_and_writes_nothing(catalogue):
+    assert load(catalogue, purchase(), dry_run=True).new == 1
+    assert not Event.objects.exists() and not Shopper.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "message"),
+    [
+        ({"item_id": "zzz"}, "item_id", "is no known product"),
+        ({"item_id": ""}, "item_id", "is required"),
+        ({"price": "0"}, "price", "must be above 0"),
+        ({"price": "cheap"}, "price", "'cheap' is not a number"),
+        ({"quantity": "0"}, "quantity", "must not be 0"),
+        ({"quantity": "nan"}, "quantity", "is out of range"),
+        ({"type": "stroll"}, "type", "is none of"),
+        ({"occurred_at": "yesterday"}, "occurred_at", "is no date and time"),
+        ({"occurred_at": ""}, "occurred_at", "is required"),
+        ({"occurred_at": "2999-01-01"}, "occurred_at", "lies in the future"),
+        ({"user_id": "", "session_id": ""}, "user_id", "is required when there is no session_id"),
+        ({"user_id": "x" * 257}, "user_id", "is longer than 256 characters"),
+        ({"session_id": "a\x00b"}, "session_id", "must not hold a NUL character"),
+    ],
+)
+def test_a_bad_row_is_named_and_the_others_go_in(catalogue, fields, field, message):
+    report = load(catalogue, purchase(), purchase(**fields), purchase(item_id="b/ü"))
+    assert report.new == 2
+    assert [(e.line, e.field) for e in report.errors] == [(2, field)] and message in report.errors[0].message
+
+
+def test_a_negative_quantity_is_a_return(catalogue):
+    load(catalogue, purchase(quantity="-3", price="2"))
+    event = Event.objects.get()
+    assert (event.type, event.quantity, event.value) == ("return", 3, 6)
+
+
+def test_times_without_a_zone_are_the_shops(catalogue):
+    load(catalogue, purchase(occurred_at="2026-07-01 12:00:00"))
+    assert Event.objects.get().occurred_at == datetime(2026, 7, 1, 11, 0, tzinfo=UTC)
+
+
+def test_anonymous_events_have_no_shopper(catalogue):
+    load(catalogue, purchase(user_id=""))
+    assert Event.objects.get().shopper is None
+
+
+def test_a_shopper_with_news_has_a_new_revision(catalogue):
+    load(catalogue, purchase())
+    load(catalogue, purchase())
+    load(catalogue, purchase(item_id="b/ü"))
+    assert Shopper.objects.get(user_id="u1").revision == 2
+
+
+def rest(**fields) -> dict:
+    when = (timezone.now() - timedelta(minutes=1)).isoformat()
+    return {"event_id": "e1", "type": "purchase", "user_id": "u1", "items": [{"item_id": "a"}, {"item_id": "b/ü"}], "occurred_at": when, **fields}
+
+
+def test_an_event_of_two_products_is_whole_or_not_there(catalogue):
+    report, new = import_events(catalogue, [(0, rest(items=[{"item_id": "a"}, {"item_id": "zzz"}]))], STRICT)
+    assert (report.errors[0].field, new) == ("items[1].item_id", set()) and not Event.objects.exists()
+    report, new = import_events(catalogue, [(0, rest())], STRICT)
+    assert new == {"e1"} and list(Event.objects.order_by("line").values_list("line", "product__item_id")) == [(0, "a"), (1, "b/ü")]
+
+
+def test_an_event_id_that_is_known_is_a_duplicate_whatever_it_says(catalogue):
+    import_events(catalogue, [(0, rest())], STRICT)
+    report, new = import_events(catalogue, [(0, rest(items=[{"item_id": "a"}] * 3))], STRICT)
+    assert new == set() and report.same == 1 and Event.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"occurred_at": "2026-01-01T10:00:00"}, "occurred_at"),
+        ({"items": [{"item_id": "a", "quantity": "2"}]}, "items[0].quantity"),
+        ({"items": [{"item_id": 7}]}, "items[0].item_id"),
+        ({"items": []}, "items"),
+        ({"items": [3]}, "items[0]"),
+        ({"items": [{"item_id": "a", "position": 0}]}, "items[0].position"),
+        ({"event_id": None}, "event_id"),
+        ({"type": None}, "type"),
+        ({"simulated": "yes"}, "simulated"),
+    ],
+)
+def test_rest_rows_are_typed(catalogue, fields, field):
+    report, _ = import_events(catalogue, [(0, rest(**fields))], STRICT)
+    assert [e.field for e in report.errors] == [field]
+
+
+def test_shoppers_and_their_consent(shop):
+    rows = [(1, {"user_id": "u", "attributes": {"country": "FR"}, "consent_training": "no"})]
+    assert upsert_shoppers(shop, rows, ["attributes", "consent_training"], LONDON).new == 1
+    shopper = Shopper.objects.get()
+    assert (shopper.attributes, shopper.consent_training, shopper.consent_personalisation) == ({"country": "FR"}, False, True)
+
+
+TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=40)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(st.lists(st.tuples(TEXT, st.lists(TEXT, max_size=3), st.dictionaries(TEXT, TEXT | st.booleans() | st.none(), max_size=2)), max_size=5))
+def test_copy_brings_back_what_was_sent(db, rows):
+    with transaction.atomic(), connection.cursor() as cursor:
+        stage(cursor, "round_trip", {"n": "int", "t": "text", "a": "text[]", "j": "jsonb"}, [(i, *row) for i, row in enumerate(rows)])
+        cursor.execute("SELECT t, a, j FROM round_trip ORDER BY n")
+        found = [(t, a, json.loads(j) if isinstance(j, str) else j) for t, a, j in cursor.fetchall()]
+        cursor.execute("DROP TABLE round_trip")
+    assert found == rows
+
+
+@given(st.one_of(st.none(), st.text(), st.floats(), st.integers(), st.booleans(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers())))
+def test_any_value_is_read_or_refused_by_name(value):
+    for parser in (STRICT, LONDON):
+        for read in (parser.id, parser.number, parser.moment, parser.boolean, parser.mapping):
+            try:
+                read("field", value)
+            except FieldError as error:
+                assert error.field == "field" and error.message
+
+
+def test_files_of_every_kind_say_the_same(tmp_path):
+    rows = [{"item_id": "a", "title": 'x "y", z'}, {"item_id": "b", "title": "ü"}]
+    csv = "item_id,title\n" + "".join('{item_id},"{t}"\n'.format(item_id=r["item_id"], t=r["title"].replace('"', '""')) for r in rows)
+    (tmp_path / "p.csv").write_text(csv, encoding="utf-8")
+    with gzip.open(tmp_path / "p.csv.gz", "wt", encoding="utf-8") as file:
+        file.write(csv)
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    pl.DataFrame(rows).write_parquet(tmp_path / "p.parquet")
+    assert [[row for _, row in read_rows(tmp_path / name)] for name in ("p.csv", "p.csv.gz", "p.jsonl", "p.parquet")] == [rows] * 4
+    assert [line for line, _ in read_rows(tmp_path / "p.csv")] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.xlsx", b"", "expected .csv"), ("a.csv", b"", "empty"),
+         ("a.jsonl", b"{", "line 1"), ("a.jsonl", b"[1]", "one JSON object"), ("a.csv.gz", b"no", "line 0"), ("a.parquet", b"x", "a.parquet"),
+    ],
+)  # fmt: skip
+def test_an_unreadable_file_is_named(tmp_path, name, content, says):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FileError, match=says):
+        list(read_rows(tmp_path / name))
+
+
+def test_mapping_fills_fields_and_keeps_chosen_rows():
+    rows = iter([(2, {"code": "a", "land": "FR", "ok": "1"}), (3, {"code": "b", "land": "DE", "ok": "0"})])
+    _, row = next(mapped(rows, {"item_id": "code", "attributes.country": "land"}, {"ok": "1"}))
+    assert row["attributes"] == {"country": "FR"} and row["item_id"] == "a"

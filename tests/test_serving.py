@@ -1,0 +1,162 @@
+import time
+
+import pytest
+from django.utils import timezone
+
+from recommender import engine, feed, scoring, serving
+from recommender.models import Change, Event, Placement, Product, RecommendationList, Shopper
+from recommender.recommend import histories_of, history_of, list_for, recommend
+
+
+@pytest.fixture
+def home_top(shop):
+    return Placement.objects.get(shop=shop, key="home_top")
+
+
+def look_again(monkeypatch):
+    monkeypatch.setattr(feed, "LOOK_EVERY", 0.0)
+
+
+def test_batch_and_live_make_equal_lists(live_shop):
+    state, now = serving.state_of(live_shop), timezone.now()
+    model = state.model()
+    shoppers = list(Shopper.objects.of(live_shop).order_by("pk"))
+    batch = histories_of([s.pk for s in shoppers])
+    from recommender.recommend import lists_for
+
+    lists = lists_for(model, state, [batch.get(s.pk, []) for s in shoppers], now, 10, False, 5)
+    assert sum(map(len, lists)) > 500
+    for shopper, together in zip(shoppers, lists, strict=True):
+        assert list_for(model, state, history_of(shopper, live_shop, None), now, 10, False, 5) == together
+
+
+def test_scoring_is_resumable_and_counted(live_shop):
+    version = live_shop.champion()
+    ids = list(scoring.due(version).order_by("pk").values_list("pk", flat=True))
+    assert scoring.score_shard(version, ids[0], ids[29]) == 30
+    assert scoring.counts(version) == (30, 80)
+    assert scoring.score_shard(version, ids[0], ids[-1]) == 50
+    assert scoring.score_shard(version, ids[0], ids[-1]) == 0
+    assert set(RecommendationList.objects.values_list("version", flat=True)) == {version.pk}
+
+
+def test_a_shard_of_a_retired_version_makes_nothing(live_shop, register):
+    old = live_shop.champion()
+    register(live_shop).promote()
+    old.refresh_from_db()
+    assert scoring.score_shard(old, 0, 10**9) == 0
+
+
+def test_a_stored_list_serves_until_the_shopper_does_something(live_shop, home_top):
+    shopper = live_shop.shoppers.get(user_id="shopper-003")
+    scoring.score_shard(live_shop.champion(), shopper.pk, shopper.pk)
+    stored = recommend(live_shop, home_top, "shopper-003", None, 5)
+    assert stored.stored and stored.items[0].reasons
+    Shopper.objects.filter(pk=shopper.pk).update(revision=shopper.revision + 1)
+    live = recommend(live_shop, home_top, "shopper-003", None, 5)
+    assert not live.stored and [i.item_id for i in live.items] == [i.item_id for i in stored.items]
+
+
+def test_a_hidden_product_is_gone_at_once_from_stored_and_live(live_shop, home_top):
+    scoring.score_shard(live_shop.champion(), 0, 10**9)
+    first = recommend(live_shop, home_top, "shopper-003", None, 5).items[0].item_id
+    Product.objects.filter(shop=live_shop, item_id=first).update(hidden=True)
+    for user, session in (("shopper-003", None), ("shopper-003", "fresh-session"), ("nobody", None)):
+        found = recommend(live_shop, home_top, user, session, 5)
+        assert first not in [i.item_id for i in found.items] and len(found.items) == 5
+
+
+def test_a_sold_out_product_comes_back_with_its_stock(live_shop, home_top, monkeypatch):
+    look_again(monkeypatch)
+    first = recommend(live_shop, home_top, "shopper-003", None, 5).items[0].item_id
+    product = Product.objects.get(shop=live_shop, item_id=first)
+    for state, there in (("out_of_stock", False), ("in_stock", True)):
+        Product.objects.filter(pk=product.pk).update(stock_state=state)
+        Change.objects.create(shop=live_shop, kind=Change.PRODUCT, key=first)
+        assert (first in [i.item_id for i in recommend(live_shop, home_top, "shopper-003", None, 5).items]) is there
+
+
+def test_a_promotion_reaches_a_running_process_within_its_next_look(live_shop, home_top, register):
+    assert recommend(live_shop, home_top, "shopper-003", None, 3).version.number == 1
+    register(live_shop).promote()
+    deadline = time.monotonic() + 2
+    while recommend(live_shop, home_top, "shopper-003", None, 3).version.number == 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_change_that_commits_late_is_still_heard(live_shop):
+    heard = []
+    follower = feed.Feed(lambda change: heard.append(change.key))
+    follower._read()
+    early = Change.objects.create(shop=live_shop, kind="product", key="early")
+    late = Change.objects.create(shop=live_shop, kind="product", key="late")
+    Change.objects.filter(pk=early.pk).delete()
+    follower._read()
+    Change.objects.create(pk=early.pk, shop=live_shop, kind="product", key="early")
+    follower._read()
+    follower._read()
+    assert heard == ["late", "early"] and late.pk > early.pk
+
+
+def test_a_broken_champion_falls_back_to_the_one_before(live_shop, home_top, register, checkpoints):
+    broken = register(live_shop).promote()
+    (checkpoints / broken.folder / "ranker.txt").unlink()
+    serving.forget_everything()
+    listing = recommend(live_shop, home_top, "shopper-003", None, 3)
+    assert listing.version.number == 1 and listing.fallback is None
+
+
+def test_an_unreadable_checkpoint_is_named(checkpoints):
+    with pytest.raises(engine.BrokenCheckpoint, match=r"run\.json"):
+        engine.verify("nowhere")
+
+
+@pytest.mark.parametrize(("user", "session", "kind"), [("nobody", None, "popular"), (None, None, "popular"), (None, "s-new", "popular")])
+def test_somebody_unknown_gets_what_sells(live_shop, home_top, user, session, kind):
+    listing = recommend(live_shop, home_top, user, session, 5)
+    assert (listing.fallback, len(listing.items)) == (kind, 5)
+
+
+def test_a_session_gets_a_list_of_its_own_events(live_shop, home_top):
+    product = Product.objects.get(shop=live_shop, item_id="GA/1")
+    Event.objects.create(shop=live_shop, event_id="x", session_id="s-9", product=product, type="view", occurred_at=timezone.now())
+    listing = recommend(live_shop, home_top, None, "s-9", 6)
+    assert listing.fallback == "session" and sum(i.item_id.startswith("GA/") for i in listing.items) >= 3
+
+
+def test_without_a_model_the_bestsellers_serve(stocked, home_top):
+    listing = recommend(stocked, home_top, "shopper-003", None, 5)
+    assert (listing.fallback, listing.version, len(listing.items)) == ("popular", None, 5)
+
+
+def test_an_empty_shop_gets_an_empty_list_that_says_so(shop, home_top):
+    listing = recommend(shop, home_top, "u", None, 5)
+    assert (listing.items, listing.fallback) == ([], "empty_catalogue")
+
+
+def test_products_without_events_are_shown_newest_first(shop, home_top):
+    for i in range(3):
+        Product.objects.create(shop=shop, item_id=f"p{i}", title=f"P{i}")
+    assert len(recommend(shop, home_top, "u", None, 5).items) == 3
+
+
+def test_without_consent_nothing_is_personal(live_shop, home_top):
+    Shopper.objects.filter(user_id="shopper-003").update(consent_personalisation=False)
+    assert recommend(live_shop, home_top, "shopper-003", None, 5).fallback == "no_consent"
+
+
+def test_simulated_events_do_not_change_a_list(live_shop, home_top):
+    shopper = live_shop.shoppers.get(user_id="shopper-003")
+    before = history_of(shopper, live_shop, None)
+    product = Product.objects.get(shop=live_shop, item_id="GA/1")
+    Event.objects.create(shop=live_shop, event_id="x", shopper=shopper, product=product, type="view", occurred_at=timezone.now(), simulated=True)
+    assert history_of(shopper, live_shop, None) == before
+
+
+def test_reasons_name_the_shoppers_own_product(live_shop, home_top):
+    found = recommend(live_shop, home_top, "shopper-003", None, 6)
+    mine = set(Event.objects.filter(shopper__user_id="shopper-003").values_list("product__item_id", flat=True))
+    named = [r["item_id"] for i in found.items for r in i.reasons if "item_id" in r]
+    assert named and set(named) <= mine
+    assert all(r["text"] and 0 < r["share"] <= 1 for i in found.items for r in i.reasons)
