@@ -128,3 +128,10 @@ def api(shop, client):
 
     call.key = secret
     return call
+
+
+@pytest.fixture(autouse=True)
+def _plain_static_files(settings):
+    """No collected files in tests."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}

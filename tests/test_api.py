@@ -1,0 +1,299 @@
+"""REST, as a shop's program calls it."""
+
+import json
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+from django.utils import timezone
+
+from recommender.models import ApiKey, Event, Product, Shop, Shopper, TrainingRun
+
+
+def purchase(event_id="e1", **fields) -> dict:
+    when = (timezone.now() - timedelta(minutes=1)).isoformat()
+    return {
+        "event_id": event_id,
+        "type": "purchase",
+        "user_id": "shopper-003",
+        "items": [{"item_id": "GA/1", "quantity": 1}],
+        "occurred_at": when,
+        **fields,
+    }
+
+
+def ask(api, **fields):
+    return api("post", "recommendations", {"placement": "home_top", "user_id": "shopper-003", "limit": 5, **fields})
+
+
+def test_a_personal_list_has_the_contracts_shape(live_shop, api):
+    reply = ask(api, explain="full")
+    assert reply.status_code == 200
+    body = reply.json()
+    assert body["fallback"] == {"used": False, "kind": None} and body["model_version"] == "fusion@1" and body["recommendation_id"].startswith("r-")
+    assert [i["position"] for i in body["items"]] == [1, 2, 3, 4, 5]
+    first = body["items"][0]
+    assert {"item_id", "position", "score", "score_kind", "source", "rule", "reasons"} <= first.keys()
+    assert first["explanation"]["base"] + sum(first["explanation"]["contributions"].values()) == pytest.approx(first["score"], abs=1e-4)
+
+
+def test_explain_off_gives_no_reasons(live_shop, api):
+    assert all(i["reasons"] == [] and i["because"] is None for i in ask(api, explain="off").json()["items"])
+
+
+def test_the_next_list_knows_an_event_at_once(live_shop, api):
+    before = [i["item_id"] for i in ask(api, limit=20, placement="discover").json()["items"]]
+    gone = before[0]
+    assert api("post", "events", {"events": [purchase(items=[{"item_id": gone}])]}).json()["accepted"] == 1
+    after = [i["item_id"] for i in ask(api, limit=20, placement="discover").json()["items"]]
+    assert gone not in after and after != before
+
+
+@pytest.mark.parametrize("who", [{"user_id": "nobody/at all ü"}, {"user_id": None, "session_id": "fresh"}, {"user_id": None}])
+def test_the_unknown_get_a_list_and_are_told_so(live_shop, api, who):
+    body = ask(api, **who).json()
+    assert len(body["items"]) == 5 and body["fallback"] == {"used": True, "kind": "popular"}
+
+
+def test_an_empty_shop_is_told_so(shop, api):
+    body = ask(api).json()
+    assert body["items"] == [] and body["fallback"] == {"used": True, "kind": "empty_catalogue"}
+
+
+def test_a_basket_and_a_product_page(live_shop, api):
+    for placement in ("basket", "product_page"):
+        body = ask(api, placement=placement, context={"item_ids": ["LA/0", "LA/1"]}).json()
+        assert len(body["items"]) == 5 and not {"LA/0", "LA/1"} & {i["item_id"] for i in body["items"]}
+
+
+def test_related_takes_an_id_with_a_slash(live_shop, api):
+    body = api("get", "items/related?item_id=LA%2F0&limit=4").json()
+    assert len(body["items"]) == 4 and sum(i["item_id"].startswith("LA/") for i in body["items"]) >= 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"limit": 0}, "limit"), ({"limit": 101}, "limit"), ({"limit": "5"}, "limit"), ({"placement": "nowhere"}, "placement"),
+        ({"placement": None}, "placement"),
+        ({"user_id": 5}, "user_id"), ({"user_id": "a\x00"}, "user_id"), ({"user_id": "x" * 257}, "user_id"), ({"explain": "why"}, "explain"),
+        ({"filter": "price < 3"}, "filter"), ({"context": []}, "context"), ({"context": {"item_ids": "a"}}, "context"),
+        ({"placement": "basket"}, "context.item_ids"),
+    ],
+)  # fmt: skip
+def test_a_wrong_request_names_the_field(live_shop, api, fields, field):
+    reply = ask(api, **fields)
+    assert reply.status_code == 400 and reply["Content-Type"] == "application/problem+json"
+    body = reply.json()
+    assert body["errors"][0]["field"] == field and body["status"] == 400 and body["title"] == "Bad Request"
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [("{", "not JSON"), ("[]", "JSON object"), (b"\xff\xfe", "UTF-8"), ('{"limit": NaN}', "not JSON"), ("[" * 100_000, "not JSON")],
+)  # fmt: skip
+def test_malformed_json_is_a_clear_400(live_shop, api, body, says):
+    reply = api("post", "recommendations", body)
+    assert reply.status_code == 400 and says in reply.json()["detail"]
+
+
+def test_events_are_accepted_once_and_each_is_answered(live_shop, api):
+    events = [
+        purchase("a"),
+        purchase("a"),
+        purchase("b", items=[{"item_id": "zzz"}]),
+        purchase("c", occurred_at="2999-01-01T00:00:00Z"),
+        "x",
+        purchase("d", user_id=3),
+    ]
+    reply = api("post", "events", {"events": events})
+    assert reply.status_code == 202
+    body = reply.json()
+    assert (body["accepted"], body["duplicate"], body["rejected"]) == (1, 1, 4)
+    assert [r["status"] for r in body["results"]] == ["accepted", "duplicate", "rejected", "rejected", "rejected", "rejected"]
+    assert [r["error"]["field"] for r in body["results"][2:]] == ["items[0].item_id", "occurred_at", "event", "user_id"]
+    again = api("post", "events", {"events": events[:1]}).json()
+    assert again["duplicate"] == 1 and Event.objects.filter(event_id="a").count() == 1
+
+
+def test_a_date_without_a_zone_is_refused(live_shop, api):
+    result = api("post", "events", {"events": [purchase(occurred_at="2026-01-01T10:00:00")]}).json()["results"][0]
+    assert result["error"] == {"field": "occurred_at", "message": "has no time zone; write it with Z or an offset such as +02:00"}
+
+
+def test_too_many_events_and_too_large_a_body(live_shop, api):
+    reply = api("post", "events", {"events": [{}] * 10_001})
+    assert reply.status_code == 400 and "10,001" in reply.json()["detail"]
+    reply = api("post", "events", json.dumps({"events": ["x" * 5_000_000]}))
+    assert reply.status_code == 413 and reply.json()["status"] == 413
+
+
+def test_keys_open_what_their_scopes_say(live_shop, api):
+    _, reading = ApiKey.objects.issue(live_shop, "r", ["recs:read"])
+    row, expired = ApiKey.objects.issue(live_shop, "e", ["admin"], days=1)
+    ApiKey.objects.filter(pk=row.pk).update(expires_at=timezone.now() - timedelta(days=1))
+    assert api("post", "recommendations", {"placement": "home_top"}, key=reading).status_code == 200
+    refused = api("post", "events", {"events": []}, key=reading)
+    assert refused.status_code == 403 and "events:write" in refused.json()["detail"]
+    for key in (expired, "vt_wrong", "ü"):
+        reply = api("post", "recommendations", {"placement": "home_top"}, key=key)
+        assert reply.status_code == 401 and reply["WWW-Authenticate"] == "Bearer" and key not in reply.content.decode()
+
+
+def test_no_key_is_a_401(client, shop):
+    assert client.post("/api/v1/recommendations").status_code == 401
+
+
+def test_a_key_sees_only_its_shop(live_shop, api):
+    other = Shop.objects.create(key="other", name="Other")
+    Product.objects.create(shop=other, item_id="secret", title="Secret")
+    _, key = ApiKey.objects.issue(other, "o", ["admin"])
+    assert api("get", "items/secret").status_code == 404
+    assert api("get", "items/GA/1", key=key).status_code == 404
+    assert api("get", "models", key=key).json() == {"models": []}
+
+
+def test_a_key_is_kept_only_as_its_hash(shop, api):
+    assert not ApiKey.objects.filter(hash__contains=api.key).exists() and not any(
+        api.key in str(v) for row in ApiKey.objects.values() for v in row.values()
+    )
+
+
+def test_a_product_is_made_changed_and_removed(shop, api):
+    item = {
+        "title": "Boot",
+        "price": {"amount": "129.00", "currency": "EUR"},
+        "categories": ["Shoes > Boots"],
+        "stock": {"state": "in_stock", "quantity": 3},
+    }
+    path = "items/" + quote("SKU/88 ü", safe="")
+    assert api("put", path, item).status_code == 201
+    assert api("put", path, item).status_code == 200
+    body = api("patch", path, {"stock": {"quantity": 2}}).json()
+    assert (
+        body["stock"] == {"state": "in_stock", "quantity": 2}
+        and body["price"] == {"amount": "129", "currency": "EUR"}
+        and body["item_id"] == "SKU/88 ü"
+    )
+    assert api("get", path).json()["categories"] == ["Shoes > Boots"]
+    assert api("delete", path).status_code == 204 and api("get", path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "title"), ({"title": 5}, "title"), ({"title": "x", "price": 5}, "price"), ({"title": "x", "price": {"amount": "-1"}}, "price"),
+        ({"title": "x", "hidden": "yes"}, "hidden"), ({"title": "x", "colour": "red"}, "colour"), ({"title": "x", "item_id": "b"}, "item_id"),
+        ({"title": "a\x00"}, "title"), ({"title": "x", "available_from": "2026-01-01T00:00:00"}, "available_from"),
+        ({"title": "x", "categories": "a"}, "categories"),
+        ({"title": "x", "attributes": {"a": "\x00"}}, "attributes"), ({"title": "x", "stock": {"state": "lots"}}, "stock_state"),
+    ],
+)  # fmt: skip
+def test_a_wrong_product_names_the_field(shop, api, body, field):
+    reply = api("put", "items/a", body)
+    assert reply.status_code == 400 and reply.json()["errors"][0]["field"] == field and not Product.objects.exists()
+
+
+def test_a_batch_answers_each_product(shop, api):
+    body = api(
+        "post",
+        "items:batch",
+        {
+            "items": [
+                {"item_id": "a", "title": "A"},
+                {"item_id": "b", "hidden": 1},
+                {"title": "C"},
+                {"item_id": "d", "title": "D", "price": {"amount": "2"}},
+            ]
+        },
+    ).json()
+    assert (body["new"], body["rejected"]) == (2, 2)
+    assert [r["status"] for r in body["results"]] == ["accepted", "rejected", "rejected", "accepted"]
+
+
+def test_hiding_a_product_by_rest_takes_it_from_the_next_list(live_shop, api):
+    first = ask(api).json()["items"][0]["item_id"]
+    assert api("patch", f"items/{quote(first, safe='')}", {"hidden": True}).status_code == 200
+    assert first not in [i["item_id"] for i in ask(api).json()["items"]]
+
+
+def test_deleting_a_user_erases_their_events_and_lists(live_shop, api):
+    assert api("delete", "users/shopper-003").status_code == 204
+    assert not Event.objects.filter(shopper__user_id="shopper-003").exists() and not Shopper.objects.filter(user_id="shopper-003").exists()
+    assert ask(api).json()["fallback"] == {"used": True, "kind": "popular"}
+    assert api("delete", "users/shopper-003").status_code == 404
+
+
+def test_a_users_consent_is_kept_and_obeyed(live_shop, api):
+    assert api("put", "users/shopper-003", {"attributes": {"country": "SE"}, "consent": {"personalisation": False}}).status_code == 200
+    assert api("get", "users/shopper-003").json()["consent"] == {"personalisation": False, "training": True}
+    assert ask(api).json()["fallback"]["kind"] == "no_consent"
+    assert api("put", "users/shopper-003", {"consent": {"sharing": True}}).status_code == 400
+
+
+def test_a_training_job_is_queued_seen_and_cancelled(stocked, api, django_capture_on_commit_callbacks, monkeypatch):
+    sent = []
+    monkeypatch.setattr("recommender.tasks.train.delay_on_commit", lambda pk: sent.append(pk))
+    reply = api(
+        "post", "training-jobs", {"recipe": "fusion", "data": {"from": "2026-01-01", "to": None}, "set": {"text.steps": 10}, "promote": "ask"}
+    )
+    assert reply.status_code == 202
+    job = reply.json()
+    run = TrainingRun.objects.get()
+    assert (job["job_id"], job["status"], sent) == (f"job-{run.pk}", "queued", [run.pk]) and str(run.data_from) == "2026-01-01"
+    assert api("get", f"training-jobs/{job['job_id']}").json()["promote"] == "ask"
+    assert api("post", f"training-jobs/{job['job_id']}/cancel").json()["status"] == "cancelled"
+    assert api("post", f"training-jobs/{job['job_id']}/cancel").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"recipe": "magic"}, "recipe"), ({"preset": "magic"}, "preset"), ({"set": {"text.stepz": 1}}, "set.text.stepz"), ({"set": []}, "set"),
+        ({"promote": "maybe"}, "promote"),
+        ({"data": {"from": "soon"}}, "data.from"), ({"data": {"from": "2026-02-01", "to": "2026-01-01"}}, "data.from"), ({"speed": 3}, "speed"),
+    ],
+)  # fmt: skip
+def test_a_wrong_training_job_names_the_field(shop, api, body, field):
+    reply = api("post", "training-jobs", body)
+    assert reply.status_code == 400 and reply.json()["errors"][0]["field"] == field and not TrainingRun.objects.exists()
+
+
+def test_models_are_listed_promoted_and_rolled_back(live_shop, api, register):
+    register(live_shop)
+    models = api("get", "models?purpose=ranking").json()["models"]
+    assert [(m["id"], m["status"]) for m in models] == [(2, "candidate"), (1, "champion")]
+    assert api("post", "models/2/promote").json()["status"] == "champion"
+    assert api("post", "models/rollback", {"purpose": "ranking"}).json()["id"] == 1
+    assert api("post", "models/rollback", {}).status_code == 409
+    assert api("post", "models/99/promote").status_code == 404
+
+
+def test_a_broken_version_cannot_be_promoted(live_shop, api, register, checkpoints):
+    version = register(live_shop)
+    (checkpoints / version.folder / "popularity.npy").write_bytes(b"")
+    reply = api("post", "models/2/promote")
+    assert reply.status_code == 409 and "popularity.npy" in reply.json()["detail"] and live_shop.champion().number == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["training-jobs/job-x", "training-jobs/99999999999999999999", "items/none", "users/none", "items/related?item_id=none", "nothing/here"]
+)
+def test_what_is_not_there_is_a_404_problem(shop, api, path):
+    reply = api("get", path)
+    assert reply.status_code == 404 and reply["Content-Type"] == "application/problem+json"
+
+
+def test_health_needs_no_key(client, db):
+    assert client.get("/api/v1/health/live").json() == {"status": "ok"}
+    assert client.get("/api/v1/health/ready").json()["checks"] == {"database": "ok", "queue": "ok"}
+
+
+def test_schema_and_docs_are_open(client, db):
+    assert client.get("/api/schema").status_code == 200 and client.get("/api/docs").status_code == 200
+
+
+def test_a_stored_list_costs_few_queries(live_shop, api, django_assert_max_num_queries):
+    ask(api)
+    with django_assert_max_num_queries(8):
+        ask(api)

@@ -1,0 +1,164 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ecomsite import embedded
+from recommender import pipeline, tasks
+from recommender.models import MetricPoint, ModelVersion, TrainingRun
+from tests.conftest import TINY
+
+
+@pytest.fixture
+def run(stocked, checkpoints, tiny_encoder) -> TrainingRun:
+    return TrainingRun.objects.create(shop=stocked, overrides={**TINY, "text.encoder": str(tiny_encoder)}, promote="if-better")
+
+
+@pytest.fixture
+def scored(monkeypatch):
+    asked = []
+    monkeypatch.setattr("recommender.tasks.score_shop.delay_on_commit", asked.append)
+    return asked
+
+
+def child_that(code: str):
+    """In place of the training process: a child that runs this code, its output in the log."""
+
+    def start(run: TrainingRun, folder: Path) -> subprocess.Popen:
+        with (folder / "log.txt").open("wb") as log:
+            return subprocess.Popen([sys.executable, "-c", code], stdout=log, stderr=subprocess.STDOUT)
+
+    return start
+
+
+def test_a_run_goes_from_the_database_to_a_champion(run, scored):
+    tasks.train(run.pk)
+    run.refresh_from_db()
+    assert run.status == "finished", run.error + run.log_tail
+    version = ModelVersion.objects.get()
+    assert (version.status, version.run, scored) == ("champion", run, [run.shop_id])
+    assert run.snapshot_digest.startswith("sha256:") and run.counts["events"] > 2000 and "ndcg@10" in run.log_tail
+    names = set(MetricPoint.objects.values_list("name", flat=True))
+    assert {"text.loss", "text.ndcg@10", "all.vitrine.ndcg@10", "discovery.popularity.ndcg@10"} <= names
+    assert not (pipeline.run_folder(run) / "snapshot").exists()
+
+
+def test_a_second_delivery_does_nothing(run, monkeypatch):
+    TrainingRun.objects.claim(run.pk)
+    monkeypatch.setattr(pipeline, "run_training", lambda run: pytest.fail("a second worker began"))
+    tasks.train(run.pk)
+
+
+def test_a_killed_child_is_a_failed_run_with_its_log(run, monkeypatch):
+    monkeypatch.setattr(pipeline, "_child", child_that("import os; print('step 40', flush=True); os.kill(os.getpid(), 9)"))
+    tasks.train(run.pk)
+    run.refresh_from_db()
+    assert run.status == "failed" and "killed" in run.error and run.log_tail == "step 40" and not ModelVersion.objects.exists()
+
+
+def test_an_error_of_training_is_the_runs_reason(run, monkeypatch):
+    monkeypatch.setattr(pipeline, "_child", child_that("import sys; sys.exit(print('error: too few shoppers', flush=True) or 2)"))
+    tasks.train(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.error) == ("failed", "too few shoppers")
+
+
+def test_cancelling_stops_the_child(run, monkeypatch):
+    monkeypatch.setattr(pipeline, "_child", child_that("import time; time.sleep(60)"))
+    monkeypatch.setattr(pipeline, "POLL_SECONDS", 0.05)
+    polls = []
+
+    def cancel_at_the_third(folder):
+        polls.append(folder)
+        if len(polls) == 3:
+            run.request_cancel()
+        return ""
+
+    monkeypatch.setattr(pipeline, "tail_of", cancel_at_the_third)
+    begun = time.monotonic()
+    tasks.train(run.pk)
+    run.refresh_from_db()
+    assert run.status == "cancelled" and time.monotonic() - begun < 20
+
+
+def test_a_shop_without_events_says_so(shop, checkpoints):
+    run = TrainingRun.objects.create(shop=shop)
+    tasks.train(run.pk)
+    run.refresh_from_db()
+    assert run.status == "failed" and "no products" in run.error
+
+
+def test_the_child_dies_with_its_worker(tmp_path):
+    code = (
+        "import subprocess, sys, time; from recommender.pipeline import _die_with_parent\n"
+        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], preexec_fn=_die_with_parent); print(p.pid, flush=True); time.sleep(60)"
+    )
+    setup = "import django; django.setup()\n"
+    worker = subprocess.Popen(
+        [sys.executable, "-c", setup + code], stdout=subprocess.PIPE, text=True, env={**os.environ, "DJANGO_SETTINGS_MODULE": "ecomsite.settings"}
+    )
+    child = int(worker.stdout.readline())
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    deadline = time.monotonic() + 5
+    while embedded._alive(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_the_scheduled_tasks_cover_every_shop(live_shop, monkeypatch):
+    begun, shards = [], []
+    monkeypatch.setattr("recommender.tasks.train.delay_on_commit", begun.append)
+    monkeypatch.setattr("recommender.scoring.group", lambda signatures: type("G", (), {"apply_async": lambda self: shards.extend(signatures)})())
+    tasks.train_every_shop("quick")
+    tasks.train_every_shop("quick")
+    assert len(begun) == 1 and TrainingRun.objects.get(pk=begun[0]).preset == "quick"
+    tasks.score_every_shop()
+    assert len(shards) == 1
+    tasks.score_shard(*shards[0].args)
+    assert live_shop.lists.count() == 80
+    tasks.fail_silent_runs()
+
+
+def test_web_processes_never_import_torch(live_shop, checkpoints, register):
+    """A process that serves every address and a live list, with the real checkpoint, has no torch."""
+    folder = checkpoints / live_shop.champion().folder
+    code = (
+        "import sys, django; django.setup(); import ecomsite.urls, ecomsite.wsgi, recommender.tasks\n"
+        "from recommender.engine import HistoryEvent, _load; from datetime import datetime, UTC\n"
+        f"model = _load({str(folder)!r}, verify=True); now = datetime.now(UTC)\n"
+        "found = model.recommend([[HistoryEvent('LA/0', 'purchase', now, 1, None)]], now, 5, explain=5)\n"
+        "assert len(found[0]) == 5; sys.exit(' '.join({'torch', 'transformers', 'training.finetune'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "DJANGO_SETTINGS_MODULE": "ecomsite.settings"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_embedded_servers_come_back_with_their_data_after_kill_9(tmp_path):
+    import psycopg2
+    import redis
+
+    embedded.start(tmp_path)
+    try:
+        with psycopg2.connect(**embedded.postgres_dsn(tmp_path)) as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)")
+        queue = redis.Redis(unix_socket_path=embedded.valkey_url(tmp_path).removeprefix("redis+socket://"))
+        queue.set("kept", "7")
+        time.sleep(1.1)
+        for pid_file in (tmp_path / "postgres" / "postmaster.pid", tmp_path / "valkey" / "valkey.pid"):
+            os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+        embedded.start(tmp_path)
+        with psycopg2.connect(**embedded.postgres_dsn(tmp_path)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT n FROM kept")
+            assert cursor.fetchone() == (7,)
+        assert queue.get("kept") == b"7"
+        assert embedded.run_folder(tmp_path).stat().st_mode & 0o777 == 0o700
+    finally:
+        embedded.stop(tmp_path)
+    assert embedded.status(tmp_path) == {"postgres": False, "valkey": False}
