@@ -77,7 +77,10 @@ def test_a_training_is_started_with_what_was_chosen(stocked, staff, started):
 
 @pytest.mark.parametrize(
     ("fields", "says"),
-    [({"advanced": "text.stepz = 1"}, "text.stepz"), ({"advanced": "x"}, "field = value"), ({"data_from": "2026-02-01", "data_to": "2026-01-01"}, "after the last")],
+    [
+        ({"advanced": "text.stepz = 1"}, "text.stepz"), ({"advanced": "x"}, "field = value"),
+        ({"data_from": "2026-02-01", "data_to": "2026-01-01"}, "after the last"),
+    ],
 )  # fmt: skip
 def test_a_wrong_choice_is_said_in_words(stocked, staff, started, fields, says):
     reply = staff.post("/console/s/tiny/train/", {"preset": "quick", "promote": "ask", **fields})
