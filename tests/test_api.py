@@ -116,6 +116,16 @@ def test_events_are_accepted_once_and_each_is_answered(live_shop, api):
     assert again["duplicate"] == 1 and Event.objects.filter(event_id="a").count() == 1
 
 
+def test_the_first_of_two_events_with_one_id_counts(live_shop, api):
+    api("post", "events", {"events": [purchase("a"), purchase("a", items=[{"item_id": "LA/0"}, {"item_id": "LA/1"}])]})
+    assert list(Event.objects.filter(event_id="a").values_list("product__item_id", flat=True)) == ["GA/1"]
+
+
+def test_a_number_too_large_for_json_is_refused(shop, api):
+    reply = api("put", "items/a", '{"title": "x", "attributes": {"size": 1e400}}')
+    assert reply.status_code == 400 and reply.json()["errors"][0]["field"] == "attributes"
+
+
 def test_a_date_without_a_zone_is_refused(live_shop, api):
     result = api("post", "events", {"events": [purchase(occurred_at="2026-01-01T10:00:00")]}).json()["results"][0]
     assert result["error"] == {"field": "occurred_at", "message": "has no time zone; write it with Z or an offset such as +02:00"}
@@ -186,7 +196,8 @@ def test_a_product_is_made_changed_and_removed(shop, api):
         ({"title": "x", "hidden": "yes"}, "hidden"), ({"title": "x", "colour": "red"}, "colour"), ({"title": "x", "item_id": "b"}, "item_id"),
         ({"title": "a\x00"}, "title"), ({"title": "x", "available_from": "2026-01-01T00:00:00"}, "available_from"),
         ({"title": "x", "categories": "a"}, "categories"),
-        ({"title": "x", "attributes": {"a": "\x00"}}, "attributes"), ({"title": "x", "stock": {"state": "lots"}}, "stock_state"),
+        ({"title": "x", "attributes": {"a": "\x00"}}, "attributes"), ({"title": "x", "attributes": {"a": "\ud800"}}, "attributes"),
+        ({"title": "x", "stock": {"quantity": 10**400}}, "stock_quantity"), ({"title": "x", "stock": {"state": "lots"}}, "stock_state"),
     ],
 )  # fmt: skip
 def test_a_wrong_product_names_the_field(shop, api, body, field):

@@ -159,10 +159,10 @@ INSERT = """
             quantity, value, rating, query, position, recommendation_id, placement, simulated)
         SELECT %(shop)s, e.event_id, e.line, s.id, e.session_id, p.id, e.type, e.occurred_at,
             e.quantity, e.value, e.rating, e.query, e.position, e.recommendation_id, e.placement, e.simulated
-        FROM staged_event e
+        FROM (SELECT *, min(row) OVER (PARTITION BY event_id) AS first_row FROM staged_event) e
         LEFT JOIN recommender_shopper s ON s.shop_id = %(shop)s AND s.user_id = e.user_id
         LEFT JOIN recommender_product p ON p.shop_id = %(shop)s AND p.item_id = e.item_id
-        WHERE NOT EXISTS (SELECT 1 FROM recommender_event o WHERE o.shop_id = %(shop)s AND o.event_id = e.event_id)
+        WHERE e.row = e.first_row AND NOT EXISTS (SELECT 1 FROM recommender_event o WHERE o.shop_id = %(shop)s AND o.event_id = e.event_id)
         ORDER BY e.row, e.line
         ON CONFLICT (shop_id, event_id, line) DO NOTHING
         RETURNING event_id, line, shopper_id),

@@ -60,6 +60,8 @@ class Parser:
             raise FieldError(field, "must be a number")
         try:
             number = float(value)
+        except OverflowError:
+            raise FieldError(field, "is out of range") from None
         except (TypeError, ValueError):
             raise FieldError(field, f"{str(value)[:40]!r} is not a number") from None
         if not math.isfinite(number) or abs(number) > 1e12:
@@ -108,8 +110,16 @@ class Parser:
                 raise FieldError(field, "is no JSON object") from None
         if not isinstance(value, dict):
             raise FieldError(field, "must be an object")
-        if "\\u0000" in json.dumps(value):
-            raise FieldError(field, "must not hold a NUL character")
+        try:
+            if "\\u0000" in json.dumps(value, allow_nan=False):
+                raise FieldError(field, "must not hold a NUL character")
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise FieldError(field, "is no valid Unicode text") from None
+        except FieldError:
+            raise
+        except ValueError:
+            raise FieldError(field, "holds a number that is out of range") from None
         return value
 
     def texts(self, field: str, value: Any) -> list[str] | None:
