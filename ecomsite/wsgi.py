@@ -1,4 +1,5 @@
 import os
+import threading
 
 from django.core.wsgi import get_wsgi_application
 
@@ -7,4 +8,5 @@ application = get_wsgi_application()
 
 from recommender.serving import warm_up  # noqa: E402  needs the apps
 
-warm_up()
+# Stored lists are served while the champions load.
+threading.Thread(target=warm_up, name="warm-up", daemon=True).start()

@@ -45,8 +45,8 @@ class Supervisor:
         self.running: dict[str, subprocess.Popen] = {}
         self.falls = dict.fromkeys(self.commands, 0)
 
-    def start(self) -> None:
-        for name in self.commands:
+    def start(self, *names: str) -> None:
+        for name in names:
             self._start(name)
 
     def _start(self, name: str) -> None:

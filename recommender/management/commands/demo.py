@@ -57,9 +57,10 @@ class Command(BaseCommand):
     def _run(self, supervisor: Supervisor, options: dict) -> None:
         self.pid_file.write_text(str(os.getpid()))
         self._prepare()
-        supervisor.start()
+        supervisor.start("web")
         self.base_url = f"http://127.0.0.1:{options['port']}"
         self._wait_until_ready(supervisor)
+        supervisor.start("worker", "beat")
         demo = self._write_demo_file()
         self._tell(demo)
         self._bring_data()
