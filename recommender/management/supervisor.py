@@ -42,6 +42,7 @@ class Supervisor:
             "worker": worker,
             "beat": [tools / "celery", "-A", "ecomsite", "beat", "-l", "INFO", "--pidfile="],
         }  # fmt: skip
+        self.groups = settings.VITRINE_HOME / "processes.txt"
         self.running: dict[str, subprocess.Popen] = {}
         self.falls = dict.fromkeys(self.commands, 0)
 
@@ -53,6 +54,20 @@ class Supervisor:
         with (self.logs / f"{name}.log").open("ab") as log:
             command = [str(part) for part in self.commands[name]]
             self.running[name] = subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=log, stderr=subprocess.STDOUT, preexec_fn=_child)
+
+        self.groups.write_text("".join(f"{process.pid}\n" for process in self.running.values()))
+
+    def clear_leftovers(self) -> None:
+        """End what an earlier supervisor left when it was killed: a server's own children do not die with it."""
+        groups = set(self.groups.read_text().split()) if self.groups.exists() else set()
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                group = (process / "stat").read_text().rpartition(")")[2].split()[2]
+                if group in groups and b"ecomsite" in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
+            except OSError:
+                continue  # it ended meanwhile
+        self.groups.unlink(missing_ok=True)
 
     def tend(self) -> list[str]:
         """Start again what has fallen; returns names. Raises RuntimeError where one falls again and again."""
@@ -77,6 +92,7 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self.clear_leftovers()
 
 
 def _child() -> None:

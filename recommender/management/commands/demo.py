@@ -1,5 +1,6 @@
 """Everything on one machine, in the foreground: services, site, worker, beat, and a real shop's data. Ctrl-C stops all of it."""
 
+import hashlib
 import json
 import os
 import secrets
@@ -39,10 +40,12 @@ class Command(BaseCommand):
         self.pid_file = settings.VITRINE_HOME / "demo.pid"
         if options["stop"]:
             return self._stop_other()
-        self._refuse_second(options["port"])
+        self._refuse_second()
+        supervisor = Supervisor(options["port"])
+        supervisor.clear_leftovers()
+        _refuse_port_in_use(options["port"])
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, _raise_stopped)
-        supervisor = Supervisor(options["port"])
         try:
             self._run(supervisor, options)
         except Stopped:
@@ -75,16 +78,10 @@ class Command(BaseCommand):
             told = told or self._tell_when_live(demo)
             time.sleep(2)
 
-    def _refuse_second(self, port: int) -> None:
+    def _refuse_second(self) -> None:
         settings.VITRINE_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
         if (pid := _running(self.pid_file)) is not None:
             raise CommandError(f"a demo of this folder runs already (process {pid}); `make stop` ends it")
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                raise CommandError(f"port {port} is in use; choose another: make demo PORT={port + 1}") from None
 
     def _stop_other(self) -> None:
         if (pid := _running(self.pid_file)) is not None:
@@ -101,7 +98,7 @@ class Command(BaseCommand):
             except embedded.ServiceError as error:
                 raise CommandError(str(error)) from None
         call_command("migrate", verbosity=0)
-        call_command("collectstatic", interactive=False, verbosity=0)
+        _collect_static()
         from recommender import sample
         from recommender.models import TrainingRun
         from recommender.models.registry import RunStatus
@@ -223,6 +220,30 @@ class Command(BaseCommand):
                 self.stdout.write(f"ok: {seen}")
         except democheck.CheckFailed as error:
             raise CommandError(str(error)) from None
+
+
+def _refuse_port_in_use(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for attempt in range(10):
+            try:
+                probe.bind(("127.0.0.1", port))
+                return
+            except OSError:
+                if attempt == 9:
+                    raise CommandError(f"port {port} is in use; choose another: make demo PORT={port + 1}") from None
+                time.sleep(0.2)
+
+
+def _collect_static() -> None:
+    """Collect static files, unless neither ours nor the packages' have changed since the last time."""
+    files = sorted(p for p in (settings.BASE_DIR / "static").rglob("*") if p.is_file())
+    state = "".join(f"{p} {p.stat().st_mtime_ns}\n" for p in files) + (settings.BASE_DIR / "requirements.txt").read_text()
+    stamp = settings.STATIC_ROOT / ".collected"
+    digest = hashlib.sha256(state.encode()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != digest:
+        call_command("collectstatic", interactive=False, verbosity=0)
+        stamp.write_text(digest)
 
 
 def _raise_stopped(*_) -> None:
