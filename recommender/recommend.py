@@ -32,6 +32,7 @@ class Item:
     contributions: dict[str, float] | None = None
     because: str | None = None
     because_share: float = 0.0
+    companion: str | None = None
     title: str = ""
     reasons: list[dict[str, Any]] = field(default_factory=list)
 
@@ -146,9 +147,9 @@ def lists_for(
 
 
 def _item(model: Model, r) -> Item:
-    because = None if r.because is None else model.item_ids[r.because]
+    because, companion = (None if row is None else model.item_ids[row] for row in (r.because, r.companion))
     contributions = r.contributions and {name: round(value, 6) for name, value in r.contributions.items()}
-    return Item(model.item_ids[r.item], round(r.score, 6), r.source, round(r.base, 6), contributions, because, round(r.because_share, 4))
+    return Item(model.item_ids[r.item], round(r.score, 6), r.source, round(r.base, 6), contributions, because, round(r.because_share, 4), companion)
 
 
 def _related(state: ShopState, item_ids: list[str], limit: int) -> Listing:
@@ -176,7 +177,7 @@ def _finish(shop: Shop, listing: Listing, limit: int, explain: str, begun: float
     wanted = [item.item_id for item in listing.items[: limit + SPARE]]
     titles = dict(Product.objects.filter(shop=shop, item_id__in=wanted).showable().values_list("item_id", "title"))
     listing.items = [item for item in listing.items if item.item_id in titles][:limit]
-    causes = {item.because for item in listing.items if item.because}
+    causes = {item.companion for item in listing.items if item.companion}
     named = titles | dict(Product.objects.filter(shop=shop, item_id__in=causes - titles.keys()).values_list("item_id", "title"))
     for item in listing.items:
         item.title = titles[item.item_id]
@@ -207,12 +208,12 @@ def reasons_of(item: Item, titles: dict[str, str], most: int = REASONS_SHOWN) ->
     total = sum(abs(value) for value in item.contributions.values()) or 1.0
     told = {kind: value for kind, value in item.contributions.items() if kind not in NO_REASON and abs(value) / total >= 0.01}
     largest = sorted(told.items(), key=lambda pair: -abs(pair[1]))[:most]
-    because = titles.get(item.because or "", item.because)
+    because = titles.get(item.companion or "", item.companion)
     reasons = []
     for kind, value in largest:
-        history = kind in ("bought_next", "bought_together", "similar", "text") and bool(because) and item.because != item.item_id
+        history = kind in ("bought_next", "bought_together", "similar", "text") and bool(because)
         words = WORDS["first_time" if kind == "again" and "again" not in item.source else kind]
         text = words.format(because=because if history else "what you chose")
         reason = {"kind": kind, "share": round(abs(value) / total, 4), "against": value < 0, "text": text}
-        reasons.append(reason | ({"item_id": item.because} if history else {}))
+        reasons.append(reason | ({"item_id": item.companion} if history else {}))
     return reasons

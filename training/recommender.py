@@ -24,6 +24,13 @@ class Recommendation:
     because: int | None = None
     """The history product that stands behind it most, if any."""
     because_share: float = 0.0
+    companion: int | None = None
+    """The same, but another product than the recommended one, which a shopper may have bought before."""
+
+
+def _cause(mine: np.ndarray, share: np.ndarray, others: np.ndarray) -> dict:
+    companion = int(mine[others.argmax()]) if others.max() > 0 else None
+    return {"because": int(mine[share.argmax()]), "because_share": float(share.max()), "companion": companion}
 
 
 class Recommender:
@@ -96,12 +103,12 @@ class Recommender:
         users, begins = np.unique(found.user[rows], return_index=True)
         for user, begin, end in zip(users, begins, [*begins[1:], len(rows)], strict=True):
             causes = self._because(past, int(user), found.item[rows[begin:end]], dict(zip(kinds, sums[begin:end].T, strict=True)), weights)
-            for i, (item, share) in zip(range(begin, end), causes, strict=True):
+            for i, cause in zip(range(begin, end), causes, strict=True):
                 contributions = dict(zip(kinds, sums[i].tolist(), strict=True))
-                out.append({"base": float(exact[i, -1]), "contributions": contributions, "because": item, "because_share": share})
+                out.append({"base": float(exact[i, -1]), "contributions": contributions, **cause})
         return out
 
-    def _because(self, past: Histories, user: int, items: np.ndarray, sums: dict[str, np.ndarray], weights: dict[str, np.ndarray]) -> list[tuple]:
+    def _because(self, past: Histories, user: int, items: np.ndarray, sums: dict[str, np.ndarray], weights: dict[str, np.ndarray]) -> list[dict]:
         """For each of a shopper's items, the history product with the largest part in what speaks for it, and that part.
 
         Each source's score is a sum over the history, so its positive contribution is shared out in proportion.
@@ -109,7 +116,7 @@ class Recommender:
         entries = slice(past.start[user], past.start[user + 1])
         mine = past.item[entries]
         if not len(mine):
-            return [(None, 0.0)] * len(items)
+            return [{}] * len(items)
         credit = np.zeros((len(mine), len(items)))
         sources = [*self.signals.matrices, *(["text"] if self.signals.vectors is not None else []), "again"]
         kinds = [group_of(source) for source in sources]
@@ -117,8 +124,9 @@ class Recommender:
             speaks = self._speaks(source, mine, items, weights[source][entries])
             part = np.maximum(sums[kind], 0) / kinds.count(kind)
             credit += part * speaks / np.maximum(speaks.sum(axis=0), 1e-12)
-        best, total = credit.argmax(axis=0), credit.sum(axis=0)
-        return [(int(mine[b]), float(credit[b, i] / t)) if t > 0 else (None, 0.0) for i, (b, t) in enumerate(zip(best, total, strict=True))]
+        total = credit.sum(axis=0)
+        others = np.where(mine[:, None] == items[None, :], 0.0, credit)
+        return [_cause(mine, credit[:, i] / total[i], others[:, i]) if total[i] > 0 else {} for i in range(len(items))]
 
     def _speaks(self, source: str, mine: np.ndarray, items: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """(history, items) what each product of the history adds to the source's score of each item."""
@@ -143,13 +151,9 @@ class Recommender:
         if showable is not None:
             total[~showable] = -np.inf
         best = np.lexsort((np.arange(self.n_items), -total))[:k]
-        return [
-            Recommendation(
-                int(i), float(total[i]), [n for n, v in parts.items() if v[i] > 0], 0.0, {n: float(v[i]) for n, v in parts.items()}, items[0], 1.0
-            )
-            for i in best
-            if total[i] > 0
-        ]
+        cause = {"because": items[0], "because_share": 1.0, "companion": items[0]} if len(items) == 1 else {}
+        found = [(int(i), {name: float(values[i]) for name, values in parts.items()}) for i in best if total[i] > 0]
+        return [Recommendation(i, float(total[i]), [n for n in said if said[n] > 0], 0.0, said, **cause) for i, said in found]
 
     def popular(self, k: int, showable: np.ndarray | None = None) -> list[Recommendation]:
         """What sold most in the last 30 days; for shoppers of whom nothing is known."""
