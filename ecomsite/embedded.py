@@ -121,9 +121,11 @@ def _as_nobody() -> list[str]:
 def _start_postgres(home: Path) -> None:
     binaries, prefix, data = _postgres_bin(), _as_nobody(), home / "postgres"
     if not (data / "PG_VERSION").exists():
-        shutil.rmtree(data, ignore_errors=True)
-        _call([*prefix, binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", *_locale(binaries)])
-    options = f"-k {run_folder(home)} -c listen_addresses= -c jit=off -c shared_buffers=128MB -c max_connections=100"
+        fresh = home / "postgres.part"
+        shutil.rmtree(fresh, ignore_errors=True)
+        _call([*prefix, binaries / "initdb", "-D", fresh, "-U", "postgres", "--auth=trust", "--encoding=UTF8", *_locale(binaries)])
+        fresh.rename(data)
+    options = f"-k '{run_folder(home)}' -c listen_addresses= -c jit=off -c shared_buffers=128MB -c max_connections=100"
     log = home / "postgres.log"
 
     def attempt() -> bool:
@@ -192,8 +194,11 @@ def _wait(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def _stop(pid_file: Path, how: signal.Signals) -> None:
+    """End the server of this file; a number that by now is another program's is left alone."""
     try:
         pid = int(pid_file.read_text().split()[0])
+        if not any(name in Path(f"/proc/{pid}/comm").read_text() for name in ("postgres", "valkey", "redis")):
+            return
         os.kill(pid, how)
     except (OSError, ValueError, IndexError):
         return

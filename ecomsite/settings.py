@@ -5,7 +5,6 @@ import secrets
 from pathlib import Path
 
 import dj_database_url
-from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
@@ -138,13 +137,6 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {"recommender.tasks.train": {"queue": "train"}, "recommender.tasks.score_*": {"queue": "score"}}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
-# First values of the schedule; afterwards it is edited in the console.
-CELERY_BEAT_SCHEDULE = {
-    "Weekly full training": {"task": "recommender.tasks.train_every_shop", "schedule": crontab(minute=0, hour=3, day_of_week=0), "args": ["full"]},
-    "Nightly training": {"task": "recommender.tasks.train_every_shop", "schedule": crontab(minute=0, hour=2, day_of_week="1-6"), "args": ["quick"]},
-    "Score shoppers with new events": {"task": "recommender.tasks.score_every_shop", "schedule": crontab(minute=30)},
-    "Find runs whose worker died": {"task": "recommender.tasks.fail_silent_runs", "schedule": 30.0},
-}
 
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}]
 LOGIN_URL = "admin:login"

@@ -109,6 +109,13 @@ class PlacementAdmin(ModelAdmin):
     def save_model(self, request, obj, form, change) -> None:
         obj.publish()
 
+    def delete_model(self, request, obj) -> None:
+        obj.withdraw()
+
+    def delete_queryset(self, request, queryset) -> None:
+        for placement in queryset:
+            placement.withdraw()
+
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin):

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 STOP_SECONDS = 20
 TAIL_LINES = 200
+NO_CHAMPION = "there is no champion"
 PROMOTE = ("ask", "if-better", "never", "always")
 
 
@@ -86,7 +87,7 @@ def run_folder(run: TrainingRun) -> Path:
 
 def _train(run: TrainingRun, folder: Path) -> ModelVersion:
     _beat(run, stage="Snapshot", progress=0)
-    manifest = snapshot_shop(run.shop, folder / "snapshot", run.data_from, run.data_to)
+    manifest = snapshot_shop(run.shop, folder / "snapshot", run.data_from, run.data_to, tick=lambda: _beat(run))
     TrainingRun.objects.filter(pk=run.pk).update(snapshot_digest=manifest["digest"], counts=manifest["counts"])
     _follow(run, _child(run, folder), folder)
     checkpoint = f"shop-{run.shop_id}/{run.folder_name}/checkpoint"
@@ -113,8 +114,8 @@ def _child(run: TrainingRun, folder: Path) -> subprocess.Popen:
         "--progress", folder / "progress.jsonl",
     ]  # fmt: skip
     if overrides:
-        command += ["--set", *(f"{name}={value}" for name, value in overrides.items())]
-    if champion and engine.checkpoint_path(champion.folder).exists():
+        command += ["--set", *(f"{name}={value}" for name, value in flat(overrides).items())]
+    if champion:
         command += ["--champion", engine.checkpoint_path(champion.folder)]
     with (folder / "log.txt").open("wb") as output:
         return subprocess.Popen(
@@ -125,6 +126,14 @@ def _child(run: TrainingRun, folder: Path) -> subprocess.Popen:
             stdin=subprocess.DEVNULL,
             preexec_fn=_die_with_parent,
         )
+
+
+def flat(overrides: dict, prefix: str = "") -> dict:
+    """{"text": {"steps": 5}} as {"text.steps": 5}."""
+    out = {}
+    for name, value in overrides.items():
+        out |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return out
 
 
 def _die_with_parent() -> None:
@@ -221,6 +230,8 @@ def gate(report: dict) -> tuple[bool, str]:
     mine = systems["vitrine"]["ndcg@10"]["value"]
     if "champion" in systems:
         rival, name = systems["champion"]["ndcg@10"]["value"], "the champion"
+    elif (told := report.get("champion", {})).get("reason", NO_CHAMPION) != NO_CHAMPION:
+        return False, f"NDCG@10 {mine:.4f}, but it could not be compared: {told['reason']}"
     else:
         rival = max(systems[s]["ndcg@10"]["value"] for s in ("popularity", "popularity_30d"))
         name = "popularity (there is no champion to compare with)"
@@ -243,6 +254,8 @@ def roll_back(shop: Shop, purpose: str = "ranking") -> ModelVersion | None:
     from recommender.tasks import score_shop
 
     champion = shop.champion(purpose)
+    if champion and (previous := champion.previous()):
+        engine.verify(previous.folder)
     earlier = champion.roll_back() if champion else None
     if earlier:
         score_shop.delay_on_commit(shop.pk)

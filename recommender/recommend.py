@@ -79,27 +79,35 @@ def _personal(shop: Shop, state: ShopState, placement: Placement, user_id: str |
     shopper = shop.shoppers.filter(user_id=user_id).first() if user_id else None
     if shopper and not shopper.consent_personalisation:
         return _popular(state, None, limit, "no_consent")
-    if shopper and not session_id and not placement.only_new and (listing := _stored(state, shopper, limit)):
+    if shopper and not session_id and not placement.only_new and (listing := _stored(state, shopper, limit, explain)):
         return listing
-    model = state.model()
+    model, history = state.model(), history_of(shopper, shop, session_id)
     if model is None:
-        return _popular(state, None, limit, "popular")
-    history = history_of(shopper, shop, session_id)
-    count = EXPLAINED if explain != "off" else 0
-    found = list_for(model, state, history, timezone.now(), limit + SPARE, placement.only_new, min(count, limit))
+        return _without_bought(_popular(state, None, limit, "popular"), placement, history)
+    found = list_for(model, state, history, timezone.now(), limit + SPARE, placement.only_new, limit if explain != "off" else 0)
     if not found:
-        return _popular(state, model, limit, "popular")
+        return _without_bought(_popular(state, model, limit, "popular"), placement, history)
+    kind = None if shopper else "session"
     if len(found) < limit:
         known = {item.item_id for item in found}
-        found += [i for i in _popular(state, model, limit, "popular").items if i.item_id not in known]
-    return Listing(found, state.champion(), None if shopper else "session")
+        rest = _without_bought(_popular(state, model, limit, "popular"), placement, history).items
+        found, kind = found + [i for i in rest if i.item_id not in known], kind or "filled_up"
+    return Listing(found, state.champion(), kind)
 
 
-def _stored(state: ShopState, shopper: Shopper, limit: int) -> Listing | None:
+def _without_bought(listing: Listing, placement: Placement, history: list[HistoryEvent]) -> Listing:
+    """For placements of new products only: leave out what the shopper has."""
+    if placement.only_new:
+        bought = {e.item_id for e in history if e.type == "purchase"}
+        listing.items = [item for item in listing.items if item.item_id not in bought]
+    return listing
+
+
+def _stored(state: ShopState, shopper: Shopper, limit: int, explain: str) -> Listing | None:
     """The list that the champion made, when nothing newer is known of the shopper."""
     version = state.champion()
     row = RecommendationList.objects.filter(shopper=shopper, version=version, shopper_revision=shopper.revision).first()
-    if row is None or len(row.items) < limit:
+    if row is None or len(row.items) < limit or (explain != "off" and limit > EXPLAINED):
         return None
     hidden = state.unshowable()
     items = [Item(**values) for values in row.items if values["item_id"] not in hidden]

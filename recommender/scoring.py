@@ -4,6 +4,7 @@ from celery import group
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
+from recommender import engine
 from recommender.models import ModelVersion, RecommendationList, Shop, Shopper
 from recommender.recommend import EXPLAINED, histories_of, lists_for
 from recommender.serving import state_of
@@ -43,10 +44,9 @@ def score_shard(version: ModelVersion, first: int, last: int) -> int:
     if not version.is_champion:
         return 0
     shoppers = list(due(version).filter(pk__gte=first, pk__lte=last).order_by("pk"))
-    state = state_of(version.shop)
-    model = state.model()
-    if model is None or state.champion() != version or not shoppers:
+    if not shoppers:
         return 0
+    state, model = state_of(version.shop), engine.model_of(version.folder)
     found = histories_of([s.pk for s in shoppers])
     lists = lists_for(model, state, [found.get(s.pk, []) for s in shoppers], timezone.now(), STORED, False, EXPLAINED)
     rows = [_row(version, shopper, items) for shopper, items in zip(shoppers, lists, strict=True)]

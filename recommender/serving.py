@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 
 from django.db import DatabaseError, connection
 from django.db.models import Count
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from recommender import engine
 from recommender.feed import Feed
-from recommender.models import Change, ModelVersion, Placement, Product, Shop
+from recommender.models import Change, Event, ModelVersion, Placement, Product, Shop
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +27,7 @@ class ShopState:
     """One shop as this process knows it; parts are read when first needed and dropped when the feed says so."""
 
     shop_id: int
+    generation: int = 0
     version: ModelVersion | None = None
     version_read: bool = False
     placements: dict[str, Placement] | None = None
@@ -39,8 +39,9 @@ class ShopState:
 
     def champion(self) -> ModelVersion | None:
         if not self.version_read:
+            generation = self.generation
             self.version = ModelVersion.objects.select_related("run").filter(shop=self.shop_id, purpose="ranking", status="champion").first()
-            self.version_read = True
+            self.version_read = generation == self.generation
         return self.version
 
     def model(self) -> engine.Model | None:
@@ -57,18 +58,23 @@ class ShopState:
         return None
 
     def placement(self, key: str) -> Placement | None:
-        if self.placements is None:
-            self.placements = {p.key: p for p in Placement.objects.filter(shop=self.shop_id)}
-        return self.placements.get(key)
+        found = self.placements
+        if found is None:
+            generation = self.generation
+            found = {p.key: p for p in Placement.objects.filter(shop=self.shop_id)}
+            self.placements = found if generation == self.generation else None
+        return found.get(key)
 
     def unshowable(self) -> set[str]:
         """Ids of products that must not stand in any list."""
-        if self.hidden is None or time.monotonic() - self.hidden_at > MASK_SECONDS:
+        found = self.hidden
+        if found is None or time.monotonic() - self.hidden_at > MASK_SECONDS:
+            generation = self.generation
             products = Product.objects.filter(shop=self.shop_id)
-            showable = products.showable().values("pk")
-            self.hidden, self.hidden_at = set(products.exclude(pk__in=showable).values_list("item_id", flat=True)), time.monotonic()
-            self.masks = {}
-        return self.hidden
+            found = set(products.exclude(pk__in=products.showable().values("pk")).values_list("item_id", flat=True))
+            self.masks, self.hidden_at = {}, time.monotonic()
+            self.hidden = found if generation == self.generation else None
+        return found
 
     def showable_mask(self, model: engine.Model):
         hidden = self.unshowable()
@@ -78,11 +84,15 @@ class ShopState:
 
     def popular_items(self) -> list[str]:
         """What sold best in the last 30 days, then in all, then the newest products; for shops without a model."""
-        if self.popular is None or time.monotonic() - self.popular_at > POPULAR_SECONDS:
-            self.popular, self.popular_at = _popular(self.shop_id), time.monotonic()
-        return self.popular
+        found = self.popular
+        if found is None or time.monotonic() - self.popular_at > POPULAR_SECONDS:
+            self.popular_at = time.monotonic()
+            self.popular = found = _popular(self.shop_id)
+        return found
 
     def forget(self, kind: str) -> None:
+        """Drop what a change makes untrue; what is being read at this moment is not kept either."""
+        self.generation += 1
         if kind == Change.CHAMPION:
             self.version_read = False
         elif kind == Change.PLACEMENT:
@@ -92,21 +102,20 @@ class ShopState:
 
 
 def _popular(shop_id: int) -> list[str]:
-    month = timezone.now() - timezone.timedelta(days=30)
-    products = Product.objects.filter(shop=shop_id).showable()
-    sold = products.filter(events__type="purchase", events__simulated=False)
-    ids = [*_most_sold(sold.filter(events__occurred_at__gte=month))]
+    bought = Event.objects.filter(shop=shop_id, type="purchase", simulated=False).exclude(product=None)
+    showable = Product.objects.filter(shop=shop_id).showable()
+    ids = _most_sold(bought.filter(occurred_at__gte=timezone.now() - timezone.timedelta(days=30)), showable)
     if len(ids) < POPULAR_KEPT:
-        ids += _most_sold(sold)
+        ids += _most_sold(bought, showable)
     if len(ids) < POPULAR_KEPT:
-        newest = products.filter(created_at__lte=Now()).order_by("-created_at", "item_id").values_list("item_id", flat=True)
-        ids += newest[:POPULAR_KEPT]
+        ids += showable.order_by("-created_at", "item_id").values_list("item_id", flat=True)[:POPULAR_KEPT]
     return list(dict.fromkeys(ids))[:POPULAR_KEPT]
 
 
-def _most_sold(products) -> list[str]:
-    counted = products.values("item_id").annotate(sold=Count("events__shopper", distinct=False)).order_by("-sold", "item_id")
-    return list(counted.values_list("item_id", flat=True)[:POPULAR_KEPT])
+def _most_sold(bought, showable) -> list[str]:
+    """By the number of purchases, anonymous ones included."""
+    counted = bought.filter(product__in=showable).values("product__item_id").annotate(sold=Count("id")).order_by("-sold", "product__item_id")
+    return list(counted.values_list("product__item_id", flat=True)[:POPULAR_KEPT])
 
 
 class _Shops:

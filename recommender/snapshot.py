@@ -1,6 +1,7 @@
 """Database -> snapshot folder: what training reads."""
 
 import json
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -8,23 +9,28 @@ from recommender import engine
 from recommender.models import Shop
 
 CHUNK = 50_000
+LAST_DAY = date(9000, 1, 1)
 
 
 class NothingToLearn(ValueError):
     """The shop has no products or no events in the window."""
 
 
-def snapshot_shop(shop: Shop, folder: Path, since: date | None = None, until: date | None = None) -> dict:
-    """Freeze a shop's products, shoppers and usable events, `until` included, in the shop's time zone; returns the manifest."""
+def snapshot_shop(shop: Shop, folder: Path, since: date | None = None, until: date | None = None, tick: Callable[[], None] = lambda: None) -> dict:
+    """Freeze a shop's products, shoppers and usable events, `until` included, in the shop's time zone; returns the manifest.
+
+    `tick` is called now and then. The shop goes on meanwhile, so events are read first and those of vanished products left out.
+    """
     import polars as pl
 
-    products = _frame(pl, _products(shop), _PRODUCT_SCHEMA)
-    events = _frame(pl, _events(shop, since, until), _EVENT_SCHEMA)
+    events = _frame(pl, _events(shop, since, until), _EVENT_SCHEMA, tick)
+    products = _frame(pl, _products(shop), _PRODUCT_SCHEMA, tick)
+    events = events.filter(pl.col("item_id").is_null() | pl.col("item_id").is_in(products["item_id"].implode()))
     if not len(products):
         raise NothingToLearn("this shop has no products yet; import them first")
     if not len(events):
         raise NothingToLearn("there are no events to learn from in this window; import orders or choose other dates")
-    shoppers = _frame(pl, _shoppers(shop), {"user_id": "String", "attributes": "String", "first_seen": "Datetime"})
+    shoppers = _frame(pl, _shoppers(shop), {"user_id": "String", "attributes": "String", "first_seen": "Datetime"}, tick)
     return engine.write_snapshot(folder, shop.key, {"products": products, "events": events, "shoppers": shoppers}, shop.currency)
 
 
@@ -52,7 +58,7 @@ _EVENT_SCHEMA = {
 }
 
 
-def _frame(pl, rows, schema: dict[str, str]):
+def _frame(pl, rows, schema: dict[str, str], tick: Callable[[], None]):
     kinds = {"Datetime": pl.Datetime("us", "UTC"), "List": pl.List(pl.String)}
     typed = {name: kinds.get(kind) or getattr(pl, kind) for name, kind in schema.items()}
     parts, chunk = [], []
@@ -61,6 +67,7 @@ def _frame(pl, rows, schema: dict[str, str]):
         if len(chunk) == CHUNK:
             parts.append(pl.DataFrame(chunk, schema=typed, orient="row"))
             chunk = []
+            tick()
     return pl.concat([*parts, pl.DataFrame(chunk, schema=typed, orient="row")])
 
 
@@ -82,7 +89,7 @@ def events_between(shop: Shop, since: date | None, until: date | None):
     events = shop.events.usable()
     if since:
         events = events.filter(occurred_at__gte=datetime.combine(since, time.min, shop.zone))
-    if until:
+    if until and until < LAST_DAY:
         events = events.filter(occurred_at__lt=datetime.combine(until + timedelta(days=1), time.min, shop.zone))
     return events
 

@@ -308,3 +308,53 @@ def test_a_stored_list_costs_few_queries(live_shop, api, django_assert_max_num_q
     ask(api)
     with django_assert_max_num_queries(8):
         ask(api)
+
+
+def test_the_conventions_own_item_is_taken(shop, api):
+    item = {
+        "item_id": "SKU-8841", "title": "Boot", "description": "Mid-cut", "categories": ["shoes"], "attributes": {"brand": "Alto", "size_eu": [37]},
+        "price": {"amount": "129.00", "currency": "EUR"}, "margin_rate": 0.34, "stock": {"state": "in_stock", "quantity": 42},
+        "images": ["https://cdn.example/1.webp"], "locale": "en-GB", "available_from": "2026-03-01T00:00:00Z",
+        "available_until": None, "hidden": False,
+        "updated_at": "2026-08-20T09:12:44Z",
+    }  # fmt: skip
+    assert api("put", "items/SKU-8841", item).status_code == 201
+    body = api("get", "items/SKU-8841").json()
+    assert (body["brand"], body["margin_rate"], body["locale"]) == ("Alto", 0.34, "en-GB")
+    reply = api("put", "items/SKU-8841", {**item, "price": {"amount": "1", "currency": "USD"}})
+    assert reply.status_code == 400 and reply.json()["errors"][0]["field"] == "price.currency"
+
+
+def test_a_session_becomes_the_shoppers(live_shop, api):
+    api("post", "events", {"events": [purchase("v", type="view", user_id=None, session_id="anon-1")]})
+    assert api("put", "users/new-one", {"merged_from": ["anon-1"]}).status_code == 201
+    assert Event.objects.get(event_id="v").shopper.user_id == "new-one"
+    assert ask(api, user_id="new-one").json()["fallback"]["used"] is False
+
+
+def test_a_blank_consent_is_refused_and_an_older_no_stays(live_shop, api):
+    api("put", "users/shopper-003", {"consent": {"training": False}})
+    assert api("put", "users/shopper-003", {"consent": {"training": None}}).status_code == 400
+    api("put", "users/shopper-003", {"attributes": {"a": "b"}})
+    assert Shopper.objects.get(user_id="shopper-003").consent_training is False
+
+
+def test_an_offset_that_no_place_has_loses_no_batch(live_shop, api):
+    body = api("post", "events", {"events": [purchase("a", occurred_at="2026-08-20T09:13:01+16:00"), purchase("b")]}).json()
+    assert (body["accepted"], body["rejected"]) == (2, 0)
+
+
+def test_an_unknown_address_is_a_problem_for_any_client(shop):
+    from django.test import Client
+
+    for path in ("search/things", "recommendations/"):
+        reply = Client(enforce_csrf_checks=True).post(f"/api/v1/{path}", b"{}", content_type="application/json")
+        assert reply.status_code == 404 and reply["Content-Type"] == "application/problem+json"
+
+
+def test_promotion_needs_its_own_scope(stocked, api, monkeypatch):
+    monkeypatch.setattr("recommender.tasks.train.delay_on_commit", lambda pk: None)
+    _, key = ApiKey.objects.issue(stocked, "t", ["training:write"])
+    assert api("post", "training-jobs", {"promote": "always"}, key=key).status_code == 403
+    assert api("post", "training-jobs", {}, key=key).json()["promote"] == "ask"
+    assert api("post", "training-jobs", {}).json()["promote"] == "if-better"

@@ -75,7 +75,7 @@ def test_create_key_prints_only_the_key(shop):
 
 
 def test_create_shop(db):
-    run("create_shop", "second", "--timezone", "Europe/Paris")
+    assert "home_top" in run("create_shop", "second", "--timezone", "Europe/Paris")
     assert Shop.objects.get(key="second").timezone == "Europe/Paris"
 
 
@@ -109,3 +109,9 @@ def test_demo_refuses_a_port_in_use(settings, tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         run("demo", "--port", str(taken.getsockname()[1]))
+
+
+def test_fields_of_any_json_line_are_taken(shop, tmp_path):
+    (tmp_path / "p.jsonl").write_text('{"item_id": "a", "title": "A"}\n{"item_id": "b", "title": "B", "price": 3}\n')
+    run("import_products", str(tmp_path / "p.jsonl"))
+    assert float(Product.objects.get(item_id="b").price) == 3

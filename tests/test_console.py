@@ -65,6 +65,9 @@ def test_pages_need_a_sign_in_and_the_permission(shop, client):
     assert client.get("/console/s/tiny/").status_code == 200
     assert client.post("/console/s/tiny/train/", {"preset": "quick", "promote": "ask"}).status_code == 403
     assert client.post("/console/s/tiny/models/rollback/").status_code == 403
+    assert client.get("/console/s/tiny/preview/").status_code == 403
+    user.user_permissions.add(Permission.objects.get(codename="add_trainingrun"))
+    assert client.post("/console/s/tiny/train/", {"preset": "quick", "promote": "if-better"}).status_code == 403
 
 
 def test_a_training_is_started_with_what_was_chosen(stocked, staff, started):

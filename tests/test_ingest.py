@@ -211,3 +211,28 @@ def test_mapping_fills_fields_and_keeps_chosen_rows():
     rows = iter([(2, {"code": "a", "land": "FR", "ok": "1"}), (3, {"code": "b", "land": "DE", "ok": "0"})])
     _, row = next(mapped(rows, {"item_id": "code", "attributes.country": "land"}, {"ok": "1"}))
     assert row["attributes"] == {"country": "FR"} and row["item_id"] == "a"
+
+
+def test_rows_of_a_file_with_one_event_id_are_its_lines(catalogue):
+    rows = [purchase(event_id="order-1"), purchase(event_id="order-1", item_id="b/ü"), purchase(event_id="order-2")]
+    assert load(catalogue, *rows).new == 3
+    assert load(catalogue, *rows).same == 3
+    assert list(Event.objects.filter(event_id="order-1").order_by("line").values_list("product__item_id", flat=True)) == ["a", "b/ü"]
+
+
+def test_a_blank_consent_in_a_file_keeps_what_was_said(shop):
+    upsert_shoppers(shop, [(1, {"user_id": "u", "consent_training": "no"})], ["consent_training"], LONDON)
+    upsert_shoppers(
+        shop, [(1, {"user_id": "u", "consent_training": ""}), (2, {"user_id": "v", "consent_training": ""})], ["consent_training"], LONDON
+    )
+    assert list(Shopper.objects.order_by("user_id").values_list("consent_training", flat=True)) == [False, True]
+
+
+def test_a_name_in_brackets_is_a_category(shop):
+    assert upsert_products(shop, [(1, {"item_id": "a", "title": "A", "categories": "[Sale] Lamps|Home"})], ["title", "categories"], LONDON).new == 1
+    assert Product.objects.get().categories == ["[Sale] Lamps", "Home"]
+
+
+def test_a_column_that_is_not_there_is_named():
+    with pytest.raises(FileError, match="no column 'titel'"):
+        list(mapped(iter([(2, {"title": "x"})]), {"title": "titel"}, {}))

@@ -114,3 +114,29 @@ def test_a_worse_version_is_refused_unless_always(stocked, register):
     pipeline.decide(version, "if-better")
     version.refresh_from_db()
     assert version.status == "refused" and "not above" in version.gate_reason
+
+
+def test_a_champion_that_could_not_be_compared_is_not_replaced_by_itself(stocked, register):
+    register(stocked).promote()
+    version = register(stocked)
+    version.report["champion"] = {"compared": False, "reason": "the champion cannot be read: x"}
+    pipeline.decide(version, "if-better")
+    version.refresh_from_db()
+    assert version.status == "refused" and "could not be compared" in version.gate_reason and stocked.champion().number == 1
+
+
+def test_a_broken_version_is_not_rolled_back_to(stocked, register, checkpoints):
+    from recommender.engine import BrokenCheckpoint
+
+    first, second = register(stocked).promote(), register(stocked).promote()
+    (checkpoints / first.folder / "ranker.txt").unlink()
+    with pytest.raises(BrokenCheckpoint):
+        pipeline.roll_back(stocked)
+    assert stocked.champion() == second
+
+
+def test_the_first_schedule_is_rows(db):
+    from django_celery_beat.models import PeriodicTask
+
+    names = set(PeriodicTask.objects.values_list("name", flat=True))
+    assert {"Weekly full training", "Nightly training", "Score shoppers with new events", "Find runs whose worker died"} <= names

@@ -160,3 +160,50 @@ def test_reasons_name_the_shoppers_own_product(live_shop, home_top):
     named = [r["item_id"] for i in found.items for r in i.reasons if "item_id" in r]
     assert named and set(named) <= mine
     assert all(r["text"] and 0 < r["share"] <= 1 for i in found.items for r in i.reasons)
+
+
+def test_bestsellers_are_counted_by_purchase_anonymous_ones_included(shop, home_top):
+    products = [Product.objects.create(shop=shop, item_id=f"p{i}", title=f"P{i}") for i in range(3)]
+    for i, product in enumerate([products[2]] * 3 + [products[1]]):
+        Event.objects.create(shop=shop, event_id=str(i), session_id="s", product=product, type="purchase", occurred_at=timezone.now())
+    for i in range(9):
+        Event.objects.create(shop=shop, event_id=f"v{i}", session_id="s", product=products[0], type="view", occurred_at=timezone.now())
+    assert [i.item_id for i in recommend(shop, home_top, "u", None, 3).items] == ["p2", "p1", "p0"]
+
+
+def test_no_pieces_left_means_gone(live_shop, home_top):
+    first = recommend(live_shop, home_top, "shopper-003", None, 5).items[0].item_id
+    Product.objects.filter(shop=live_shop, item_id=first).update(stock_state="in_stock", stock_quantity=0)
+    assert first not in [i.item_id for i in recommend(live_shop, home_top, "shopper-003", None, 5).items]
+
+
+def test_new_to_you_is_never_filled_with_what_was_bought(live_shop):
+    discover = Placement.objects.get(shop=live_shop, key="discover")
+    bought = set(Event.objects.filter(shopper__user_id="shopper-003").values_list("product__item_id", flat=True))
+    listing = recommend(live_shop, discover, "shopper-003", None, 40)
+    assert listing.items and not bought & {i.item_id for i in listing.items}
+
+
+def test_a_long_list_is_explained_to_its_end(live_shop, home_top):
+    scoring.score_shard(live_shop.champion(), 0, 10**9)
+    listing = recommend(live_shop, home_top, "shopper-003", None, 30, "full")
+    assert listing.fallback is None and len(listing.items) == 30 and all(i.contributions for i in listing.items)
+
+
+def test_what_is_read_while_the_news_comes_is_not_kept(live_shop, monkeypatch):
+    state = serving.ShopState(live_shop.pk)
+    found = state.champion()
+    state.forget(Change.CHAMPION)
+    original = serving.ModelVersion.objects.select_related
+
+    def news_meanwhile(*fields):
+        state.forget(Change.CHAMPION)
+        return original(*fields)
+
+    monkeypatch.setattr(serving.ModelVersion.objects, "select_related", news_meanwhile)
+    assert state.champion() == found and not state.version_read
+
+
+def test_a_withdrawn_placement_is_news(live_shop, home_top):
+    home_top.withdraw()
+    assert Change.objects.filter(kind="placement", key="home_top").exists() and not Placement.objects.filter(key="home_top").exists()

@@ -2,9 +2,12 @@
 
 import resource
 from dataclasses import replace
+from pathlib import Path
 
+from training.candidates import fit_signals
+from training.checkpoint import load_checkpoint, read_run
 from training.config import FusionConfig, to_dict
-from training.evaluate import date_of, judge, report_head
+from training.evaluate import baseline_rankings, date_of, judge, rank_by_other, report_head, segments, summary
 from training.fit import (
     Fitted,
     TrainingError,
@@ -61,15 +64,32 @@ def _without_popularity(
 
 def _finish(report: dict, fitted: Fitted, config: FusionConfig) -> dict:
     report["chosen"], report["off"], report["config"] = fitted.chosen, fitted.recommender.signals.off, to_dict(config)
-    report["peak_memory_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    report["peak_memory_mb"] = _peak_memory_mb()
     return report
 
 
-def evaluate_checkpoint(model: Recommender, snapshot: Snapshot, days: int) -> dict:
-    """An existing checkpoint on the last `days` of a snapshot with the same products. It must not have learned those days."""
+def evaluate_checkpoint(folder: Path, snapshot: Snapshot, days: int) -> dict:
+    """A checkpoint's judged fit on the last `days` of a snapshot, products matched by id; refused where it has learned those days."""
+    model, model_ids = load_checkpoint(folder, verify=True, part="judged")
     end = int(snapshot.events.time[-1]) + 1
     window = time_window(snapshot.events, snapshot.n_items, model.config.event_weights, end - days * DAY, days)
+    if not len(window.users):
+        refuse_nobody(days)
+    if read_run(folder)["judged_until"] > window.now:
+        raise TrainingError(f"this checkpoint has learned some of the last {days} days; take fewer days or a later snapshot")
     report = report_head(snapshot, {"kind": "checkpoint", "cut": date_of(window.now), "days": days}, window)
+    signals = fit_signals(window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, model.config, None)
     for name, question in (("all", window), ("discovery", discovery(window))):
-        report[name] = judge(question, {"vitrine": model}, None, model.config)
+        ranked = baseline_rankings(question, signals, None, model.config)
+        ranked["vitrine"] = rank_by_other(question, snapshot.item_ids, model, model_ids)
+        report[name] = (
+            {"systems": {system: summary(r) for system, r in ranked.items()}, "segments": segments(ranked, signals)}
+            if len(question.target)
+            else {"systems": {}}
+        )
+    report["peak_memory_mb"] = _peak_memory_mb()
     return report
+
+
+def _peak_memory_mb() -> int:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

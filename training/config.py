@@ -6,7 +6,16 @@ import itertools
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from training.snapshot import TYPE_CODE
+
 EVENT_WEIGHTS = {"purchase": 1.0, "rating": 1.0, "review": 1.0, "add_to_cart": 0.5, "share": 0.3, "click": 0.2, "view": 0.1}
+
+
+AT_LEAST = {
+    "window_days": 1, "ranker_windows": 1, "neighbours": 1, "candidates_per_source": 1, "rounds": 1, "leaves": 2, "shard": 1, "max_tokens": 4,
+    "steps": 1, "batch_size": 2, "anchors": 1, "evaluate_every": 1, "patience": 1, "half_life_days": 0.01, "temperature": 0.001,
+}  # fmt: skip
+"""Smallest value of fields that 0 would break."""
 
 
 class ConfigError(ValueError):
@@ -111,6 +120,8 @@ def _with(config: Any, key: str, value: Any, whole: str) -> Any:
         raise ConfigError(f"{whole}: no such field; {type(config).__name__} has {', '.join(sorted(names))}")
     current = getattr(config, head)
     if rest and isinstance(current, dict):
+        if rest not in TYPE_CODE:
+            raise ConfigError(f"{whole}: {rest!r} is no event type")
         return replace(config, **{head: {**current, rest: _parse(value, 0.0, whole)}})
     if rest:
         return replace(config, **{head: _with(current, rest, value, whole)})
@@ -120,6 +131,10 @@ def _with(config: Any, key: str, value: Any, whole: str) -> Any:
         for name, inner in value.items():
             current = _with(current, name, inner, f"{whole}.{name}")
         return replace(config, **{head: current})
+    if isinstance(current, dict) and isinstance(value, dict):
+        for kind, weight in value.items():
+            config = _with(config, f"{head}.{kind}", weight, f"{whole}.{kind}")
+        return config
     return replace(config, **{head: _parse(value, current, whole)})
 
 
@@ -134,8 +149,12 @@ def _parse(value: Any, current: Any, name: str) -> Any:
             raise ConfigError(f"{name}: {value!r} is not a {type(current).__name__}")
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(f"{name}: {value!r} is not a number")
-    if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
-        raise ConfigError(f"{name}: {value!r} is below 0")
+    if isinstance(value, str) and ("\x00" in value or len(value) > 1000):
+        raise ConfigError(f"{name}: is no usable text")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        least = AT_LEAST.get(name.rpartition(".")[2], 0)
+        if not least <= value <= 1e9:
+            raise ConfigError(f"{name}: {value!r} is not between {least} and 1e9")
     return float(value) if isinstance(current, float) else value
 
 

@@ -44,7 +44,7 @@ def rank_by_scores(window: Window, score: Callable[[Histories], np.ndarray], con
     """Rank every allowed product by `score(past)`, (shoppers, items); ties by item."""
     lists = []
     for _, past in shards(window, config.shard):
-        values = np.where(allowed_products(window, past, window.repeats), score(past), -np.inf).astype(np.float64)
+        values = np.where(allowed_products(window, past), score(past), -np.inf).astype(np.float64)
         k = min(K, values.shape[1])
         best = _top(values, k)
         best = np.where(np.isfinite(np.take_along_axis(values, best, axis=1)), best, -1)
@@ -90,7 +90,7 @@ def rank_by_fusion(window: Window, model: Recommender) -> Ranked:
     """The fused ranking."""
     lists = []
     for _, past in shards(window, model.config.shard):
-        allowed = allowed_products(window, past, window.repeats)
+        allowed = allowed_products(window, past)
         found = candidates_of(past, model.signals, model.facts, allowed, window.now, model.config)
         score = model.ranker.predict(found.features)
         lists.append(top_lists(found.user, found.item, score, past.n_users, K))
@@ -115,8 +115,7 @@ def summary(ranked: Ranked, seed: int = 0) -> dict:
     """ndcg@10 and recall@10 with intervals, coverage@10."""
     out = {}
     for name, values in (("ndcg@10", ranked.ndcg()), ("recall@10", ranked.recall())):
-        value, low, high = bootstrap_interval(values, seed)
-        out[name] = {"value": value, "low": low, "high": high}
+        out[name] = _interval(values, seed) or {"value": 0.0, "low": 0.0, "high": 0.0}
     out["coverage@10"] = {"value": coverage_at_k(ranked.lists, ranked.window.n_items, K)}
     return out
 
@@ -148,8 +147,8 @@ def _only_targets(window: Window, products: np.ndarray) -> Window:
     return replace(window, start=start, target=window.target[keep])
 
 
-def _interval(values: np.ndarray) -> dict | None:
-    value, low, high = bootstrap_interval(values)
+def _interval(values: np.ndarray, seed: int = 0) -> dict | None:
+    value, low, high = bootstrap_interval(values, seed)
     return None if np.isnan(value) else {"value": value, "low": low, "high": high}
 
 
@@ -165,7 +164,7 @@ def baseline_rankings(window: Window, signals: Signals, texts: TextVectors | Non
     """Every baseline that can be computed here."""
     names = {"popularity": "sold", "popularity_30d": "sold_30", "buy_again": "again", "item_knn": "similar", "sequential_knn": "next", "ease": "ease"}
     there = {name: source for name, source in names.items() if source not in ("similar", "next", "ease") or source in signals.matrices}
-    if not window.repeats:
+    if window.exclude != "nothing":
         there.pop("buy_again")
     ranked = {name: rank_by_source(window, source, config, signals) for name, source in there.items()}
     if texts is not None:
@@ -175,7 +174,9 @@ def baseline_rankings(window: Window, signals: Signals, texts: TextVectors | Non
 
 
 def judge(window: Window, models: dict[str, Recommender], texts: TextVectors | None, config: FusionConfig) -> dict:
-    """Systems and segments of one question."""
+    """Systems and segments of one question; empty where nobody has anything to find."""
+    if not len(window.target):
+        return {"systems": {}, "segments": {}}
     signals = next(iter(models.values())).signals
     ranked = baseline_rankings(window, signals, texts, config)
     for name, model in models.items():

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from training.candidates import fit_signals
-from training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from training.checkpoint import CheckpointError, load_checkpoint, read_run, save_checkpoint
 from training.config import FusionConfig, TextConfig
 from training.evaluate import TextVectors, date_of, judge, rank_by_other, rank_by_source, report_head, summary
 from training.history import Interactions, interactions
@@ -99,7 +99,7 @@ def fit_model(
         progress.stage("Candidates", i / len(usable), f"window of {len(window.users):,} shoppers")
         signals = fit_signals(window.fit, n_users, n_items, window.now, config, vectors)
         rows_each = config.most_training_rows // (2 * len(usable))
-        asked = [window, discovery(window)] if window.repeats else [window]
+        asked = [window, discovery(window)] if window.exclude == "nothing" else [window]
         parts += [training_rows(w, signals, facts, config, rows_each) for w in asked]
     rows = stack(parts)
     if not rows.label.any():
@@ -166,7 +166,7 @@ class _TextJudge:
     """NDCG@10 of ranking by text alone, on at most 2,000 shoppers of a window, products new to them."""
 
     def __init__(self, window: Window, config: FusionConfig) -> None:
-        question = discovery(window) if window.repeats else window
+        question = discovery(window) if window.exclude == "nothing" else window
         if len(question.users) > 2000:
             question = question.only_users(np.sort(np.random.default_rng(config.seed).choice(len(question.users), 2000, replace=False)))
         self.window, self.config = question, config
@@ -186,11 +186,12 @@ def judge_run(snapshot: Snapshot, test: Window, fitted: Fitted, champion: Path |
     """The report of a run: `all` and `discovery` on the held-out window, the champion's judged fit beside ours."""
     config = fitted.recommender.config
     report = report_head(snapshot, {"kind": "time", "cut": date_of(test.now), "days": days, "seed": config.seed}, test)
-    rival = _load_champion(champion)
+    rival, why_not = _load_champion(champion, test.now)
+    report["champion"] = {"compared": rival is not None, "reason": why_not}
     for i, (name, window) in enumerate((("all", test), ("discovery", discovery(test)))):
         progress.stage("Check", 0.1 + 0.45 * i)
         report[name] = judge(window, {"vitrine": fitted.recommender}, fitted.texts, config)
-        if rival:
+        if rival and len(window.target):
             report[name]["systems"]["champion"] = summary(rank_by_other(window, snapshot.item_ids, *rival))
         for system, measures in report[name]["systems"].items():
             progress.metric(f"{name}.{system}.ndcg@10", 0, measures["ndcg@10"]["value"])
@@ -198,14 +199,16 @@ def judge_run(snapshot: Snapshot, test: Window, fitted: Fitted, champion: Path |
     return report
 
 
-def _load_champion(folder: Path | None) -> tuple[Recommender, list[str]] | None:
+def _load_champion(folder: Path | None, cut: int) -> tuple[tuple[Recommender, list[str]] | None, str]:
+    """The champion's judged fit, or None and why it cannot be compared: it must not have learned the days from `cut`."""
     if folder is None:
-        return None
+        return None, "there is no champion"
     try:
-        return load_checkpoint(folder, part="judged")
-    except CheckpointError as error:
-        log.warning("the champion cannot be compared with: %s", error)
-        return None
+        if read_run(folder)["judged_until"] > cut:
+            return None, "the champion has already learned some of these days; train with a later last day or a shorter window"
+        return load_checkpoint(folder, part="judged"), ""
+    except (CheckpointError, KeyError) as error:
+        return None, f"the champion cannot be read: {error}"
 
 
 def refuse_nobody(days: int) -> None:
@@ -229,7 +232,7 @@ def fit(snapshot: Snapshot, out: Path, recipe: str, config: FusionConfig, progre
     progress.within("Refit")
     chosen = replace(
         config,
-        text=replace(config.text, steps=judged.chosen["text.steps"], patience=10_000),
+        text=replace(config.text, steps=max(1, judged.chosen["text.steps"]), patience=1_000_000),
         fine_tune=config.fine_tune and judged.chosen["text.steps"] > 0,
     )
     everything = interactions(snapshot.events, config.event_weights)

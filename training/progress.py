@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 import time
 from pathlib import Path
@@ -48,7 +49,7 @@ class Progress:
 
     def metric(self, name: str, step: int, value: float) -> None:
         """A measured value; not for a refit, whose curve nobody judges."""
-        if not self.stage_name:
+        if not self.stage_name and math.isfinite(value):
             self._write({"metric": name, "step": step, "value": round(float(value), 6)})
 
     def close(self) -> None:

@@ -169,13 +169,14 @@ def labels_of(window: Window, begin: int, user: np.ndarray, item: np.ndarray) ->
     return np.isin((user + begin).astype(np.int64) * window.n_items + item, targets)
 
 
-def allowed_products(window: Window, past: Histories, repeats: bool) -> np.ndarray:
+def allowed_products(window: Window, past: Histories) -> np.ndarray:
     """(shoppers, items) bool: what may be ranked for each shopper of a shard."""
     allowed = np.broadcast_to(window.rankable, (past.n_users, window.n_items))
-    if repeats:
+    if window.exclude == "nothing":
         return allowed
     allowed = allowed.copy()
-    allowed[past.user, past.item] = False
+    left_out = past.bought > 0 if window.exclude == "bought" else np.ones(len(past.item), dtype=bool)
+    allowed[past.user[left_out], past.item[left_out]] = False
     return allowed
 
 
@@ -202,7 +203,7 @@ def training_rows(window: Window, signals: Signals, facts: ItemFacts, config: Fu
         window = window.only_users(np.sort(rng.choice(len(window.users), most_users, replace=False)))
     features, labels, groups = [], [], []
     for begin, past in shards(window, config.shard):
-        found = candidates_of(past, signals, facts, allowed_products(window, past, window.repeats), window.now, config)
+        found = candidates_of(past, signals, facts, allowed_products(window, past), window.now, config)
         label = labels_of(window, begin, found.user, found.item)
         useful = np.isin(found.user, found.user[label])
         features.append(found.features[useful])

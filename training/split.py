@@ -17,7 +17,7 @@ class Window:
     past      their histories
     start, target  shopper u's relevant products are target[start[u]:start[u + 1]], ascending
     rankable  (items,) bool: products that could be known at `now`
-    repeats   may a product of the history be recommended again?
+    exclude   which products of a shopper's history are not ranked: "nothing", those "bought", or all that were "seen"
     """
 
     fit: Interactions
@@ -27,7 +27,7 @@ class Window:
     target: np.ndarray
     rankable: np.ndarray
     now: int
-    repeats: bool
+    exclude: str
 
     @property
     def n_items(self) -> int:
@@ -61,7 +61,7 @@ def time_window(events: Events, n_items: int, weights: dict[str, float], cut: in
     rankable = np.zeros(n_items, dtype=bool)
     rankable[fit.item] = True
     start, target = _targets(later, users, n_items)
-    return Window(fit, users, histories(fit, users, n_items), start, target, rankable, cut, repeats=True)
+    return Window(fit, users, histories(fit, users, n_items), start, target, rankable, cut, exclude="nothing")
 
 
 def _targets(later: Interactions, users: np.ndarray, n_items: int) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +93,7 @@ def leave_last_out(events: Events, n_items: int, weights: dict[str, float]) -> t
         known = all_events.take(asked & (from_end > place))
         later = all_events.take(asked & (from_end == place))
         start, target = _targets(later, users, n_items)
-        windows.append(Window(fit, users, histories(known, users, n_items), start, target, rankable, now, repeats=False))
+        windows.append(Window(fit, users, histories(known, users, n_items), start, target, rankable, now, exclude="seen"))
     return windows[0], windows[1]
 
 
@@ -107,8 +107,8 @@ def discovery(window: Window) -> Window:
     """The same question about products that the shopper had not bought before, ranked among such."""
     owner = np.repeat(np.arange(len(window.users)), np.diff(window.start))
     code = owner.astype(np.int64) * window.n_items + window.target
-    bought = window.past.bought > 0 if (window.past.bought > 0).any() else np.ones(len(window.past.item), dtype=bool)
+    bought = window.past.bought > 0
     own = window.past.user[bought].astype(np.int64) * window.n_items + window.past.item[bought]
     fresh = ~np.isin(code, own)
     start = np.concatenate([[0], np.cumsum(np.bincount(owner[fresh], minlength=len(window.users)))]).astype(np.int64)
-    return replace(window, start=start, target=window.target[fresh], repeats=False)
+    return replace(window, start=start, target=window.target[fresh], exclude="bought")

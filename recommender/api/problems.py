@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -68,6 +69,7 @@ def _flatten(detail: Any, path: str = ""):
         yield {"field": path or "body", "message": str(detail)}
 
 
+@csrf_exempt
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """For addresses below /api/ that do not exist."""
     return JsonResponse(problem(404, f"There is nothing at {request.path}."), status=404, content_type="application/problem+json")

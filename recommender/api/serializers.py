@@ -143,6 +143,8 @@ class ItemSerializer(serializers.Serializer):
     available_from = serializers.DateTimeField(required=False, allow_null=True)
     available_until = serializers.DateTimeField(required=False, allow_null=True)
     hidden = serializers.BooleanField(required=False)
+    margin_rate = serializers.FloatField(required=False, allow_null=True)
+    locale = serializers.CharField(required=False)
 
 
 class ItemsBatchRequest(serializers.Serializer):
@@ -172,6 +174,7 @@ class UserSerializer(serializers.Serializer):
     user_id = serializers.CharField(required=False)
     attributes = serializers.DictField(required=False)
     consent = ConsentSerializer(required=False)
+    merged_from = serializers.ListField(child=serializers.CharField(), required=False, help_text="anonymous sessions that were this shopper")
 
 
 class DataWindow(StrictSerializer):
@@ -190,7 +193,7 @@ class TrainingJobRequest(StrictSerializer):
     preset = serializers.CharField(default="full")
     data = DataWindow(required=False)
     set = serializers.DictField(required=False, help_text="fields of the recipe, such as text.steps")
-    promote = serializers.ChoiceField(pipeline.PROMOTE, default="if-better")
+    promote = serializers.ChoiceField(pipeline.PROMOTE, required=False, help_text="default: if-better, or ask where the key lacks models:write")
 
 
 class TrainingJobSerializer(serializers.ModelSerializer):

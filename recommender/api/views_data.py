@@ -17,11 +17,12 @@ from recommender.models import Change, Product, Shop, Shopper
 
 ITEM_FIELDS = {
     "item_id", "title", "description", "brand", "categories", "price", "attributes", "images", "stock", "available_from", "available_until", "hidden",
+    "margin_rate", "locale",
 }  # fmt: skip
 READ_ONLY = {"updated_at", "created_at"}
 
 
-def flat_item(data: Any, item_id: str | None = None) -> dict[str, Any]:
+def flat_item(data: Any, shop: Shop, item_id: str | None = None) -> dict[str, Any]:
     """The row of an item as REST sends it. Raises FieldError where its shape is wrong."""
     if not isinstance(data, dict):
         raise FieldError("item", "must be an object")
@@ -34,6 +35,8 @@ def flat_item(data: Any, item_id: str | None = None) -> dict[str, Any]:
     row["item_id"] = item_id if item_id is not None else data.get("item_id")
     if "price" in data:
         row["price"] = _part(data, "price", "amount", {"amount", "currency"})
+        if (currency := _part(data, "price", "currency", {"amount", "currency"}) or shop.currency) != shop.currency:
+            raise FieldError("price.currency", f"must be {shop.currency}, this shop's, not {str(currency)[:20]!r}")
     if "stock" in data:
         row["stock_state"] = _part(data, "stock", "state", {"state", "quantity"})
         row["stock_quantity"] = _part(data, "stock", "quantity", {"state", "quantity"})
@@ -59,7 +62,8 @@ def item_json(product: Product) -> dict[str, Any]:
         "categories": product.categories,
         "price": price, "attributes": product.attributes, "images": product.images,
         "stock": {"state": product.stock_state or None, "quantity": product.stock_quantity}, "available_from": product.available_from,
-        "available_until": product.available_until, "hidden": product.hidden, "updated_at": product.updated_at,
+        "available_until": product.available_until, "hidden": product.hidden, "margin_rate": product.margin_rate, "locale": product.locale,
+        "updated_at": product.updated_at,
     }  # fmt: skip
 
 
@@ -105,7 +109,7 @@ class ItemView(APIView):
 
     def _write(self, request: Request, item_id: str, columns: list[str] | None) -> Response:
         try:
-            row = flat_item(request.data, item_id)
+            row = flat_item(request.data, request.auth.shop, item_id)
         except FieldError as error:
             raise as_validation_error(error) from None
         if columns is None and isinstance(request.data.get("stock"), dict):
@@ -140,7 +144,7 @@ class ItemsBatchView(APIView):
         by_columns: dict[tuple[str, ...], list] = {}
         for i, item in enumerate(items):
             try:
-                row = flat_item(item)
+                row = flat_item(item, request.auth.shop)
                 by_columns.setdefault(tuple(sorted(row.keys() - {"item_id"})), []).append((i, row))
             except FieldError as error:
                 errors[i] = {"field": error.field, "message": error.message}
@@ -181,7 +185,7 @@ class UserView(APIView):
     )
     def put(self, request: Request, user_id: str) -> Response:
         data = request.data
-        unknown = sorted(data.keys() - {"user_id", "attributes", "consent", "updated_at"})
+        unknown = sorted(data.keys() - {"user_id", "attributes", "consent", "merged_from", "updated_at"})
         if unknown:
             raise ValidationError({unknown[0]: ["is not a field of a user"]})
         if data.get("user_id", user_id) != user_id:
@@ -189,10 +193,18 @@ class UserView(APIView):
         consent = data.get("consent") or {}
         if not isinstance(consent, dict) or consent.keys() - {"personalisation", "training"}:
             raise ValidationError({"consent": ["must be an object with personalisation and training"]})
+        for name, value in consent.items():
+            if not isinstance(value, bool):
+                raise ValidationError({f"consent.{name}": ["must be true or false"]})
+        sessions = data.get("merged_from") or []
+        if not isinstance(sessions, list) or len(sessions) > 100 or not all(isinstance(s, str) and "\x00" not in s for s in sessions):
+            raise ValidationError({"merged_from": ["must be a list of at most 100 session ids"]})
         row = {"user_id": user_id, "attributes": data.get("attributes"), **{f"consent_{name}": value for name, value in consent.items()}}
         report = upsert_shoppers(request.auth.shop, [(0, row)], row.keys(), STRICT)
         refuse_errors(report)
-        return Response(user_json(self._find(request, user_id)), status=201 if report.new else 200)
+        shopper = self._find(request, user_id)
+        shopper.take_over(sessions)
+        return Response(user_json(shopper), status=201 if report.new else 200)
 
     @extend_schema(responses={204: None}, summary="Erase a shopper: profile, events and lists")
     def delete(self, request: Request, user_id: str) -> Response:

@@ -1,7 +1,7 @@
 """Training jobs, models, health."""
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -28,13 +28,16 @@ class TrainingJobsView(APIView):
         asked = shapes.TrainingJobRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         values = asked.validated_data
+        promote = values.get("promote") or ("if-better" if request.auth.allows("models:write") else "ask")
+        if promote in ("if-better", "always") and not request.auth.allows("models:write"):
+            raise PermissionDenied(f"promote: {promote} needs a key with the scope models:write; ask or never does not.")
         window = values.get("data", {})
         since, until = window.get("from_"), window.get("to")
         if since and until and since > until:
             raise ValidationError({"data.from": ["lies after data.to"]})
         try:
             run = pipeline.start_run(
-                request.auth.shop, values["recipe"], values["preset"], values.get("set", {}), values["promote"], data_from=since, data_to=until
+                request.auth.shop, values["recipe"], values["preset"], values.get("set", {}), promote, data_from=since, data_to=until
             )
         except engine.InvalidConfig as error:
             field, _, message = str(error).partition(": ")

@@ -59,8 +59,9 @@ def sidebar(request: HttpRequest) -> list[dict]:
                     _page(request, shop, "Models", "deployed_code", "models", ("models", "version")),
                 ],
             },
-            {"title": "Shopfront", "items": [_page(request, shop, "Preview", "person_search", "preview", ("preview",))]},
         ]
+        if request.user.has_perms(["recommender.view_shopper", "recommender.view_event"]):
+            groups.append({"title": "Shopfront", "items": [_page(request, shop, "Preview", "person_search", "preview", ("preview",))]})
     return [*groups, {"title": "Run", "items": _schedule(request)}, _tables(request)]
 
 

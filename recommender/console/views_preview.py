@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 
 from recommender import recommend
 from recommender.console.cards import card_of, cards_of
-from recommender.console.pages import open_shop, page
+from recommender.console.pages import need, open_shop, page
 from recommender.models import Event, Placement, Shop, Shopper
 
 HISTORY_SHOWN = 16
@@ -13,6 +13,8 @@ SUGGESTED = 12
 
 def preview(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
+    need(request, "recommender.view_shopper")
+    need(request, "recommender.view_event")
     asked = request.GET.get("user", "").replace("\x00", "").strip()[:256]
     new = "new" in request.GET
     placements = list(Placement.objects.of(shop).filter(kind=Placement.PERSONAL).order_by("pk"))

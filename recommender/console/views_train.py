@@ -65,16 +65,24 @@ def train(request: HttpRequest, shop: str) -> HttpResponse:
     form = RunForm(request.POST or None, initial={"data_from": days["first"], "data_to": days["last"]})
     if request.method == "POST":
         need(request, MAY_TRAIN)
+        if form.data.get("promote") == "if-better":
+            need(request, MAY_PROMOTE)
         if form.is_valid():
             return redirect("admin:run", shop=shop.key, pk=_start(request, shop, form.cleaned_data, days).pk)
     champion = shop.champion()
     usual = {p[0]: _usual_minutes(shop, p[0]) for p in PRESETS}
     context = {
-        "form": form, "presets": [(*p, usual[p[0]]) for p in PRESETS], "then": THEN, "champion": champion, "active": shop.runs.active().first(),
+        "form": form, "presets": [(*p, usual[p[0]]) for p in PRESETS], "then": _then(request), "champion": champion,
+        "active": shop.runs.active().first(),
         "runs": shop.runs.select_related("version", "created_by")[:10], "may_train": request.user.has_perm(MAY_TRAIN),
         "fields": engine.recipes()["fusion"], "window": _window(shop, days["first"], days["last"]), "sentence": _worth(shop, champion),
     }  # fmt: skip
     return page(request, shop, "train", "Train", **context)
+
+
+def _then(request: HttpRequest) -> list[tuple[str, str, str]]:
+    """What may follow: only who may promote may have it done."""
+    return [t for t in THEN if t[0] != "if-better" or request.user.has_perm(MAY_PROMOTE)]
 
 
 def _start(request: HttpRequest, shop: Shop, values: dict, days: dict) -> TrainingRun:
@@ -198,6 +206,8 @@ def again(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, MAY_TRAIN)
     old = find_run(shop, pk)
+    if old.promote in ("if-better", "always"):
+        need(request, MAY_PROMOTE)
     fresh = pipeline.start_run(shop, old.recipe, old.preset, old.overrides, old.promote, request.user, old.data_from, old.data_to)
     return redirect("admin:run", shop=shop.key, pk=fresh.pk)
 

@@ -124,6 +124,8 @@ def import_events(
 
 
 def _checked(rows: Iterable[tuple[int, dict[str, Any]]], parser: Parser, latest: datetime, shift: timedelta, report: Report) -> Iterator[tuple]:
+    """Staged rows. Rows of a file that share an event_id are the lines of one event, in their order."""
+    seen: Counter[str] = Counter()
     for row_number, row in rows:
         try:
             if not isinstance(row, dict):
@@ -132,6 +134,9 @@ def _checked(rows: Iterable[tuple[int, dict[str, Any]]], parser: Parser, latest:
         except FieldError as error:
             report.errors.append(RowError(row_number, error.field, error.message))
         else:
+            if not parser.typed:
+                lines = [(seen[row["event_id"]], *line[1:]) for line in lines]
+                seen[row["event_id"]] += 1
             for line in lines:
                 yield (row_number, *line)
 
@@ -159,10 +164,10 @@ INSERT = """
             quantity, value, rating, query, position, recommendation_id, placement, simulated)
         SELECT %(shop)s, e.event_id, e.line, s.id, e.session_id, p.id, e.type, e.occurred_at,
             e.quantity, e.value, e.rating, e.query, e.position, e.recommendation_id, e.placement, e.simulated
-        FROM (SELECT *, min(row) OVER (PARTITION BY event_id) AS first_row FROM staged_event) e
+        FROM {source} e
         LEFT JOIN recommender_shopper s ON s.shop_id = %(shop)s AND s.user_id = e.user_id
         LEFT JOIN recommender_product p ON p.shop_id = %(shop)s AND p.item_id = e.item_id
-        WHERE e.row = e.first_row AND NOT EXISTS (SELECT 1 FROM recommender_event o WHERE o.shop_id = %(shop)s AND o.event_id = e.event_id)
+        WHERE {fresh}
         ORDER BY e.row, e.line
         ON CONFLICT (shop_id, event_id, line) DO NOTHING
         RETURNING event_id, line, shopper_id),
@@ -171,6 +176,15 @@ INSERT = """
     revised AS (
         UPDATE recommender_shopper SET revision = revision + 1 WHERE id IN (SELECT id FROM touched))
 """
+
+
+WHOLE_EVENTS = {
+    "source": "(SELECT *, min(row) OVER (PARTITION BY event_id) AS first_row FROM staged_event)",
+    "fresh": "e.row = e.first_row AND NOT EXISTS (SELECT 1 FROM recommender_event o WHERE o.shop_id = %(shop)s AND o.event_id = e.event_id)",
+}
+"""REST: an event comes whole, and its id is known or not."""
+SINGLE_LINES = {"source": "staged_event", "fresh": "true"}
+"""Files: a row is one line of an event."""
 
 
 def _insert(cursor, shop: Shop, keep_ids: bool) -> set[str]:
@@ -182,7 +196,7 @@ def _insert(cursor, shop: Shop, keep_ids: bool) -> set[str]:
         [shop.pk],
     )
     if keep_ids:
-        cursor.execute(INSERT + "SELECT DISTINCT event_id FROM kept", {"shop": shop.pk})
+        cursor.execute(INSERT.format(**WHOLE_EVENTS) + "SELECT DISTINCT event_id FROM kept", {"shop": shop.pk})
         return {row[0] for row in cursor.fetchall()}
-    cursor.execute(INSERT + "SELECT count(*) FROM kept WHERE line = 0", {"shop": shop.pk})
+    cursor.execute(INSERT.format(**SINGLE_LINES) + "SELECT count(*) FROM kept", {"shop": shop.pk})
     return set()

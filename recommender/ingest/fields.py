@@ -3,7 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -98,7 +98,7 @@ class Parser:
             value = value.replace(tzinfo=self.zone)
         if not 1970 <= value.year <= 9000:
             raise FieldError(field, "is out of range")
-        return value
+        return value.astimezone(UTC)
 
     def mapping(self, field: str, value: Any) -> dict | None:
         if value is None or value == "":
@@ -127,7 +127,17 @@ class Parser:
         if value is None or value == "":
             return None
         if isinstance(value, str) and not self.typed:
-            value = json.loads(value) if value.startswith("[") else value.split("|")
+            value = _listed(value)
         if not isinstance(value, list):
             raise FieldError(field, "must be a list of texts")
         return [self.text(f"{field}[{i}]", part) or "" for i, part in enumerate(value)]
+
+
+def _listed(text: str) -> list:
+    """A list written as JSON, or parts joined with |."""
+    if text.startswith("["):
+        try:
+            return json.loads(text)
+        except ValueError:
+            pass  # a name in brackets
+    return text.split("|")

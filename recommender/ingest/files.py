@@ -28,7 +28,10 @@ def read_rows(path: Path) -> Rows:
             yield from _csv(file, "\t" if name.endswith(".tsv") else ",")
     elif name.endswith((".jsonl", ".ndjson", ".json")):
         with _open(path) as file:
-            yield from _json_lines(file)
+            try:
+                yield from _json_lines(file)
+            except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+                raise FileError(f"{path.name}: {error}") from None
     else:
         raise FileError(f"{path.name}: expected .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
 
@@ -77,8 +80,14 @@ def _parquet(path: Path) -> Rows:
 
 
 def mapped(rows: Rows, mapping: dict[str, str], where: dict[str, str]) -> Rows:
-    """Rename columns to field names (`attributes.country` fills one key of an object); keep rows that match `where`."""
-    for line, row in rows:
+    """Rename columns to field names (`attributes.country` fills one key of an object); keep rows that match `where`.
+
+    A column that the first row lacks is an error: a typing mistake would empty a field everywhere.
+    """
+    for i, (line, row) in enumerate(rows):
+        missing = [column for column in (*mapping.values(), *where) if i == 0 and column not in row]
+        if missing:
+            raise FileError(f"there is no column {missing[0]!r}; there are {', '.join(map(str, row))}")
         if any(str(row.get(column)) != value for column, value in where.items()):
             continue
         yield line, _rename(row, mapping) if mapping else row

@@ -13,9 +13,19 @@ from recommender.models import Change, Shop
 COLUMNS = {
     "title": "text", "description": "text", "brand": "text", "categories": "text[]", "price": "numeric(14,4)",
     "attributes": "jsonb", "images": "text[]", "stock_state": "text", "stock_quantity": "int",
-    "available_from": "timestamptz", "available_until": "timestamptz", "hidden": "boolean",
+    "available_from": "timestamptz", "available_until": "timestamptz", "hidden": "boolean", "margin_rate": "float8", "locale": "text",
 }  # fmt: skip
-EMPTY = {"title": "", "description": "", "brand": "", "categories": [], "attributes": {}, "images": [], "stock_state": "", "hidden": False}
+EMPTY = {
+    "title": "",
+    "description": "",
+    "brand": "",
+    "categories": [],
+    "attributes": {},
+    "images": [],
+    "stock_state": "",
+    "hidden": False,
+    "locale": "",
+}
 
 
 def product_values(parser: Parser, row: dict[str, Any], columns: list[str]) -> tuple:
@@ -28,7 +38,7 @@ def _value(parser: Parser, name: str, value: Any) -> Any:
         parsed = parser.texts(name, value)
     elif name == "price":
         parsed = parser.money(name, value)
-        if parsed is not None and not 0 <= parsed < 1e10:
+        if parsed is not None and not 0 <= parsed < 9_999_999_999:
             raise FieldError(name, "must be between 0 and 10,000,000,000")
     elif name == "attributes":
         parsed = parser.mapping(name, value)
@@ -41,6 +51,12 @@ def _value(parser: Parser, name: str, value: Any) -> Any:
         if parsed is not None and (parsed != int(parsed) or abs(parsed) > 2**31 - 1):
             raise FieldError(name, "must be a whole number")
         parsed = None if parsed is None else int(parsed)
+    elif name == "margin_rate":
+        parsed = parser.number(name, value)
+        if parsed is not None and not -10 <= parsed <= 1:
+            raise FieldError(name, "must be a share of the price, at most 1")
+    elif name == "locale":
+        parsed = parser.text(name, value, 35)
     elif name == "stock_state":
         parsed = parser.text(name, value)
         if parsed not in (None, "in_stock", "out_of_stock"):
@@ -85,6 +101,7 @@ def _upsert_sql(columns: list[str]) -> str:
         "attributes": "'{}'",
         "images": "'{}'",
         "stock_state": "''",
+        "locale": "''",
         "hidden": "false",
     }
     absent = {name: value for name, value in defaults.items() if name not in columns}

@@ -19,8 +19,7 @@ def _value(parser: Parser, name: str, value: Any) -> Any:
         return parser.mapping(name, value) or {}
     if name == "first_seen":
         return parser.moment(name, value)
-    given = parser.boolean(name, value)
-    return True if given is None else given
+    return parser.boolean(name, value)
 
 
 def upsert_shoppers(shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], columns: Iterable[str], parser: Parser, dry_run: bool = False) -> Report:
@@ -40,7 +39,7 @@ def upsert_shoppers(shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], colu
         stage(cursor, "staged_shopper", {"line": "int", "user_id": "text", **{name: COLUMNS[name] for name in columns}}, checked())
         cursor.execute("SELECT count(DISTINCT user_id) FROM staged_shopper")
         staged = cursor.fetchone()[0]
-        cursor.execute(_upsert_sql(columns), [shop.pk])
+        cursor.execute(_upsert_sql(columns), [shop.pk] * (1 + sum(name.startswith("consent_") for name in columns)))
         report.new, report.changed = cursor.fetchone()
         report.same = staged - report.new - report.changed
         if dry_run:
@@ -48,10 +47,17 @@ def upsert_shoppers(shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], colu
     return report
 
 
+def _or_default(name: str) -> str:
+    """A consent that is left blank changes nothing: what was said before holds, else yes."""
+    if not name.startswith("consent_"):
+        return name
+    return f"COALESCE({name}, (SELECT o.{name} FROM recommender_shopper o WHERE o.shop_id = %s AND o.user_id = latest.user_id), true)"
+
+
 def _upsert_sql(columns: list[str]) -> str:
     absent = {name: value for name, value in DEFAULTS.items() if name not in columns}
     names = ", ".join(["shop_id", "user_id", *columns, *absent])
-    values = ", ".join(["%s", "user_id", *columns, *absent.values()])
+    values = ", ".join(["%s", "user_id", *(_or_default(name) for name in columns), *absent.values()])
     updates = ", ".join([*(f"{name} = EXCLUDED.{name}" for name in columns), "updated_at = now()"])
     old = ", ".join(f"s.{name}" for name in columns) or "1"
     new = ", ".join(f"EXCLUDED.{name}" for name in columns) or "1"

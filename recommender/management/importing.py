@@ -3,6 +3,7 @@
 import csv
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -83,14 +84,9 @@ class ImportCommand(BaseCommand):
             self.stdout.write(f"  every rejected row with its reason: {path}")
 
 
-def columns_of(rows: Iterator, known: dict) -> tuple[list[str], Iterator]:
-    """The known columns that the first row has, and the rows from the beginning."""
-    first = next(rows, None)
-    if first is None:
-        return [], iter(())
-
-    def again() -> Iterator:
-        yield first
-        yield from rows
-
-    return [name for name in known if name in first[1]], again()
+def columns_of(options: dict, known: dict) -> list[str]:
+    """The known fields that the file fills: of JSON lines those of any row, else those of the first."""
+    rows = mapped(read_rows(options["file"]), pairs(options["map"], "--map"), pairs(options["where"], "--where"))
+    json_lines = options["file"].name.removesuffix(".gz").endswith(("json", "jsonl", "ndjson"))
+    found = {name for _, row in (rows if json_lines else islice(rows, 1)) for name in row}
+    return [name for name in known if name in found]

@@ -13,6 +13,7 @@ class ProductQuerySet(ShopOwned):
         return self.filter(
             models.Q(available_from=None) | models.Q(available_from__lte=now),
             models.Q(available_until=None) | models.Q(available_until__gt=now),
+            models.Q(stock_quantity=None) | models.Q(stock_quantity__gt=0),
             hidden=False,
         ).exclude(stock_state=Product.OUT_OF_STOCK)
 
@@ -29,6 +30,8 @@ class Product(models.Model):
     categories = ArrayField(models.TextField(), default=list, blank=True, help_text="Each a path: Home > Lighting > Lanterns")
     price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
+    margin_rate = models.FloatField(null=True, blank=True, help_text="Share of the price that is profit, 0 to 1.")
+    locale = models.CharField(max_length=35, blank=True, default="", help_text="Language of the texts, such as en-GB.")
     images = ArrayField(models.TextField(), default=list, blank=True)
     stock_state = models.CharField(max_length=12, choices=STOCK_STATES, blank=True, default=UNKNOWN_STOCK)
     stock_quantity = models.IntegerField(null=True, blank=True)

@@ -8,6 +8,20 @@ from recommender.models.registry import ModelVersion
 from recommender.models.shoppers import Shopper
 from recommender.models.shops import Shop, ShopOwned
 
+USUAL = [
+    ("home_top", "Home page, top", "personal", False),
+    ("discover", "Home page, new to you", "personal", True),
+    ("product_page", "Product page", "related", False),
+    ("basket", "Basket", "basket", False),
+]
+
+
+class PlacementQuerySet(ShopOwned):
+    def create_usual(self, shop: Shop) -> None:
+        """The spots that nearly every shop has; those there are stay as they are."""
+        for key, name, kind, only_new in USUAL:
+            self.get_or_create(shop=shop, key=key, defaults={"name": name, "kind": kind, "only_new": only_new})
+
 
 class Placement(models.Model):
     """A spot in the shop that asks for products. Clients send only its key."""
@@ -22,7 +36,7 @@ class Placement(models.Model):
     size = models.PositiveSmallIntegerField(default=12, validators=[MinValueValidator(1), MaxValueValidator(100)])
     only_new = models.BooleanField(default=False, help_text="Only products that the shopper has not bought before.")
 
-    objects = ShopOwned.as_manager()
+    objects = PlacementQuerySet.as_manager()
 
     class Meta:
         ordering = ["key"]
@@ -30,6 +44,12 @@ class Placement(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def withdraw(self) -> None:
+        """Delete, and tell every serving process."""
+        with transaction.atomic():
+            Change.objects.create(shop=self.shop, kind=Change.PLACEMENT, key=self.key)
+            self.delete()
 
     def publish(self) -> None:
         """Save, and tell every serving process."""

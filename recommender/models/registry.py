@@ -188,7 +188,8 @@ class ModelVersion(models.Model):
         """
         with transaction.atomic():
             Shop.objects.select_for_update().get(pk=self.shop_id)
-            earlier = self.previous()
+            self.refresh_from_db(fields=["status", "promoted_at"])
+            earlier = self.previous() if self.is_champion else None
             if earlier is None:
                 return None
             ModelVersion.objects.filter(pk=self.pk).update(status=VersionStatus.RETIRED)

@@ -1,6 +1,6 @@
 """Shoppers: those who buy. (The console's people are Django's users.)"""
 
-from django.db import models
+from django.db import models, transaction
 
 from recommender.models.shops import Shop, ShopOwned
 
@@ -24,3 +24,13 @@ class Shopper(models.Model):
 
     def __str__(self) -> str:
         return self.user_id
+
+    def take_over(self, sessions: list[str]) -> int:
+        """Anonymous events of these sessions become this shopper's; returns how many."""
+        if not sessions:
+            return 0
+        with transaction.atomic():
+            moved = self.shop.events.filter(session_id__in=sessions, shopper=None).update(shopper=self)
+            if moved:
+                Shopper.objects.filter(pk=self.pk).update(revision=models.F("revision") + 1)
+        return moved

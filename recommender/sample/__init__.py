@@ -18,12 +18,6 @@ LAST_DAY = datetime.date(2011, 12, 9)
 PRODUCT_MAP = {"item_id": "stock_code", "price": "median_price_gbp"}
 EVENT_MAP = {"user_id": "customer_id", "item_id": "stock_code", "occurred_at": "timestamp", "session_id": "invoice", "price": "unit_price"}
 SHOPPER_MAP = {"user_id": "customer_id", "attributes.country": "country"}
-PLACEMENTS = [
-    ("home_top", "Home page, top", Placement.PERSONAL, False),
-    ("discover", "Home page, new to you", Placement.PERSONAL, True),
-    ("product_page", "Product page", Placement.RELATED, False),
-    ("basket", "Basket", Placement.BASKET, False),
-]
 
 
 def create_shop() -> Shop:
@@ -32,8 +26,7 @@ def create_shop() -> Shop:
         shop, _ = Shop.objects.get_or_create(
             key="demo", defaults={"name": "Online Retail", "currency": "GBP", "timezone": "Europe/London", "is_demo": True}
         )
-        for key, name, kind, only_new in PLACEMENTS:
-            Placement.objects.get_or_create(shop=shop, key=key, defaults={"name": name, "kind": kind, "only_new": only_new})
+        Placement.objects.create_usual(shop)
     return shop
 
 

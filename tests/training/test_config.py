@@ -16,7 +16,12 @@ def test_dotted_fields_and_text_values():
         ({"text.steps": "many"}, "text.steps: 'many' is not a int"),
         ({"text.steps": 1.5}, "text.steps: 1.5 is not a int"),
         ({"rounds": True}, "rounds: True is not a int"),
-        ({"rounds": -1}, "rounds: -1 is below 0"),
+        ({"rounds": -1}, "rounds: -1 is not between 1 and"),
+        ({"shard": 0}, "shard: 0 is not between 1"),
+        ({"half_life_days": float("inf")}, "half_life_days: inf is not between"),
+        ({"event_weights.stroll": 1}, "stroll"),
+        ({"event_weights": {"stroll": 1}}, "stroll"),
+        ({"text.encoder": "a\x00"}, "text.encoder: is no usable text"),
         ({"half_life_days": "x"}, "half_life_days: 'x' is not a float"),
     ],
 )

@@ -171,3 +171,24 @@ def test_too_little_data_is_said_in_a_sentence(snapshot, tiny_config):
     few = snapshot.with_events(snapshot.events.take(np.arange(6)))
     with pytest.raises(TrainingError, match=r"shoppers bought both before and within|nobody who was known"):
         benchmark_time(few, int(few.events.time[3]), 5, tiny_config, Progress(quiet=True))
+
+
+def test_a_champion_that_has_learned_these_days_is_not_compared(tiny_snapshot, tiny_checkpoint, tiny_encoder, tmp_path):
+    small = ["--set", f"text.encoder={tiny_encoder}", "fine_tune=false", "rounds=5", "window_days=45"]
+    assert main(["fit", str(tiny_snapshot), str(tmp_path / "out"), "--champion", str(tiny_checkpoint), *small]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert "champion" not in report["all"]["systems"] and "already learned" in report["champion"]["reason"]
+
+
+def test_evaluate_refuses_days_that_were_learned(tiny_checkpoint, tiny_snapshot, tmp_path, capsys):
+    assert main(["evaluate", str(tiny_checkpoint), str(tiny_snapshot), "--days", "60", "--out", str(tmp_path / "r.json")]) == 2
+    assert "has learned some of the last 60 days" in capsys.readouterr().err
+
+
+def test_a_shop_where_everybody_buys_the_same_again_has_no_discovery(snapshot, tiny_config):
+    favourite = snapshot.events.take(np.flatnonzero(snapshot.events.user >= 0))
+    item = (favourite.user % 40).astype(np.int32)
+    habits = snapshot.with_events(replace(favourite, item=item))
+    report = benchmark_time(habits, int(habits.events.time[-1]) - 30 * DAY, 30, replace(tiny_config, fine_tune=False), Progress(quiet=True))
+    assert report["discovery"] == {"systems": {}, "segments": {}}
+    json.dumps(report, allow_nan=False)

@@ -33,7 +33,7 @@ def test_nothing_after_the_cut_reaches_the_fit():
 
 def test_discovery_asks_only_for_the_new():
     window = discovery(time_window(SHOP, 5, EVENT_WEIGHTS, 10 * DAY, 5))
-    assert window.target.tolist() == [3, 4] and not window.repeats
+    assert window.target.tolist() == [3, 4] and window.exclude == "bought"
 
 
 def test_leave_last_out_keeps_the_last_two_from_the_counts():
@@ -56,3 +56,13 @@ def test_shuffling_ties_keeps_the_days():
 def test_only_some_users():
     window = time_window(SHOP, 5, EVENT_WEIGHTS, 10 * DAY, 5).only_users(np.array([1]))
     assert window.users.tolist() == [1] and window.target.tolist() == [4] and window.past.item.tolist() == [1]
+
+
+def test_discovery_may_find_what_was_only_viewed():
+    from training.ranking import allowed_products
+
+    view = TYPE_CODE["view"]
+    events = Events.from_rows([(0, 0, BUY, 1 * DAY, 1, 1), (0, 1, view, 2 * DAY, 1, 2), (0, 2, BUY, 3 * DAY, 1, 3), (0, 1, BUY, 11 * DAY, 1, 4)])
+    window = discovery(time_window(events, 3, EVENT_WEIGHTS, 10 * DAY, 5))
+    assert window.target.tolist() == [1]
+    assert allowed_products(window, window.past).tolist() == [[False, True, False]]

@@ -2,8 +2,9 @@
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
-from recommender.models import Shop
+from recommender.models import Placement, Shop
 
 
 class Command(BaseCommand):
@@ -21,5 +22,7 @@ class Command(BaseCommand):
             shop.full_clean()
         except ValidationError as error:
             raise CommandError("; ".join(f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items())) from None
-        shop.save()
-        self.stdout.write(f"shop {shop.key} created")
+        with transaction.atomic():
+            shop.save()
+            Placement.objects.create_usual(shop)
+        self.stdout.write(f"shop {shop.key} created, with the placements {', '.join(p.key for p in shop.placements.all())}")

@@ -10,5 +10,4 @@ class Command(ImportCommand):
     noun = "shoppers"
 
     def take(self, shop, rows, parser, options):
-        columns, rows = columns_of(rows, COLUMNS)
-        return upsert_shoppers(shop, rows, columns, parser, options["dry_run"])
+        return upsert_shoppers(shop, rows, columns_of(options, COLUMNS), parser, options["dry_run"])
