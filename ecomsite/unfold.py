@@ -12,6 +12,7 @@ UNFOLD = {
     "SITE_HEADER": "Vitrine",
     "SITE_SYMBOL": "storefront",
     "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",

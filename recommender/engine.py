@@ -38,7 +38,7 @@ class HistoryEvent:
     session_id: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A loaded checkpoint: the recommender, and its products' ids by row and rows by id."""
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from django.db import DatabaseError, connection
 from django.db.models import Count
@@ -33,7 +34,7 @@ class ShopState:
     placements: dict[str, Placement] | None = None
     hidden: set[str] | None = None
     hidden_at: float = 0.0
-    masks: dict[int, object] = field(default_factory=dict)
+    masks: WeakKeyDictionary = field(default_factory=WeakKeyDictionary)
     popular: list[str] | None = None
     popular_at: float = 0.0
 
@@ -72,15 +73,16 @@ class ShopState:
             generation = self.generation
             products = Product.objects.filter(shop=self.shop_id)
             found = set(products.exclude(pk__in=products.showable().values("pk")).values_list("item_id", flat=True))
-            self.masks, self.hidden_at = {}, time.monotonic()
+            self.masks, self.hidden_at = WeakKeyDictionary(), time.monotonic()
             self.hidden = found if generation == self.generation else None
         return found
 
     def showable_mask(self, model: engine.Model):
         hidden = self.unshowable()
-        if id(model) not in self.masks:
-            self.masks[id(model)] = model.mask(hidden)
-        return self.masks[id(model)]
+        mask = self.masks.get(model)
+        if mask is None:
+            mask = self.masks[model] = model.mask(hidden)
+        return mask
 
     def popular_items(self) -> list[str]:
         """What sold best in the last 30 days, then in all, then the newest products; for shops without a model."""

@@ -93,11 +93,6 @@ class Snapshot:
     def n_items(self) -> int:
         return len(self.products)
 
-    @property
-    def calendar(self) -> bool:
-        """Are the dates true dates, or only right in order and day gaps?"""
-        return self.manifest.get("clock", "real") == "real"
-
     def with_events(self, events: Events) -> "Snapshot":
         return replace(self, events=events)
 

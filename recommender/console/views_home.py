@@ -65,7 +65,7 @@ def _coming() -> list[dict]:
         if task.task.endswith("fail_silent_runs"):
             continue
         seconds = task.schedule.remaining_estimate(task.last_run_at or now).total_seconds()
-        due.append({"name": task.name, "at": now + timezone.timedelta(seconds=max(0, seconds))})
+        due.append({"name": task.name, "at": now + timezone.timedelta(seconds=max(0, seconds) + 30)})  # shown to the minute
     return sorted(due, key=lambda d: d["at"])[:4]
 
 
