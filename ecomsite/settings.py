@@ -128,6 +128,7 @@ REDIS_URL = os.environ.get("REDIS_URL", "") or embedded.valkey_url(VITRINE_HOME)
 CELERY_BROKER_URL = REDIS_URL
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = None
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Above the longest run: a task that is still at work must not be delivered again.

@@ -34,7 +34,7 @@ class Progress:
         """Now at `part` (0 to 1) of stage `name`."""
         done = self.prefix + self.scale * self._before(name) + self.scale * self.stages.get(name, 0) * part
         elapsed = time.monotonic() - self.begun
-        left = elapsed * (1 - done) / done if done > 0.02 else None
+        left = elapsed * (1 - done) / done if done > 0.1 else None
         self.bar.n = round(100 * done)
         self.bar.set_description_str(self.stage_name or name)
         line = {"stage": self.stage_name or name, "done": round(done, 4), "seconds": round(elapsed, 1), "seconds_left": left and round(left, 1)}

@@ -81,7 +81,11 @@ def strip(request: HttpRequest, shop: str) -> HttpResponse:
 
 
 def minutes_left(run: TrainingRun | None) -> str:
-    """Remaining time in words, coarse, so that it does not jump."""
-    if run is None or run.seconds_left is None:
+    """Remaining time in words, coarse, so that it does not jump: from the last run of this preset, else from the part that is done."""
+    if run is None or run.status != "running":
         return ""
-    return "less than a minute left" if run.seconds_left < 60 else f"about {round(run.seconds_left / 60)} min left"
+    last = run.shop.runs.filter(status="finished", preset=run.preset, recipe=run.recipe, started_at__isnull=False).first()
+    seconds = (last.finished_at - last.started_at).total_seconds() * (1 - run.progress) if last else run.seconds_left
+    if seconds is None:
+        return ""
+    return "less than a minute left" if seconds < 60 else f"about {round(seconds / 60)} min left"

@@ -180,7 +180,7 @@ def _run_sentence(found: TrainingRun, version: ModelVersion | None, champion: Mo
         return f"Stopped: {found.error}{keeps}"
     if found.status == RunStatus.CANCELLED:
         return f"Cancelled.{keeps}"
-    return f"{version} is ready. {leaderboard.verdict(version.report)}" if version else "Finished."
+    return f"{version} is {'live' if version and version.is_champion else 'ready'}. {leaderboard.verdict(version.report)}" if version else "Finished."
 
 
 def _charts(found: TrainingRun) -> dict[str, dict]:

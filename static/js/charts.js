@@ -42,8 +42,10 @@ function addLive() {
       if (!series) continue;
       series.forEach((points, i) => { data.series[i].data = points; chart.data.datasets[i].data = points; });
       chart.update("none");
+      if (!series.some((points) => points.length)) continue;
       figure.querySelector("[data-empty]")?.remove();
       figure.querySelector(".v-canvas")?.removeAttribute("hidden");
+      chart.resize();
     }
     script.remove();
   }
