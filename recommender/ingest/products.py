@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from recommender.ingest.fields import FieldError, Parser
-from recommender.ingest.report import Report, RowError
-from recommender.ingest.staging import stage
+from recommender.ingest.report import Report
+from recommender.ingest.upsert import Table, upsert
 from recommender.models import Change, Shop
 
 COLUMNS = {
@@ -26,11 +26,11 @@ EMPTY = {
     "hidden": False,
     "locale": "",
 }
-
-
-def product_values(parser: Parser, row: dict[str, Any], columns: list[str]) -> tuple:
-    """(item_id, *columns) of one row, checked. Raises FieldError."""
-    return (parser.required_id("item_id", row.get("item_id")), *(_value(parser, name, row.get(name)) for name in columns))
+TABLE = Table(
+    "recommender_product", "item_id", COLUMNS,
+    {"title": "''", "description": "''", "brand": "''", "categories": "'{}'", "attributes": "'{}'", "images": "'{}'", "stock_state": "''",
+     "locale": "''", "hidden": "false"},
+)  # fmt: skip
 
 
 def _value(parser: Parser, name: str, value: Any) -> Any:
@@ -68,52 +68,8 @@ def _value(parser: Parser, name: str, value: Any) -> Any:
 
 def upsert_products(shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], columns: Iterable[str], parser: Parser, dry_run: bool = False) -> Report:
     """Insert or update products; columns that are not named stay as they are. A later row of the same id wins."""
-    columns = [name for name in COLUMNS if name in set(columns)]
-    report = Report()
-
-    def checked():
-        for line, row in rows:
-            try:
-                yield (line, *product_values(parser, row, columns))
-            except FieldError as error:
-                report.errors.append(RowError(line, error.field, error.message))
-
-    with transaction.atomic(), connection.cursor() as cursor:
-        stage(cursor, "staged_product", {"line": "int", "item_id": "text", **{name: COLUMNS[name] for name in columns}}, checked())
-        cursor.execute("SELECT count(*) FROM staged_product")
-        staged = cursor.fetchone()[0]
-        cursor.execute(_upsert_sql(columns), [shop.pk])
-        report.new, report.changed = cursor.fetchone()
-        report.same = staged - report.new - report.changed
-        if report.new or report.changed:
+    with transaction.atomic():
+        report = upsert(TABLE, shop, rows, columns, parser, _value, dry_run)
+        if (report.new or report.changed) and not dry_run:
             Change.objects.create(shop=shop, kind=Change.PRODUCT)
-        if dry_run:
-            transaction.set_rollback(True)
     return report
-
-
-def _upsert_sql(columns: list[str]) -> str:
-    defaults = {
-        "title": "''",
-        "description": "''",
-        "brand": "''",
-        "categories": "'{}'",
-        "attributes": "'{}'",
-        "images": "'{}'",
-        "stock_state": "''",
-        "locale": "''",
-        "hidden": "false",
-    }
-    absent = {name: value for name, value in defaults.items() if name not in columns}
-    names = ", ".join(["shop_id", "item_id", *columns, *absent])
-    values = ", ".join(["%s", "item_id", *columns, *absent.values()])
-    updates = ", ".join([*(f"{name} = EXCLUDED.{name}" for name in columns), "updated_at = now()"])
-    old = ", ".join(f"p.{name}" for name in columns) or "1"
-    new = ", ".join(f"EXCLUDED.{name}" for name in columns) or "1"
-    return f"""
-        WITH latest AS (SELECT DISTINCT ON (item_id) * FROM staged_product ORDER BY item_id, line DESC),
-        written AS (
-            INSERT INTO recommender_product AS p ({names}) SELECT {values} FROM latest
-            ON CONFLICT (shop_id, item_id) DO UPDATE SET {updates} WHERE ({old}) IS DISTINCT FROM ({new})
-            RETURNING (xmax = 0) AS inserted)
-        SELECT count(*) FILTER (WHERE inserted), count(*) FILTER (WHERE NOT inserted) FROM written"""
