@@ -48,14 +48,15 @@ def _sentence(listed: list[ModelVersion], champion: ModelVersion | None) -> str:
 
 
 def _chart(listed: list[ModelVersion]) -> dict | None:
-    """NDCG@10 of the versions over their numbers, with the baselines that were measured beside each."""
+    """NDCG@10 of the versions over their numbers, with the baselines that were measured beside each, and 95 % intervals."""
     judged = [v for v in reversed(listed) if v.report.get("all")]
     if not judged:
         return None
     series = []
     for key, label, role in CHART_SYSTEMS:
-        values = [v.report["all"]["systems"].get(key, {}).get("ndcg@10", {}).get("value") for v in judged]
-        series.append({"label": label, "role": role, "data": values})
+        measures = [v.report["all"]["systems"].get(key, {}).get("ndcg@10", {}) for v in judged]
+        bounds = {name: [m.get(bound) for m in measures] for name, bound in (("data", "value"), ("low", "low"), ("high", "high"))}
+        series.append({"label": label, "role": role, **bounds})
     return {"labels": [str(v) for v in judged], "series": series, "y": "NDCG@10", "zero": True}
 
 

@@ -14,6 +14,14 @@ function lineSet(series) {
   };
 }
 
+// A 95 % interval as a band of the series' colour at 18 %, left out of legend and tooltip.
+function bandSets(series) {
+  if (!series.low) return [];
+  const bare = { label: "", borderWidth: 0, pointRadius: 0 };
+  const tint = `${css(`--v-${series.role}`)}2E`;
+  return [{ ...bare, data: series.low, fill: "+1", backgroundColor: tint }, { ...bare, data: series.high }];
+}
+
 function options(data) {
   const grid = { color: css("--v-line") }, ticks = { color: css("--v-quiet") };
   return {
@@ -22,7 +30,10 @@ function options(data) {
       x: { type: data.labels ? "category" : "linear", grid, ticks: { ...ticks, precision: 0 }, title: { display: !!data.x, text: data.x, color: css("--v-quiet") } },
       y: { grid, ticks, beginAtZero: !!data.zero, title: { display: !!data.y, text: data.y, color: css("--v-quiet") } },
     },
-    plugins: { legend: { position: "top", align: "start", labels: { color: css("--v-text"), usePointStyle: true, boxHeight: 7 } } },
+    plugins: {
+      legend: { position: "top", align: "start", labels: { color: css("--v-text"), usePointStyle: true, boxHeight: 7, filter: (entry) => entry.text !== "" } },
+      tooltip: { filter: (entry) => entry.dataset.label !== "" },
+    },
   };
 }
 
@@ -30,7 +41,8 @@ function draw(figure) {
   const data = JSON.parse(document.getElementById(figure.dataset.source).textContent);
   const canvas = figure.querySelector("canvas");
   drawn.get(canvas)?.chart.destroy();
-  const chart = new Chart(canvas, { type: "line", data: { labels: data.labels, datasets: data.series.map(lineSet) }, options: options(data) });
+  const datasets = data.series.flatMap((series) => [lineSet(series), ...bandSets(series)]);
+  const chart = new Chart(canvas, { type: "line", data: { labels: data.labels, datasets }, options: options(data) });
   drawn.set(canvas, { chart, figure, data });
 }
 
