@@ -6,7 +6,8 @@ import pytest
 
 from tests import tinyshop
 
-TINY = {"text.steps": 20, "text.evaluate_every": 10, "text.batch_size": 32, "text.frozen_layers": 1, "rounds": 30, "candidates_per_source": 20}
+TINY = {"text.steps": 20, "text.evaluate_every": 10, "text.batch_size": 32, "text.frozen_layers": 1, "text.projection_steps": 20,
+        "rounds": 30, "candidates_per_source": 20, "onnx": False}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -28,13 +29,13 @@ def tiny_config(tiny_encoder):
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory, tiny_snapshot, tiny_config) -> Path:
-    from training.fit import fit
-    from training.progress import Progress
+    from training.fit import fit, new_progress
+    from training.recipes.run import Run
     from training.snapshot import read_snapshot
 
     folder = tmp_path_factory.mktemp("fit")
-    progress = Progress(folder / "progress.jsonl", quiet=True)
-    fit(read_snapshot(tiny_snapshot), folder / "checkpoint", "fusion", tiny_config, progress)
+    progress = new_progress(folder / "progress.jsonl", "fusion", quiet=True)
+    fit(Run(read_snapshot(tiny_snapshot), "fusion", tiny_config, progress), folder / "checkpoint")
     progress.close()
     return folder / "checkpoint"
 

@@ -46,8 +46,25 @@ def write(folder: Path, shoppers: int = 80) -> Path:
     rows = events(shoppers)
     frame = pl.DataFrame([{k: v for k, v in row.items() if k != "price"} for row in rows], infer_schema_length=None)
     items = pl.DataFrame([{**p, "hidden": False} for p in products()])
-    write_snapshot(folder, "tiny", {"products": items, "events": frame})
+    write_snapshot(folder, "tiny", {"products": items, "events": frame, **tables()})
     return folder
+
+
+def tables(n: int = 240, seed: int = 5) -> dict[str, pl.DataFrame]:
+    """Reviews, judged queries and solved dialogues in the shop's few words: some words praise, some blame, themes are topics."""
+    rng = np.random.default_rng(seed)
+    reviews, dialogues, judgements = [], [], []
+    for i in range(n):
+        theme, good = THEMES[i % 4], bool(rng.random() < 0.5)
+        mood = rng.choice(WORDS[:5] if good else WORDS[5:], 3)
+        reviews.append({"review_id": f"r-{i}", "item_id": f"{theme[:2].upper()}/0", "rating": 5.0 if good else 1.0, "title": mood[0],
+                        "text": f"{theme} {' '.join(mood[1:])}", "label": None, "topic": theme})  # fmt: skip
+        dialogues.append({"text": f"{' '.join(rng.choice(WORDS, 2))} {theme}", "intent": f"ask {theme}"})
+    for theme in THEMES:
+        for i, word in enumerate(WORDS):
+            for other in THEMES:
+                judgements.append({"query": f"{word} {theme}", "item_id": f"{other[:2].upper()}/{i}", "grade": 3.0 if other == theme else 0.0})
+    return {"reviews": pl.DataFrame(reviews, infer_schema_length=None), "dialogues": pl.DataFrame(dialogues), "judgements": pl.DataFrame(judgements)}
 
 
 def write_encoder(folder: Path, hidden: int = 32, layers: int = 2) -> Path:
@@ -56,12 +73,12 @@ def write_encoder(folder: Path, hidden: int = 32, layers: int = 2) -> Path:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS, *THEMES, "a", "b", "c"]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *THEMES, "a", "b", "c"]
     tokenizer = Tokenizer(models.WordPiece({w: i for i, w in enumerate(vocabulary)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]")
     fast.save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(vocab_size=len(vocabulary), hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=64)

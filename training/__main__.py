@@ -1,4 +1,7 @@
-"""`python -m training fit|benchmark|evaluate|recipes`: the library without the site."""
+"""`python -m training fit|benchmark|evaluate|predict|suggest|recipes`: the library without the site.
+
+On several GPUs or hosts: `accelerate launch -m training fit …`.
+"""
 
 import argparse
 import json
@@ -22,8 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from training.checkpoint import CheckpointError
-    from training.fit import TrainingError
     from training.snapshot import SnapshotError
+    from training.state import TrainingError
 
     try:
         with logging_redirect_tqdm():
@@ -46,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="snapshot folder -> checkpoint folder")
     fit.add_argument("snapshot", type=Path)
     fit.add_argument("out", type=Path)
-    fit.add_argument("--champion", type=Path, help="checkpoint of the serving model, to be judged on the same days")
+    fit.add_argument("--champion", type=Path, help="checkpoint of the serving model, to be judged on the same data; `incremental` goes on from it")
+    fit.add_argument("--resume", action="store_true", help="go on where a stopped run of the same configuration left its state beside OUT")
     fit.set_defaults(action=_fit)
     benchmark = commands.add_parser("benchmark", help="every system on one protocol, as a report")
     benchmark.add_argument("snapshot", type=Path)
@@ -60,6 +64,15 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("snapshot", type=Path)
     evaluate.add_argument("--days", type=int, default=31)
     evaluate.set_defaults(action=_evaluate)
+    predict = commands.add_parser("predict", help="a class or rating model's answers, one line of JSON a text")
+    predict.add_argument("checkpoint", type=Path)
+    predict.add_argument("text", nargs="*", help="without any, lines of standard input")
+    predict.set_defaults(action=_predict)
+    suggest = commands.add_parser("suggest", help="which rows of a snapshot to label next: those of which the model is least sure")
+    suggest.add_argument("checkpoint", type=Path)
+    suggest.add_argument("snapshot", type=Path)
+    suggest.add_argument("--rows", type=int, default=20)
+    suggest.set_defaults(action=_suggest)
     recipes = commands.add_parser("recipes", help="every recipe, every field, its default and meaning")
     recipes.set_defaults(action=_recipes)
     for command in (fit, benchmark):
@@ -86,22 +99,35 @@ def _config(options: argparse.Namespace):
     return make_config(options.recipe, dict(pair.split("=", 1) for pair in options.set), options.preset)
 
 
+def _run(options: argparse.Namespace, config, progress, snapshot, folder: Path):
+    """The run with its state, cache and TensorBoard files below `folder`."""
+    from training.finetune import Keeper
+    from training.recipes.run import Run
+
+    belongs = {"recipe": options.recipe, "data": snapshot.manifest["digest"], "encoder": config.text.encoder, "train": config.text.train}
+    keeper = Keeper(folder / "state", getattr(options, "resume", False), belongs)
+    return Run(snapshot, options.recipe, config, progress, getattr(options, "champion", None), keeper, folder / "cache")
+
+
 def _fit(options: argparse.Namespace) -> int:
-    from training.fit import fit
-    from training.progress import Progress
+    from training.finetune import is_main_process
+    from training.fit import fit, new_progress
     from training.snapshot import read_snapshot
 
     config = _config(options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    progress = Progress(options.progress or options.out.parent / "progress.jsonl")
-    progress.stage("Signals", 0, "reading the snapshot")
-    fit(read_snapshot(options.snapshot), options.out, options.recipe, config, progress, options.champion)
+    folder = options.out.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    main_process = is_main_process()
+    progress = new_progress(options.progress or folder / "progress.jsonl" if main_process else None, options.recipe, not main_process)
+    progress.stage(next(iter(progress.stages)), 0, "reading the snapshot")
+    fit(_run(options, config, progress, read_snapshot(options.snapshot), folder), options.out)
     progress.close()
     print(options.out)
     return 0
 
 
 def _benchmark(options: argparse.Namespace) -> int:
+    from training.benchmark import RECIPES as JUDGED
     from training.benchmark import STAGES, benchmark_leave_last_out, benchmark_time
     from training.progress import Progress
     from training.snapshot import read_snapshot
@@ -110,6 +136,8 @@ def _benchmark(options: argparse.Namespace) -> int:
     config = _config(options)
     if options.protocol == "time" and options.cut is None:
         raise ConfigError("--cut: the time protocol needs a day")
+    if options.recipe not in JUDGED:
+        raise ConfigError(f"recipe: the protocols rank products, which {options.recipe} does not; `fit` reports on its own test data")
     begun = time.monotonic()
     snapshot = read_snapshot(options.snapshot)
     if options.shuffle_ties is not None:
@@ -117,9 +145,9 @@ def _benchmark(options: argparse.Namespace) -> int:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     progress = Progress(options.progress or options.out.parent / "progress.jsonl", STAGES)
     if options.protocol == "time":
-        report = benchmark_time(snapshot, options.cut, options.days, config, progress)
+        report = benchmark_time(_run(options, config, progress, snapshot, options.out.parent), options.cut, options.days)
     else:
-        report = benchmark_leave_last_out(snapshot, config, progress)
+        report = benchmark_leave_last_out(_run(options, config, progress, snapshot, options.out.parent))
     report["protocol"]["shuffle_ties"] = options.shuffle_ties
     report["seconds"] = {"total": round(time.monotonic() - begun, 1)}
     return _write(options.out, report, progress)
@@ -141,6 +169,24 @@ def _write(out: Path, report: dict, progress=None) -> int:
     if progress:
         progress.close()
     print(out)
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from training.predictor import load_predictor
+
+    model = load_predictor(options.checkpoint)
+    for text, answer in zip(texts := options.text or [line.rstrip("\n") for line in sys.stdin], model.answers(texts), strict=True):
+        print(json.dumps({"text": text, **answer}, ensure_ascii=False))
+    return 0
+
+
+def _suggest(options: argparse.Namespace) -> int:
+    from training.predictor import least_sure, load_predictor
+    from training.snapshot import read_snapshot
+
+    for row in least_sure(load_predictor(options.checkpoint), read_snapshot(options.snapshot), options.rows):
+        print(json.dumps(row, ensure_ascii=False))
     return 0
 
 

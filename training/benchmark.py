@@ -1,70 +1,85 @@
 """The two protocols by which two engineers get one figure, and a look at an existing checkpoint."""
 
-import resource
 from dataclasses import replace
 from pathlib import Path
 
 from training.candidates import fit_signals
 from training.checkpoint import load_checkpoint, read_run
-from training.config import FusionConfig, to_dict
+from training.config import to_dict
 from training.evaluate import baseline_rankings, date_of, judge, rank_by_other, report_head, segments, summary
-from training.fit import (
-    Fitted,
-    TrainingError,
-    earlier_windows,
-    fit_model,
-    refuse_nobody,
-)
-from training.progress import Progress
+from training.recipes.fusion import Fitted, earlier_windows, fit_model, refuse_nobody
+from training.recipes.retrieval import fit_texts, text_systems
+from training.recipes.run import Run, need, peak_memory_mb
 from training.recommender import Recommender
 from training.snapshot import DAY, Snapshot
 from training.split import Window, discovery, leave_last_out, time_window
+from training.state import TrainingError
 
 STAGES = {"Fine-tuning": 0.6, "Candidates": 0.1, "Ranking": 0.15, "Check": 0.15}
+RECIPES = ("fusion", "retrieval")
+"""Recipes that rank products by themselves."""
 
 
-def benchmark_time(snapshot: Snapshot, cut: int, days: int, config: FusionConfig, progress: Progress) -> dict:
+def benchmark_time(run: Run, cut: int, days: int) -> dict:
     """The `time` protocol: trained on events before `cut` only, judged on the `days` from it."""
+    snapshot = run.snapshot
     known = snapshot.with_events(snapshot.events.before(cut))
-    test = time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days)
+    test = time_window(snapshot.events, snapshot.n_items, run.config.event_weights, cut, days)
     if not len(test.users):
         refuse_nobody(days)
-    config = replace(config, window_days=days)
-    fitted = fit_model(known, earlier_windows(known, cut, days, config), test.fit, cut, config, progress)
+    run = replace(run, snapshot=known, config=replace(run.config, window_days=days))
+    report = report_head(snapshot, {"kind": "time", "cut": date_of(cut), "days": days, "seed": run.config.seed}, test)
+    if run.recipe == "retrieval":
+        validation = time_window(known.events, known.n_items, run.config.event_weights, cut - days * DAY, days)
+        return _text_alone(run, validation, {"all": test, "discovery": discovery(test)}, report)
+    fitted = fit_model(run, earlier_windows(known, cut, days, run.config), test.fit, cut)
     models = {
         "vitrine": fitted.recommender,
-        "vitrine_no_popularity": _without_popularity(known, earlier_windows(known, cut, days, config), test, fitted, config, progress),
+        "vitrine_no_popularity": _without_popularity(run, earlier_windows(known, cut, days, run.config), test, fitted),
     }
-    report = report_head(snapshot, {"kind": "time", "cut": date_of(cut), "days": days, "seed": config.seed}, test)
     for i, (name, window) in enumerate((("all", test), ("discovery", discovery(test)))):
-        progress.stage("Check", i / 2)
-        report[name] = judge(window, models, fitted.texts, config)
-    return _finish(report, fitted, config)
+        run.progress.stage("Check", i / 2)
+        report[name] = judge(window, models, fitted.texts, run.config)
+    return _finish(report, fitted, run)
 
 
-def benchmark_leave_last_out(snapshot: Snapshot, config: FusionConfig, progress: Progress) -> dict:
+def benchmark_leave_last_out(run: Run) -> dict:
     """The literature's protocol: the last event of each shopper is asked for, the ranker is fitted on the last but one."""
-    validation, test = leave_last_out(snapshot.events, snapshot.n_items, config.event_weights)
+    snapshot = run.snapshot
+    validation, test = leave_last_out(snapshot.events, snapshot.n_items, run.config.event_weights)
     if not len(test.users):
         raise TrainingError("no shopper has three events, which leave-last-out needs")
-    fitted = fit_model(snapshot, [validation], validation.fit, test.now, config, progress)
-    models = {"vitrine": fitted.recommender, "vitrine_no_popularity": _without_popularity(snapshot, [validation], test, fitted, config, progress)}
-    report = report_head(snapshot, {"kind": "leave-last-out", "seed": config.seed}, test)
-    progress.stage("Check", 0)
-    report |= judge(test, models, fitted.texts, config)
-    return _finish(report, fitted, config)
+    report = report_head(snapshot, {"kind": "leave-last-out", "seed": run.config.seed}, test)
+    if run.recipe == "retrieval":
+        return _text_alone(run, validation, {"": test}, report)
+    fitted = fit_model(run, [validation], validation.fit, test.now)
+    models = {"vitrine": fitted.recommender, "vitrine_no_popularity": _without_popularity(run, [validation], test, fitted)}
+    run.progress.stage("Check", 0)
+    report |= judge(test, models, fitted.texts, run.config)
+    return _finish(report, fitted, run)
 
 
-def _without_popularity(
-    known: Snapshot, windows: list[Window], test: Window, fitted: Fitted, config: FusionConfig, progress: Progress
-) -> Recommender:
+def _text_alone(run: Run, validation: Window, questions: dict[str, Window], report: dict) -> dict:
+    """The recipe `retrieval`: fine-tuned on what the validation window may see, stopped on its targets, judged on the questions."""
+    texts = fit_texts(run, validation)
+    need(texts is not None, "no product has a text, which retrieval learns from")
+    run.progress.stage("Check", 0)
+    for name, window in questions.items():
+        part = {"systems": text_systems(run, window, texts), "segments": {}}
+        report |= {name: part} if name else part
+    report["chosen"] = {"text.steps": texts.steps, "text.projection_steps": texts.space_steps}
+    report["config"], report["peak_memory_mb"] = to_dict(run.config), peak_memory_mb()
+    return report
+
+
+def _without_popularity(run: Run, windows: list[Window], test: Window, fitted: Fitted) -> Recommender:
     """The same model, none of whose features counts a product's raw popularity."""
-    return fit_model(known, windows, test.fit, test.now, replace(config, use_popularity=False), progress, texts=fitted.texts).recommender
+    return fit_model(replace(run, config=replace(run.config, use_popularity=False)), windows, test.fit, test.now, texts=fitted.texts).recommender
 
 
-def _finish(report: dict, fitted: Fitted, config: FusionConfig) -> dict:
-    report["chosen"], report["off"], report["config"] = fitted.chosen, fitted.recommender.signals.off, to_dict(config)
-    report["peak_memory_mb"] = _peak_memory_mb()
+def _finish(report: dict, fitted: Fitted, run: Run) -> dict:
+    report["chosen"], report["off"], report["config"] = fitted.chosen, fitted.recommender.signals.off, to_dict(run.config)
+    report["peak_memory_mb"] = peak_memory_mb()
     return report
 
 
@@ -87,9 +102,5 @@ def evaluate_checkpoint(folder: Path, snapshot: Snapshot, days: int) -> dict:
             if len(question.target)
             else {"systems": {}}
         )
-    report["peak_memory_mb"] = _peak_memory_mb()
+    report["peak_memory_mb"] = peak_memory_mb()
     return report
-
-
-def _peak_memory_mb() -> int:
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

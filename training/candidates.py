@@ -13,6 +13,11 @@ from training.history import Histories, Interactions, days_between
 SOURCES = ("again", "next", "together", "similar", "ease", "text", "trending")
 MATRIX_SOURCES = ("next", "together", "similar", "ease")
 
+TEXT_TEMPERATURE = 0.2
+"""Width of the text kernel. Chosen among 0.1, 0.2 and 0.3 on validation targets; the mean vector of a history ranks clearly worse."""
+KERNEL_ROWS = 1024
+"""History products whose kernel is held at once; bounds memory."""
+
 
 @dataclass(frozen=True)
 class Signals:
@@ -71,10 +76,19 @@ def again_scores(past: Histories, signals: Signals, now: int) -> np.ndarray:
     return (occasions * 0.5 ** (days_between(now, past.last) / signals.half_life_days) * (0.05 + rate)).astype(np.float32)
 
 
-def user_vectors(past: Histories, weights: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """(shoppers, dim): the weighted mean of each history's item vectors, at unit length; zero for an empty history."""
-    mean = past.matrix(weights) @ vectors
-    return mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
+def text_kernel(mine: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """(n, items) in (0, 1]: how much products with the vectors `mine` (n, dim) speak for each product; 1 for the same text."""
+    return np.exp((mine @ vectors.T - 1) / TEXT_TEMPERATURE)
+
+
+def text_scores(past: Histories, weights: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """(shoppers, items) float32: the sum over the history of weight × kernel, so that each product of it has its own share."""
+    total = np.zeros((past.n_users, len(vectors)), dtype=np.float32)
+    items, place = np.unique(past.item, return_inverse=True)
+    share = sp.csr_matrix((weights.astype(np.float32), place, past.start), shape=(past.n_users, len(items))).tocsc()
+    for begin in range(0, len(items), KERNEL_ROWS):
+        total += share[:, begin : begin + KERNEL_ROWS] @ text_kernel(vectors[items[begin : begin + KERNEL_ROWS]], vectors)
+    return total
 
 
 def source_scores(past: Histories, signals: Signals, now: int) -> dict[str, np.ndarray]:
@@ -84,7 +98,7 @@ def source_scores(past: Histories, signals: Signals, now: int) -> dict[str, np.n
     for name, matrix in signals.matrices.items():
         scores[name] = (past.matrix(weights[name]) @ matrix).toarray()
     if signals.vectors is not None:
-        scores["text"] = user_vectors(past, weights["text"], signals.vectors) @ signals.vectors.T
+        scores["text"] = text_scores(past, weights["text"], signals.vectors)
     recent = signals.popularity.column("sold_30") + 1e-3 * signals.popularity.column("sold")
     scores["trending"] = np.broadcast_to(recent, (past.n_users, len(recent)))
     return scores

@@ -1,10 +1,13 @@
-"""A checkpoint folder: whole or not there. Arrays as npy, weights as safetensors, the ranker as LightGBM text; no pickle."""
+"""A checkpoint folder: whole or not there. Arrays as npy (item vectors in half precision), weights as safetensors and ONNX, the ranker as
+LightGBM text; no pickle."""
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
 import shutil
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,43 +23,75 @@ from training.ranking import ItemFacts, feature_names
 from training.recommender import Recommender
 
 FORMAT = 1
-LIBRARIES = ("torch", "transformers", "lightgbm", "numpy", "scipy", "polars")
+LIBRARIES = ("torch", "transformers", "peft", "accelerate", "onnxruntime", "scikit-learn", "lightgbm", "numpy", "scipy", "polars")
 
 
 class CheckpointError(ValueError):
     """The folder is no whole checkpoint; the message names the file."""
 
 
-def save_checkpoint(
-    folder: Path, served: Recommender, judged: Recommender, item_ids: list[str], encoder, recipe: str, about: dict, report: dict
-) -> None:
-    """Write aside, flush to disk, rename: the folder is complete or absent.
+@contextlib.contextmanager
+def new_checkpoint(folder: Path, recipe: str, config, about: dict, report: dict) -> Iterator[Path]:
+    """A folder to write to; then report and digests are added, all is flushed to disk and renamed: complete or absent.
 
-    `judged/` keeps the fit that was judged, so that a later challenger can be compared on days that neither has learned.
+    Raises CheckpointError where the disk is full; an older checkpoint of this name is then still there.
     """
     aside = folder.with_name(folder.name + ".part")
     shutil.rmtree(aside, ignore_errors=True)
-    _write_model(aside, served, recipe)
-    _write_model(aside / "judged", judged, recipe)
-    (aside / "items.txt").write_text("".join(_escape(i) + "\n" for i in item_ids), encoding="utf-8")
-    (aside / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
-    if encoder is not None:
-        encoder.save(aside / "encoder")
-    run = {
-        "format": FORMAT, "recipe": recipe, "config": to_dict(served.config), "code_version": training.__version__,
-        "python": platform.python_version(), "libraries": {name: version(name) for name in LIBRARIES}, **about,
-        "files": {str(p.relative_to(aside)): _sha256(p) for p in sorted(aside.rglob("*")) if p.is_file()},
-    }  # fmt: skip
-    (aside / "run.json").write_text(json.dumps(run, indent=1), encoding="utf-8")
-    _flush(aside)
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+        (aside / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+        run = {
+            "format": FORMAT, "recipe": recipe, "config": to_dict(config), "code_version": training.__version__,
+            "python": platform.python_version(), "libraries": {name: version(name) for name in LIBRARIES}, **about,
+            "files": {str(p.relative_to(aside)): _sha256(p) for p in sorted(aside.rglob("*")) if p.is_file()},
+        }  # fmt: skip
+        (aside / "run.json").write_text(json.dumps(run, indent=1), encoding="utf-8")
+        _flush(aside)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise CheckpointError(f"{folder.name} could not be written: {error}; nothing else was changed") from None
     if folder.exists():
         shutil.rmtree(folder)
     aside.rename(folder)
     _sync(folder.parent)
 
 
+def save_checkpoint(
+    folder: Path, served: Recommender, judged: Recommender, item_ids: list[str], encoder, recipe: str, about: dict, report: dict, onnx: bool = False
+) -> None:
+    """The checkpoint of a ranking model.
+
+    `judged/` keeps the fit that was judged, so that a later challenger can be compared on days that neither has learned.
+    """
+    with new_checkpoint(folder, recipe, served.config, about, report) as aside:
+        _write_model(aside, served, recipe)
+        _write_model(aside / "judged", judged, recipe)
+        write_items(aside, item_ids)
+        if encoder is not None:
+            write_encoder(aside, encoder, onnx)
+
+
+def write_items(folder: Path, item_ids: list[str]) -> None:
+    (folder / "items.txt").write_text("".join(_escape(i) + "\n" for i in item_ids), encoding="utf-8")
+
+
+def read_items(folder: Path) -> list[str]:
+    return [_unescape(line) for line in (folder / "items.txt").read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+def write_encoder(folder: Path, encoder, onnx: bool) -> None:
+    """`encoder/` as a Hugging Face folder, and `onnx/`, its int8 twin, where wanted."""
+    encoder.save(folder / "encoder")
+    if onnx:
+        from training.export import export_onnx
+
+        export_onnx(encoder, folder / "onnx")
+
+
 def _write_model(folder: Path, model: Recommender, recipe: str) -> None:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     signals, facts = model.signals, model.facts
     for name, matrix in signals.matrices.items():
         np.save(folder / f"{name}.data.npy", matrix.data.astype(np.float32))
@@ -64,7 +99,7 @@ def _write_model(folder: Path, model: Recommender, recipe: str) -> None:
         np.save(folder / f"{name}.indptr.npy", matrix.indptr.astype(np.int64))
     np.save(folder / "popularity.npy", signals.popularity.stats)
     if signals.vectors is not None:
-        np.save(folder / "vectors.npy", signals.vectors.astype(np.float32))
+        np.save(folder / "vectors.npy", signals.vectors.astype(np.float16))
     for name in ("price", "brand", "category"):
         np.save(folder / f"{name}.npy", getattr(facts, name))
     model.ranker.save_model(folder / "ranker.txt")
@@ -88,7 +123,7 @@ def load_checkpoint(folder: Path, verify: bool = False, part: str = "") -> tuple
         if verify and _sha256(path) != digest:
             raise CheckpointError(f"{folder.name}: {name} was changed or is damaged")
     try:
-        item_ids = [_unescape(line) for line in (folder / "items.txt").read_text(encoding="utf-8").split("\n")[:-1]]
+        item_ids = read_items(folder)
         return _read_model(folder / part, len(item_ids)), item_ids
     except CheckpointError:
         raise
@@ -118,7 +153,7 @@ def _read_model(folder: Path, n: int) -> Recommender:
     for name in about["matrices"]:
         parts = (array(f"{name}.data"), array(f"{name}.indices"), array(f"{name}.indptr"))
         matrices[name] = sp.csr_matrix(parts, shape=(n, n), copy=False)
-    vectors = array("vectors") if (folder / "vectors.npy").exists() else None
+    vectors = array("vectors").astype(np.float32) if (folder / "vectors.npy").exists() else None
     stats = array("popularity")
     if len(stats) != n or (vectors is not None and len(vectors) != n):
         raise CheckpointError(f"{folder.name}: items.txt names {n} products, the arrays hold another number")

@@ -1,71 +1,159 @@
 """What a training run may be told: one frozen dataclass per recipe, a docstring under each field."""
 
-import ast
-import inspect
-import itertools
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from training.fields import ConfigError, describe_fields, set_fields, to_dict
 from training.snapshot import TYPE_CODE
+
+__all__ = ["PRESETS", "RECIPES", "ConfigError", "describe", "from_dict", "make_config", "to_dict"]
 
 EVENT_WEIGHTS = {"purchase": 1.0, "rating": 1.0, "review": 1.0, "add_to_cart": 0.5, "share": 0.3, "click": 0.2, "view": 0.1}
 
-
-AT_LEAST = {
-    "window_days": 1, "ranker_windows": 1, "neighbours": 1, "candidates_per_source": 1, "rounds": 1, "leaves": 2, "shard": 1, "max_tokens": 4,
-    "steps": 1, "batch_size": 2, "anchors": 1, "evaluate_every": 1, "patience": 1, "half_life_days": 0.01, "temperature": 0.001,
+LIMITS = {
+    "window_days": (1, 3650), "ranker_windows": (1, 100), "neighbours": (1, 1e5), "candidates_per_source": (1, 1e5), "rounds": (1, 1e5),
+    "leaves": (2, 1e5), "shard": (1, 1e6), "max_tokens": (4, 8192), "frozen_layers": (0, 1000), "lora_rank": (1, 1024), "lora_alpha": (1, 4096),
+    "adapter_size": (1, 4096), "steps": (1, 1e8), "epochs": (0, 1e4), "batch_size": (2, 1e6), "accumulate": (1, 1e4), "learning_rate": (1e-9, 10),
+    "head_learning_rate": (1e-9, 10), "warmup_ratio": (0, 1), "weight_decay": (0, 10), "dropout": (0, 0.9), "clip_norm": (1e-6, 1e6),
+    "evaluate_every": (1, 1e8), "patience": (1, 1e8), "word_dropout": (0, 0.9), "synonyms": (0, 0.9), "attribute_shuffle": (0, 1),
+    "back_translation_share": (0, 1), "adversarial": (0, 100), "average_runs": (1, 20), "anchors": (1, 100), "half_life_days": (0.01, 1e6),
+    "temperature": (0.001, 100), "popularity_correction": (0, 10), "hard_negatives": (0, 100), "projection_steps": (0, 1e6),
+    "mask_share": (0.01, 0.9),
+    "validation_share": (0.01, 0.5), "test_share": (0.01, 0.5), "label_smoothing": (0, 0.9), "per_class": (0, 1e6), "horizon_days": (1, 3650),
+    "negatives": (1, 1000), "history_items": (1, 100), "pairs": (10, 1e8), "judged_pairs": (10, 1e8), "student_layers": (1, 1000),
+    "replay": (0, 1), "new_days": (1, 3650), "search_minutes": (0, 1e5), "search_trials": (1, 1e5), "seed": (0, 2**31),
+    "ranker_learning_rate": (1e-6, 1), "ease_regularisation": (1e-6, 1e9),
 }  # fmt: skip
-"""Smallest value of fields that 0 would break."""
-
-
-class ConfigError(ValueError):
-    """A field that does not exist, or a value it cannot take; the message names the field."""
+"""Smallest and largest value of numbers; those that are not here are from 0 to 1e9."""
+CHOICES = {
+    "train": ("all", "lora", "adalora", "adapters", "head"), "optimiser": ("adamw", "sgd", "adafactor"), "schedule": ("linear", "cosine", "constant"),
+    "precision": ("auto", "fp32", "bf16", "fp16"), "average": ("weights", "scores"),
+}  # fmt: skip
+KEYS = {"event_weights": tuple(TYPE_CODE)}
 
 
 @dataclass(frozen=True)
-class TextConfig:
-    """Fine-tuning the encoder on the shop's own pairs: shopper's history → next product."""
+class TuningConfig:
+    """How an encoder is trained, whatever for."""
 
     encoder: str = ""
-    """Hugging Face folder or name of a BERT; empty: the packaged MiniLM-L6."""
+    """Hugging Face folder or name of a BERT; `multilingual`: the packaged multilingual-e5-small; empty: the packaged MiniLM-L6."""
     max_tokens: int = 48
-    """Tokens of a product's text that are read; the rest is cut off."""
+    """Tokens of a text that are read; the rest is cut off."""
+    train: str = "all"
+    """What is trained above the frozen layers: all, lora, adalora, adapters (bottleneck), or the head alone."""
     frozen_layers: int = 4
-    """Lower layers that stay as they are; computed once and kept, so that a step only runs the upper ones."""
+    """Lower layers that stay as they are, computed once and kept on disk; 0 with `train` = all trains everything."""
+    lora_rank: int = 8
+    """Rank of LoRA's matrices (AdaLoRA: the mean rank it keeps)."""
+    lora_alpha: int = 16
+    """LoRA's scale: its update counts alpha / rank."""
+    adapter_size: int = 48
+    """Width of a bottleneck adapter."""
     steps: int = 120
     """Most training steps; early stopping usually ends sooner."""
+    epochs: float = 0.0
+    """Passes over the training data; above 0 this sets the steps."""
     batch_size: int = 256
-    """Pairs in one step; each pair's product is a negative for all the others."""
-    anchors: int = 4
-    """Products of the history that are averaged into a pair's first side."""
+    """Examples in one step, over all devices."""
+    accumulate: int = 1
+    """Parts that a step's batch is cut into, whose gradients are added up: the same step in less memory."""
+    optimiser: str = "adamw"
+    """adamw (decoupled weight decay, fused), sgd (momentum 0.9) or adafactor."""
     learning_rate: float = 2e-4
-    """Peak learning rate of AdamW, reached after the warm-up and falling linearly to zero."""
+    """Peak learning rate of the encoder, reached after the warm-up."""
+    head_learning_rate: float = 1e-3
+    """Peak learning rate of what sits on top of the encoder."""
+    schedule: str = "linear"
+    """How the learning rate falls after the warm-up: linear, cosine, or constant."""
     warmup_ratio: float = 0.1
     """Share of the steps over which the learning rate rises from zero."""
     weight_decay: float = 0.01
-    """Decoupled weight decay (AdamW)."""
+    """Weight decay; not of biases and norms."""
+    dropout: float = 0.1
+    """Dropout inside the encoder and before the head."""
+    clip_norm: float = 1.0
+    """Largest norm of the gradient; longer ones are shortened to it."""
+    precision: str = "auto"
+    """fp32, bf16 or fp16; auto: bf16 where a GPU has it, else fp32."""
+    evaluate_every: int = 25
+    """Steps between two looks at the validation data."""
+    patience: int = 2
+    """Looks without a better validation measure before stopping."""
+    word_dropout: float = 0.0
+    """Share of words left out of training texts, anew each time."""
+    synonyms: float = 0.0
+    """Share of words replaced by a near one: of `synonym_file`, else the nearest in the encoder's own vocabulary."""
+    synonym_file: str = ""
+    """Text file of synonyms, a group a line, separated by commas."""
+    attribute_shuffle: float = 0.0
+    """Share of training texts whose parts (title, brand, categories, …) change places."""
+    back_translation: str = ""
+    """`module:function` that takes and returns a list of texts, for augmentation by back-translation."""
+    back_translation_share: float = 0.3
+    """Share of training texts that come from `back_translation`, where there is one."""
+    adversarial: float = 0.0
+    """Length of FGM's step on the input embeddings (Miyato et al. 2017); 0: none. Usual: 0.5 to 1."""
+    average_runs: int = 1
+    """Runs with successive seeds whose results are averaged."""
+    average: str = "weights"
+    """What is averaged over the runs: weights (one model, no extra cost in serving) or scores (as many models as runs)."""
+
+
+@dataclass(frozen=True)
+class TextConfig(TuningConfig):
+    """Fine-tuning the encoder on the shop's own pairs: shopper's history → next product."""
+
+    anchors: int = 16
+    """Products of the history that are averaged into a pair's first side."""
     temperature: float = 0.1
     """Softmax temperature of the cosine similarities."""
     popularity_correction: float = 1.0
     """How much of log-popularity is taken off each in-batch negative (1: the full logQ correction)."""
-    evaluate_every: int = 25
-    """Steps between two looks at the validation window."""
-    patience: int = 2
-    """Looks without a better NDCG@10 before stopping."""
+    hard_negatives: int = 0
+    """Near products of the previous look's index that each pair gets as extra negatives."""
+    projection_steps: int = 600
+    """Steps that first turn the whole space by one matrix after pooling, on frozen vectors; 0: no such matrix."""
 
 
 @dataclass(frozen=True)
-class FusionConfig:
-    """The `fusion` recipe: signals, fine-tuned text, candidates, and the ranker that fuses them."""
+class RecipeConfig:
+    """What every recipe has."""
+
+    seed: int = 7
+    """Seed of every random choice."""
+    search_minutes: float = 0.0
+    """Minutes of search over hyper-parameters on the validation data before the fit; 0: none."""
+    search_trials: int = 50
+    """Most trials of that search."""
+    onnx: bool = True
+    """Leave an int8 ONNX encoder in the checkpoint, for processes without torch."""
+
+
+@dataclass(frozen=True)
+class RetrievalConfig(RecipeConfig):
+    """The `retrieval` recipe: text alone learns what the shop's customers take next."""
 
     window_days: int = 31
-    """Length of the held-out window, and of each earlier window that the ranker learns from, in days."""
-    ranker_windows: int = 1
-    """Earlier windows that the ranker is trained on."""
-    neighbours: int = 200
-    """Neighbours kept per product in each co-visitation matrix."""
+    """Length of the held-out window, and of the validation window before it, in days."""
     half_life_days: float = 90.0
     """After so many days an interaction counts half, for item-kNN and recent tastes."""
+    event_weights: dict[str, float] = field(default_factory=lambda: dict(EVENT_WEIGHTS))
+    """What one event of each type counts; types that are not named count nothing."""
+    neighbours: int = 200
+    """Neighbours kept per product in each co-visitation matrix."""
+    shard: int = 256
+    """Shoppers scored at once; bounds memory."""
+    text: TextConfig = field(default_factory=TextConfig)
+    """Fine-tuning of the encoder."""
+
+
+@dataclass(frozen=True)
+class FusionConfig(RetrievalConfig):
+    """The `fusion` recipe: signals, fine-tuned text, candidates, and the ranker that fuses them."""
+
+    ranker_windows: int = 1
+    """Earlier windows that the ranker is trained on."""
     ease_regularisation: float = 300.0
     """The λ of EASE; larger is smoother."""
     ease_largest: int = 15_000
@@ -80,115 +168,185 @@ class FusionConfig:
     """Leaves of each tree."""
     most_training_rows: int = 2_000_000
     """Candidate rows that the ranker is trained on at most; shoppers beyond are left out at random."""
+    pretrain_steps: int = 0
+    """Masked-token steps on the shop's texts before fine-tuning; 0: none."""
     fine_tune: bool = True
     """Fine-tune the encoder; otherwise its text similarity is used as it comes."""
     use_popularity: bool = True
     """May features count a product's raw popularity?"""
-    event_weights: dict[str, float] = field(default_factory=lambda: dict(EVENT_WEIGHTS))
-    """What one event of each type counts; types that are not named count nothing."""
-    shard: int = 256
-    """Shoppers scored at once; bounds memory."""
-    seed: int = 7
-    """Seed of every random choice."""
-    text: TextConfig = field(default_factory=TextConfig)
+
+
+@dataclass(frozen=True)
+class IncrementalConfig(RetrievalConfig):
+    """The `incremental` recipe: the champion's encoder goes on from new events and a replay of old ones."""
+
+    new_days: int = 31
+    """How many of the last days before the held-out window count as new, where the champion does not say what it has learned."""
+    replay: float = 0.5
+    """Share of each batch that is drawn from old events, so that they are not forgotten."""
+    compare_full: bool = True
+    """Also train anew from the start, to show what incremental training gives away."""
+    text: TextConfig = field(default_factory=lambda: TextConfig(steps=40, evaluate_every=10, learning_rate=1e-4))
     """Fine-tuning of the encoder."""
 
 
-RECIPES: dict[str, type] = {"fusion": FusionConfig}
-PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {"rounds": 100, "text.steps": 50, "text.batch_size": 128},
+@dataclass(frozen=True)
+class MlmConfig(RecipeConfig):
+    """The `mlm` recipe: masked words of the shop's products, reviews and queries (Devlin et al. 2019), whole words at a time."""
+
+    mask_share: float = 0.15
+    """Share of the words that are asked for: 80 % masked, 10 % replaced at random, 10 % left."""
+    validation_share: float = 0.1
+    """Share of the texts that is kept for validation."""
+    text: TuningConfig = field(default_factory=lambda: TuningConfig(
+        max_tokens=64, frozen_layers=0, steps=400, batch_size=32, learning_rate=1e-4, evaluate_every=100, patience=3))  # fmt: skip
+    """Training of the encoder."""
+
+
+@dataclass(frozen=True)
+class ClassificationConfig(RecipeConfig):
+    """A class per text: softmax over a linear head, cross-entropy, started from a logistic regression on the frozen vectors."""
+
+    validation_share: float = 0.1
+    """Share of the training rows that is kept for validation."""
+    test_share: float = 0.2
+    """Share of the rows that is kept for the test where they do not say themselves; chosen by a hash of the row's id."""
+    per_class: int = 0
+    """Training rows drawn of each class, to see what few labels give; 0: all."""
+    label_smoothing: float = 0.0
+    """Share of the target that is spread over all classes."""
+    text: TuningConfig = field(default_factory=lambda: TuningConfig(
+        max_tokens=96, frozen_layers=0, epochs=4, batch_size=32, learning_rate=1e-4, evaluate_every=100, patience=4))  # fmt: skip
+    """Fine-tuning of the encoder."""
+
+
+@dataclass(frozen=True)
+class SentimentConfig(ClassificationConfig):
+    """The `sentiment` recipe: polarity of a review, from its `label`, else from its rating (1-2 negative, 3 neutral, 4-5 positive)."""
+
+
+@dataclass(frozen=True)
+class TopicConfig(ClassificationConfig):
+    """The `topic` recipe: what a review is about, from its `topic`."""
+
+
+@dataclass(frozen=True)
+class IntentConfig(ClassificationConfig):
+    """The `intent` recipe: what a customer's message wants, from solved dialogues."""
+
+    text: TuningConfig = field(default_factory=lambda: TuningConfig(
+        max_tokens=64, frozen_layers=0, epochs=8, batch_size=32, learning_rate=1e-4, evaluate_every=150, patience=4))  # fmt: skip
+    """Fine-tuning of the encoder."""
+
+
+@dataclass(frozen=True)
+class RatingConfig(RecipeConfig):
+    """The `rating` recipe: stars of a review, linear head and mean squared error, started from ridge regression on the frozen vectors."""
+
+    validation_share: float = 0.1
+    """Share of the training rows that is kept for validation."""
+    test_share: float = 0.2
+    """Share of the rows that is kept for the test where they do not say themselves; chosen by a hash of the row's id."""
+    text: TuningConfig = field(default_factory=lambda: TuningConfig(
+        max_tokens=96, frozen_layers=0, epochs=4, batch_size=32, learning_rate=1e-4, evaluate_every=100, patience=4))  # fmt: skip
+    """Fine-tuning of the encoder."""
+
+
+@dataclass(frozen=True)
+class BehaviourConfig(RecipeConfig):
+    """The `behaviour` recipe: the probability that a shopper buys a product, from "history [SEP] product"."""
+
+    horizon_days: int = 28
+    """Within so many days."""
+    history_items: int = 8
+    """Latest products of the history that are read, the newest first."""
+    negatives: int = 4
+    """Products not bought that are drawn for each one bought, by popularity; the calibration takes the drawing back."""
+    pairs: int = 20_000
+    """Most training pairs."""
+    judged_pairs: int = 8_000
+    """Pairs that calibrate, and as many that judge: shoppers and products drawn without looking at what was bought."""
+    event_weights: dict[str, float] = field(default_factory=lambda: dict(EVENT_WEIGHTS))
+    """What of the history counts."""
+    text: TuningConfig = field(default_factory=lambda: TuningConfig(
+        max_tokens=96, frozen_layers=3, epochs=2, batch_size=32, learning_rate=1e-4, evaluate_every=100, patience=3))  # fmt: skip
+    """Fine-tuning of the encoder."""
+
+
+@dataclass(frozen=True)
+class SearchConfig(RecipeConfig):
+    """The `search` recipe: query → product, from people's judgements, else from clicks and purchases after a query."""
+
+    validation_share: float = 0.15
+    """Share of the queries that is kept for validation."""
+    test_share: float = 0.2
+    """Share of the queries that is kept for the test, where judgements have no folds."""
+    text: TextConfig = field(default_factory=lambda: TextConfig(
+        max_tokens=64, frozen_layers=3, steps=200, batch_size=64, temperature=0.05, evaluate_every=25, patience=3,
+        popularity_correction=0.0))  # fmt: skip
+    """Fine-tuning of the encoder."""
+
+
+@dataclass(frozen=True)
+class DistilConfig(RecipeConfig):
+    """The `distil` recipe: a shallower student learns its fine-tuned teacher's vectors."""
+
+    teacher: str = ""
+    """Checkpoint folder of the teacher (the champion's where the console starts the run)."""
+    student_layers: int = 3
+    """Layers of the student, taken evenly from the teacher's."""
+    window_days: int = 31
+    """Length of the held-out window on which both rank by text, in days."""
+    half_life_days: float = 90.0
+    """After so many days an interaction counts half."""
+    event_weights: dict[str, float] = field(default_factory=lambda: dict(EVENT_WEIGHTS))
+    """What one event of each type counts."""
+    shard: int = 256
+    """Shoppers scored at once; bounds memory."""
+    text: TuningConfig = field(default_factory=lambda: TuningConfig(
+        frozen_layers=0, steps=600, batch_size=64, learning_rate=3e-4, evaluate_every=100, patience=3))  # fmt: skip
+    """Training of the student."""
+
+
+RECIPES: dict[str, type] = {
+    "fusion": FusionConfig, "retrieval": RetrievalConfig, "incremental": IncrementalConfig, "mlm": MlmConfig, "behaviour": BehaviourConfig,
+    "rating": RatingConfig, "sentiment": SentimentConfig, "topic": TopicConfig, "intent": IntentConfig, "search": SearchConfig,
+    "distil": DistilConfig,
+}  # fmt: skip
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "quick": {
+        "fusion": {"rounds": 100, "text.steps": 50, "text.batch_size": 128},
+        "retrieval": {"text.steps": 50, "text.batch_size": 128},
+        "mlm": {"text.steps": 100},
+        "behaviour": {"pairs": 5_000, "judged_pairs": 3_000, "text.frozen_layers": 4},
+        **{name: {"text.epochs": 1, "text.frozen_layers": 4} for name in ("rating", "sentiment", "topic", "intent")},
+        "search": {"text.steps": 50},
+        "distil": {"text.steps": 200},
+    },
     "full": {},
 }
 
 
-def make_config(recipe: str, overrides: dict[str, Any] | None = None, preset: str = "full") -> FusionConfig:
+def make_config(recipe: str, overrides: dict[str, Any] | None = None, preset: str = "full") -> Any:
     """The recipe's configuration with `overrides`; keys may be dotted (`text.steps`), values may be strings."""
     if recipe not in RECIPES:
         raise ConfigError(f"recipe: {recipe!r} is none of {', '.join(RECIPES)}")
     if preset not in PRESETS:
         raise ConfigError(f"preset: {preset!r} is none of {', '.join(PRESETS)}")
-    config = RECIPES[recipe]()
-    for key, value in {**PRESETS[preset], **(overrides or {})}.items():
-        config = _with(config, key, value, key)
-    return config
-
-
-def _with(config: Any, key: str, value: Any, whole: str) -> Any:
-    head, _, rest = key.partition(".")
-    names = {f.name for f in fields(config)}
-    if head not in names:
-        raise ConfigError(f"{whole}: no such field; {type(config).__name__} has {', '.join(sorted(names))}")
-    current = getattr(config, head)
-    if rest and isinstance(current, dict):
-        if rest not in TYPE_CODE:
-            raise ConfigError(f"{whole}: {rest!r} is no event type")
-        return replace(config, **{head: {**current, rest: _parse(value, 0.0, whole)}})
-    if rest:
-        return replace(config, **{head: _with(current, rest, value, whole)})
-    if hasattr(current, "__dataclass_fields__"):
-        if not isinstance(value, dict):
-            raise ConfigError(f"{whole}: expected an object, got {value!r}")
-        for name, inner in value.items():
-            current = _with(current, name, inner, f"{whole}.{name}")
-        return replace(config, **{head: current})
-    if isinstance(current, dict) and isinstance(value, dict):
-        for kind, weight in value.items():
-            config = _with(config, f"{head}.{kind}", weight, f"{whole}.{kind}")
-        return config
-    return replace(config, **{head: _parse(value, current, whole)})
-
-
-def _parse(value: Any, current: Any, name: str) -> Any:
-    if isinstance(value, str) and not isinstance(current, str):
-        try:
-            value = ast.literal_eval(value.title() if value.lower() in ("true", "false") else value)
-        except (ValueError, SyntaxError):
-            raise ConfigError(f"{name}: {value!r} is not a {type(current).__name__}") from None
-    if isinstance(current, bool) or not isinstance(current, float):
-        if type(value) is not type(current):
-            raise ConfigError(f"{name}: {value!r} is not a {type(current).__name__}")
-    elif isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"{name}: {value!r} is not a number")
-    if isinstance(value, str) and ("\x00" in value or len(value) > 1000):
-        raise ConfigError(f"{name}: is no usable text")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        least = AT_LEAST.get(name.rpartition(".")[2], 0)
-        if not least <= value <= 1e9:
-            raise ConfigError(f"{name}: {value!r} is not between {least} and 1e9")
-    return float(value) if isinstance(current, float) else value
+    chosen = {**PRESETS[preset].get(recipe, {}), **(overrides or {})}
+    return set_fields(RECIPES[recipe](), chosen, LIMITS, CHOICES, KEYS)
 
 
 def describe(recipe: str) -> list[tuple[str, Any, str]]:
     """(field, default, meaning) of every field of a recipe, nested ones dotted."""
-    return _describe(RECIPES[recipe]())
+    return describe_fields(RECIPES[recipe]())
 
 
-def _describe(config: Any, prefix: str = "") -> list[tuple[str, Any, str]]:
-    meanings = _field_docstrings(type(config))
-    rows = []
-    for f in fields(config):
-        value = getattr(config, f.name)
-        if hasattr(value, "__dataclass_fields__"):
-            rows += _describe(value, f"{prefix}{f.name}.")
-        else:
-            rows.append((prefix + f.name, value, meanings.get(f.name, "")))
-    return rows
-
-
-def _field_docstrings(cls: type) -> dict[str, str]:
-    body = ast.parse(inspect.getsource(cls)).body[0].body
-    pairs = itertools.pairwise(body)
-    return {
-        a.target.id: inspect.cleandoc(b.value.value)
-        for a, b in pairs
-        if isinstance(a, ast.AnnAssign) and isinstance(b, ast.Expr) and isinstance(b.value, ast.Constant)
-    }
-
-
-def to_dict(config: FusionConfig) -> dict[str, Any]:
-    return asdict(config)
-
-
-def from_dict(recipe: str, values: dict[str, Any]) -> FusionConfig:
+def from_dict(recipe: str, values: dict[str, Any]) -> Any:
     """A configuration as it was saved with what it produced."""
     return make_config(recipe, values)
+
+
+def with_text(config: Any, **changes: Any) -> Any:
+    """The configuration with these fields of `text` changed."""
+    return replace(config, text=replace(config.text, **changes))

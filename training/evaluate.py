@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.candidates import Signals, again_scores, history_weights, user_vectors
+from training.candidates import Signals, again_scores, history_weights, text_scores
 from training.config import FusionConfig
 from training.history import Histories, histories
 from training.metrics import bootstrap_interval, coverage_at_k, ndcg_at_k, recall_at_k
@@ -83,7 +83,7 @@ def rank_by_source(window: Window, source: str, config: FusionConfig, signals: S
 
 def _text_scores(past: Histories, now: int, config: FusionConfig, vectors: np.ndarray) -> np.ndarray:
     weights = history_weights(past, now, config.half_life_days)["text"]
-    return user_vectors(past, weights, vectors) @ vectors.T
+    return text_scores(past, weights, vectors)
 
 
 def rank_by_fusion(window: Window, model: Recommender) -> Ranked:

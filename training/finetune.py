@@ -1,94 +1,286 @@
-"""THE loop: fine-tuning the encoder on pairs, visible and short."""
+"""THE loop: one for every recipe, visible and short. What a recipe trains on is a Task; what keeps it is a Keeper."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType
+from torch import nn
 
-from training.config import TextConfig
-from training.encoder import FrozenTexts
-from training.history import Interactions
-from training.losses import in_batch_softmax
+from training.config import TuningConfig
+from training.heads import Batch
+from training.state import TrainingError, load_state, remove_state, save_state
+from training.tuning import Tuned, make_optimiser, schedule_of, trainable, trainable_share
 
-HISTORY_REACH = 30
+log = logging.getLogger(__name__)
+
+SAVE_SECONDS = 30.0
+"""Seconds between two savings of the state."""
+
+
+class Task:
+    """What a recipe trains on. Everything random comes from the generator that it is given, so that a step can be repeated."""
+
+    model: nn.Module
+
+    def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        """`size` rows of training examples for this step, (size,) or (size, columns)."""
+        raise NotImplementedError
+
+    def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
+        """These rows as tensors."""
+        raise NotImplementedError
+
+    def validate(self) -> float:
+        """Quality on the validation data; larger is better."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What the task itself remembers from look to look."""
+        return {}
+
+    def load_state(self, state: dict[str, torch.Tensor]) -> None:
+        """Go on from what `state` gave."""
+
+
+OnLook = Callable[["Look", float], None] | None
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Every first time that a shopper took a product, with where that shopper's earlier ones lie.
+class Look:
+    """The end of an evaluation interval: the mean loss since the last one."""
 
-    item  (n,) products by shopper, in order of first time
-    first (n,) position of the shopper's first entry; basket (n,) position where the entry's own basket begins
-    usable (m,) positions with something earlier than their own basket
+    step: int
+    loss: float
+    steps_per_second: float
+
+
+@dataclass
+class Keeper:
+    """What outlives a kill: the state's folder, and what is read from and written to it."""
+
+    folder: Path | None = None
+    resume: bool = False
+    facts: dict = field(default_factory=dict)
+    """What the state belongs to; a state of something else is refused."""
+    saved_at: float = 0.0
+
+    def read(self) -> tuple[dict, dict] | None:
+        found = load_state(self.folder) if self.folder and self.resume else None
+        if found and found[1]["belongs"] != self.facts:
+            theirs = found[1]["belongs"]
+            wrong = next(k for k in {**theirs, **self.facts} if theirs.get(k) != self.facts.get(k))
+            raise TrainingError(
+                f"the state in {self.folder} belongs to another run: its {wrong} is {theirs.get(wrong)!r}, not {self.facts.get(wrong)!r}"
+            )
+        return found
+
+    def due(self) -> bool:
+        return self.folder is not None and time.monotonic() - self.saved_at >= SAVE_SECONDS
+
+    def write(self, tensors: dict, facts: dict) -> None:
+        save_state(self.folder, tensors, facts | {"belongs": self.facts})
+        self.saved_at = time.monotonic()
+
+    def child(self, name: str, **facts) -> "Keeper":
+        """The keeper of a part of the run."""
+        return replace(self, folder=self.folder / name if self.folder else None, facts={**self.facts, **facts}, saved_at=0.0)
+
+    def clear(self) -> None:
+        if self.folder:
+            remove_state(self.folder)
+
+
+@dataclass
+class Best:
+    """What early stopping remembers."""
+
+    value: float
+    step: int = 0
+    misses: int = 0
+    weights: dict[str, torch.Tensor] | None = None
+
+
+def precision_of(config: TuningConfig) -> str:
+    """accelerate's name for the configured precision: half only where the device has it."""
+    if config.precision == "auto":
+        return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+    return "no" if config.precision == "fp32" else config.precision
+
+
+def device() -> torch.device:
+    """Where this process trains: its own GPU where there are several."""
+    return PartialState().device
+
+
+def is_main_process() -> bool:
+    return PartialState().is_main_process
+
+
+def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of everything that is trained."""
+    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def put_weights(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if name in weights:
+                p.copy_(weights[name].to(p.device))
+
+
+def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Best, keeper: Keeper) -> Iterator[Look]:
+    """Train `task.model`; yields after each evaluation interval, when the caller evaluates, keeps the best in `best`, and may stop.
+
+    A step depends on the weights, the seed and its number alone, so that a resumed run ends like an unbroken one.
     """
+    AcceleratorState._reset_state()
+    accelerator = Accelerator(mixed_precision=precision_of(config))
+    optimiser = make_optimiser(task.model, config)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule_of(config))
+    model, optimiser = accelerator.prepare(task.model, optimiser)
+    parameters = trainable(model)
+    step, losses = _restore(keeper, task, optimiser, schedule, tuned, best)
+    began, first = time.monotonic(), step
 
-    item: np.ndarray
-    first: np.ndarray
-    basket: np.ndarray
-    usable: np.ndarray
+    while step < config.steps:
+        # a step's examples, drawn alike on every process, each of which takes its part
+        step += 1
+        rng = np.random.default_rng([seed, step])
+        torch.manual_seed(seed * 1_000_003 + step)
+        model.train()
+        mine = task.draw(step, config.batch_size, rng)[accelerator.process_index :: accelerator.num_processes]
+        parts = np.array_split(mine, min(config.accumulate, len(mine)))
 
-    def draw(self, rng: np.random.Generator, size: int, anchors: int) -> tuple[np.ndarray, np.ndarray]:
-        """(size, anchors) products of the history, drawn from the last HISTORY_REACH, and (size,) the product that came next."""
-        at = self.usable[rng.integers(0, len(self.usable), size)]
-        reach = np.minimum(self.basket[at] - self.first[at], HISTORY_REACH)
-        back = (rng.random((size, anchors)) * reach[:, None]).astype(np.int64)
-        return self.item[self.basket[at][:, None] - 1 - back], self.item[at]
+        # forward and backward, part by part
+        total = 0.0
+        for i, rows in enumerate(parts):
+            batch = task.collate(rows, rng)
+            with accelerator.no_sync(model) if i < len(parts) - 1 else contextlib.nullcontext():
+                loss = _forward_backward(accelerator, model, batch, tuned, len(parts), config.adversarial)
+            total += loss / len(parts)
+        if not math.isfinite(total):
+            raise TrainingError(
+                f"the loss is not a number at step {step} (learning rate {schedule.get_last_lr()[0]:.2g}); "
+                f"the best state, of step {best.step}, is kept. A lower learning_rate or clip_norm may help"
+            )
 
-
-def history_pairs(events: Interactions, n_items: int) -> Pairs:
-    """Pairs of what shoppers took and what they first took later."""
-    known = events.take(events.user >= 0)
-    order = np.lexsort((np.arange(len(known)), known.time, known.user))
-    known = known.take(order)
-    code = known.user.astype(np.int64) * n_items + known.item
-    first_of_pair = np.sort(np.unique(code, return_index=True)[1])
-    known = known.take(first_of_pair)
-    new_user = np.ones(len(known), dtype=bool)
-    new_user[1:] = known.user[1:] != known.user[:-1]
-    new_basket = new_user.copy()
-    new_basket[1:] |= known.basket[1:] != known.basket[:-1]
-    position = np.arange(len(known))
-    first = np.maximum.accumulate(np.where(new_user, position, 0))
-    basket = np.maximum.accumulate(np.where(new_basket, position, 0))
-    return Pairs(known.item, first, basket, np.flatnonzero(basket > first))
-
-
-def finetune(texts: FrozenTexts, pairs: Pairs, config: TextConfig, seed: int) -> Iterator[tuple[int, float]]:
-    """Train the encoder's upper layers on history → next product; yields (step, mean loss) every `evaluate_every` steps."""
-    encoder, device = texts.encoder, texts.device
-    rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
-    count = np.bincount(pairs.item[pairs.usable], minlength=len(texts.lengths)).astype(np.float64)
-    log_popularity = config.popularity_correction * np.log(np.maximum(count, 1) / count.sum())
-    trained = [p for p in encoder.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-    warmup = max(1, round(config.steps * config.warmup_ratio))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / warmup, max(0.0, (config.steps - step) / max(1, config.steps - warmup)))
-    )
-
-    encoder.train()
-    losses: list[float] = []
-    for step in range(1, config.steps + 1):
-        # a batch: each product's text is encoded once, however often it occurs
-        anchor, target = pairs.draw(rng, config.batch_size, config.anchors)
-        unique, inverse = np.unique(np.concatenate([anchor.ravel(), target]), return_inverse=True)
-        vector = texts.encode(unique)[torch.from_numpy(inverse).to(device)]
-        query = vector[: anchor.size].view(*anchor.shape, -1).mean(1)
-        query = torch.nn.functional.normalize(query, dim=1)
-
-        # loss and step
-        item = torch.from_numpy(target).to(device)
-        correction = torch.from_numpy(log_popularity[target]).float().to(device)
-        loss = in_batch_softmax(query, vector[anchor.size :], item, correction, config.temperature)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        # update
+        accelerator.clip_grad_norm_(parameters, config.clip_norm)
         optimiser.step()
+        tuned.after_backward(step)
         schedule.step()
-        losses.append(loss.item())
+        optimiser.zero_grad()
+        losses.append(total)
 
         if step % config.evaluate_every == 0 or step == config.steps:
-            yield step, float(np.mean(losses))
+            yield Look(step, float(np.mean(losses)), (step - first) / (time.monotonic() - began))
             losses.clear()
+        if keeper.due() and accelerator.is_main_process and accelerator.distributed_type != DistributedType.FSDP:
+            tensors = {
+                "weights": weights_of(task.model),
+                "optimiser": optimiser.state_dict(),
+                "best": best.weights or {},
+                "tuned": tuned.state(),
+                "task": task.state(),
+            }
+            kept = {"step": step, "losses": losses, "value": best.value, "best_step": best.step, "misses": best.misses}
+            keeper.write(tensors, kept)
+
+
+def _forward_backward(accelerator: Accelerator, model: nn.Module, batch: Batch, tuned: Tuned, parts: int, adversarial: float) -> float:
+    if adversarial:
+        batch.texts.watch()
+    with accelerator.autocast():
+        loss = model(batch)
+    accelerator.backward((loss + tuned.penalty()) / parts)
+    if adversarial:
+        batch.texts.perturb(adversarial)
+        with accelerator.autocast():
+            attacked = model(batch)
+        accelerator.backward(attacked / parts)
+    return loss.item()
+
+
+def _restore(keeper: Keeper, task: Task, optimiser, schedule, tuned: Tuned, best: Best) -> tuple[int, list[float]]:
+    """Go on from the kept state, if any: (step, losses since the last look)."""
+    found = keeper.read()
+    if found is None:
+        return 0, []
+    tensors, facts = found
+    put_weights(task.model, tensors["weights"])
+    task.load_state(tensors["task"])
+    optimiser.load_state_dict(tensors["optimiser"])
+    tuned.load_state(tensors["tuned"])
+    schedule.last_epoch = facts["step"] - 1
+    schedule.step()
+    best.value, best.step, best.misses = facts["value"], facts["best_step"], facts["misses"]
+    best.weights = tensors.get("best") or None
+    log.info("resumed at step %d", facts["step"])
+    return facts["step"], list(facts["losses"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training came to."""
+
+    before: float
+    best: float
+    best_step: int
+    steps: int
+    seconds: float
+    trainable_share: float
+
+
+def train(task: Task, tuned: Tuned, config: TuningConfig, seed: int, keeper: Keeper, on_look: OnLook = None, keep_last: bool = False) -> Outcome:
+    """Run the loop with early stopping; afterwards `task.model` has the weights that were best on validation.
+
+    keep_last  do not look at validation at all: so many steps, and the last weights
+    """
+    began, initial = time.monotonic(), weights_of(task.model)
+    before = float("-inf") if keep_last else task.validate()
+    on_look = on_look or (lambda look, value: None)
+    if not keep_last:
+        on_look(Look(0, float("nan"), 0.0), before)
+    best, share, step = Best(before), trainable_share(task.model), 0
+    if trainable(task.model):
+        for look in finetune(task, tuned, config, seed, best, keeper):
+            step = look.step
+            value = float("nan") if keep_last else task.validate()
+            on_look(look, value)
+            if value > best.value or keep_last:
+                best.value, best.step, best.misses = value, step, 0
+                best.weights = None if keep_last else weights_of(task.model)
+            else:
+                best.misses += 1
+                if best.misses >= config.patience:
+                    break
+    if not keep_last:
+        put_weights(task.model, initial if best.weights is None else best.weights)
+    return Outcome(before, best.value, best.step, step, time.monotonic() - began, share)
+
+
+def train_several(
+    task: Task, tuned: Tuned, config: TuningConfig, seed: int, keeper: Keeper, on_look: OnLook = None, keep_last: bool = False
+) -> tuple[Outcome, list[dict[str, torch.Tensor]]]:
+    """`average_runs` trainings from the same start with successive seeds: the first one's outcome, and each one's weights.
+
+    The model ends with the mean of the weights (Wortsman et al. 2022), or with the first run's where scores are to be averaged.
+    """
+    initial, outcomes, members = weights_of(task.model), [], []
+    for i in range(config.average_runs):
+        put_weights(task.model, initial)
+        outcomes.append(train(task, tuned, config, seed + i, keeper.child(f"run-{i}"), on_look if i == 0 else None, keep_last))
+        members.append(weights_of(task.model))
+    if config.average == "weights":
+        members = [{name: torch.stack([m[name] for m in members]).mean(0) for name in members[0]}] if len(members) > 1 else members
+    put_weights(task.model, members[0])
+    return outcomes[0], members

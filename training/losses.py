@@ -1,20 +1,64 @@
-"""Losses take embeddings. Each returns a scalar tensor."""
+"""Losses. They take vectors, logits or predictions, and return a scalar tensor."""
 
 import torch
+from torch import distributed
 from torch.nn import functional
 
 
+def gathered(rows: torch.Tensor) -> torch.Tensor:
+    """The rows of every process, in the order of their ranks, with gradients to each; alone: these rows."""
+    if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
+        return rows
+    if not rows.is_floating_point():
+        parts = [torch.empty_like(rows) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+    from torch.distributed.nn.functional import all_gather
+
+    return torch.cat(all_gather(rows.contiguous()))
+
+
 def in_batch_softmax(
-    query: torch.Tensor, positive: torch.Tensor, item: torch.Tensor, log_popularity: torch.Tensor, temperature: float
-) -> torch.Tensor:
-    """Cross-entropy over the batch's products, each row's own being right, with the logQ correction (Yi et al. 2019).
+    query: torch.Tensor, positive: torch.Tensor, item: torch.Tensor, log_popularity: torch.Tensor, temperature: float,
+    hard: torch.Tensor | None = None, hard_item: torch.Tensor | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """Cross-entropy over the products of the whole batch, each row's own being right, with the logQ correction (Yi et al. 2019).
 
     query, positive  (batch, dim) of unit length
     item             (batch,) product of each row; another row's copy of the same product is no negative
     log_popularity   (batch,) log of each product's chance to be drawn, already scaled by how much of it to take off
+    hard, hard_item  (batch, n, dim) extra negatives of each row alone, and (batch, n) which products they are
+
+    On several processes the products of all of them are negatives.
     """
-    logits = query @ positive.T / temperature - log_popularity[None, :]
-    same = item[:, None] == item[None, :]
-    same.fill_diagonal_(False)
+    all_positive, all_item, all_log = gathered(positive), gathered(item), gathered(log_popularity)
+    begin = distributed.get_rank() * len(item) if len(all_item) > len(item) else 0
+    own = torch.arange(begin, begin + len(item), device=item.device)
+    logits = query @ all_positive.T / temperature - all_log[None, :]
+    same = item[:, None] == all_item[None, :]
+    same[torch.arange(len(item), device=item.device), own] = False
     logits = logits.masked_fill(same, float("-inf"))
-    return functional.cross_entropy(logits, torch.arange(len(item), device=logits.device))
+    if hard is not None:
+        extra = torch.einsum("bd,bnd->bn", query, hard) / temperature
+        logits = torch.cat([logits, extra.masked_fill(hard_item == item[:, None], float("-inf"))], dim=1)
+    return functional.cross_entropy(logits, own)
+
+
+def rating_loss(predicted: torch.Tensor, rating: torch.Tensor) -> torch.Tensor:
+    """Mean squared error 1/N Σ (r̂ − r)²; with r̂ = θᵀf its gradient is 2/N Σ (r̂ − r) fᵀ. Both (batch,)."""
+    return ((predicted - rating) ** 2).mean()
+
+
+def class_loss(logits: torch.Tensor, label: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
+    """Cross-entropy of (batch, classes) logits against (batch,) classes, with label smoothing (Szegedy et al. 2016)."""
+    return functional.cross_entropy(logits, label, label_smoothing=smoothing)
+
+
+def masked_word_loss(logits: torch.Tensor, token: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy at the asked positions only: (asked, vocabulary) against (asked,); 0 where none was asked for."""
+    return functional.cross_entropy(logits, token) if len(token) else logits.sum() * 0.0
+
+
+def distillation_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    """Mean squared distance of unit vectors, 2 − 2 cos: (batch, dim) both, in [0, 4]."""
+    return ((student - teacher) ** 2).sum(dim=1).mean()

@@ -29,9 +29,11 @@ class Progress:
         self.prefix = 0.0
         self.scale = 1.0
         self.stage_name = ""
+        self.last_stage = next(iter(self.stages), "")
 
     def stage(self, name: str, part: float = 0.0, message: str = "") -> None:
         """Now at `part` (0 to 1) of stage `name`."""
+        self.last_stage = name
         done = self.prefix + self.scale * self._before(name) + self.scale * self.stages.get(name, 0) * part
         elapsed = time.monotonic() - self.begun
         left = elapsed * (1 - done) / done if done > 0.1 else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import lightgbm as lgb
 import numpy as np
 
-from training.candidates import MATRIX_SOURCES, Signals, again_scores, history_weights
+from training.candidates import MATRIX_SOURCES, Signals, again_scores, history_weights, text_kernel
 from training.config import FusionConfig
 from training.history import Histories, histories, interactions
 from training.ranking import Candidates, ItemFacts, candidates_of, feature_names, group_of
@@ -134,7 +134,7 @@ class Recommender:
             return np.where(mine[:, None] == items[None, :], weights[:, None], 0.0)
         if source in MATRIX_SOURCES:
             return weights[:, None] * self.signals.matrices[source][mine][:, items].toarray()
-        return weights[:, None] * np.maximum(self.signals.vectors[mine] @ self.signals.vectors[items].T, 0)
+        return weights[:, None] * text_kernel(self.signals.vectors[mine], self.signals.vectors[items])
 
     def related(self, items: list[int], k: int, showable: np.ndarray | None = None) -> list[Recommendation]:
         """Products that go with these, best first: each source's neighbours, normalised and added up."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -28,8 +28,19 @@ EVENT_COLUMNS = {
     "user_id": pl.String, "item_id": pl.String, "type": pl.String, "occurred_at": pl.Datetime("us", "UTC"),
     "quantity": pl.Float64, "value": pl.Float64, "rating": pl.Float64, "session_id": pl.String, "query": pl.String,
 }  # fmt: skip
+MORE_COLUMNS = {
+    "reviews": {
+        "review_id": pl.String, "item_id": pl.String, "user_id": pl.String, "rating": pl.Float64, "title": pl.String, "text": pl.String,
+        "label": pl.String, "topic": pl.String, "split": pl.String, "created_at": pl.Datetime("us", "UTC"),
+    },
+    "judgements": {"query": pl.String, "item_id": pl.String, "grade": pl.Float64, "fold": pl.Int64},
+    "dialogues": {"text": pl.String, "intent": pl.String, "answer": pl.String, "split": pl.String},
+}  # fmt: skip
 SHOPPER_COLUMNS = {"user_id": pl.String, "attributes": pl.String, "first_seen": pl.Datetime("us", "UTC")}
-REQUIRED = {"products": ("item_id", "title"), "events": ("type", "occurred_at"), "shoppers": ("user_id",)}
+REQUIRED = {
+    "products": ("item_id", "title"), "events": ("type", "occurred_at"), "shoppers": ("user_id",), "reviews": ("review_id", "text"),
+    "judgements": ("query", "item_id", "grade"), "dialogues": ("text", "intent"),
+}  # fmt: skip
 
 
 class SnapshotError(ValueError):
@@ -78,12 +89,18 @@ class Events:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One shop's data, with ids mapped to row numbers. Products are in the order of their ids."""
+    """One shop's data, with ids mapped to row numbers. Products are in the order of their ids.
+
+    tables   reviews, judgements, dialogues: those of them that the folder has
+    queries  what was taken after a query: query, item (row), occurred_at (seconds), in time order
+    """
 
     manifest: dict
     products: pl.DataFrame
     user_ids: list[str]
     events: Events
+    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
+    queries: pl.DataFrame | None = None
 
     @cached_property
     def item_ids(self) -> list[str]:
@@ -122,7 +139,30 @@ def read_snapshot(folder: Path) -> Snapshot:
         _refuse_rows("shoppers", "user_id", shoppers["user_id"].is_null(), "is empty")
         users = pl.concat([users, shoppers["user_id"]]).unique().sort()
     user_row = pl.DataFrame({"user_id": users, "user": np.arange(len(users), dtype=np.int32)})
-    return Snapshot(manifest, products, users.to_list(), _read_events(events, item_row, user_row))
+    tables = {name: _read_more(folder, name, products) for name in MORE_COLUMNS if (folder / f"{name}.parquet").exists()}
+    found = _read_events(events, item_row, user_row)
+    return Snapshot(manifest, products, users.to_list(), found, tables, _queries(events, item_row))
+
+
+def _read_more(folder: Path, name: str, products: pl.DataFrame) -> pl.DataFrame:
+    frame = _read_table(folder, name, MORE_COLUMNS[name])
+    for column in REQUIRED[name]:
+        _refuse_rows(name, column, frame[column].is_null(), "is empty")
+    if name == "reviews":
+        _refuse_rows(name, "review_id", ~frame["review_id"].is_first_distinct(), "repeats an earlier review")
+        _refuse_rows(name, "rating", ~frame["rating"].fill_null(0.0).is_finite(), "is no number")
+    if name != "judgements" and "split" in frame.columns:
+        _refuse_rows(name, "split", ~frame["split"].fill_null("train").is_in(["train", "test"]), "is neither train nor test")
+    if name == "judgements":
+        _refuse_rows(name, "item_id", ~frame["item_id"].is_in(products["item_id"].implode()), "is no known product")
+        _refuse_rows(name, "grade", ~(frame["grade"].is_finite() & (frame["grade"] >= 0)), "is no number from 0 up")
+    return frame
+
+
+def _queries(events: pl.DataFrame, item_row: pl.DataFrame) -> pl.DataFrame:
+    asked = events.filter(pl.col("query").is_not_null() & (pl.col("query").str.strip_chars() != "") & pl.col("item_id").is_not_null())
+    asked = asked.filter(pl.col("type").is_in(["click", "add_to_cart", "purchase"])).sort("occurred_at", maintain_order=True)
+    return asked.join(item_row, on="item_id").select(pl.col("query").str.strip_chars(), "item", pl.col("occurred_at").dt.epoch("s"))
 
 
 def _read_manifest(folder: Path) -> dict:

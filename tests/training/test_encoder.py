@@ -4,8 +4,9 @@ import torch
 from torch.nn import functional
 
 from training.config import ConfigError
-from training.encoder import FrozenTexts, TextEncoder, packaged_folder
+from training.encoder import TextEncoder, packaged_folder
 from training.losses import in_batch_softmax
+from training.store import TextStore
 from training.text import length_batches
 
 TEXTS = ["red lantern", "small vintage glass teapot", "garden", "large blue paper lantern classic"]
@@ -17,9 +18,9 @@ def encoder(tiny_encoder):
 
 
 def test_padding_does_not_change_a_vector(encoder):
-    texts = FrozenTexts(encoder, TEXTS, torch.device("cpu"))
-    alone = texts.encode(np.array([0])).detach().numpy()
-    among = texts.encode(np.array([3, 0, 1])).detach().numpy()[1]
+    texts = TextStore(encoder, TEXTS, torch.device("cpu"))
+    alone = texts.batch(np.array([0])).encode(encoder).detach().numpy()
+    among = texts.batch(np.array([3, 0, 1])).encode(encoder).detach().numpy()[1]
     assert alone[0] == pytest.approx(among, abs=1e-3)
 
 
@@ -27,12 +28,12 @@ def test_frozen_layers_kept_aside_give_what_the_whole_bert_gives(encoder):
     ids = torch.tensor([encoder.tokenize(TEXTS[:1])[0]])
     mask = torch.ones_like(ids)
     whole = encoder.bert(input_ids=ids, attention_mask=mask).last_hidden_state.mean(1)
-    ours = FrozenTexts(encoder, TEXTS[:1], torch.device("cpu")).vectors()
+    ours = TextStore(encoder, TEXTS[:1], torch.device("cpu")).vectors()
     assert ours[0] == pytest.approx(functional.normalize(whole, dim=1)[0].detach().numpy(), abs=2e-3)
 
 
 def test_vectors_have_unit_length(encoder):
-    assert np.linalg.norm(FrozenTexts(encoder, TEXTS, torch.device("cpu")).vectors(), axis=1) == pytest.approx(np.ones(4), abs=1e-5)
+    assert np.linalg.norm(TextStore(encoder, TEXTS, torch.device("cpu")).vectors(), axis=1) == pytest.approx(np.ones(4), abs=1e-5)
 
 
 def test_only_upper_layers_are_trained(encoder):
@@ -42,7 +43,7 @@ def test_only_upper_layers_are_trained(encoder):
 
 def test_the_packaged_bert_knows_what_words_mean():
     encoder = TextEncoder.load("", frozen_layers=6)
-    vectors = FrozenTexts(encoder, ["christmas tree candle", "xmas decoration light", "garden hose"], torch.device("cpu")).vectors()
+    vectors = TextStore(encoder, ["christmas tree candle", "xmas decoration light", "garden hose"], torch.device("cpu")).vectors()
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.1
     assert packaged_folder().is_dir()
 

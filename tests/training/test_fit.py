@@ -8,7 +8,9 @@ import pytest
 from training.__main__ import main
 from training.benchmark import benchmark_time
 from training.checkpoint import CheckpointError, load_checkpoint
-from training.fit import TrainingError, earlier_windows, fit_model
+from training.recipes.fusion import earlier_windows, fit_model
+from training.recipes.run import Run
+from training.state import TrainingError
 from training.progress import Progress
 from training.recommender import Recommender
 from training.snapshot import DAY, Events, read_snapshot
@@ -18,6 +20,10 @@ SYSTEMS = {
     "popularity", "popularity_30d", "buy_again", "item_knn", "sequential_knn", "ease", "text_before", "text_after", "vitrine",
     "vitrine_no_popularity",
 }  # fmt: skip
+
+
+def run_of(snapshot, config) -> Run:
+    return Run(snapshot, "fusion", config, Progress(quiet=True))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +111,7 @@ def test_shuffling_what_comes_after_the_cut_changes_no_prediction(snapshot, tiny
     for events in (snapshot.events, shuffled):
         data = snapshot.with_events(events)
         window = time_window(events, snapshot.n_items, config.event_weights, cut, 20)
-        fitted = fit_model(data, earlier_windows(data, cut, 20, config), window.fit, cut, config, Progress(quiet=True))
+        fitted = fit_model(run_of(data, config), earlier_windows(data, cut, 20, config), window.fit, cut)
         model = fitted.recommender
         past = model.histories(events.before(cut), np.arange(20))
         predictions.append([[(p.item, p.score) for p in found] for found in model.recommend(past, cut, 10)])
@@ -170,7 +176,7 @@ def test_a_champion_is_judged_on_the_same_days(tiny_snapshot, tiny_checkpoint, t
 def test_too_little_data_is_said_in_a_sentence(snapshot, tiny_config):
     few = snapshot.with_events(snapshot.events.take(np.arange(6)))
     with pytest.raises(TrainingError, match=r"shoppers bought both before and within|nobody who was known"):
-        benchmark_time(few, int(few.events.time[3]), 5, tiny_config, Progress(quiet=True))
+        benchmark_time(run_of(few, tiny_config), int(few.events.time[3]), 5)
 
 
 def test_a_champion_that_has_learned_these_days_is_not_compared(tiny_snapshot, tiny_checkpoint, tiny_encoder, tmp_path):
@@ -189,6 +195,6 @@ def test_a_shop_where_everybody_buys_the_same_again_has_no_discovery(snapshot, t
     favourite = snapshot.events.take(np.flatnonzero(snapshot.events.user >= 0))
     item = (favourite.user % 40).astype(np.int32)
     habits = snapshot.with_events(replace(favourite, item=item))
-    report = benchmark_time(habits, int(habits.events.time[-1]) - 30 * DAY, 30, replace(tiny_config, fine_tune=False), Progress(quiet=True))
+    report = benchmark_time(run_of(habits, replace(tiny_config, fine_tune=False)), int(habits.events.time[-1]) - 30 * DAY, 30)
     assert report["discovery"] == {"systems": {}, "segments": {}}
     json.dumps(report, allow_nan=False)

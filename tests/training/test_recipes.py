@@ -1,0 +1,47 @@
+"""Every recipe on the tiny shop, from the command line to its checkpoint."""
+
+import json
+
+import numpy as np
+import pytest
+
+from training.__main__ import main
+from training.config import RECIPES
+
+SMALL = ["text.steps=6", "text.epochs=0", "text.evaluate_every=3", "text.batch_size=16", "text.frozen_layers=1", "onnx=false"]
+MORE = {
+    "fusion": ["rounds=5", "text.projection_steps=5"],
+    "retrieval": ["text.projection_steps=5"],
+    "incremental": ["text.projection_steps=0", "window_days=20"],
+    "behaviour": ["horizon_days=20", "pairs=200", "judged_pairs=400"],
+    "distil": ["student_layers=1", "text.frozen_layers=0", "window_days=20"],
+}
+
+
+@pytest.fixture(scope="module")
+def fit(tiny_snapshot, tiny_encoder, tmp_path_factory, tiny_checkpoint):
+    """fit(recipe, *fields) -> checkpoint folder."""
+
+    def run(recipe: str, *fields: str, resume: bool = False):
+        folder = tmp_path_factory.mktemp(recipe)
+        wanted = [*SMALL, f"text.encoder={tiny_encoder}", *MORE.get(recipe, []), *fields]
+        wanted += [f"teacher={tiny_checkpoint}"] if recipe == "distil" else []
+        champion = ["--champion", str(tiny_checkpoint)] if recipe == "incremental" else []
+        assert main(["fit", str(tiny_snapshot), str(folder / "out"), "--recipe", recipe, *champion, "--set", *wanted]) == 0
+        return folder / "out"
+
+    return run
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_each_recipe_leaves_a_checkpoint_with_a_report(fit, recipe):
+    folder = fit(recipe)
+    report = json.loads((folder / "report.json").read_text())
+    run = json.loads((folder / "run.json").read_text())
+    assert run["recipe"] == recipe and report["seconds"]["total"] > 0 and report["peak_memory_mb"] > 0
+    primary = report["primary"]
+    systems = (report[primary["part"]] if "part" in primary else report)["systems"]
+    assert np.isfinite(systems[primary["system"]][primary["measure"]]["value"])
+    assert not [p for p in folder.rglob("*") if p.suffix in (".pkl", ".pt", ".bin")]
+    assert not (folder.parent / "state").exists()
+    json.dumps(report, allow_nan=False)

@@ -1,0 +1,129 @@
+"""Fields of frozen dataclasses as people write them: set by dotted name, checked, and described by the docstring below each."""
+
+import ast
+import inspect
+import itertools
+from dataclasses import asdict, fields, is_dataclass, replace
+from typing import Any
+
+LARGEST = 1e9
+
+
+class ConfigError(ValueError):
+    """A field that does not exist, or a value it cannot take; the message names the field."""
+
+
+def set_fields(config: Any, overrides: dict[str, Any], limits: dict[str, tuple], choices: dict[str, tuple], keys: dict[str, tuple]) -> Any:
+    """`config` with `overrides`; keys may be dotted (`text.steps`), values may be strings.
+
+    limits   smallest and largest value of a number, by the field's last name; without one, 0 to 1e9
+    choices  what a text field may say
+    keys     what a dictionary field may name
+    """
+    reader = _Reader(limits, choices, keys)
+    for key, value in overrides.items():
+        config = reader.set(config, _whole_name(config, key), value, key)
+    return config
+
+
+def _whole_name(config: Any, key: str) -> str:
+    """A field of the nested `text` may be named without its prefix."""
+    head = key.partition(".")[0]
+    names = {f.name for f in fields(config)}
+    if head in names or "text" not in names or head not in {f.name for f in fields(config.text)}:
+        return key
+    return f"text.{key}"
+
+
+class _Reader:
+    def __init__(self, limits: dict[str, tuple], choices: dict[str, tuple], keys: dict[str, tuple]) -> None:
+        self.limits, self.choices, self.keys = limits, choices, keys
+
+    def set(self, config: Any, key: str, value: Any, whole: str) -> Any:
+        head, _, rest = key.partition(".")
+        names = {f.name for f in fields(config)}
+        if head not in names:
+            raise ConfigError(f"{whole}: no such field; {type(config).__name__} has {', '.join(sorted(names))}")
+        current = getattr(config, head)
+        if is_dataclass(current):
+            return replace(config, **{head: self._set_nested(current, rest, value, whole)})
+        if isinstance(current, dict):
+            return replace(config, **{head: self._set_keys(head, current, rest, value, whole)})
+        if rest:
+            raise ConfigError(f"{whole}: {head} has no parts")
+        return replace(config, **{head: self._parse(value, current, whole)})
+
+    def _set_nested(self, current: Any, rest: str, value: Any, whole: str) -> Any:
+        if rest:
+            return self.set(current, rest, value, whole)
+        if not isinstance(value, dict):
+            raise ConfigError(f"{whole}: expected an object, got {value!r}")
+        for name, inner in value.items():
+            current = self.set(current, name, inner, f"{whole}.{name}")
+        return current
+
+    def _set_keys(self, head: str, current: dict, rest: str, value: Any, whole: str) -> dict:
+        given = {rest: value} if rest else value
+        if not isinstance(given, dict):
+            raise ConfigError(f"{whole}: expected an object, got {value!r}")
+        unknown = [name for name in given if name not in self.keys[head]]
+        if unknown:
+            raise ConfigError(f"{whole}: {unknown[0]!r} is none of {', '.join(self.keys[head])}")
+        return current | {name: self._parse(inner, 0.0, f"{head}.{name}") for name, inner in given.items()}
+
+    def _parse(self, value: Any, current: Any, name: str) -> Any:
+        if isinstance(value, str) and not isinstance(current, str):
+            value = _literal(value, current, name)
+        if isinstance(current, float) and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not type(current):
+            raise ConfigError(f"{name}: {value!r} is not a {'number' if isinstance(current, float) else type(current).__name__}")
+        last = name.rpartition(".")[2]
+        if isinstance(value, str):
+            self._check_text(value, last, name)
+        elif not isinstance(value, bool):
+            least, most = self.limits.get(last, (0, LARGEST))
+            if not least <= value <= most:
+                raise ConfigError(f"{name}: {value!r} is not between {least} and {most:g}")
+        return value
+
+    def _check_text(self, value: str, last: str, name: str) -> None:
+        if last in self.choices and value not in self.choices[last]:
+            raise ConfigError(f"{name}: {value!r} is none of {', '.join(self.choices[last])}")
+        if "\x00" in value or len(value) > 1000:
+            raise ConfigError(f"{name}: is no usable text")
+
+
+def _literal(value: str, current: Any, name: str) -> Any:
+    try:
+        return ast.literal_eval(value.title() if value.lower() in ("true", "false") else value)
+    except (ValueError, SyntaxError):
+        raise ConfigError(f"{name}: {value!r} is not a {type(current).__name__}") from None
+
+
+def describe_fields(config: Any, prefix: str = "") -> list[tuple[str, Any, str]]:
+    """(field, default, meaning) of every field, nested ones dotted."""
+    meanings = _docstrings(type(config))
+    rows = []
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if is_dataclass(value):
+            rows += describe_fields(value, f"{prefix}{f.name}.")
+        else:
+            rows.append((prefix + f.name, value, meanings.get(f.name, "")))
+    return rows
+
+
+def _docstrings(cls: type) -> dict[str, str]:
+    """The string below each field, those of parent classes included."""
+    found: dict[str, str] = {}
+    for parent in [p for p in reversed(cls.__mro__) if is_dataclass(p)]:
+        body = ast.parse(inspect.getsource(parent)).body[0].body
+        for a, b in itertools.pairwise(body):
+            if isinstance(a, ast.AnnAssign) and isinstance(b, ast.Expr) and isinstance(b.value, ast.Constant):
+                found[a.target.id] = inspect.cleandoc(b.value.value)
+    return found
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    return asdict(config)

@@ -1,0 +1,185 @@
+"""Pairs of a shopper's history and the product that came next, and the task of matching them by text."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from training.augment import Augment
+from training.config import TextConfig
+from training.encoder import TextEncoder
+from training.finetune import Task
+from training.heads import Batch, Matching
+from training.history import Interactions
+from training.store import TextStore
+
+HISTORY_REACH = 30
+NEAR_KEPT = 30
+"""Nearest products of each product from which hard negatives are drawn."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Every first time that a shopper took a product, with where that shopper's earlier ones lie.
+
+    item  (n,) products by shopper, in order of first time
+    first (n,) position of the shopper's first entry; basket (n,) position where the entry's own basket begins
+    time  (n,) seconds
+    usable (m,) positions with something earlier than their own basket
+    """
+
+    item: np.ndarray
+    first: np.ndarray
+    basket: np.ndarray
+    time: np.ndarray
+    usable: np.ndarray
+
+    def draw(self, rng: np.random.Generator, size: int, anchors: int, among: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(size, anchors) products of the history, drawn from the last HISTORY_REACH, and (size,) the product that came next."""
+        among = self.usable if among is None else among
+        at = among[rng.integers(0, len(among), size)]
+        reach = np.minimum(self.basket[at] - self.first[at], HISTORY_REACH)
+        back = (rng.random((size, anchors)) * reach[:, None]).astype(np.int64)
+        return self.item[self.basket[at][:, None] - 1 - back], self.item[at]
+
+
+def history_pairs(events: Interactions, n_items: int) -> Pairs:
+    """Pairs of what shoppers took and what they first took later."""
+    known = events.take(events.user >= 0)
+    order = np.lexsort((np.arange(len(known)), known.time, known.user))
+    known = known.take(order)
+    code = known.user.astype(np.int64) * n_items + known.item
+    first_of_pair = np.sort(np.unique(code, return_index=True)[1])
+    known = known.take(first_of_pair)
+    new_user = np.ones(len(known), dtype=bool)
+    new_user[1:] = known.user[1:] != known.user[:-1]
+    new_basket = new_user.copy()
+    new_basket[1:] |= known.basket[1:] != known.basket[:-1]
+    position = np.arange(len(known))
+    first = np.maximum.accumulate(np.where(new_user, position, 0))
+    basket = np.maximum.accumulate(np.where(new_basket, position, 0))
+    return Pairs(known.item, first, basket, known.time, np.flatnonzero(basket > first))
+
+
+@dataclass
+class Source:
+    """Where pairs are drawn from: all of them, or a share from some positions (`new`) and the rest from others (`old`)."""
+
+    pairs: Pairs
+    new: np.ndarray | None = None
+    old: np.ndarray | None = None
+    replay: float = 0.0
+
+    def draw(self, rng: np.random.Generator, size: int, anchors: int) -> tuple[np.ndarray, np.ndarray]:
+        if self.new is None:
+            return self.pairs.draw(rng, size, anchors)
+        replayed = round(size * self.replay) if len(self.old) else 0
+        parts = [self.pairs.draw(rng, n, anchors, among) for n, among in ((size - replayed, self.new), (replayed, self.old)) if n]
+        mixed = rng.permutation(size)
+        return tuple(np.concatenate(columns)[mixed] for columns in zip(*parts, strict=True))
+
+
+@dataclass
+class PairTask(Task):
+    """History → next product with in-batch softmax. `judge` gives NDCG@10 of vectors (items, dim) on the validation window."""
+
+    store: TextStore
+    source: Source
+    config: TextConfig
+    judge: Callable[[np.ndarray], float]
+    augment: Augment | None = None
+    model: nn.Module = field(init=False)
+    near: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self.model = Matching(self.store.encoder, self.config.temperature).to(self.store.device)
+        self.log_popularity = log_popularity(self.source.pairs, len(self.store), self.config.popularity_correction)
+
+    def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        """(size, anchors + 1 + hard negatives) products."""
+        anchor, target = self.source.draw(rng, size, self.config.anchors)
+        columns = [anchor, target[:, None]]
+        if self.config.hard_negatives and self.near is not None:
+            chosen = rng.integers(0, self.near.shape[1], (size, self.config.hard_negatives))
+            columns.append(np.take_along_axis(self.near[target], chosen, axis=1))
+        return np.concatenate(columns, axis=1)
+
+    def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
+        """Each product's text is encoded once, however often it occurs."""
+        unique, place = np.unique(rows, return_inverse=True)
+        place = torch.from_numpy(place.reshape(rows.shape)).to(self.store.device)
+        n = self.config.anchors
+        target = rows[:, n]
+        extra = {"anchor": place[:, :n], "positive": place[:, n], "log_popularity": self._tensor(self.log_popularity[target])}
+        if rows.shape[1] > n + 1:
+            extra |= {"hard": place[:, n + 1 :], "hard_item": self._tensor(rows[:, n + 1 :])}
+        augment = (lambda texts: self.augment(texts, rng)) if self.augment else None
+        return Batch(self.texts(unique, augment), self._tensor(target), extra)
+
+    def texts(self, items: np.ndarray, augment):
+        return self.store.batch(items, augment)
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.store.device)
+
+    def vectors(self) -> np.ndarray:
+        return self.store.vectors()
+
+    def validate(self) -> float:
+        vectors = self.vectors()
+        if self.config.hard_negatives:
+            self.near = nearest(vectors, NEAR_KEPT)
+        return self.judge(vectors)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return {} if self.near is None else {"near": torch.from_numpy(self.near)}
+
+    def load_state(self, state: dict[str, torch.Tensor]) -> None:
+        if "near" in state:
+            self.near = state["near"].numpy()
+
+
+class SpaceTask(PairTask):
+    """The same on vectors that stay as they are: only the projection learns, so that a step costs next to nothing."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        projection, self.store.encoder.projection = self.store.encoder.projection, None
+        self.fixed = torch.from_numpy(self.store.vectors()).to(self.store.device)
+        self.store.encoder.projection = projection
+
+    def texts(self, items: np.ndarray, augment):
+        return _Fixed(self.fixed[torch.from_numpy(items).to(self.store.device)])
+
+    def vectors(self) -> np.ndarray:
+        with torch.no_grad():
+            return _Fixed(self.fixed).encode(self.store.encoder).float().cpu().numpy()
+
+
+@dataclass
+class _Fixed:
+    """Ready vectors in the place of a batch of texts."""
+
+    vectors: torch.Tensor
+
+    def encode(self, encoder: TextEncoder) -> torch.Tensor:
+        return nn.functional.normalize(encoder.projection(self.vectors), dim=1)
+
+
+def log_popularity(pairs: Pairs, n_items: int, correction: float) -> np.ndarray:
+    """(items,) float32: log of each product's share of the pairs, times `correction`."""
+    count = np.bincount(pairs.item[pairs.usable], minlength=n_items).astype(np.float64)
+    return (correction * np.log(np.maximum(count, 1) / max(1.0, count.sum()))).astype(np.float32)
+
+
+def nearest(vectors: np.ndarray, k: int, shard: int = 1024) -> np.ndarray:
+    """(items, k) the products nearest to each one, itself left out."""
+    k = min(k, len(vectors) - 1)
+    out = np.zeros((len(vectors), k), dtype=np.int64)
+    for begin in range(0, len(vectors), shard):
+        cosine = vectors[begin : begin + shard] @ vectors.T
+        cosine[np.arange(len(cosine)), np.arange(begin, begin + len(cosine))] = -np.inf
+        out[begin : begin + shard] = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
+    return out

@@ -1,0 +1,95 @@
+"""A class, rating or behaviour model from its checkpoint, without torch: the int8 encoder, the head, and what its outputs mean."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from training.checkpoint import CheckpointError, read_run
+from training.export import OnnxEncoder
+from training.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """members: encoder, weight (outputs, dim) and bias (outputs,) of each; their outputs are averaged."""
+
+    members: list[tuple[OnnxEncoder, np.ndarray, np.ndarray]]
+    facts: dict
+
+    def outputs(self, texts: Sequence[str], products: Sequence[str] | None = None) -> np.ndarray:
+        """(n, classes) logits, or (n, 1) ratings; `products` is the second side of "history [SEP] product"."""
+        return np.mean([encoder.encode(texts, products) @ weight.T + bias for encoder, weight, bias in self.members], axis=0)
+
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, classes), calibrated."""
+        scaled = self.outputs(texts) / self.facts["temperature"]
+        e = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def answers(self, texts: Sequence[str]) -> list[dict]:
+        """{"class", "probability"} or {"rating"} of each text."""
+        if not texts:
+            return []
+        if not self.facts["classes"]:
+            held = np.clip(self.outputs(texts)[:, 0], self.facts["low"], self.facts["high"])
+            return [{"rating": round(float(r), 3)} for r in held]
+        found = self.probabilities(texts)
+        best = found.argmax(axis=1)
+        return [{"class": self.facts["classes"][c], "probability": round(float(p[c]), 4)} for c, p in zip(best, found, strict=True)]
+
+    def purchase(self, histories: Sequence[str], products: Sequence[str], bought_before: np.ndarray) -> np.ndarray:
+        """(n,) probability that each is bought within the horizon; of a `behaviour` checkpoint."""
+        out = self.outputs(histories, products)
+        by_logit, by_own, offset = self.facts["platt"]
+        return 1 / (1 + np.exp(-(by_logit * (out[:, 1] - out[:, 0]) + by_own * bought_before + offset)))
+
+
+def load_predictor(folder: Path) -> Predictor:
+    """Raises CheckpointError where the folder is no such checkpoint."""
+    run = read_run(folder)
+    if run.get("kind") != "head":
+        raise CheckpointError(f"{folder.name}: is a {run.get('recipe')} checkpoint, which answers no single texts")
+    try:
+        facts = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+        places = [folder, *(folder / f"member-{i}" for i in range(1, facts["members"]))]
+        members = [(OnnxEncoder(p / "onnx"), *(load_file(p / "head.safetensors")[k] for k in ("weight", "bias"))) for p in places]
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{folder.name}: {Path(error.filename or '').name} is missing (was it trained with onnx = false?)") from None
+    except Exception as error:  # onnxruntime and tokenizers raise classes of their own
+        raise CheckpointError(f"{folder.name}: {error}") from None
+    return Predictor(members, facts)
+
+
+def least_sure(model: Predictor, snapshot: Snapshot, n: int) -> list[dict]:
+    """The unlabelled reviews (all dialogues have labels; theirs count as unlabelled) to label next.
+
+    Those with the smallest gap between the two likeliest classes (margin sampling, Scheffer et al. 2001), the least sure first.
+    """
+    ids, texts = _unlabelled(model, snapshot)
+    if not texts:
+        return []
+    found = np.sort(model.probabilities(texts), axis=1)
+    margin = found[:, -1] - found[:, -2]
+    guesses = model.answers(texts)
+    return [
+        {"id": ids[i], "text": texts[i], "margin": round(float(margin[i]), 4), "guess": guesses[i]["class"]}
+        for i in np.argsort(margin, kind="stable")[:n]
+    ]
+
+
+def _unlabelled(model: Predictor, snapshot: Snapshot) -> tuple[list[str], list[str]]:
+    from training.recipes.labelled import polarity, review_text
+
+    if not model.facts["classes"]:
+        raise CheckpointError("a rating model has no classes of which it could be unsure")
+    if model.facts["recipe"] == "intent":
+        table = snapshot.tables.get("dialogues")
+        return ([f"dialogue-{i}" for i in range(len(table))], table["text"].to_list()) if table is not None else ([], [])
+    missing = polarity if model.facts["recipe"] == "sentiment" else lambda row: row["topic"]
+    table = snapshot.tables.get("reviews")
+    rows = [r for r in table.iter_rows(named=True) if missing(r) is None and review_text(r)] if table is not None else []
+    return [r["review_id"] for r in rows], [review_text(r) for r in rows]

@@ -1,0 +1,179 @@
+"""`fusion`: fine-tune the text, count the signals, train the ranker; judge it; fit again on everything; save."""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from training.candidates import fit_signals
+from training.checkpoint import CheckpointError, load_checkpoint, read_run, save_checkpoint
+from training.config import FusionConfig
+from training.evaluate import date_of, judge, rank_by_other, report_head, summary
+from training.history import Interactions, interactions
+from training.ranking import (
+    ItemFacts,
+    feature_names,
+    stack,
+    train_ranker,
+    training_rows,
+)
+from training.recipes.mlm import pretrain
+from training.recipes.retrieval import Texts, fit_texts
+from training.recipes.run import Run, load_encoder
+from training.recommender import Recommender
+from training.snapshot import DAY, Snapshot
+from training.split import Window, discovery, time_window
+from training.state import TrainingError
+
+log = logging.getLogger(__name__)
+
+FEWEST_SHOPPERS = 5
+
+
+@dataclass
+class Fitted:
+    """What a fit leaves: the recommender, and its texts (None without any)."""
+
+    recommender: Recommender
+    texts: Texts | None
+
+    @property
+    def chosen(self) -> dict[str, int]:
+        """What validation chose."""
+        texts = self.texts
+        return {"text.steps": texts.steps if texts else 0, "text.projection_steps": texts.space_steps if texts else 0}
+
+    @property
+    def text_steps(self) -> tuple[int, int]:
+        return self.chosen["text.steps"], self.chosen["text.projection_steps"]
+
+
+def facts_of(products: pl.DataFrame) -> ItemFacts:
+    """Price, brand number and top-category number of each product."""
+    price = products["price"].fill_null(float("nan")).cast(pl.Float32).to_numpy()
+    brand = products["brand"].replace("", None).rank("dense").cast(pl.Int32).fill_null(0).to_numpy() - 1
+    first = products["categories"].list.first().replace("", None)
+    category = first.rank("dense").cast(pl.Int32).fill_null(0).to_numpy() - 1
+    return ItemFacts(np.where(price > 0, price, np.nan).astype(np.float32), brand.astype(np.int32), category.astype(np.int32))
+
+
+def window_days(snapshot: Snapshot, config: FusionConfig) -> int:
+    """The configured length, or a quarter of the data's time where that is shorter."""
+    if not len(snapshot.events):
+        raise TrainingError("there are no events to learn from")
+    span = (int(snapshot.events.time[-1]) - int(snapshot.events.time[0])) / DAY
+    return int(max(1, min(config.window_days, span // (config.ranker_windows + 2))))
+
+
+def fit_model(
+    run: Run, windows: list[Window], final: Interactions, now: int, texts: Texts | None = None, fixed: tuple[int, int] | None = None
+) -> Fitted:
+    """Fit on `windows` (newest first), then count the signals that will serve from `final`, as of `now`.
+
+    Texts are fine-tuned on what the oldest window may see and stopped early on its targets (`fixed`: after so many steps), unless given.
+    """
+    snapshot, config, progress = run.snapshot, run.config, run.progress
+    n_users, n_items = len(snapshot.user_ids), snapshot.n_items
+    usable = [w for w in windows if len(w.users) >= FEWEST_SHOPPERS]
+    if not usable:
+        raise TrainingError(
+            f"fewer than {FEWEST_SHOPPERS} shoppers bought both before and within the last {config.window_days} days of the training data: "
+            "more events, or a longer time, are needed"
+        )
+    facts = facts_of(snapshot.products)
+    progress.stage("Fine-tuning", 0, f"{len(final):,} interactions, {n_items:,} products")
+    texts = texts or fit_texts(run, usable[-1], fixed, _pretrained(run))
+    vectors = texts.after if texts else None
+
+    parts, signals = [], None
+    for i, window in enumerate(usable):
+        progress.stage("Candidates", i / len(usable), f"window of {len(window.users):,} shoppers")
+        signals = fit_signals(window.fit, n_users, n_items, window.now, config, vectors)
+        rows_each = config.most_training_rows // (2 * len(usable))
+        asked = [window, discovery(window)] if window.exclude == "nothing" else [window]
+        parts += [training_rows(w, signals, facts, config, rows_each) for w in asked]
+    rows = stack(parts)
+    if not rows.label.any():
+        raise TrainingError("none of the products that were bought next could be proposed: the data hold too little repetition to learn from")
+    progress.stage("Ranking", 0, f"{len(rows.label):,} candidates, {int(rows.label.sum()):,} of them bought")
+    ranker = train_ranker(rows, feature_names(signals, config.use_popularity), config)
+    if final is not usable[-1].fit:
+        signals = fit_signals(final, n_users, n_items, now, config, vectors)
+    return Fitted(Recommender(signals, facts, ranker, config), texts)
+
+
+def _pretrained(run: Run):
+    """The encoder after masked words of the shop's own, where the recipe asks for them."""
+    if not run.config.pretrain_steps:
+        return None
+    return pretrain(run, load_encoder(run.config.text, run.config.seed), run.config.pretrain_steps)
+
+
+def earlier_windows(snapshot: Snapshot, now: int, days: int, config: FusionConfig) -> list[Window]:
+    """The `ranker_windows` windows that end at `now`, newest first."""
+    cuts = [now - (i + 1) * days * DAY for i in range(max(1, config.ranker_windows))]
+    return [time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days) for cut in cuts]
+
+
+def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
+    """The report of a run: `all` and `discovery` on the held-out window, the champion's judged fit beside ours."""
+    snapshot, progress, champion = run.snapshot, run.progress, run.champion
+    config = fitted.recommender.config
+    report = report_head(snapshot, {"kind": "time", "cut": date_of(test.now), "days": days, "seed": config.seed}, test)
+    rival, why_not = _load_champion(champion, test.now)
+    report["champion"] = {"compared": rival is not None, "reason": why_not}
+    for i, (name, window) in enumerate((("all", test), ("discovery", discovery(test)))):
+        progress.stage("Check", 0.1 + 0.45 * i)
+        report[name] = judge(window, {"vitrine": fitted.recommender}, fitted.texts, config)
+        if rival and len(window.target):
+            report[name]["systems"]["champion"] = summary(rank_by_other(window, snapshot.item_ids, *rival))
+        for system, measures in report[name]["systems"].items():
+            progress.metric(f"{name}.{system}.ndcg@10", 0, measures["ndcg@10"]["value"])
+    report["primary"] = {"measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "part": "all", "higher_is_better": True}
+    report["chosen"], report["off"] = fitted.chosen, fitted.recommender.signals.off
+    return report
+
+
+def _load_champion(folder: Path | None, cut: int) -> tuple[tuple[Recommender, list[str]] | None, str]:
+    """The champion's judged fit, or None and why it cannot be compared: it must not have learned the days from `cut`."""
+    if folder is None:
+        return None, "there is no champion"
+    try:
+        if read_run(folder)["judged_until"] > cut:
+            return None, "the champion has already learned some of these days; train with a later last day or a shorter window"
+        return load_checkpoint(folder, part="judged"), ""
+    except (CheckpointError, KeyError) as error:
+        return None, f"the champion cannot be read: {error}"
+
+
+def refuse_nobody(days: int) -> None:
+    raise TrainingError(f"nobody who was known before bought in the last {days} days: nothing to judge by")
+
+
+def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
+    """The whole run: a judged fit on what came before the last window, its report, then the fit that serves. Returns the report."""
+    snapshot, config, progress = run.snapshot, run.config, run.progress
+    days = window_days(snapshot, config)
+    end = int(snapshot.events.time[-1]) + 1
+    cut = end - days * DAY
+    progress.stage("Signals", 0, f"judged on the {days} days from {time.strftime('%Y-%m-%d', time.gmtime(cut))}")
+    test = time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days)
+    if not len(test.users):
+        refuse_nobody(days)
+    judged = fit_model(replace(run, keeper=run.keeper.child("judged")), earlier_windows(snapshot, cut, days, config), test.fit, cut)
+    progress.stage("Check", 0)
+    report = judge_run(run, test, judged, days)
+
+    refit = replace(run, progress=progress.within("Refit"), keeper=run.keeper.child("refit"))
+    everything = interactions(snapshot.events, config.event_weights)
+    served = fit_model(refit, earlier_windows(snapshot, end, days, config), everything, end, fixed=judged.text_steps)
+    report["served"] = {"until": end, "events": len(snapshot.events), "chosen": served.chosen}
+    report["trials"] = trials
+    run.finish_report(report)
+    about = {"snapshot_digest": snapshot.manifest["digest"], "judged_until": cut, "served_until": end}
+    encoder = served.texts.encoder if served.texts else None
+    save_checkpoint(out, served.recommender, judged.recommender, snapshot.item_ids, encoder, run.recipe, about, report, config.onnx)
+    return report

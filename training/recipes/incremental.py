@@ -1,0 +1,146 @@
+"""`incremental`: the champion's encoder goes on from new events and a replay of old ones; judged on new and old data beside a full retraining."""
+
+import hashlib
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from training.checkpoint import CheckpointError, read_run
+from training.config import IncrementalConfig
+from training.encoder import TextEncoder
+from training.evaluate import date_of, rank_by_source, summary
+from training.pairs import Pairs, Source
+from training.recipes.retrieval import Texts, fit_texts, window_before
+from training.recipes.run import Run, need
+from training.snapshot import DAY
+from training.split import Window, discovery, time_window
+from training.state import TrainingError
+from training.text import product_texts
+
+HELD_SHOPPERS = 0.1
+"""Share of the shoppers whose old events no training here sees: they tell what was forgotten."""
+
+
+def fit_incremental(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
+    """The encoder that serves, the products' vectors (items, dim), and the report on new and on old data."""
+    config: IncrementalConfig = run.config
+    snapshot = run.snapshot
+    need(len(snapshot.events) > 0, "there are no events to learn from")
+    champion = _champion(run)
+    end = int(snapshot.events.time[-1]) + 1
+    days = int(max(1, min(config.window_days, (end - int(snapshot.events.time[0])) / DAY // 4)))
+    cut = end - days * DAY
+    learned = _learned_until(run, cut)
+    new, old = _questions(run, cut, days, learned)
+    systems = {"champion": _vectors(run, champion)}
+    began = time.monotonic()
+    without = _without_held(run, learned)
+    inside = replace(run, snapshot=without, keeper=run.keeper.child("judged"))
+    window = _window_inside(inside, cut, learned)
+    fitted = fit_texts(inside, window, encoder=_start(run), source=lambda pairs: _source(pairs, learned, config.replay))
+    need(fitted is not None, "no product has a text, which incremental training learns from")
+    seconds = {"incremental": time.monotonic() - began}
+    systems["incremental"] = fitted.after
+    if config.compare_full:
+        run.progress.stage("Full retraining", 0)
+        began = time.monotonic()
+        full = _full(run, without, cut, days)
+        seconds["full"] = time.monotonic() - began
+        systems["full"] = full.after
+    report = run.report_head({"kind": "incremental", "cut": date_of(cut), "days": days, "learned_until": date_of(learned), "replay": config.replay})
+    report |= _judge(run, {"new": new, "old": old}, systems, seconds)
+    report["chosen"] = {"text.steps": fitted.steps, "text.projection_steps": fitted.space_steps}
+    report["primary"] = {"measure": "ndcg@10", "system": "incremental", "baseline": "champion", "part": "new", "higher_is_better": True}
+    refit = replace(run, progress=run.progress.within("Refit"), keeper=run.keeper.child("refit"))
+    served = fit_texts(
+        refit, window_before(run, end, days), (fitted.steps, fitted.space_steps), _start(run), lambda pairs: _source(pairs, learned, config.replay)
+    )
+    report["about"] = {"judged_until": cut, "served_until": end}
+    return served.encoder, served.after, run.finish_report(report)
+
+
+def _champion(run: Run) -> TextEncoder:
+    need(run.champion is not None, "incremental training starts from the champion, and there is none: name its checkpoint, or train in full first")
+    return _start(run)
+
+
+def _start(run: Run) -> TextEncoder:
+    """The champion's encoder, to go on from."""
+    folder = run.champion / "encoder"
+    if not folder.exists():
+        raise TrainingError(f"champion: {run.champion.name} has no encoder to go on from")
+    return TextEncoder.load(str(folder), run.config.text.max_tokens, run.config.text.frozen_layers)
+
+
+def _learned_until(run: Run, cut: int) -> int:
+    """When the champion's data ended, as far as that lies before the held-out window; else `new_days` before it."""
+    try:
+        told = read_run(run.champion).get("served_until")
+    except CheckpointError as error:
+        raise TrainingError(f"champion: {error}") from None
+    first = int(run.snapshot.events.time[0])
+    return told if told is not None and first < told < cut else max(first + 1, cut - run.config.new_days * DAY)
+
+
+def _held(user_ids: list[str]) -> np.ndarray:
+    """(shoppers,) bool: whose old events are kept from training, always the same ones."""
+    place = [int.from_bytes(hashlib.blake2b(u.encode(), digest_size=6).digest()) / 2**48 for u in user_ids]
+    return np.array(place) < HELD_SHOPPERS
+
+
+def _without_held(run: Run, learned: int):
+    events = run.snapshot.events
+    hidden = (events.user >= 0) & _held(run.snapshot.user_ids)[events.user] & (events.time < learned)
+    return run.snapshot.with_events(events.take(~hidden))
+
+
+def _questions(run: Run, cut: int, days: int, learned: int) -> tuple[Window, Window]:
+    """New: what everybody took from the cut on. Old: what the held shoppers took in the days before the champion's data ended."""
+    weights, n = run.config.event_weights, run.snapshot.n_items
+    new = discovery(time_window(run.snapshot.events, n, weights, cut, days))
+    old = discovery(time_window(run.snapshot.events, n, weights, learned - days * DAY, days))
+    old = old.only_users(np.flatnonzero(_held(run.snapshot.user_ids)[old.users]))
+    need(len(new.target) > 0, f"nobody who was known before bought something new in the last {days} days: nothing to judge by")
+    return new, old
+
+
+def _window_inside(run: Run, cut: int, learned: int) -> Window:
+    """Validation: the last quarter of the new days before the cut."""
+    days = max(1, int((cut - learned) / DAY / 4))
+    return window_before(run, cut, days)
+
+
+def _source(pairs: Pairs, learned: int, replay: float) -> Source:
+    late = pairs.time[pairs.usable] >= learned
+    if not late.any():
+        raise TrainingError("there are no new events since the champion was trained: nothing to learn")
+    return Source(pairs, pairs.usable[late], pairs.usable[~late], replay)
+
+
+def _full(run: Run, snapshot, cut: int, days: int) -> Texts:
+    """What training anew gives: the recipe `retrieval` with its defaults and this run's encoder settings."""
+    from training.config import RetrievalConfig
+
+    text = RetrievalConfig().text
+    text = replace(text, encoder=run.config.text.encoder, max_tokens=run.config.text.max_tokens, frozen_layers=run.config.text.frozen_layers)
+    anew = replace(run, snapshot=snapshot, config=replace(run.config, text=text), keeper=run.keeper.child("full"))
+    return fit_texts(anew, window_before(anew, cut, days))
+
+
+def _vectors(run: Run, encoder: TextEncoder) -> np.ndarray:
+    return encoder.encode(product_texts(run.snapshot.products))
+
+
+def _judge(run: Run, questions: dict[str, Window], systems: dict[str, np.ndarray], seconds: dict[str, float]) -> dict:
+    out: dict = {"shares": {}, "seconds": {name: round(s, 1) for name, s in seconds.items()}}
+    for part, window in questions.items():
+        out[part] = {"systems": {}, "shoppers": len(window.users)}
+        if len(window.target):
+            out[part]["systems"] = {name: summary(rank_by_source(window, "text", run.config, vectors=v)) for name, v in systems.items()}
+    if "full" in systems:
+        for part in questions:
+            values = {name: m["ndcg@10"]["value"] for name, m in out[part]["systems"].items()}
+            out["shares"][part] = values["incremental"] / values["full"] if values.get("full") else None
+        out["shares"]["time"] = seconds["incremental"] / max(seconds["full"], 1e-9)
+    return out

@@ -1,0 +1,90 @@
+"""How classifiers and rating models are judged: baselines, calibration, measures with intervals."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training import metrics
+from training.recipes import linear
+from training.recipes.labelled import TEST, TRAIN, VALIDATION, Rows
+
+ROUNDS = 200
+TEMPERATURES = np.geomspace(0.25, 4.0, 41)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """output (rows, classes) probabilities or (rows, 1) ratings of every row."""
+
+    output: np.ndarray
+    fit: linear.LinearFit | None = None
+
+
+def baselines(rows: Rows, vectors: np.ndarray, seed: int) -> dict[str, Baseline]:
+    """The commonest class (or mean rating), words without the encoder, and a linear model on its frozen vectors."""
+    train, validation = rows.at(TRAIN), rows.at(VALIDATION)
+    words = linear.word_features(rows.texts, train)
+    y, n = rows.target, len(rows.classes)
+    found: dict[str, Baseline] = {}
+    if rows.classes:
+        share = np.bincount(y[train], minlength=n) / len(train)
+        found["majority"] = Baseline(np.tile(share, (len(y), 1)))
+        for name, x in (("words", words), ("text_before", vectors)):
+            fit = linear.fit_classes(x[train], y[train], x[validation], y[validation], seed)
+            found[name] = Baseline(linear.probabilities(fit, x, n), fit)
+    else:
+        found["mean"] = Baseline(np.full((len(y), 1), y[train].mean()))
+        for name, x in (("words", words), ("text_before", vectors)):
+            fit = linear.fit_ratings(x[train], y[train], x[validation], y[validation])
+            found[name] = Baseline(np.clip(fit.model.predict(x), y[train].min(), y[train].max())[:, None], fit)
+    return found
+
+
+@dataclass(frozen=True)
+class Answer:
+    """From outputs to what is told: probabilities by a temperature (Guo et al. 2017), ratings held within what was ever given."""
+
+    temperature: float
+    low: float = 0.0
+    high: float = 0.0
+
+    def apply(self, output: np.ndarray) -> np.ndarray:
+        if output.shape[1] == 1:
+            return np.clip(output, self.low, self.high)
+        scaled = output / self.temperature
+        e = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+
+def answer_of(rows: Rows, output: np.ndarray) -> Answer:
+    """The temperature with the least log loss on the validation rows."""
+    if not rows.classes:
+        given = rows.target[rows.at(TRAIN)]
+        return Answer(1.0, float(given.min()), float(given.max()))
+    held = rows.at(VALIDATION)
+    if not len(held):
+        return Answer(1.0)
+    return min((Answer(float(t)) for t in TEMPERATURES), key=lambda a: metrics.log_loss(rows.target[held], a.apply(output[held])))
+
+
+def summary(rows: Rows, output: np.ndarray, rounds: int = ROUNDS) -> dict[str, dict]:
+    """Measures on the test rows with 95 % intervals; output (rows, classes) probabilities or (rows, 1) ratings, for all rows."""
+    test = rows.at(TEST)
+    right, said = rows.target[test], output[test]
+    if rows.classes:
+        predicted = said.argmax(axis=1)
+        confidence = said.max(axis=1)
+        measures = {
+            "accuracy": lambda r: metrics.accuracy(right[r], predicted[r]), "f1_macro": lambda r: metrics.f1_macro(right[r], predicted[r]),
+            "auc": lambda r: metrics.auc_one_vs_rest(right[r], said[r]), "log_loss": lambda r: metrics.log_loss(right[r], said[r]),
+            "calibration_error": lambda r: metrics.calibration_error((right == predicted)[r], confidence[r]),
+        }  # fmt: skip
+    else:
+        measures = {"mae": lambda r: metrics.mae(right[r], said[r, 0]), "mse": lambda r: metrics.mse(right[r], said[r, 0])}
+    costly = len(rows.classes) > 10
+    return {name: _measured(f, len(test), 20 if costly and rounds and name in ("auc", "f1_macro") else rounds) for name, f in measures.items()}
+
+
+def _measured(statistic, n: int, rounds: int) -> dict:
+    value, low, high = metrics.bootstrap_statistic(statistic, n, rounds=rounds) if rounds else (statistic(np.arange(n)), None, None)
+    return {name: None if v is None or np.isnan(v) else v for name, v in (("value", value), ("low", low), ("high", high))}

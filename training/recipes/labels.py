@@ -1,0 +1,199 @@
+"""`sentiment`, `topic`, `intent` and `rating`: a linear head on the encoder, started where a linear model on frozen vectors ended."""
+
+import copy
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from training.augment import Augment, disturbed, make_augment
+from training.config import ClassificationConfig, TuningConfig
+from training.encoder import BATCH_TOKENS, TextEncoder
+from training.finetune import Outcome, Task, device, put_weights, train_several
+from training.heads import Batch, Classifier, Regressor
+from training.metrics import auc, mse
+from training.recipes import judging, linear
+from training.recipes.labelled import TEST, TRAIN, VALIDATION, Rows
+from training.recipes.run import Run, load_encoder, need, steps_for
+from training.store import TextStore
+from training.text import length_batches
+from training.tuning import Tuned
+
+
+@dataclass
+class LabelTask(Task):
+    """Rows of a store with a class or a rating each; epochs in an order that the seed and the epoch's number give.
+
+    train, validation  row numbers; without validation rows every look counts as better than the one before
+    """
+
+    store: TextStore
+    target: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+    model: Classifier
+    seed: int
+    augment: Augment | None = None
+    looks: int = 0
+    order: tuple[int, np.ndarray] = field(default=(-1, np.zeros(0, dtype=np.int64)))
+
+    def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        places = np.arange((step - 1) * size, step * size)
+        return np.concatenate(
+            [self._epoch(e)[places[places // len(self.train) == e] % len(self.train)] for e in np.unique(places // len(self.train))]
+        )
+
+    def _epoch(self, number: int) -> np.ndarray:
+        if self.order[0] != number:
+            self.order = (number, np.random.default_rng([self.seed, 1_000_000 + number]).permutation(self.train))
+        return self.order[1]
+
+    def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
+        augment = (lambda texts: self.augment(texts, rng)) if self.augment else None
+        return Batch(self.store.batch(rows, augment), torch.from_numpy(self.target[rows]).to(self.store.device), {})
+
+    def validate(self) -> float:
+        if not len(self.validation):
+            self.looks += 1
+            return float(self.looks)
+        out, right = outputs(self.model, self.store, self.validation), self.target[self.validation]
+        if isinstance(self.model, Regressor):
+            return -mse(right, np.clip(out[:, 0], self.target[self.train].min(), self.target[self.train].max()))
+        if out.shape[1] == 2:
+            return auc(right == 1, out[:, 1] - out[:, 0])
+        return float((out.argmax(1) == right).mean()) - 1e-3 * float(nn.functional.cross_entropy(torch.from_numpy(out), torch.from_numpy(right)))
+
+
+def outputs(model: Classifier, store: TextStore, rows: np.ndarray) -> np.ndarray:
+    """What the head gives for these rows: (n, classes) logits, or (n, 1) ratings."""
+    was_training = model.training
+    model.eval()
+    out = np.zeros((len(rows), model.head.out_features), dtype=np.float32)
+    with torch.inference_mode():
+        for batch in length_batches(store.lengths[rows], BATCH_TOKENS):
+            out[batch] = model.outputs(store.batch(rows[batch])).float().cpu().numpy()
+    model.train(was_training)
+    return out
+
+
+@dataclass
+class Labelled:
+    """What the recipe leaves: members (encoder and head each; several where scores are averaged) and how outputs become answers."""
+
+    members: list[tuple[TextEncoder, np.ndarray, np.ndarray]]
+    classes: list[str]
+    temperature: float
+    low: float
+    high: float
+    outcome: Outcome
+
+
+def try_fields(run: Run) -> None:
+    """One trial of the search over fields: training and validation rows only."""
+    rows = recipe_rows(run)
+    rows = rows.take(np.flatnonzero(rows.part != TEST))
+    encoder = load_encoder(run.config.text, run.config.seed).to(device())
+    store = TextStore(encoder, rows.texts, device(), run.cache)
+    fit = judging.baselines(rows, store.vectors(), run.config.seed)["text_before"].fit
+    _, task, tuned, chosen = _prepare(run, rows, store, fit)
+    train_several(task, tuned, chosen, run.config.seed, run.keeper, run.look("Fine-tuning", chosen.steps, _measure(rows)))
+
+
+def _measure(rows: Rows) -> str:
+    return "mse" if not rows.classes else "auc" if len(rows.classes) == 2 else "accuracy"
+
+
+def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
+    """Train on the rows' training part, stop on validation, judge on test: the model and its report."""
+    config = run.config
+    few = getattr(config, "per_class", 0)
+    rows = rows.draw_few(few, config.seed) if few else rows
+    _check(rows)
+    encoder = load_encoder(config.text, config.seed, run, rows.texts).to(device())
+    run.progress.stage("Baselines", 0, f"{len(rows.at(TRAIN)):,} training, {len(rows.at(VALIDATION)):,} validation, {len(rows.at(TEST)):,} test rows")
+    store = TextStore(encoder, rows.texts, device(), run.cache)
+    frozen = store.vectors()
+    base = judging.baselines(rows, frozen, config.seed)
+    run.progress.stage("Fine-tuning", 0)
+    model, task, tuned, chosen = _prepare(run, rows, store, base["text_before"].fit)
+    measure = _measure(rows)
+    outcome, weights = train_several(task, tuned, chosen, config.seed, run.keeper.child("labels"), run.look("Fine-tuning", chosen.steps, measure))
+    run.progress.stage("Check", 0)
+    out = np.mean([_member_outputs(model, w, store, np.flatnonzero(rows.part != TRAIN)) for w in weights], axis=0)
+    answer = judging.answer_of(rows, out)
+    systems = {name: b.output for name, b in base.items()} | {"text_after": answer.apply(out)}
+    report = run.report_head({"kind": "rows", **{n: len(rows.at(p)) for n, p in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))}})
+    report["systems"] = {name: judging.summary(rows, value) for name, value in systems.items()}
+    report["robustness"] = _robustness(run, rows, model, weights, store, answer)
+    report["chosen"] = {"text.steps": outcome.best_step, "strength": base["text_before"].fit.strength, "trainable_share": outcome.trainable_share}
+    report["classes"] = rows.classes
+    report["primary"] = {"measure": measure, "system": "text_after", "baseline": "text_before", "higher_is_better": measure != "mse"}
+    members = [_member(model, w, tuned, len(weights)) for w in weights]
+    return Labelled(members, rows.classes, answer.temperature, answer.low, answer.high, outcome), run.finish_report(report)
+
+
+def _check(rows: Rows) -> None:
+    need(len(rows.at(TRAIN)) >= 2, f"only {len(rows.at(TRAIN))} labelled texts to train on")
+    need(len(rows.at(TEST)) > 0, "no rows are left for the test: name some (split = test) or raise test_share")
+    if rows.classes:
+        there = np.unique(rows.target[rows.at(TRAIN)])
+        need(len(there) >= 2, f"all training texts are of one class ({rows.classes[int(there[0])]}): there is nothing to tell apart")
+
+
+def _prepare(run: Run, rows: Rows, store: TextStore, fit: linear.LinearFit) -> tuple[Classifier, LabelTask, Tuned, TuningConfig]:
+    config, train = run.config, rows.at(TRAIN)
+    chosen = steps_for(config.text, len(train))
+    tuned = Tuned(store.encoder, chosen)
+    if rows.classes:
+        model = Classifier(store.encoder, len(rows.classes), chosen.dropout, config.label_smoothing)
+        model.start_from(*linear.softmax_weights(fit, len(rows.classes)))
+    else:
+        model = Regressor(store.encoder, chosen.dropout)
+        model.start_from(fit.model.coef_[None, :], np.array([fit.model.intercept_]))
+    task = LabelTask(store, rows.target, train, rows.at(VALIDATION), model.to(store.device), config.seed, make_augment(chosen, store.encoder))
+    return model, task, tuned, chosen
+
+
+def _member_outputs(model: Classifier, weights: dict, store: TextStore, rows: np.ndarray) -> np.ndarray:
+    """(all rows, outputs), filled for these rows."""
+    put_weights(model, weights)
+    out = np.zeros((len(store), model.head.out_features), dtype=np.float32)
+    out[rows] = outputs(model, store, rows)
+    return out
+
+
+def _member(model: Classifier, weights: dict, tuned: Tuned, many: int) -> tuple[TextEncoder, np.ndarray, np.ndarray]:
+    put_weights(model, weights)
+    encoder = copy.deepcopy(tuned).finish() if many > 1 else tuned.finish()
+    return encoder, model.head.weight.detach().cpu().numpy().copy(), model.head.bias.detach().cpu().numpy().copy()
+
+
+def _robustness(run: Run, rows: Rows, model: Classifier, weights: list[dict], store: TextStore, answer) -> dict:
+    """The same measures when the judged texts have typing mistakes, lost words, or capitals; on at most 1,000 rows."""
+    test = rows.at(TEST)
+    test = test[np.random.default_rng(run.config.seed).permutation(len(test))[:1000]]
+    out: dict[str, dict] = {}
+    for kind in ("as_written", "typos", "dropped_words", "case"):
+        texts = [rows.texts[i] for i in test]
+        texts = texts if kind == "as_written" else disturbed(texts, kind, run.config.seed)
+        some = TextStore(store.encoder, texts, store.device, keep=False)
+        found = answer.apply(np.mean([_member_outputs(model, w, some, np.arange(len(texts))) for w in weights], axis=0))
+        part = replace(rows, target=rows.target[test], part=np.full(len(test), TEST))
+        out[kind] = {name: m["value"] for name, m in judging.summary(part, found, rounds=0).items()}
+    return out
+
+
+def recipe_rows(run: Run) -> Rows:
+    """The rows that this recipe learns from."""
+    from training.recipes.labelled import dialogue_rows, polarity, review_rows
+
+    config: ClassificationConfig = run.config
+    shares = config.test_share, config.validation_share
+    if run.recipe == "intent":
+        return dialogue_rows(run.snapshot, *shares)
+    targets = {
+        "sentiment": (polarity, "a label or a rating"), "topic": (lambda r: r["topic"], "a topic"),
+        "rating": (lambda r: None if r["rating"] is None else float(r["rating"]), "a rating"),
+    }  # fmt: skip
+    return review_rows(run.snapshot, *targets[run.recipe], *shares)

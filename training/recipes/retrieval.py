@@ -1,0 +1,187 @@
+"""`retrieval`: text learns what the shop's customers take next; and the same fit as a part of `fusion`."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from training import covisitation
+from training.augment import DISTURBANCES, disturbed, make_augment
+from training.candidates import Signals
+from training.encoder import TextEncoder
+from training.evaluate import TextVectors, date_of, rank_by_source, summary
+from training.finetune import Keeper, Outcome, device, train, train_several
+from training.pairs import PairTask, Source, SpaceTask, history_pairs
+from training.recipes.run import Run, load_encoder, need, steps_for
+from training.snapshot import DAY
+from training.split import Window, discovery, time_window
+from training.store import TextStore
+from training.text import product_texts
+from training.tuning import Tuned
+
+FEWEST_PAIRS = 200
+MOST_JUDGED = 10_000
+SPACE_BATCH, SPACE_LOOK = 2048, 100
+
+
+@dataclass(frozen=True)
+class Texts(TextVectors):
+    """Vectors before and after fine-tuning, with the encoder that makes them."""
+
+    encoder: TextEncoder
+    steps: int
+    """Steps after which validation was best; 0: left as it came."""
+    space_steps: int = 0
+    """The same of the projection."""
+    outcome: Outcome | None = None
+
+
+class TextJudge:
+    """NDCG@10 of ranking by text alone, on at most MOST_JUDGED shoppers of a window, products new to them."""
+
+    def __init__(self, window: Window, config) -> None:
+        question = discovery(window) if window.exclude == "nothing" else window
+        if len(question.users) > MOST_JUDGED:
+            question = question.only_users(np.sort(np.random.default_rng(config.seed).choice(len(question.users), MOST_JUDGED, replace=False)))
+        self.window, self.config = question, config
+
+    def __call__(self, vectors: np.ndarray) -> float:
+        scores = rank_by_source(self.window, "text", self.config, vectors=vectors)
+        return float(np.nan_to_num(np.nanmean(scores.ndcg()))) if len(self.window.target) else 0.0
+
+
+def fit_texts(run: Run, window: Window, fixed: tuple[int, int] | None = None, encoder: TextEncoder | None = None, source=None) -> Texts | None:
+    """Fine-tune the encoder on the window's past; keep the weights that were best on its targets. None without texts.
+
+    fixed    (steps, projection steps) of an earlier fit: train so long, whatever validation says
+    encoder  where to start, instead of the configured one
+    source   Interactions -> Source, where not all pairs are drawn alike
+    """
+    config = run.config
+    texts = product_texts(run.snapshot.products)
+    if not any(texts):
+        return None
+    encoder = encoder or load_encoder(config.text, config.seed, run, texts)
+    where = device()
+    encoder.to(where)
+    store = TextStore(encoder, texts, where, run.cache, keep=True)
+    before = store.vectors()
+    pairs = history_pairs(window.fit, run.snapshot.n_items)
+    if len(pairs.usable) < FEWEST_PAIRS or not getattr(config, "fine_tune", True) or fixed == (0, 0):
+        why = f"only {len(pairs.usable)} pairs" if len(pairs.usable) < FEWEST_PAIRS else "switched off"
+        run.progress.stage("Fine-tuning", 1, f"left as it came: {why}")
+        run.progress.metric("text.ndcg@10", 0, TextJudge(window, config)(before))
+        return Texts(before, before, encoder, 0)
+    drawn = source(pairs) if source else Source(pairs)
+    judge = TextJudge(window, config)
+    space_steps = _fit_space(run, store, drawn, judge, fixed)
+    outcome, vectors = _fit_encoder(run, store, drawn, judge, fixed)
+    return Texts(before, vectors, encoder, outcome.best_step if outcome else 0, space_steps, outcome)
+
+
+def _fit_space(run: Run, store: TextStore, source: Source, judge: TextJudge, fixed: tuple[int, int] | None) -> int:
+    """First turn the whole space by one matrix (Kumar et al. 2022 train the last layer first, too); returns its best step."""
+    config = run.config.text
+    steps = fixed[1] if fixed else config.projection_steps
+    encoder = store.encoder
+    if not steps:
+        return 0
+    if encoder.projection is None:
+        encoder.add_projection().to(store.device)
+    encoder.bert.requires_grad_(False)
+    chosen = replace(
+        config, steps=steps, batch_size=min(SPACE_BATCH, len(source.pairs.usable)), evaluate_every=min(SPACE_LOOK, steps), weight_decay=0.0,
+        hard_negatives=0, adversarial=0.0, accumulate=1, train="all",
+    )  # fmt: skip
+    task = SpaceTask(store, source, chosen, judge)
+    tuned = _Untouched(encoder)
+    look = run.look("Fine-tuning", steps * 10, "ndcg@10")
+    keeper = Keeper()  # seconds of work: not worth keeping
+    outcome = train(task, tuned, chosen, run.config.seed, keeper, lambda at, value: look(replace(at, step=0), value), keep_last=bool(fixed))
+    encoder.freeze(config.frozen_layers)
+    run.progress.stage("Fine-tuning", 0.1, f"projection: {outcome.best_step} steps, ndcg@10 {outcome.before:.4f} -> {outcome.best:.4f}")
+    return outcome.best_step
+
+
+def _fit_encoder(run: Run, store: TextStore, source: Source, judge: TextJudge, fixed) -> tuple[Outcome | None, np.ndarray]:
+    config = steps_for(run.config.text, len(source.pairs.usable))
+    if fixed:
+        if not fixed[0]:
+            return None, store.vectors()
+        config = replace(config, steps=fixed[0])
+    tuned = Tuned(store.encoder, config)
+    config = replace(config, head_learning_rate=config.learning_rate)
+    task = PairTask(store, source, config, judge, make_augment(config, store.encoder))
+    look = run.look("Fine-tuning", config.steps, "ndcg@10")
+    outcome, _ = train_several(task, tuned, config, run.config.seed, run.keeper.child("text"), look, keep_last=bool(fixed))
+    tuned.finish()
+    return outcome, store.vectors()
+
+
+class _Untouched(Tuned):
+    """An encoder that stays as it is below its projection."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self.encoder, self.peft, self.adaptive = encoder, None, False
+
+
+def fit_retrieval(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
+    """Judged on the last days, then trained again on everything: the encoder, the products' vectors (items, dim), the report."""
+    snapshot, config = run.snapshot, run.config
+    need(len(snapshot.events) > 0, "there are no events to learn from")
+    end = int(snapshot.events.time[-1]) + 1
+    span = (end - int(snapshot.events.time[0])) / DAY
+    days = int(max(1, min(config.window_days, span // 3)))
+    cut = end - days * DAY
+    test = time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days)
+    need(len(test.users) > 0, f"nobody who was known before bought in the last {days} days: nothing to judge by")
+    judged = fit_texts(replace(run, keeper=run.keeper.child("judged")), window_before(run, cut, days))
+    need(judged is not None, "no product has a text, which retrieval learns from")
+    run.progress.stage("Check", 0)
+    report = run.report_head({"kind": "time", "cut": date_of(cut), "days": days, "shoppers": len(test.users), "products": int(test.rankable.sum())})
+    report |= {name: {"systems": text_systems(run, window, judged)} for name, window in (("all", test), ("discovery", discovery(test)))}
+    report["robustness"] = robustness(run, discovery(test), judged)
+    report["chosen"] = {"text.steps": judged.steps, "text.projection_steps": judged.space_steps}
+    report["primary"] = {"measure": "ndcg@10", "system": "text_after", "baseline": "text_before", "part": "discovery", "higher_is_better": True}
+    refit = replace(run, progress=run.progress.within("Refit"), keeper=run.keeper.child("refit"))
+    served = fit_texts(refit, window_before(run, end, days), (judged.steps, judged.space_steps))
+    report["about"] = {"judged_until": cut, "served_until": end}
+    return served.encoder, served.after, run.finish_report(report)
+
+
+def try_fields(run: Run) -> None:
+    """One trial of the search over fields, on the window before the judged one."""
+    end = int(run.snapshot.events.time[-1]) + 1 if len(run.snapshot.events) else 0
+    days = run.config.window_days
+    fit_texts(run, window_before(run, end - days * DAY, days))
+
+
+def window_before(run: Run, moment: int, days: int) -> Window:
+    return time_window(run.snapshot.events, run.snapshot.n_items, run.config.event_weights, moment - days * DAY, days)
+
+
+def text_systems(run: Run, window: Window, texts: TextVectors) -> dict:
+    """Text before and after, beside popularity and item-kNN, on one question."""
+    if not len(window.target):
+        return {}
+    config, n = run.config, run.snapshot.n_items
+    known = window.fit
+    similar = covisitation.similar(known, len(run.snapshot.user_ids), n, config.neighbours, window.now, config.half_life_days)
+    signals = Signals({"similar": similar}, covisitation.popularity(known, n, window.now), None, config.half_life_days)
+    ranked = {
+        name: rank_by_source(window, source, config, signals)
+        for name, source in (("popularity", "sold"), ("popularity_30d", "sold_30"), ("item_knn", "similar"))
+    }
+    ranked |= {name: rank_by_source(window, "text", config, vectors=v) for name, v in (("text_before", texts.before), ("text_after", texts.after))}
+    return {name: summary(found) for name, found in ranked.items()}
+
+
+def robustness(run: Run, window: Window, texts: Texts) -> dict:
+    """NDCG@10 of text after fine-tuning when the products' texts have typing mistakes, lost words, or capitals."""
+    if not len(window.target):
+        return {}
+    written = product_texts(run.snapshot.products)
+    out = {}
+    for kind in ("as_written", *DISTURBANCES):
+        vectors = texts.after if kind == "as_written" else texts.encoder.encode(disturbed(written, kind, run.config.seed))
+        out[kind] = {"ndcg@10": float(np.nan_to_num(np.nanmean(rank_by_source(window, "text", run.config, vectors=vectors).ndcg())))}
+    return out
