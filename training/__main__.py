@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from training.config import PRESETS, RECIPES, ConfigError, describe, make_config
+from training.config import PRESETS, RECIPES, ConfigError, describe, make_config, to_dict
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -118,7 +118,9 @@ def _fit(options: argparse.Namespace) -> int:
     folder = options.out.parent
     folder.mkdir(parents=True, exist_ok=True)
     main_process = is_main_process()
-    progress = new_progress(options.progress or folder / "progress.jsonl" if main_process else None, options.recipe, not main_process)
+    progress = new_progress(
+        options.progress or folder / "progress.jsonl" if main_process else None, options.recipe, not main_process, to_dict(config)
+    )
     progress.stage(next(iter(progress.stages)), 0, "reading the snapshot")
     fit(_run(options, config, progress, read_snapshot(options.snapshot), folder), options.out)
     progress.close()

@@ -54,7 +54,7 @@ class TuningConfig:
     """Most training steps; early stopping usually ends sooner."""
     epochs: float = 0.0
     """Passes over the training data; above 0 this sets the steps."""
-    batch_size: int = 256
+    batch_size: int = 128
     """Examples in one step, over all devices."""
     accumulate: int = 1
     """Parts that a step's batch is cut into, whose gradients are added up: the same step in less memory."""
@@ -104,8 +104,8 @@ class TuningConfig:
 class TextConfig(TuningConfig):
     """Fine-tuning the encoder on the shop's own pairs: shopper's history → next product."""
 
-    anchors: int = 16
-    """Products of the history that are averaged into a pair's first side."""
+    anchors: int = 8
+    """Products of the history that are averaged into a pair's first side (the projection takes twice as many)."""
     temperature: float = 0.1
     """Softmax temperature of the cosine similarities."""
     popularity_correction: float = 1.0
@@ -216,7 +216,7 @@ class ClassificationConfig(RecipeConfig):
     label_smoothing: float = 0.0
     """Share of the target that is spread over all classes."""
     text: TuningConfig = field(default_factory=lambda: TuningConfig(
-        max_tokens=96, frozen_layers=0, epochs=4, batch_size=32, learning_rate=1e-4, evaluate_every=100, patience=4))  # fmt: skip
+        max_tokens=128, frozen_layers=3, epochs=2, batch_size=32, learning_rate=1e-4, evaluate_every=200, patience=3))  # fmt: skip
     """Fine-tuning of the encoder."""
 
 
@@ -248,7 +248,7 @@ class RatingConfig(RecipeConfig):
     test_share: float = 0.2
     """Share of the rows that is kept for the test where they do not say themselves; chosen by a hash of the row's id."""
     text: TuningConfig = field(default_factory=lambda: TuningConfig(
-        max_tokens=96, frozen_layers=0, epochs=4, batch_size=32, learning_rate=1e-4, evaluate_every=100, patience=4))  # fmt: skip
+        max_tokens=128, frozen_layers=3, epochs=2, batch_size=32, learning_rate=1e-4, evaluate_every=200, patience=3))  # fmt: skip
     """Fine-tuning of the encoder."""
 
 
@@ -315,8 +315,8 @@ RECIPES: dict[str, type] = {
 }  # fmt: skip
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "quick": {
-        "fusion": {"rounds": 100, "text.steps": 50, "text.batch_size": 128},
-        "retrieval": {"text.steps": 50, "text.batch_size": 128},
+        "fusion": {"rounds": 100, "text.steps": 50},
+        "retrieval": {"text.steps": 50},
         "mlm": {"text.steps": 100},
         "behaviour": {"pairs": 5_000, "judged_pairs": 3_000, "text.frozen_layers": 4},
         **{name: {"text.epochs": 1, "text.frozen_layers": 4} for name in ("rating", "sentiment", "topic", "intent")},

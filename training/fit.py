@@ -3,19 +3,9 @@
 from pathlib import Path
 
 from training.fields import ConfigError
-from training.progress import Progress
+from training.progress import STAGES, Progress
 from training.recipes.run import Run
-
-STAGES = {
-    "fusion": {"Signals": 0.04, "Fine-tuning": 0.34, "Candidates": 0.05, "Ranking": 0.08, "Check": 0.09, "Refit": 0.40},
-    "retrieval": {"Fine-tuning": 0.6, "Check": 0.05, "Refit": 0.35},
-    "incremental": {"Fine-tuning": 0.25, "Full retraining": 0.45, "Refit": 0.30},
-    "mlm": {"Fine-tuning": 1.0},
-    "distil": {"Fine-tuning": 0.9, "Check": 0.1},
-    "search": {"Baselines": 0.2, "Fine-tuning": 0.7, "Check": 0.1},
-    **{name: {"Baselines": 0.15, "Fine-tuning": 0.7, "Check": 0.15} for name in ("behaviour", "rating", "sentiment", "topic", "intent")},
-}
-"""Stages of each recipe, in order, with their usual share of the time."""
+from training.tracking import Tracking
 
 
 def fit(run: Run, out: Path) -> dict:
@@ -82,5 +72,7 @@ _RECIPES = {
 }  # fmt: skip
 
 
-def new_progress(path: Path | None, recipe: str, quiet: bool = False) -> Progress:
-    return Progress(path, STAGES[recipe], quiet)
+def new_progress(path: Path | None, recipe: str, quiet: bool = False, config: dict | None = None) -> Progress:
+    """Progress into this file, with TensorBoard's files beside it."""
+    tracking = Tracking(path.parent, f"{recipe} {path.parent.name}", config) if path else None
+    return Progress(path, STAGES[recipe], quiet, tracking)

@@ -11,19 +11,28 @@ from tqdm import tqdm
 
 log = logging.getLogger("training")
 
-STAGES = {"Signals": 0.04, "Fine-tuning": 0.34, "Candidates": 0.05, "Ranking": 0.08, "Check": 0.09, "Refit": 0.40}
-"""Stages of a fit, in order, with their usual share of the time."""
+STAGES = {
+    "fusion": {"Signals": 0.04, "Fine-tuning": 0.34, "Candidates": 0.05, "Ranking": 0.08, "Check": 0.09, "Refit": 0.40},
+    "retrieval": {"Fine-tuning": 0.6, "Check": 0.05, "Refit": 0.35},
+    "incremental": {"Fine-tuning": 0.25, "Full retraining": 0.45, "Refit": 0.30},
+    "mlm": {"Fine-tuning": 1.0},
+    "distil": {"Fine-tuning": 0.9, "Check": 0.1},
+    "search": {"Baselines": 0.2, "Fine-tuning": 0.7, "Check": 0.1},
+    **{name: {"Baselines": 0.15, "Fine-tuning": 0.7, "Check": 0.15} for name in ("behaviour", "rating", "sentiment", "topic", "intent")},
+}
+"""Stages of each recipe, in order, with their usual share of the time."""
 
 
 class Progress:
-    """Notes stages and measures. One line of JSON each: {"stage", "done", "seconds_left"} or {"metric", "step", "value"}.
+    """Notes stages and measures; `stages` names them in order, with their usual share of the time. One line of JSON each: {"stage", "done", "seconds_left"} or {"metric", "step", "value"}.
 
     The bar is drawn where stderr is a terminal; a log file gets the messages alone.
     """
 
-    def __init__(self, path: Path | None = None, stages: dict[str, float] | None = None, quiet: bool = False) -> None:
+    def __init__(self, path: Path | None = None, stages: dict[str, float] | None = None, quiet: bool = False, tracking=None) -> None:
         self.file = path.open("a", encoding="utf-8") if path else None
-        self.stages = stages or STAGES
+        self.stages = stages or {}
+        self.tracking = tracking
         self.begun = time.monotonic()
         self.bar = tqdm(total=100, file=sys.stderr, disable=quiet or None, bar_format="{desc:<12} {percentage:3.0f}%|{bar}| {elapsed}")
         self.prefix = 0.0
@@ -53,9 +62,13 @@ class Progress:
         """A measured value; not for a refit, whose curve nobody judges."""
         if not self.stage_name and math.isfinite(value):
             self._write({"metric": name, "step": step, "value": round(float(value), 6)})
+            if self.tracking:
+                self.tracking.metric(name, step, float(value))
 
     def close(self) -> None:
         self.bar.close()
+        if self.tracking:
+            self.tracking.close()
         if self.file:
             self.file.close()
 

@@ -170,7 +170,7 @@ def test_a_champion_is_judged_on_the_same_days(tiny_snapshot, tiny_checkpoint, t
     assert main(["fit", str(tiny_snapshot), str(tmp_path / "out"), "--champion", str(tiny_checkpoint), *small]) == 0
     systems = json.loads((tmp_path / "out" / "report.json").read_text())["all"]["systems"]
     before = json.loads((tiny_checkpoint / "report.json").read_text())["all"]["systems"]
-    assert systems["champion"]["ndcg@10"]["value"] == pytest.approx(before["vitrine"]["ndcg@10"]["value"])
+    assert systems["champion"]["ndcg@10"]["value"] == pytest.approx(before["vitrine"]["ndcg@10"]["value"], abs=2e-3)  # vectors in half precision
 
 
 def test_too_little_data_is_said_in_a_sentence(snapshot, tiny_config):

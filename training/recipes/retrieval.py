@@ -20,7 +20,7 @@ from training.tuning import Tuned
 
 FEWEST_PAIRS = 200
 MOST_JUDGED = 10_000
-SPACE_BATCH, SPACE_LOOK = 2048, 100
+SPACE_BATCH, SPACE_LOOK, SPACE_PART = 1024, 50, 0.1
 
 
 @dataclass(frozen=True)
@@ -90,15 +90,15 @@ def _fit_space(run: Run, store: TextStore, source: Source, judge: TextJudge, fix
     encoder.bert.requires_grad_(False)
     chosen = replace(
         config, steps=steps, batch_size=min(SPACE_BATCH, len(source.pairs.usable)), evaluate_every=min(SPACE_LOOK, steps), weight_decay=0.0,
-        hard_negatives=0, adversarial=0.0, accumulate=1, train="all",
+        hard_negatives=0, adversarial=0.0, anchors=2 * config.anchors, accumulate=1, train="all",
     )  # fmt: skip
     task = SpaceTask(store, source, chosen, judge)
     tuned = _Untouched(encoder)
-    look = run.look("Fine-tuning", steps * 10, "ndcg@10")
+    look = run.look("Fine-tuning", steps, "ndcg@10", "projection", 0.0, SPACE_PART)
     keeper = Keeper()  # seconds of work: not worth keeping
-    outcome = train(task, tuned, chosen, run.config.seed, keeper, lambda at, value: look(replace(at, step=0), value), keep_last=bool(fixed))
+    outcome = train(task, tuned, chosen, run.config.seed, keeper, look, keep_last=bool(fixed))
     encoder.freeze(config.frozen_layers)
-    run.progress.stage("Fine-tuning", 0.1, f"projection: {outcome.best_step} steps, ndcg@10 {outcome.before:.4f} -> {outcome.best:.4f}")
+    run.progress.stage("Fine-tuning", SPACE_PART, f"projection: {outcome.best_step} steps, ndcg@10 {outcome.before:.4f} -> {outcome.best:.4f}")
     return outcome.best_step
 
 
@@ -111,7 +111,7 @@ def _fit_encoder(run: Run, store: TextStore, source: Source, judge: TextJudge, f
     tuned = Tuned(store.encoder, config)
     config = replace(config, head_learning_rate=config.learning_rate)
     task = PairTask(store, source, config, judge, make_augment(config, store.encoder))
-    look = run.look("Fine-tuning", config.steps, "ndcg@10")
+    look = run.look("Fine-tuning", config.steps, "ndcg@10", begin=SPACE_PART)
     outcome, _ = train_several(task, tuned, config, run.config.seed, run.keeper.child("text"), look, keep_last=bool(fixed))
     tuned.finish()
     return outcome, store.vectors()

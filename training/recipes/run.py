@@ -55,15 +55,15 @@ class Run:
         report["warnings"] = self.warnings
         return report
 
-    def look(self, stage: str, steps: int, measure: str) -> Callable[[Look, float], None]:
-        """Tells progress of each look of a training; `measure` is what validation gives."""
+    def look(self, stage: str, steps: int, measure: str, curve: str = "text", begin: float = 0.0, end: float = 1.0) -> Callable[[Look, float], None]:
+        """Tells progress of each look of a training, from part `begin` to `end` of the stage; `measure` is what validation gives."""
 
         def on_look(look: Look, value: float) -> None:
             if look.step:
-                self.progress.metric("text.loss", look.step, look.loss)
-            self.progress.metric(f"text.{measure}", look.step, value)
+                self.progress.metric(f"{curve}.loss", look.step, look.loss)
+            self.progress.metric(f"{curve}.{measure}", look.step, value)
             message = f"step {look.step}/{steps} loss {look.loss:.3f} {measure} {value:.4f} ({look.steps_per_second:.2f} steps/s)"
-            self.progress.stage(stage, look.step / steps, message)
+            self.progress.stage(stage, begin + (end - begin) * look.step / steps, message)
             if self.trial:
                 self.trial(look.step, value)
 
