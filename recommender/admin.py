@@ -12,11 +12,14 @@ from unfold.paginator import InfinitePaginator
 from recommender.models import (
     ApiKey,
     Change,
+    Dialogue,
     Event,
+    Judgement,
     ModelVersion,
     Placement,
     Product,
     RecommendationList,
+    Review,
     Shop,
     Shopper,
     TrainingRun,
@@ -77,10 +80,37 @@ class EventAdmin(ReadOnly):
     ordering = ["-id"]
 
 
+@admin.register(Review)
+class ReviewAdmin(BigTable):
+    list_display = ["review_id", "item_id", "rating", "label", "topic", "created_at", "shop"]
+    list_filter = ["shop", "label", "topic"]
+    search_fields = ["review_id", "item_id"]
+    ordering = ["-id"]
+    readonly_fields = ["updated_at"]
+
+
+@admin.register(Dialogue)
+class DialogueAdmin(BigTable):
+    list_display = ["text", "intent", "shop"]
+    list_filter = ["shop"]
+    search_fields = ["intent"]
+    ordering = ["-id"]
+    readonly_fields = ["updated_at"]
+
+
+@admin.register(Judgement)
+class JudgementAdmin(BigTable):
+    list_display = ["query", "item_id", "grade", "shop"]
+    list_filter = ["shop"]
+    search_fields = ["query", "item_id"]
+    ordering = ["-id"]
+    readonly_fields = ["updated_at"]
+
+
 @admin.register(TrainingRun)
 class TrainingRunAdmin(ReadOnly):
     list_display = ["id", "shop", "recipe", "preset", "status", "created_at", "finished_at", "created_by"]
-    list_filter = ["shop", "status"]
+    list_filter = ["shop", "status", "recipe"]
 
 
 @admin.register(ModelVersion)

@@ -123,9 +123,17 @@ def _load(folder: str, verify: bool = False) -> Model:
     return Model(recommender, item_ids, {item_id: row for row, item_id in enumerate(item_ids)})
 
 
-def verify(folder: str) -> None:
+def verify(folder: str, purpose: str = "ranking") -> None:
     """Read every byte of a checkpoint and compare digests; raises BrokenCheckpoint."""
-    _load(folder, verify=True)
+    from training.checkpoint import CheckpointError, verify_files
+
+    if purpose == "ranking":
+        _load(folder, verify=True)
+        return
+    try:
+        verify_files(checkpoint_path(folder))
+    except CheckpointError as error:
+        raise BrokenCheckpoint(str(error)) from None
 
 
 def checkpoint_path(folder: str) -> Path:
@@ -149,17 +157,11 @@ def recipes() -> dict[str, list[tuple[str, Any, str]]]:
     return {name: describe(name) for name in RECIPES}
 
 
-def presets() -> list[str]:
-    from training.config import PRESETS
-
-    return list(PRESETS)
-
-
-def stages() -> list[str]:
+def stages(recipe: str) -> list[str]:
     """Names of a run's stages, in order."""
     from training.progress import STAGES
 
-    return list(STAGES)
+    return list(STAGES.get(recipe, ()))
 
 
 def write_snapshot(folder: Path, shop: str, tables: dict, currency: str) -> dict:

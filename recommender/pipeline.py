@@ -1,6 +1,8 @@
 """One training run: snapshot, train in a child process, follow its progress, register, gate, promote."""
 
+import contextlib
 import ctypes
+import fcntl
 import json
 import logging
 import os
@@ -26,6 +28,9 @@ POLL_SECONDS = 1.0
 STOP_SECONDS = 20
 TAIL_LINES = 200
 NO_CHAMPION = "there is no champion"
+MEASURES = {
+    "ndcg@10": "NDCG@10", "auc": "AUC", "accuracy": "Accuracy", "mse": "Mean squared error", "loss": "Loss", "cosine": "Cosine to the teacher",
+}  # fmt: skip
 PROMOTE = ("ask", "if-better", "never", "always")
 
 
@@ -58,14 +63,23 @@ def start_run(
     return run
 
 
+def resume_run(run: TrainingRun) -> bool:
+    """Queue a cancelled or failed run again; it goes on from its state. False when it had finished or is under way."""
+    from recommender.tasks import train
+
+    queued = run.request_resume()
+    if queued:
+        train.delay_on_commit(run.pk)
+    return queued
+
+
 def run_training(run: TrainingRun) -> ModelVersion | None:
-    """Carry out a claimed run to its end; how it ended stands in its row."""
+    """Carry out a claimed run to its end, from its state where it left one; how it ended stands in its row."""
     folder = run_folder(run)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    run.points.all().delete()
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        version = _train(run, folder)
+        with _only_one(folder):
+            version = _train(run, folder)
     except RunCancelled:
         run.finish(RunStatus.CANCELLED)
     except (RunFailed, NothingToLearn, engine.BrokenCheckpoint) as error:
@@ -75,10 +89,21 @@ def run_training(run: TrainingRun) -> ModelVersion | None:
         raise
     else:
         run.finish(RunStatus.FINISHED)
+        for part in ("snapshot", "cache"):
+            shutil.rmtree(folder / part, ignore_errors=True)
         return version
-    finally:
-        shutil.rmtree(folder / "snapshot", ignore_errors=True)
     return None
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path):
+    """Hold the run's folder: a second worker that was given the same run must not write beside the first."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunFailed("another worker still holds this run's folder; it was not started twice") from None
+        yield
 
 
 def run_folder(run: TrainingRun) -> Path:
@@ -87,15 +112,27 @@ def run_folder(run: TrainingRun) -> Path:
 
 def _train(run: TrainingRun, folder: Path) -> ModelVersion:
     _beat(run, stage="Snapshot", progress=0)
-    manifest = snapshot_shop(run.shop, folder / "snapshot", run.data_from, run.data_to, tick=lambda: _beat(run))
+    manifest = _frozen(run, folder)
     TrainingRun.objects.filter(pk=run.pk).update(snapshot_digest=manifest["digest"], counts=manifest["counts"])
     _follow(run, _child(run, folder), folder)
     checkpoint = f"shop-{run.shop_id}/{run.folder_name}/checkpoint"
-    engine.verify(checkpoint)
+    engine.verify(checkpoint, run.purpose)
     report = json.loads((folder / "checkpoint" / "report.json").read_text(encoding="utf-8"))
     version = ModelVersion.objects.register(run, checkpoint, report)
     decide(version, run.promote, run.created_by)
     return version
+
+
+def _frozen(run: TrainingRun, folder: Path) -> dict:
+    """The run's snapshot: the one that a stopped try left, else a new one, with which everything of the run begins anew."""
+    manifest = folder / "snapshot" / "manifest.json"
+    if manifest.exists() and (folder / "state").exists():
+        return json.loads(manifest.read_text(encoding="utf-8"))
+    for part in folder.iterdir():
+        if part.name != "lock":
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
+    run.points.all().delete()
+    return snapshot_shop(run.shop, folder / "snapshot", run.data_from, run.data_to, tick=lambda: _beat(run), recipe=run.recipe)
 
 
 def _beat(run: TrainingRun, **fields) -> None:
@@ -105,19 +142,19 @@ def _beat(run: TrainingRun, **fields) -> None:
 
 def _child(run: TrainingRun, folder: Path) -> subprocess.Popen:
     """`python -m training fit`, which dies with this worker."""
-    champion = run.shop.champion()
-    overrides = dict(run.overrides)
-    if settings.VITRINE_ENCODER:
-        overrides.setdefault("text.encoder", settings.VITRINE_ENCODER)
+    champion = _starts_from(run)
+    overrides = _overrides(run, champion)
     command = [
         sys.executable, "-m", "training", "fit", folder / "snapshot", folder / "checkpoint", "--recipe", run.recipe, "--preset", run.preset,
         "--progress", folder / "progress.jsonl",
     ]  # fmt: skip
     if overrides:
-        command += ["--set", *(f"{name}={value}" for name, value in flat(overrides).items())]
+        command += ["--set", *(f"{name}={value}" for name, value in overrides.items())]
     if champion:
         command += ["--champion", engine.checkpoint_path(champion.folder)]
-    with (folder / "log.txt").open("wb") as output:
+    if (folder / "state").exists():
+        command += ["--resume"]
+    with (folder / "log.txt").open("ab") as output:
         return subprocess.Popen(
             [str(part) for part in command],
             cwd=settings.BASE_DIR,
@@ -126,6 +163,28 @@ def _child(run: TrainingRun, folder: Path) -> subprocess.Popen:
             stdin=subprocess.DEVNULL,
             preexec_fn=_die_with_parent,
         )
+
+
+def _starts_from(run: TrainingRun) -> ModelVersion | None:
+    """What the run is compared with, or goes on from: the champion of its purpose; for an encoder else that of the ranking."""
+    return run.shop.champion(run.purpose) or (run.shop.champion() if run.recipe in ("incremental", "distil") else None)
+
+
+def _overrides(run: TrainingRun, champion: ModelVersion | None) -> dict:
+    """The run's fields, with the shop's encoder; `v12` as an encoder or a teacher is that version's."""
+    fields = flat(run.overrides)
+    if settings.VITRINE_ENCODER and run.recipe not in ("incremental", "distil"):
+        fields.setdefault("text.encoder", settings.VITRINE_ENCODER)
+    if run.recipe == "distil" and champion:
+        fields.setdefault("teacher", str(champion))
+    for name in ("text.encoder", "encoder", "teacher"):
+        number = str(fields.get(name, "")).removeprefix("v")
+        if fields.get(name, "").startswith("v") and number.isdecimal():
+            version = run.shop.versions.filter(number=int(number)).first()
+            if version is None:
+                raise RunFailed(f"{name}: there is no version v{number} in this shop")
+            fields[name] = str(engine.checkpoint_path(version.folder) / ("" if name == "teacher" else "encoder"))
+    return fields
 
 
 def flat(overrides: dict, prefix: str = "") -> dict:
@@ -225,27 +284,33 @@ def decide(version: ModelVersion, promote: str, by=None) -> None:
 
 
 def gate(report: dict) -> tuple[bool, str]:
-    """Is it better? NDCG@10 of the held-out window: against the champion on the same days; a first model against popularity."""
-    systems = report["all"]["systems"]
-    mine = systems["vitrine"]["ndcg@10"]["value"]
-    if "champion" in systems:
-        rival, name = systems["champion"]["ndcg@10"]["value"], "the champion"
-    elif (told := report.get("champion", {})).get("reason", NO_CHAMPION) != NO_CHAMPION:
-        return False, f"NDCG@10 {mine:.4f}, but it could not be compared: {told['reason']}"
+    """Is it better, by the report's primary measure: than the champion on the same data; a first model, than its baseline?"""
+    told = report.get("primary") or {"measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "part": "all", "higher_is_better": True}
+    systems = (report[told["part"]] if "part" in told else report)["systems"]
+    values = {name: measures[told["measure"]]["value"] for name, measures in systems.items() if told["measure"] in measures}
+    mine, name = values[told["system"]], MEASURES.get(told["measure"], told["measure"])
+    if "champion" in values:
+        rival, whose = values["champion"], "the champion"
+    elif (why := report.get("champion", {}).get("reason", NO_CHAMPION)) != NO_CHAMPION:
+        return False, f"{name} {mine:.4f}, but it could not be compared: {why}"
+    elif values.get(told["baseline"]) is None:
+        return True, f"{name} {mine:.4f}; there is nothing to compare it with"
     else:
-        rival = max(systems[s]["ndcg@10"]["value"] for s in ("popularity", "popularity_30d"))
-        name = "popularity (there is no champion to compare with)"
-    verdict = "above" if mine > rival else "not above"
-    return mine > rival, f"NDCG@10 {mine:.4f} is {verdict} {rival:.4f} of {name} on the same {report['protocol']['days']} days"
+        rival, whose = values[told["baseline"]], f"{told['baseline'].replace('_', ' ')} (there is no champion to compare with)"
+    better = mine > rival if told["higher_is_better"] else mine < rival
+    days = report["protocol"].get("days")
+    where = f"{days} days" if days else "test data"
+    return better, f"{name} {mine:.4f} is {'better' if better else 'not better'} than {rival:.4f} of {whose} on the same {where}"
 
 
 def promote_version(version: ModelVersion, by=None) -> ModelVersion:
     """Make a version the champion once its folder has proved whole, and have the stored lists made anew."""
     from recommender.tasks import score_shop
 
-    engine.verify(version.folder)
+    engine.verify(version.folder, version.purpose)
     version.promote(by)
-    score_shop.delay_on_commit(version.shop_id)
+    if version.purpose == "ranking":
+        score_shop.delay_on_commit(version.shop_id)
     return version
 
 
@@ -255,9 +320,9 @@ def roll_back(shop: Shop, purpose: str = "ranking") -> ModelVersion | None:
 
     champion = shop.champion(purpose)
     if champion and (previous := champion.previous()):
-        engine.verify(previous.folder)
+        engine.verify(previous.folder, purpose)
     earlier = champion.roll_back() if champion else None
-    if earlier:
+    if earlier and purpose == "ranking":
         score_shop.delay_on_commit(shop.pk)
     return earlier
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 
 from recommender import engine
@@ -10,14 +11,18 @@ from recommender.models import Shop
 
 CHUNK = 50_000
 LAST_DAY = date(9000, 1, 1)
+TEXT_RECIPES = ("rating", "sentiment", "topic", "intent", "mlm")
+"""Recipes that can do without products and events; what they need instead, training says itself."""
 
 
 class NothingToLearn(ValueError):
     """The shop has no products or no events in the window."""
 
 
-def snapshot_shop(shop: Shop, folder: Path, since: date | None = None, until: date | None = None, tick: Callable[[], None] = lambda: None) -> dict:
-    """Freeze a shop's products, shoppers and usable events, `until` included, in the shop's time zone; returns the manifest.
+def snapshot_shop(
+    shop: Shop, folder: Path, since: date | None = None, until: date | None = None, tick: Callable[[], None] = lambda: None, recipe: str = "fusion"
+) -> dict:
+    """Freeze a shop's products, shoppers, usable events and labelled texts, `until` included, in the shop's time zone; returns the manifest.
 
     `tick` is called now and then. The shop goes on meanwhile, so events are read first and those of vanished products left out.
     """
@@ -26,12 +31,15 @@ def snapshot_shop(shop: Shop, folder: Path, since: date | None = None, until: da
     events = _frame(pl, _events(shop, since, until), _EVENT_SCHEMA, tick)
     products = _frame(pl, _products(shop), _PRODUCT_SCHEMA, tick)
     events = events.filter(pl.col("item_id").is_null() | pl.col("item_id").is_in(products["item_id"].implode()))
-    if not len(products):
+    written = {name: _frame(pl, rows(shop), _WRITTEN_SCHEMAS[name], tick) for name, rows in _WRITTEN.items()}
+    written["judgements"] = written["judgements"].filter(pl.col("item_id").is_in(products["item_id"].implode()))
+    written = {name: frame for name, frame in written.items() if len(frame)}
+    if not len(products) and recipe not in TEXT_RECIPES:
         raise NothingToLearn("this shop has no products yet; import them first")
-    if not len(events):
+    if not len(events) and recipe not in (*TEXT_RECIPES, "search"):
         raise NothingToLearn("there are no events to learn from in this window; import orders or choose other dates")
     shoppers = _frame(pl, _shoppers(shop), {"user_id": "String", "attributes": "String", "first_seen": "Datetime"}, tick)
-    return engine.write_snapshot(folder, shop.key, {"products": products, "events": events, "shoppers": shoppers}, shop.currency)
+    return engine.write_snapshot(folder, shop.key, {"products": products, "events": events, "shoppers": shoppers, **written}, shop.currency)
 
 
 _PRODUCT_SCHEMA = {
@@ -56,6 +64,26 @@ _EVENT_SCHEMA = {
     "session_id": "String",
     "query": "String",
 }
+_WRITTEN_SCHEMAS = {
+    "reviews": {
+        "review_id": "String", "item_id": "String", "user_id": "String", "rating": "Float64", "title": "String", "text": "String",
+        "label": "String", "topic": "String", "split": "String", "created_at": "Datetime",
+    },
+    "dialogues": {"text": "String", "intent": "String", "answer": "String", "split": "String"},
+    "judgements": {"query": "String", "item_id": "String", "grade": "Float64", "fold": "Int64"},
+}  # fmt: skip
+
+
+def _written(name: str, shop: Shop):
+    """Rows of labelled texts, blanks as nothing; not of shoppers who do not agree to training."""
+    rows = getattr(shop, name).order_by("id")
+    if name == "reviews":
+        rows = rows.exclude(user_id__in=shop.shoppers.filter(consent_training=False).values("user_id"))
+    for row in rows.values_list(*_WRITTEN_SCHEMAS[name]).iterator(CHUNK):
+        yield tuple(None if value == "" else value for value in row)
+
+
+_WRITTEN = {name: partial(_written, name) for name in _WRITTEN_SCHEMAS}
 
 
 def _frame(pl, rows, schema: dict[str, str], tick: Callable[[], None]):

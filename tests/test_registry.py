@@ -113,7 +113,7 @@ def test_a_worse_version_is_refused_unless_always(stocked, register):
     version.report["all"]["systems"]["champion"] = {"ndcg@10": {"value": 0.99}}
     pipeline.decide(version, "if-better")
     version.refresh_from_db()
-    assert version.status == "refused" and "not above" in version.gate_reason
+    assert version.status == "refused" and "not better" in version.gate_reason
 
 
 def test_a_champion_that_could_not_be_compared_is_not_replaced_by_itself(stocked, register):

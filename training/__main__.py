@@ -4,6 +4,8 @@ On several GPUs or hosts: `accelerate launch -m training fit …`.
 """
 
 import argparse
+import contextlib
+import ctypes
 import json
 import logging
 import os
@@ -22,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     signal.signal(signal.SIGTERM, _stop)
+    _keep_memory()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from training.checkpoint import CheckpointError
@@ -39,8 +42,19 @@ def main(arguments: list[str] | None = None) -> int:
         return 143
 
 
+def _keep_memory() -> None:
+    """Have glibc keep what each step frees, instead of asking the kernel for it anew: about a tenth of a step's time."""
+    mmap_threshold, trim_threshold = -3, -1
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(mmap_threshold, 1 << 30)
+        library.mallopt(trim_threshold, (1 << 31) - 1)
+
+
 def _stop(*_) -> None:
-    raise KeyboardInterrupt
+    loop = sys.modules.get("training.finetune")
+    if loop is None or not loop.stop():
+        raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

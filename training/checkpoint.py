@@ -115,13 +115,7 @@ def load_checkpoint(folder: Path, verify: bool = False, part: str = "") -> tuple
 
     `verify` also reads every byte and compares digests.
     """
-    run = read_run(folder)
-    for name, digest in run["files"].items():
-        path = folder / name
-        if not path.exists():
-            raise CheckpointError(f"{folder.name}: {name} is missing")
-        if verify and _sha256(path) != digest:
-            raise CheckpointError(f"{folder.name}: {name} was changed or is damaged")
+    verify_files(folder, digests=verify)
     try:
         item_ids = read_items(folder)
         return _read_model(folder / part, len(item_ids)), item_ids
@@ -129,6 +123,16 @@ def load_checkpoint(folder: Path, verify: bool = False, part: str = "") -> tuple
         raise
     except (OSError, ValueError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
         raise CheckpointError(f"{folder.name}: {error}") from None
+
+
+def verify_files(folder: Path, digests: bool = True) -> None:
+    """Is every file there, and with `digests` as it was written? Raises CheckpointError with the file's name."""
+    for name, digest in read_run(folder)["files"].items():
+        path = folder / name
+        if not path.exists():
+            raise CheckpointError(f"{folder.name}: {name} is missing")
+        if digests and _sha256(path) != digest:
+            raise CheckpointError(f"{folder.name}: {name} was changed or is damaged")
 
 
 def read_run(folder: Path) -> dict:

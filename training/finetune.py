@@ -51,6 +51,20 @@ class Task:
         """Go on from what `state` gave."""
 
 
+class _Stop:
+    """Somebody's wish that the loop ends after the step in hand."""
+
+    running = asked = False
+
+
+def stop() -> bool:
+    """Ask the loop to keep its state and end after this step, by KeyboardInterrupt; False where none is running, or it was asked before."""
+    if not _Stop.running or _Stop.asked:
+        return False
+    _Stop.asked = True
+    return True
+
+
 OnLook = Callable[["Look", float], None] | None
 
 
@@ -184,7 +198,7 @@ def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Be
         if step % config.evaluate_every == 0 or step == config.steps:
             yield Look(step, float(np.mean(losses)), (step - first) / (time.monotonic() - began))
             losses.clear()
-        if keeper.due() and accelerator.is_main_process and accelerator.distributed_type != DistributedType.FSDP:
+        if (keeper.due() or (_Stop.asked and keeper.folder)) and accelerator.is_main_process and accelerator.distributed_type != DistributedType.FSDP:
             tensors = {
                 "weights": weights_of(task.model),
                 "optimiser": optimiser.state_dict(),
@@ -194,6 +208,8 @@ def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Be
             }
             kept = {"step": step, "losses": losses, "value": best.value, "best_step": best.step, "misses": best.misses}
             keeper.write(tensors, kept)
+        if _Stop.asked:
+            raise KeyboardInterrupt
 
 
 def _forward_backward(accelerator: Accelerator, model: nn.Module, batch: Batch, tuned: Tuned, parts: int, adversarial: float) -> float:
@@ -251,8 +267,9 @@ def train(task: Task, tuned: Tuned, config: TuningConfig, seed: int, keeper: Kee
     if not keep_last:
         on_look(Look(0, float("nan"), 0.0), before)
     best, share, step = Best(before), trainable_share(task.model), 0
-    if trainable(task.model):
-        for look in finetune(task, tuned, config, seed, best, keeper):
+    _Stop.running = True
+    try:
+        for look in finetune(task, tuned, config, seed, best, keeper) if trainable(task.model) else ():
             step = look.step
             value = float("nan") if keep_last else task.validate()
             on_look(look, value)
@@ -263,9 +280,25 @@ def train(task: Task, tuned: Tuned, config: TuningConfig, seed: int, keeper: Kee
                 best.misses += 1
                 if best.misses >= config.patience:
                     break
+    finally:
+        _Stop.running = _Stop.asked = False
     if not keep_last:
         put_weights(task.model, initial if best.weights is None else best.weights)
     return Outcome(before, best.value, best.step, step, time.monotonic() - began, share)
+
+
+def blend(task: Task, start: dict[str, torch.Tensor], shares: tuple[float, ...]) -> float:
+    """Put the mix of the start's and the tuned weights that validation likes best into the model; returns the tuned share.
+
+    Weights between those before and after fine-tuning are often better than either (Wortsman et al. 2022, "WiSE-FT").
+    """
+    end, values = weights_of(task.model), {}
+    for share in shares:
+        put_weights(task.model, {name: start[name] + share * (w - start[name]) for name, w in end.items()})
+        values[share] = task.validate() if len(shares) > 1 else 0.0
+    best = max(values, key=values.get)
+    put_weights(task.model, {name: start[name] + best * (w - start[name]) for name, w in end.items()})
+    return best
 
 
 def train_several(

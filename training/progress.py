@@ -24,7 +24,9 @@ STAGES = {
 
 
 class Progress:
-    """Notes stages and measures; `stages` names them in order, with their usual share of the time. One line of JSON each: {"stage", "done", "seconds_left"} or {"metric", "step", "value"}.
+    """Notes stages and measures; `stages` names them in order, with their usual share of the time.
+
+    One line of JSON each: {"stage", "done", "seconds_left"} or {"metric", "step", "value"}.
 
     The bar is drawn where stderr is a terminal; a log file gets the messages alone.
     """

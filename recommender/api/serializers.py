@@ -225,7 +225,7 @@ class TrainingJobSerializer(serializers.ModelSerializer):
 
     def get_links(self, run) -> dict:
         base = f"/api/v1/training-jobs/job-{run.pk}"
-        return {"self": base, "cancel": f"{base}/cancel"}
+        return {"self": base, "cancel": f"{base}/cancel", "resume": f"{base}/resume"}
 
 
 class ModelVersionSerializer(serializers.ModelSerializer):
@@ -246,7 +246,9 @@ class ModelVersionSerializer(serializers.ModelSerializer):
         return {"passed": version.gate_passed, "reason": version.gate_reason}
 
     def get_metrics(self, version) -> dict:
-        return {part: version.report.get(part, {}).get("systems", {}) for part in ("all", "discovery")}
+        """Systems with their measures, by part of the report; a report without parts has them under `test`."""
+        found = {part: told["systems"] for part in ("all", "discovery", "new", "old") if (told := version.report.get(part))}
+        return found or {"test": version.report.get("systems", {})}
 
 
 class RollbackRequest(StrictSerializer):

@@ -14,6 +14,7 @@ urlpatterns = [
     path("training-jobs", views_models.TrainingJobsView.as_view()),
     path("training-jobs/<str:job_id>", views_models.TrainingJobView.as_view()),
     path("training-jobs/<str:job_id>/cancel", views_models.CancelJobView.as_view()),
+    path("training-jobs/<str:job_id>/resume", views_models.ResumeJobView.as_view()),
     path("models", views_models.ModelsView.as_view()),
     path("models/rollback", views_models.RollbackView.as_view()),
     path("models/<str:number>/promote", views_models.PromoteView.as_view()),

@@ -66,6 +66,22 @@ class CancelJobView(APIView):
         return Response(shapes.TrainingJobSerializer(run).data, status=202)
 
 
+class ResumeJobView(APIView):
+    scopes = {"*": "training:write"}
+
+    @extend_schema(
+        request=None, responses={202: shapes.TrainingJobSerializer}, summary="Go on with a cancelled or failed training run from its state"
+    )
+    def post(self, request: Request, job_id: str) -> Response:
+        run = find_run(request, job_id)
+        if run.promote in ("if-better", "always") and not request.auth.allows("models:write"):
+            raise PermissionDenied(f"promote: this run would promote ({run.promote}), which needs a key with the scope models:write.")
+        if not pipeline.resume_run(run):
+            raise Conflict(f"This run cannot go on: {run.status}.")
+        run.refresh_from_db()
+        return Response(shapes.TrainingJobSerializer(run).data, status=202)
+
+
 class ModelsView(APIView):
     scopes = {"*": "models:write"}
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 NAMES = {
-    "vitrine": ("This version", "challenger"),
     "champion": ("The champion then", "champion"),
     "ease": ("EASE", "other"),
     "buy_again": ("Bought again", "other"),
@@ -13,58 +12,118 @@ NAMES = {
     "text_before": ("Text only, before", "textonly"),
     "popularity_30d": ("Popularity, 30 days", "popularity"),
     "popularity": ("Popularity", "popularity"),
+    "majority": ("Always the commonest", "popularity"),
+    "mean": ("Always the mean", "popularity"),
+    "words": ("Words alone", "knn"),
+    "unigram": ("Frequency of words", "popularity"),
+    "base_rate": ("Always the mean rate", "popularity"),
+    "history": ("Buying habits alone", "knn"),
+    "fused": ("Text and habits together", "other"),
+    "teacher": ("The teacher", "champion"),
+    "incremental": ("Incremental", "challenger"),
+    "full": ("Trained anew", "other"),
 }
+MEASURES = {
+    "ndcg@10": "NDCG@10", "recall@10": "Recall@10", "coverage@10": "Coverage", "accuracy": "Accuracy", "f1_macro": "F1", "auc": "AUC",
+    "log_loss": "Log loss", "calibration_error": "Calibration error", "brier": "Brier score", "mae": "Mean error, stars", "mse": "Mean squared error",
+    "loss": "Loss", "cosine": "Cosine to the teacher",
+}  # fmt: skip
+PARTS = {"all": "All purchases", "discovery": "First purchases of a product", "new": "New data", "old": "Old data"}
+RANKING = {"measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "part": "all", "higher_is_better": True}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One system: its measures, and where its interval lies on an axis of 0 to 100."""
+    """One system: its main measure and the others, and where its interval lies on an axis of 0 to 100."""
 
     name: str
     role: str
-    ndcg: float
+    value: float
     low: float
     high: float
-    recall: float
-    coverage: float
+    others: list[str]
     left: float
     width: float
     at: float
 
 
-def rows(report: dict, part: str = "all", serves: bool = False) -> list[Row]:
-    """Systems of a part of a report, the best first; a version that serves has the champion's colour."""
-    systems = report.get(part, {}).get("systems", {})
-    top = max((s["ndcg@10"]["high"] for s in systems.values()), default=1) or 1
-    found = [_row(name, s, 100 / (top * 1.05), serves) for name, s in systems.items()]
-    return sorted(found, key=lambda row: -row.ndcg)
+@dataclass(frozen=True)
+class Board:
+    """Systems of one part of a report, the best first; `others` names the columns beside the main measure."""
+
+    measure: str
+    others: list[str]
+    rows: list[Row]
 
 
-def _row(name: str, measures: dict, scale: float, serves: bool) -> Row:
-    label, role = NAMES.get(name, (name, "other"))
-    role = "champion" if serves and name == "vitrine" else role
-    ndcg = measures["ndcg@10"]
-    left, right = ndcg["low"] * scale, ndcg["high"] * scale
+def primary(report: dict) -> dict:
+    """Which measure of which system decides."""
+    return report.get("primary") or RANKING
+
+
+def parts(report: dict) -> list[tuple[str, str]]:
+    """The questions that a report answers: (key, words); none where there is just one."""
+    return [(key, words) for key, words in PARTS.items() if isinstance(report.get(key), dict) and "systems" in report[key]]
+
+
+def systems_of(report: dict, part: str = "") -> dict:
+    """Systems of the named part, of the one that decides, or of the whole report."""
+    told = part if part in dict(parts(report)) else primary(report).get("part", "")
+    return report.get(told, {}).get("systems", {}) if told else report.get("systems", {})
+
+
+def board(report: dict, part: str = "", serves: bool = False) -> Board:
+    """A version that serves has the champion's colour."""
+    told = primary(report)
+    measure = told["measure"]
+    systems = {name: s for name, s in systems_of(report, part).items() if (s.get(measure) or {}).get("value") is not None}
+    others = list(dict.fromkeys(name for s in systems.values() for name in s if name != measure))
+    top = max((_bounds(s[measure])[2] for s in systems.values()), default=1) or 1
+    found = [_row(name, s, told, others, 100 / (top * 1.05), serves) for name, s in systems.items()]
+    found.sort(key=lambda row: -row.value if told["higher_is_better"] else row.value)
+    return Board(MEASURES.get(measure, measure), [MEASURES.get(name, name) for name in others], found)
+
+
+def _bounds(measure: dict) -> tuple[float, float, float]:
+    """Value, low and high; without an interval all three are the value."""
+    value = measure["value"]
+    return value, value if measure.get("low") is None else measure["low"], value if measure.get("high") is None else measure["high"]
+
+
+def _row(name: str, measures: dict, told: dict, others: list[str], scale: float, serves: bool) -> Row:
+    mine = name == told["system"]
+    label, role = ("This version", "champion" if serves else "challenger") if mine else NAMES.get(name, (name, "other"))
+    value, low, high = _bounds(measures[told["measure"]])
+    left, right = low * scale, high * scale
     return Row(
-        label, role, ndcg["value"], ndcg["low"], ndcg["high"], measures["recall@10"]["value"], 100 * measures["coverage@10"]["value"],
-        round(left, 2), round(max(right - left, 0.5), 2), round(ndcg["value"] * scale, 2),
+        label, role, value, low, high, [_told(other, (measures.get(other) or {}).get("value")) for other in others],
+        round(left, 2), round(max(right - left, 0.5), 2), round(value * scale, 2),
     )  # fmt: skip
 
 
-def verdict(report: dict, part: str = "all") -> str:
-    """The result in one sentence: against the champion where there was one, else against popularity."""
-    systems = report.get(part, {}).get("systems", {})
-    if "vitrine" not in systems:
+def _told(measure: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{100 * value:.1f} %" if measure == "coverage@10" else f"{value:.3f}"
+
+
+def verdict(report: dict, part: str = "") -> str:
+    """The result in one sentence: against the champion where there was one, else against the baseline."""
+    told = primary(report)
+    systems = systems_of(report, part)
+    measure, baseline = told["measure"], "champion" if "champion" in systems else told["baseline"]
+    if (systems.get(told["system"], {}).get(measure) or {}).get("value") is None:
         return "This version has no report."
-    mine = systems["vitrine"]["ndcg@10"]
-    rival_name = "champion" if "champion" in systems else "popularity_30d"
-    rival = systems[rival_name]["ndcg@10"]
-    name = "the champion" if rival_name == "champion" else "popularity"
-    difference = mine["value"] - rival["value"]
-    if mine["low"] <= rival["high"] and rival["low"] <= mine["high"]:
-        return f"No clear difference from {name}: NDCG@10 {mine['value']:.3f} against {rival['value']:.3f}."
-    word = "better" if difference > 0 else "worse"
-    return f"{word.capitalize()} than {name}: NDCG@10 {mine['value']:.3f} against {rival['value']:.3f}."
+    mine, low, high = _bounds(systems[told["system"]][measure])
+    words = MEASURES.get(measure, measure)
+    if (systems.get(baseline, {}).get(measure) or {}).get("value") is None:
+        return f"{words} {mine:.3f}; there is nothing to compare it with."
+    rival, rival_low, rival_high = _bounds(systems[baseline][measure])
+    name = {"champion": "the champion", "popularity_30d": "popularity"}.get(baseline, NAMES.get(baseline, (baseline,))[0].lower())
+    if low <= rival_high and rival_low <= high:
+        return f"No clear difference from {name}: {words} {mine:.3f} against {rival:.3f}."
+    better = (mine > rival) == told["higher_is_better"]
+    return f"{'Better' if better else 'Worse'} than {name}: {words} {mine:.3f} against {rival:.3f}."
 
 
 SEGMENTS = {
@@ -84,3 +143,13 @@ def segment_rows(report: dict, part: str = "all") -> list[dict]:
         values = {name: (systems.get(name) or {}).get("value") for name in ("vitrine", "item_knn", "popularity")}
         out.append({"name": SEGMENTS.get(key, key), "shoppers": segment["shoppers"], **values})
     return out
+
+
+DISTURBED = {"as_written": "As written", "typos": "With typing mistakes", "dropped_words": "Words left out", "case": "In capitals"}
+
+
+def robustness_rows(report: dict) -> list[dict]:
+    """The main measure when the judged texts are disturbed."""
+    measure = primary(report)["measure"]
+    found = report.get("robustness") or {}
+    return [{"name": DISTURBED.get(kind, kind), "value": m[measure]} for kind, m in found.items() if m.get(measure) is not None]

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from recommender import engine, pipeline, scoring
@@ -11,53 +12,66 @@ from recommender.console.pages import MAY_PROMOTE, need, open_shop, page
 from recommender.models import ModelVersion, Shop
 
 SHOWN = 30
-CHART_SYSTEMS = [("vitrine", "Versions", "champion"), ("item_knn", "Item-kNN", "knn"), ("popularity_30d", "Popularity, 30 days", "popularity")]
+PURPOSES = {
+    "ranking": "Ranking", "search": "Search", "encoder": "Text encoders", "behaviour": "Purchase probability", "rating": "Rating",
+    "sentiment": "Sentiment", "topic": "Topics", "intent": "Intents",
+}  # fmt: skip
 
 
 def versions(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
-    listed = list(shop.versions.filter(purpose="ranking").select_related("run", "run__created_by")[:SHOWN])
-    champion = next((v for v in listed if v.is_champion), None) or shop.champion()
+    purpose = request.GET.get("of") if request.GET.get("of") in PURPOSES else "ranking"
+    listed = list(shop.versions.filter(purpose=purpose).select_related("run", "run__created_by")[:SHOWN])
+    champion = next((v for v in listed if v.is_champion), None) or shop.champion(purpose)
     entries = [_entry(v, champion) for v in listed]
+    there = {"ranking", purpose, *shop.versions.order_by().values_list("purpose", flat=True).distinct()}
     context = {
-        "entries": entries, "champion": champion, "earlier": champion.previous() if champion else None, "chart": _chart(listed),
-        "may_promote": request.user.has_perm(MAY_PROMOTE), "sentence": _sentence(listed, champion),
+        "entries": entries, "champion": champion, "earlier": champion.previous() if champion else None, "chart": _chart(listed), "purpose": purpose,
+        "purposes": [(key, words) for key, words in PURPOSES.items() if key in there], "may_promote": request.user.has_perm(MAY_PROMOTE),
+        "sentence": _sentence(listed, champion, purpose), "measure": leaderboard.board(listed[0].report).measure if listed else "NDCG@10",
     }  # fmt: skip
     return page(request, shop, "models", "Models", **context)
 
 
 def _entry(version: ModelVersion, champion: ModelVersion | None) -> dict:
-    row = next((r for r in leaderboard.rows(version.report) if r.name == "This version"), None)
+    row = next((r for r in leaderboard.board(version.report, serves=version.is_champion).rows if r.name == "This version"), None)
     same = champion is not None and _days(version) == _days(champion)
     return {"version": version, "row": row, "same_days": same, "verdict": leaderboard.verdict(version.report)}
 
 
 def _days(version: ModelVersion) -> tuple:
     protocol = version.report.get("protocol", {})
-    return protocol.get("cut"), protocol.get("days")
+    return protocol.get("cut"), protocol.get("days"), protocol.get("test")
 
 
-def _sentence(listed: list[ModelVersion], champion: ModelVersion | None) -> str:
+def _sentence(listed: list[ModelVersion], champion: ModelVersion | None, purpose: str) -> str:
+    ranks = purpose == "ranking"
     if not listed:
-        return "No model yet; shoppers see what is popular."
+        return "No model yet; shoppers see what is popular." if ranks else f"No model for this yet: {PURPOSES[purpose].lower()}."
     if champion is None:
-        return "No version serves; shoppers see what is popular."
+        return "No version serves; shoppers see what is popular." if ranks else "No version has been promoted yet."
     waiting = [v for v in listed if v.status == "candidate" and v.number > champion.number]
     since = f" since {champion.promoted_at:%-d %B}" if champion.promoted_at else ""
-    return f"{champion} serves every shopper{since}." + (f" {waiting[0]} waits for a decision." if waiting else "")
+    serves = "serves every shopper" if ranks else "is the one in use"
+    return f"{champion} {serves}{since}." + (f" {waiting[0]} waits for a decision." if waiting else "")
 
 
 def _chart(listed: list[ModelVersion]) -> dict | None:
-    """NDCG@10 of the versions over their numbers, with the baselines that were measured beside each, and 95 % intervals."""
-    judged = [v for v in reversed(listed) if v.report.get("all")]
+    """The main measure of the versions over their numbers, with the baselines that were measured beside each, and 95 % intervals."""
+    judged = [v for v in reversed(listed) if leaderboard.systems_of(v.report)]
     if not judged:
         return None
+    told = leaderboard.primary(judged[-1].report)
+    shown = {told["system"]: ("Versions", "champion"), "item_knn": ("Item-kNN", "knn"), told["baseline"]: leaderboard.NAMES.get(told["baseline"])}
     series = []
-    for key, label, role in CHART_SYSTEMS:
-        measures = [v.report["all"]["systems"].get(key, {}).get("ndcg@10", {}) for v in judged]
+    for key, words in shown.items():
+        measures = [(leaderboard.systems_of(v.report).get(key) or {}).get(told["measure"], {}) for v in judged]
+        if words is None or not any(measures):
+            continue
         bounds = {name: [m.get(bound) for m in measures] for name, bound in (("data", "value"), ("low", "low"), ("high", "high"))}
-        series.append({"label": label, "role": role, **bounds})
-    return {"labels": [str(v) for v in judged], "series": series, "y": "NDCG@10", "zero": True}
+        series.append({"label": words[0], "role": words[1], **bounds})
+    name = leaderboard.MEASURES.get(told["measure"], told["measure"])
+    return {"labels": [str(v) for v in judged], "series": series, "y": name, "zero": told["measure"] == "ndcg@10"}
 
 
 def find_version(shop: Shop, number: int) -> ModelVersion:
@@ -67,13 +81,15 @@ def find_version(shop: Shop, number: int) -> ModelVersion:
 def version(request: HttpRequest, shop: str, number: int) -> HttpResponse:
     shop = open_shop(request, shop)
     found = find_version(shop, number)
-    champion = shop.champion()
-    tab = "discovery" if request.GET.get("of") == "discovery" else "all"
-    fresh, could = scoring.counts(found)
+    champion = shop.champion(found.purpose)
+    tabs = leaderboard.parts(found.report)
+    tab = request.GET.get("of") if request.GET.get("of") in dict(tabs) else leaderboard.primary(found.report).get("part", "")
+    fresh, could = scoring.counts(found) if found.purpose == "ranking" else (0, 0)
     context = {
-        "version": found, "champion": champion, "earlier": found.previous() if found.is_champion else None, "tab": tab,
-        "rows": leaderboard.rows(found.report, tab, found.is_champion), "segments": leaderboard.segment_rows(found.report, tab),
-        "report": found.report,
+        "version": found, "champion": champion, "earlier": found.previous() if found.is_champion else None, "tab": tab, "tabs": tabs,
+        "board": leaderboard.board(found.report, tab, found.is_champion), "segments": leaderboard.segment_rows(found.report, tab),
+        "report": found.report, "ranks": found.purpose == "ranking", "robustness": leaderboard.robustness_rows(found.report),
+        "trials": sorted(found.report.get("trials") or [], key=lambda t: t["value"] is None or -t["value"]), "purpose": PURPOSES[found.purpose],
         "sentence": f"{found} {_state_words(found)}. {leaderboard.verdict(found.report)}", "lists": (fresh, could),
         "may_promote": request.user.has_perm(MAY_PROMOTE), "size_mb": _size_mb(found),
     }  # fmt: skip
@@ -82,7 +98,7 @@ def version(request: HttpRequest, shop: str, number: int) -> HttpResponse:
 
 def _state_words(found: ModelVersion) -> str:
     words = {
-        "champion": "serves every shopper",
+        "champion": "serves every shopper" if found.purpose == "ranking" else "is the one in use",
         "candidate": "waits for a decision",
         "refused": "was refused by the gate",
         "retired": "served before",
@@ -105,17 +121,18 @@ def promote(request: HttpRequest, shop: str, number: int) -> HttpResponse:
     except engine.BrokenCheckpoint as error:
         messages.error(request, f"{found} cannot serve: {error}. Nothing has changed.")
     else:
-        messages.success(request, f"{found} is live. Stored lists are being made anew.")
-    return redirect("admin:models", shop=shop.key)
+        messages.success(request, f"{found} is live." + (" Stored lists are being made anew." if found.purpose == "ranking" else ""))
+    return redirect(f"{reverse('admin:models', args=[shop.key])}?of={found.purpose}")
 
 
 @require_POST
 def rollback(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, MAY_PROMOTE)
-    earlier = pipeline.roll_back(shop)
+    purpose = request.POST.get("purpose") if request.POST.get("purpose") in PURPOSES else "ranking"
+    earlier = pipeline.roll_back(shop, purpose)
     if earlier:
         messages.success(request, f"Rolled back: {earlier} is live again.")
     else:
         messages.error(request, "There is no earlier version to roll back to.")
-    return redirect("admin:models", shop=shop.key)
+    return redirect(f"{reverse('admin:models', args=[shop.key])}?of={purpose}")

@@ -14,15 +14,12 @@ from django.views.decorators.http import require_POST
 from recommender import engine, pipeline
 from recommender.console import leaderboard
 from recommender.console.pages import MAY_PROMOTE, MAY_TRAIN, need, open_shop, page, part
+from recommender.console.recipes import PRESETS, RECIPES, choices, missing
 from recommender.console.views_home import minutes_left
 from recommender.models import ModelVersion, Shop, TrainingRun
 from recommender.models.registry import RunStatus
 from recommender.snapshot import events_between
 
-PRESETS = [
-    ("full", "Full fusion", "Best lists: text fine-tuned until it stops getting better, then fused with every signal."),
-    ("quick", "Quick fusion", "The same in fewer steps: a first model, or a nightly refresh."),
-]
 THEN = [
     ("ask", "Ask me", "The result waits; you decide."),
     ("if-better", "Promote if better", "It serves at once when it beats what serves today on the same days."),
@@ -32,11 +29,15 @@ FEWEST_EVENTS = 1000
 
 
 class RunForm(forms.Form):
-    preset = forms.ChoiceField(choices=[p[:2] for p in PRESETS], initial="full")
+    recipe = forms.ChoiceField(choices=[(key, words[0]) for key, words in RECIPES.items()], initial="fusion", required=False)
+    preset = forms.ChoiceField(choices=PRESETS, initial="full")
     data_from = forms.DateField(required=False, label="From")
     data_to = forms.DateField(required=False, label="To")
     promote = forms.ChoiceField(choices=[t[:2] for t in THEN], initial="ask")
     advanced = forms.CharField(required=False, widget=forms.Textarea, label="Fields that differ from the preset")
+
+    def clean_recipe(self) -> str:
+        return self.cleaned_data["recipe"] or "fusion"
 
     def clean_advanced(self) -> dict[str, str]:
         lines = [line.strip() for line in self.cleaned_data["advanced"].splitlines() if line.strip()]
@@ -52,7 +53,7 @@ class RunForm(forms.Form):
             raise forms.ValidationError("The first day lies after the last.")
         if "advanced" in values:
             try:
-                engine.check_config("fusion", values.get("preset", "full"), values["advanced"])
+                engine.check_config(values.get("recipe", "fusion"), values.get("preset", "full"), values["advanced"])
             except engine.InvalidConfig as error:
                 self.add_error("advanced", str(error))
         return values
@@ -67,17 +68,27 @@ def train(request: HttpRequest, shop: str) -> HttpResponse:
         need(request, MAY_TRAIN)
         if form.data.get("promote") == "if-better":
             need(request, MAY_PROMOTE)
+        if form.is_valid() and (lacking := missing(shop, form.cleaned_data["recipe"])):
+            form.add_error("recipe", lacking)
         if form.is_valid():
             return redirect("admin:run", shop=shop.key, pk=_start(request, shop, form.cleaned_data, days).pk)
     champion = shop.champion()
-    usual = {p[0]: _usual_minutes(shop, p[0]) for p in PRESETS}
+    recipe = form["recipe"].value() if form["recipe"].value() in RECIPES else "fusion"
+    first, more = choices(shop, lambda name: _usual_minutes(shop, name))
     context = {
-        "form": form, "presets": [(*p, usual[p[0]]) for p in PRESETS], "then": _then(request), "champion": champion,
-        "active": shop.runs.active().first(),
+        "form": form, "first": first, "more": more, "recipe": recipe, "in_more": recipe in [c.recipe for c in more], "presets": PRESETS,
+        "then": _then(request), "champion": champion, "active": shop.runs.active().first(),
         "runs": shop.runs.select_related("version", "created_by")[:10], "may_train": request.user.has_perm(MAY_TRAIN),
-        "fields": engine.recipes()["fusion"], "window": _window(shop, days["first"], days["last"]), "sentence": _worth(shop, champion),
+        "fields": engine.recipes()[recipe], "window": _window(shop, days["first"], days["last"]), "sentence": _worth(shop, champion),
     }  # fmt: skip
     return page(request, shop, "train", "Train", **context)
+
+
+def fields(request: HttpRequest, shop: str) -> HttpResponse:
+    """The fields of the chosen recipe."""
+    open_shop(request, shop)
+    recipe = request.GET.get("recipe")
+    return part(request, "fields", fields=engine.recipes()[recipe if recipe in RECIPES else "fusion"])
 
 
 def _then(request: HttpRequest) -> list[tuple[str, str, str]]:
@@ -90,12 +101,19 @@ def _start(request: HttpRequest, shop: Shop, values: dict, days: dict) -> Traini
     since = None if values["data_from"] == days["first"] else values["data_from"]
     until = None if values["data_to"] == days["last"] else values["data_to"]
     return pipeline.start_run(
-        shop, preset=values["preset"], overrides=values["advanced"], promote=values["promote"], by=request.user, data_from=since, data_to=until
+        shop,
+        values["recipe"],
+        values["preset"],
+        overrides=values["advanced"],
+        promote=values["promote"],
+        by=request.user,
+        data_from=since,
+        data_to=until,
     )
 
 
-def _usual_minutes(shop: Shop, preset: str) -> str:
-    last = shop.runs.filter(status=RunStatus.FINISHED, preset=preset, started_at__isnull=False).first()
+def _usual_minutes(shop: Shop, recipe: str) -> str:
+    last = shop.runs.filter(status=RunStatus.FINISHED, recipe=recipe, started_at__isnull=False).first()
     if last is None:
         return "no run yet to tell its time by"
     return f"about {max(1, round((last.finished_at - last.started_at).total_seconds() / 60))} min last time"
@@ -157,20 +175,22 @@ def live(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
 
 def _state(request: HttpRequest, found: TrainingRun) -> dict:
     version = getattr(found, "version", None)
-    names = ["Snapshot", *engine.stages()]
+    names = ["Snapshot", *engine.stages(found.recipe)]
     at = names.index(found.stage) if found.stage in names else -1
     stages = [{"name": n, "done": i < at or found.status == RunStatus.FINISHED, "current": i == at and found.is_active} for i, n in enumerate(names)]
-    champion = found.shop.champion()
+    champion = found.shop.champion(found.purpose)
+    tabs = leaderboard.parts(version.report) if version else []
+    boards = [(words, leaderboard.board(version.report, key)) for key, words in tabs or [("", "Result")]] if version else []
     return {
         "run": found, "version": version, "stages": stages, "minutes": minutes_left(found), "sentence": _run_sentence(found, version, champion),
-        "rows": leaderboard.rows(version.report) if version else [], "rows_new": leaderboard.rows(version.report, "discovery") if version else [],
+        "boards": [b for b in boards if b[1].rows], "recipe_name": RECIPES.get(found.recipe, (found.recipe,))[0], "resumable": _resumable(found),
         "percent": round(100 * found.progress), "stage_number": at + 1, "champion": champion,
         "may_train": request.user.has_perm(MAY_TRAIN), "may_promote": request.user.has_perm(MAY_PROMOTE),
     }  # fmt: skip
 
 
 def _run_sentence(found: TrainingRun, version: ModelVersion | None, champion: ModelVersion | None) -> str:
-    keeps = f" {champion} keeps serving." if champion else " Shoppers keep seeing what is popular."
+    keeps = f" {champion} keeps serving." if champion else " Shoppers keep seeing what is popular." if found.purpose == "ranking" else ""
     if found.status == RunStatus.QUEUED:
         ahead = TrainingRun.objects.active().filter(pk__lt=found.pk).count()
         return "Waiting for a worker" + (f": {ahead} ahead." if ahead else ".")
@@ -183,11 +203,27 @@ def _run_sentence(found: TrainingRun, version: ModelVersion | None, champion: Mo
     return f"{version} is {'live' if version and version.is_champion else 'ready'}. {leaderboard.verdict(version.report)}" if version else "Finished."
 
 
+def _resumable(found: TrainingRun) -> bool:
+    """Did a stopped run leave a state to go on from?"""
+    return found.status in (RunStatus.FAILED, RunStatus.CANCELLED) and (pipeline.run_folder(found) / "state").exists()
+
+
+CURVES = {
+    "masked_word_loss": "Loss of masked words",
+    "mse": "Mean squared error",
+    "cosine": "Cosine to the teacher",
+    "accuracy": "Accuracy",
+    "auc": "AUC",
+}
+
+
 def _charts(found: TrainingRun) -> dict[str, dict]:
     points: dict[str, list] = {}
     for name, step, value in found.points.values_list("name", "step", "value"):
         points.setdefault(name, []).append({"x": step, "y": round(value, 5)})
-    quality = {"series": [{"label": "Validation", "role": "textonly", "data": points.get("text.ndcg@10", [])}], "x": "Training steps", "y": "NDCG@10"}
+    told = next((name for name in points if name.startswith("text.") and name != "text.loss"), "text.ndcg@10")
+    words = CURVES.get(told.removeprefix("text."), "NDCG@10")
+    quality = {"series": [{"label": "Validation", "role": "textonly", "data": points.get(told, [])}], "x": "Training steps", "y": words}
     loss = {"series": [{"label": "Training", "role": "champion", "data": points.get("text.loss", [])}], "x": "Training steps", "y": "Loss"}
     return {"chart-quality": quality, "chart-loss": loss}
 
@@ -197,6 +233,18 @@ def cancel(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, MAY_TRAIN)
     find_run(shop, pk).request_cancel()
+    return redirect("admin:run", shop=shop.key, pk=pk)
+
+
+@require_POST
+def resume(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
+    """Go on with a stopped run from its state."""
+    shop = open_shop(request, shop)
+    need(request, MAY_TRAIN)
+    found = find_run(shop, pk)
+    if found.promote in ("if-better", "always"):
+        need(request, MAY_PROMOTE)
+    pipeline.resume_run(found)
     return redirect("admin:run", shop=shop.key, pk=pk)
 
 

@@ -4,18 +4,22 @@ from recommender.models.changes import Change
 from recommender.models.events import Event
 from recommender.models.placements import Placement, RecommendationList
 from recommender.models.registry import MetricPoint, ModelVersion, TrainingRun
+from recommender.models.reviews import Dialogue, Judgement, Review
 from recommender.models.shoppers import Shopper
 from recommender.models.shops import Shop
 
 __all__ = [
     "ApiKey",
     "Change",
+    "Dialogue",
     "Event",
+    "Judgement",
     "MetricPoint",
     "ModelVersion",
     "Placement",
     "Product",
     "RecommendationList",
+    "Review",
     "Shop",
     "Shopper",
     "TrainingRun",

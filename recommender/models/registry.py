@@ -12,6 +12,13 @@ from recommender.models.shops import Shop, ShopOwned
 SILENT_AFTER = timedelta(seconds=45)
 
 
+PURPOSES = {
+    "fusion": "ranking", "retrieval": "encoder", "incremental": "encoder", "mlm": "encoder", "distil": "encoder", "search": "search",
+    "behaviour": "behaviour", "rating": "rating", "sentiment": "sentiment", "topic": "topic", "intent": "intent",
+}  # fmt: skip
+"""What a recipe's models are for; one champion each."""
+
+
 class RunStatus(models.TextChoices):
     QUEUED = "queued"
     RUNNING = "running"
@@ -73,6 +80,10 @@ class TrainingRun(models.Model):
         return self.status in (RunStatus.QUEUED, RunStatus.RUNNING)
 
     @property
+    def purpose(self) -> str:
+        return PURPOSES.get(self.recipe, "ranking")
+
+    @property
     def folder_name(self) -> str:
         return f"run-{self.pk}"
 
@@ -88,6 +99,12 @@ class TrainingRun(models.Model):
         if status == RunStatus.FINISHED:
             fields |= {"progress": 1, "stage": "Done"}
         return bool(TrainingRun.objects.active().filter(pk=self.pk).update(**fields))
+
+    def request_resume(self) -> bool:
+        """Queue an ended run again: it goes on from its state, where it left one. False when it finished or is under way."""
+        ended = TrainingRun.objects.filter(pk=self.pk, status__in=[RunStatus.FAILED, RunStatus.CANCELLED])
+        fields = {"status": RunStatus.QUEUED, "cancel_requested": False, "error": "", "finished_at": None, "heartbeat_at": None}
+        return bool(ended.update(**fields))
 
     def request_cancel(self) -> bool:
         """Stop a run: at once when it has not begun, else as soon as its worker looks. False when it had ended."""
@@ -122,12 +139,12 @@ class VersionStatus(models.TextChoices):
 
 
 class ModelVersionQuerySet(ShopOwned):
-    def register(self, run: TrainingRun, folder: str, report: dict, purpose: str = "ranking") -> "ModelVersion":
-        """A new version of the run's shop, with the next number."""
+    def register(self, run: TrainingRun, folder: str, report: dict) -> "ModelVersion":
+        """A new version of the run's shop, with the next number, for what the run's recipe is for."""
         with transaction.atomic():
             Shop.objects.select_for_update().get(pk=run.shop_id)
             last = self.filter(shop=run.shop_id).aggregate(last=models.Max("number"))["last"] or 0
-            return self.create(shop=run.shop, number=last + 1, purpose=purpose, run=run, folder=folder, report=report)
+            return self.create(shop=run.shop, number=last + 1, purpose=run.purpose, run=run, folder=folder, report=report)
 
 
 class ModelVersion(models.Model):

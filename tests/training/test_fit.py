@@ -8,13 +8,13 @@ import pytest
 from training.__main__ import main
 from training.benchmark import benchmark_time
 from training.checkpoint import CheckpointError, load_checkpoint
+from training.progress import Progress
 from training.recipes.fusion import earlier_windows, fit_model
 from training.recipes.run import Run
-from training.state import TrainingError
-from training.progress import Progress
 from training.recommender import Recommender
 from training.snapshot import DAY, Events, read_snapshot
 from training.split import time_window
+from training.state import TrainingError
 
 SYSTEMS = {
     "popularity", "popularity_30d", "buy_again", "item_knn", "sequential_knn", "ease", "text_before", "text_after", "vitrine",

@@ -26,11 +26,12 @@ def baselines(rows: Rows, vectors: np.ndarray, seed: int) -> dict[str, Baseline]
     words = linear.word_features(rows.texts, train)
     y, n = rows.target, len(rows.classes)
     found: dict[str, Baseline] = {}
+    strengths = {"words": (10.0,), "text_before": linear.STRENGTHS}
     if rows.classes:
         share = np.bincount(y[train], minlength=n) / len(train)
         found["majority"] = Baseline(np.tile(share, (len(y), 1)))
         for name, x in (("words", words), ("text_before", vectors)):
-            fit = linear.fit_classes(x[train], y[train], x[validation], y[validation], seed)
+            fit = linear.fit_classes(x[train], y[train], x[validation], y[validation], seed, strengths[name])
             found[name] = Baseline(linear.probabilities(fit, x, n), fit)
     else:
         found["mean"] = Baseline(np.full((len(y), 1), y[train].mean()))

@@ -10,7 +10,7 @@ from torch import nn
 from training.augment import Augment, disturbed, make_augment
 from training.config import ClassificationConfig, TuningConfig
 from training.encoder import BATCH_TOKENS, TextEncoder
-from training.finetune import Outcome, Task, device, put_weights, train_several
+from training.finetune import Outcome, Task, blend, device, put_weights, train_several, weights_of
 from training.heads import Batch, Classifier, Regressor
 from training.metrics import auc, mse
 from training.recipes import judging, linear
@@ -19,6 +19,9 @@ from training.recipes.run import Run, load_encoder, need, steps_for
 from training.store import TextStore
 from training.text import length_batches
 from training.tuning import Tuned
+
+BLENDS = (0.25, 0.5, 0.75, 1.0)
+"""Shares of the tuned weights that are tried against those it started from."""
 
 
 @dataclass
@@ -118,7 +121,9 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     run.progress.stage("Fine-tuning", 0)
     model, task, tuned, chosen = _prepare(run, rows, store, base["text_before"].fit)
     measure = _measure(rows)
+    start = weights_of(model)
     outcome, weights = train_several(task, tuned, chosen, config.seed, run.keeper.child("labels"), run.look("Fine-tuning", chosen.steps, measure))
+    weights, shares = _blended(task, start, weights)
     run.progress.stage("Check", 0)
     out = np.mean([_member_outputs(model, w, store, np.flatnonzero(rows.part != TRAIN)) for w in weights], axis=0)
     answer = judging.answer_of(rows, out)
@@ -126,11 +131,26 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     report = run.report_head({"kind": "rows", **{n: len(rows.at(p)) for n, p in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))}})
     report["systems"] = {name: judging.summary(rows, value) for name, value in systems.items()}
     report["robustness"] = _robustness(run, rows, model, weights, store, answer)
-    report["chosen"] = {"text.steps": outcome.best_step, "strength": base["text_before"].fit.strength, "trainable_share": outcome.trainable_share}
+    report["chosen"] = {
+        "text.steps": outcome.best_step,
+        "strength": base["text_before"].fit.strength,
+        "trainable_share": outcome.trainable_share,
+        "tuned_share": shares,
+    }
     report["classes"] = rows.classes
     report["primary"] = {"measure": measure, "system": "text_after", "baseline": "text_before", "higher_is_better": measure != "mse"}
     members = [_member(model, w, tuned, len(weights)) for w in weights]
     return Labelled(members, rows.classes, answer.temperature, answer.low, answer.high, outcome), run.finish_report(report)
+
+
+def _blended(task: LabelTask, start: dict, weights: list[dict]) -> tuple[list[dict], list[float]]:
+    """Each member mixed with the start as validation likes it; without validation rows half and half."""
+    mixed, shares = [], []
+    for tuned in weights:
+        put_weights(task.model, tuned)
+        shares.append(blend(task, start, BLENDS if len(task.validation) else (0.5,)))
+        mixed.append(weights_of(task.model))
+    return mixed, shares
 
 
 def _check(rows: Rows) -> None:

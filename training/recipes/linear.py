@@ -22,7 +22,7 @@ def fit_classes(x, y: np.ndarray, x_validation, y_validation: np.ndarray, seed: 
     """Logistic regression, the strength chosen by validation log-likelihood where there are validation rows (else 10)."""
     if not len(y_validation):
         strengths = (10.0,)
-    fits = [LinearFit(LogisticRegression(C=c, max_iter=400, random_state=seed).fit(x, y), c) for c in strengths]
+    fits = [LinearFit(LogisticRegression(C=c, max_iter=200, tol=1e-3, random_state=seed).fit(x, y), c) for c in strengths]
     return max(fits, key=lambda f: _likelihood(f.model, x_validation, y_validation)) if len(fits) > 1 else fits[0]
 
 
@@ -61,6 +61,6 @@ def word_features(texts: list[str], train: np.ndarray):
     """TF-IDF of words and word pairs (of characters where a language has no spaces), counted on the training rows: (n, features) sparse."""
     spaced = np.mean([" " in texts[i] for i in train[:1000]]) > 0.5 if len(train) else True
     how = {"ngram_range": (1, 2)} if spaced else {"analyzer": "char", "ngram_range": (1, 2)}
-    vectorizer = TfidfVectorizer(min_df=2 if len(train) > 1000 else 1, max_features=100_000, sublinear_tf=True, **how)
+    vectorizer = TfidfVectorizer(min_df=2 if len(train) > 1000 else 1, max_features=30_000, sublinear_tf=True, **how)
     vectorizer.fit([texts[i] for i in train])
     return vectorizer.transform(texts)

@@ -1,0 +1,58 @@
+"""The recipes in a merchandiser's words, and what a shop needs for each."""
+
+from dataclasses import dataclass
+
+from recommender.models import Shop
+
+FIRST = ("fusion", "incremental", "behaviour")
+RECIPES = {
+    "fusion": ("Full fusion", "Best lists: text fine-tuned until it stops getting better, then fused with every signal."),
+    "incremental": (
+        "Nightly refresh of the text",
+        "The text model in use goes on from the new events, and repeats some old ones so that it forgets nothing.",
+    ),
+    "behaviour": ("Odds of a purchase", "How likely a shopper is to buy a product within 28 days."),
+    "retrieval": ("Text alone", "The text model learns what shoppers take next; later trainings can start from it."),
+    "search": ("Search", "Which products answer a query, from judged queries, else from clicks."),
+    "mlm": ("The shop's own words", "The text model reads everything that the shop has written, before it learns a task."),
+    "rating": ("Stars", "How many stars a review's words are worth."),
+    "sentiment": ("Sentiment", "Is a review pleased or not?"),
+    "topic": ("Topics", "What a review is about."),
+    "intent": ("Intents", "What a customer's message wants, from solved dialogues."),
+    "distil": ("Smaller text model", "A shallower copy of the text model in use: nearly as good, about twice as fast."),
+}
+PRESETS = [("full", "Thorough"), ("quick", "Quick: fewer steps, for a first model or a try")]
+
+
+@dataclass(frozen=True)
+class Choice:
+    recipe: str
+    name: str
+    what: str
+    usual: str
+    missing: str
+
+
+def missing(shop: Shop, recipe: str) -> str:
+    """What the shop lacks for a recipe, in a sentence; empty where it can be trained."""
+    checks = {
+        "rating": (shop.reviews.filter(rating__isnull=False), "Needs reviews with stars: bring them with import_reviews."),
+        "sentiment": (shop.reviews.exclude(label="", rating=None), "Needs reviews with stars or a label: bring them with import_reviews."),
+        "topic": (shop.reviews.exclude(topic=""), "Needs reviews with topics: bring them with import_reviews."),
+        "intent": (shop.dialogues.all(), "Needs solved dialogues: bring them with import_dialogues."),
+        "mlm": (shop.products.all(), "Needs products."),
+    }
+    if recipe in checks:
+        rows, sentence = checks[recipe]
+        return "" if rows.exists() else sentence
+    if recipe in ("incremental", "distil") and not (shop.champion("encoder") or shop.champion()):
+        return "Needs a model in use to start from."
+    if recipe == "search" and not (shop.judgements.exists() or shop.events.exclude(query=None).filter(product__isnull=False).exists()):
+        return "Needs judged queries (import_judgements) or clicks that name their query."
+    return "" if shop.events.exists() else "Needs orders or other events."
+
+
+def choices(shop: Shop, usual) -> tuple[list[Choice], list[Choice]]:
+    """(first, more): what can be trained; `usual` tells a recipe's usual time in words."""
+    found = {recipe: Choice(recipe, name, what, usual(recipe), missing(shop, recipe)) for recipe, (name, what) in RECIPES.items()}
+    return [found[r] for r in FIRST], [choice for r, choice in found.items() if r not in FIRST]

@@ -1,0 +1,12 @@
+"""Bring solved dialogues from a file: what intent learns from."""
+
+from recommender.ingest import KINDS, upsert_labelled
+from recommender.management.importing import ImportCommand, columns_of
+
+
+class Command(ImportCommand):
+    help = __doc__
+    noun = "dialogues"
+
+    def take(self, shop, rows, parser, options):
+        return upsert_labelled("dialogues", shop, rows, columns_of(options, KINDS["dialogues"].table.columns), parser, options["dry_run"])

@@ -1,0 +1,12 @@
+"""Bring judged queries from a file: what search learns from."""
+
+from recommender.ingest import KINDS, upsert_labelled
+from recommender.management.importing import ImportCommand, columns_of
+
+
+class Command(ImportCommand):
+    help = __doc__
+    noun = "judgements"
+
+    def take(self, shop, rows, parser, options):
+        return upsert_labelled("judgements", shop, rows, columns_of(options, KINDS["judgements"].table.columns), parser, options["dry_run"])

@@ -1,0 +1,12 @@
+"""Bring reviews from a file: what rating, sentiment and topic learn from."""
+
+from recommender.ingest import KINDS, upsert_labelled
+from recommender.management.importing import ImportCommand, columns_of
+
+
+class Command(ImportCommand):
+    help = __doc__
+    noun = "reviews"
+
+    def take(self, shop, rows, parser, options):
+        return upsert_labelled("reviews", shop, rows, columns_of(options, KINDS["reviews"].table.columns), parser, options["dry_run"])

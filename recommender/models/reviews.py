@@ -1,0 +1,69 @@
+"""What people wrote, with labels: reviews, solved dialogues, and judged queries. Training learns from them."""
+
+from django.db import models
+
+from recommender.models.shops import Shop, ShopOwned
+
+
+class Labelled(models.Model):
+    """Products and shoppers are named by the shop's own ids, since people also write about what is no longer sold."""
+
+    updated_at = models.DateTimeField(db_default=models.functions.Now())
+
+    objects = ShopOwned.as_manager()
+
+    class Meta:
+        abstract = True
+
+
+class Review(Labelled):
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="reviews")
+    review_id = models.CharField(max_length=256)
+    item_id = models.CharField(max_length=256, blank=True, default="")
+    user_id = models.CharField(max_length=256, blank=True, default="")
+    rating = models.FloatField(null=True, blank=True)
+    title = models.TextField(blank=True, default="")
+    text = models.TextField()
+    label = models.CharField(max_length=100, blank=True, default="", help_text="Polarity, where somebody said it: such as positive or negative.")
+    topic = models.CharField(max_length=100, blank=True, default="", help_text="What it is about.")
+    split = models.CharField(max_length=5, blank=True, default="", help_text="train or test; empty: chosen by the text.")
+    created_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["shop", "review_id"], name="review_once_a_shop")]
+
+    def __str__(self) -> str:
+        return self.title or self.text[:60]
+
+
+class Dialogue(Labelled):
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="dialogues")
+    dialogue_id = models.CharField(max_length=256)
+    text = models.TextField(help_text="What the customer wrote.")
+    intent = models.CharField(max_length=100)
+    answer = models.TextField(blank=True, default="")
+    split = models.CharField(max_length=5, blank=True, default="")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["shop", "dialogue_id"], name="dialogue_once_a_shop")]
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
+class Judgement(Labelled):
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="judgements")
+    judgement_id = models.CharField(max_length=256)
+    query = models.TextField()
+    item_id = models.CharField(max_length=256)
+    grade = models.FloatField(help_text="0: irrelevant; larger is better.")
+    fold = models.IntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["shop", "judgement_id"], name="judgement_once_a_shop")]
+
+    def __str__(self) -> str:
+        return f"{self.query}: {self.item_id}"

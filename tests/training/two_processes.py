@@ -1,0 +1,47 @@
+"""What `accelerate launch` runs in test_distributed: a few steps of a recipe's task on its share of the batch; rank 0 writes the weights."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from training.config import TextConfig, TuningConfig
+from training.encoder import TextEncoder
+from training.finetune import Keeper, is_main_process, train
+from training.heads import Regressor
+from training.pairs import Pairs, PairTask, Source
+from training.recipes.labels import LabelTask
+from training.store import TextStore
+from training.tuning import Tuned
+
+TEXTS = [f"{a} {b} {c}" for a in ("red", "blue", "small", "large") for b in ("vintage", "glass", "wooden") for c in ("lantern", "teapot")]
+
+
+def task_of(kind: str, encoder: TextEncoder, config: TuningConfig):
+    store = TextStore(encoder, TEXTS, torch.device("cpu"))
+    if kind == "rating":
+        target = np.linspace(1, 5, len(TEXTS)).astype(np.float32)
+        return LabelTask(store, target, np.arange(len(TEXTS)), np.zeros(0, dtype=np.int64), Regressor(encoder, 0.0), 7)
+    item = np.arange(len(TEXTS), dtype=np.int32)
+    pairs = Pairs(item, np.zeros(len(TEXTS), dtype=np.int64), item.astype(np.int64), np.zeros(len(TEXTS)), item[2:].astype(np.int64))
+    text = replace(TextConfig(), **{f: getattr(config, f) for f in TuningConfig.__dataclass_fields__}, anchors=2)
+    return PairTask(store, Source(pairs), text, lambda vectors: 0.0)
+
+
+def main(kind: str, folder: str, out: str) -> None:
+    config = TuningConfig(steps=3, batch_size=8, evaluate_every=3, dropout=0.0, frozen_layers=1, learning_rate=1e-3, max_tokens=8, optimiser="sgd")
+    torch.manual_seed(1)
+    encoder = TextEncoder.load(folder, config.max_tokens, config.frozen_layers)
+    tuned = Tuned(encoder, config)
+    torch.manual_seed(2)
+    task = task_of(kind, encoder, config)
+    train(task, tuned, config, 7, Keeper(), keep_last=True)
+    if is_main_process():
+        save_file({name: p.detach().contiguous() for name, p in task.model.named_parameters()}, Path(out))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
