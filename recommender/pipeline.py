@@ -31,6 +31,9 @@ NO_CHAMPION = "there is no champion"
 MEASURES = {
     "ndcg@10": "NDCG@10", "auc": "AUC", "accuracy": "Accuracy", "mse": "Mean squared error", "loss": "Loss", "cosine": "Cosine to the teacher",
 }  # fmt: skip
+RANKING = {
+    "measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "also": ["popularity"], "part": "all", "higher_is_better": True,
+}  # fmt: skip
 PROMOTE = ("ask", "if-better", "never", "always")
 
 
@@ -285,7 +288,7 @@ def decide(version: ModelVersion, promote: str, by=None) -> None:
 
 def gate(report: dict) -> tuple[bool, str]:
     """Is it better, by the report's primary measure: than the champion on the same data; a first model, than its baseline?"""
-    told = report.get("primary") or {"measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "part": "all", "higher_is_better": True}
+    told = report.get("primary") or RANKING
     systems = (report[told["part"]] if "part" in told else report)["systems"]
     values = {name: measures[told["measure"]]["value"] for name, measures in systems.items() if told["measure"] in measures}
     mine, name = values[told["system"]], MEASURES.get(told["measure"], told["measure"])
@@ -296,7 +299,11 @@ def gate(report: dict) -> tuple[bool, str]:
     elif values.get(told["baseline"]) is None:
         return True, f"{name} {mine:.4f}; there is nothing to compare it with"
     else:
-        rival, whose = values[told["baseline"]], f"{told['baseline'].replace('_', ' ')} (there is no champion to compare with)"
+        rivals = [values[name] for name in (told["baseline"], *told.get("also", [])) if name in values]
+        rival, whose = (
+            (max if told["higher_is_better"] else min)(rivals),
+            f"{told['baseline'].replace('_', ' ')} (there is no champion to compare with)",
+        )
     better = mine > rival if told["higher_is_better"] else mine < rival
     days = report["protocol"].get("days")
     where = f"{days} days" if days else "test data"

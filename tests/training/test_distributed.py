@@ -18,8 +18,17 @@ def run(kind: str, encoder: Path, out: Path, processes: int) -> dict[str, torch.
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     alone = [sys.executable, "-m", "tests.training.two_processes"]
-    how = f"--cpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no --num_cpu_threads_per_process 1 --main_process_port {port}"
-    launch = [sys.executable, "-m", "accelerate.commands.launch", *how.split(), "-m", "tests.training.two_processes"]
+    how = "--cpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no --num_cpu_threads_per_process 1"
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        *how.split(),
+        "--main_process_port",
+        str(port),
+        "-m",
+        "tests.training.two_processes",
+    ]
     command = [*(launch if processes == 2 else alone), kind, str(encoder), str(out)]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

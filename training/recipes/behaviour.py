@@ -128,6 +128,8 @@ def fit_behaviour(run: Run) -> tuple[Labelled, dict, dict]:
     systems, platt = _systems(rows, logit, places)
     report = run.report_head({"kind": "pairs", "horizon_days": config.horizon_days, "pairs": len(judged.label), "bought": int(judged.label.sum())})
     report["systems"] = systems
+    report["champion"] = _judge_champion(run, test, rows.take(places[2]), report["systems"])
+    report["about"] = {"learned_until": test.window.now}
     report["calibration"] = _curve(rows.label[places[2]], platt.predict_proba(_own(rows, logit, places[2]))[:, 1])
     report["chosen"] = {"text.steps": outcome.best_step, "trainable_share": outcome.trainable_share}
     report["primary"] = {"measure": "auc", "system": "text_after", "baseline": "history", "higher_is_better": True}
@@ -212,6 +214,23 @@ def _measures(label: np.ndarray, said: np.ndarray) -> dict:
         "calibration_error": lambda r: metrics.calibration_error(label[r], said[r]), "brier": lambda r: metrics.mse(label[r], said[r]),
     }  # fmt: skip
     return {name: _measured(f, len(label), 200) for name, f in measures.items()}
+
+
+def _judge_champion(run: Run, test: _Moment, judged: PairRows, systems: dict) -> dict:
+    """The champion on the same pairs, where it has not learned their days."""
+    if run.champion is None:
+        return {"compared": False, "reason": "there is no champion"}
+    from training.checkpoint import CheckpointError, read_run
+    from training.predictor import load_predictor
+
+    try:
+        if read_run(run.champion).get("learned_until", test.window.now + 1) > test.window.now:
+            return {"compared": False, "reason": "the champion has already learned some of these days; train with a later last day"}
+        said = load_predictor(run.champion).purchase(judged.history, judged.product, judged.facts[:, 1] > 0)
+    except CheckpointError as error:
+        return {"compared": False, "reason": f"the champion cannot be read: {error}"}
+    systems["champion"] = _measures(judged.label, said)
+    return {"compared": True, "reason": ""}
 
 
 def _curve(label: np.ndarray, said: np.ndarray, bins: int = 10) -> list[dict]:

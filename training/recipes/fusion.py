@@ -132,7 +132,9 @@ def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
             report[name]["systems"]["champion"] = summary(rank_by_other(window, snapshot.item_ids, *rival))
         for system, measures in report[name]["systems"].items():
             progress.metric(f"{name}.{system}.ndcg@10", 0, measures["ndcg@10"]["value"])
-    report["primary"] = {"measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "part": "all", "higher_is_better": True}
+    report["primary"] = {
+        "measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "also": ["popularity"], "part": "all", "higher_is_better": True,
+    }  # fmt: skip
     report["chosen"], report["off"] = fitted.chosen, fitted.recommender.signals.off
     return report
 

@@ -130,6 +130,7 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     systems = {name: b.output for name, b in base.items()} | {"text_after": answer.apply(out)}
     report = run.report_head({"kind": "rows", **{n: len(rows.at(p)) for n, p in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))}})
     report["systems"] = {name: judging.summary(rows, value) for name, value in systems.items()}
+    report["champion"] = _judge_champion(run, rows, report["systems"])
     report["robustness"] = _robustness(run, rows, model, weights, store, answer)
     report["chosen"] = {
         "text.steps": outcome.best_step,
@@ -137,6 +138,7 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
         "trainable_share": outcome.trainable_share,
         "tuned_share": shares,
     }
+    report["seconds"] = {"training": round(outcome.seconds, 1)}
     report["classes"] = rows.classes
     report["primary"] = {"measure": measure, "system": "text_after", "baseline": "text_before", "higher_is_better": measure != "mse"}
     members = [_member(model, w, tuned, len(weights)) for w in weights]
@@ -187,6 +189,26 @@ def _member(model: Classifier, weights: dict, tuned: Tuned, many: int) -> tuple[
     put_weights(model, weights)
     encoder = copy.deepcopy(tuned).finish() if many > 1 else tuned.finish()
     return encoder, model.head.weight.detach().cpu().numpy().copy(), model.head.bias.detach().cpu().numpy().copy()
+
+
+def _judge_champion(run: Run, rows: Rows, systems: dict) -> dict:
+    """The champion on the same test rows, which no run has trained on: they are test rows by their text."""
+    if run.champion is None:
+        return {"compared": False, "reason": "there is no champion"}
+    from training.checkpoint import CheckpointError
+    from training.predictor import load_predictor
+
+    try:
+        model = load_predictor(run.champion)
+        if model.facts["classes"] != rows.classes:
+            return {"compared": False, "reason": "the champion knows other classes"}
+    except CheckpointError as error:
+        return {"compared": False, "reason": f"the champion cannot be read: {error}"}
+    test, out = rows.at(TEST), np.zeros((len(rows.texts), max(1, len(rows.classes))))
+    texts = [rows.texts[i] for i in test]
+    out[test] = model.probabilities(texts) if rows.classes else np.clip(model.outputs(texts), model.facts["low"], model.facts["high"])
+    systems["champion"] = judging.summary(rows, out)
+    return {"compared": True, "reason": ""}
 
 
 def _robustness(run: Run, rows: Rows, model: Classifier, weights: list[dict], store: TextStore, answer) -> dict:

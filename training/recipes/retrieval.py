@@ -7,8 +7,10 @@ import numpy as np
 from training import covisitation
 from training.augment import DISTURBANCES, disturbed, make_augment
 from training.candidates import Signals
+from training.checkpoint import CheckpointError, read_run
 from training.encoder import TextEncoder
 from training.evaluate import TextVectors, date_of, rank_by_source, summary
+from training.fields import ConfigError
 from training.finetune import Keeper, Outcome, device, train, train_several
 from training.pairs import PairTask, Source, SpaceTask, history_pairs
 from training.recipes.run import Run, load_encoder, need, steps_for
@@ -139,6 +141,7 @@ def fit_retrieval(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     run.progress.stage("Check", 0)
     report = run.report_head({"kind": "time", "cut": date_of(cut), "days": days, "shoppers": len(test.users), "products": int(test.rankable.sum())})
     report |= {name: {"systems": text_systems(run, window, judged)} for name, window in (("all", test), ("discovery", discovery(test)))}
+    report["champion"] = _judge_champion(run, cut, {"all": test, "discovery": discovery(test)}, report)
     report["robustness"] = robustness(run, discovery(test), judged)
     report["chosen"] = {"text.steps": judged.steps, "text.projection_steps": judged.space_steps}
     report["primary"] = {"measure": "ndcg@10", "system": "text_after", "baseline": "text_before", "part": "discovery", "higher_is_better": True}
@@ -153,6 +156,24 @@ def try_fields(run: Run) -> None:
     end = int(run.snapshot.events.time[-1]) + 1 if len(run.snapshot.events) else 0
     days = run.config.window_days
     fit_texts(run, window_before(run, end - days * DAY, days))
+
+
+def _judge_champion(run: Run, cut: int, questions: dict[str, Window], report: dict) -> dict:
+    """The champion's encoder on the same days, where it has not learned them."""
+    if run.champion is None:
+        return {"compared": False, "reason": "there is no champion"}
+    try:
+        about = read_run(run.champion)
+        if about.get("served_until", cut + 1) > cut:
+            why = "the champion has already learned some of these days; train with a later last day or a shorter window"
+            return {"compared": False, "reason": why}
+        theirs = TextEncoder.load(str(run.champion / "encoder"), run.config.text.max_tokens).encode(product_texts(run.snapshot.products))
+    except (CheckpointError, ConfigError) as error:
+        return {"compared": False, "reason": f"the champion cannot be read: {error}"}
+    for name, window in questions.items():
+        if len(window.target):
+            report[name]["systems"]["champion"] = summary(rank_by_source(window, "text", run.config, vectors=theirs))
+    return {"compared": True, "reason": ""}
 
 
 def window_before(run: Run, moment: int, days: int) -> Window:

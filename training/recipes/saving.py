@@ -24,7 +24,7 @@ def save_encoder(run: Run, out: Path, encoder: TextEncoder, report: dict, vector
 
 def save_head(run: Run, out: Path, fitted: Labelled, report: dict, more: dict | None = None) -> None:
     """Members: encoder and linear head each. `head.json` says how outputs become answers."""
-    about = {"snapshot_digest": run.snapshot.manifest["digest"], "kind": "head"}
+    about = {"snapshot_digest": run.snapshot.manifest["digest"], "kind": "head", **report.pop("about", {})}
     with new_checkpoint(out, run.recipe, run.config, about, report) as aside:
         for i, (encoder, weight, bias) in enumerate(fitted.members):
             folder = aside if i == 0 else aside / f"member-{i}"

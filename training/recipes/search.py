@@ -11,6 +11,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from training.augment import Augment, make_augment
 from training.config import SearchConfig
 from training.encoder import TextEncoder
+from training.fields import ConfigError
 from training.finetune import Outcome, Task, device, train
 from training.heads import Batch, Matching
 from training.metrics import bootstrap_interval, ndcg_graded
@@ -172,9 +173,23 @@ def fit_search(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     report = run.report_head({"kind": judged.source, "queries": int((judged.part == TEST).sum()), "products": len(products)})
     found = {"words": _by_words(judged, products), "text_before": ndcg_of(judged, TEST, before), "text_after": ndcg_of(judged, TEST, after)}
     report["systems"] = {name: {"ndcg@10": dict(zip(("value", "low", "high"), bootstrap_interval(v), strict=True))} for name, v in found.items()}
+    report["champion"] = _judge_champion(run, judged, products, report["systems"])
     report["chosen"] = {"text.steps": outcome.best_step, "trainable_share": outcome.trainable_share}
     report["primary"] = {"measure": "ndcg@10", "system": "text_after", "baseline": "words", "higher_is_better": True}
     return encoder, after[len(judged.queries) :], run.finish_report(report)
+
+
+def _judge_champion(run: Run, judged: Judged, products: list[str], systems: dict) -> dict:
+    """The champion on the same test queries, which no run has trained on."""
+    if run.champion is None:
+        return {"compared": False, "reason": "there is no champion"}
+    try:
+        theirs = TextEncoder.load(str(run.champion / "encoder"), run.config.text.max_tokens)
+    except ConfigError as error:
+        return {"compared": False, "reason": f"the champion cannot be read: {error}"}
+    found = ndcg_of(judged, TEST, theirs.encode(judged.queries + products))
+    systems["champion"] = {"ndcg@10": dict(zip(("value", "low", "high"), bootstrap_interval(found), strict=True))}
+    return {"compared": True, "reason": ""}
 
 
 def _by_words(judged: Judged, products: list[str]) -> np.ndarray:
