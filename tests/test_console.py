@@ -148,3 +148,72 @@ def test_pages_need_few_queries(live_shop, staff, django_assert_max_num_queries)
 @pytest.mark.parametrize(("title", "initials"), [("RED GLASS lantern", "RG"), ("red", "R"), ("红色灯笼", "红"), ("", "·"), ("50's tin", "5T")])
 def test_initials_of_a_drawn_card(title, initials):
     assert initials_of(title) == initials
+
+
+def test_recipes_say_what_the_shop_lacks_for_them(live_shop, staff, started):
+    page = staff.get("/console/s/tiny/train/").content.decode()
+    assert "Full fusion" in page and "Needs reviews with stars" in page and "Needs solved dialogues" in page
+    reply = staff.post("/console/s/tiny/train/", {"recipe": "rating", "preset": "full", "promote": "never"})
+    assert reply.status_code == 200 and "Needs reviews with stars" in reply.content.decode() and started == []
+    live_shop.reviews.create(review_id="r", text="fine", rating=5)
+    assert staff.post("/console/s/tiny/train/", {"recipe": "rating", "preset": "full", "promote": "never"}).status_code == 302
+    assert TrainingRun.objects.first().recipe == "rating"
+
+
+def test_the_advanced_fields_are_those_of_the_recipe(shop, staff):
+    assert "label_smoothing" in staff.get("/console/s/tiny/train/fields/?recipe=sentiment").content.decode()
+    reply = staff.post("/console/s/tiny/train/", {"recipe": "mlm", "preset": "full", "promote": "never", "advanced": "label_smoothing = 0.1"})
+    assert "label_smoothing: no such field" in reply.content.decode()
+
+
+def test_a_stopped_run_can_be_resumed(live_shop, staff, started, checkpoints):
+    from recommender.pipeline import run_folder
+
+    run = TrainingRun.objects.create(shop=live_shop, status="cancelled", promote="never")
+    assert "Start again" in staff.get(f"/console/s/tiny/runs/{run.pk}/").content.decode()
+    (run_folder(run) / "state").mkdir(parents=True)
+    assert f"Resume run {run.pk}" in staff.get(f"/console/s/tiny/runs/{run.pk}/").content.decode()
+    staff.post(f"/console/s/tiny/runs/{run.pk}/resume/")
+    run.refresh_from_db()
+    assert run.status == "queued" and started == [run.pk]
+
+
+REPORTS = {
+    "rating": {
+        "primary": {"measure": "mse", "system": "text_after", "baseline": "text_before", "higher_is_better": False},
+        "protocol": {"train": 90, "test": 10}, "data": {"digest": "sha256:1"}, "chosen": {"text.steps": 9},
+        "systems": {"text_after": {"mse": {"value": 0.3, "low": 0.2, "high": 0.4}, "mae": {"value": 0.4}}, "mean": {"mse": {"value": 1.1}}},
+        "robustness": {"typos": {"mse": 0.35}}, "trials": [{"number": 0, "state": "complete", "value": -0.3, "fields": {"learning_rate": 1e-4}}],
+    },
+    "incremental": {
+        "primary": {"measure": "ndcg@10", "system": "incremental", "baseline": "champion", "part": "new", "higher_is_better": True},
+        "protocol": {"cut": "2026-05-01", "days": 31}, "data": {"digest": "sha256:1"},
+        "new": {"systems": {"incremental": {"ndcg@10": {"value": 0.2}}, "champion": {"ndcg@10": {"value": 0.1}}}}, "old": {"systems": {}},
+    },
+    "behaviour": {
+        "primary": {"measure": "auc", "system": "text_after", "baseline": "history", "higher_is_better": True},
+        "protocol": {}, "data": {"digest": "x"},
+        "systems": {"text_after": {"auc": {"value": 0.8, "low": 0.7, "high": 0.9}}, "history": {"auc": {"value": 0.75, "low": 0.7, "high": 0.8}}},
+        "click": {"probability": None, "reason": "0 impressions are too few"},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("recipe", "says"),
+    [
+        ("rating", ["Mean squared error", "With typing mistakes", "learning_rate = 0.0001", "trained on 90 texts"]),
+        ("incremental", ["New data", "Old data", "Better than the champion"]),
+        ("behaviour", ["No clear difference from buying habits alone", "not predicted yet: 0 impressions are too few"]),
+    ],
+)
+def test_versions_of_every_kind_have_their_page(shop, staff, checkpoints, recipe, says):
+    from recommender.models import ModelVersion
+
+    run = TrainingRun.objects.create(shop=shop, recipe=recipe, status="finished")
+    version = ModelVersion.objects.register(run, "nowhere", REPORTS[recipe])
+    pages = [f"models/{version.number}/", f"models/?of={version.purpose}", f"runs/{run.pk}/"]
+    texts = [staff.get(f"/console/s/tiny/{p}") for p in pages]
+    assert [t.status_code for t in texts] == [200, 200, 200]
+    whole = "".join(t.content.decode() for t in texts)
+    assert [word for word in says if word not in whole] == []

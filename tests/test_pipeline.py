@@ -163,3 +163,63 @@ def test_the_embedded_servers_come_back_with_their_data_after_kill_9(tmp_path):
     finally:
         embedded.stop(tmp_path)
     assert embedded.status(tmp_path) == {"postgres": False, "valkey": False}
+
+
+def test_a_resumed_run_goes_on_from_its_state_and_snapshot(run, monkeypatch):
+    folder = pipeline.run_folder(run)
+    stops = f"import pathlib, sys; p = pathlib.Path({str(folder)!r}); (p / 'state').mkdir(); sys.exit(143)"
+    monkeypatch.setattr(pipeline, "_child", child_that(stops))
+    tasks.train(run.pk)
+    run.refresh_from_db()
+    digest = run.snapshot_digest
+    assert run.status == "failed" and (folder / "snapshot").exists()
+
+    asked = []
+    monkeypatch.setattr("recommender.tasks.train.delay_on_commit", asked.append)
+    assert pipeline.resume_run(run) and not pipeline.resume_run(run) and asked == [run.pk]
+    monkeypatch.undo()
+    commands = []
+    real = subprocess.Popen
+    monkeypatch.setattr(
+        pipeline.subprocess, "Popen", lambda command, **more: commands.append(command) or real([sys.executable, "-c", "raise SystemExit(2)"], **more)
+    )
+    tasks.train(run.pk)
+    run.refresh_from_db()
+    assert "--resume" in commands[0] and run.snapshot_digest == digest
+
+
+def test_a_stale_run_is_taken_over_but_not_while_its_folder_is_held(run):
+    import fcntl
+
+    folder = pipeline.run_folder(run)
+    folder.mkdir(parents=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        tasks.train(run.pk)
+    run.refresh_from_db()
+    assert run.status == "failed" and "another worker still holds" in run.error
+
+
+def test_a_review_model_goes_from_the_database_to_a_champion_of_its_own(shop, checkpoints, tiny_encoder, live_shop):
+    from recommender.models import Review
+    from tests import tinyshop
+
+    for row in tinyshop.tables()["reviews"].iter_rows(named=True):
+        Review.objects.create(shop=shop, review_id=row["review_id"], text=f"{row['title']} {row['text']}", rating=row["rating"], topic=row["topic"])
+    before = shop.champion()
+    fields = {"text.encoder": str(tiny_encoder), "text.steps": 10, "text.epochs": 0, "text.evaluate_every": 5, "text.frozen_layers": 1, "onnx": False}
+    run = TrainingRun.objects.create(shop=shop, recipe="rating", overrides=fields, promote="always")
+    tasks.train(run.pk)
+    run.refresh_from_db()
+    assert run.status == "finished", run.error + run.log_tail
+    version = shop.champion("rating")
+    assert version.run == run and "Mean squared error" in version.gate_reason and shop.champion() == before
+
+
+def test_an_encoder_may_be_named_by_its_version(run, live_shop):
+    run.overrides = {"text.encoder": f"v{live_shop.champion().number}"}
+    fields = pipeline._overrides(run, None)
+    assert fields["text.encoder"].endswith("/checkpoint/encoder")
+    run.overrides = {"text.encoder": "v99"}
+    with pytest.raises(pipeline.RunFailed, match="there is no version v99"):
+        pipeline._overrides(run, None)
