@@ -33,7 +33,8 @@ EMBEDDED = 1_000
 LIGHT = {"text.frozen_layers": 0, "text.learning_rate": 1e-3}
 METHODS = {
     "all": {"text.frozen_layers": 0}, "top2": {"text.frozen_layers": 4}, "lora": LIGHT | {"text.train": "lora"},
-    "adalora": LIGHT | {"text.train": "adalora"},    "adapters": LIGHT | {"text.train": "adapters"}, "head": {"text.train": "head", "text.frozen_layers": 5},
+    "adalora": LIGHT | {"text.train": "adalora"},    "adapters": LIGHT | {"text.train": "adapters"},
+    "head": {"text.train": "head", "text.frozen_layers": 5},
 }  # fmt: skip
 
 

@@ -215,6 +215,8 @@ class ClassificationConfig(RecipeConfig):
     """Training rows drawn of each class, to see what few labels give; 0: all."""
     label_smoothing: float = 0.0
     """Share of the target that is spread over all classes."""
+    refit: bool = False
+    """Once validation has chosen the steps, train again from the start with the validation rows among the training rows."""
     text: TuningConfig = field(default_factory=lambda: TuningConfig(
         max_tokens=128, frozen_layers=3, epochs=2, batch_size=32, learning_rate=1e-4, evaluate_every=200, patience=3))  # fmt: skip
     """Fine-tuning of the encoder."""
@@ -234,8 +236,11 @@ class TopicConfig(ClassificationConfig):
 class IntentConfig(ClassificationConfig):
     """The `intent` recipe: what a customer's message wants, from solved dialogues."""
 
+    refit: bool = True
+    """Once validation has chosen the steps, train again from the start with the validation rows among the training rows."""
     text: TuningConfig = field(default_factory=lambda: TuningConfig(
-        max_tokens=64, frozen_layers=0, epochs=8, batch_size=32, learning_rate=1e-4, evaluate_every=150, patience=4))  # fmt: skip
+        max_tokens=64, frozen_layers=2, epochs=6, batch_size=32, learning_rate=1e-4, head_learning_rate=1e-2,
+        evaluate_every=150, patience=4))  # fmt: skip
     """Fine-tuning of the encoder."""
 
 

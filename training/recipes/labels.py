@@ -124,9 +124,12 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     start = weights_of(model)
     outcome, weights = train_several(task, tuned, chosen, config.seed, run.keeper.child("labels"), run.look("Fine-tuning", chosen.steps, measure))
     weights, shares = _blended(task, start, weights)
+    judged = np.mean([_member_outputs(model, w, store, np.flatnonzero(rows.part != TRAIN)) for w in weights], axis=0)
+    answer = judging.answer_of(rows, judged)
+    if getattr(config, "refit", False) and outcome.best_step and len(task.validation):
+        weights = _refitted(run, rows, store, frozen, start, task, tuned, replace(chosen, steps=outcome.best_step), shares[0])
     run.progress.stage("Check", 0)
-    out = np.mean([_member_outputs(model, w, store, np.flatnonzero(rows.part != TRAIN)) for w in weights], axis=0)
-    answer = judging.answer_of(rows, out)
+    out = np.mean([_member_outputs(model, w, store, rows.at(TEST)) for w in weights], axis=0)
     systems = {name: b.output for name, b in base.items()} | {"text_after": answer.apply(out)}
     report = run.report_head({"kind": "rows", **{n: len(rows.at(p)) for n, p in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))}})
     report["systems"] = {name: judging.summary(rows, value) for name, value in systems.items()}
@@ -143,6 +146,25 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     report["primary"] = {"measure": measure, "system": "text_after", "baseline": "text_before", "higher_is_better": measure != "mse"}
     members = [_member(model, w, tuned, len(weights)) for w in weights]
     return Labelled(members, rows.classes, answer.temperature, answer.low, answer.high, outcome), run.finish_report(report)
+
+
+def _refitted(
+    run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, start: dict, task: LabelTask, tuned: Tuned, chosen, share: float
+) -> list[dict]:
+    """The same training with the validation rows among the training rows; its steps and its mix with the start are what validation chose."""
+    everything = np.flatnonzero(rows.part != TEST)
+    fit = linear.fit_classes(frozen[everything], rows.target[everything], [], rows.target[:0], run.config.seed, (100.0,))
+    put_weights(task.model, start)
+    task.model.start_from(*linear.softmax_weights(fit, len(rows.classes)))
+    start = weights_of(task.model)
+    whole = replace(task, train=everything, validation=rows.target[:0], order=(-1, everything[:0]))
+    whole.model = task.model
+    _, weights = train_several(whole, tuned, chosen, run.config.seed, run.keeper.child("refit"), keep_last=True)
+    for i, member in enumerate(weights):
+        put_weights(task.model, member)
+        blend(whole, start, (share,))
+        weights[i] = weights_of(task.model)
+    return weights
 
 
 def _blended(task: LabelTask, start: dict, weights: list[dict]) -> tuple[list[dict], list[float]]:

@@ -19,9 +19,9 @@ class LinearFit:
 
 
 def fit_classes(x, y: np.ndarray, x_validation, y_validation: np.ndarray, seed: int, strengths: tuple = STRENGTHS) -> LinearFit:
-    """Logistic regression, the strength chosen by validation log-likelihood where there are validation rows (else 10)."""
+    """Logistic regression, the strength chosen by validation log-likelihood where there are validation rows (else 100)."""
     if not len(y_validation):
-        strengths = (10.0,)
+        strengths = (100.0,)
     fits = [LinearFit(LogisticRegression(C=c, max_iter=200, tol=1e-3, random_state=seed).fit(x, y), c) for c in strengths]
     return max(fits, key=lambda f: _likelihood(f.model, x_validation, y_validation)) if len(fits) > 1 else fits[0]
 
