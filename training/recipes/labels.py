@@ -168,11 +168,11 @@ def _refitted(
 
 
 def _blended(task: LabelTask, start: dict, weights: list[dict]) -> tuple[list[dict], list[float]]:
-    """Each member mixed with the start as validation likes it; without validation rows half and half."""
+    """Each member mixed with the start as validation likes it; without validation rows nothing of it."""
     mixed, shares = [], []
     for tuned in weights:
         put_weights(task.model, tuned)
-        shares.append(blend(task, start, BLENDS if len(task.validation) else (0.5,)))
+        shares.append(blend(task, start, BLENDS if len(task.validation) else (1.0,)))
         mixed.append(weights_of(task.model))
     return mixed, shares
 
