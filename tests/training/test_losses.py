@@ -1,0 +1,65 @@
+"""The mathematics, by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from training.losses import class_loss, distillation_loss, in_batch_softmax, masked_word_loss, rating_loss
+
+
+def test_the_gradient_of_the_rating_loss_is_its_formula():
+    """∂L/∂θ = 2/N Σ (r̂ − r) f(u,c)ᵀ for r̂ = θᵀ f(u,c), L = 1/N Σ (r̂ − r)²."""
+    torch.manual_seed(0)
+    features, rating = torch.randn(20, 5, dtype=torch.float64), torch.rand(20, dtype=torch.float64) * 5
+    theta = torch.randn(5, dtype=torch.float64, requires_grad=True)
+    rating_loss(features @ theta, rating).backward()
+    formula = 2 / 20 * ((features @ theta.detach() - rating)[:, None] * features).sum(0)
+    assert torch.allclose(theta.grad, formula, atol=1e-12)
+
+
+def test_the_head_of_a_rating_model_has_that_gradient(tiny_encoder):
+    from training.encoder import TextEncoder
+    from training.heads import Batch, Regressor
+    from training.store import TextStore
+
+    encoder = TextEncoder.load(str(tiny_encoder), 8, 1)
+    store = TextStore(encoder, ["red lantern", "blue teapot", "small garden paper"], torch.device("cpu"))
+    model, rating = Regressor(encoder, 0.0).eval(), torch.tensor([5.0, 1.0, 3.0])
+    model(Batch(store.batch(np.arange(3)), rating, {})).backward()
+    features = torch.from_numpy(store.vectors())
+    error = features @ model.head.weight[0] + model.head.bias - rating
+    assert torch.allclose(model.head.weight.grad[0], 2 / 3 * (error[:, None] * features).sum(0), atol=1e-4)
+
+
+def test_rating_loss_by_hand():
+    assert rating_loss(torch.tensor([1.0, 4.0]), torch.tensor([3.0, 4.0])).item() == 2.0
+
+
+def test_cross_entropy_by_hand():
+    logits = torch.tensor([[math.log(3.0), 0.0]])
+    assert class_loss(logits, torch.tensor([0])).item() == pytest.approx(-math.log(0.75))
+    smooth = class_loss(logits, torch.tensor([0]), 0.2).item()
+    assert smooth == pytest.approx(-0.9 * math.log(0.75) - 0.1 * math.log(0.25))
+
+
+def test_only_asked_words_count():
+    logits = torch.tensor([[0.0, 0.0], [math.log(3.0), 0.0]])
+    assert masked_word_loss(logits, torch.tensor([0, 1])).item() == pytest.approx((math.log(2) - math.log(0.25)) / 2)
+    assert masked_word_loss(logits[:0], torch.tensor([], dtype=torch.long)).item() == 0.0
+
+
+def test_distillation_is_two_less_twice_the_cosine():
+    a, b = nn.functional.normalize(torch.tensor([[1.0, 0.0], [3.0, 4.0]]), dim=1), torch.tensor([[0.0, 1.0], [0.6, 0.8]])
+    assert distillation_loss(a, b).item() == pytest.approx(((2 - 2 * 0) + (2 - 2 * 1)) / 2, abs=1e-6)
+
+
+def test_hard_negatives_by_hand():
+    query = positive = torch.eye(2)
+    hard, hard_item = torch.tensor([[[0.0, 1.0]], [[1.0, 0.0]]]), torch.tensor([[9], [8]])
+    loss = in_batch_softmax(query, positive, torch.tensor([1, 2]), torch.zeros(2), 1.0, hard, hard_item)
+    assert loss.item() == pytest.approx(-math.log(math.e / (math.e + 2)))
+    same = in_batch_softmax(query, positive, torch.tensor([1, 2]), torch.zeros(2), 1.0, hard, torch.tensor([[1], [2]]))
+    assert same.item() == pytest.approx(-math.log(math.e / (math.e + 1)))

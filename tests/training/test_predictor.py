@@ -1,0 +1,81 @@
+"""Without torch: the int8 encoder, answers of a checkpoint, and what to label next."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests import tinyshop
+from training.__main__ import main
+from training.checkpoint import CheckpointError
+from training.encoder import TextEncoder
+from training.export import OnnxEncoder, export_onnx
+from training.predictor import load_predictor
+from training.snapshot import write_snapshot
+
+FIELDS = ["text.steps=40", "text.epochs=0", "text.evaluate_every=20", "text.batch_size=16", "text.frozen_layers=1"]
+TEXTS = ["red lantern", "small vintage glass teapot", "", "garden " * 500, "红色的灯笼 🎈"]
+
+
+@pytest.fixture(scope="module")
+def topic(tiny_snapshot, tiny_encoder, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("topic") / "out"
+    fields = [*FIELDS, f"text.encoder={tiny_encoder}"]
+    assert main(["fit", str(tiny_snapshot), str(out), "--recipe", "topic", "--set", *fields]) == 0
+    return out
+
+
+def test_the_int8_encoder_gives_nearly_the_same_vectors(tmp_path):
+    encoder = TextEncoder.load("", 32)
+    export_onnx(encoder, tmp_path / "onnx")
+    exact, quick = encoder.encode(TEXTS), OnnxEncoder(tmp_path / "onnx").encode(TEXTS)
+    assert (exact * quick).sum(axis=1).min() > 0.97 and np.linalg.norm(quick, axis=1) == pytest.approx(np.ones(5), abs=1e-4)
+    alone = OnnxEncoder(tmp_path / "onnx").encode(TEXTS[:1])
+    assert (alone[0] * quick[0]).sum() > 0.99
+
+
+def test_a_text_model_answers_without_torch(topic):
+    code = (
+        "import sys; from pathlib import Path; from training.predictor import load_predictor\n"
+        f"found = load_predictor(Path({str(topic)!r})).answers(['red lantern', 'blue teapot'])\n"
+        "assert [a['class'] for a in found] == ['lantern', 'teapot'], found\n"
+        "sys.exit(' '.join({'torch', 'transformers'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_probabilities_sum_to_one_and_any_text_gets_an_answer(topic):
+    model = load_predictor(topic)
+    assert model.probabilities(TEXTS).sum(axis=1) == pytest.approx(np.ones(5), abs=1e-6) and model.answers([]) == []
+
+
+def test_predict_and_suggest_commands(topic, tmp_path, capsys, monkeypatch):
+    assert main(["predict", str(topic), "red lantern"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"text": "red lantern", "class": "lantern", "probability": pytest.approx(0.5, abs=0.5)}
+    monkeypatch.setattr("sys.stdin", io.StringIO("blue teapot\nround paper\n"))
+    assert main(["predict", str(topic)]) == 0 and len(capsys.readouterr().out.splitlines()) == 2
+    unlabelled = pl.DataFrame([{"review_id": f"u{i}", "text": text} for i, text in enumerate(["red lantern", "lantern teapot garden", "paper"])])
+    products = pl.DataFrame(tinyshop.products())
+    events = pl.DataFrame(schema={"user_id": pl.String, "item_id": pl.String, "type": pl.String, "occurred_at": pl.Datetime("us", "UTC")})
+    write_snapshot(tmp_path / "s", "x", {"products": products, "events": events, "reviews": unlabelled})
+    assert main(["suggest", str(topic), str(tmp_path / "s"), "--rows", "2"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(rows) == 2 and rows[0]["margin"] <= rows[1]["margin"] and rows[0]["id"] == "u1"
+
+
+def test_a_checkpoint_without_onnx_or_of_another_kind_is_refused(tiny_checkpoint, topic, tmp_path, capsys):
+    with pytest.raises(CheckpointError, match="answers no single texts"):
+        load_predictor(tiny_checkpoint)
+    import shutil
+
+    shutil.copytree(topic, tmp_path / "bare")
+    shutil.rmtree(tmp_path / "bare" / "onnx")
+    with pytest.raises(CheckpointError, match="onnx = false"):
+        load_predictor(tmp_path / "bare")
+    assert main(["predict", str(tmp_path), "x"]) == 2 and "no run.json" in capsys.readouterr().err
