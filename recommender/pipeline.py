@@ -161,6 +161,7 @@ def _child(run: TrainingRun, folder: Path) -> subprocess.Popen:
         return subprocess.Popen(
             [str(part) for part in command],
             cwd=settings.BASE_DIR,
+            env={**os.environ, "VITRINE_HOME": str(settings.VITRINE_HOME)},
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
