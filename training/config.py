@@ -239,8 +239,8 @@ class IntentConfig(ClassificationConfig):
     refit: bool = True
     """Once validation has chosen the steps, train again from the start with the validation rows among the training rows."""
     text: TuningConfig = field(default_factory=lambda: TuningConfig(
-        max_tokens=64, frozen_layers=2, epochs=6, batch_size=32, learning_rate=1e-4, head_learning_rate=1e-2,
-        evaluate_every=150, patience=4))  # fmt: skip
+        max_tokens=64, frozen_layers=3, epochs=6, batch_size=32, learning_rate=1e-4, head_learning_rate=1e-2,
+        evaluate_every=150, patience=12))  # fmt: skip
     """Fine-tuning of the encoder."""
 
 
