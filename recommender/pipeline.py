@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 STOP_SECONDS = 20
 TAIL_LINES = 200
+MOST_TRIES = 3
 NO_CHAMPION = "there is no champion"
 MEASURES = {
     "ndcg@10": "NDCG@10", "auc": "AUC", "accuracy": "Accuracy", "mse": "Mean squared error", "loss": "Loss", "cosine": "Cosine to the teacher",
@@ -335,10 +336,18 @@ def roll_back(shop: Shop, purpose: str = "ranking") -> ModelVersion | None:
     return earlier
 
 
-def fail_silent_runs() -> int:
-    """End runs whose worker fell silent, with what their log last said."""
+def tend_silent_runs() -> int:
+    """Runs whose worker fell silent: those with a state go on with another worker, up to MOST_TRIES; the others end with what their log last said.
+
+    Returns how many ended.
+    """
+    from recommender.tasks import train
+
     failed = 0
     for run in TrainingRun.objects.silent():
+        if run.tries < MOST_TRIES and (run_folder(run) / "state").exists() and run.requeue():
+            train.delay_on_commit(run.pk)
+            continue
         tail = tail_of(run_folder(run) / "log.txt")
         run.log_tail = tail or run.log_tail
         TrainingRun.objects.filter(pk=run.pk).update(log_tail=run.log_tail)

@@ -38,4 +38,4 @@ def score_every_shop() -> None:
 
 @shared_task
 def fail_silent_runs() -> None:
-    pipeline.fail_silent_runs()
+    pipeline.tend_silent_runs()

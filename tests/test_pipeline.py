@@ -223,3 +223,20 @@ def test_an_encoder_may_be_named_by_its_version(run, live_shop):
     run.overrides = {"text.encoder": "v99"}
     with pytest.raises(pipeline.RunFailed, match="there is no version v99"):
         pipeline._overrides(run, None)
+
+
+def test_a_run_whose_worker_died_goes_on_by_itself_while_it_has_a_state(run, monkeypatch):
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    asked = []
+    monkeypatch.setattr("recommender.tasks.train.delay_on_commit", asked.append)
+    (pipeline.run_folder(run) / "state").mkdir(parents=True)
+    for attempt in range(1, pipeline.MOST_TRIES + 1):
+        assert TrainingRun.objects.claim(run.pk)
+        TrainingRun.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=5))
+        ended = pipeline.tend_silent_runs()
+        run.refresh_from_db()
+        assert (ended, run.status, run.tries) == ((0, "queued", attempt) if attempt < pipeline.MOST_TRIES else (1, "failed", attempt))
+    assert asked == [run.pk] * (pipeline.MOST_TRIES - 1)

@@ -65,14 +65,14 @@ def test_a_silent_run_becomes_a_failed_one_with_its_reason(shop, checkpoints):
     folder = pipeline.run_folder(run)
     folder.mkdir(parents=True)
     (folder / "log.txt").write_text("step 40\nstep 50\n")
-    assert pipeline.fail_silent_runs() == 1
+    assert pipeline.tend_silent_runs() == 1
     run.refresh_from_db()
     assert run.status == "failed" and "Fine-tuning" in run.error and run.log_tail == "step 40\nstep 50"
 
 
 def test_a_fresh_run_is_left_alone(shop):
     TrainingRun.objects.create(shop=shop, status="running", heartbeat_at=timezone.now())
-    assert pipeline.fail_silent_runs() == 0
+    assert pipeline.tend_silent_runs() == 0
 
 
 def test_a_run_ends_once(shop):

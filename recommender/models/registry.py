@@ -36,7 +36,8 @@ class TrainingRunQuerySet(ShopOwned):
         now = timezone.now()
         free = models.Q(status=RunStatus.QUEUED) | models.Q(status=RunStatus.RUNNING, heartbeat_at__lt=now - SILENT_AFTER)
         taken = self.filter(free, pk=pk, cancel_requested=False)
-        return bool(taken.update(status=RunStatus.RUNNING, started_at=now, heartbeat_at=now, error="", progress=0))
+        fields = {"status": RunStatus.RUNNING, "started_at": now, "heartbeat_at": now, "error": "", "progress": 0, "tries": models.F("tries") + 1}
+        return bool(taken.update(**fields))
 
     def silent(self) -> "TrainingRunQuerySet":
         """Runs that say they run, but whose worker has not been heard of."""
@@ -56,6 +57,7 @@ class TrainingRun(models.Model):
 
     status = models.CharField(max_length=10, choices=RunStatus, default=RunStatus.QUEUED)
     cancel_requested = models.BooleanField(default=False)
+    tries = models.PositiveSmallIntegerField(default=0, help_text="How many workers have taken it.")
     started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -99,6 +101,11 @@ class TrainingRun(models.Model):
         if status == RunStatus.FINISHED:
             fields |= {"progress": 1, "stage": "Done"}
         return bool(TrainingRun.objects.active().filter(pk=self.pk).update(**fields))
+
+    def requeue(self) -> bool:
+        """Queue a run whose worker fell silent for the next one. Only one caller wins."""
+        silent = TrainingRun.objects.silent().filter(pk=self.pk, heartbeat_at=self.heartbeat_at, cancel_requested=False)
+        return bool(silent.update(status=RunStatus.QUEUED, heartbeat_at=None))
 
     def request_resume(self) -> bool:
         """Queue an ended run again: it goes on from its state, where it left one. False when it finished or is under way."""
