@@ -74,6 +74,8 @@ class TuningConfig:
     """Dropout inside the encoder and before the head."""
     clip_norm: float = 1.0
     """Largest norm of the gradient; longer ones are shortened to it."""
+    shard_weights: bool = False
+    """Spread the weights over the processes (FSDP), for a model that does not fit one device."""
     precision: str = "auto"
     """fp32, bf16 or fp16; auto: bf16 where a GPU has it, else fp32."""
     evaluate_every: int = 25

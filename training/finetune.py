@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedType
 from torch import nn
+from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from training.config import TuningConfig
 from training.heads import Batch
@@ -140,15 +141,28 @@ def is_main_process() -> bool:
 
 
 def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
-    """A copy of everything that is trained."""
-    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+    """A copy of everything that is trained, whole even where it is spread over processes."""
+    trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    return {name: p.full_tensor() if isinstance(p, DTensor) else p.clone() for name, p in trained.items()}
 
 
 def put_weights(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
     with torch.no_grad():
         for name, p in model.named_parameters():
             if name in weights:
-                p.copy_(weights[name].to(p.device))
+                whole = weights[name].to(p.device)
+                p.copy_(distribute_tensor(whole, p.device_mesh, p.placements) if isinstance(p, DTensor) else whole)
+
+
+def spread(model: nn.Module) -> nn.Module:
+    """Each trained layer's weights in parts over the processes, gathered when they are needed (FSDP, Zhao et al. 2023)."""
+    encoder = model.encoder
+    for layer in encoder.layers[encoder.frozen_layers :]:
+        fully_shard(layer)
+    fully_shard(encoder)
+    for method in ("states", "lower"):
+        register_fsdp_forward_method(encoder, method)
+    return fully_shard(model)
 
 
 def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Best, keeper: Keeper) -> Iterator[Look]:
@@ -158,9 +172,11 @@ def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Be
     """
     AcceleratorState._reset_state()
     accelerator = Accelerator(mixed_precision=precision_of(config))
-    optimiser = make_optimiser(task.model, config)
+    sharded = config.shard_weights and accelerator.num_processes > 1
+    model = spread(task.model) if sharded else task.model
+    optimiser = make_optimiser(model, config)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule_of(config))
-    model, optimiser = accelerator.prepare(task.model, optimiser)
+    model, optimiser = (model, accelerator.prepare(optimiser)) if sharded else accelerator.prepare(model, optimiser)
     parameters = trainable(model)
     step, losses = _restore(keeper, task, optimiser, schedule, tuned, best)
     began, first = time.monotonic(), step
@@ -198,7 +214,7 @@ def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Be
         if step % config.evaluate_every == 0 or step == config.steps:
             yield Look(step, float(np.mean(losses)), (step - first) / (time.monotonic() - began))
             losses.clear()
-        if (keeper.due() or (_Stop.asked and keeper.folder)) and accelerator.is_main_process and accelerator.distributed_type != DistributedType.FSDP:
+        if (keeper.due() or (_Stop.asked and keeper.folder)) and accelerator.is_main_process and not sharded:
             tensors = {
                 "weights": weights_of(task.model),
                 "optimiser": optimiser.state_dict(),

@@ -35,7 +35,7 @@ def run(kind: str, encoder: Path, out: Path, processes: int) -> dict[str, torch.
     return load_file(out)
 
 
-@pytest.mark.parametrize("kind", ["rating", "retrieval"])
+@pytest.mark.parametrize("kind", ["rating", "retrieval", "rating-sharded", "retrieval-sharded"])
 def test_two_processes_learn_what_one_does(tiny_encoder, tmp_path, kind):
     one, two = run(kind, tiny_encoder, tmp_path / "one", 1), run(kind, tiny_encoder, tmp_path / "two", 2)
     assert one.keys() == two.keys()

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from training.config import TextConfig, TuningConfig
 from training.encoder import TextEncoder
-from training.finetune import Keeper, is_main_process, train
+from training.finetune import Keeper, is_main_process, train, weights_of
 from training.heads import Regressor
 from training.pairs import Pairs, PairTask, Source
 from training.recipes.labels import LabelTask
@@ -32,15 +32,27 @@ def task_of(kind: str, encoder: TextEncoder, config: TuningConfig):
 
 
 def main(kind: str, folder: str, out: str) -> None:
-    config = TuningConfig(steps=3, batch_size=8, evaluate_every=3, dropout=0.0, frozen_layers=1, learning_rate=1e-3, max_tokens=8, optimiser="sgd")
+    kind, _, sharded = kind.partition("-")
+    config = TuningConfig(
+        shard_weights=bool(sharded),
+        steps=3,
+        batch_size=8,
+        evaluate_every=3,
+        dropout=0.0,
+        frozen_layers=1,
+        learning_rate=1e-3,
+        max_tokens=8,
+        optimiser="sgd",
+    )
     torch.manual_seed(1)
     encoder = TextEncoder.load(folder, config.max_tokens, config.frozen_layers)
     tuned = Tuned(encoder, config)
     torch.manual_seed(2)
     task = task_of(kind, encoder, config)
     train(task, tuned, config, 7, Keeper(), keep_last=True)
+    weights = weights_of(task.model)
     if is_main_process():
-        save_file({name: p.detach().contiguous() for name, p in task.model.named_parameters()}, Path(out))
+        save_file({name: p.contiguous() for name, p in weights.items()}, Path(out))
 
 
 if __name__ == "__main__":
