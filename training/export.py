@@ -1,8 +1,8 @@
 """The encoder for processes without torch: ONNX, weights in int8, batches by length."""
 
+import contextlib
 import json
 import logging
-import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from training.text import length_batches
-
-log = logging.getLogger(__name__)
 
 BATCH_TOKENS = 2_048
 NAME = "encoder.int8.onnx"
@@ -32,9 +30,7 @@ def export_onnx(encoder, folder: Path) -> Path:
     device = next(encoder.parameters()).device
     inputs = tuple(torch.ones((2, 6), dtype=torch.long, device=device) for _ in range(3))
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=encoder.bert.config.max_position_embeddings)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with _silence():
         torch.onnx.export(
             encoder, inputs, str(plain), input_names=["ids", "mask", "types"], output_names=["vector"], dynamo=True, verbose=False,
             external_data=False, dynamic_shapes=({0: batch, 1: length},) * 3,
@@ -48,6 +44,19 @@ def export_onnx(encoder, folder: Path) -> Path:
     about = {"max_tokens": encoder.max_tokens, "prefix": encoder.prefix, "dim": encoder.dim, "sep": encoder.tokenizer.sep_token_id}
     (folder / "encoder.json").write_text(json.dumps(about), encoding="utf-8")
     return folder / NAME
+
+
+@contextlib.contextmanager
+def _silence():
+    """Exporter and quantiser tell of every node, which is nobody's business."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 class OnnxEncoder:
@@ -89,7 +98,3 @@ class OnnxEncoder:
         inputs = {"ids": ids, "mask": mask, "types": types}
         names = {i.name for i in self.session.get_inputs()}
         return self.session.run(None, {k: v for k, v in inputs.items() if k in names})[0]
-
-
-def copy_export(source: Path, target: Path) -> None:
-    shutil.copytree(source, target)
