@@ -32,6 +32,10 @@ NO_CHAMPION = "there is no champion"
 MEASURES = {
     "ndcg@10": "NDCG@10", "auc": "AUC", "accuracy": "Accuracy", "mse": "Mean squared error", "loss": "Loss", "cosine": "Cosine to the teacher",
 }  # fmt: skip
+BASELINES = {
+    "popularity_30d": "popularity", "text_before": "the text before fine-tuning", "words": "words alone", "unigram": "the frequency of words",
+    "history": "buying habits alone", "teacher": "the teacher",
+}  # fmt: skip
 RANKING = {
     "measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "also": ["popularity"], "part": "all", "higher_is_better": True,
 }  # fmt: skip
@@ -304,7 +308,7 @@ def gate(report: dict) -> tuple[bool, str]:
         rivals = [values[name] for name in (told["baseline"], *told.get("also", [])) if name in values]
         rival, whose = (
             (max if told["higher_is_better"] else min)(rivals),
-            f"{told['baseline'].replace('_', ' ')} (there is no champion to compare with)",
+            f"{BASELINES.get(told['baseline'], told['baseline'])} (there is no champion to compare with)",
         )
     better = mine > rival if told["higher_is_better"] else mine < rival
     days = report["protocol"].get("days")

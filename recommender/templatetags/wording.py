@@ -26,5 +26,7 @@ def chart_data(chart: dict, element_id: str):
 
 @register.filter
 def steps(chosen: dict | None) -> str:
-    count = (chosen or {}).get("text.steps", 0)
-    return f"{count} steps" if count else "the encoder as it came"
+    """How long the text was fine-tuned, as validation chose."""
+    chosen = chosen or {}
+    told = [(chosen.get("text.projection_steps"), "steps of the projection"), (chosen.get("text.steps"), "training steps")]
+    return ", ".join(f"{count} {words}" for count, words in told if count) or "the encoder as it came"
