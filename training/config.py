@@ -107,7 +107,7 @@ class TextConfig(TuningConfig):
     """Fine-tuning the encoder on the shop's own pairs: shopper's history → next product."""
 
     anchors: int = 8
-    """Products of the history that are averaged into a pair's first side (the projection takes twice as many)."""
+    """Products of the history that are averaged into a pair's first side (the projection takes four times as many)."""
     temperature: float = 0.1
     """Softmax temperature of the cosine similarities."""
     popularity_correction: float = 1.0

@@ -22,7 +22,7 @@ from training.tuning import Tuned
 
 FEWEST_PAIRS = 200
 MOST_JUDGED = 10_000
-SPACE_BATCH, SPACE_LOOK, SPACE_PART = 1024, 50, 0.1
+SPACE_BATCH, SPACE_LOOK, SPACE_PART, SPACE_ANCHORS = 1024, 50, 0.1, 4
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _fit_space(run: Run, store: TextStore, source: Source, judge: TextJudge, fix
     encoder.bert.requires_grad_(False)
     chosen = replace(
         config, steps=steps, batch_size=min(SPACE_BATCH, len(source.pairs.usable)), evaluate_every=min(SPACE_LOOK, steps), weight_decay=0.0,
-        hard_negatives=0, adversarial=0.0, anchors=2 * config.anchors, accumulate=1, train="all",
+        hard_negatives=0, adversarial=0.0, anchors=SPACE_ANCHORS * config.anchors, accumulate=1, train="all",
     )  # fmt: skip
     task = SpaceTask(store, source, chosen, judge)
     tuned = _Untouched(encoder)
