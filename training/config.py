@@ -75,7 +75,7 @@ class TuningConfig:
     clip_norm: float = 1.0
     """Largest norm of the gradient; longer ones are shortened to it."""
     shard_weights: bool = False
-    """Spread the weights over the processes (FSDP), for a model that does not fit one device."""
+    """Spread weights in training, gradients and optimiser state over the processes (FSDP), for a model whose training does not fit one device."""
     precision: str = "auto"
     """fp32, bf16 or fp16; auto: bf16 where a GPU has it, else fp32."""
     evaluate_every: int = 25
@@ -206,22 +206,28 @@ class MlmConfig(RecipeConfig):
 
 
 @dataclass(frozen=True)
-class ClassificationConfig(RecipeConfig):
-    """A class per text: softmax over a linear head, cross-entropy, started from a logistic regression on the frozen vectors."""
+class LabelledConfig(RecipeConfig):
+    """What recipes have that learn from texts with a label or a rating."""
 
     validation_share: float = 0.1
     """Share of the training rows that is kept for validation."""
     test_share: float = 0.2
-    """Share of the rows that is kept for the test where they do not say themselves; chosen by a hash of the row's id."""
+    """Share of the rows that is kept for the test where they do not say themselves; chosen by a hash of the text."""
+    text: TuningConfig = field(default_factory=lambda: TuningConfig(
+        max_tokens=128, frozen_layers=3, epochs=2, batch_size=32, learning_rate=1e-4, evaluate_every=200, patience=3))  # fmt: skip
+    """Fine-tuning of the encoder."""
+
+
+@dataclass(frozen=True)
+class ClassificationConfig(LabelledConfig):
+    """A class per text: softmax over a linear head, cross-entropy, started from a logistic regression on the frozen vectors."""
+
     per_class: int = 0
     """Training rows drawn of each class, to see what few labels give; 0: all."""
     label_smoothing: float = 0.0
     """Share of the target that is spread over all classes."""
     refit: bool = False
     """Once validation has chosen the steps, train again from the start with the validation rows among the training rows."""
-    text: TuningConfig = field(default_factory=lambda: TuningConfig(
-        max_tokens=128, frozen_layers=3, epochs=2, batch_size=32, learning_rate=1e-4, evaluate_every=200, patience=3))  # fmt: skip
-    """Fine-tuning of the encoder."""
 
 
 @dataclass(frozen=True)
@@ -247,16 +253,8 @@ class IntentConfig(ClassificationConfig):
 
 
 @dataclass(frozen=True)
-class RatingConfig(RecipeConfig):
+class RatingConfig(LabelledConfig):
     """The `rating` recipe: stars of a review, linear head and mean squared error, started from ridge regression on the frozen vectors."""
-
-    validation_share: float = 0.1
-    """Share of the training rows that is kept for validation."""
-    test_share: float = 0.2
-    """Share of the rows that is kept for the test where they do not say themselves; chosen by a hash of the row's id."""
-    text: TuningConfig = field(default_factory=lambda: TuningConfig(
-        max_tokens=128, frozen_layers=3, epochs=2, batch_size=32, learning_rate=1e-4, evaluate_every=200, patience=3))  # fmt: skip
-    """Fine-tuning of the encoder."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """THE loop: one for every recipe, visible and short. What a recipe trains on is a Task; what keeps it is a Keeper."""
 
 import contextlib
+import copy
 import logging
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,28 +29,28 @@ SAVE_SECONDS = 30.0
 """Seconds between two savings of the state."""
 
 
-class Task:
+class Task(ABC):
     """What a recipe trains on. Everything random comes from the generator that it is given, so that a step can be repeated."""
 
     model: nn.Module
 
+    @abstractmethod
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
         """`size` rows of training examples for this step, (size,) or (size, columns)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
         """These rows as tensors."""
-        raise NotImplementedError
 
+    @abstractmethod
     def validate(self) -> float:
         """Quality on the validation data; larger is better."""
-        raise NotImplementedError
 
     def state(self) -> dict[str, torch.Tensor]:
         """What the task itself remembers from look to look."""
         return {}
 
-    def load_state(self, state: dict[str, torch.Tensor]) -> None:
+    def load_state(self, state: dict[str, torch.Tensor]) -> None:  # noqa: B027 (most tasks remember nothing)
         """Go on from what `state` gave."""
 
 
@@ -140,6 +142,10 @@ def is_main_process() -> bool:
     return PartialState().is_main_process
 
 
+def number_of_processes() -> int:
+    return PartialState().num_processes
+
+
 def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
     """A copy of everything that is trained, whole even where it is spread over processes."""
     trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
@@ -155,7 +161,7 @@ def put_weights(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
 
 
 def spread(model: nn.Module) -> nn.Module:
-    """Each trained layer's weights in parts over the processes, gathered when they are needed (FSDP, Zhao et al. 2023)."""
+    """Each layer's weights, gradients and optimiser state in parts over the processes, gathered when needed (FSDP, Zhao et al. 2023)."""
     encoder = model.encoder
     for layer in encoder.layers[encoder.frozen_layers :]:
         fully_shard(layer)
@@ -173,7 +179,7 @@ def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Be
     AcceleratorState._reset_state()
     accelerator = Accelerator(mixed_precision=precision_of(config))
     sharded = config.shard_weights and accelerator.num_processes > 1
-    model = spread(task.model) if sharded else task.model
+    model = spread(copy.deepcopy(task.model)) if sharded else task.model
     optimiser = make_optimiser(model, config)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule_of(config))
     model, optimiser = (model, accelerator.prepare(optimiser)) if sharded else accelerator.prepare(model, optimiser)
@@ -212,6 +218,8 @@ def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Be
         losses.append(total)
 
         if step % config.evaluate_every == 0 or step == config.steps:
+            if sharded:
+                put_weights(task.model, weights_of(model))
             yield Look(step, float(np.mean(losses)), (step - first) / (time.monotonic() - began))
             losses.clear()
         if (keeper.due() or (_Stop.asked and keeper.folder)) and accelerator.is_main_process and not sharded:

@@ -1,8 +1,10 @@
 """One training run: a snapshot goes in, the recipe's checkpoint comes out."""
 
+import tempfile
 from pathlib import Path
 
 from training.fields import ConfigError
+from training.finetune import is_main_process, number_of_processes
 from training.progress import STAGES, Progress
 from training.recipes.run import Run
 from training.tracking import Tracking
@@ -11,10 +13,17 @@ from training.tracking import Tracking
 def fit(run: Run, out: Path) -> dict:
     """Carry out a run and leave its checkpoint at `out`; returns the report."""
     trials = []
+    if run.config.text.shard_weights and run.config.text.train == "adalora":
+        raise ConfigError("text.shard_weights: adalora moves rank between whole matrices, which spread ones are not")
+    if run.config.search_minutes and number_of_processes() > 1:
+        raise ConfigError("search_minutes: search with one process; then train with several")
     if run.config.search_minutes:
         from training.recipes.hyper import search_fields
 
         run.config, trials = search_fields(run, lambda trial: validate(trial))
+    if not is_main_process():
+        with tempfile.TemporaryDirectory() as scratch:  # every process has the whole result; the first one keeps it
+            return _RECIPES[run.recipe](run, Path(scratch) / "out", trials)
     report = _RECIPES[run.recipe](run, out, trials)
     run.keeper.clear()
     return report

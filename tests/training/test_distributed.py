@@ -10,28 +10,24 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from training.checkpoint import verify_files
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(kind: str, encoder: Path, out: Path, processes: int) -> dict[str, torch.Tensor]:
+def launch(processes: int, module: str, *arguments: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    alone = [sys.executable, "-m", "tests.training.two_processes"]
     how = "--cpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no --num_cpu_threads_per_process 1"
-    launch = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        *how.split(),
-        "--main_process_port",
-        str(port),
-        "-m",
-        "tests.training.two_processes",
-    ]
-    command = [*(launch if processes == 2 else alone), kind, str(encoder), str(out)]
+    several = ["-m", "accelerate.commands.launch", *how.split(), "--main_process_port", str(port)] if processes == 2 else []
+    command = [sys.executable, *several, "-m", module, *arguments]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def run(kind: str, encoder: Path, out: Path, processes: int) -> dict[str, torch.Tensor]:
+    launch(processes, "tests.training.two_processes", kind, str(encoder), str(out))
     return load_file(out)
 
 
@@ -44,3 +40,15 @@ def test_two_processes_learn_what_one_does(tiny_encoder, tmp_path, kind):
     assert moved
     for name in one:
         assert torch.allclose(one[name], two[name], atol=2e-6), name
+
+
+@pytest.mark.parametrize("spread", ["false", "true"])
+def test_the_command_on_two_processes_leaves_one_whole_checkpoint(tiny_snapshot, tiny_encoder, tmp_path, spread):
+    fields = [f"text.encoder={tiny_encoder}", "text.steps=4", "text.epochs=0", "text.evaluate_every=2", "text.batch_size=8", "text.frozen_layers=1"]
+    fields += ["onnx=false", f"text.shard_weights={spread}", "text.dropout=0"]
+    command = ["fit", str(tiny_snapshot), str(tmp_path / "out"), "--recipe", "topic", "--set", *fields]
+    launch(2, "training", *command)
+    verify_files(tmp_path / "out")
+    launch(1, "training", *command[:2], str(tmp_path / "alone"), *command[3:])
+    two, one = (load_file(tmp_path / name / "head.safetensors") for name in ("out", "alone"))
+    assert torch.allclose(one["weight"], two["weight"], atol=1e-4)
