@@ -88,7 +88,7 @@ class Keeper:
     resume: bool = False
     facts: dict = field(default_factory=dict)
     """What the state belongs to; a state of something else is refused."""
-    saved_at: float = 0.0
+    saved_at: float = field(default_factory=time.monotonic)
 
     def read(self) -> tuple[dict, dict] | None:
         found = load_state(self.folder) if self.folder and self.resume else None
@@ -107,9 +107,9 @@ class Keeper:
         save_state(self.folder, tensors, facts | {"belongs": self.facts})
         self.saved_at = time.monotonic()
 
-    def child(self, name: str, **facts) -> "Keeper":
+    def child(self, name: str) -> "Keeper":
         """The keeper of a part of the run."""
-        return replace(self, folder=self.folder / name if self.folder else None, facts={**self.facts, **facts}, saved_at=0.0)
+        return replace(self, folder=self.folder / name if self.folder else None, saved_at=time.monotonic())
 
     def clear(self) -> None:
         if self.folder:
@@ -204,9 +204,11 @@ def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Be
                 loss = _forward_backward(accelerator, model, batch, tuned, len(parts), config.adversarial)
             total += loss / len(parts)
         if not math.isfinite(total):
+            if keeper.folder and not sharded and all(w.isfinite().all() for w in weights_of(task.model).values()):
+                _keep(keeper, task, optimiser, tuned, best, step - 1, losses)
             raise TrainingError(
                 f"the loss is not a number at step {step} (learning rate {schedule.get_last_lr()[0]:.2g}); "
-                f"the best state, of step {best.step}, is kept. A lower learning_rate or clip_norm may help"
+                f"the last good state is kept, the best one was of step {best.step}. A lower learning_rate or clip_norm may help"
             )
 
         # update
@@ -223,17 +225,18 @@ def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Be
             yield Look(step, float(np.mean(losses)), (step - first) / (time.monotonic() - began))
             losses.clear()
         if (keeper.due() or (_Stop.asked and keeper.folder)) and accelerator.is_main_process and not sharded:
-            tensors = {
-                "weights": weights_of(task.model),
-                "optimiser": optimiser.state_dict(),
-                "best": best.weights or {},
-                "tuned": tuned.state(),
-                "task": task.state(),
-            }
-            kept = {"step": step, "losses": losses, "value": best.value, "best_step": best.step, "misses": best.misses}
-            keeper.write(tensors, kept)
+            _keep(keeper, task, optimiser, tuned, best, step, losses)
         if _Stop.asked:
             raise KeyboardInterrupt
+
+
+def _keep(keeper: Keeper, task: Task, optimiser, tuned: Tuned, best: Best, step: int, losses: list[float]) -> None:
+    """Write the state after this step."""
+    tensors = {
+        "weights": weights_of(task.model), "optimiser": optimiser.state_dict(), "best": best.weights or {}, "tuned": tuned.state(),
+        "task": task.state(),
+    }  # fmt: skip
+    keeper.write(tensors, {"step": step, "losses": losses, "value": best.value, "best_step": best.step, "misses": best.misses})
 
 
 def _forward_backward(accelerator: Accelerator, model: nn.Module, batch: Batch, tuned: Tuned, parts: int, adversarial: float) -> float:

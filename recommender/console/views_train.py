@@ -228,6 +228,13 @@ def _charts(found: TrainingRun) -> dict[str, dict]:
     return {"chart-quality": quality, "chart-loss": loss}
 
 
+def _need_for(request: HttpRequest, run: TrainingRun) -> None:
+    """Who may carry out this run: whoever may train, and promote where it would."""
+    need(request, MAY_TRAIN)
+    if run.promote in ("if-better", "always"):
+        need(request, MAY_PROMOTE)
+
+
 @require_POST
 def cancel(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
@@ -240,10 +247,8 @@ def cancel(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
 def resume(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     """Go on with a stopped run from its state."""
     shop = open_shop(request, shop)
-    need(request, MAY_TRAIN)
     found = find_run(shop, pk)
-    if found.promote in ("if-better", "always"):
-        need(request, MAY_PROMOTE)
+    _need_for(request, found)
     pipeline.resume_run(found)
     return redirect("admin:run", shop=shop.key, pk=pk)
 
@@ -252,10 +257,8 @@ def resume(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
 def again(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     """The same run once more."""
     shop = open_shop(request, shop)
-    need(request, MAY_TRAIN)
     old = find_run(shop, pk)
-    if old.promote in ("if-better", "always"):
-        need(request, MAY_PROMOTE)
+    _need_for(request, old)
     fresh = pipeline.start_run(shop, old.recipe, old.preset, old.overrides, old.promote, request.user, old.data_from, old.data_to)
     return redirect("admin:run", shop=shop.key, pk=fresh.pk)
 

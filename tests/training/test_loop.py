@@ -99,6 +99,16 @@ def test_a_loss_that_is_no_number_stops_and_says_where(tiny_encoder, tmp_path, m
     assert facts["step"] == 5 and all(t.isfinite().all() for t in tensors["weights"].values())
 
 
+def test_a_broken_loss_leaves_the_state_of_the_step_before(tiny_encoder, tmp_path):
+    task, tuned = labelled(tiny_encoder, CONFIG)
+    real, calls = task.model.forward, []
+    task.model.forward = lambda batch: real(batch) * (float("nan") if calls.append(1) or len(calls) == 6 else 1.0)
+    with pytest.raises(TrainingError, match="last good state is kept"):
+        train(task, tuned, CONFIG, 7, Keeper(tmp_path / "state"))
+    tensors, facts = load_state(tmp_path / "state")
+    assert facts["step"] == 5 and all(t.isfinite().all() for t in tensors["weights"].values())
+
+
 def test_a_full_disk_is_one_clear_error_and_keeps_the_last_state(tmp_path, monkeypatch):
     save_state(tmp_path / "state", {"weights": {"a": torch.ones(2)}}, {"step": 1})
 

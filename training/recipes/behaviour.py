@@ -15,7 +15,7 @@ from training.history import Histories, histories, interactions
 from training.recipes import linear
 from training.recipes.judging import _measured
 from training.recipes.labels import Labelled, LabelTask, outputs
-from training.recipes.run import Run, load_encoder, need, steps_for
+from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder, need, steps_for
 from training.snapshot import DAY, TYPE_CODE
 from training.split import Window, time_window
 from training.store import TextStore
@@ -219,18 +219,18 @@ def _measures(label: np.ndarray, said: np.ndarray) -> dict:
 def _judge_champion(run: Run, test: _Moment, judged: PairRows, systems: dict) -> dict:
     """The champion on the same pairs, where it has not learned their days."""
     if run.champion is None:
-        return {"compared": False, "reason": "there is no champion"}
+        return compared(NO_CHAMPION)
     from training.checkpoint import CheckpointError, read_run
     from training.predictor import load_predictor
 
     try:
         if read_run(run.champion).get("learned_until", test.window.now + 1) > test.window.now:
-            return {"compared": False, "reason": "the champion has already learned some of these days; train with a later last day"}
+            return compared("the champion has already learned some of these days; train with a later last day")
         said = load_predictor(run.champion).purchase(judged.history, judged.product, judged.facts[:, 1] > 0)
     except CheckpointError as error:
-        return {"compared": False, "reason": f"the champion cannot be read: {error}"}
+        return compared(f"the champion cannot be read: {error}")
     systems["champion"] = _measures(judged.label, said)
-    return {"compared": True, "reason": ""}
+    return compared()
 
 
 def _curve(label: np.ndarray, said: np.ndarray, bins: int = 10) -> list[dict]:

@@ -22,7 +22,7 @@ from training.ranking import (
 )
 from training.recipes.mlm import pretrain
 from training.recipes.retrieval import Texts, fit_texts
-from training.recipes.run import Run, load_encoder
+from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder
 from training.recommender import Recommender
 from training.snapshot import DAY, Snapshot
 from training.split import Window, discovery, time_window
@@ -124,7 +124,7 @@ def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
     config = fitted.recommender.config
     report = report_head(snapshot, {"kind": "time", "cut": date_of(test.now), "days": days, "seed": config.seed}, test)
     rival, why_not = _load_champion(champion, test.now)
-    report["champion"] = {"compared": rival is not None, "reason": why_not}
+    report["champion"] = compared(why_not)
     for i, (name, window) in enumerate((("all", test), ("discovery", discovery(test)))):
         progress.stage("Check", 0.1 + 0.45 * i)
         report[name] = judge(window, {"vitrine": fitted.recommender}, fitted.texts, config)
@@ -142,7 +142,7 @@ def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
 def _load_champion(folder: Path | None, cut: int) -> tuple[tuple[Recommender, list[str]] | None, str]:
     """The champion's judged fit, or None and why it cannot be compared: it must not have learned the days from `cut`."""
     if folder is None:
-        return None, "there is no champion"
+        return None, NO_CHAMPION
     try:
         if read_run(folder)["judged_until"] > cut:
             return None, "the champion has already learned some of these days; train with a later last day or a shorter window"

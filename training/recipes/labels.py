@@ -15,7 +15,7 @@ from training.heads import Batch, Classifier, Regressor
 from training.metrics import auc, mse
 from training.recipes import judging, linear
 from training.recipes.labelled import TEST, TRAIN, VALIDATION, Rows
-from training.recipes.run import Run, load_encoder, need, steps_for
+from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder, need, steps_for
 from training.store import TextStore
 from training.text import length_batches
 from training.tuning import Tuned
@@ -216,21 +216,21 @@ def _member(model: Classifier, weights: dict, tuned: Tuned, many: int) -> tuple[
 def _judge_champion(run: Run, rows: Rows, systems: dict) -> dict:
     """The champion on the same test rows, which no run has trained on: they are test rows by their text."""
     if run.champion is None:
-        return {"compared": False, "reason": "there is no champion"}
+        return compared(NO_CHAMPION)
     from training.checkpoint import CheckpointError
     from training.predictor import load_predictor
 
     try:
         model = load_predictor(run.champion)
         if model.facts["classes"] != rows.classes:
-            return {"compared": False, "reason": "the champion knows other classes"}
+            return compared("the champion knows other classes")
     except CheckpointError as error:
-        return {"compared": False, "reason": f"the champion cannot be read: {error}"}
+        return compared(f"the champion cannot be read: {error}")
     test, out = rows.at(TEST), np.zeros((len(rows.texts), max(1, len(rows.classes))))
     texts = [rows.texts[i] for i in test]
     out[test] = model.probabilities(texts) if rows.classes else np.clip(model.outputs(texts), model.facts["low"], model.facts["high"])
     systems["champion"] = judging.summary(rows, out)
-    return {"compared": True, "reason": ""}
+    return compared()
 
 
 def _robustness(run: Run, rows: Rows, model: Classifier, weights: list[dict], store: TextStore, answer) -> dict:

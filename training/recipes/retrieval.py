@@ -13,7 +13,7 @@ from training.evaluate import TextVectors, date_of, rank_by_source, summary
 from training.fields import ConfigError
 from training.finetune import Keeper, Outcome, device, train, train_several
 from training.pairs import PairTask, Source, SpaceTask, history_pairs
-from training.recipes.run import Run, load_encoder, need, steps_for
+from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder, need, steps_for
 from training.snapshot import DAY
 from training.split import Window, discovery, time_window
 from training.store import TextStore
@@ -161,19 +161,19 @@ def try_fields(run: Run) -> None:
 def _judge_champion(run: Run, cut: int, questions: dict[str, Window], report: dict) -> dict:
     """The champion's encoder on the same days, where it has not learned them."""
     if run.champion is None:
-        return {"compared": False, "reason": "there is no champion"}
+        return compared(NO_CHAMPION)
     try:
         about = read_run(run.champion)
         if about.get("served_until", cut + 1) > cut:
             why = "the champion has already learned some of these days; train with a later last day or a shorter window"
-            return {"compared": False, "reason": why}
+            return compared(why)
         theirs = TextEncoder.load(str(run.champion / "encoder"), run.config.text.max_tokens).encode(product_texts(run.snapshot.products))
     except (CheckpointError, ConfigError) as error:
-        return {"compared": False, "reason": f"the champion cannot be read: {error}"}
+        return compared(f"the champion cannot be read: {error}")
     for name, window in questions.items():
         if len(window.target):
             report[name]["systems"]["champion"] = summary(rank_by_source(window, "text", run.config, vectors=theirs))
-    return {"compared": True, "reason": ""}
+    return compared()
 
 
 def window_before(run: Run, moment: int, days: int) -> Window:

@@ -17,6 +17,7 @@ from training.progress import Progress
 from training.snapshot import Snapshot
 from training.state import TrainingError
 
+NO_CHAMPION = "there is no champion"
 UNKNOWN_MUCH = 0.1
 """Share of unknown tokens from which another encoder is proposed."""
 
@@ -95,6 +96,11 @@ def steps_for(config: TuningConfig, examples: int) -> TuningConfig:
     size = max(2, min(config.batch_size, examples))
     steps = config.steps if not config.epochs else max(1, round(config.epochs * examples / size))
     return replace(config, steps=steps, batch_size=size, evaluate_every=min(config.evaluate_every, steps))
+
+
+def compared(why_not: str = "") -> dict:
+    """What a report says of the champion: judged beside this model, or why not."""
+    return {"compared": not why_not, "reason": why_not}
 
 
 def need(condition: bool, message: str) -> None:

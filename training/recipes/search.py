@@ -15,7 +15,7 @@ from training.fields import ConfigError
 from training.finetune import Outcome, Task, device, train
 from training.heads import Batch, Matching
 from training.metrics import bootstrap_interval, ndcg_graded
-from training.recipes.run import Run, load_encoder, need, steps_for
+from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder, need, steps_for
 from training.store import TextStore
 from training.text import product_texts
 from training.tuning import Tuned
@@ -182,14 +182,14 @@ def fit_search(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
 def _judge_champion(run: Run, judged: Judged, products: list[str], systems: dict) -> dict:
     """The champion on the same test queries, which no run has trained on."""
     if run.champion is None:
-        return {"compared": False, "reason": "there is no champion"}
+        return compared(NO_CHAMPION)
     try:
         theirs = TextEncoder.load(str(run.champion / "encoder"), run.config.text.max_tokens)
     except ConfigError as error:
-        return {"compared": False, "reason": f"the champion cannot be read: {error}"}
+        return compared(f"the champion cannot be read: {error}")
     found = ndcg_of(judged, TEST, theirs.encode(judged.queries + products))
     systems["champion"] = {"ndcg@10": dict(zip(("value", "low", "high"), bootstrap_interval(found), strict=True))}
-    return {"compared": True, "reason": ""}
+    return compared()
 
 
 def _by_words(judged: Judged, products: list[str]) -> np.ndarray:
