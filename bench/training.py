@@ -19,7 +19,7 @@ from training.evaluate import rank_by_source
 from training.export import OnnxEncoder, export_onnx
 from training.finetune import Keeper, train
 from training.losses import in_batch_softmax
-from training.pairs import PairTask, Source, history_pairs
+from training.pairs import PairTask, Source, history_pairs, log_popularity
 from training.recipes.retrieval import TextJudge
 from training.snapshot import DAY, read_snapshot
 from training.split import discovery, time_window
@@ -50,12 +50,13 @@ def run() -> dict:
 
 def _steps(data, window, texts, config, scratch: Path) -> dict:
     """Steps a second of the plain loop and of ours on the same pairs, and what validation says after as many steps."""
-    judge, pairs = TextJudge(window, config), history_pairs(window.fit, data.n_items)
-    plain, plain_quality = _plain_loop(texts, pairs, config, judge)
+    judge = TextJudge(window, config)
+    source = Source(history_pairs(window.fit, data.n_items), half_life_days=config.text.pair_half_life_days)
+    plain, plain_quality = _plain_loop(texts, source, config, judge)
     encoder = TextEncoder.load("", config.text.max_tokens, config.text.frozen_layers)
     store = TextStore(encoder, texts, torch.device("cpu"), scratch / "cache")
     tuned = Tuned(encoder, config.text)
-    task = PairTask(store, Source(pairs), config.text, judge)
+    task = PairTask(store, source, config.text, judge)
     begun = time.perf_counter()
     train(task, tuned, config.text, SEED, Keeper(), keep_last=True)
     ours, quality = STEPS / (time.perf_counter() - begun), judge(store.vectors())
@@ -66,20 +67,19 @@ def _steps(data, window, texts, config, scratch: Path) -> dict:
     }  # fmt: skip
 
 
-def _plain_loop(texts, pairs, config, judge) -> tuple[float, float]:
+def _plain_loop(texts, source, config, judge) -> tuple[float, float]:
     """As a tutorial would: every text padded to 128, all weights in float32, AdamW without fusing."""
     torch.manual_seed(SEED)
     encoder = TextEncoder.load("", PADDED, 0)
     encoder.train()
     optimiser = torch.optim.AdamW(encoder.parameters(), lr=config.text.learning_rate, fused=False)
-    frequency = np.bincount(pairs.item[pairs.usable], minlength=len(texts)).astype(np.float64)
-    log_share = np.log(np.maximum(frequency, 1) / frequency.sum()).astype(np.float32)
+    log_share = log_popularity(source, len(texts), config.text.popularity_correction)
     warmup = max(1, round(STEPS * config.text.warmup_ratio))
     begun = time.perf_counter()
     for step in range(1, STEPS + 1):
         for group in optimiser.param_groups:
             group["lr"] = config.text.learning_rate * min(step / warmup, (STEPS - step + 1) / (STEPS - warmup + 1))
-        anchor, target = pairs.draw(np.random.default_rng([SEED, step]), PAIRS, config.text.anchors)
+        anchor, target = source.draw(np.random.default_rng([SEED, step]), PAIRS, config.text.anchors)
         items = np.concatenate([anchor.ravel(), target])
         vectors = encoder(*_padded(encoder, [texts[i] for i in items]))
         query = torch.nn.functional.normalize(vectors[: anchor.size].view(*anchor.shape, -1).mean(1), dim=1)

@@ -8,7 +8,7 @@ from training.checkpoint import load_checkpoint, read_run
 from training.config import to_dict
 from training.evaluate import baseline_rankings, date_of, judge, rank_by_other, report_head, segments, summary
 from training.recipes.fusion import Fitted, earlier_windows, fit_model, refuse_nobody
-from training.recipes.retrieval import fit_texts, text_systems
+from training.recipes.retrieval import Texts, fit_texts, fit_up_to, text_systems
 from training.recipes.run import Run, need, peak_memory_mb
 from training.recommender import Recommender
 from training.snapshot import DAY, Snapshot
@@ -31,7 +31,7 @@ def benchmark_time(run: Run, cut: int, days: int) -> dict:
     report = report_head(snapshot, {"kind": "time", "cut": date_of(cut), "days": days, "seed": run.config.seed}, test)
     if run.recipe == "retrieval":
         validation = time_window(known.events, known.n_items, run.config.event_weights, cut - days * DAY, days)
-        return _text_alone(run, validation, {"all": test, "discovery": discovery(test)}, report)
+        return _text_alone(run, fit_up_to(run, validation, test), {"all": test, "discovery": discovery(test)}, report)
     fitted = fit_model(run, earlier_windows(known, cut, days, run.config), test.fit, cut)
     models = {
         "vitrine": fitted.recommender,
@@ -51,7 +51,7 @@ def benchmark_leave_last_out(run: Run) -> dict:
         raise TrainingError("no shopper has three events, which leave-last-out needs")
     report = report_head(snapshot, {"kind": "leave-last-out", "seed": run.config.seed}, test)
     if run.recipe == "retrieval":
-        return _text_alone(run, validation, {"": test}, report)
+        return _text_alone(run, fit_texts(run, validation), {"": test}, report)
     fitted = fit_model(run, [validation], validation.fit, test.now)
     models = {"vitrine": fitted.recommender, "vitrine_no_popularity": _without_popularity(run, [validation], test, fitted)}
     run.progress.stage("Check", 0)
@@ -59,9 +59,8 @@ def benchmark_leave_last_out(run: Run) -> dict:
     return _finish(report, fitted, run)
 
 
-def _text_alone(run: Run, validation: Window, questions: dict[str, Window], report: dict) -> dict:
-    """The recipe `retrieval`: fine-tuned on what the validation window may see, stopped on its targets, judged on the questions."""
-    texts = fit_texts(run, validation)
+def _text_alone(run: Run, texts: Texts | None, questions: dict[str, Window], report: dict) -> dict:
+    """The recipe `retrieval`, judged on the questions."""
     need(texts is not None, "no product has a text, which retrieval learns from")
     run.progress.stage("Check", 0)
     for name, window in questions.items():

@@ -112,6 +112,8 @@ class TextConfig(TuningConfig):
     """Softmax temperature of the cosine similarities."""
     popularity_correction: float = 1.0
     """How much of log-popularity is taken off each in-batch negative (1: the full logQ correction)."""
+    pair_half_life_days: float = 30.0
+    """After so many days a pair is drawn half as often; 0: all alike. Without a real clock all are drawn alike."""
     hard_negatives: int = 0
     """Near products of the previous look's index that each pair gets as extra negatives."""
     projection_steps: int = 600

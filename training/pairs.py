@@ -13,6 +13,7 @@ from training.encoder import TextEncoder
 from training.finetune import Task
 from training.heads import Batch, Matching
 from training.history import Interactions
+from training.snapshot import DAY
 from training.store import TextStore
 
 HISTORY_REACH = 30
@@ -36,12 +37,10 @@ class Pairs:
     time: np.ndarray
     usable: np.ndarray
 
-    def draw(self, rng: np.random.Generator, size: int, anchors: int, among: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """(size, anchors) products of the history, drawn from the last HISTORY_REACH, and (size,) the product that came next."""
-        among = self.usable if among is None else among
-        at = among[rng.integers(0, len(among), size)]
+    def anchored(self, rng: np.random.Generator, at: np.ndarray, anchors: int) -> tuple[np.ndarray, np.ndarray]:
+        """(n, anchors) products of the history, drawn from the last HISTORY_REACH, and (n,) the product that came next, of the pairs `at` (n,)."""
         reach = np.minimum(self.basket[at] - self.first[at], HISTORY_REACH)
-        back = (rng.random((size, anchors)) * reach[:, None]).astype(np.int64)
+        back = (rng.random((len(at), anchors)) * reach[:, None]).astype(np.int64)
         return self.item[self.basket[at][:, None] - 1 - back], self.item[at]
 
 
@@ -65,20 +64,31 @@ def history_pairs(events: Interactions, n_items: int) -> Pairs:
 
 @dataclass
 class Source:
-    """Where pairs are drawn from: all of them, or a share from some positions (`new`) and the rest from others (`old`)."""
+    """How pairs are drawn: all of them, the recent ones oftener; or a share from some positions (`new`) and the rest from others (`old`)."""
 
     pairs: Pairs
     new: np.ndarray | None = None
     old: np.ndarray | None = None
     replay: float = 0.0
+    half_life_days: float = 0.0
+    chance: np.ndarray = field(init=False)
+    up_to: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        """(usable,) how often each pair is drawn, summing to 1."""
+        time = self.pairs.time[self.pairs.usable].astype(np.float64)
+        age = (time.max(initial=0) - time) / DAY
+        weight = 0.5 ** (age / self.half_life_days) if self.half_life_days else np.ones(len(age))
+        self.chance = weight / max(weight.sum(), 1e-12)
+        self.up_to = np.cumsum(self.chance)[:-1]
 
     def draw(self, rng: np.random.Generator, size: int, anchors: int) -> tuple[np.ndarray, np.ndarray]:
         if self.new is None:
-            return self.pairs.draw(rng, size, anchors)
+            recent = np.searchsorted(self.up_to, rng.random(size)) if self.half_life_days else rng.integers(0, len(self.chance), size)
+            return self.pairs.anchored(rng, self.pairs.usable[recent], anchors)
         replayed = round(size * self.replay) if len(self.old) else 0
-        parts = [self.pairs.draw(rng, n, anchors, among) for n, among in ((size - replayed, self.new), (replayed, self.old)) if n]
-        mixed = rng.permutation(size)
-        return tuple(np.concatenate(columns)[mixed] for columns in zip(*parts, strict=True))
+        sides = [among[rng.integers(0, len(among), n)] for n, among in ((size - replayed, self.new), (replayed, self.old)) if n]
+        return self.pairs.anchored(rng, rng.permutation(np.concatenate(sides)), anchors)
 
 
 @dataclass
@@ -95,7 +105,7 @@ class PairTask(Task):
 
     def __post_init__(self) -> None:
         self.model = Matching(self.store.encoder, self.config.temperature).to(self.store.device)
-        self.log_popularity = log_popularity(self.source.pairs, len(self.store), self.config.popularity_correction)
+        self.log_popularity = log_popularity(self.source, len(self.store), self.config.popularity_correction)
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
         """(size, anchors + 1 + hard negatives) products."""
@@ -168,10 +178,10 @@ class _Fixed:
         return nn.functional.normalize(encoder.projection(self.vectors), dim=1)
 
 
-def log_popularity(pairs: Pairs, n_items: int, correction: float) -> np.ndarray:
-    """(items,) float32: log of each product's share of the pairs, times `correction`."""
-    count = np.bincount(pairs.item[pairs.usable], minlength=n_items).astype(np.float64)
-    return (correction * np.log(np.maximum(count, 1) / max(1.0, count.sum()))).astype(np.float32)
+def log_popularity(source: Source, n_items: int, correction: float) -> np.ndarray:
+    """(items,) float32: log of each product's chance to be drawn, times `correction`; at least that of one pair drawn alike."""
+    share = np.bincount(source.pairs.item[source.pairs.usable], source.chance, minlength=n_items)
+    return (correction * np.log(np.maximum(share, 1 / max(1, len(source.pairs.usable))))).astype(np.float32)
 
 
 def nearest(vectors: np.ndarray, k: int, shard: int = 1024) -> np.ndarray:

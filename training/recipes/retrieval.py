@@ -73,11 +73,28 @@ def fit_texts(run: Run, window: Window, fixed: tuple[int, int] | None = None, en
         run.progress.stage("Fine-tuning", 1, f"left as it came: {why}")
         run.progress.metric("text.ndcg@10", 0, TextJudge(window, config)(before))
         return Texts(before, before, encoder, 0)
-    drawn = source(pairs) if source else Source(pairs)
+    drawn = source(pairs) if source else Source(pairs, half_life_days=_half_life(run))
     judge = TextJudge(window, config)
     space_steps = _fit_space(run, store, drawn, judge, fixed)
     outcome, vectors = _fit_encoder(run, store, drawn, judge, fixed)
     return Texts(before, vectors, encoder, outcome.best_step if outcome else 0, space_steps, outcome)
+
+
+def fit_up_to(run: Run, validation: Window, asked: Window) -> Texts | None:
+    """Text for a question about later days: validation chooses the steps, then it is trained anew on all that the question may see.
+
+    What the validation days sold is the freshest there is to learn from; the question's targets are not looked at.
+    """
+    chosen = fit_texts(run, validation)
+    if chosen is None or not (chosen.steps or chosen.space_steps):
+        return chosen
+    anew = replace(run, keeper=run.keeper.child("anew"))
+    return fit_texts(anew, asked, (chosen.steps, chosen.space_steps))
+
+
+def _half_life(run: Run) -> float:
+    """Days; 0 where the snapshot's clock only tells order."""
+    return run.config.text.pair_half_life_days if run.snapshot.manifest.get("clock", "real") == "real" else 0.0
 
 
 def _fit_space(run: Run, store: TextStore, source: Source, judge: TextJudge, fixed: tuple[int, int] | None) -> int:
@@ -100,7 +117,8 @@ def _fit_space(run: Run, store: TextStore, source: Source, judge: TextJudge, fix
     keeper = Keeper()  # seconds of work: not worth keeping
     outcome = train(task, tuned, chosen, run.config.seed, keeper, look, keep_last=bool(fixed))
     encoder.freeze(config.frozen_layers)
-    run.progress.stage("Fine-tuning", SPACE_PART, f"projection: {outcome.best_step} steps, ndcg@10 {outcome.before:.4f} -> {outcome.best:.4f}")
+    found = "" if fixed else f", ndcg@10 {outcome.before:.4f} -> {outcome.best:.4f}"
+    run.progress.stage("Fine-tuning", SPACE_PART, f"projection: {outcome.best_step} steps{found}")
     return outcome.best_step
 
 
@@ -136,7 +154,7 @@ def fit_retrieval(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     cut = end - days * DAY
     test = time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days)
     need(len(test.users) > 0, f"nobody who was known before bought in the last {days} days: nothing to judge by")
-    judged = fit_texts(replace(run, keeper=run.keeper.child("judged")), window_before(run, cut, days))
+    judged = fit_up_to(replace(run, keeper=run.keeper.child("judged")), window_before(run, cut, days), test)
     need(judged is not None, "no product has a text, which retrieval learns from")
     run.progress.stage("Check", 0)
     report = run.report_head({"kind": "time", "cut": date_of(cut), "days": days, "shoppers": len(test.users), "products": int(test.rankable.sum())})

@@ -1,5 +1,6 @@
 """What every recipe is given, and what it leaves: the run, its progress, its report's head, its checkpoint."""
 
+import math
 import resource
 import time
 from collections.abc import Callable
@@ -63,7 +64,8 @@ class Run:
             if look.step:
                 self.progress.metric(f"{curve}.loss", look.step, look.loss)
             self.progress.metric(f"{curve}.{measure}", look.step, value)
-            message = f"step {look.step}/{steps} loss {look.loss:.3f} {measure} {value:.4f} ({look.steps_per_second:.2f} steps/s)"
+            judged = "" if math.isnan(value) else f" {measure} {value:.4f}"
+            message = f"step {look.step}/{steps} loss {look.loss:.3f}{judged} ({look.steps_per_second:.2f} steps/s)"
             self.progress.stage(stage, begin + (end - begin) * look.step / steps, message)
             if self.trial:
                 self.trial(look.step, value)
@@ -84,7 +86,8 @@ def load_encoder(config: TuningConfig, seed: int, run: Run | None = None, texts:
         share = encoder.unknown_share(some)
         if share >= UNKNOWN_MUCH:
             told = f"{share:.0%} of the texts' tokens are unknown to this encoder; text.encoder = multilingual may know them"
-            run.warnings.append(told)
+            if told not in run.warnings:
+                run.warnings.append(told)
             run.progress.stage(run.progress.last_stage, message=f"warning: {told}")
     return encoder
 
