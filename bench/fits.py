@@ -61,7 +61,7 @@ def _set(fields: dict) -> list[str]:
 def _call(*arguments) -> None:
     command = [sys.executable, "-m", "training", *map(str, arguments)]
     print(" ".join(command[1:]), file=sys.stderr)
-    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, cwd=ROOT, stdout=sys.stderr)
 
 
 def value(report: dict, system: str, measure: str, part: str = "") -> float:

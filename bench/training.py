@@ -51,7 +51,7 @@ def run() -> dict:
 def _steps(data, window, texts, config, scratch: Path) -> dict:
     """Steps a second of the plain loop and of ours on the same pairs, and what validation says after as many steps."""
     judge = TextJudge(window, config)
-    source = Source(history_pairs(window.fit, data.n_items), half_life_days=config.text.pair_half_life_days)
+    source = Source(history_pairs(window.fit, data.n_items), config.text.pair_half_life_days)
     plain, plain_quality = _plain_loop(texts, source, config, judge)
     encoder = TextEncoder.load("", config.text.max_tokens, config.text.frozen_layers)
     store = TextStore(encoder, texts, torch.device("cpu"), scratch / "cache")

@@ -31,7 +31,7 @@ def benchmark_time(run: Run, cut: int, days: int) -> dict:
     report = report_head(snapshot, {"kind": "time", "cut": date_of(cut), "days": days, "seed": run.config.seed}, test)
     if run.recipe == "retrieval":
         validation = time_window(known.events, known.n_items, run.config.event_weights, cut - days * DAY, days)
-        return _text_alone(run, fit_up_to(run, validation, test), {"all": test, "discovery": discovery(test)}, report)
+        return _text_alone(run, fit_up_to(run, validation, test.fit), {"all": test, "discovery": discovery(test)}, report)
     fitted = fit_model(run, earlier_windows(known, cut, days, run.config), test.fit, cut)
     models = {
         "vitrine": fitted.recommender,
@@ -51,7 +51,7 @@ def benchmark_leave_last_out(run: Run) -> dict:
         raise TrainingError("no shopper has three events, which leave-last-out needs")
     report = report_head(snapshot, {"kind": "leave-last-out", "seed": run.config.seed}, test)
     if run.recipe == "retrieval":
-        return _text_alone(run, fit_texts(run, validation), {"": test}, report)
+        return _text_alone(run, fit_texts(run, validation.fit, validation), {"": test}, report)
     fitted = fit_model(run, [validation], validation.fit, test.now)
     models = {"vitrine": fitted.recommender, "vitrine_no_popularity": _without_popularity(run, [validation], test, fitted)}
     run.progress.stage("Check", 0)
@@ -73,7 +73,8 @@ def _text_alone(run: Run, texts: Texts | None, questions: dict[str, Window], rep
 
 def _without_popularity(run: Run, windows: list[Window], test: Window, fitted: Fitted) -> Recommender:
     """The same model, none of whose features counts a product's raw popularity."""
-    return fit_model(replace(run, config=replace(run.config, use_popularity=False)), windows, test.fit, test.now, texts=fitted.texts).recommender
+    without = replace(run, config=replace(run.config, use_popularity=False))
+    return fit_model(without, windows, test.fit, test.now, fitted.learned, fitted.texts).recommender
 
 
 def _finish(report: dict, fitted: Fitted, run: Run) -> dict:

@@ -186,11 +186,12 @@ class IncrementalConfig(RetrievalConfig):
 
     new_days: int = 31
     """How many of the last days before the held-out window count as new, where the champion does not say what it has learned."""
-    replay: float = 0.5
-    """Share of each batch that is drawn from old events, so that they are not forgotten."""
+    replay: float = 0.3
+    """Least share of the pairs that are drawn from old events, so that they are not forgotten."""
     compare_full: bool = True
     """Also train anew from the start, to show what incremental training gives away."""
-    text: TextConfig = field(default_factory=lambda: TextConfig(steps=40, evaluate_every=10, learning_rate=1e-4))
+    text: TextConfig = field(default_factory=lambda: TextConfig(
+        steps=40, evaluate_every=10, learning_rate=1e-4, projection_steps=200))  # fmt: skip
     """Fine-tuning of the encoder."""
 
 

@@ -64,13 +64,12 @@ def history_pairs(events: Interactions, n_items: int) -> Pairs:
 
 @dataclass
 class Source:
-    """How pairs are drawn: all of them, the recent ones oftener; or a share from some positions (`new`) and the rest from others (`old`)."""
+    """How pairs are drawn: all of them, the recent ones oftener; those before `since` (seconds) together at least as often as `replay` says."""
 
     pairs: Pairs
-    new: np.ndarray | None = None
-    old: np.ndarray | None = None
-    replay: float = 0.0
     half_life_days: float = 0.0
+    since: int | None = None
+    replay: float = 0.0
     chance: np.ndarray = field(init=False)
     up_to: np.ndarray = field(init=False)
 
@@ -80,15 +79,19 @@ class Source:
         age = (time.max(initial=0) - time) / DAY
         weight = 0.5 ** (age / self.half_life_days) if self.half_life_days else np.ones(len(age))
         self.chance = weight / max(weight.sum(), 1e-12)
+        if self.since is not None:
+            self._replay(time < self.since)
         self.up_to = np.cumsum(self.chance)[:-1]
 
+    def _replay(self, old: np.ndarray) -> None:
+        share = self.chance[old].sum()
+        if 0 < share < self.replay and not old.all():
+            self.chance = self.chance * np.where(old, self.replay / share, (1 - self.replay) / (1 - share))
+
     def draw(self, rng: np.random.Generator, size: int, anchors: int) -> tuple[np.ndarray, np.ndarray]:
-        if self.new is None:
-            recent = np.searchsorted(self.up_to, rng.random(size)) if self.half_life_days else rng.integers(0, len(self.chance), size)
-            return self.pairs.anchored(rng, self.pairs.usable[recent], anchors)
-        replayed = round(size * self.replay) if len(self.old) else 0
-        sides = [among[rng.integers(0, len(among), n)] for n, among in ((size - replayed, self.new), (replayed, self.old)) if n]
-        return self.pairs.anchored(rng, rng.permutation(np.concatenate(sides)), anchors)
+        weighted = self.half_life_days or self.since is not None
+        chosen = np.searchsorted(self.up_to, rng.random(size)) if weighted else rng.integers(0, len(self.chance), size)
+        return self.pairs.anchored(rng, self.pairs.usable[chosen], anchors)
 
 
 @dataclass

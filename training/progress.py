@@ -41,11 +41,12 @@ class Progress:
         self.scale = 1.0
         self.stage_name = ""
         self.last_stage = next(iter(self.stages), "")
+        self.done = 0.0
 
     def stage(self, name: str, part: float = 0.0, message: str = "") -> None:
-        """Now at `part` (0 to 1) of stage `name`."""
+        """Now at `part` (0 to 1) of stage `name`; what is done never becomes less."""
         self.last_stage = name
-        done = self.prefix + self.scale * self._before(name) + self.scale * self.stages.get(name, 0) * part
+        self.done = done = max(self.done, self.prefix + self.scale * self._before(name) + self.scale * self.stages.get(name, 0) * part)
         elapsed = time.monotonic() - self.begun
         left = elapsed * (1 - done) / done if done > 0.1 else None
         self.bar.n = round(100 * done)

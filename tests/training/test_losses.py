@@ -71,17 +71,20 @@ def test_recent_pairs_are_drawn_oftener_and_the_correction_knows_it():
 
     n = np.arange(4)
     pairs = Pairs(n.astype(np.int32), np.zeros(4, dtype=np.int64), n.astype(np.int64), np.array([0, 0, 30, 60]) * DAY, n[1:].astype(np.int64))
-    source = Source(pairs, half_life_days=30.0)
+    source = Source(pairs, 30.0)
     assert source.chance == pytest.approx(np.array([1, 2, 4]) / 7)
     drawn = source.draw(np.random.default_rng(0), 7000, 2)[1]
     assert np.bincount(drawn, minlength=4)[1:] == pytest.approx([1000, 2000, 4000], rel=0.1)
     assert log_popularity(source, 4, 1.0)[3] == pytest.approx(math.log(4 / 7)) and Source(pairs).chance == pytest.approx(np.full(3, 1 / 3))
 
 
-def test_replayed_and_new_pairs_keep_their_shares():
+def test_old_pairs_are_replayed_at_least_as_often_as_asked():
     from training.pairs import Pairs, Source
 
     n = np.arange(10)
     pairs = Pairs(n.astype(np.int32), np.zeros(10, dtype=np.int64), n.astype(np.int64), n, n[1:].astype(np.int64))
-    anchor, target = Source(pairs, n[8:], n[1:8], 0.25).draw(np.random.default_rng(0), 40, 3)
-    assert (target >= 8).sum() == 30 and anchor.shape == (40, 3) and (anchor < target[:, None]).all()
+    source = Source(pairs, 1e-5, since=8, replay=0.25)
+    assert source.chance[:7].sum() == pytest.approx(0.25) and source.chance.sum() == pytest.approx(1)
+    assert Source(pairs, since=8, replay=0.25).chance == pytest.approx(np.full(9, 1 / 9))
+    anchor, target = source.draw(np.random.default_rng(0), 400, 3)
+    assert 270 < (target >= 8).sum() < 330 and anchor.shape == (400, 3) and (anchor < target[:, None]).all()

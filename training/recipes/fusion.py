@@ -21,7 +21,7 @@ from training.ranking import (
     training_rows,
 )
 from training.recipes.mlm import pretrain
-from training.recipes.retrieval import Texts, fit_texts
+from training.recipes.retrieval import Start, Texts, fit_texts, refreshed
 from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder
 from training.recommender import Recommender
 from training.snapshot import DAY, Snapshot
@@ -35,15 +35,20 @@ FEWEST_SHOPPERS = 5
 
 @dataclass
 class Fitted:
-    """What a fit leaves: the recommender, and its texts (None without any)."""
+    """What a fit leaves: the recommender, and its texts (None without any).
+
+    learned  as the ranker's windows could know them
+    texts    as those who are asked last may know them
+    """
 
     recommender: Recommender
+    learned: Texts | None
     texts: Texts | None
 
     @property
     def chosen(self) -> dict[str, int]:
         """What validation chose."""
-        texts = self.texts
+        texts = self.learned
         return {"text.steps": texts.steps if texts else 0, "text.projection_steps": texts.space_steps if texts else 0}
 
     @property
@@ -69,11 +74,13 @@ def window_days(snapshot: Snapshot, config: FusionConfig) -> int:
 
 
 def fit_model(
-    run: Run, windows: list[Window], final: Interactions, now: int, texts: Texts | None = None, fixed: tuple[int, int] | None = None
-) -> Fitted:
-    """Fit on `windows` (newest first), then count the signals that will serve from `final`, as of `now`.
+    run: Run, windows: list[Window], final: Interactions, now: int, learned: Texts | None = None, texts: Texts | None = None,
+    fixed: tuple[int, int] | None = None,
+) -> Fitted:  # fmt: skip
+    """Fit on `windows` (newest first), then learn the texts and count the signals that will serve from `final`, as of `now`.
 
-    Texts are fine-tuned on what the oldest window may see and stopped early on its targets (`fixed`: after so many steps), unless given.
+    Texts are fine-tuned on what the oldest window may see and stopped early on its targets (`fixed`: after so many steps); those that
+    serve are trained as long on `final`. `learned` and `texts` are taken where they are given.
     """
     snapshot, config, progress = run.snapshot, run.config, run.progress
     n_users, n_items = len(snapshot.user_ids), snapshot.n_items
@@ -85,8 +92,10 @@ def fit_model(
         )
     facts = facts_of(snapshot.products)
     progress.stage("Fine-tuning", 0, f"{len(final):,} interactions, {n_items:,} products")
-    texts = texts or fit_texts(run, usable[-1], fixed, _pretrained(run))
-    vectors = texts.after if texts else None
+    oldest, start = usable[-1], Start() if learned and texts else _pretrained(run)
+    learned = learned or fit_texts(run, oldest.fit, oldest, fixed, start)
+    texts = texts or (learned if final is oldest.fit else refreshed(run, learned, final, start))
+    vectors = learned.after if learned else None
 
     parts, signals = [], None
     for i, window in enumerate(usable):
@@ -100,16 +109,16 @@ def fit_model(
         raise TrainingError("none of the products that were bought next could be proposed: the data hold too little repetition to learn from")
     progress.stage("Ranking", 0, f"{len(rows.label):,} candidates, {int(rows.label.sum()):,} of them bought")
     ranker = train_ranker(rows, feature_names(signals, config.use_popularity), config)
-    if final is not usable[-1].fit:
-        signals = fit_signals(final, n_users, n_items, now, config, vectors)
-    return Fitted(Recommender(signals, facts, ranker, config), texts)
+    if final is not oldest.fit:
+        signals = fit_signals(final, n_users, n_items, now, config, texts.after if texts else None)
+    return Fitted(Recommender(signals, facts, ranker, config), learned, texts)
 
 
-def _pretrained(run: Run):
+def _pretrained(run: Run) -> Start:
     """The encoder after masked words of the shop's own, where the recipe asks for them."""
     if not run.config.pretrain_steps:
-        return None
-    return pretrain(run, load_encoder(run.config.text, run.config.seed), run.config.pretrain_steps)
+        return Start()
+    return Start(pretrain(run, load_encoder(run.config.text, run.config.seed), run.config.pretrain_steps))
 
 
 def earlier_windows(snapshot: Snapshot, now: int, days: int, config: FusionConfig) -> list[Window]:
@@ -171,7 +180,9 @@ def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
 
     refit = replace(run, progress=progress.within("Refit"), keeper=run.keeper.child("refit"))
     everything = interactions(snapshot.events, config.event_weights)
-    served = fit_model(refit, earlier_windows(snapshot, end, days, config), everything, end, fixed=judged.text_steps)
+    # the days before the last window are what the judged fit's texts know, unless the ranker has several windows
+    known = judged.texts if config.ranker_windows == 1 else None
+    served = fit_model(refit, earlier_windows(snapshot, end, days, config), everything, end, known, fixed=judged.text_steps)
     report["served"] = {"until": end, "events": len(snapshot.events), "chosen": served.chosen}
     report["trials"] = trials
     run.finish_report(report)

@@ -1,25 +1,29 @@
 """`incremental`: the champion's encoder goes on from new events and a replay of old ones; judged on new and old data beside a full retraining."""
 
 import hashlib
+import json
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from training.checkpoint import CheckpointError, read_run
-from training.config import IncrementalConfig
+from training.config import IncrementalConfig, RetrievalConfig
 from training.encoder import TextEncoder
 from training.evaluate import date_of, rank_by_source, summary
-from training.pairs import Pairs, Source
-from training.recipes.retrieval import Texts, fit_texts, window_before
+from training.history import Interactions, interactions
+from training.recipes.retrieval import Start, Texts, fit_texts, fit_up_to, window_before
 from training.recipes.run import Run, need
-from training.snapshot import DAY
+from training.snapshot import DAY, Snapshot
 from training.split import Window, discovery, time_window
 from training.state import TrainingError
 from training.text import product_texts
 
 HELD_SHOPPERS = 0.1
 """Share of the shoppers whose old events no training here sees: they tell what was forgotten."""
+VALIDATION_PART = 0.25
+"""Share of the new days before the held-out ones that validation takes, the last of them."""
 
 
 def fit_incremental(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
@@ -29,58 +33,73 @@ def fit_incremental(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     need(len(snapshot.events) > 0, "there are no events to learn from")
     champion = _champion(run)
     end = int(snapshot.events.time[-1]) + 1
-    days = int(max(1, min(config.window_days, (end - int(snapshot.events.time[0])) / DAY // 4)))
-    cut = end - days * DAY
-    learned = _learned_until(run, cut)
+    learned, cut = _learned_and_cut(run, end)
+    days = (end - cut) / DAY
     new, old = _questions(run, cut, days, learned)
+    start = Start(champion, _layers_were_trained(run.champion), learned)
     systems = {"champion": _vectors(run, champion)}
-    began = time.monotonic()
     without = _without_held(run, learned)
     inside = replace(run, snapshot=without, keeper=run.keeper.child("judged"))
-    window = _window_inside(inside, cut, learned)
-    fitted = fit_texts(inside, window, encoder=_start(run), source=lambda pairs: _source(pairs, learned, config.replay))
+    known = interactions(without.events.before(cut), config.event_weights)
+    began = time.monotonic()
+    fitted = fit_up_to(inside, window_before(inside, cut, (cut - learned) / DAY * VALIDATION_PART), known, start)
     need(fitted is not None, "no product has a text, which incremental training learns from")
     seconds = {"incremental": time.monotonic() - began}
     systems["incremental"] = fitted.after
     if config.compare_full:
         run.progress.stage("Full retraining", 0)
         began = time.monotonic()
-        full = _full(run, without, cut, days)
+        full = _full(run, without, cut, known)
         seconds["full"] = time.monotonic() - began
         systems["full"] = full.after
-    report = run.report_head({"kind": "incremental", "cut": date_of(cut), "days": days, "learned_until": date_of(learned), "replay": config.replay})
+    report = run.report_head(
+        {"kind": "incremental", "cut": date_of(cut), "days": round(days, 2), "learned_until": date_of(learned), "replay": config.replay}
+    )
     report |= _judge(run, {"new": new, "old": old}, systems, seconds)
     report["chosen"] = {"text.steps": fitted.steps, "text.projection_steps": fitted.space_steps}
     report["primary"] = {"measure": "ndcg@10", "system": "incremental", "baseline": "champion", "part": "new", "higher_is_better": True}
     refit = replace(run, progress=run.progress.within("Refit"), keeper=run.keeper.child("refit"))
-    served = fit_texts(
-        refit, window_before(run, end, days), (fitted.steps, fitted.space_steps), _start(run), lambda pairs: _source(pairs, learned, config.replay)
-    )
+    served = fit_texts(refit, interactions(snapshot.events, config.event_weights), None, (fitted.steps, fitted.space_steps), start)
     report["about"] = {"judged_until": cut, "served_until": end}
     return served.encoder, served.after, run.finish_report(report)
 
 
 def _champion(run: Run) -> TextEncoder:
-    need(run.champion is not None, "incremental training starts from the champion, and there is none: name its checkpoint, or train in full first")
-    return _start(run)
-
-
-def _start(run: Run) -> TextEncoder:
     """The champion's encoder, to go on from."""
+    need(run.champion is not None, "incremental training starts from the champion, and there is none: name its checkpoint, or train in full first")
     folder = run.champion / "encoder"
     if not folder.exists():
         raise TrainingError(f"champion: {run.champion.name} has no encoder to go on from")
     return TextEncoder.load(str(folder), run.config.text.max_tokens, run.config.text.frozen_layers)
 
 
-def _learned_until(run: Run, cut: int) -> int:
-    """When the champion's data ended, as far as that lies before the held-out window; else `new_days` before it."""
+def _learned_and_cut(run: Run, end: int) -> tuple[int, int]:
+    """When the champion's data ended, and from when on everything is held out to judge by: `window_days`, but at most half of what is new.
+
+    A champion that does not say what it learned, or has learned all of it, counts as `new_days` old.
+    """
+    first, config = int(run.snapshot.events.time[0]), run.config
+    days = max(1, min(config.window_days, (end - first) / DAY // 4))
     try:
         told = read_run(run.champion).get("served_until")
     except CheckpointError as error:
         raise TrainingError(f"champion: {error}") from None
-    first = int(run.snapshot.events.time[0])
-    return told if told is not None and first < told < cut else max(first + 1, cut - run.config.new_days * DAY)
+    if told is not None and first < told < end:
+        return told, max(end - int(days * DAY), told + (end - told) // 2)
+    if told is not None and told >= end:
+        run.warnings.append(
+            "there are no new events since the champion was trained: it has learned the held-out days, which flatters all that start from it"
+        )
+    cut = end - int(days * DAY)
+    return max(first + 1, cut - config.new_days * DAY), cut
+
+
+def _layers_were_trained(champion: Path) -> bool:
+    """Did validation want the champion's layers trained, or its projection alone? What did not help then is not tried every night."""
+    try:
+        return bool(json.loads((champion / "report.json").read_text(encoding="utf-8")).get("chosen", {}).get("text.steps", 1))
+    except (OSError, ValueError):
+        return True
 
 
 def _held(user_ids: list[str]) -> np.ndarray:
@@ -95,37 +114,22 @@ def _without_held(run: Run, learned: int):
     return run.snapshot.with_events(events.take(~hidden))
 
 
-def _questions(run: Run, cut: int, days: int, learned: int) -> tuple[Window, Window]:
+def _questions(run: Run, cut: int, days: float, learned: int) -> tuple[Window, Window]:
     """New: what everybody took from the cut on. Old: what the held shoppers took in the days before the champion's data ended."""
     weights, n = run.config.event_weights, run.snapshot.n_items
     new = discovery(time_window(run.snapshot.events, n, weights, cut, days))
     old = discovery(time_window(run.snapshot.events, n, weights, learned - days * DAY, days))
     old = old.only_users(np.flatnonzero(_held(run.snapshot.user_ids)[old.users]))
-    need(len(new.target) > 0, f"nobody who was known before bought something new in the last {days} days: nothing to judge by")
+    need(len(new.target) > 0, f"nobody who was known before bought something new in the last {days:.3g} days: nothing to judge by")
     return new, old
 
 
-def _window_inside(run: Run, cut: int, learned: int) -> Window:
-    """Validation: the last quarter of the new days before the cut."""
-    days = max(1, int((cut - learned) / DAY / 4))
-    return window_before(run, cut, days)
-
-
-def _source(pairs: Pairs, learned: int, replay: float) -> Source:
-    late = pairs.time[pairs.usable] >= learned
-    if not late.any():
-        raise TrainingError("there are no new events since the champion was trained: nothing to learn")
-    return Source(pairs, pairs.usable[late], pairs.usable[~late], replay)
-
-
-def _full(run: Run, snapshot, cut: int, days: int) -> Texts:
+def _full(run: Run, snapshot: Snapshot, cut: int, known: Interactions) -> Texts:
     """What training anew gives: the recipe `retrieval` with its defaults and this run's encoder settings."""
-    from training.config import RetrievalConfig
-
     text = RetrievalConfig().text
     text = replace(text, encoder=run.config.text.encoder, max_tokens=run.config.text.max_tokens, frozen_layers=run.config.text.frozen_layers)
-    anew = replace(run, snapshot=snapshot, config=replace(run.config, text=text), keeper=run.keeper.child("full"))
-    return fit_texts(anew, window_before(anew, cut, days))
+    anew = replace(run, snapshot=snapshot, config=replace(run.config, text=text, replay=0.0), keeper=run.keeper.child("full"))
+    return fit_up_to(anew, window_before(anew, cut, run.config.window_days), known)
 
 
 def _vectors(run: Run, encoder: TextEncoder) -> np.ndarray:

@@ -1,5 +1,6 @@
 """`retrieval`: text learns what the shop's customers take next; and the same fit as a part of `fusion`."""
 
+import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from training.encoder import TextEncoder
 from training.evaluate import TextVectors, date_of, rank_by_source, summary
 from training.fields import ConfigError
 from training.finetune import Keeper, Outcome, device, train, train_several
+from training.history import Interactions, interactions
 from training.pairs import PairTask, Source, SpaceTask, history_pairs
 from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder, need, steps_for
 from training.snapshot import DAY
@@ -37,6 +39,18 @@ class Texts(TextVectors):
     outcome: Outcome | None = None
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where fine-tuning starts."""
+
+    encoder: TextEncoder | None = None
+    """Instead of the configured one; it stays as it is, a copy is trained."""
+    layers: bool = True
+    """Are the encoder's layers trained, too, or the projection alone?"""
+    since: int | None = None
+    """What came before (seconds) is replayed, so that it makes up the configured share of the pairs at least."""
+
+
 class TextJudge:
     """NDCG@10 of ranking by text alone, on at most MOST_JUDGED shoppers of a window, products new to them."""
 
@@ -51,45 +65,51 @@ class TextJudge:
         return float(np.nan_to_num(np.nanmean(scores.ndcg()))) if len(self.window.target) else 0.0
 
 
-def fit_texts(run: Run, window: Window, fixed: tuple[int, int] | None = None, encoder: TextEncoder | None = None, source=None) -> Texts | None:
-    """Fine-tune the encoder on the window's past; keep the weights that were best on its targets. None without texts.
+def fit_texts(
+    run: Run, known: Interactions, validation: Window | None, fixed: tuple[int, int] | None = None, start: Start | None = None
+) -> Texts | None:
+    """Fine-tune the encoder on what is known; keep the weights that were best on the validation window. None without texts.
 
-    fixed    (steps, projection steps) of an earlier fit: train so long, whatever validation says
-    encoder  where to start, instead of the configured one
-    source   Interactions -> Source, where not all pairs are drawn alike
+    fixed  (steps, projection steps) of an earlier fit: train so long, whatever validation says; then there need be no validation window
+    start  where to start and what to train, instead of the configured encoder and everything
     """
-    config = run.config
+    config, start = run.config, start or Start()
     texts = product_texts(run.snapshot.products)
     if not any(texts):
         return None
-    encoder = encoder or load_encoder(config.text, config.seed, run, texts)
+    encoder = copy.deepcopy(start.encoder) if start.encoder else load_encoder(config.text, config.seed, run, texts)
     where = device()
     encoder.to(where)
     store = TextStore(encoder, texts, where, run.cache, keep=True)
     before = store.vectors()
-    pairs = history_pairs(window.fit, run.snapshot.n_items)
+    pairs = history_pairs(known, run.snapshot.n_items)
+    judge = TextJudge(validation, config) if validation else None
     if len(pairs.usable) < FEWEST_PAIRS or not getattr(config, "fine_tune", True) or fixed == (0, 0):
         why = f"only {len(pairs.usable)} pairs" if len(pairs.usable) < FEWEST_PAIRS else "switched off"
         run.progress.stage("Fine-tuning", 1, f"left as it came: {why}")
-        run.progress.metric("text.ndcg@10", 0, TextJudge(window, config)(before))
+        if judge:
+            run.progress.metric("text.ndcg@10", 0, judge(before))
         return Texts(before, before, encoder, 0)
-    drawn = source(pairs) if source else Source(pairs, half_life_days=_half_life(run))
-    judge = TextJudge(window, config)
+    drawn = Source(pairs, _half_life(run), start.since, getattr(config, "replay", 0.0))
     space_steps = _fit_space(run, store, drawn, judge, fixed)
-    outcome, vectors = _fit_encoder(run, store, drawn, judge, fixed)
+    outcome, vectors = _fit_encoder(run, store, drawn, judge, fixed) if start.layers else (None, store.vectors())
     return Texts(before, vectors, encoder, outcome.best_step if outcome else 0, space_steps, outcome)
 
 
-def fit_up_to(run: Run, validation: Window, asked: Window) -> Texts | None:
+def fit_up_to(run: Run, validation: Window, known: Interactions, start: Start | None = None) -> Texts | None:
     """Text for a question about later days: validation chooses the steps, then it is trained anew on all that the question may see.
 
     What the validation days sold is the freshest there is to learn from; the question's targets are not looked at.
     """
-    chosen = fit_texts(run, validation)
+    chosen = fit_texts(run, validation.fit, validation, start=start)
+    return refreshed(run, chosen, known, start)
+
+
+def refreshed(run: Run, chosen: Texts | None, known: Interactions, start: Start | None = None) -> Texts | None:
+    """The same training again, as long as validation chose, on more interactions."""
     if chosen is None or not (chosen.steps or chosen.space_steps):
         return chosen
-    anew = replace(run, keeper=run.keeper.child("anew"))
-    return fit_texts(anew, asked, (chosen.steps, chosen.space_steps))
+    return fit_texts(replace(run, keeper=run.keeper.child("anew")), known, None, (chosen.steps, chosen.space_steps), start)
 
 
 def _half_life(run: Run) -> float:
@@ -154,7 +174,7 @@ def fit_retrieval(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     cut = end - days * DAY
     test = time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days)
     need(len(test.users) > 0, f"nobody who was known before bought in the last {days} days: nothing to judge by")
-    judged = fit_up_to(replace(run, keeper=run.keeper.child("judged")), window_before(run, cut, days), test)
+    judged = fit_up_to(replace(run, keeper=run.keeper.child("judged")), window_before(run, cut, days), test.fit)
     need(judged is not None, "no product has a text, which retrieval learns from")
     run.progress.stage("Check", 0)
     report = run.report_head({"kind": "time", "cut": date_of(cut), "days": days, "shoppers": len(test.users), "products": int(test.rankable.sum())})
@@ -164,7 +184,7 @@ def fit_retrieval(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     report["chosen"] = {"text.steps": judged.steps, "text.projection_steps": judged.space_steps}
     report["primary"] = {"measure": "ndcg@10", "system": "text_after", "baseline": "text_before", "part": "discovery", "higher_is_better": True}
     refit = replace(run, progress=run.progress.within("Refit"), keeper=run.keeper.child("refit"))
-    served = fit_texts(refit, window_before(run, end, days), (judged.steps, judged.space_steps))
+    served = fit_texts(refit, interactions(snapshot.events, config.event_weights), None, (judged.steps, judged.space_steps))
     report["about"] = {"judged_until": cut, "served_until": end}
     return served.encoder, served.after, run.finish_report(report)
 
@@ -173,7 +193,8 @@ def try_fields(run: Run) -> None:
     """One trial of the search over fields, on the window before the judged one."""
     end = int(run.snapshot.events.time[-1]) + 1 if len(run.snapshot.events) else 0
     days = run.config.window_days
-    fit_texts(run, window_before(run, end - days * DAY, days))
+    validation = window_before(run, end - days * DAY, days)
+    fit_texts(run, validation.fit, validation)
 
 
 def _judge_champion(run: Run, cut: int, questions: dict[str, Window], report: dict) -> dict:
@@ -194,7 +215,7 @@ def _judge_champion(run: Run, cut: int, questions: dict[str, Window], report: di
     return compared()
 
 
-def window_before(run: Run, moment: int, days: int) -> Window:
+def window_before(run: Run, moment: int, days: float) -> Window:
     return time_window(run.snapshot.events, run.snapshot.n_items, run.config.event_weights, moment - days * DAY, days)
 
 

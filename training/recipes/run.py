@@ -65,7 +65,8 @@ class Run:
                 self.progress.metric(f"{curve}.loss", look.step, look.loss)
             self.progress.metric(f"{curve}.{measure}", look.step, value)
             judged = "" if math.isnan(value) else f" {measure} {value:.4f}"
-            message = f"step {look.step}/{steps} loss {look.loss:.3f}{judged} ({look.steps_per_second:.2f} steps/s)"
+            told = f" loss {look.loss:.3f} ({look.steps_per_second:.2f} steps/s)" if look.step else ""
+            message = f"step {look.step}/{steps}{judged}{told}"
             self.progress.stage(stage, begin + (end - begin) * look.step / steps, message)
             if self.trial:
                 self.trial(look.step, value)
