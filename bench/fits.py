@@ -80,14 +80,15 @@ def dialogues(name: str) -> Path:
     return _write(name, dialogues=pl.concat(parts).select("text", "intent", "split"))
 
 
-def clothing() -> Path:
-    """Women's Clothing reviews; every fifth one is test."""
+def clothing(most: int = 0) -> Path:
+    """Women's Clothing reviews, the first `most` of them (0: all); every fifth one is test."""
     rows = pl.read_csv(data_folder("womens_clothing_reviews") / "reviews.csv.gz", infer_schema_length=None)
     rows = rows.filter(pl.col("review_text").is_not_null()).with_row_index("n")
+    rows = rows.head(most) if most else rows
     label = pl.when(pl.col("recommended") == 1).then(pl.lit("recommended")).otherwise(pl.lit("not recommended"))
     part = pl.when(pl.col("n") % 5 == 0).then(pl.lit("test")).otherwise(pl.lit("train"))
     columns = {"review_id": pl.col("n").cast(pl.String), "rating": pl.col("rating").cast(pl.Float64), "text": "review_text", "topic": "department"}
-    return _write("womens_clothing", reviews=rows.select("title", **columns, label=label, split=part))
+    return _write(f"womens_clothing{most or ''}", reviews=rows.select("title", **columns, label=label, split=part))
 
 
 def chinese(most: int, seed: int) -> Path:

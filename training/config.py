@@ -191,7 +191,7 @@ class IncrementalConfig(RetrievalConfig):
     compare_full: bool = True
     """Also train anew from the start, to show what incremental training gives away."""
     text: TextConfig = field(default_factory=lambda: TextConfig(
-        steps=40, evaluate_every=10, learning_rate=1e-4, projection_steps=200))  # fmt: skip
+        steps=40, evaluate_every=10, learning_rate=1e-4, projection_steps=150))  # fmt: skip
     """Fine-tuning of the encoder."""
 
 

@@ -154,21 +154,21 @@ class PairTask(Task):
             self.near = state["near"].numpy()
 
 
+@dataclass
 class SpaceTask(PairTask):
-    """The same on vectors that stay as they are: only the projection learns, so that a step costs next to nothing."""
+    """The same on vectors that stay as they are (`pooled`): only the projection learns, so that a step costs next to nothing."""
+
+    pooled: np.ndarray = field(kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        projection, self.store.encoder.projection = self.store.encoder.projection, None
-        self.fixed = torch.from_numpy(self.store.vectors()).to(self.store.device)
-        self.store.encoder.projection = projection
+        self.fixed = torch.from_numpy(self.pooled).to(self.store.device)
 
     def texts(self, items: np.ndarray, augment):
         return _Fixed(self.fixed[torch.from_numpy(items).to(self.store.device)])
 
     def vectors(self) -> np.ndarray:
-        with torch.no_grad():
-            return _Fixed(self.fixed).encode(self.store.encoder).float().cpu().numpy()
+        return projected(self.store.encoder, self.pooled)
 
 
 @dataclass
@@ -179,6 +179,23 @@ class _Fixed:
 
     def encode(self, encoder: TextEncoder) -> torch.Tensor:
         return nn.functional.normalize(encoder.projection(self.vectors), dim=1)
+
+
+def pooled_vectors(store: TextStore) -> np.ndarray:
+    """(texts, dim) unit vectors as they are before the projection."""
+    projection, store.encoder.projection = store.encoder.projection, None
+    vectors = store.vectors()
+    store.encoder.projection = projection
+    return vectors
+
+
+def projected(encoder: TextEncoder, pooled: np.ndarray) -> np.ndarray:
+    """(texts, dim) unit vectors after the encoder's projection, where it has one."""
+    if encoder.projection is None:
+        return pooled
+    with torch.no_grad():
+        fixed = torch.from_numpy(pooled).to(encoder.projection.weight.device)
+        return _Fixed(fixed).encode(encoder).float().cpu().numpy()
 
 
 def log_popularity(source: Source, n_items: int, correction: float) -> np.ndarray:

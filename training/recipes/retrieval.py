@@ -14,7 +14,7 @@ from training.evaluate import TextVectors, date_of, rank_by_source, summary
 from training.fields import ConfigError
 from training.finetune import Keeper, Outcome, device, train, train_several
 from training.history import Interactions, interactions
-from training.pairs import PairTask, Source, SpaceTask, history_pairs
+from training.pairs import PairTask, Source, SpaceTask, history_pairs, pooled_vectors, projected
 from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder, need, steps_for
 from training.snapshot import DAY
 from training.split import Window, discovery, time_window
@@ -37,6 +37,8 @@ class Texts(TextVectors):
     space_steps: int = 0
     """The same of the projection."""
     outcome: Outcome | None = None
+    pooled: np.ndarray | None = None
+    """(items, dim) as the encoder that this fit started from gives them, before the projection."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Start:
     """Are the encoder's layers trained, too, or the projection alone?"""
     since: int | None = None
     """What came before (seconds) is replayed, so that it makes up the configured share of the pairs at least."""
+    pooled: np.ndarray | None = None
+    """The products' vectors before the projection, where an earlier fit from this start has made them."""
 
 
 class TextJudge:
@@ -81,7 +85,8 @@ def fit_texts(
     where = device()
     encoder.to(where)
     store = TextStore(encoder, texts, where, run.cache, keep=True)
-    before = store.vectors()
+    pooled = pooled_vectors(store) if start.pooled is None else start.pooled
+    before = projected(encoder, pooled)
     pairs = history_pairs(known, run.snapshot.n_items)
     judge = TextJudge(validation, config) if validation else None
     if len(pairs.usable) < FEWEST_PAIRS or not getattr(config, "fine_tune", True) or fixed == (0, 0):
@@ -91,9 +96,10 @@ def fit_texts(
             run.progress.metric("text.ndcg@10", 0, judge(before))
         return Texts(before, before, encoder, 0)
     drawn = Source(pairs, _half_life(run), start.since, getattr(config, "replay", 0.0))
-    space_steps = _fit_space(run, store, drawn, judge, fixed)
-    outcome, vectors = _fit_encoder(run, store, drawn, judge, fixed) if start.layers else (None, store.vectors())
-    return Texts(before, vectors, encoder, outcome.best_step if outcome else 0, space_steps, outcome)
+    space_steps = _fit_space(run, store, drawn, judge, fixed, pooled)
+    outcome = _fit_encoder(run, store, drawn, judge, fixed) if start.layers else None
+    steps = outcome.best_step if outcome else 0
+    return Texts(before, store.vectors() if outcome else projected(encoder, pooled), encoder, steps, space_steps, outcome, pooled)
 
 
 def fit_up_to(run: Run, validation: Window, known: Interactions, start: Start | None = None) -> Texts | None:
@@ -109,6 +115,7 @@ def refreshed(run: Run, chosen: Texts | None, known: Interactions, start: Start 
     """The same training again, as long as validation chose, on more interactions."""
     if chosen is None or not (chosen.steps or chosen.space_steps):
         return chosen
+    start = replace(start or Start(), pooled=chosen.pooled)
     return fit_texts(replace(run, keeper=run.keeper.child("anew")), known, None, (chosen.steps, chosen.space_steps), start)
 
 
@@ -117,7 +124,7 @@ def _half_life(run: Run) -> float:
     return run.config.text.pair_half_life_days if run.snapshot.manifest.get("clock", "real") == "real" else 0.0
 
 
-def _fit_space(run: Run, store: TextStore, source: Source, judge: TextJudge, fixed: tuple[int, int] | None) -> int:
+def _fit_space(run: Run, store: TextStore, source: Source, judge: TextJudge | None, fixed: tuple[int, int] | None, pooled: np.ndarray) -> int:
     """First turn the whole space by one matrix (Kumar et al. 2022 train the last layer first, too); returns its best step."""
     config = run.config.text
     steps = fixed[1] if fixed else config.projection_steps
@@ -131,7 +138,7 @@ def _fit_space(run: Run, store: TextStore, source: Source, judge: TextJudge, fix
         config, steps=steps, batch_size=min(SPACE_BATCH, len(source.pairs.usable)), evaluate_every=min(SPACE_LOOK, steps), weight_decay=0.0,
         hard_negatives=0, adversarial=0.0, anchors=SPACE_ANCHORS * config.anchors, accumulate=1, train="all",
     )  # fmt: skip
-    task = SpaceTask(store, source, chosen, judge)
+    task = SpaceTask(store, source, chosen, judge, pooled=pooled)
     tuned = _Untouched(encoder)
     look = run.look("Fine-tuning", steps, "ndcg@10", "projection", 0.0, SPACE_PART)
     keeper = Keeper()  # seconds of work: not worth keeping
@@ -142,11 +149,11 @@ def _fit_space(run: Run, store: TextStore, source: Source, judge: TextJudge, fix
     return outcome.best_step
 
 
-def _fit_encoder(run: Run, store: TextStore, source: Source, judge: TextJudge, fixed) -> tuple[Outcome | None, np.ndarray]:
+def _fit_encoder(run: Run, store: TextStore, source: Source, judge: TextJudge | None, fixed) -> Outcome | None:
     config = steps_for(run.config.text, len(source.pairs.usable))
     if fixed:
         if not fixed[0]:
-            return None, store.vectors()
+            return None
         config = replace(config, steps=fixed[0])
     tuned = Tuned(store.encoder, config)
     config = replace(config, head_learning_rate=config.learning_rate)
@@ -154,7 +161,7 @@ def _fit_encoder(run: Run, store: TextStore, source: Source, judge: TextJudge, f
     look = run.look("Fine-tuning", config.steps, "ndcg@10", begin=SPACE_PART)
     outcome, _ = train_several(task, tuned, config, run.config.seed, run.keeper.child("text"), look, keep_last=bool(fixed))
     tuned.finish()
-    return outcome, store.vectors()
+    return outcome
 
 
 class _Untouched(Tuned):
