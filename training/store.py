@@ -72,13 +72,14 @@ class TextStore:
     """Texts (or text pairs), their tokens, and the frozen layers' output of each as ragged half-precision rows.
 
     states (tokens, dim) float16, mapped from disk; text t owns rows start[t] to start[t + 1]. None where nothing is frozen,
-    with `keep` off, or where they would be larger than LARGEST_STATES.
+    with `keep` off, or where they would be larger than LARGEST_STATES. `tell` hears how much of them (0 to 1) has been computed.
     """
 
     def __init__(
         self, encoder: TextEncoder, texts: Sequence[str], device: torch.device, cache: Path | None = None, pairs: Sequence[str] | None = None,
-        keep: bool = True,
+        keep: bool = True, tell: Callable[[float], None] | None = None,
     ) -> None:  # fmt: skip
+        self.tell = tell or (lambda part: None)
         self.encoder, self.device, self.texts, self.pairs = encoder, device, list(texts), None if pairs is None else list(pairs)
         self.tokens = encoder.tokenize(self.texts, self.pairs)
         self.lengths = np.array([len(t) for t in self.tokens], dtype=np.int64)
@@ -161,12 +162,15 @@ class TextStore:
 
     def _compute(self, states: np.ndarray) -> None:
         self.encoder.eval()
+        done = 0
         with torch.inference_mode():
             for rows in length_batches(self.lengths, BATCH_TOKENS):
                 ids, mask, types = self._padded([self.tokens[r] for r in rows])
                 hidden = self.encoder.lower(ids, mask, types).half().cpu().numpy()
                 for i, row in enumerate(rows):
                     states[self.start[row] : self.start[row + 1]] = hidden[i, : self.lengths[row]]
+                done += int(self.lengths[rows].sum())
+                self.tell(done / len(states))
 
 
 def _existing(folder: Path) -> Path:

@@ -119,7 +119,7 @@ def fit_behaviour(run: Run) -> tuple[Labelled, dict, dict]:
     places = np.split(np.arange(len(rows.label)), np.cumsum([len(training.label), len(held.label)]))
 
     encoder = load_encoder(config.text, config.seed, run, texts).to(device())
-    store = TextStore(encoder, rows.history, device(), run.cache, rows.product)
+    store = TextStore(encoder, rows.history, device(), run.cache, rows.product, tell=run.reading("Baselines"))
     model, outcome, tuned = _train(run, store, rows, places[0])
     run.progress.stage("Check", 0)
     score = outputs(model, store, np.concatenate(places[1:]))

@@ -37,31 +37,33 @@ def fit_incremental(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     days = (end - cut) / DAY
     new, old = _questions(run, cut, days, learned)
     start = Start(champion, _layers_were_trained(run.champion), learned)
-    systems = {"champion": _vectors(run, champion)}
-    without = _without_held(run, learned)
-    inside = replace(run, snapshot=without, keeper=run.keeper.child("judged"))
-    known = interactions(without.events.before(cut), config.event_weights)
-    began = time.monotonic()
-    fitted = fit_up_to(inside, window_before(inside, cut, (cut - learned) / DAY * VALIDATION_PART), known, start)
-    need(fitted is not None, "no product has a text, which incremental training learns from")
-    seconds = {"incremental": time.monotonic() - began}
-    systems["incremental"] = fitted.after
-    if config.compare_full:
-        run.progress.stage("Full retraining", 0)
-        began = time.monotonic()
-        full = _full(run, without, cut, known)
-        seconds["full"] = time.monotonic() - began
-        systems["full"] = full.after
-    report = run.report_head(
-        {"kind": "incremental", "cut": date_of(cut), "days": round(days, 2), "learned_until": date_of(learned), "replay": config.replay}
-    )
-    report |= _judge(run, {"new": new, "old": old}, systems, seconds)
+    fitted, systems, seconds = _trained(run, start, cut, learned)
+    protocol = {"kind": "incremental", "cut": date_of(cut), "days": round(days, 2), "learned_until": date_of(learned), "replay": config.replay}
+    report = run.report_head(protocol) | _judge(run, {"new": new, "old": old}, systems, seconds)
     report["chosen"] = {"text.steps": fitted.steps, "text.projection_steps": fitted.space_steps}
     report["primary"] = {"measure": "ndcg@10", "system": "incremental", "baseline": "champion", "part": "new", "higher_is_better": True}
     refit = replace(run, progress=run.progress.within("Refit"), keeper=run.keeper.child("refit"))
     served = fit_texts(refit, interactions(snapshot.events, config.event_weights), None, (fitted.steps, fitted.space_steps), start)
     report["about"] = {"judged_until": cut, "served_until": end}
     return served.encoder, served.after, run.finish_report(report)
+
+
+def _trained(run: Run, start: Start, cut: int, learned: int) -> tuple[Texts, dict[str, np.ndarray], dict[str, float]]:
+    """Incremental training on what came before `cut`, the vectors (items, dim) of each system that is compared, and each training's seconds."""
+    systems, seconds = {"champion": start.encoder.encode(product_texts(run.snapshot.products))}, {}
+    without = _without_held(run, learned)
+    inside = replace(run, snapshot=without, keeper=run.keeper.child("judged"))
+    known = interactions(without.events.before(cut), run.config.event_weights)
+    began = time.monotonic()
+    fitted = fit_up_to(inside, window_before(inside, cut, (cut - learned) / DAY * VALIDATION_PART), known, start)
+    need(fitted is not None, "no product has a text, which incremental training learns from")
+    seconds["incremental"], systems["incremental"] = time.monotonic() - began, fitted.after
+    if run.config.compare_full:
+        run.progress.stage("Full retraining", 0)
+        began = time.monotonic()
+        systems["full"] = _full(run, without, cut, known).after
+        seconds["full"] = time.monotonic() - began
+    return fitted, systems, seconds
 
 
 def _champion(run: Run) -> TextEncoder:
@@ -130,10 +132,6 @@ def _full(run: Run, snapshot: Snapshot, cut: int, known: Interactions) -> Texts:
     text = replace(text, encoder=run.config.text.encoder, max_tokens=run.config.text.max_tokens, frozen_layers=run.config.text.frozen_layers)
     anew = replace(run, snapshot=snapshot, config=replace(run.config, text=text, replay=0.0), keeper=run.keeper.child("full"))
     return fit_up_to(anew, window_before(anew, cut, run.config.window_days), known)
-
-
-def _vectors(run: Run, encoder: TextEncoder) -> np.ndarray:
-    return encoder.encode(product_texts(run.snapshot.products))
 
 
 def _judge(run: Run, questions: dict[str, Window], systems: dict[str, np.ndarray], seconds: dict[str, float]) -> dict:

@@ -115,7 +115,7 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     _check(rows)
     encoder = load_encoder(config.text, config.seed, run, rows.texts).to(device())
     run.progress.stage("Baselines", 0, f"{len(rows.at(TRAIN)):,} training, {len(rows.at(VALIDATION)):,} validation, {len(rows.at(TEST)):,} test rows")
-    store = TextStore(encoder, rows.texts, device(), run.cache)
+    store = TextStore(encoder, rows.texts, device(), run.cache, tell=run.reading("Baselines", 0.7))
     frozen = store.vectors()
     base = judging.baselines(rows, frozen, config.seed)
     run.progress.stage("Fine-tuning", 0)

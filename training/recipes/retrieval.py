@@ -84,7 +84,7 @@ def fit_texts(
     encoder = copy.deepcopy(start.encoder) if start.encoder else load_encoder(config.text, config.seed, run, texts)
     where = device()
     encoder.to(where)
-    store = TextStore(encoder, texts, where, run.cache, keep=True)
+    store = TextStore(encoder, texts, where, run.cache, tell=run.reading("Fine-tuning", SPACE_PART / 2))
     pooled = pooled_vectors(store) if start.pooled is None else start.pooled
     before = projected(encoder, pooled)
     pairs = history_pairs(known, run.snapshot.n_items)

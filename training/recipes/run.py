@@ -57,6 +57,18 @@ class Run:
         report["warnings"] = self.warnings
         return report
 
+    def reading(self, stage: str, end: float = 1.0) -> Callable[[float], None]:
+        """Tells progress of reading texts, from the stage's beginning to its part `end`, every tenth of it."""
+        told = 0
+
+        def on_read(part: float) -> None:
+            nonlocal told
+            if int(10 * part) > told:
+                told = int(10 * part)
+                self.progress.stage(stage, end * part, f"{part:.0%} of the texts read")
+
+        return on_read
+
     def look(self, stage: str, steps: int, measure: str, curve: str = "text", begin: float = 0.0, end: float = 1.0) -> Callable[[Look, float], None]:
         """Tells progress of each look of a training, from part `begin` to `end` of the stage; `measure` is what validation gives."""
 

@@ -161,7 +161,7 @@ def fit_search(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     products = product_texts(run.snapshot.products)
     encoder = load_encoder(config.text, config.seed, run, judged.queries + products[:500]).to(device())
     run.progress.stage("Baselines", 0, f"{len(judged.queries):,} queries, {len(judged.item):,} {judged.source}")
-    store = TextStore(encoder, judged.queries + products, device(), run.cache)
+    store = TextStore(encoder, judged.queries + products, device(), run.cache, tell=run.reading("Baselines"))
     before = store.vectors()
     tuned = Tuned(encoder, config.text)
     task = SearchTask(store, judged, config, make_augment(config.text, encoder))
