@@ -312,7 +312,7 @@ def gate(report: dict) -> tuple[bool, str]:
         )
     better = mine > rival if told["higher_is_better"] else mine < rival
     days = report["protocol"].get("days")
-    where = f"{days} days" if days else "test data"
+    where = f"{days:g} days" if days else "test data"
     return better, f"{name} {mine:.4f} is {'better' if better else 'not better'} than {rival:.4f} of {whose} on the same {where}"
 
 

@@ -78,8 +78,8 @@ def board(report: dict, part: str = "", serves: bool = False) -> Board:
     measure = told["measure"]
     systems = {name: s for name, s in systems_of(report, part).items() if (s.get(measure) or {}).get("value") is not None}
     others = list(dict.fromkeys(name for s in systems.values() for name in s if name != measure))
-    top = max((_bounds(s[measure])[2] for s in systems.values()), default=1) or 1
-    found = [_row(name, s, told, others, 100 / (top * 1.05), serves) for name, s in systems.items()]
+    axis = _axis([_bounds(s[measure]) for s in systems.values()], measure)
+    found = [_row(name, s, told, others, axis, serves) for name, s in systems.items()]
     found.sort(key=lambda row: -row.value if told["higher_is_better"] else row.value)
     return Board(MEASURES.get(measure, measure), [MEASURES.get(name, name) for name in others], found)
 
@@ -90,14 +90,22 @@ def _bounds(measure: dict) -> tuple[float, float, float]:
     return value, value if measure.get("low") is None else measure["low"], value if measure.get("high") is None else measure["high"]
 
 
-def _row(name: str, measures: dict, told: dict, others: list[str], scale: float, serves: bool) -> Row:
+def _axis(bounds: list[tuple[float, float, float]], measure: str) -> tuple[float, float]:
+    """Where the intervals' axis begins, and its length: from 0 for a ranking, else around what there is."""
+    low, high = min((b[1] for b in bounds), default=0), max((b[2] for b in bounds), default=1) or 1
+    if measure == "ndcg@10":
+        return 0.0, high * 1.05
+    return low - 0.05 * (high - low), (1.1 * (high - low)) or 1.0
+
+
+def _row(name: str, measures: dict, told: dict, others: list[str], axis: tuple[float, float], serves: bool) -> Row:
     mine = name == told["system"]
     label, role = ("This version", "champion" if serves else "challenger") if mine else NAMES.get(name, (name, "other"))
     value, low, high = _bounds(measures[told["measure"]])
-    left, right = low * scale, high * scale
+    left, right, at = (100 * (x - axis[0]) / axis[1] for x in (low, high, value))
     return Row(
         label, role, value, low, high, [_told(other, (measures.get(other) or {}).get("value")) for other in others],
-        round(left, 2), round(max(right - left, 0.5), 2), round(value * scale, 2),
+        round(left, 2), round(max(right - left, 0.5), 2), round(at, 2),
     )  # fmt: skip
 
 
@@ -119,7 +127,9 @@ def verdict(report: dict, part: str = "") -> str:
     if (systems.get(baseline, {}).get(measure) or {}).get("value") is None:
         return f"{words} {mine:.3f}; there is nothing to compare it with."
     rival, rival_low, rival_high = _bounds(systems[baseline][measure])
-    name = {"champion": "the champion", "popularity_30d": "popularity"}.get(baseline, NAMES.get(baseline, (baseline,))[0].lower())
+    name = {"champion": "the champion", "popularity_30d": "popularity", "text_before": "the text before fine-tuning"}.get(
+        baseline, NAMES.get(baseline, (baseline,))[0].lower()
+    )
     if low <= rival_high and rival_low <= high:
         return f"No clear difference from {name}: {words} {mine:.3f} against {rival:.3f}."
     better = (mine > rival) == told["higher_is_better"]
@@ -152,4 +162,4 @@ def robustness_rows(report: dict) -> list[dict]:
     """The main measure when the judged texts are disturbed."""
     measure = primary(report)["measure"]
     found = report.get("robustness") or {}
-    return [{"name": DISTURBED.get(kind, kind), "value": m[measure]} for kind, m in found.items() if m.get(measure) is not None]
+    return [{"name": words, "value": found[kind][measure]} for kind, words in DISTURBED.items() if found.get(kind, {}).get(measure) is not None]

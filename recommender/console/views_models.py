@@ -62,10 +62,11 @@ def _chart(listed: list[ModelVersion]) -> dict | None:
     if not judged:
         return None
     told = leaderboard.primary(judged[-1].report)
-    shown = {told["system"]: ("Versions", "champion"), "item_knn": ("Item-kNN", "knn"), told["baseline"]: leaderboard.NAMES.get(told["baseline"])}
+    shown = {"": ("Versions", "champion"), "item_knn": ("Item-kNN", "knn"), told["baseline"]: leaderboard.NAMES.get(told["baseline"])}
     series = []
     for key, words in shown.items():
-        measures = [(leaderboard.systems_of(v.report).get(key) or {}).get(told["measure"], {}) for v in judged]
+        systems = [leaderboard.systems_of(v.report).get(key or leaderboard.primary(v.report)["system"]) or {} for v in judged]
+        measures = [s.get(told["measure"], {}) for s in systems]
         if words is None or not any(measures):
             continue
         bounds = {name: [m.get(bound) for m in measures] for name, bound in (("data", "value"), ("low", "low"), ("high", "high"))}

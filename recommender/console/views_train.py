@@ -221,10 +221,11 @@ def _charts(found: TrainingRun) -> dict[str, dict]:
     points: dict[str, list] = {}
     for name, step, value in found.points.values_list("name", "step", "value"):
         points.setdefault(name, []).append({"x": step, "y": round(value, 5)})
-    told = next((name for name in points if name.startswith("text.") and name != "text.loss"), "text.ndcg@10")
-    words = CURVES.get(told.removeprefix("text."), "NDCG@10")
+    curve = "text" if any(name.startswith("text.") for name in points) else "projection"
+    told = next((name for name in points if name.startswith(f"{curve}.") and name != f"{curve}.loss"), "text.ndcg@10")
+    words = CURVES.get(told.partition(".")[2], "NDCG@10")
     quality = {"series": [{"label": "Validation", "role": "textonly", "data": points.get(told, [])}], "x": "Training steps", "y": words}
-    loss = {"series": [{"label": "Training", "role": "champion", "data": points.get("text.loss", [])}], "x": "Training steps", "y": "Loss"}
+    loss = {"series": [{"label": "Training", "role": "champion", "data": points.get(f"{curve}.loss", [])}], "x": "Training steps", "y": "Loss"}
     return {"chart-quality": quality, "chart-loss": loss}
 
 
