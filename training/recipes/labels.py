@@ -122,12 +122,15 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     model, task, tuned, chosen = _prepare(run, rows, store, base["text_before"].fit)
     measure = _measure(rows)
     start = weights_of(model)
-    outcome, weights = train_several(task, tuned, chosen, config.seed, run.keeper.child("labels"), run.look("Fine-tuning", chosen.steps, measure))
+    refit = getattr(config, "refit", False) and len(task.validation) > 0
+    once = replace(chosen, average_runs=1) if refit else chosen
+    outcome, weights = train_several(task, tuned, once, config.seed, run.keeper.child("labels"), run.look("Fine-tuning", chosen.steps, measure))
     weights, shares = _blended(task, start, weights)
     judged = np.mean([_member_outputs(model, w, store, np.flatnonzero(rows.part != TRAIN)) for w in weights], axis=0)
     answer = judging.answer_of(rows, judged)
-    if getattr(config, "refit", False) and outcome.best_step and len(task.validation):
-        weights = _refitted(run, rows, store, frozen, start, task, tuned, replace(chosen, steps=outcome.best_step), shares[0])
+    if refit and outcome.best_step:
+        steps = chosen.steps if outcome.steps == chosen.steps else outcome.best_step
+        weights = _refitted(run, rows, store, frozen, start, task, tuned, replace(chosen, steps=steps), shares[0])
     run.progress.stage("Check", 0)
     out = np.mean([_member_outputs(model, w, store, rows.at(TEST)) for w in weights], axis=0)
     systems = {name: b.output for name, b in base.items()} | {"text_after": answer.apply(out)}
@@ -151,7 +154,10 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
 def _refitted(
     run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, start: dict, task: LabelTask, tuned: Tuned, chosen, share: float
 ) -> list[dict]:
-    """The same training with the validation rows among the training rows; its steps and its mix with the start are what validation chose."""
+    """The same training with the validation rows among the training rows, for all runs that are averaged.
+
+    Its mix with the start is what validation chose, and so are its steps where validation stopped the training before its planned end.
+    """
     everything = np.flatnonzero(rows.part != TEST)
     fit = linear.fit_classes(frozen[everything], rows.target[everything], [], rows.target[:0], run.config.seed, (100.0,))
     put_weights(task.model, start)
