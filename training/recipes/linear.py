@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 
-STRENGTHS = (1.0, 10.0, 100.0)
+STRENGTHS = (1.0, 10.0, 30.0, 100.0)
 """Inverse regularisation that is tried; the validation rows choose."""
 
 
@@ -22,7 +22,7 @@ def fit_classes(x, y: np.ndarray, x_validation, y_validation: np.ndarray, seed: 
     """Logistic regression, the strength chosen by validation log-likelihood where there are validation rows (else 100)."""
     if not len(y_validation):
         strengths = (100.0,)
-    fits = [LinearFit(LogisticRegression(C=c, max_iter=200, tol=1e-3, random_state=seed).fit(x, y), c) for c in strengths]
+    fits = [LinearFit(LogisticRegression(C=c, max_iter=400, random_state=seed).fit(x, y), c) for c in strengths]
     return max(fits, key=lambda f: _likelihood(f.model, x_validation, y_validation)) if len(fits) > 1 else fits[0]
 
 
