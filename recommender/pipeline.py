@@ -20,6 +20,7 @@ from django.utils import timezone
 from recommender import engine
 from recommender.models import MetricPoint, ModelVersion, Shop, TrainingRun
 from recommender.models.registry import RunStatus, VersionStatus
+from recommender.reports import BASELINES, MEASURES, primary
 from recommender.snapshot import NothingToLearn, snapshot_shop
 
 log = logging.getLogger(__name__)
@@ -29,16 +30,6 @@ STOP_SECONDS = 20
 TAIL_LINES = 200
 MOST_TRIES = 3
 NO_CHAMPION = "there is no champion"
-MEASURES = {
-    "ndcg@10": "NDCG@10", "auc": "AUC", "accuracy": "Accuracy", "mse": "Mean squared error", "loss": "Loss", "cosine": "Cosine to the teacher",
-}  # fmt: skip
-BASELINES = {
-    "popularity_30d": "popularity", "text_before": "the text before fine-tuning", "words": "words alone", "unigram": "the frequency of words",
-    "history": "buying habits alone", "teacher": "the teacher",
-}  # fmt: skip
-RANKING = {
-    "measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "also": ["popularity"], "part": "all", "higher_is_better": True,
-}  # fmt: skip
 PROMOTE = ("ask", "if-better", "never", "always")
 
 
@@ -294,7 +285,7 @@ def decide(version: ModelVersion, promote: str, by=None) -> None:
 
 def gate(report: dict) -> tuple[bool, str]:
     """Is it better, by the report's primary measure: than the champion on the same data; a first model, than its baseline?"""
-    told = report.get("primary") or RANKING
+    told = primary(report)
     systems = (report[told["part"]] if "part" in told else report)["systems"]
     values = {name: measures[told["measure"]]["value"] for name, measures in systems.items() if told["measure"] in measures}
     mine, name = values[told["system"]], MEASURES.get(told["measure"], told["measure"])

@@ -217,3 +217,32 @@ def test_versions_of_every_kind_have_their_page(shop, staff, checkpoints, recipe
     assert [t.status_code for t in texts] == [200, 200, 200]
     whole = "".join(t.content.decode() for t in texts)
     assert [word for word in says if word not in whole] == []
+
+
+def test_the_axis_of_intervals_begins_where_the_systems_do_and_a_rankings_at_zero():
+    from recommender.console import leaderboard
+
+    told = {"system": "text_after", "baseline": "words", "higher_is_better": True}
+    systems = {"text_after": {"value": 0.97, "low": 0.96, "high": 0.98}, "words": {"value": 0.95, "low": 0.94, "high": 0.96}}
+    for measure, begins in (("auc", 4.5), ("ndcg@10", 91.3)):
+        report = {"primary": told | {"measure": measure}, "systems": {name: {measure: m} for name, m in systems.items()}}
+        first, second = leaderboard.board(report).rows
+        assert second.left == pytest.approx(begins, abs=0.1) and second.left < second.at < first.at < 100
+        assert leaderboard.verdict(report) == f"No clear difference from words alone: {leaderboard.MEASURES[measure]} 0.970 against 0.950."
+
+
+def test_disturbed_texts_stand_in_one_order_whatever_the_database_keeps():
+    from recommender.console import leaderboard
+
+    report = {"robustness": {"case": {"ndcg@10": 0.1}, "as_written": {"ndcg@10": 0.3}, "typos": {"ndcg@10": 0.2}}}
+    assert [row["value"] for row in leaderboard.robustness_rows(report)] == [0.3, 0.2, 0.1]
+
+
+def test_a_run_that_trained_the_projection_alone_shows_its_curve(shop, staff):
+    run = TrainingRun.objects.create(shop=shop, recipe="incremental", status="finished")
+    page = f"/console/s/tiny/runs/{run.pk}/"
+    assert "did not reach fine-tuning" in staff.get(page).content.decode()
+    for name, value in (("projection.ndcg@10", 0.1234), ("projection.loss", 6.789)):
+        run.points.create(name=name, step=50, value=value)
+    shown = staff.get(page).content.decode()
+    assert "0.1234" in shown and "6.789" in shown

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from recommender.reports import BASELINES, MEASURES, primary
+
 NAMES = {
     "champion": ("The champion then", "champion"),
     "ease": ("EASE", "other"),
@@ -23,13 +25,7 @@ NAMES = {
     "incremental": ("Incremental", "challenger"),
     "full": ("Trained anew", "other"),
 }
-MEASURES = {
-    "ndcg@10": "NDCG@10", "recall@10": "Recall@10", "coverage@10": "Coverage", "accuracy": "Accuracy", "f1_macro": "F1", "auc": "AUC",
-    "log_loss": "Log loss", "calibration_error": "Calibration error", "brier": "Brier score", "mae": "Mean error, stars", "mse": "Mean squared error",
-    "loss": "Loss", "cosine": "Cosine to the teacher",
-}  # fmt: skip
 PARTS = {"all": "All purchases", "discovery": "First purchases of a product", "new": "New data", "old": "Old data"}
-RANKING = {"measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "part": "all", "higher_is_better": True}
 
 
 @dataclass(frozen=True)
@@ -54,11 +50,6 @@ class Board:
     measure: str
     others: list[str]
     rows: list[Row]
-
-
-def primary(report: dict) -> dict:
-    """Which measure of which system decides."""
-    return report.get("primary") or RANKING
 
 
 def parts(report: dict) -> list[tuple[str, str]]:
@@ -127,9 +118,7 @@ def verdict(report: dict, part: str = "") -> str:
     if (systems.get(baseline, {}).get(measure) or {}).get("value") is None:
         return f"{words} {mine:.3f}; there is nothing to compare it with."
     rival, rival_low, rival_high = _bounds(systems[baseline][measure])
-    name = {"champion": "the champion", "popularity_30d": "popularity", "text_before": "the text before fine-tuning"}.get(
-        baseline, NAMES.get(baseline, (baseline,))[0].lower()
-    )
+    name = "the champion" if baseline == "champion" else BASELINES.get(baseline) or NAMES.get(baseline, (baseline,))[0].lower()
     if low <= rival_high and rival_low <= high:
         return f"No clear difference from {name}: {words} {mine:.3f} against {rival:.3f}."
     better = (mine > rival) == told["higher_is_better"]

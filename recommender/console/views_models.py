@@ -10,6 +10,7 @@ from recommender import engine, pipeline, scoring
 from recommender.console import leaderboard
 from recommender.console.pages import MAY_PROMOTE, need, open_shop, page
 from recommender.models import ModelVersion, Shop
+from recommender.reports import MEASURES, primary
 
 SHOWN = 30
 PURPOSES = {
@@ -61,17 +62,17 @@ def _chart(listed: list[ModelVersion]) -> dict | None:
     judged = [v for v in reversed(listed) if leaderboard.systems_of(v.report)]
     if not judged:
         return None
-    told = leaderboard.primary(judged[-1].report)
+    told = primary(judged[-1].report)
     shown = {"": ("Versions", "champion"), "item_knn": ("Item-kNN", "knn"), told["baseline"]: leaderboard.NAMES.get(told["baseline"])}
     series = []
     for key, words in shown.items():
-        systems = [leaderboard.systems_of(v.report).get(key or leaderboard.primary(v.report)["system"]) or {} for v in judged]
+        systems = [leaderboard.systems_of(v.report).get(key or primary(v.report)["system"]) or {} for v in judged]
         measures = [s.get(told["measure"], {}) for s in systems]
         if words is None or not any(measures):
             continue
         bounds = {name: [m.get(bound) for m in measures] for name, bound in (("data", "value"), ("low", "low"), ("high", "high"))}
         series.append({"label": words[0], "role": words[1], **bounds})
-    name = leaderboard.MEASURES.get(told["measure"], told["measure"])
+    name = MEASURES.get(told["measure"], told["measure"])
     return {"labels": [str(v) for v in judged], "series": series, "y": name, "zero": told["measure"] == "ndcg@10"}
 
 
@@ -84,7 +85,7 @@ def version(request: HttpRequest, shop: str, number: int) -> HttpResponse:
     found = find_version(shop, number)
     champion = shop.champion(found.purpose)
     tabs = leaderboard.parts(found.report)
-    tab = request.GET.get("of") if request.GET.get("of") in dict(tabs) else leaderboard.primary(found.report).get("part", "")
+    tab = request.GET.get("of") if request.GET.get("of") in dict(tabs) else primary(found.report).get("part", "")
     fresh, could = scoring.counts(found) if found.purpose == "ranking" else (0, 0)
     context = {
         "version": found, "champion": champion, "earlier": found.previous() if found.is_champion else None, "tab": tab, "tabs": tabs,

@@ -45,3 +45,28 @@ def test_each_recipe_leaves_a_checkpoint_with_a_report(fit, recipe):
     assert not [p for p in folder.rglob("*") if p.suffix in (".pkl", ".pt", ".bin")]
     assert not (folder.parent / "state").exists()
     json.dumps(report, allow_nan=False)
+
+
+@pytest.mark.parametrize("recipe", ["fusion", "retrieval", "incremental"])
+def test_text_that_serves_has_learned_from_all_events(fit, tiny_snapshot, monkeypatch, recipe):
+    from training.recipes import retrieval
+    from training.snapshot import read_snapshot
+
+    seen, made = [], retrieval.history_pairs
+    monkeypatch.setattr(retrieval, "history_pairs", lambda events, n: (seen.append(int(events.time.max())), made(events, n))[1])
+    looks = iter(range(1000))
+    monkeypatch.setattr(retrieval.TextJudge, "__call__", lambda judge, vectors: float(next(looks)))
+    fit(recipe, "text.projection_steps=4", *(["compare_full=false"] if recipe == "incremental" else []))
+    last = int(read_snapshot(tiny_snapshot).events.time.max())
+    assert seen[0] < last and seen[-1] == last
+
+
+def test_a_refit_runs_to_the_planned_end_unless_validation_ended_it(fit, monkeypatch):
+    from training.recipes.labels import LabelTask
+
+    values = iter([0.5, 0.9, 0.8, *[0.1] * 99])
+    monkeypatch.setattr(LabelTask, "validate", lambda task: next(values))
+    planned = json.loads((fit("intent", "text.steps=6", "text.patience=9") / "report.json").read_text())
+    values = iter([0.5, 0.9, 0.8, *[0.1] * 99])
+    ended = json.loads((fit("intent", "text.steps=6", "text.evaluate_every=2", "text.patience=1") / "report.json").read_text())
+    assert planned["chosen"]["text.steps"] == 6 and ended["chosen"]["text.steps"] == 2

@@ -13,7 +13,7 @@ from training.config import IncrementalConfig, RetrievalConfig
 from training.encoder import TextEncoder
 from training.evaluate import date_of, rank_by_source, summary
 from training.history import Interactions, interactions
-from training.recipes.retrieval import Start, Texts, fit_texts, fit_up_to, window_before
+from training.recipes.retrieval import Start, Texts, fit_up_to, refreshed, window_before
 from training.recipes.run import Run, need
 from training.snapshot import DAY, Snapshot
 from training.split import Window, discovery, time_window
@@ -43,7 +43,7 @@ def fit_incremental(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     report["chosen"] = {"text.steps": fitted.steps, "text.projection_steps": fitted.space_steps}
     report["primary"] = {"measure": "ndcg@10", "system": "incremental", "baseline": "champion", "part": "new", "higher_is_better": True}
     refit = replace(run, progress=run.progress.within("Refit"), keeper=run.keeper.child("refit"))
-    served = fit_texts(refit, interactions(snapshot.events, config.event_weights), None, (fitted.steps, fitted.space_steps), start)
+    served = refreshed(refit, fitted, interactions(snapshot.events, config.event_weights), start)
     report["about"] = {"judged_until": cut, "served_until": end}
     return served.encoder, served.after, run.finish_report(report)
 
@@ -80,20 +80,24 @@ def _learned_and_cut(run: Run, end: int) -> tuple[int, int]:
 
     A champion that does not say what it learned, or has learned all of it, counts as `new_days` old.
     """
-    first, config = int(run.snapshot.events.time[0]), run.config
-    days = max(1, min(config.window_days, (end - first) / DAY // 4))
+    first, days = int(run.snapshot.events.time[0]), _usual_days(run, end)
     try:
         told = read_run(run.champion).get("served_until")
     except CheckpointError as error:
         raise TrainingError(f"champion: {error}") from None
     if told is not None and first < told < end:
-        return told, max(end - int(days * DAY), told + (end - told) // 2)
+        return told, max(end - days * DAY, told + (end - told) // 2)
     if told is not None and told >= end:
         run.warnings.append(
             "there are no new events since the champion was trained: it has learned the held-out days, which flatters all that start from it"
         )
-    cut = end - int(days * DAY)
-    return max(first + 1, cut - config.new_days * DAY), cut
+    cut = end - days * DAY
+    return max(first + 1, cut - run.config.new_days * DAY), cut
+
+
+def _usual_days(run: Run, end: int) -> int:
+    """The configured length of a window, or a quarter of the time before `end` where that is shorter."""
+    return int(max(1, min(run.config.window_days, (end - int(run.snapshot.events.time[0])) / DAY // 4)))
 
 
 def _layers_were_trained(champion: Path) -> bool:
@@ -131,7 +135,7 @@ def _full(run: Run, snapshot: Snapshot, cut: int, known: Interactions) -> Texts:
     text = RetrievalConfig().text
     text = replace(text, encoder=run.config.text.encoder, max_tokens=run.config.text.max_tokens, frozen_layers=run.config.text.frozen_layers)
     anew = replace(run, snapshot=snapshot, config=replace(run.config, text=text, replay=0.0), keeper=run.keeper.child("full"))
-    return fit_up_to(anew, window_before(anew, cut, run.config.window_days), known)
+    return fit_up_to(anew, window_before(anew, cut, _usual_days(run, cut)), known)
 
 
 def _judge(run: Run, questions: dict[str, Window], systems: dict[str, np.ndarray], seconds: dict[str, float]) -> dict:

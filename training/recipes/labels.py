@@ -128,8 +128,9 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     weights, shares = _blended(task, start, weights)
     judged = np.mean([_member_outputs(model, w, store, np.flatnonzero(rows.part != TRAIN)) for w in weights], axis=0)
     answer = judging.answer_of(rows, judged)
-    if refit and outcome.best_step:
-        steps = chosen.steps if outcome.steps == chosen.steps else outcome.best_step
+    steps = outcome.best_step
+    if refit and steps:
+        steps = chosen.steps if outcome.steps == chosen.steps else steps
         weights = _refitted(run, rows, store, frozen, start, task, tuned, replace(chosen, steps=steps), shares[0])
     run.progress.stage("Check", 0)
     out = np.mean([_member_outputs(model, w, store, rows.at(TEST)) for w in weights], axis=0)
@@ -139,7 +140,7 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     report["champion"] = _judge_champion(run, rows, report["systems"])
     report["robustness"] = _robustness(run, rows, model, weights, store, answer)
     report["chosen"] = {
-        "text.steps": outcome.best_step,
+        "text.steps": steps,
         "strength": base["text_before"].fit.strength,
         "trainable_share": outcome.trainable_share,
         "tuned_share": shares,

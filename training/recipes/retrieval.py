@@ -191,7 +191,7 @@ def fit_retrieval(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     report["chosen"] = {"text.steps": judged.steps, "text.projection_steps": judged.space_steps}
     report["primary"] = {"measure": "ndcg@10", "system": "text_after", "baseline": "text_before", "part": "discovery", "higher_is_better": True}
     refit = replace(run, progress=run.progress.within("Refit"), keeper=run.keeper.child("refit"))
-    served = fit_texts(refit, interactions(snapshot.events, config.event_weights), None, (judged.steps, judged.space_steps))
+    served = refreshed(refit, judged, interactions(snapshot.events, config.event_weights))
     report["about"] = {"judged_until": cut, "served_until": end}
     return served.encoder, served.after, run.finish_report(report)
 
