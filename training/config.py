@@ -19,7 +19,8 @@ LIMITS = {
     "back_translation_share": (0, 1), "adversarial": (0, 100), "average_runs": (1, 20), "anchors": (1, 100), "half_life_days": (0.01, 1e6),
     "temperature": (0.001, 100), "popularity_correction": (0, 10), "hard_negatives": (0, 100), "projection_steps": (0, 1e6),
     "mask_share": (0.01, 0.9),
-    "validation_share": (0.01, 0.5), "test_share": (0.01, 0.5), "label_smoothing": (0, 0.9), "per_class": (0, 1e6), "horizon_days": (1, 3650),
+    "validation_share": (0.01, 0.5), "test_share": (0.01, 0.5), "label_smoothing": (0, 0.9), "per_class": (0, 1e6), "voters": (0, 1000),
+    "horizon_days": (1, 3650),
     "negatives": (1, 1000), "history_items": (1, 100), "pairs": (10, 1e8), "judged_pairs": (10, 1e8), "student_layers": (1, 1000),
     "replay": (0, 1), "new_days": (1, 3650), "search_minutes": (0, 1e5), "search_trials": (1, 1e5), "seed": (0, 2**31),
     "ranker_learning_rate": (1e-6, 1), "ease_regularisation": (1e-6, 1e9),
@@ -231,6 +232,8 @@ class ClassificationConfig(LabelledConfig):
     """Share of the target that is spread over all classes."""
     refit: bool = False
     """Once validation has chosen the steps, train again from the start with the validation rows among the training rows."""
+    voters: int = 0
+    """Nearest training texts that vote beside the head, with a share that validation rows choose; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +252,8 @@ class IntentConfig(ClassificationConfig):
 
     refit: bool = True
     """Once validation has chosen the steps, train again from the start with the validation rows among the training rows."""
+    voters: int = 10
+    """Nearest training texts that vote beside the head, with a share that validation rows choose; 0: none."""
     text: TuningConfig = field(default_factory=lambda: TuningConfig(
         max_tokens=64, frozen_layers=3, epochs=6, batch_size=32, learning_rate=1e-4, head_learning_rate=1e-2,
         evaluate_every=150, patience=12))  # fmt: skip

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file
 
+from training.answer import Answer, Member, Neighbours, averaged
 from training.checkpoint import CheckpointError, read_run
 from training.export import OnnxEncoder
 from training.snapshot import Snapshot
@@ -15,35 +16,33 @@ from training.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Predictor:
-    """members: encoder, weight (outputs, dim) and bias (outputs,) of each; their outputs are averaged."""
+    """Members, whose outputs are averaged, and how outputs become answers."""
 
-    members: list[tuple[OnnxEncoder, np.ndarray, np.ndarray]]
+    members: list[Member]
+    answer: Answer
     facts: dict
 
-    def outputs(self, texts: Sequence[str], products: Sequence[str] | None = None) -> np.ndarray:
-        """(n, classes) logits, or (n, 1) ratings; `products` is the second side of "history [SEP] product"."""
-        return np.mean([encoder.encode(texts, products) @ weight.T + bias for encoder, weight, bias in self.members], axis=0)
+    def outputs(self, texts: Sequence[str], products: Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """(n, classes) logits or (n, 1) ratings, and the neighbours' vote (n, classes) where they have one; `products` is the second side."""
+        return averaged([m.judge(m.encoder.encode(texts, products)) for m in self.members])
 
-    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """(n, classes), calibrated."""
-        scaled = self.outputs(texts) / self.facts["temperature"]
-        e = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return e / e.sum(axis=1, keepdims=True)
+    def told(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, classes) calibrated probabilities, or (n, 1) ratings."""
+        return self.answer.apply(*self.outputs(texts))
 
     def answers(self, texts: Sequence[str]) -> list[dict]:
         """{"class", "probability"} or {"rating"} of each text."""
         if not texts:
             return []
         if not self.facts["classes"]:
-            held = np.clip(self.outputs(texts)[:, 0], self.facts["low"], self.facts["high"])
-            return [{"rating": round(float(r), 3)} for r in held]
-        found = self.probabilities(texts)
+            return [{"rating": round(float(r), 3)} for r in self.told(texts)[:, 0]]
+        found = self.told(texts)
         best = found.argmax(axis=1)
         return [{"class": self.facts["classes"][c], "probability": round(float(p[c]), 4)} for c, p in zip(best, found, strict=True)]
 
     def purchase(self, histories: Sequence[str], products: Sequence[str], bought_before: np.ndarray) -> np.ndarray:
         """(n,) probability that each is bought within the horizon; of a `behaviour` checkpoint."""
-        out = self.outputs(histories, products)
+        out, _ = self.outputs(histories, products)
         by_logit, by_own, offset = self.facts["platt"]
         return 1 / (1 + np.exp(-(by_logit * (out[:, 1] - out[:, 0]) + by_own * bought_before + offset)))
 
@@ -56,12 +55,21 @@ def load_predictor(folder: Path) -> Predictor:
     try:
         facts = json.loads((folder / "head.json").read_text(encoding="utf-8"))
         places = [folder, *(folder / f"member-{i}" for i in range(1, facts["members"]))]
-        members = [(OnnxEncoder(p / "onnx"), *(load_file(p / "head.safetensors")[k] for k in ("weight", "bias"))) for p in places]
+        members = [_member(p, facts["voters"]) for p in places]
+        answer = Answer(*(facts[f.name] for f in fields(Answer)))
     except FileNotFoundError as error:
         raise CheckpointError(f"{folder.name}: {Path(error.filename or '').name} is missing (was it trained with onnx = false?)") from None
     except Exception as error:  # onnxruntime and tokenizers raise classes of their own
         raise CheckpointError(f"{folder.name}: {error}") from None
-    return Predictor(members, facts)
+    return Predictor(members, answer, facts)
+
+
+def _member(folder: Path, voters: int) -> Member:
+    head, neighbours = load_file(folder / "head.safetensors"), None
+    if voters:
+        remembered = load_file(folder / "neighbours.safetensors")
+        neighbours = Neighbours(remembered["vectors"], remembered["label"], voters)
+    return Member(OnnxEncoder(folder / "onnx"), head["weight"], head["bias"], neighbours)
 
 
 def least_sure(model: Predictor, snapshot: Snapshot, n: int) -> list[dict]:
@@ -72,7 +80,7 @@ def least_sure(model: Predictor, snapshot: Snapshot, n: int) -> list[dict]:
     ids, texts = _unlabelled(model, snapshot)
     if not texts:
         return []
-    found = np.sort(model.probabilities(texts), axis=1)
+    found = np.sort(model.told(texts), axis=1)
     margin = found[:, -1] - found[:, -2]
     guesses = model.answers(texts)
     return [

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,20 @@ def test_a_text_model_answers_without_torch(topic):
 
 def test_probabilities_sum_to_one_and_any_text_gets_an_answer(topic):
     model = load_predictor(topic)
-    assert model.probabilities(TEXTS).sum(axis=1) == pytest.approx(np.ones(5), abs=1e-6) and model.answers([]) == []
+    assert model.told(TEXTS).sum(axis=1) == pytest.approx(np.ones(5), abs=1e-6) and model.answers([]) == []
+
+
+def test_solved_messages_vote_beside_the_head(tiny_snapshot, tiny_encoder, tmp_path):
+    fields = [*FIELDS, f"text.encoder={tiny_encoder}", "voters=3", "test_share=0.3"]
+    assert main(["fit", str(tiny_snapshot), str(tmp_path / "out"), "--recipe", "intent", "--set", *fields]) == 0
+    model, report = load_predictor(tmp_path / "out"), json.loads((tmp_path / "out" / "report.json").read_text())
+    neighbours = model.members[0].neighbours
+    assert neighbours.k == 3 and len(neighbours.label) == report["protocol"]["train"] + report["protocol"]["validation"]
+    logits, vote = model.outputs(TEXTS)
+    assert vote.sum(axis=1) == pytest.approx(np.ones(5)) and model.answer.vote_share == report["chosen"]["vote_share"]
+    assert model.told(TEXTS) == pytest.approx(
+        replace(model.answer, vote_share=0.0).apply(logits) * (1 - model.answer.vote_share) + model.answer.vote_share * vote
+    )
 
 
 def test_predict_and_suggest_commands(topic, tmp_path, capsys, monkeypatch):

@@ -7,6 +7,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from training import metrics
+from training.answer import Answer, Member
 from training.augment import make_augment
 from training.config import BehaviourConfig
 from training.finetune import device, train
@@ -14,7 +15,8 @@ from training.heads import Classifier
 from training.history import Histories, histories, interactions
 from training.recipes import linear
 from training.recipes.judging import _measured
-from training.recipes.labels import Labelled, LabelTask, outputs
+from training.recipes.labels import LabelTask
+from training.recipes.members import Labelled, head_of, outputs
 from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder, need, steps_for
 from training.snapshot import DAY, TYPE_CODE
 from training.split import Window, time_window
@@ -135,9 +137,8 @@ def fit_behaviour(run: Run) -> tuple[Labelled, dict, dict]:
     report["primary"] = {"measure": "auc", "system": "text_after", "baseline": "history", "higher_is_better": True}
     tuned.finish()
     click, report["click"] = _click(run, encoder, texts)
-    head = model.head.weight.detach().cpu().numpy().copy(), model.head.bias.detach().cpu().numpy().copy()
     more = {"platt": [*platt.coef_[0].tolist(), float(platt.intercept_[0])], "history_items": config.history_items, "click": click}
-    return Labelled([(encoder, *head)], ["not bought", "bought"], 1.0, 0.0, 0.0, outcome), run.finish_report(report), more
+    return Labelled([Member(encoder, *head_of(model))], ["not bought", "bought"], Answer(1.0)), run.finish_report(report), more
 
 
 def try_fields(run: Run) -> None:

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from training import metrics
+from training.answer import Answer
 from training.recipes import linear
-from training.recipes.labelled import TEST, TRAIN, VALIDATION, Rows
+from training.recipes.labelled import TRAIN, VALIDATION, Rows
 
 ROUNDS = 200
 TEMPERATURES = np.geomspace(0.25, 4.0, 41)
+SHARES = (0.0, 0.25, 0.5, 0.75)
+"""What is tried as the neighbours' share of the answer."""
 
 
 @dataclass(frozen=True)
@@ -41,38 +44,22 @@ def baselines(rows: Rows, vectors: np.ndarray, seed: int) -> dict[str, Baseline]
     return found
 
 
-@dataclass(frozen=True)
-class Answer:
-    """From outputs to what is told: probabilities by a temperature (Guo et al. 2017), ratings held within what was ever given."""
-
-    temperature: float
-    low: float = 0.0
-    high: float = 0.0
-
-    def apply(self, output: np.ndarray) -> np.ndarray:
-        if output.shape[1] == 1:
-            return np.clip(output, self.low, self.high)
-        scaled = output / self.temperature
-        e = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return e / e.sum(axis=1, keepdims=True)
-
-
-def answer_of(rows: Rows, output: np.ndarray) -> Answer:
-    """The temperature with the least log loss on the validation rows."""
+def answer_of(rows: Rows, output: np.ndarray, vote: np.ndarray | None = None) -> Answer:
+    """The temperature, and the vote's share, with the least log loss on the validation rows, whose outputs (and votes) are given."""
     if not rows.classes:
         given = rows.target[rows.at(TRAIN)]
         return Answer(1.0, float(given.min()), float(given.max()))
-    held = rows.at(VALIDATION)
-    if not len(held):
+    if not len(output):
         return Answer(1.0)
-    return min((Answer(float(t)) for t in TEMPERATURES), key=lambda a: metrics.log_loss(rows.target[held], a.apply(output[held])))
+    right, shares = rows.target[rows.at(VALIDATION)], SHARES if vote is not None else (0.0,)
+    tried = [Answer(float(t), vote_share=share) for share in shares for t in TEMPERATURES]
+    return min(tried, key=lambda a: metrics.log_loss(right, a.apply(output, vote)))
 
 
-def summary(rows: Rows, output: np.ndarray, rounds: int = ROUNDS) -> dict[str, dict]:
-    """Measures on the test rows with 95 % intervals; output (rows, classes) probabilities or (rows, 1) ratings, for all rows."""
-    test = rows.at(TEST)
-    right, said = rows.target[test], output[test]
-    if rows.classes:
+def summary(right: np.ndarray, said: np.ndarray, rounds: int = ROUNDS) -> dict[str, dict]:
+    """Measures with 95 % intervals: right (rows,) classes or ratings; said (rows, classes) probabilities or (rows, 1) ratings."""
+    costly = said.shape[1] > 10
+    if said.shape[1] > 1:
         predicted = said.argmax(axis=1)
         confidence = said.max(axis=1)
         measures = {
@@ -82,8 +69,7 @@ def summary(rows: Rows, output: np.ndarray, rounds: int = ROUNDS) -> dict[str, d
         }  # fmt: skip
     else:
         measures = {"mae": lambda r: metrics.mae(right[r], said[r, 0]), "mse": lambda r: metrics.mse(right[r], said[r, 0])}
-    costly = len(rows.classes) > 10
-    return {name: _measured(f, len(test), 20 if costly and rounds and name in ("auc", "f1_macro") else rounds) for name, f in measures.items()}
+    return {name: _measured(f, len(right), 20 if costly and rounds and name in ("auc", "f1_macro") else rounds) for name, f in measures.items()}
 
 
 def _measured(statistic, n: int, rounds: int) -> dict:

@@ -1,6 +1,5 @@
 """`sentiment`, `topic`, `intent` and `rating`: a linear head on the encoder, started where a linear model on frozen vectors ended."""
 
-import copy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,15 +8,14 @@ from torch import nn
 
 from training.augment import Augment, disturbed, make_augment
 from training.config import ClassificationConfig, TuningConfig
-from training.encoder import BATCH_TOKENS, TextEncoder
-from training.finetune import Outcome, Task, blend, device, put_weights, train_several, weights_of
+from training.finetune import Task, blend, device, put_weights, train_several, weights_of
 from training.heads import Batch, Classifier, Regressor
 from training.metrics import auc, mse
 from training.recipes import judging, linear
 from training.recipes.labelled import TEST, TRAIN, VALIDATION, Rows
+from training.recipes.members import Labelled, Members, outputs
 from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder, need, steps_for
 from training.store import TextStore
-from training.text import length_batches
 from training.tuning import Tuned
 
 BLENDS = (0.25, 0.5, 0.75, 1.0)
@@ -68,30 +66,6 @@ class LabelTask(Task):
         return float((out.argmax(1) == right).mean()) - 1e-3 * float(nn.functional.cross_entropy(torch.from_numpy(out), torch.from_numpy(right)))
 
 
-def outputs(model: Classifier, store: TextStore, rows: np.ndarray) -> np.ndarray:
-    """What the head gives for these rows: (n, classes) logits, or (n, 1) ratings."""
-    was_training = model.training
-    model.eval()
-    out = np.zeros((len(rows), model.head.out_features), dtype=np.float32)
-    with torch.inference_mode():
-        for batch in length_batches(store.lengths[rows], BATCH_TOKENS):
-            out[batch] = model.outputs(store.batch(rows[batch])).float().cpu().numpy()
-    model.train(was_training)
-    return out
-
-
-@dataclass
-class Labelled:
-    """What the recipe leaves: members (encoder and head each; several where scores are averaged) and how outputs become answers."""
-
-    members: list[tuple[TextEncoder, np.ndarray, np.ndarray]]
-    classes: list[str]
-    temperature: float
-    low: float
-    high: float
-    outcome: Outcome
-
-
 def try_fields(run: Run) -> None:
     """One trial of the search over fields: training and validation rows only."""
     rows = recipe_rows(run)
@@ -126,30 +100,31 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     once = replace(chosen, average_runs=1) if refit else chosen
     outcome, weights = train_several(task, tuned, once, config.seed, run.keeper.child("labels"), run.look("Fine-tuning", chosen.steps, measure))
     weights, shares = _blended(task, start, weights)
-    judged = np.mean([_member_outputs(model, w, store, np.flatnonzero(rows.part != TRAIN)) for w in weights], axis=0)
-    answer = judging.answer_of(rows, judged)
+    voters = getattr(config, "voters", 0)
+    members = Members(model, weights).remember(store, rows.at(TRAIN), rows.target, voters)
+    answer = judging.answer_of(rows, *members.outputs(store, rows.at(VALIDATION)))
     steps = outcome.best_step
     if refit and steps:
         steps = chosen.steps if outcome.steps == chosen.steps else steps
         weights = _refitted(run, rows, store, frozen, start, task, tuned, replace(chosen, steps=steps), shares[0])
+        members = Members(model, weights).remember(store, np.flatnonzero(rows.part != TEST), rows.target, voters)
     run.progress.stage("Check", 0)
-    out = np.mean([_member_outputs(model, w, store, rows.at(TEST)) for w in weights], axis=0)
-    systems = {name: b.output for name, b in base.items()} | {"text_after": answer.apply(out)}
+    systems = {name: b.output[rows.at(TEST)] for name, b in base.items()} | {"text_after": members.answers(store, rows.at(TEST), answer)}
     report = run.report_head({"kind": "rows", **{n: len(rows.at(p)) for n, p in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))}})
-    report["systems"] = {name: judging.summary(rows, value) for name, value in systems.items()}
+    report["systems"] = {name: judging.summary(rows.target[rows.at(TEST)], said) for name, said in systems.items()}
     report["champion"] = _judge_champion(run, rows, report["systems"])
-    report["robustness"] = _robustness(run, rows, model, weights, store, answer)
+    report["robustness"] = _robustness(run, rows, members, store, answer)
     report["chosen"] = {
         "text.steps": steps,
         "strength": base["text_before"].fit.strength,
         "trainable_share": outcome.trainable_share,
         "tuned_share": shares,
+        "vote_share": answer.vote_share,
     }
     report["seconds"] = {"training": round(outcome.seconds, 1)}
     report["classes"] = rows.classes
     report["primary"] = {"measure": measure, "system": "text_after", "baseline": "text_before", "higher_is_better": measure != "mse"}
-    members = [_member(model, w, tuned, len(weights)) for w in weights]
-    return Labelled(members, rows.classes, answer.temperature, answer.low, answer.high, outcome), run.finish_report(report)
+    return Labelled(members.finish(tuned), rows.classes, answer), run.finish_report(report)
 
 
 def _refitted(
@@ -206,20 +181,6 @@ def _prepare(run: Run, rows: Rows, store: TextStore, fit: linear.LinearFit) -> t
     return model, task, tuned, chosen
 
 
-def _member_outputs(model: Classifier, weights: dict, store: TextStore, rows: np.ndarray) -> np.ndarray:
-    """(all rows, outputs), filled for these rows."""
-    put_weights(model, weights)
-    out = np.zeros((len(store), model.head.out_features), dtype=np.float32)
-    out[rows] = outputs(model, store, rows)
-    return out
-
-
-def _member(model: Classifier, weights: dict, tuned: Tuned, many: int) -> tuple[TextEncoder, np.ndarray, np.ndarray]:
-    put_weights(model, weights)
-    encoder = copy.deepcopy(tuned).finish() if many > 1 else tuned.finish()
-    return encoder, model.head.weight.detach().cpu().numpy().copy(), model.head.bias.detach().cpu().numpy().copy()
-
-
 def _judge_champion(run: Run, rows: Rows, systems: dict) -> dict:
     """The champion on the same test rows, which no run has trained on: they are test rows by their text."""
     if run.champion is None:
@@ -233,14 +194,12 @@ def _judge_champion(run: Run, rows: Rows, systems: dict) -> dict:
             return compared("the champion knows other classes")
     except CheckpointError as error:
         return compared(f"the champion cannot be read: {error}")
-    test, out = rows.at(TEST), np.zeros((len(rows.texts), max(1, len(rows.classes))))
-    texts = [rows.texts[i] for i in test]
-    out[test] = model.probabilities(texts) if rows.classes else np.clip(model.outputs(texts), model.facts["low"], model.facts["high"])
-    systems["champion"] = judging.summary(rows, out)
+    texts = [rows.texts[i] for i in rows.at(TEST)]
+    systems["champion"] = judging.summary(rows.target[rows.at(TEST)], model.told(texts))
     return compared()
 
 
-def _robustness(run: Run, rows: Rows, model: Classifier, weights: list[dict], store: TextStore, answer) -> dict:
+def _robustness(run: Run, rows: Rows, members: Members, store: TextStore, answer) -> dict:
     """The same measures when the judged texts have typing mistakes, lost words, or capitals; on at most 1,000 rows."""
     test = rows.at(TEST)
     test = test[np.random.default_rng(run.config.seed).permutation(len(test))[:1000]]
@@ -249,9 +208,8 @@ def _robustness(run: Run, rows: Rows, model: Classifier, weights: list[dict], st
         texts = [rows.texts[i] for i in test]
         texts = texts if kind == "as_written" else disturbed(texts, kind, run.config.seed)
         some = TextStore(store.encoder, texts, store.device, keep=False)
-        found = answer.apply(np.mean([_member_outputs(model, w, some, np.arange(len(texts))) for w in weights], axis=0))
-        part = replace(rows, target=rows.target[test], part=np.full(len(test), TEST))
-        out[kind] = {name: m["value"] for name, m in judging.summary(part, found, rounds=0).items()}
+        found = members.answers(some, np.arange(len(texts)), answer)
+        out[kind] = {name: m["value"] for name, m in judging.summary(rows.target[test], found, rounds=0).items()}
     return out
 
 

@@ -1,6 +1,7 @@
 """Checkpoints of text recipes: encoder, its ONNX twin, and what the recipe adds."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from safetensors.numpy import save_file
 
 from training.checkpoint import new_checkpoint, write_encoder, write_items
 from training.encoder import TextEncoder
-from training.recipes.labels import Labelled
+from training.recipes.members import Labelled
 from training.recipes.run import Run
 
 
@@ -23,16 +24,19 @@ def save_encoder(run: Run, out: Path, encoder: TextEncoder, report: dict, vector
 
 
 def save_head(run: Run, out: Path, fitted: Labelled, report: dict, more: dict | None = None) -> None:
-    """Members: encoder and linear head each. `head.json` says how outputs become answers."""
+    """Members: encoder, linear head, and the training rows whose vote counts. `head.json` says how outputs become answers."""
     about = {"snapshot_digest": run.snapshot.manifest["digest"], "kind": "head", **report.pop("about", {})}
     with new_checkpoint(out, run.recipe, run.config, about, report) as aside:
-        for i, (encoder, weight, bias) in enumerate(fitted.members):
+        for i, member in enumerate(fitted.members):
             folder = aside if i == 0 else aside / f"member-{i}"
             folder.mkdir(exist_ok=True)
-            write_encoder(folder, encoder, run.config.onnx)
-            save_file({"weight": weight.astype(np.float32), "bias": bias.astype(np.float32)}, folder / "head.safetensors")
+            write_encoder(folder, member.encoder, run.config.onnx)
+            save_file({"weight": member.weight.astype(np.float32), "bias": member.bias.astype(np.float32)}, folder / "head.safetensors")
+            if member.neighbours:
+                remembered = {"vectors": member.neighbours.vectors.astype(np.float16), "label": member.neighbours.label.astype(np.int32)}
+                save_file(remembered, folder / "neighbours.safetensors")
         facts = {
-            "recipe": run.recipe, "classes": fitted.classes, "temperature": fitted.temperature, "low": fitted.low, "high": fitted.high,
-            "members": len(fitted.members), **(more or {}),
+            "recipe": run.recipe, "classes": fitted.classes, "members": len(fitted.members), **asdict(fitted.answer),
+            "voters": fitted.members[0].neighbours.k if fitted.members[0].neighbours else 0, **(more or {}),
         }  # fmt: skip
         (aside / "head.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -1,0 +1,73 @@
+"""From what a head gives to what is told, without torch: calibration, and a vote of the nearest labelled texts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+WIDTH = 0.05
+"""A neighbour's vote is exp((cosine − 1) / WIDTH)."""
+BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Probabilities by a temperature (Guo et al. 2017), mixed with the neighbours' vote; ratings held within what was ever given."""
+
+    temperature: float
+    low: float = 0.0
+    high: float = 0.0
+    vote_share: float = 0.0
+
+    def apply(self, output: np.ndarray, vote: np.ndarray | None = None) -> np.ndarray:
+        """(n, classes) logits -> probabilities; (n, 1) ratings -> ratings."""
+        if output.shape[1] == 1:
+            return np.clip(output, self.low, self.high)
+        scaled = output / self.temperature
+        e = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        said = e / e.sum(axis=1, keepdims=True)
+        return said if vote is None else (1 - self.vote_share) * said + self.vote_share * vote
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """What a classifier remembers of its training texts: unit vectors (n, dim) and the class of each (n,); the nearest `k` vote.
+
+    Mixing their vote with the head's softmax follows Khandelwal et al. 2020, "Generalization through memorization".
+    """
+
+    vectors: np.ndarray
+    label: np.ndarray
+    k: int
+
+    def vote(self, vectors: np.ndarray, classes: int) -> np.ndarray:
+        """(rows, classes) shares that sum to 1, for unit vectors (rows, dim)."""
+        k = min(self.k, len(self.label))
+        out, known = np.zeros((len(vectors), classes)), self.vectors.astype(np.float32)
+        for begin in range(0, len(vectors), BLOCK):
+            cosine = vectors[begin : begin + BLOCK] @ known.T
+            nearest = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
+            cosine = np.take_along_axis(cosine, nearest, axis=1)
+            weight = np.exp((cosine - cosine.max(axis=1, keepdims=True)) / WIDTH)
+            np.add.at(out[begin : begin + BLOCK], (np.arange(len(cosine))[:, None], self.label[nearest]), weight)
+        return out / out.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Member:
+    """An encoder (or its int8 twin) with a linear head, weight (outputs, dim) and bias (outputs,), and the texts that vote beside it."""
+
+    encoder: Any
+    weight: np.ndarray
+    bias: np.ndarray
+    neighbours: Neighbours | None = None
+
+    def judge(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The head's outputs (n, outputs) for vectors (n, dim), and the neighbours' vote (n, classes) or None."""
+        return vectors @ self.weight.T + self.bias, self.neighbours.vote(vectors, len(self.bias)) if self.neighbours else None
+
+
+def averaged(judged: list[tuple[np.ndarray, np.ndarray | None]]) -> tuple[np.ndarray, np.ndarray | None]:
+    """The mean of what several members said."""
+    outputs, votes = zip(*judged, strict=True)
+    return np.mean(outputs, axis=0), None if votes[0] is None else np.mean(votes, axis=0)
