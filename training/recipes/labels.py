@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from training.answer import Answer
 from training.augment import Augment, disturbed, make_augment
 from training.config import ClassificationConfig, TuningConfig
 from training.finetune import Task, blend, device, put_weights, train_several, weights_of
@@ -93,14 +94,23 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     frozen = store.vectors()
     base = judging.baselines(rows, frozen, config.seed)
     run.progress.stage("Fine-tuning", 0)
-    model, task, tuned, chosen = _prepare(run, rows, store, base["text_before"].fit)
-    measure = _measure(rows)
+    members, tuned, answer, found = _trained(run, rows, store, frozen, base["text_before"].fit)
+    run.progress.stage("Check", 0)
+    report = _report(run, rows, base, members.answers(store, rows.at(TEST), answer)) | found
+    report["robustness"] = _robustness(run, rows, members, store, answer)
+    return Labelled(members.finish(tuned), rows.classes, answer), run.finish_report(report)
+
+
+def _trained(run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, fit: linear.LinearFit) -> tuple[Members, Tuned, Answer, dict]:
+    """Fine-tuning, stopped by validation and done once more with it where wanted; how outputs become answers; what the report tells of it."""
+    config, voters = run.config, getattr(run.config, "voters", 0)
+    model, task, tuned, chosen = _prepare(run, rows, store, fit)
     start = weights_of(model)
     refit = getattr(config, "refit", False) and len(task.validation) > 0
     once = replace(chosen, average_runs=1) if refit else chosen
-    outcome, weights = train_several(task, tuned, once, config.seed, run.keeper.child("labels"), run.look("Fine-tuning", chosen.steps, measure))
+    look = run.look("Fine-tuning", chosen.steps, _measure(rows))
+    outcome, weights = train_several(task, tuned, once, config.seed, run.keeper.child("labels"), look)
     weights, shares = _blended(task, start, weights)
-    voters = getattr(config, "voters", 0)
     members = Members(model, weights).remember(store, rows.at(TRAIN), rows.target, voters)
     answer = judging.answer_of(rows, *members.outputs(store, rows.at(VALIDATION)))
     steps = outcome.best_step
@@ -108,23 +118,21 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
         steps = chosen.steps if outcome.steps == chosen.steps else steps
         weights = _refitted(run, rows, store, frozen, start, task, tuned, replace(chosen, steps=steps), shares[0])
         members = Members(model, weights).remember(store, np.flatnonzero(rows.part != TEST), rows.target, voters)
-    run.progress.stage("Check", 0)
-    systems = {name: b.output[rows.at(TEST)] for name, b in base.items()} | {"text_after": members.answers(store, rows.at(TEST), answer)}
+    told = {"text.steps": steps, "strength": fit.strength, "trainable_share": outcome.trainable_share, "tuned_share": shares}
+    told["vote_share"] = answer.vote_share
+    return members, tuned, answer, {"chosen": told, "seconds": {"training": round(outcome.seconds, 1)}}
+
+
+def _report(run: Run, rows: Rows, base: dict[str, judging.Baseline], said: np.ndarray) -> dict:
+    """What the test rows say of the model, whose answers to them are given, of its baselines and of the champion."""
+    test, measure = rows.at(TEST), _measure(rows)
     report = run.report_head({"kind": "rows", **{n: len(rows.at(p)) for n, p in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))}})
-    report["systems"] = {name: judging.summary(rows.target[rows.at(TEST)], said) for name, said in systems.items()}
+    systems = {name: b.output[test] for name, b in base.items()} | {"text_after": said}
+    report["systems"] = {name: judging.summary(rows.target[test], told) for name, told in systems.items()}
     report["champion"] = _judge_champion(run, rows, report["systems"])
-    report["robustness"] = _robustness(run, rows, members, store, answer)
-    report["chosen"] = {
-        "text.steps": steps,
-        "strength": base["text_before"].fit.strength,
-        "trainable_share": outcome.trainable_share,
-        "tuned_share": shares,
-        "vote_share": answer.vote_share,
-    }
-    report["seconds"] = {"training": round(outcome.seconds, 1)}
     report["classes"] = rows.classes
     report["primary"] = {"measure": measure, "system": "text_after", "baseline": "text_before", "higher_is_better": measure != "mse"}
-    return Labelled(members.finish(tuned), rows.classes, answer), run.finish_report(report)
+    return report
 
 
 def _refitted(
