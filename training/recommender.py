@@ -96,8 +96,9 @@ class Recommender:
             return []
         exact = self.ranker.predict(found.features[rows], pred_contrib=True, num_threads=1)
         kinds = list(dict.fromkeys(self.groups))
-        member = np.array([[group == kind for kind in kinds] for group in self.groups], dtype=np.float64)
-        sums = exact[:, :-1] @ member
+        sums = np.zeros((len(rows), len(kinds)))
+        for column, group in enumerate(self.groups):  # added one by one: the last bit of a matrix product depends on its number of rows
+            sums[:, kinds.index(group)] += exact[:, column]
         weights = history_weights(past, now, self.signals.half_life_days) | {"again": again_scores(past, self.signals, now)}
         out: list[dict] = []
         users, begins = np.unique(found.user[rows], return_index=True)

@@ -69,11 +69,7 @@ def test_a_shard_and_one_shopper_get_the_same_list(model, past):
     now = model.signals.popularity.now
     together = model.recommend(past, now, 10, explain=3)
     for user in (0, 7, 41):
-        alone = model.recommend(past.shard(user, user + 1), now, 10, explain=3)[0]
-        assert [(p.item, p.source, p.because) for p in alone] == [(p.item, p.source, p.because) for p in together[user]]
-        for one, other in zip(alone, together[user], strict=True):  # a matrix product's last bit may depend on its number of rows
-            assert one.score == pytest.approx(other.score, abs=1e-6)
-            assert one.contributions == pytest.approx(other.contributions, abs=1e-6)
+        assert model.recommend(past.shard(user, user + 1), now, 10, explain=3)[0] == together[user]
 
 
 def test_what_may_not_be_shown_is_not(model, past):
