@@ -43,9 +43,9 @@ class Neighbours:
     def vote(self, vectors: np.ndarray, classes: int) -> np.ndarray:
         """(rows, classes) shares that sum to 1, for unit vectors (rows, dim)."""
         k = min(self.k, len(self.label))
-        out, known = np.zeros((len(vectors), classes)), self.vectors.astype(np.float32)
+        out = np.zeros((len(vectors), classes))
         for begin in range(0, len(vectors), BLOCK):
-            cosine = vectors[begin : begin + BLOCK] @ known.T
+            cosine = vectors[begin : begin + BLOCK] @ self.vectors.T
             nearest = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
             cosine = np.take_along_axis(cosine, nearest, axis=1)
             weight = np.exp((cosine - cosine.max(axis=1, keepdims=True)) / WIDTH)

@@ -68,7 +68,7 @@ def _member(folder: Path, voters: int) -> Member:
     head, neighbours = load_file(folder / "head.safetensors"), None
     if voters:
         remembered = load_file(folder / "neighbours.safetensors")
-        neighbours = Neighbours(remembered["vectors"], remembered["label"], voters)
+        neighbours = Neighbours(remembered["vectors"].astype(np.float32), remembered["label"], voters)
     return Member(OnnxEncoder(folder / "onnx"), head["weight"], head["bias"], neighbours)
 
 

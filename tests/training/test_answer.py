@@ -11,7 +11,7 @@ EAST, NORTH = [1.0, 0.0], [0.0, 1.0]
 
 
 def test_the_nearest_vote_by_their_cosine():
-    remembered = Neighbours(np.array([EAST, [0.8, 0.6], NORTH], dtype=np.float16), np.array([0, 1, 1]), k=2)
+    remembered = Neighbours(np.array([EAST, [0.8, 0.6], NORTH], dtype=np.float32), np.array([0, 1, 1]), k=2)
     second = np.exp((0.8 - 1) / WIDTH)
     found = remembered.vote(np.array([EAST, NORTH], dtype=np.float32), 3)
     assert found[0] == pytest.approx([1 / (1 + second), second / (1 + second), 0], abs=1e-3)

@@ -17,6 +17,7 @@ from training.checkpoint import CheckpointError
 from training.encoder import TextEncoder
 from training.export import OnnxEncoder, export_onnx
 from training.predictor import load_predictor
+from training.recipes import judging
 from training.snapshot import write_snapshot
 
 FIELDS = ["text.steps=40", "text.epochs=0", "text.evaluate_every=20", "text.batch_size=16", "text.frozen_layers=1"]
@@ -56,17 +57,24 @@ def test_probabilities_sum_to_one_and_any_text_gets_an_answer(topic):
     assert model.told(TEXTS).sum(axis=1) == pytest.approx(np.ones(5), abs=1e-6) and model.answers([]) == []
 
 
-def test_solved_messages_vote_beside_the_head(tiny_snapshot, tiny_encoder, tmp_path):
+def test_solved_messages_vote_beside_the_head(tiny_snapshot, tiny_encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(judging, "SHARES", (0.5,))
     fields = [*FIELDS, f"text.encoder={tiny_encoder}", "voters=3", "test_share=0.3"]
     assert main(["fit", str(tiny_snapshot), str(tmp_path / "out"), "--recipe", "intent", "--set", *fields]) == 0
     model, report = load_predictor(tmp_path / "out"), json.loads((tmp_path / "out" / "report.json").read_text())
     neighbours = model.members[0].neighbours
     assert neighbours.k == 3 and len(neighbours.label) == report["protocol"]["train"] + report["protocol"]["validation"]
     logits, vote = model.outputs(TEXTS)
-    assert vote.sum(axis=1) == pytest.approx(np.ones(5)) and model.answer.vote_share == report["chosen"]["vote_share"]
+    assert vote.sum(axis=1) == pytest.approx(np.ones(5)) and model.answer.vote_share == report["chosen"]["vote_share"] == 0.5
     assert model.told(TEXTS) == pytest.approx(
         replace(model.answer, vote_share=0.0).apply(logits) * (1 - model.answer.vote_share) + model.answer.vote_share * vote
     )
+
+
+def test_nothing_is_remembered_where_nobody_votes(tiny_snapshot, tiny_encoder, tmp_path):
+    fields = [*FIELDS, f"text.encoder={tiny_encoder}", "voters=3", "test_share=0.3", "per_class=8"]
+    assert main(["fit", str(tiny_snapshot), str(tmp_path / "out"), "--recipe", "intent", "--set", *fields]) == 0
+    assert not list((tmp_path / "out").rglob("neighbours*")) and load_predictor(tmp_path / "out").outputs(TEXTS)[1] is None
 
 
 def test_predict_and_suggest_commands(topic, tmp_path, capsys, monkeypatch):

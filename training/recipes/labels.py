@@ -103,8 +103,9 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
 
 def _trained(run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, fit: linear.LinearFit) -> tuple[Members, Tuned, Answer, dict]:
     """Fine-tuning, stopped by validation and done once more with it where wanted; how outputs become answers; what the report tells of it."""
-    config, voters = run.config, getattr(run.config, "voters", 0)
+    config = run.config
     model, task, tuned, chosen = _prepare(run, rows, store, fit)
+    voters = getattr(config, "voters", 0) if len(task.validation) else 0
     start = weights_of(model)
     refit = getattr(config, "refit", False) and len(task.validation) > 0
     once = replace(chosen, average_runs=1) if refit else chosen
@@ -113,6 +114,8 @@ def _trained(run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, fit: li
     weights, shares = _blended(task, start, weights)
     members = Members(model, weights).remember(store, rows.at(TRAIN), rows.target, voters)
     answer = judging.answer_of(rows, *members.outputs(store, rows.at(VALIDATION)))
+    if not answer.vote_share:
+        members, voters = Members(model, weights), 0
     steps = outcome.best_step
     if refit and steps:
         steps = chosen.steps if outcome.steps == chosen.steps else steps
@@ -207,7 +210,7 @@ def _judge_champion(run: Run, rows: Rows, systems: dict) -> dict:
     return compared()
 
 
-def _robustness(run: Run, rows: Rows, members: Members, store: TextStore, answer) -> dict:
+def _robustness(run: Run, rows: Rows, members: Members, store: TextStore, answer: Answer) -> dict:
     """The same measures when the judged texts have typing mistakes, lost words, or capitals; on at most 1,000 rows."""
     test = rows.at(TEST)
     test = test[np.random.default_rng(run.config.seed).permutation(len(test))[:1000]]
