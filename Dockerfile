@@ -7,7 +7,7 @@ WORKDIR /app
 COPY requirements.txt .
 # cpu or, for the GPU worker, auto
 ARG TORCH_BACKEND=cpu
-RUN uv pip install --system --no-cache --torch-backend "$TORCH_BACKEND" -r requirements.txt
+RUN uv pip install --system --no-cache --compile-bytecode --torch-backend "$TORCH_BACKEND" -r requirements.txt
 COPY --chown=vitrine . .
 USER vitrine
 EXPOSE 8000

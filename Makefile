@@ -7,7 +7,8 @@ TORCH_BACKEND ?=
 export PORT VITRINE_HOME
 # uv does not read pip's find-links by itself; a machine that keeps a CPU wheel of torch there means it.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
-UV := .venv/bin/uv pip install --quiet --python $(PY) $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
+# Bytecode is made once, here: some machines never write it, and then each process compiles torch anew.
+UV := .venv/bin/uv pip install --quiet --compile-bytecode --python $(PY) $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
 
 .PHONY: demo demo-check install test bench screenshots lint stop clean
 

@@ -10,6 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.training.two_processes import KINDS
+from training.__main__ import main
 from training.checkpoint import verify_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,14 +28,18 @@ def launch(processes: int, module: str, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def run(kind: str, encoder: Path, out: Path, processes: int) -> dict[str, torch.Tensor]:
-    launch(processes, "tests.training.two_processes", kind, str(encoder), str(out))
-    return load_file(out)
+@pytest.fixture(scope="module")
+def learned(tiny_encoder, tmp_path_factory) -> dict[int, Path]:
+    """Number of processes -> folder with the weights of each kind."""
+    folders = {n: tmp_path_factory.mktemp(f"processes-{n}") for n in (1, 2)}
+    for n, folder in folders.items():
+        launch(n, "tests.training.two_processes", str(tiny_encoder), str(folder))
+    return folders
 
 
-@pytest.mark.parametrize("kind", ["rating", "retrieval", "rating-sharded", "retrieval-sharded"])
-def test_two_processes_learn_what_one_does(tiny_encoder, tmp_path, kind):
-    one, two = run(kind, tiny_encoder, tmp_path / "one", 1), run(kind, tiny_encoder, tmp_path / "two", 2)
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_learn_what_one_does(tiny_encoder, learned, kind):
+    one, two = load_file(learned[1] / kind), load_file(learned[2] / kind)
     assert one.keys() == two.keys()
     start = load_file(tiny_encoder / "model.safetensors")
     moved = [n for n in one if n.startswith("encoder.bert.encoder.layer.1") and not torch.equal(one[n], start[n.removeprefix("encoder.bert.")])]
@@ -49,6 +55,6 @@ def test_the_command_on_two_processes_leaves_one_whole_checkpoint(tiny_snapshot,
     command = ["fit", str(tiny_snapshot), str(tmp_path / "out"), "--recipe", "topic", "--set", *fields]
     launch(2, "training", *command)
     verify_files(tmp_path / "out")
-    launch(1, "training", *command[:2], str(tmp_path / "alone"), *command[3:])
+    assert main([*command[:2], str(tmp_path / "alone"), *command[3:]]) == 0
     two, one = (load_file(tmp_path / name / "head.safetensors") for name in ("out", "alone"))
     assert torch.allclose(one["weight"], two["weight"], atol=1e-4)

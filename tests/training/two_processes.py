@@ -1,4 +1,4 @@
-"""What `accelerate launch` runs in test_distributed: a few steps of a recipe's task on its share of the batch; rank 0 writes the weights."""
+"""What `accelerate launch` runs in test_distributed: a few steps of each kind of task on its share of the batch; rank 0 writes the weights."""
 
 import sys
 from dataclasses import replace
@@ -17,6 +17,7 @@ from training.recipes.labels import LabelTask
 from training.store import TextStore
 from training.tuning import Tuned
 
+KINDS = ["rating", "retrieval", "rating-sharded", "retrieval-sharded"]
 TEXTS = [f"{a} {b} {c}" for a in ("red", "blue", "small", "large") for b in ("vintage", "glass", "wooden") for c in ("lantern", "teapot")]
 
 
@@ -31,8 +32,8 @@ def task_of(kind: str, encoder: TextEncoder, config: TuningConfig):
     return PairTask(store, Source(pairs), text, lambda vectors: 0.0)
 
 
-def main(kind: str, folder: str, out: str) -> None:
-    kind, _, sharded = kind.partition("-")
+def learn(kind: str, folder: str, out: Path) -> None:
+    task_kind, _, sharded = kind.partition("-")
     config = TuningConfig(
         shard_weights=bool(sharded),
         steps=3,
@@ -48,11 +49,16 @@ def main(kind: str, folder: str, out: str) -> None:
     encoder = TextEncoder.load(folder, config.max_tokens, config.frozen_layers)
     tuned = Tuned(encoder, config)
     torch.manual_seed(2)
-    task = task_of(kind, encoder, config)
+    task = task_of(task_kind, encoder, config)
     train(task, tuned, config, 7, Keeper(), keep_last=True)
     weights = weights_of(task.model)
     if is_main_process():
-        save_file({name: p.contiguous() for name, p in weights.items()}, Path(out))
+        save_file({name: p.contiguous() for name, p in weights.items()}, out / kind)
+
+
+def main(folder: str, out: str) -> None:
+    for kind in KINDS:
+        learn(kind, folder, Path(out))
 
 
 if __name__ == "__main__":
