@@ -19,7 +19,8 @@ LIMITS = {
     "back_translation_share": (0, 1), "adversarial": (0, 100), "average_runs": (1, 20), "anchors": (1, 100), "half_life_days": (0.01, 1e6),
     "temperature": (0.001, 100), "popularity_correction": (0, 10), "hard_negatives": (0, 100), "projection_steps": (0, 1e6),
     "mask_share": (0.01, 0.9),
-    "validation_share": (0.01, 0.5), "test_share": (0.01, 0.5), "label_smoothing": (0, 0.9), "per_class": (0, 1e6), "voters": (0, 1000),
+    "validation_share": (0.01, 0.5), "test_share": (0.01, 0.5), "label_smoothing": (0, 0.9), "per_class": (0, 1e6), "named_below": (0, 1000),
+    "voters": (0, 1000),
     "horizon_days": (1, 3650),
     "negatives": (1, 1000), "history_items": (1, 100), "pairs": (10, 1e8), "judged_pairs": (10, 1e8), "student_layers": (1, 1000),
     "replay": (0, 1), "new_days": (1, 3650), "search_minutes": (0, 1e5), "search_trials": (1, 1e5), "seed": (0, 2**31),
@@ -228,6 +229,8 @@ class ClassificationConfig(LabelledConfig):
 
     per_class: int = 0
     """Training rows drawn of each class, to see what few labels give; 0: all."""
+    named_below: int = 20
+    """In classes with fewer training texts, the class's name counts as two more of them; 0: never."""
     label_smoothing: float = 0.0
     """Share of the target that is spread over all classes."""
     refit: bool = False

@@ -80,11 +80,11 @@ def least_sure(model: Predictor, snapshot: Snapshot, n: int) -> list[dict]:
     ids, texts = _unlabelled(model, snapshot)
     if not texts:
         return []
-    found = np.sort(model.told(texts), axis=1)
-    margin = found[:, -1] - found[:, -2]
-    guesses = model.answers(texts)
+    found = model.told(texts)
+    guess, ordered = found.argmax(axis=1), np.sort(found, axis=1)
+    margin = ordered[:, -1] - ordered[:, -2]
     return [
-        {"id": ids[i], "text": texts[i], "margin": round(float(margin[i]), 4), "guess": guesses[i]["class"]}
+        {"id": ids[i], "text": texts[i], "margin": round(float(margin[i]), 4), "guess": model.facts["classes"][guess[i]]}
         for i in np.argsort(margin, kind="stable")[:n]
     ]
 

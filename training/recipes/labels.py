@@ -70,7 +70,7 @@ class LabelTask(Task):
 def try_fields(run: Run) -> None:
     """One trial of the search over fields: training and validation rows only."""
     rows = recipe_rows(run)
-    rows = rows.take(np.flatnonzero(rows.part != TEST))
+    rows = rows.take(np.flatnonzero(rows.part != TEST)).with_names(getattr(run.config, "named_below", 0))
     encoder = load_encoder(run.config.text, run.config.seed).to(device())
     store = TextStore(encoder, rows.texts, device(), run.cache)
     fit = judging.baselines(rows, store.vectors(), run.config.seed)["text_before"].fit
@@ -88,13 +88,14 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     few = getattr(config, "per_class", 0)
     rows = rows.draw_few(few, config.seed) if few else rows
     _check(rows)
+    learned = rows.with_names(getattr(config, "named_below", 0))
     encoder = load_encoder(config.text, config.seed, run, rows.texts).to(device())
     run.progress.stage("Baselines", 0, f"{len(rows.at(TRAIN)):,} training, {len(rows.at(VALIDATION)):,} validation, {len(rows.at(TEST)):,} test rows")
-    store = TextStore(encoder, rows.texts, device(), run.cache, tell=run.reading("Baselines", 0.7))
+    store = TextStore(encoder, learned.texts, device(), run.cache, tell=run.reading("Baselines", 0.7))
     frozen = store.vectors()
-    base = judging.baselines(rows, frozen, config.seed)
+    base = judging.baselines(learned, frozen, config.seed)
     run.progress.stage("Fine-tuning", 0)
-    members, tuned, answer, found = _trained(run, rows, store, frozen, base["text_before"].fit)
+    members, tuned, answer, found = _trained(run, learned, store, frozen, base["text_before"].fit)
     run.progress.stage("Check", 0)
     report = _report(run, rows, base, members.answers(store, rows.at(TEST), answer)) | found
     report["robustness"] = _robustness(run, rows, members, store, answer)
