@@ -37,3 +37,9 @@ def test_a_recipe_without_a_search_says_so(tiny_snapshot, tiny_checkpoint, tmp_p
     fields = ["search_minutes=1", f"teacher={tiny_checkpoint}", "onnx=false"]
     assert main(["fit", str(tiny_snapshot), str(tmp_path / "out"), "--recipe", "distil", "--set", *fields]) == 2
     assert "distil has no search over its fields" in capsys.readouterr().err
+
+
+def test_a_search_without_validation_rows_says_so_at_once(tiny_snapshot, tiny_encoder, tmp_path, capsys):
+    fields = [*FIELDS, f"text.encoder={tiny_encoder}", "per_class=8"]
+    assert main(["fit", str(tiny_snapshot), str(tmp_path / "out"), "--recipe", "topic", "--set", *fields]) == 2
+    assert "goes by validation rows, and there are none" in capsys.readouterr().err

@@ -71,10 +71,12 @@ def test_solved_messages_vote_beside_the_head(tiny_snapshot, tiny_encoder, tmp_p
     )
 
 
-def test_nothing_is_remembered_where_nobody_votes(tiny_snapshot, tiny_encoder, tmp_path):
+def test_without_validation_rows_nobody_votes_and_nothing_is_said_of_them(tiny_snapshot, tiny_encoder, tmp_path):
     fields = [*FIELDS, f"text.encoder={tiny_encoder}", "voters=3", "test_share=0.3", "per_class=8"]
     assert main(["fit", str(tiny_snapshot), str(tmp_path / "out"), "--recipe", "intent", "--set", *fields]) == 0
     assert not list((tmp_path / "out").rglob("neighbours*")) and load_predictor(tmp_path / "out").outputs(TEXTS)[1] is None
+    told = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    assert {line["metric"] for line in told if "metric" in line} == {"text.loss"}
 
 
 def test_predict_and_suggest_commands(topic, tmp_path, capsys, monkeypatch):

@@ -28,7 +28,10 @@ SPACE = {
 
 
 def search_fields(run: Run, validate: Callable[[Run], None]) -> tuple[object, list[dict]]:
-    """The configuration whose validation measure was best, and every trial. The study lies beside the state, so that it can be resumed."""
+    """The configuration whose validation measure was best, and every trial. The study lies beside the state, so that it can be resumed.
+
+    The first trial is the configuration as it is: where that cannot be trained, nothing is searched.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -41,8 +44,8 @@ def search_fields(run: Run, validate: Callable[[Run], None]) -> tuple[object, li
     if not study.trials:
         study.enqueue_trial({})
     until = time.monotonic() + 60 * run.config.search_minutes - _spent(study)
-    while time.monotonic() < until and len([t for t in study.trials if t.state.is_finished()]) < run.config.search_trials:
-        study.optimize(lambda trial: _one(run, trial, optuna, validate), n_trials=1, catch=(TrainingError,))
+    while time.monotonic() < until and (done := len([t for t in study.trials if t.state.is_finished()])) < run.config.search_trials:
+        study.optimize(lambda trial: _one(run, trial, optuna, validate), n_trials=1, catch=(TrainingError,) if done else ())
         last = study.trials[-1]
         run.progress.stage(run.progress.last_stage, message=f"trial {last.number}: {last.state.name.lower()}, {_value(last)}, {last.params}")
         if last.value is not None:

@@ -27,7 +27,7 @@ BLENDS = (0.25, 0.5, 0.75, 1.0)
 class LabelTask(Task):
     """Rows of a store with a class or a rating each; epochs in an order that the seed and the epoch's number give.
 
-    train, validation  row numbers; without validation rows every look counts as better than the one before
+    train, validation  row numbers; without validation rows there is nothing to stop by: train with `keep_last`
     """
 
     store: TextStore
@@ -37,7 +37,6 @@ class LabelTask(Task):
     model: Classifier
     seed: int
     augment: Augment | None = None
-    looks: int = 0
     order: tuple[int, np.ndarray] = field(default=(-1, np.zeros(0, dtype=np.int64)))
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -56,9 +55,6 @@ class LabelTask(Task):
         return Batch(self.store.batch(rows, augment), torch.from_numpy(self.target[rows]).to(self.store.device), {})
 
     def validate(self) -> float:
-        if not len(self.validation):
-            self.looks += 1
-            return float(self.looks)
         out, right = outputs(self.model, self.store, self.validation), self.target[self.validation]
         if isinstance(self.model, Regressor):
             return -mse(right, np.clip(out[:, 0], self.target[self.train].min(), self.target[self.train].max()))
@@ -70,6 +66,8 @@ class LabelTask(Task):
 def try_fields(run: Run) -> None:
     """One trial of the search over fields: training and validation rows only."""
     rows = recipe_rows(run)
+    rows = rows.draw_few(few, run.config.seed) if (few := getattr(run.config, "per_class", 0)) else rows
+    need(len(rows.at(VALIDATION)) > 0, "the search over fields goes by validation rows, and there are none")
     rows = rows.take(np.flatnonzero(rows.part != TEST)).with_names(getattr(run.config, "named_below", 0))
     encoder = load_encoder(run.config.text, run.config.seed).to(device())
     store = TextStore(encoder, rows.texts, device(), run.cache)
@@ -111,7 +109,7 @@ def _trained(run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, fit: li
     refit = getattr(config, "refit", False) and len(task.validation) > 0
     once = replace(chosen, average_runs=1) if refit else chosen
     look = run.look("Fine-tuning", chosen.steps, _measure(rows))
-    outcome, weights = train_several(task, tuned, once, config.seed, run.keeper.child("labels"), look)
+    outcome, weights = train_several(task, tuned, once, config.seed, run.keeper.child("labels"), look, keep_last=not len(task.validation))
     weights, shares = _blended(task, start, weights)
     members = Members(model, weights).remember(store, rows.at(TRAIN), rows.target, voters)
     answer = judging.answer_of(rows, *members.outputs(store, rows.at(VALIDATION)))
