@@ -246,3 +246,12 @@ def test_a_run_that_trained_the_projection_alone_shows_its_curve(shop, staff):
         run.points.create(name=name, step=50, value=value)
     shown = staff.get(page).content.decode()
     assert "0.1234" in shown and "6.789" in shown
+
+
+def test_a_run_without_validation_rows_says_why_there_is_no_curve(shop, staff):
+    run = TrainingRun.objects.create(shop=shop, recipe="intent", status="finished", counts={"dialogues": 1770, "events": 0})
+    run.points.create(name="text.loss", step=50, value=0.5)
+    shown = staff.get(f"/console/s/tiny/runs/{run.pk}/").content.decode()
+    assert "none was kept to judge the steps by" in shown and "did not reach" not in shown and "NDCG" not in shown
+    assert "<td>Intents</td>" in shown and "<td>1,770 dialogues</td>" in shown
+    assert "Intents" in staff.get("/console/s/tiny/train/").content.decode()

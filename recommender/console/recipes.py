@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recommender.models import Shop
+from recommender.models import Shop, TrainingRun
 
 FIRST = ("fusion", "incremental", "behaviour")
 RECIPES = {
@@ -22,6 +22,18 @@ RECIPES = {
     "distil": ("Smaller text model", "A shallower copy of the text model in use: nearly as good, about twice as fast."),
 }
 PRESETS = [("full", "Thorough"), ("quick", "Quick: fewer steps, for a first model or a try")]
+
+
+def name_of(recipe: str) -> str:
+    return RECIPES.get(recipe, (recipe,))[0]
+
+
+def latest_runs(shop: Shop, most: int) -> list[TrainingRun]:
+    """The shop's last trainings, each with its `recipe_name`."""
+    runs = list(shop.runs.select_related("version", "created_by")[:most])
+    for run in runs:
+        run.recipe_name = name_of(run.recipe)
+    return runs
 
 
 @dataclass(frozen=True)

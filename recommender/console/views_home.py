@@ -9,6 +9,7 @@ from django_celery_beat.models import PeriodicTask
 from recommender import scoring
 from recommender.console.navigation import shop_of
 from recommender.console.pages import open_shop, page, part
+from recommender.console.recipes import latest_runs
 from recommender.models import Event, ModelVersion, Shop, TrainingRun
 
 
@@ -29,7 +30,7 @@ def home(request: HttpRequest, shop: str) -> HttpResponse:
     counts = {"products": shop.products.count(), "shoppers": shop.shoppers.count(), "events": shop.events.count()}
     context = {
         "champion": champion, "champion_ndcg": _ndcg(champion), "popularity_ndcg": _ndcg(champion, "popularity_30d"), "counts": counts,
-        "last_event": last_event, "lists": (fresh, could), "waiting": waiting, "runs": shop.runs.select_related("version", "created_by")[:6],
+        "last_event": last_event, "lists": (fresh, could), "waiting": waiting, "runs": latest_runs(shop, 6),
         "coming": _coming(), "sentence": sentence(shop, champion, waiting, counts, fresh, could),
     }  # fmt: skip
     return page(request, shop, "home", "Home", **context)

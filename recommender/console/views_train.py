@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from recommender import engine, pipeline
 from recommender.console import leaderboard
 from recommender.console.pages import MAY_PROMOTE, MAY_TRAIN, need, open_shop, page, part
-from recommender.console.recipes import PRESETS, RECIPES, choices, missing
+from recommender.console.recipes import PRESETS, RECIPES, choices, latest_runs, missing, name_of
 from recommender.console.views_home import minutes_left
 from recommender.models import ModelVersion, Shop, TrainingRun
 from recommender.models.registry import RunStatus
@@ -78,7 +78,7 @@ def train(request: HttpRequest, shop: str) -> HttpResponse:
     context = {
         "form": form, "first": first, "more": more, "recipe": recipe, "in_more": recipe in [c.recipe for c in more], "presets": PRESETS,
         "then": _then(request), "champion": champion, "active": shop.runs.active().first(),
-        "runs": shop.runs.select_related("version", "created_by")[:10], "may_train": request.user.has_perm(MAY_TRAIN),
+        "runs": latest_runs(shop, 10), "may_train": request.user.has_perm(MAY_TRAIN),
         "fields": engine.recipes()[recipe], "window": _window(shop, days["first"], days["last"]), "sentence": _worth(shop, champion),
     }  # fmt: skip
     return page(request, shop, "train", "Train", **context)
@@ -183,7 +183,7 @@ def _state(request: HttpRequest, found: TrainingRun) -> dict:
     boards = [(words, leaderboard.board(version.report, key)) for key, words in tabs or [("", "Result")]] if version else []
     return {
         "run": found, "version": version, "stages": stages, "minutes": minutes_left(found), "sentence": _run_sentence(found, version, champion),
-        "boards": [b for b in boards if b[1].rows], "recipe_name": RECIPES.get(found.recipe, (found.recipe,))[0], "resumable": _resumable(found),
+        "boards": [b for b in boards if b[1].rows], "asked": _asked(found), "resumable": _resumable(found),
         "percent": round(100 * found.progress), "stage_number": at + 1, "champion": champion,
         "may_train": request.user.has_perm(MAY_TRAIN), "may_promote": request.user.has_perm(MAY_PROMOTE),
     }  # fmt: skip
@@ -201,6 +201,16 @@ def _run_sentence(found: TrainingRun, version: ModelVersion | None, champion: Mo
     if found.status == RunStatus.CANCELLED:
         return f"Cancelled.{keeps}"
     return f"{version} is {'live' if version and version.is_champion else 'ready'}. {leaderboard.verdict(version.report)}" if version else "Finished."
+
+
+def _asked(found: TrainingRun) -> list[tuple[str, object]]:
+    """What was asked for, and the data that it met."""
+    days = f"{found.data_from or 'the first'} to {found.data_to or 'the last'}" if found.data_from or found.data_to else "all"
+    data = ", ".join(f"{count:,} {what}" for what, count in found.counts.items() if count)
+    return [
+        ("What", name_of(found.recipe)), ("How", dict(PRESETS).get(found.preset, found.preset)), ("Days", days),
+        ("Then", {key: name for key, name, _ in THEN}.get(found.promote, found.promote)), ("Data", data or "–"), *found.overrides.items(),
+    ]  # fmt: skip
 
 
 def _resumable(found: TrainingRun) -> bool:
@@ -222,11 +232,19 @@ def _charts(found: TrainingRun) -> dict[str, dict]:
     for name, step, value in found.points.values_list("name", "step", "value"):
         points.setdefault(name, []).append({"x": step, "y": round(value, 5)})
     curve = "text" if any(name.startswith("text.") for name in points) else "projection"
-    told = next((name for name in points if name.startswith(f"{curve}.") and name != f"{curve}.loss"), "text.ndcg@10")
-    words = CURVES.get(told.partition(".")[2], "NDCG@10")
+    told = next((name for name in points if name.startswith(f"{curve}.") and name != f"{curve}.loss"), "")
+    words = CURVES.get(told.partition(".")[2], "NDCG@10") if told else "Quality"
     quality = {"series": [{"label": "Validation", "role": "textonly", "data": points.get(told, [])}], "x": "Training steps", "y": words}
-    loss = {"series": [{"label": "Training", "role": "champion", "data": points.get(f"{curve}.loss", [])}], "x": "Training steps", "y": "Loss"}
+    trained = points.get(f"{curve}.loss", [])
+    loss = {"series": [{"label": "Training", "role": "champion", "data": trained}], "x": "Training steps", "y": "Loss"}
+    quality["empty"] = loss["empty"] = _why_empty(found, bool(trained))
     return {"chart-quality": quality, "chart-loss": loss}
+
+
+def _why_empty(found: TrainingRun, trained: bool) -> str:
+    if trained:
+        return "All labelled texts were trained on; none was kept to judge the steps by."
+    return "The curve begins with fine-tuning." if found.is_active else "This run did not reach fine-tuning."
 
 
 def _need_for(request: HttpRequest, run: TrainingRun) -> None:
