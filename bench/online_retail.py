@@ -41,5 +41,5 @@ def run() -> dict:
         systems = {name: system["ndcg@10"]["value"] for name, system in report[part]["systems"].items()}
         for name, value in systems.items():
             measures[f"{part}.{name}.ndcg@10"] = measure(value, "NDCG@10", systems["popularity_30d"])
-        measures[f"{part}.text_after_vs_before"] = measure(systems["text_after"] / systems["text_before"], "ratio")
+        measures[f"{part}.text_after_vs_before"] = measure(systems["text_after"] / systems["text_before"], "ratio", 1.0)
     return measures

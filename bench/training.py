@@ -143,7 +143,7 @@ def _tuning() -> dict:
         found |= {
             f"tune.{name}.seconds": measure(report["seconds"]["training"], "s", whole),
             f"tune.{name}.quality": measure(value(report, "text_after", "accuracy"), "accuracy"),
-            f"tune.{name}.trainable_share": measure(report["chosen"]["trainable_share"], "share"),
+            f"tune.{name}.trainable_share": measure(report["chosen"]["trainable_share"], "share", 1.0),
             f"tune.{name}.peak_memory_mb": measure(report["peak_memory_mb"], "MB"),
         }
     return found
