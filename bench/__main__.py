@@ -18,8 +18,8 @@ NAMES = ("online_retail", "training", "tasks", "pretraining", "compression", "se
 
 def measure(value: float, unit: str, reference: float | None = None) -> dict:
     """One measure; with a reference, the ratio to it."""
-    row = {"value": round(value, 6), "unit": unit}
-    return row | ({"reference": round(reference, 6), "ratio": round(value / reference, 4)} if reference else {})
+    row = {"value": round(float(value), 6), "unit": unit}
+    return row | ({"reference": round(float(reference), 6), "ratio": round(float(value / reference), 4)} if reference else {})
 
 
 def main() -> int:
