@@ -1,5 +1,8 @@
 """Measures of classification, rating and graded lists: by hand, and against scikit-learn on random input."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -61,3 +64,11 @@ def test_the_interval_of_a_statistic_holds_its_value():
     label = np.random.default_rng(0).integers(0, 2, 200)
     value, low, high = metrics.bootstrap_statistic(lambda r: label[r].mean(), 200)
     assert low < value < high and value == label.mean() and high - low < 0.2
+
+
+def test_peak_memory_is_that_of_this_process_alone(tmp_path):
+    big = "import subprocess, sys; held = bytearray(600_000_000); subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    small = "from training.recipes.run import peak_memory_mb; held = bytearray(50_000_000); print(peak_memory_mb())"
+    alone = int(subprocess.run([sys.executable, "-c", small], capture_output=True, text=True, check=True).stdout)
+    below = int(subprocess.run([sys.executable, "-c", big, small], capture_output=True, text=True, check=True).stdout)
+    assert alone > 50 and abs(below - alone) < 100
