@@ -67,8 +67,8 @@ def test_the_interval_of_a_statistic_holds_its_value():
 
 
 def test_peak_memory_is_that_of_this_process_alone(tmp_path):
-    big = "import subprocess, sys; held = bytearray(600_000_000); subprocess.run([sys.executable, '-c', sys.argv[1]])"
-    small = "from training.recipes.run import peak_memory_mb; held = bytearray(50_000_000); print(peak_memory_mb())"
+    big = "import subprocess, sys; held = b'x' * 600_000_000; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    small = "from training.recipes.run import peak_memory_mb; held = b'x' * 50_000_000; print(peak_memory_mb())"
     alone = int(subprocess.run([sys.executable, "-c", small], capture_output=True, text=True, check=True).stdout)
     below = int(subprocess.run([sys.executable, "-c", big, small], capture_output=True, text=True, check=True).stdout)
     assert alone > 50 and abs(below - alone) < 100

@@ -30,11 +30,6 @@ def test_a_class_without_a_labelled_text_has_its_name(rows):
     assert unseen.with_names(1).texts[-NAME_COPIES:] == ["top up failed"] * NAME_COPIES
 
 
-def test_ratings_have_no_names(rows):
-    stars = Rows(rows.ids, rows.texts, rows.target.astype(np.float32), rows.part, [])
-    assert stars.with_names(100).texts == rows.texts
-
-
 def test_few_are_drawn_of_each_class_and_no_test_row(rows):
     few = rows.draw_few(2, seed=1)
     drawn = np.bincount(few.target[few.at(TRAIN)], minlength=3)

@@ -44,18 +44,23 @@ def search_fields(run: Run, validate: Callable[[Run], None]) -> tuple[object, li
     if not study.trials:
         study.enqueue_trial({})
     until = time.monotonic() + 60 * run.config.search_minutes - _spent(study)
-    while time.monotonic() < until and (done := len([t for t in study.trials if t.state.is_finished()])) < run.config.search_trials:
-        study.optimize(lambda trial: _one(run, trial, optuna, validate), n_trials=1, catch=(TrainingError,) if done else ())
+    while time.monotonic() < until and len([t for t in study.trials if t.state.is_finished()]) < run.config.search_trials:
+        forgiven = (TrainingError,) if _completed(study, optuna) else ()
+        study.optimize(lambda trial: _one(run, trial, optuna, validate), n_trials=1, catch=forgiven)
         last = study.trials[-1]
         run.progress.stage(run.progress.last_stage, message=f"trial {last.number}: {last.state.name.lower()}, {_value(last)}, {last.params}")
         if last.value is not None:
             run.progress.metric("search.validation", last.number, last.value)
     trials = [_told(t) for t in study.trials]
-    if not [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]:
+    if not _completed(study, optuna):
         raise TrainingError(f"none of the {len(trials)} trials came to an end within search_minutes = {run.config.search_minutes}")
     if folder:
         (folder.parent / "trials.json").write_text(json.dumps(trials, indent=1), encoding="utf-8")
     return with_text(run.config, **study.best_params), trials
+
+
+def _completed(study, optuna) -> list:
+    return [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
 
 
 def _storage(optuna, folder: Path | None):

@@ -53,7 +53,7 @@ class Rows:
 
         What a class is called says what it means: a classifier can begin from names alone (Chang et al. 2008, "dataless classification").
         """
-        labelled = np.bincount(self.target[self.at(TRAIN)], minlength=len(self.classes)) if self.classes else np.zeros(0)
+        labelled = np.bincount(self.target[self.at(TRAIN)], minlength=len(self.classes))
         spoken = {c: " ".join(re.findall(r"[^\W_]+", self.classes[c])) for c in np.flatnonzero(labelled < below)}
         named = [c for c, name in spoken.items() if re.search(r"[^\W\d_]", name)] * NAME_COPIES
         return replace(

@@ -65,15 +65,25 @@ class LabelTask(Task):
 
 def try_fields(run: Run) -> None:
     """One trial of the search over fields: training and validation rows only."""
-    rows = recipe_rows(run)
-    rows = rows.draw_few(few, run.config.seed) if (few := getattr(run.config, "per_class", 0)) else rows
+    rows = _drawn(recipe_rows(run), run.config)
     need(len(rows.at(VALIDATION)) > 0, "the search over fields goes by validation rows, and there are none")
-    rows = rows.take(np.flatnonzero(rows.part != TEST)).with_names(getattr(run.config, "named_below", 0))
+    rows = _named(rows.take(np.flatnonzero(rows.part != TEST)), run.config)
     encoder = load_encoder(run.config.text, run.config.seed).to(device())
     store = TextStore(encoder, rows.texts, device(), run.cache)
     fit = judging.baselines(rows, store.vectors(), run.config.seed)["text_before"].fit
     _, task, tuned, chosen = _prepare(run, rows, store, fit)
     train_several(task, tuned, chosen, run.config.seed, run.keeper, run.look("Fine-tuning", chosen.steps, _measure(rows)))
+
+
+def _drawn(rows: Rows, config) -> Rows:
+    """Few training rows of each class, where the configuration asks for few."""
+    few = getattr(config, "per_class", 0)
+    return rows.draw_few(few, config.seed) if few else rows
+
+
+def _named(rows: Rows, config) -> Rows:
+    """With the names of classes that have few training rows; ratings have neither."""
+    return rows.with_names(config.named_below) if rows.classes else rows
 
 
 def _measure(rows: Rows) -> str:
@@ -82,11 +92,9 @@ def _measure(rows: Rows) -> str:
 
 def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     """Train on the rows' training part, stop on validation, judge on test: the model and its report."""
-    config = run.config
-    few = getattr(config, "per_class", 0)
-    rows = rows.draw_few(few, config.seed) if few else rows
+    config, rows = run.config, _drawn(rows, run.config)
     _check(rows)
-    learned = rows.with_names(getattr(config, "named_below", 0))
+    learned = _named(rows, config)
     encoder = load_encoder(config.text, config.seed, run, rows.texts).to(device())
     run.progress.stage("Baselines", 0, f"{len(rows.at(TRAIN)):,} training, {len(rows.at(VALIDATION)):,} validation, {len(rows.at(TEST)):,} test rows")
     store = TextStore(encoder, learned.texts, device(), run.cache, tell=run.reading("Baselines", 0.7))
