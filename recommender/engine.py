@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 if TYPE_CHECKING:
+    from training.explain import WhyNot
     from training.recommender import Recommendation, Recommender
 
 MODELS_KEPT = 4
@@ -38,6 +39,18 @@ class HistoryEvent:
     session_id: str | None
 
 
+@dataclass(frozen=True)
+class Place:
+    """A product in a list: its score, which sources proposed it, and where told why, base + contributions = score and shares of the history."""
+
+    item_id: str
+    score: float
+    source: list[str]
+    base: float
+    contributions: dict[str, float]
+    history: dict[str, float]
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """A loaded checkpoint: the recommender, and its products' ids by row and rows by id."""
@@ -54,23 +67,43 @@ class Model:
         showable[[self.rows[i] for i in hidden if i in self.rows]] = False
         return showable
 
-    def recommend(
-        self, shoppers: list[list[HistoryEvent]], now: datetime, k: int, showable=None, only_new: bool = False, explain: int = 0
-    ) -> list[list["Recommendation"]]:
+    def recommend(self, shoppers: list[list[HistoryEvent]], now: datetime, k: int, showable=None, only_new: bool = False) -> list[list[Place]]:
         """Lists for several shoppers at once, each given by events in time order; empty where nothing of them counts."""
         import numpy as np
 
-        users = np.arange(len(shoppers))
-        past = self.recommender.histories(self._events(shoppers), users)
-        lists = self.recommender.recommend(past, int(now.timestamp()), k, showable, only_new, explain)
-        return [found if past.start[u] < past.start[u + 1] else [] for u, found in enumerate(lists)]
+        past = self.recommender.histories(self._events(shoppers), np.arange(len(shoppers)))
+        lists = self.recommender.recommend(past, int(now.timestamp()), k, showable, only_new)
+        return [[self._place(r) for r in found] if past.start[u] < past.start[u + 1] else [] for u, found in enumerate(lists)]
 
-    def related(self, item_ids: list[str], k: int, showable=None) -> list["Recommendation"]:
+    def explain(self, shopper: list[HistoryEvent], item_ids: list[str], now: datetime, showable=None, only_new: bool = False) -> list[Place]:
+        """Why these products have their scores: each with its base, contributions and the shares of the shopper's own products."""
+        from training.explain import explain
+
+        rows = [self.rows[i] for i in item_ids]
+        found = explain(self.recommender, self._events([shopper]), rows, int(now.timestamp()), showable, only_new)
+        return [
+            Place(item_id, e.score, [], e.base, e.contributions, {self.item_ids[row]: share for row, share in e.shares.items()})
+            for item_id, e in zip(item_ids, found, strict=True)
+        ]
+
+    def why_not(self, shopper: list[HistoryEvent], item_id: str, now: datetime, k: int, showable=None, only_new: bool = False) -> "WhyNot":
+        """At which stage this product is lost to the first k of the shopper's list, and by what."""
+        import numpy as np
+
+        from training.explain import why_not
+
+        past = self.recommender.histories(self._events([shopper]), np.zeros(1, dtype=np.int64))
+        return why_not(self.recommender, past, self.rows[item_id], int(now.timestamp()), k, showable, only_new)
+
+    def related(self, item_ids: list[str], k: int, showable=None) -> list[Place]:
         rows = [self.rows[i] for i in item_ids if i in self.rows]
-        return self.recommender.related(rows, k, showable) if rows else []
+        return [self._place(r) for r in self.recommender.related(rows, k, showable)] if rows else []
 
-    def popular(self, k: int, showable=None) -> list["Recommendation"]:
-        return self.recommender.popular(k, showable)
+    def popular(self, k: int, showable=None) -> list[Place]:
+        return [self._place(r) for r in self.recommender.popular(k, showable)]
+
+    def _place(self, r: "Recommendation") -> Place:
+        return Place(self.item_ids[r.item], r.score, r.source, 0.0, r.contributions, {self.item_ids[i]: share for i, share in r.history.items()})
 
     def _events(self, shoppers: list[list[HistoryEvent]]):
         from training.snapshot import TYPE_CODE, Events

@@ -16,7 +16,6 @@ from recommender.serving import ShopState, state_of
 
 EVENTS_READ = 2000
 SPARE = 30
-EXPLAINED = 24
 REASONS_SHOWN = 3
 NO_REASON = frozenset({"shopper"})
 
@@ -30,11 +29,19 @@ class Item:
     source: list[str]
     base: float | None = None
     contributions: dict[str, float] | None = None
-    because: str | None = None
-    because_share: float = 0.0
-    companion: str | None = None
+    history: list[list] = field(default_factory=list)
+    """The shopper's own products behind it, [id, share] each, the largest share first."""
     title: str = ""
     reasons: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def companion(self) -> str | None:
+        """The own product behind it most, other than itself, which a shopper may have bought before."""
+        return next((item_id for item_id, _ in self.history if item_id != self.item_id), None)
+
+    def kept(self) -> dict[str, Any]:
+        """What of it is stored."""
+        return {name: value for name, value in vars(self).items() if name not in ("title", "reasons")}
 
 
 @dataclass
@@ -81,12 +88,14 @@ def _personal(shop: Shop, state: ShopState, placement: Placement, user_id: str |
         return _popular(state, None, limit, "no_consent")
     if shopper and not session_id and not placement.only_new and (listing := _stored(state, shopper, limit, explain)):
         return listing
-    model, history = state.model(), history_of(shopper, shop, session_id)
+    model, history, now = state.model(), history_of(shopper, shop, session_id), timezone.now()
     if model is None:
         return _without_bought(_popular(state, None, limit, "popular"), placement, history)
-    found = list_for(model, state, history, timezone.now(), limit + SPARE, placement.only_new, limit if explain != "off" else 0)
+    found = lists_for(model, state, [history], now, limit + SPARE, placement.only_new)[0]
     if not found:
         return _without_bought(_popular(state, model, limit, "popular"), placement, history)
+    if explain != "off":
+        explain_items(model, state, history, found[:limit], now, placement.only_new)
     kind = None if shopper else "session"
     if len(found) < limit:
         known = {item.item_id for item in found}
@@ -107,11 +116,24 @@ def _stored(state: ShopState, shopper: Shopper, limit: int, explain: str) -> Lis
     """The list that the champion made, when nothing newer is known of the shopper."""
     version = state.champion()
     row = RecommendationList.objects.filter(shopper=shopper, version=version, shopper_revision=shopper.revision).first()
-    if row is None or len(row.items) < limit or (explain != "off" and limit > EXPLAINED):
-        return None
     hidden = state.unshowable()
-    items = [Item(**values) for values in row.items if values["item_id"] not in hidden]
-    return Listing(items, version, stored=True) if len(items) >= limit else None
+    items = [Item(**values) for values in row.items if values["item_id"] not in hidden] if row else []
+    if len(items) < limit:
+        return None
+    if explain != "off" and (untold := [item for item in items[:limit] if item.contributions is None]):
+        explain_items(state.model(), state, history_of(shopper, shopper.shop, None), untold, row.created_at)
+        row.items = [item.kept() for item in items]
+        row.save(update_fields=["items"])
+    return Listing(items, version, stored=True)
+
+
+def explain_items(model: Model, state: ShopState, history: list[HistoryEvent], items: list[Item], now: datetime, only_new: bool = False) -> None:
+    """Say of these items of the shopper's list why they are in it, as of `now`."""
+    told = model.explain(history, [item.item_id for item in items], now, state.showable_mask(model), only_new)
+    for item, place in zip(items, told, strict=True):
+        item.score, item.base = round(place.score, 6), round(place.base, 6)
+        item.contributions = {kind: round(value, 6) for kind, value in place.contributions.items()}
+        item.history = [[item_id, round(share, 4)] for item_id, share in place.history.items()]
 
 
 def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> list[HistoryEvent]:
@@ -141,23 +163,10 @@ def _read(events) -> list[tuple]:
     return list(latest[:EVENTS_READ])[::-1]
 
 
-def list_for(model: Model, state: ShopState, history: list[HistoryEvent], now: datetime, k: int, only_new: bool, explain: int) -> list[Item]:
-    """One shopper's list, live; empty when nothing of the history counts."""
-    return lists_for(model, state, [history], now, k, only_new, explain)[0]
-
-
-def lists_for(
-    model: Model, state: ShopState, histories: list[list[HistoryEvent]], now: datetime, k: int, only_new: bool, explain: int
-) -> list[list[Item]]:
-    """Lists for several shoppers: what batch scoring and the live list share."""
-    found = model.recommend(histories, now, k, state.showable_mask(model), only_new, explain)
-    return [[_item(model, r) for r in places] for places in found]
-
-
-def _item(model: Model, r) -> Item:
-    because, companion = (None if row is None else model.item_ids[row] for row in (r.because, r.companion))
-    contributions = r.contributions and {name: round(value, 6) for name, value in r.contributions.items()}
-    return Item(model.item_ids[r.item], round(r.score, 6), r.source, round(r.base, 6), contributions, because, round(r.because_share, 4), companion)
+def lists_for(model: Model, state: ShopState, histories: list[list[HistoryEvent]], now: datetime, k: int, only_new: bool = False) -> list[list[Item]]:
+    """Lists for several shoppers, without reasons: what batch scoring and the live list share."""
+    found = model.recommend(histories, now, k, state.showable_mask(model), only_new)
+    return [[Item(place.item_id, round(place.score, 6), place.source) for place in places] for places in found]
 
 
 def _related(state: ShopState, item_ids: list[str], limit: int) -> Listing:
@@ -167,7 +176,8 @@ def _related(state: ShopState, item_ids: list[str], limit: int) -> Listing:
         listing = _popular(state, model, limit, "popular")
         listing.items = [item for item in listing.items if item.item_id not in item_ids]
         return listing
-    return Listing([_item(model, r) for r in found], state.champion(), score_kind="similarity")
+    items = [Item(p.item_id, round(p.score, 6), p.source, None, p.contributions, [list(pair) for pair in p.history.items()]) for p in found]
+    return Listing(items, state.champion(), score_kind="similarity")
 
 
 def _popular(state: ShopState, model: Model | None, limit: int, kind: str) -> Listing:
@@ -175,7 +185,7 @@ def _popular(state: ShopState, model: Model | None, limit: int, kind: str) -> Li
     hidden = state.unshowable()
     ids = [i for i in state.popular_items() if i not in hidden]
     if model is not None and not ids:
-        ids = [model.item_ids[r.item] for r in model.popular(limit, state.showable_mask(model))]
+        ids = [place.item_id for place in model.popular(limit, state.showable_mask(model))]
     items = [Item(item_id, None, ["trending"]) for item_id in ids[: limit + SPARE]]
     return Listing(items, state.champion(), kind if items else "empty_catalogue", score_kind="none")
 

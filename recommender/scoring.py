@@ -1,12 +1,14 @@
 """Batch scoring in shards: stored lists for every shopper whose list the champion has not made, or whose events are newer."""
 
+from datetime import datetime
+
 from celery import group
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from recommender import engine
 from recommender.models import ModelVersion, RecommendationList, Shop, Shopper
-from recommender.recommend import EXPLAINED, histories_of, lists_for
+from recommender.recommend import Item, histories_of, lists_for
 from recommender.serving import state_of
 
 SHARD = 250
@@ -47,19 +49,19 @@ def score_shard(version: ModelVersion, first: int, last: int) -> int:
     if not shoppers:
         return 0
     state, model = state_of(version.shop), engine.model_of(version.folder)
-    found = histories_of([s.pk for s in shoppers])
-    lists = lists_for(model, state, [found.get(s.pk, []) for s in shoppers], timezone.now(), STORED, False, EXPLAINED)
-    rows = [_row(version, shopper, items) for shopper, items in zip(shoppers, lists, strict=True)]
+    found, now = histories_of([s.pk for s in shoppers]), timezone.now()
+    lists = lists_for(model, state, [found.get(s.pk, []) for s in shoppers], now, STORED)
+    rows = [_row(version, shopper, items, now) for shopper, items in zip(shoppers, lists, strict=True)]
     RecommendationList.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["shopper", "version"], update_fields=["items", "shopper_revision", "created_at"]
     )
     return len(rows)
 
 
-def _row(version: ModelVersion, shopper: Shopper, items: list) -> RecommendationList:
-    stored = [{k: v for k, v in vars(item).items() if k not in ("title", "reasons")} for item in items]
+def _row(version: ModelVersion, shopper: Shopper, items: list[Item], now: datetime) -> RecommendationList:
+    stored = [item.kept() for item in items]
     return RecommendationList(
-        shop_id=version.shop_id, shopper=shopper, version=version, shopper_revision=shopper.revision, items=stored, created_at=timezone.now()
+        shop_id=version.shop_id, shopper=shopper, version=version, shopper_revision=shopper.revision, items=stored, created_at=now
     )
 
 

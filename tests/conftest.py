@@ -7,6 +7,7 @@ import pytest
 from tests import tinyshop
 
 TINY = {"text.steps": 20, "text.evaluate_every": 10, "text.batch_size": 32, "text.frozen_layers": 1, "text.projection_steps": 20,
+        "sequence.steps": 20, "sequence.evaluate_every": 10, "sequence.batch_size": 64,
         "rounds": 30, "candidates_per_source": 20, "onnx": False}  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import json
 from datetime import timedelta
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from django.utils import timezone
@@ -35,6 +35,41 @@ def test_a_personal_list_has_the_contracts_shape(live_shop, api):
     first = body["items"][0]
     assert {"item_id", "position", "score", "score_kind", "source", "rule", "reasons"} <= first.keys()
     assert first["explanation"]["base"] + sum(first["explanation"]["contributions"].values()) == pytest.approx(first["score"], abs=1e-4)
+
+
+def test_shares_of_the_history_are_told_in_full(live_shop, api):
+    items = ask(api, explain="full").json()["items"]
+    told = next(i for i in items if i["explanation"]["history"])
+    shares = [row["share"] for row in told["explanation"]["history"]]
+    assert (
+        shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(1, abs=1e-2) and told["because"] == told["explanation"]["history"][0]
+    )
+
+
+def why(api, **fields):
+    return api("get", f"recommendations/why-not?{urlencode(fields)}")
+
+
+def test_why_not_tells_the_stage_and_what_speaks_against(live_shop, api):
+    wanted = {"placement": "home_top", "user_id": "shopper-003"}
+    listed = [i["item_id"] for i in ask(api, limit=40).json()["items"]]
+    shown = why(api, **{**wanted, "item_id": listed[0]}).json()
+    assert (shown["stage"], shown["place"]) == ("shown", 1)
+    lost = why(api, **{**wanted, "item_id": listed[20]}).json()
+    assert (lost["stage"], lost["place"]) == ("ranked", 21) and lost["score"] < lost["last_score"]
+    assert sum(lost["against"].values()) == pytest.approx(lost["score"] - lost["last_score"], abs=1e-4)
+    live_shop.products.filter(item_id=listed[0]).update(hidden=True)
+    assert why(api, **{**wanted, "item_id": listed[0]}).json()["stage"] == "hidden"
+    assert why(api, **{**wanted, "user_id": "nobody", "item_id": listed[1]}).json()["stage"] == "no_list"
+
+
+@pytest.mark.parametrize(("fields", "status", "field"), [
+    ({"placement": "basket"}, 400, "placement"), ({"item_id": "none"}, 404, "item_id"), ({"item_id": None}, 400, "item_id"),
+])  # fmt: skip
+def test_why_not_refuses_what_it_cannot_answer(live_shop, api, fields, status, field):
+    asked = {k: v for k, v in {"placement": "home_top", "user_id": "shopper-003", "item_id": "LA/0", **fields}.items() if v}
+    reply = why(api, **asked)
+    assert reply.status_code == status and field in reply.content.decode()
 
 
 def test_explain_off_gives_no_reasons(live_shop, api):

@@ -14,6 +14,8 @@ PAGES = [
     "preview/?new=1",
     "preview/?user=shopper-003",
     "preview/?user=nobody",
+    "preview/?user=shopper-003&why=LA/1",
+    "preview/?user=shopper-003&why=no such product",
     "models/1/",
     "models/1/?of=discovery",
 ]
@@ -125,6 +127,14 @@ def test_promote_and_roll_back_in_one_click(live_shop, staff, register, monkeypa
     assert "Roll back to v1" in staff.get("/console/s/tiny/models/").content.decode()
     staff.post("/console/s/tiny/models/rollback/")
     assert live_shop.champion().number == 1
+
+
+@pytest.mark.parametrize(("why", "says"), [
+    ("LA/1", "candidates"), ("wooden paper", "wooden paper is"), ("no such", "No product here has the id or title “no such”."), ("<b>", "&lt;b&gt;"),
+])  # fmt: skip
+def test_preview_says_why_another_product_is_not_there(live_shop, staff, why, says):
+    page = staff.get("/console/s/tiny/preview/", {"user": "shopper-003", "why": why}).content.decode()
+    assert says in page.split('id="why-not"')[1]
 
 
 def test_preview_shows_history_reasons_and_the_whole_sum(live_shop, staff):

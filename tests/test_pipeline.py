@@ -132,8 +132,9 @@ def test_web_processes_never_import_torch(live_shop, checkpoints, register):
         "import sys, django; django.setup(); import ecomsite.urls, ecomsite.wsgi, recommender.tasks\n"
         "from recommender.engine import HistoryEvent, _load; from datetime import datetime, UTC\n"
         f"model = _load({str(folder)!r}, verify=True); now = datetime.now(UTC)\n"
-        "found = model.recommend([[HistoryEvent('LA/0', 'purchase', now, 1, None)]], now, 5, explain=5)\n"
-        "assert len(found[0]) == 5; sys.exit(' '.join({'torch', 'transformers', 'training.finetune'} & set(sys.modules)) or 0)"
+        "history = [HistoryEvent('LA/0', 'purchase', now, 1, None)]; found = model.recommend([history], now, 5)[0]\n"
+        "told = model.explain(history, [place.item_id for place in found], now)\n"
+        "assert len(found) == len(told) == 5; sys.exit(' '.join({'torch', 'transformers', 'training.finetune'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "DJANGO_SETTINGS_MODULE": "ecomsite.settings"}, capture_output=True, text=True, check=False

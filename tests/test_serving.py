@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from recommender import engine, feed, scoring, serving
 from recommender.models import Change, Event, Placement, Product, RecommendationList, Shopper
-from recommender.recommend import histories_of, history_of, list_for, recommend
+from recommender.recommend import histories_of, history_of, lists_for, recommend
 
 
 @pytest.fixture
@@ -22,12 +22,10 @@ def test_batch_and_live_make_equal_lists(live_shop):
     model = state.model()
     shoppers = list(Shopper.objects.of(live_shop).order_by("pk"))
     batch = histories_of([s.pk for s in shoppers])
-    from recommender.recommend import lists_for
-
-    lists = lists_for(model, state, [batch.get(s.pk, []) for s in shoppers], now, 10, False, 5)
+    lists = lists_for(model, state, [batch.get(s.pk, []) for s in shoppers], now, 10)
     assert sum(map(len, lists)) > 500
     for shopper, together in zip(shoppers, lists, strict=True):
-        assert list_for(model, state, history_of(shopper, live_shop, None), now, 10, False, 5) == together
+        assert lists_for(model, state, [history_of(shopper, live_shop, None)], now, 10) == [together]
 
 
 def test_scoring_is_resumable_and_counted(live_shop):
@@ -55,6 +53,22 @@ def test_a_stored_list_serves_until_the_shopper_does_something(live_shop, home_t
     Shopper.objects.filter(pk=shopper.pk).update(revision=shopper.revision + 1)
     live = recommend(live_shop, home_top, "shopper-003", None, 5)
     assert not live.stored and [i.item_id for i in live.items] == [i.item_id for i in stored.items]
+
+
+def test_a_stored_list_is_explained_once_as_of_its_making(live_shop, home_top):
+    shopper = live_shop.shoppers.get(user_id="shopper-003")
+    scoring.score_shard(live_shop.champion(), shopper.pk, shopper.pk)
+    row = RecommendationList.objects.get(shopper=shopper)
+    assert all(item["contributions"] is None for item in row.items)
+    first = recommend(live_shop, home_top, "shopper-003", None, 5, "full")
+    assert first.stored and [i.score for i in first.items] == [values["score"] for values in row.items[:5]]
+    assert all(
+        i.base + sum(i.contributions.values()) == pytest.approx(i.score, abs=1e-4) and sum(share for _, share in i.history) <= 1.001
+        for i in first.items
+    )
+    row.refresh_from_db()
+    assert [values["contributions"] is None for values in row.items[:6]] == [False] * 5 + [True]
+    assert recommend(live_shop, home_top, "shopper-003", None, 5, "full").items == first.items
 
 
 def test_a_hidden_product_is_gone_at_once_from_stored_and_live(live_shop, home_top):

@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.add_argument("--cut", type=_day, help="first day that is judged, YYYY-MM-DD")
     benchmark.add_argument("--days", type=int, default=31)
     benchmark.add_argument("--shuffle-ties", type=int, metavar="SEED", help="reorder events of one shopper on one day")
+    benchmark.add_argument("--ablate", nargs="+", default=[], metavar="PART", help="what is left without each of these; `all`: each in turn")
     benchmark.set_defaults(action=_benchmark)
     evaluate = commands.add_parser("evaluate", help="a checkpoint on a snapshot's last days")
     evaluate.add_argument("checkpoint", type=Path)
@@ -143,8 +144,8 @@ def _fit(options: argparse.Namespace) -> int:
 
 
 def _benchmark(options: argparse.Namespace) -> int:
+    from training.benchmark import ABLATIONS, STAGES, benchmark_leave_last_out, benchmark_time
     from training.benchmark import RECIPES as JUDGED
-    from training.benchmark import STAGES, benchmark_leave_last_out, benchmark_time
     from training.progress import Progress
     from training.snapshot import read_snapshot
     from training.split import shuffle_ties
@@ -154,6 +155,10 @@ def _benchmark(options: argparse.Namespace) -> int:
         raise ConfigError("--cut: the time protocol needs a day")
     if options.recipe not in JUDGED:
         raise ConfigError(f"recipe: the protocols rank products, which {options.recipe} does not; `fit` reports on its own test data")
+    unknown = [part for part in options.ablate if part not in (*ABLATIONS, "all")]
+    if unknown:
+        raise ConfigError(f"--ablate: {unknown[0]!r} is none of {', '.join(ABLATIONS)}, all")
+    parts = ABLATIONS if "all" in options.ablate else options.ablate
     begun = time.monotonic()
     snapshot = read_snapshot(options.snapshot)
     if options.shuffle_ties is not None:
@@ -161,9 +166,9 @@ def _benchmark(options: argparse.Namespace) -> int:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     progress = Progress(options.progress or options.out.parent / "progress.jsonl", STAGES)
     if options.protocol == "time":
-        report = benchmark_time(_run(options, config, progress, snapshot, options.out.parent), options.cut, options.days)
+        report = benchmark_time(_run(options, config, progress, snapshot, options.out.parent), options.cut, options.days, parts)
     else:
-        report = benchmark_leave_last_out(_run(options, config, progress, snapshot, options.out.parent))
+        report = benchmark_leave_last_out(_run(options, config, progress, snapshot, options.out.parent), parts)
     report["protocol"]["shuffle_ties"] = options.shuffle_ties
     report["seconds"] = {"total": round(time.monotonic() - begun, 1)}
     return _write(options.out, report, progress)

@@ -1,27 +1,33 @@
 """The two protocols by which two engineers get one figure, and a look at an existing checkpoint."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from training.candidates import fit_signals
+from training.candidates import Learnt, fit_signals
 from training.checkpoint import load_checkpoint, read_run
 from training.config import to_dict
-from training.evaluate import baseline_rankings, date_of, judge, rank_by_other, report_head, segments, summary
-from training.recipes.fusion import Fitted, earlier_windows, fit_model, refuse_nobody
+from training.evaluate import baseline_rankings, date_of, judge, rank_by_fusion, rank_by_other, report_head, segments, summary
+from training.ranking import PARTS
+from training.recipes.fusion import Fitted, Knowledge, earlier_windows, fit_model, refuse_nobody
 from training.recipes.retrieval import Texts, fit_texts, fit_up_to, text_systems
 from training.recipes.run import Run, need, peak_memory_mb
+from training.recipes.sequence import fit_sequence
 from training.recommender import Recommender
 from training.snapshot import DAY, Snapshot
 from training.split import Window, discovery, leave_last_out, time_window
 from training.state import TrainingError
 
-STAGES = {"Fine-tuning": 0.6, "Candidates": 0.1, "Ranking": 0.15, "Check": 0.15}
+STAGES = {"Fine-tuning": 0.4, "Sequences": 0.2, "Candidates": 0.1, "Ranking": 0.15, "Check": 0.15}
+LANGUAGE = "language"
+"""The part of an ablation that is everything made of words."""
+ABLATIONS = (*PARTS, LANGUAGE)
 RECIPES = ("fusion", "retrieval")
 """Recipes that rank products by themselves."""
 
 
-def benchmark_time(run: Run, cut: int, days: int) -> dict:
-    """The `time` protocol: trained on events before `cut` only, judged on the `days` from it."""
+def benchmark_time(run: Run, cut: int, days: int, ablate: Sequence[str] = ()) -> dict:
+    """The `time` protocol: trained on events before `cut` only, judged on the `days` from it; `ablate`: parts to leave out in turn."""
     snapshot = run.snapshot
     known = snapshot.with_events(snapshot.events.before(cut))
     test = time_window(snapshot.events, snapshot.n_items, run.config.event_weights, cut, days)
@@ -32,18 +38,17 @@ def benchmark_time(run: Run, cut: int, days: int) -> dict:
     if run.recipe == "retrieval":
         validation = time_window(known.events, known.n_items, run.config.event_weights, cut - days * DAY, days)
         return _text_alone(run, fit_up_to(run, validation, test.fit), {"all": test, "discovery": discovery(test)}, report)
-    fitted = fit_model(run, earlier_windows(known, cut, days, run.config), test.fit, cut)
-    models = {
-        "vitrine": fitted.recommender,
-        "vitrine_no_popularity": _without_popularity(run, earlier_windows(known, cut, days, run.config), test, fitted),
-    }
-    for i, (name, window) in enumerate((("all", test), ("discovery", discovery(test)))):
+    windows, questions = earlier_windows(known, cut, days, run.config), {"all": test, "discovery": discovery(test)}
+    fitted = fit_model(run, windows, test.fit, cut)
+    models = {"vitrine": fitted.recommender, "vitrine_no_popularity": _without(run, windows, test, fitted, "popularity")}
+    for i, (name, window) in enumerate(questions.items()):
         run.progress.stage("Check", i / 2)
-        report[name] = judge(window, models, fitted.texts, run.config)
+        report[name] = judge(snapshot, window, models, fitted.served.texts)
+    report["ablation"] = _ablation(run, windows, questions, fitted, ablate)
     return _finish(report, fitted, run)
 
 
-def benchmark_leave_last_out(run: Run) -> dict:
+def benchmark_leave_last_out(run: Run, ablate: Sequence[str] = ()) -> dict:
     """The literature's protocol: the last event of each shopper is asked for, the ranker is fitted on the last but one."""
     snapshot = run.snapshot
     validation, test = leave_last_out(snapshot.events, snapshot.n_items, run.config.event_weights)
@@ -53,9 +58,10 @@ def benchmark_leave_last_out(run: Run) -> dict:
     if run.recipe == "retrieval":
         return _text_alone(run, fit_texts(run, validation.fit, validation), {"": test}, report)
     fitted = fit_model(run, [validation], validation.fit, test.now)
-    models = {"vitrine": fitted.recommender, "vitrine_no_popularity": _without_popularity(run, [validation], test, fitted)}
+    models = {"vitrine": fitted.recommender, "vitrine_no_popularity": _without(run, [validation], test, fitted, "popularity")}
     run.progress.stage("Check", 0)
-    report |= judge(test, models, fitted.texts, run.config)
+    report |= judge(snapshot, test, models, fitted.served.texts)
+    report["ablation"] = _ablation(run, [validation], {"all": test}, fitted, ablate)
     return _finish(report, fitted, run)
 
 
@@ -71,14 +77,30 @@ def _text_alone(run: Run, texts: Texts | None, questions: dict[str, Window], rep
     return report
 
 
-def _without_popularity(run: Run, windows: list[Window], test: Window, fitted: Fitted) -> Recommender:
-    """The same model, none of whose features counts a product's raw popularity."""
-    without = replace(run, config=replace(run.config, use_popularity=False))
-    return fit_model(without, windows, test.fit, test.now, fitted.learned, fitted.texts).recommender
+def _without(run: Run, windows: list[Window], test: Window, fitted: Fitted, part: str) -> Recommender:
+    """The same model without a source or a group of features; without LANGUAGE, sequences are learned from ids alone, too."""
+    left_out = run.config.parts_left_out | ({"text"} if part == LANGUAGE else {part})
+    without = replace(run, config=replace(run.config, left_out=",".join(sorted(left_out))), keeper=run.keeper.child(part))
+    ranked, served = fitted.ranked, fitted.served
+    if part == LANGUAGE and "sequence" not in left_out:
+        ranked = Knowledge(None, fit_sequence(without, windows[-1].fit, None, windows[-1]))
+        served = ranked if test.fit is windows[-1].fit else Knowledge(None, fit_sequence(without, test.fit, None, None, ranked.sequence.steps))
+    return fit_model(without, windows, test.fit, test.now, ranked, served).recommender
+
+
+def _ablation(run: Run, windows: list[Window], questions: dict[str, Window], fitted: Fitted, parts: Sequence[str]) -> dict:
+    """What is left without each part: the measures of the first question, those of others under their names."""
+    found = {}
+    for part in parts:
+        run.progress.stage("Check", message=f"without {part}")
+        model = _without(run, windows, next(iter(questions.values())), fitted, part)
+        measures = {name: summary(rank_by_fusion(window, model)) for name, window in questions.items()}
+        found[part] = measures.pop("all") | measures
+    return found
 
 
 def _finish(report: dict, fitted: Fitted, run: Run) -> dict:
-    report["chosen"], report["off"], report["config"] = fitted.chosen, fitted.recommender.signals.off, to_dict(run.config)
+    report["chosen"], report["off"], report["config"] = fitted.ranked.chosen, fitted.recommender.signals.off, to_dict(run.config)
     report["peak_memory_mb"] = peak_memory_mb()
     return report
 
@@ -93,14 +115,12 @@ def evaluate_checkpoint(folder: Path, snapshot: Snapshot, days: int) -> dict:
     if read_run(folder)["judged_until"] > window.now:
         raise TrainingError(f"this checkpoint has learned some of the last {days} days; take fewer days or a later snapshot")
     report = report_head(snapshot, {"kind": "checkpoint", "cut": date_of(window.now), "days": days}, window)
-    signals = fit_signals(window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, model.config, None)
+    signals = fit_signals(window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, model.config, Learnt())
     for name, question in (("all", window), ("discovery", discovery(window))):
         ranked = baseline_rankings(question, signals, None, model.config)
         ranked["vitrine"] = rank_by_other(question, snapshot.item_ids, model, model_ids)
-        report[name] = (
-            {"systems": {system: summary(r) for system, r in ranked.items()}, "segments": segments(ranked, signals)}
-            if len(question.target)
-            else {"systems": {}}
-        )
+        sold = signals.popularity.column("sold")
+        systems = {system: summary(r) for system, r in ranked.items()}
+        report[name] = {"systems": systems, "segments": segments(ranked, snapshot, sold)} if len(question.target) else {"systems": {}}
     report["peak_memory_mb"] = peak_memory_mb()
     return report

@@ -21,6 +21,7 @@ from training.config import FusionConfig, from_dict, to_dict
 from training.covisitation import ITEM_STATS, Popularity
 from training.ranking import ItemFacts, feature_names
 from training.recommender import Recommender
+from training.sequence import SequenceModel
 
 FORMAT = 1
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "onnxruntime", "scikit-learn", "lightgbm", "numpy", "scipy", "polars")
@@ -100,12 +101,14 @@ def _write_model(folder: Path, model: Recommender, recipe: str) -> None:
     np.save(folder / "popularity.npy", signals.popularity.stats)
     if signals.vectors is not None:
         np.save(folder / "vectors.npy", signals.vectors.astype(np.float16))
+    if signals.sequence is not None:
+        signals.sequence.save(folder / "sequence.safetensors")
     for name in ("price", "brand", "category"):
         np.save(folder / f"{name}.npy", getattr(facts, name))
     model.ranker.save_model(folder / "ranker.txt")
     facts_of_model = {
         "recipe": recipe, "config": to_dict(model.config), "matrices": sorted(signals.matrices), "off": signals.off, "now": signals.popularity.now,
-        "half_life_days": signals.half_life_days, "item_stats": list(ITEM_STATS), "features": feature_names(signals, model.config.use_popularity),
+        "half_life_days": signals.half_life_days, "item_stats": list(ITEM_STATS), "features": feature_names(signals, model.config),
     }  # fmt: skip
     (folder / "model.json").write_text(json.dumps(facts_of_model, indent=1), encoding="utf-8")
 
@@ -158,13 +161,14 @@ def _read_model(folder: Path, n: int) -> Recommender:
         parts = (array(f"{name}.data"), array(f"{name}.indices"), array(f"{name}.indptr"))
         matrices[name] = sp.csr_matrix(parts, shape=(n, n), copy=False)
     vectors = array("vectors").astype(np.float32) if (folder / "vectors.npy").exists() else None
+    sequence = SequenceModel.load(folder / "sequence.safetensors") if (folder / "sequence.safetensors").exists() else None
     stats = array("popularity")
-    if len(stats) != n or (vectors is not None and len(vectors) != n):
+    if any(len(part) != n for part in (stats, *((vectors,) if vectors is not None else ()), *((sequence.items,) if sequence else ()))):
         raise CheckpointError(f"{folder.name}: items.txt names {n} products, the arrays hold another number")
-    signals = Signals(matrices, Popularity(stats, about["now"]), vectors, about["half_life_days"], about["off"])
+    signals = Signals(matrices, Popularity(stats, about["now"]), vectors, about["half_life_days"], sequence, about["off"])
     facts = ItemFacts(np.array(array("price")), np.array(array("brand")), np.array(array("category")))
     config: FusionConfig = from_dict(about["recipe"], about["config"])
-    if about["features"] != feature_names(signals, config.use_popularity):
+    if about["features"] != feature_names(signals, config):
         raise CheckpointError(f"{folder.name}: was made by another version of the code; train again")
     return Recommender(signals, facts, lgb.Booster(model_file=str(folder / "ranker.txt")), config)
 

@@ -18,7 +18,7 @@ LIMITS = {
     "evaluate_every": (1, 1e8), "patience": (1, 1e8), "word_dropout": (0, 0.9), "synonyms": (0, 0.9), "attribute_shuffle": (0, 1),
     "back_translation_share": (0, 1), "adversarial": (0, 100), "average_runs": (1, 20), "anchors": (1, 100), "half_life_days": (0.01, 1e6),
     "temperature": (0.001, 100), "popularity_correction": (0, 10), "hard_negatives": (0, 100), "projection_steps": (0, 1e6),
-    "mask_share": (0.01, 0.9),
+    "mask_share": (0.01, 0.9), "dim": (2, 4096), "sampled": (1, 1e7),
     "validation_share": (0.01, 0.5), "test_share": (0.01, 0.5), "label_smoothing": (0, 0.9), "per_class": (0, 1e6), "named_below": (0, 1000),
     "voters": (0, 1000),
     "horizon_days": (1, 3650),
@@ -155,6 +155,30 @@ class RetrievalConfig(RecipeConfig):
 
 
 @dataclass(frozen=True)
+class SequenceConfig:
+    """A model of which product comes next after the latest ones: one block of self-attention over vectors and texts of the products."""
+
+    dim: int = 64
+    """Width of the products' vectors."""
+    steps: int = 1200
+    """Most training steps; early stopping usually ends sooner."""
+    batch_size: int = 1024
+    """Products that came next in one step."""
+    sampled: int = 2048
+    """Products drawn for each step that did not come next, beside those of the batch."""
+    learning_rate: float = 2e-3
+    """Peak learning rate."""
+    weight_decay: float = 0.01
+    """Weight decay of matrices."""
+    dropout: float = 0.3
+    """Share of the values left out in training."""
+    evaluate_every: int = 100
+    """Steps between two looks at the validation data."""
+    patience: int = 3
+    """Looks without a better validation measure before stopping."""
+
+
+@dataclass(frozen=True)
 class FusionConfig(RetrievalConfig):
     """The `fusion` recipe: signals, fine-tuned text, candidates, and the ranker that fuses them."""
 
@@ -180,6 +204,16 @@ class FusionConfig(RetrievalConfig):
     """Fine-tune the encoder; otherwise its text similarity is used as it comes."""
     use_popularity: bool = True
     """May features count a product's raw popularity?"""
+    left_out: str = ""
+    """Candidate sources and groups of features that are not used, separated by commas."""
+    sequence: SequenceConfig = field(default_factory=SequenceConfig)
+    """The sequence model."""
+
+    @property
+    def parts_left_out(self) -> set[str]:
+        """The names in `left_out`; without popularity, what counts it."""
+        named = {name.strip() for name in self.left_out.split(",") if name.strip()}
+        return named if self.use_popularity else named | {"popularity"}
 
 
 @dataclass(frozen=True)
@@ -331,7 +365,7 @@ RECIPES: dict[str, type] = {
 }  # fmt: skip
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "quick": {
-        "fusion": {"rounds": 100, "text.steps": 50},
+        "fusion": {"rounds": 100, "text.steps": 50, "sequence.steps": 300},
         "retrieval": {"text.steps": 50},
         "mlm": {"text.steps": 100},
         "behaviour": {"pairs": 5_000, "judged_pairs": 3_000, "text.frozen_layers": 4},

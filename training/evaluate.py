@@ -5,19 +5,31 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import rankdata
 
 from training.candidates import Signals, again_scores, history_weights, text_scores
 from training.config import FusionConfig
 from training.history import Histories, histories
-from training.metrics import bootstrap_interval, coverage_at_k, ndcg_at_k, recall_at_k
-from training.ranking import allowed_products, candidates_of, shards, top_lists
+from training.metrics import (
+    bootstrap_interval,
+    coverage_at_k,
+    diversity_at_k,
+    gini,
+    mean_shown,
+    miscalibration_at_k,
+    ndcg_at_k,
+    recall_at_k,
+    self_information,
+)
+from training.ranking import allowed_products, shards, top_lists
 from training.recommender import Recommender
+from training.segments import product_groups, shopper_groups
 from training.snapshot import Snapshot
 from training.split import Window
 
 K = 10
-NEW_SHOPPER_EVENTS = 2
-NEW_PRODUCT_EVENTS = 5
+MOST_GROUPS = 200
+"""Categories beyond which their mix is not compared."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,7 @@ def rank_by_fusion(window: Window, model: Recommender) -> Ranked:
     lists = []
     for _, past in shards(window, model.config.shard):
         allowed = allowed_products(window, past)
-        found = candidates_of(past, model.signals, model.facts, allowed, window.now, model.config)
+        found = model.candidates(past, window.now, allowed)
         score = model.ranker.predict(found.features)
         lists.append(top_lists(found.user, found.item, score, past.n_users, K))
     return Ranked(window, np.concatenate(lists) if lists else np.zeros((0, K), dtype=np.int64))
@@ -111,33 +123,62 @@ def rank_by_other(window: Window, item_ids: list[str], model: Recommender, model
     return Ranked(window, np.where(lists >= 0, to_window[lists], -1))
 
 
-def summary(ranked: Ranked, seed: int = 0) -> dict:
-    """ndcg@10 and recall@10 with intervals, coverage@10."""
+@dataclass(frozen=True)
+class Catalogue:
+    """What is needed to judge lists beyond hits: (items, dim) unit vectors or None, (items,) buyers, sales and category numbers (-1: none)."""
+
+    vectors: np.ndarray | None
+    buyers: np.ndarray
+    sold: np.ndarray
+    category: np.ndarray
+    n_users: int
+
+
+def summary(ranked: Ranked, catalogue: Catalogue | None = None) -> dict:
+    """ndcg@10 and recall@10 with intervals, coverage@10; with a catalogue the measures beyond hits as well."""
     out = {}
     for name, values in (("ndcg@10", ranked.ndcg()), ("recall@10", ranked.recall())):
-        out[name] = _interval(values, seed) or {"value": 0.0, "low": 0.0, "high": 0.0}
+        out[name] = _interval(values) or {"value": 0.0, "low": 0.0, "high": 0.0}
     out["coverage@10"] = {"value": coverage_at_k(ranked.lists, ranked.window.n_items, K)}
-    return out
+    return out | _beyond(ranked, catalogue) if catalogue else out
 
 
-def segments(ranked: dict[str, Ranked], signals: Signals) -> dict:
-    """NDCG@10 of each system for new and known shoppers, and for targets that are new, head or tail products."""
+def _beyond(ranked: Ranked, catalogue: Catalogue) -> dict:
+    """Diversity, novelty, popularity, inequality of exposure, and how far the mix of categories is from the history's."""
+    lists, past, n_groups = ranked.lists, ranked.window.past, int(catalogue.category.max(initial=-1)) + 1
+    percentile = rankdata(catalogue.sold) / max(1, len(catalogue.sold))
+    values = {
+        "novelty@10": mean_shown(lists, self_information(catalogue.buyers, catalogue.n_users), K),
+        "popularity@10": mean_shown(lists, percentile, K),
+    }
+    if catalogue.vectors is not None:
+        values["diversity@10"] = diversity_at_k(lists, catalogue.vectors, K)
+    if 1 < n_groups <= MOST_GROUPS:
+        known = catalogue.category[past.item] >= 0
+        history = np.zeros((past.n_users, n_groups))
+        np.add.at(history, (past.user[known], catalogue.category[past.item[known]]), 1)
+        values["miscalibration@10"] = miscalibration_at_k(lists, history, catalogue.category, K)
+    out = {name: found for name, v in values.items() if (found := _interval(v))}
+    inequality = gini(np.bincount(lists[lists >= 0], minlength=ranked.window.n_items))
+    return out if np.isnan(inequality) else out | {"gini@10": {"value": inequality}}
+
+
+def segments(ranked: dict[str, Ranked], snapshot: Snapshot, sold: np.ndarray) -> dict:
+    """NDCG@10 and recall@10 of each system for groups of shoppers, and for targets that belong to groups of products."""
     window = next(iter(ranked.values())).window
-    sold = signals.popularity.column("sold")
-    order = np.argsort(-sold, kind="stable")
-    head = np.zeros(window.n_items, dtype=bool)
-    head[order[: max(1, window.n_items // 5)]] = True
-    size = np.diff(window.past.start)
-    by_shopper = {"new_shoppers": size <= NEW_SHOPPER_EVENTS, "known_shoppers": size > NEW_SHOPPER_EVENTS}
-    by_product = {"new_products": sold <= NEW_PRODUCT_EVENTS, "head": head, "tail": ~head}
     out: dict[str, dict] = {}
-    for name, mask in by_shopper.items():
-        out[name] = {"shoppers": int(mask.sum()), "systems": {s: _interval(r.ndcg()[mask]) for s, r in ranked.items()}}
-    for name, products in by_product.items():
+    for name, mask in shopper_groups(snapshot, window).items():
+        out[name] = {"shoppers": int(mask.sum()), "systems": {s: _found(r, mask) for s, r in ranked.items()}}
+    for name, products in product_groups(snapshot.products, sold).items():
         part = {s: Ranked(_only_targets(window, products), r.lists) for s, r in ranked.items()}
-        asked = int((np.diff(next(iter(part.values())).window.start) > 0).sum())
-        out[name] = {"shoppers": asked, "systems": {s: _interval(r.ndcg()) for s, r in part.items()}}
+        asked = np.diff(next(iter(part.values())).window.start) > 0
+        out[name] = {"shoppers": int(asked.sum()), "systems": {s: _found(r, asked) for s, r in part.items()}}
     return out
+
+
+def _found(ranked: Ranked, mask: np.ndarray) -> dict | None:
+    ndcg = _interval(ranked.ndcg()[mask])
+    return ndcg and {"ndcg@10": ndcg, "recall@10": _interval(ranked.recall()[mask])}
 
 
 def _only_targets(window: Window, products: np.ndarray) -> Window:
@@ -167,22 +208,26 @@ def baseline_rankings(window: Window, signals: Signals, texts: TextVectors | Non
     if window.exclude != "nothing":
         there.pop("buy_again")
     ranked = {name: rank_by_source(window, source, config, signals) for name, source in there.items()}
+    if signals.sequence is not None:
+        ranked["sequence"] = rank_by_scores(window, signals.sequence.scores, config)
     if texts is not None:
         ranked["text_before"] = rank_by_source(window, "text", config, vectors=texts.before)
         ranked["text_after"] = rank_by_source(window, "text", config, vectors=texts.after)
     return ranked
 
 
-def judge(window: Window, models: dict[str, Recommender], texts: TextVectors | None, config: FusionConfig) -> dict:
+def judge(snapshot: Snapshot, window: Window, models: dict[str, Recommender], texts: TextVectors | None) -> dict:
     """Systems and segments of one question; empty where nobody has anything to find."""
     if not len(window.target):
         return {"systems": {}, "segments": {}}
-    signals = next(iter(models.values())).signals
-    ranked = baseline_rankings(window, signals, texts, config)
-    for name, model in models.items():
-        ranked[name] = rank_by_fusion(window, model)
+    model = next(iter(models.values()))
+    stats = model.signals.popularity
+    catalogue = Catalogue(model.signals.vectors, stats.column("buyers"), stats.column("sold"), model.facts.category, len(snapshot.user_ids))
+    ranked = baseline_rankings(window, model.signals, texts, model.config)
+    for name, one in models.items():
+        ranked[name] = rank_by_fusion(window, one)
     shown = {name: ranked[name] for name in ("popularity", "item_knn", *models)}
-    return {"systems": {name: summary(r) for name, r in ranked.items()}, "segments": segments(shown, signals)}
+    return {"systems": {name: summary(r, catalogue) for name, r in ranked.items()}, "segments": segments(shown, snapshot, catalogue.sold)}
 
 
 def report_head(snapshot: Snapshot, protocol: dict, test: Window) -> dict:

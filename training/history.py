@@ -126,7 +126,7 @@ def histories(events: Interactions, users: np.ndarray, n_items: int) -> Historie
     events, owner = events.take(known), position[known].astype(np.int64)
     order = np.lexsort((np.arange(len(events)), events.time, owner))
     events, owner = events.take(order), owner[order]
-    basket_number, n_baskets = _number_baskets(owner, events.basket, len(users))
+    basket_number, n_baskets = number_baskets(owner, events.basket, len(users))
 
     code = owner * n_items + events.item
     pairs, first_at, inverse = np.unique(code, return_index=True, return_inverse=True)
@@ -148,7 +148,7 @@ def histories(events: Interactions, users: np.ndarray, n_items: int) -> Historie
     )
 
 
-def _number_baskets(owner: np.ndarray, basket: np.ndarray, n_users: int) -> tuple[np.ndarray, np.ndarray]:
+def number_baskets(owner: np.ndarray, basket: np.ndarray, n_users: int) -> tuple[np.ndarray, np.ndarray]:
     """(n,) number of each event's basket within its shopper, from 0; and (n_users,) how many each has."""
     if len(owner) == 0:
         return np.zeros(0, dtype=np.int64), np.zeros(n_users, dtype=np.int64)

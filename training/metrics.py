@@ -40,6 +40,56 @@ def coverage_at_k(lists: np.ndarray, n_items: int, k: int) -> float:
     return float((shown >= 0).sum() / n_items) if n_items else 0.0
 
 
+def diversity_at_k(lists: np.ndarray, vectors: np.ndarray, k: int) -> np.ndarray:
+    """Mean of 1 − cosine over the pairs of a list's products (Ziegler et al. 2005): (n,), nan with fewer than two products.
+
+    lists (n, >= k) rows, -1 where empty; vectors (items, dim) of unit length
+    """
+    shown = lists[:, :k]
+    there = shown >= 0
+    total = (np.where(there[..., None], vectors[shown], 0.0)).sum(axis=1)
+    count = there.sum(axis=1)
+    pairs = count * (count - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(pairs > 0, 1 - ((total**2).sum(axis=1) - count) / pairs, np.nan)
+
+
+def mean_shown(lists: np.ndarray, values: np.ndarray, k: int) -> np.ndarray:
+    """Mean of `values` (items,) over each list's products: (n,), nan for an empty list."""
+    shown = lists[:, :k]
+    there = shown >= 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(there.any(axis=1), np.where(there, values[shown], 0.0).sum(axis=1) / there.sum(axis=1), np.nan)
+
+
+def self_information(buyers: np.ndarray, n_users: int) -> np.ndarray:
+    """Novelty of each product, −log2 of the share of shoppers who have it (Zhou et al. 2010): (items,) bits; who has none counts as one."""
+    return -np.log2(np.clip(buyers, 1, max(n_users, 1)) / max(n_users, 1))
+
+
+def gini(exposure: np.ndarray) -> float:
+    """Inequality of (items,) exposures: 0 where all are shown alike, near 1 where one product has all; nan without any."""
+    if not exposure.sum():
+        return float("nan")
+    ordered = np.sort(exposure)
+    n = len(ordered)
+    return float((2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * ordered.sum()))
+
+
+def miscalibration_at_k(lists: np.ndarray, history: np.ndarray, group: np.ndarray, k: int, smoothing: float = 0.01) -> np.ndarray:
+    """How far a list's mix of groups is from the history's: KL(p ‖ (1 − α) q + α p) (Steck 2018, "Calibrated recommendations").
+
+    history (n, groups) counts; group (items,) int, -1 where unknown; returns (n,) nats, nan without a known group in either
+    """
+    shown = lists[:, :k]
+    of = np.where(shown >= 0, group[shown], -1)
+    counts = np.stack([(of == g).sum(axis=1) for g in range(history.shape[1])], axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p, q = history / history.sum(axis=1, keepdims=True), counts / counts.sum(axis=1, keepdims=True)
+        terms = np.where(p > 0, p * np.log(p / ((1 - smoothing) * q + smoothing * p)), 0.0)
+    return np.where((history.sum(axis=1) > 0) & (counts.sum(axis=1) > 0), terms.sum(axis=1), np.nan)
+
+
 def bootstrap_interval(values: np.ndarray, seed: int = 0, rounds: int = 1000) -> tuple[float, float, float]:
     """Mean and its 95 % percentile interval over resampled shoppers (Efron 1979); nan values are left out."""
     values = values[~np.isnan(values)]

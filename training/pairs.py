@@ -12,7 +12,7 @@ from training.config import TextConfig
 from training.encoder import TextEncoder
 from training.finetune import Task
 from training.heads import Batch, Matching
-from training.history import Interactions
+from training.history import Interactions, number_baskets
 from training.snapshot import DAY
 from training.store import TextStore
 
@@ -23,15 +23,17 @@ NEAR_KEPT = 30
 
 @dataclass(frozen=True)
 class Pairs:
-    """Every first time that a shopper took a product, with where that shopper's earlier ones lie.
+    """Every first time that a shopper took a product (with `repeats` every time), with where that shopper's earlier ones lie.
 
-    item  (n,) products by shopper, in order of first time
-    first (n,) position of the shopper's first entry; basket (n,) position where the entry's own basket begins
-    time  (n,) seconds
-    usable (m,) positions with something earlier than their own basket
+    item   (n,) products by shopper, in order of time
+    number (n,) which of the shopper's baskets it is in, from 0
+    first  (n,) position of the shopper's first entry; basket (n,) position where the entry's own basket begins
+    time   (n,) seconds
+    usable (m,) positions of first times with something earlier than their own basket
     """
 
     item: np.ndarray
+    number: np.ndarray
     first: np.ndarray
     basket: np.ndarray
     time: np.ndarray
@@ -44,14 +46,16 @@ class Pairs:
         return self.item[self.basket[at][:, None] - 1 - back], self.item[at]
 
 
-def history_pairs(events: Interactions, n_items: int) -> Pairs:
+def history_pairs(events: Interactions, n_items: int, repeats: bool = False) -> Pairs:
     """Pairs of what shoppers took and what they first took later."""
     known = events.take(events.user >= 0)
-    order = np.lexsort((np.arange(len(known)), known.time, known.user))
-    known = known.take(order)
+    known = known.take(np.lexsort((np.arange(len(known)), known.time, known.user)))
+    number, _ = number_baskets(known.user, known.basket, int(known.user.max(initial=-1)) + 1)
     code = known.user.astype(np.int64) * n_items + known.item
-    first_of_pair = np.sort(np.unique(code, return_index=True)[1])
-    known = known.take(first_of_pair)
+    is_first = _marked(len(known), np.unique(code, return_index=True)[1])
+    once = np.unique(np.stack([known.basket, code]), axis=1, return_index=True)[1] if repeats else np.flatnonzero(is_first)
+    kept = np.sort(once)
+    known, number = known.take(kept), number[kept]
     new_user = np.ones(len(known), dtype=bool)
     new_user[1:] = known.user[1:] != known.user[:-1]
     new_basket = new_user.copy()
@@ -59,7 +63,13 @@ def history_pairs(events: Interactions, n_items: int) -> Pairs:
     position = np.arange(len(known))
     first = np.maximum.accumulate(np.where(new_user, position, 0))
     basket = np.maximum.accumulate(np.where(new_basket, position, 0))
-    return Pairs(known.item, first, basket, known.time, np.flatnonzero(basket > first))
+    return Pairs(known.item, number, first, basket, known.time, np.flatnonzero((basket > first) & is_first[kept]))
+
+
+def _marked(n: int, places: np.ndarray) -> np.ndarray:
+    marked = np.zeros(n, dtype=bool)
+    marked[places] = True
+    return marked
 
 
 @dataclass
@@ -88,10 +98,14 @@ class Source:
         if 0 < share < self.replay and not old.all():
             self.chance = self.chance * np.where(old, self.replay / share, (1 - self.replay) / (1 - share))
 
-    def draw(self, rng: np.random.Generator, size: int, anchors: int) -> tuple[np.ndarray, np.ndarray]:
+    def places(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """(size,) positions of pairs."""
         weighted = self.half_life_days or self.since is not None
         chosen = np.searchsorted(self.up_to, rng.random(size)) if weighted else rng.integers(0, len(self.chance), size)
-        return self.pairs.anchored(rng, self.pairs.usable[chosen], anchors)
+        return self.pairs.usable[chosen]
+
+    def draw(self, rng: np.random.Generator, size: int, anchors: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.pairs.anchored(rng, self.places(rng, size), anchors)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from tqdm import tqdm
 log = logging.getLogger("training")
 
 STAGES = {
-    "fusion": {"Signals": 0.04, "Fine-tuning": 0.34, "Candidates": 0.05, "Ranking": 0.08, "Check": 0.09, "Refit": 0.40},
+    "fusion": {"Signals": 0.04, "Fine-tuning": 0.24, "Sequences": 0.10, "Candidates": 0.05, "Ranking": 0.08, "Check": 0.09, "Refit": 0.40},
     "retrieval": {"Fine-tuning": 0.6, "Check": 0.05, "Refit": 0.35},
     "incremental": {"Fine-tuning": 0.25, "Full retraining": 0.45, "Refit": 0.30},
     "mlm": {"Fine-tuning": 1.0},

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import lightgbm as lgb
 import numpy as np
 
-from training.candidates import SOURCES, Signals, propose, source_scores
-from training.config import FusionConfig
+from training.candidates import SOURCES, Signals, propose, source_scores, sources_of
+from training.config import ConfigError, FusionConfig
 from training.covisitation import ITEM_STATS
 from training.history import Histories, days_between
 from training.split import Window
@@ -17,6 +17,13 @@ USER_FEATURES = ("n_products", "n_baskets", "days_quiet", "repeat_share", "days_
 PRICE_FEATURES = ("price", "price_ratio")
 TASTE_FEATURES = ("brand_share", "category_share")
 POPULARITY_STATS = ("sold", "sold_30", "sold_7", "buyers")
+GROUPS = {
+    "rhythm": PAIR_FEATURES, "shopper": USER_FEATURES, "price": PRICE_FEATURES, "taste": TASTE_FEATURES,
+    "popularity": (*(f"item_{stat}" for stat in POPULARITY_STATS), "trending", "trending_share", "trending_rank"),
+    "product": tuple(f"item_{stat}" for stat in ITEM_STATS if stat not in POPULARITY_STATS),
+}  # fmt: skip
+"""Groups of features that can be left out; so can each source."""
+PARTS = (*SOURCES, *GROUPS)
 
 
 @dataclass(frozen=True)
@@ -28,25 +35,29 @@ class ItemFacts:
     category: np.ndarray
 
 
-def feature_names(signals: Signals, use_popularity: bool) -> list[str]:
+def feature_names(signals: Signals, config: FusionConfig) -> list[str]:
     """Names of the feature columns, in order."""
-    names = []
-    for source in _sources(signals, use_popularity):
-        names += [source, f"{source}_share", f"{source}_rank"]
-    names += [*PAIR_FEATURES, *USER_FEATURES, *PRICE_FEATURES, *TASTE_FEATURES]
-    return names + [f"item_{stat}" for stat in ITEM_STATS if use_popularity or stat not in POPULARITY_STATS]
+    names = [f"{source}{kind}" for source in sources_of(signals, config) for kind in ("", "_share", "_rank")]
+    names += [*PAIR_FEATURES, *USER_FEATURES, *PRICE_FEATURES, *TASTE_FEATURES, *(f"item_{stat}" for stat in ITEM_STATS)]
+    left_out = {name for part in config.parts_left_out for name in GROUPS.get(part, ())}
+    return [name for name in names if name not in left_out]
 
 
-def _sources(signals: Signals, use_popularity: bool) -> list[str]:
-    there = {"again", "trending", *signals.matrices} | ({"text"} if signals.vectors is not None else set())
-    return [name for name in SOURCES if name in there and (use_popularity or name != "trending")]
+SOURCE_KINDS = {"trending": "popularity", "next": "bought_next", "sequence": "bought_next", "together": "bought_together", "ease": "similar"}
+
+
+def check_parts(config: FusionConfig) -> None:
+    """Raises ConfigError where something that does not exist is to be left out."""
+    unknown = sorted(config.parts_left_out - set(PARTS))
+    if unknown:
+        raise ConfigError(f"left_out: {unknown[0]!r} is none of {', '.join(PARTS)}")
 
 
 def group_of(feature: str) -> str:
     """The kind of reason a feature stands for."""
     for source in SOURCES:
         if feature in (source, f"{source}_share", f"{source}_rank"):
-            return {"trending": "popularity", "next": "bought_next", "together": "bought_together", "ease": "similar"}.get(source, source)
+            return SOURCE_KINDS.get(source, source)
     if feature in PAIR_FEATURES or feature in ("item_again_rate", "item_gap_days"):
         return "again"
     if feature in USER_FEATURES:
@@ -67,35 +78,28 @@ class Candidates:
     features: np.ndarray
 
 
-def candidates_of(past: Histories, signals: Signals, facts: ItemFacts, allowed: np.ndarray, now: int, config: FusionConfig) -> Candidates:
-    """Propose and describe candidates for every shopper of a shard."""
-    scores = source_scores(past, signals, now)
-    user, item = propose(scores, allowed, config.candidates_per_source)
-    columns = []
-    for source in _sources(signals, config.use_popularity):
-        columns += _score_columns(scores[source], user, item)
-    columns += _pair_columns(past, user, item, now)
-    columns += _user_columns(past, user, now)
-    columns += _price_columns(past, facts.price, user, item)
-    columns += [_share_columns(past, facts.brand, user, item), _share_columns(past, facts.category, user, item)]
-    columns += [signals.popularity.column(s)[item] for s in ITEM_STATS if config.use_popularity or s not in POPULARITY_STATS]
-    features = np.empty((len(user), len(columns)), dtype=np.float32)
-    for i, column in enumerate(columns):
-        features[:, i] = column
+def candidates_of(
+    past: Histories, signals: Signals, facts: ItemFacts, allowed: np.ndarray, now: int, config: FusionConfig,
+    wanted: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Candidates:  # fmt: skip
+    """Propose and describe candidates for every shopper of a shard; also the pairs `wanted` (shopper, item), whoever proposes them."""
+    scores = source_scores(past, signals, now, sources_of(signals, config))
+    found = propose(scores, allowed, config.candidates_per_source, wanted)
+    user, item = found.user, found.item
+    columns: dict[str, np.ndarray] = {}
+    for source, values in scores.items():
+        value, top = values[user, item], found.tops[source][user]
+        columns |= {source: value, f"{source}_share": value / np.maximum(top, 1e-9), f"{source}_rank": found.places[source]}
+    columns |= zip(PAIR_FEATURES, _pair_columns(past, user, item, now), strict=True)
+    columns |= zip(USER_FEATURES, _user_columns(past, user, now), strict=True)
+    columns |= zip(PRICE_FEATURES, _price_columns(past, facts.price, user, item), strict=True)
+    columns |= zip(TASTE_FEATURES, (_share_columns(past, group, user, item) for group in (facts.brand, facts.category)), strict=True)
+    columns |= {f"item_{stat}": signals.popularity.column(stat)[item] for stat in ITEM_STATS}
+    names = feature_names(signals, config)
+    features = np.empty((len(user), len(names)), dtype=np.float32)
+    for i, name in enumerate(names):
+        features[:, i] = columns[name]
     return Candidates(user, item, features)
-
-
-def _score_columns(scores: np.ndarray, user: np.ndarray, item: np.ndarray) -> list[np.ndarray]:
-    """Score, share of the shopper's best, rank among the shopper's candidates (from 0)."""
-    value = scores[user, item]
-    counts = np.bincount(user, minlength=scores.shape[0])
-    start = np.concatenate([[0], np.cumsum(counts)])
-    best = np.zeros(scores.shape[0], dtype=np.float32)
-    np.maximum.at(best, user, value)
-    order = np.lexsort((-value, user))
-    rank = np.empty(len(value), dtype=np.float32)
-    rank[order] = np.arange(len(value)) - start[user[order]]
-    return [value, value / np.maximum(best[user], 1e-9), rank]
 
 
 def _lookup(past: Histories, user: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -210,7 +214,7 @@ def training_rows(window: Window, signals: Signals, facts: ItemFacts, config: Fu
         labels.append(label[useful])
         counts = np.bincount(found.user[useful])
         groups.append(counts[counts > 0])
-    n_columns = len(feature_names(signals, config.use_popularity))
+    n_columns = len(feature_names(signals, config))
     return TrainingRows(
         np.concatenate(features) if features else np.zeros((0, n_columns), dtype=np.float32),
         np.concatenate(labels) if labels else np.zeros(0, dtype=bool),

@@ -1,11 +1,11 @@
 """Recommender: what a checkpoint serves; the same object for a shard in the worker and one shopper in the web process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import lightgbm as lgb
 import numpy as np
 
-from training.candidates import MATRIX_SOURCES, Signals, again_scores, history_weights, text_kernel
+from training.candidates import Signals
 from training.config import FusionConfig
 from training.history import Histories, histories, interactions
 from training.ranking import Candidates, ItemFacts, candidates_of, feature_names, group_of
@@ -14,23 +14,13 @@ from training.snapshot import Events
 
 @dataclass(frozen=True)
 class Recommendation:
-    """One place of a list. `contributions` are exact: with `base` they sum to `score`."""
+    """One place of a list; `contributions` and `history` (shares of the products behind it) only where they come for nothing."""
 
     item: int
     score: float
     source: list[str]
-    base: float = 0.0
-    contributions: dict[str, float] | None = None
-    because: int | None = None
-    """The history product that stands behind it most, if any."""
-    because_share: float = 0.0
-    companion: int | None = None
-    """The same, but another product than the recommended one, which a shopper may have bought before."""
-
-
-def _cause(mine: np.ndarray, share: np.ndarray, others: np.ndarray) -> dict:
-    companion = int(mine[others.argmax()]) if others.max() > 0 else None
-    return {"because": int(mine[share.argmax()]), "because_share": float(share.max()), "companion": companion}
+    contributions: dict[str, float] = field(default_factory=dict)
+    history: dict[int, float] = field(default_factory=dict)
 
 
 class Recommender:
@@ -38,7 +28,8 @@ class Recommender:
 
     def __init__(self, signals: Signals, facts: ItemFacts, ranker: lgb.Booster, config: FusionConfig) -> None:
         self.signals, self.facts, self.ranker, self.config = signals, facts, ranker, config
-        self.groups = [group_of(name) for name in feature_names(signals, config.use_popularity)]
+        self.features = feature_names(signals, config)
+        self.groups = [group_of(name) for name in self.features]
 
     @property
     def n_items(self) -> int:
@@ -48,94 +39,54 @@ class Recommender:
         """What counts of these events, per shopper; `users` ascending."""
         return histories(interactions(events, self.config.event_weights), users, self.n_items)
 
-    def recommend(
-        self, past: Histories, now: int, k: int, showable: np.ndarray | None = None, only_new: bool = False, explain: int = 0
-    ) -> list[list[Recommendation]]:
-        """The k best products for each shopper of a shard, the first `explain` of them with contributions.
-
-        showable (items,) bool: products that may be shown; None: all
-        """
+    def allowed(self, past: Histories, showable: np.ndarray | None = None, only_new: bool = False) -> np.ndarray:
+        """(shoppers, items) bool: what may stand in each list. showable (items,) bool: products that may be shown; None: all"""
         allowed = np.ones((past.n_users, self.n_items), dtype=bool) if showable is None else np.tile(showable, (past.n_users, 1))
         if only_new:
             bought = past.bought > 0
             allowed[past.user[bought], past.item[bought]] = False
-        found = candidates_of(past, self.signals, self.facts, allowed, now, self.config)
+        return allowed
+
+    def candidates(self, past: Histories, now: int, allowed: np.ndarray, wanted: tuple[np.ndarray, np.ndarray] | None = None) -> Candidates:
+        """What is proposed to each shopper of a shard, and the pairs `wanted` (shopper, item), with their features."""
+        return candidates_of(past, self.signals, self.facts, allowed, now, self.config, wanted)
+
+    def score(self, features: np.ndarray) -> np.ndarray:
+        """(n,) of candidates' features."""
+        return self.ranker.predict(features, num_threads=1)
+
+    def contributions(self, features: np.ndarray) -> list[tuple[float, dict[str, float]]]:
+        """The base and what each kind of reason adds to it, per candidate: TreeSHAP (Lundberg et al. 2020); they sum to the score."""
+        explained = []
+        for row in self.ranker.predict(features, pred_contrib=True, num_threads=1):
+            sums = dict.fromkeys(self.groups, 0.0)
+            for group, value in zip(self.groups, row[:-1], strict=True):
+                sums[group] += float(value)
+            explained.append((float(row[-1]), sums))
+        return explained
+
+    def places(self, features: np.ndarray) -> dict[str, int | None]:
+        """A candidate's place in each source's own list, from 1; None where it is not in it."""
+        found = {}
+        for i, name in enumerate(self.features):
+            if name.endswith("_rank"):
+                proposed = features[i] < self.config.candidates_per_source and features[i - 2] > 0
+                found[name.removesuffix("_rank")] = int(features[i]) + 1 if proposed else None
+        return found
+
+    def recommend(self, past: Histories, now: int, k: int, showable: np.ndarray | None = None, only_new: bool = False) -> list[list[Recommendation]]:
+        """The k best products for each shopper of a shard."""
+        found = self.candidates(past, now, self.allowed(past, showable, only_new))
         if not len(found.user):
             return [[] for _ in range(past.n_users)]
-        score = self.ranker.predict(found.features, num_threads=1)
+        score = self.score(found.features)
         order = np.lexsort((found.item, -score, found.user))
         start = np.concatenate([[0], np.cumsum(np.bincount(found.user, minlength=past.n_users))])
         chosen = [order[start[u] : start[u + 1]][:k] for u in range(past.n_users)]
-        return self._describe(past, found, score, chosen, explain, now)
+        return [[Recommendation(int(found.item[r]), float(score[r]), self._sources(found.features[r])) for r in rows] for rows in chosen]
 
-    def _describe(
-        self, past: Histories, found: Candidates, score: np.ndarray, chosen: list[np.ndarray], explain: int, now: int
-    ) -> list[list[Recommendation]]:
-        explained = np.concatenate([rows[:explain] for rows in chosen]) if explain else np.zeros(0, dtype=np.int64)
-        reasons = dict(zip(explained.tolist(), self._reasons(past, found, explained, now), strict=True))
-        sources = self._sources(found)
-        lists = []
-        for rows in chosen:
-            lists.append([Recommendation(int(found.item[r]), float(score[r]), sources(r), **reasons.get(int(r), {})) for r in rows])
-        return lists
-
-    def _sources(self, found: Candidates):
-        """Which sources proposed a candidate."""
-        names = feature_names(self.signals, self.config.use_popularity)
-        ranks = [(name.removesuffix("_rank"), i) for i, name in enumerate(names) if name.endswith("_rank")]
-        limit = self.config.candidates_per_source
-
-        def of(row: int) -> list[str]:
-            return [name for name, i in ranks if found.features[row, i] < limit and found.features[row, i - 2] > 0]
-
-        return of
-
-    def _reasons(self, past: Histories, found: Candidates, rows: np.ndarray, now: int) -> list[dict]:
-        """Exact contributions by kind for these candidates (in order of the shopper), and the history product behind each."""
-        if not len(rows):
-            return []
-        exact = self.ranker.predict(found.features[rows], pred_contrib=True, num_threads=1)
-        kinds = list(dict.fromkeys(self.groups))
-        sums = np.zeros((len(rows), len(kinds)))
-        for column, group in enumerate(self.groups):  # added one by one: the last bit of a matrix product depends on its number of rows
-            sums[:, kinds.index(group)] += exact[:, column]
-        weights = history_weights(past, now, self.signals.half_life_days) | {"again": again_scores(past, self.signals, now)}
-        out: list[dict] = []
-        users, begins = np.unique(found.user[rows], return_index=True)
-        for user, begin, end in zip(users, begins, [*begins[1:], len(rows)], strict=True):
-            causes = self._because(past, int(user), found.item[rows[begin:end]], dict(zip(kinds, sums[begin:end].T, strict=True)), weights)
-            for i, cause in zip(range(begin, end), causes, strict=True):
-                contributions = dict(zip(kinds, sums[i].tolist(), strict=True))
-                out.append({"base": float(exact[i, -1]), "contributions": contributions, **cause})
-        return out
-
-    def _because(self, past: Histories, user: int, items: np.ndarray, sums: dict[str, np.ndarray], weights: dict[str, np.ndarray]) -> list[dict]:
-        """For each of a shopper's items, the history product with the largest part in what speaks for it, and that part.
-
-        Each source's score is a sum over the history, so its positive contribution is shared out in proportion.
-        """
-        entries = slice(past.start[user], past.start[user + 1])
-        mine = past.item[entries]
-        if not len(mine):
-            return [{}] * len(items)
-        credit = np.zeros((len(mine), len(items)))
-        sources = [*self.signals.matrices, *(["text"] if self.signals.vectors is not None else []), "again"]
-        kinds = [group_of(source) for source in sources]
-        for source, kind in zip(sources, kinds, strict=True):
-            speaks = self._speaks(source, mine, items, weights[source][entries])
-            part = np.maximum(sums[kind], 0) / kinds.count(kind)
-            credit += part * speaks / np.maximum(speaks.sum(axis=0), 1e-12)
-        total = credit.sum(axis=0)
-        others = np.where(mine[:, None] == items[None, :], 0.0, credit)
-        return [_cause(mine, credit[:, i] / total[i], others[:, i]) if total[i] > 0 else {} for i in range(len(items))]
-
-    def _speaks(self, source: str, mine: np.ndarray, items: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """(history, items) what each product of the history adds to the source's score of each item."""
-        if source == "again":
-            return np.where(mine[:, None] == items[None, :], weights[:, None], 0.0)
-        if source in MATRIX_SOURCES:
-            return weights[:, None] * self.signals.matrices[source][mine][:, items].toarray()
-        return weights[:, None] * text_kernel(self.signals.vectors[mine], self.signals.vectors[items])
+    def _sources(self, features: np.ndarray) -> list[str]:
+        return [name for name, place in self.places(features).items() if place]
 
     def related(self, items: list[int], k: int, showable: np.ndarray | None = None) -> list[Recommendation]:
         """Products that go with these, best first: each source's neighbours, normalised and added up."""
@@ -152,9 +103,9 @@ class Recommender:
         if showable is not None:
             total[~showable] = -np.inf
         best = np.lexsort((np.arange(self.n_items), -total))[:k]
-        cause = {"because": items[0], "because_share": 1.0, "companion": items[0]} if len(items) == 1 else {}
+        behind = {items[0]: 1.0} if len(items) == 1 else {}
         found = [(int(i), {name: float(values[i]) for name, values in parts.items()}) for i in best if total[i] > 0]
-        return [Recommendation(i, float(total[i]), [n for n in said if said[n] > 0], 0.0, said, **cause) for i, said in found]
+        return [Recommendation(i, float(total[i]), [n for n in said if said[n] > 0], said, behind) for i, said in found]
 
     def popular(self, k: int, showable: np.ndarray | None = None) -> list[Recommendation]:
         """What sold most in the last 30 days; for shoppers of whom nothing is known."""

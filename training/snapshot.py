@@ -93,6 +93,7 @@ class Snapshot:
 
     tables   reviews, judgements, dialogues: those of them that the folder has
     queries  what was taken after a query: query, item (row), occurred_at (seconds), in time order
+    shopper_attributes  JSON objects as text, by shopper row; None where the folder tells of no shoppers
     """
 
     manifest: dict
@@ -101,6 +102,7 @@ class Snapshot:
     events: Events
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     queries: pl.DataFrame | None = None
+    shopper_attributes: pl.Series | None = None
 
     @cached_property
     def item_ids(self) -> list[str]:
@@ -133,15 +135,18 @@ def read_snapshot(folder: Path) -> Snapshot:
     _check_products(products)
     products = products.sort("item_id").drop("line")
     item_row = pl.DataFrame({"item_id": products["item_id"], "item": np.arange(len(products), dtype=np.int32)})
-    users = events["user_id"].drop_nulls().unique().sort()
+    users, shoppers = events["user_id"].drop_nulls().unique().sort(), None
     if (folder / "shoppers.parquet").exists():
         shoppers = _read_table(folder, "shoppers", SHOPPER_COLUMNS)
         _refuse_rows("shoppers", "user_id", shoppers["user_id"].is_null(), "is empty")
         users = pl.concat([users, shoppers["user_id"]]).unique().sort()
     user_row = pl.DataFrame({"user_id": users, "user": np.arange(len(users), dtype=np.int32)})
     tables = {name: _read_more(folder, name, products) for name in MORE_COLUMNS if (folder / f"{name}.parquet").exists()}
+    attributes = None
+    if shoppers is not None:
+        attributes = user_row.join(shoppers.unique("user_id", keep="last"), on="user_id", how="left", maintain_order="left")["attributes"]
     found = _read_events(events, item_row, user_row)
-    return Snapshot(manifest, products, users.to_list(), found, tables, _queries(events, item_row))
+    return Snapshot(manifest, products, users.to_list(), found, tables, _queries(events, item_row), attributes)
 
 
 def _read_more(folder: Path, name: str, products: pl.DataFrame) -> pl.DataFrame:

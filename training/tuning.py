@@ -93,6 +93,13 @@ class Tuned:
         return self.encoder
 
 
+class Untouched(Tuned):
+    """Of the encoder nothing is prepared: what is trained lies elsewhere."""
+
+    def __init__(self, encoder: TextEncoder | None = None) -> None:
+        self.encoder, self.peft, self.adaptive = encoder, None, False
+
+
 def _inject(encoder: TextEncoder, config: TuningConfig):
     from peft import AdaLoraConfig, LoraConfig, get_peft_model
 

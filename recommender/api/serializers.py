@@ -37,6 +37,27 @@ class RelatedRequest(serializers.Serializer):
     explain = serializers.ChoiceField(["off", "top", "full"], default="top")
 
 
+class WhyNotRequest(serializers.Serializer):
+    placement = serializers.CharField(max_length=64)
+    user_id = IdField()
+    item_id = IdField()
+
+
+class WhyNotReply(serializers.Serializer):
+    item_id = serializers.CharField()
+    title = serializers.CharField()
+    stage = serializers.ChoiceField(
+        ["unknown", "hidden", "no_list", "bought", "not_proposed", "ranked", "shown"],
+        help_text="unknown: to the model, which was trained before; no_list: nothing personal can be made for this shopper",
+    )
+    place = serializers.IntegerField(allow_null=True, help_text="where it is, or would be, ranked, from 1")
+    of = serializers.IntegerField(allow_null=True, help_text="among how many candidates")
+    score = serializers.FloatField(allow_null=True)
+    last_score = serializers.FloatField(allow_null=True, help_text="of the last product in the list")
+    sources = serializers.DictField(child=serializers.IntegerField(allow_null=True), help_text="place in each source's own list")
+    against = serializers.DictField(child=serializers.FloatField(), help_text="contributions less those of the last product in the list")
+
+
 class ReasonSerializer(serializers.Serializer):
     kind = serializers.CharField()
     share = serializers.FloatField(help_text="size of this contribution in the sum of all sizes")
@@ -54,7 +75,7 @@ class RecommendedItemSerializer(serializers.Serializer):
     rule = serializers.JSONField(allow_null=True)
     reasons = ReasonSerializer(many=True)
     because = serializers.JSONField(allow_null=True, help_text="the product of the history that stands behind it most, and its share")
-    explanation = serializers.JSONField(required=False, help_text="explain=full: base + contributions = score, exactly")
+    explanation = serializers.JSONField(required=False, help_text="explain=full: base + contributions = score; history: shares of own products")
 
 
 class FallbackSerializer(serializers.Serializer):

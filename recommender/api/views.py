@@ -13,17 +13,19 @@ from recommender.ingest import import_events
 from recommender.models import Placement
 from recommender.recommend import Listing
 from recommender.serving import state_of
+from recommender.whynot import why_not
 
 
 def listing_reply(listing: Listing, placement: str | None, explain: str) -> dict:
     items = []
     for position, item in enumerate(listing.items, 1):
+        behind = [{"item_id": item_id, "share": share} for item_id, share in item.history]
         row = {
             "item_id": item.item_id, "position": position, "score": item.score, "score_kind": listing.score_kind, "source": item.source, "rule": None,
-            "reasons": item.reasons, "because": {"item_id": item.because, "share": item.because_share} if item.because and explain != "off" else None,
+            "reasons": item.reasons, "because": behind[0] if behind and explain != "off" else None,
         }  # fmt: skip
         if explain == "full":
-            row["explanation"] = {"base": item.base, "contributions": item.contributions or {}}
+            row["explanation"] = {"base": item.base, "contributions": item.contributions or {}, "history": behind}
         items.append(row)
     return {
         "recommendation_id": listing.recommendation_id, "placement": placement, "model_version": listing.version.label if listing.version else None,
@@ -53,6 +55,27 @@ class RecommendationsView(APIView):
             request.auth.shop, placement, values.get("user_id"), values.get("session_id"), limit, values["explain"], context_items
         )
         return Response(listing_reply(listing, placement.key, values["explain"]))
+
+
+class WhyNotView(APIView):
+    scopes = {"*": "recs:read"}
+
+    @extend_schema(
+        parameters=[OpenApiParameter(name, str, required=True) for name in ("placement", "user_id", "item_id")],
+        responses=shapes.WhyNotReply,
+        summary="Why a product is not in a shopper's list: the stage that lost it, and by what",
+    )
+    def get(self, request: Request) -> Response:
+        asked = shapes.WhyNotRequest(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        values, shop = asked.validated_data, request.auth.shop
+        placement = state_of(shop).placement(values["placement"])
+        if placement is None or placement.kind != Placement.PERSONAL:
+            raise ValidationError({"placement": ["is no placement of personal lists in this shop"]})
+        product = shop.products.filter(item_id=values["item_id"]).first()
+        if product is None:
+            raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
+        return Response(vars(why_not(shop, placement, values["user_id"], product)))
 
 
 class RelatedView(APIView):

@@ -16,6 +16,9 @@ KINDS = {
 }  # fmt: skip
 
 
+HISTORY_SHOWN = 5
+
+
 @dataclass
 class Card:
     item_id: str
@@ -48,19 +51,22 @@ def card_of(product: Product, currency: str) -> Card:
 
 def cards_of(shop, items: list[Item]) -> list[Card]:
     """Cards of a list, in its order, with reasons and the whole sum behind them."""
-    products = {p.item_id: p for p in shop.products.filter(item_id__in=[i.item_id for i in items])}
+    behind = {item_id for item in items for item_id, _ in item.history[:HISTORY_SHOWN]}
+    products = {p.item_id: p for p in shop.products.filter(item_id__in=behind | {i.item_id for i in items})}
+    titles = {item_id: p.title or item_id for item_id, p in products.items()}
     cards = []
     for position, item in enumerate(items, 1):
         card = card_of(products[item.item_id], shop.currency)
         card.position = position
         card.reasons = [{**r, "percent": round(100 * r["share"]), "icon": ICONS.get(r["kind"], "info")} for r in item.reasons]
-        card.explanation = _explanation(item)
+        card.explanation = _explanation(item, titles)
         cards.append(card)
     return cards
 
 
-def _explanation(item: Item) -> dict | None:
+def _explanation(item: Item, titles: dict[str, str]) -> dict | None:
     if not item.contributions or item.base is None or item.score is None or not item.base:
         return None
     parts = [(KINDS.get(kind, WORDS.get(kind, kind)), value) for kind, value in sorted(item.contributions.items(), key=lambda p: -abs(p[1])) if value]
-    return {"base": item.base, "parts": parts, "score": item.score}
+    history = [(titles.get(item_id, item_id), round(100 * share)) for item_id, share in item.history[:HISTORY_SHOWN]]
+    return {"base": item.base, "parts": parts, "score": item.score, "history": history}

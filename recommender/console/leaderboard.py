@@ -139,8 +139,8 @@ def segment_rows(report: dict, part: str = "all") -> list[dict]:
     out = []
     for key, segment in report.get(part, {}).get("segments", {}).items():
         systems = segment["systems"]
-        values = {name: (systems.get(name) or {}).get("value") for name in ("vitrine", "item_knn", "popularity")}
-        out.append({"name": SEGMENTS.get(key, key), "shoppers": segment["shoppers"], **values})
+        values = {name: ((systems.get(name) or {}).get("ndcg@10") or {}).get("value") for name in ("vitrine", "item_knn", "popularity")}
+        out.append({"name": SEGMENTS.get(key, key[:1].upper() + key[1:]), "shoppers": segment["shoppers"], **values})
     return out
 
 

@@ -3,12 +3,18 @@
 from django.http import HttpRequest, HttpResponse
 
 from recommender import recommend
-from recommender.console.cards import card_of, cards_of
+from recommender.console.cards import KINDS, card_of, cards_of
 from recommender.console.pages import need, open_shop, page
 from recommender.models import Event, Placement, Shop, Shopper
+from recommender.whynot import Lost, why_not
 
 HISTORY_SHOWN = 16
 SUGGESTED = 12
+AGAINST_SHOWN = 4
+SOURCES = {
+    "again": "Bought again", "next": "Bought next", "together": "Bought together", "similar": "Similar shoppers", "ease": "Similar tastes",
+    "sequence": "What comes next", "text": "Text", "trending": "Sells well",
+}  # fmt: skip
 
 
 def preview(request: HttpRequest, shop: str) -> HttpResponse:
@@ -21,7 +27,9 @@ def preview(request: HttpRequest, shop: str) -> HttpResponse:
     placement = next((p for p in placements if p.key == request.GET.get("at")), placements[0] if placements else None)
     shopper = shop.shoppers.filter(user_id=asked).first() if asked else None
     listing = recommend.recommend(shop, placement, asked or None, None, placement.size, "full") if placement and (shopper or new) else None
+    wanted = request.GET.get("why", "").replace("\x00", "").strip()[:256]
     context = {
+        "wanted": wanted, "why_not": _why_not(shop, placement, shopper, wanted) if placement and shopper and wanted else None,
         "asked": asked, "new": new, "shopper": shopper, "placement": placement, "placements": placements, "listing": listing,
         "cards": cards_of(shop, listing.items) if listing else [], "history": _history(shop, shopper) if shopper else [],
         "suggested": _suggested(shop, asked) if not listing else [], "sentence": _sentence(asked, shopper, new, listing, placement),
@@ -46,6 +54,33 @@ def _sentence(asked: str, shopper: Shopper | None, new: bool, listing, placement
         return kinds.get(listing.fallback, "Little is known") + " (fallback)."
     how = "stored" if listing.stored else f"made live in {listing.took_ms} ms"
     return f"{listing.version} shows {shopper} these {len(listing.items)} products; the list was {how}."
+
+
+def _why_not(shop: Shop, placement: Placement, shopper: Shopper, wanted: str) -> dict:
+    """What became of the product with this id, else with a title that holds these words."""
+    product = shop.products.filter(item_id=wanted).first() or shop.products.filter(title__icontains=wanted).order_by("item_id").first()
+    if product is None:
+        return {"sentence": f"No product here has the id or title “{wanted}”."}
+    lost = why_not(shop, placement, shopper.user_id, product)
+    sentences = {
+        "hidden": "may not be shown: it is hidden, expired or sold out.",
+        "no_list": "is in no personal list, since none can be made for this shopper.",
+        "unknown": "came after the last training, so the model does not know it yet.",
+        "bought": "was bought before, and this placement shows only what is new to the shopper.",
+        "not_proposed": f"was proposed by no source. Scored all the same, it would be {_place(lost)}.",
+        "ranked": f"is {_place(lost)}; the list shows {placement.size}.",
+        "shown": f"is in the list: {_place(lost)}.",
+    }
+    largest = sorted(lost.against.items(), key=lambda pair: -abs(pair[1]))[:AGAINST_SHOWN] if lost.stage in ("not_proposed", "ranked") else []
+    return {
+        "sentence": f"{product.title or product.item_id} {sentences[lost.stage]}",
+        "against": [(KINDS.get(kind, kind), value) for kind, value in largest],
+        "sources": [(SOURCES.get(name, name), place) for name, place in lost.sources.items()],
+    }
+
+
+def _place(lost: Lost) -> str:
+    return f"number {lost.place} of {lost.of} candidates"
 
 
 def _history(shop: Shop, shopper: Shopper) -> list[dict]:

@@ -18,7 +18,7 @@ DAYS = 21
 def predictions(tiny_snapshot, tiny_config, monkeypatch):
     """predictions(protocol, change) -> each model's scores of every shopper's candidates, after `change(events, rng)` of what is judged."""
     seen = {}
-    monkeypatch.setattr(benchmark, "judge", lambda window, models, texts, config: seen.setdefault("models", (window, models)) and {})
+    monkeypatch.setattr(benchmark, "judge", lambda snapshot, window, models, texts: seen.setdefault("models", (window, models)) and {})
 
     def run(protocol, change):
         seen.clear()

@@ -70,7 +70,7 @@ def test_recent_pairs_are_drawn_oftener_and_the_correction_knows_it():
     from training.snapshot import DAY
 
     n = np.arange(4)
-    pairs = Pairs(n.astype(np.int32), np.zeros(4, dtype=np.int64), n.astype(np.int64), np.array([0, 0, 30, 60]) * DAY, n[1:].astype(np.int64))
+    pairs = Pairs(n.astype(np.int32), n, np.zeros(4, dtype=np.int64), n.astype(np.int64), np.array([0, 0, 30, 60]) * DAY, n[1:].astype(np.int64))
     source = Source(pairs, 30.0)
     assert source.chance == pytest.approx(np.array([1, 2, 4]) / 7)
     drawn = source.draw(np.random.default_rng(0), 7000, 2)[1]
@@ -82,7 +82,7 @@ def test_old_pairs_are_replayed_at_least_as_often_as_asked():
     from training.pairs import Pairs, Source
 
     n = np.arange(10)
-    pairs = Pairs(n.astype(np.int32), np.zeros(10, dtype=np.int64), n.astype(np.int64), n, n[1:].astype(np.int64))
+    pairs = Pairs(n.astype(np.int32), n, np.zeros(10, dtype=np.int64), n.astype(np.int64), n, n[1:].astype(np.int64))
     source = Source(pairs, 1e-5, since=8, replay=0.25)
     assert source.chance[:7].sum() == pytest.approx(0.25) and source.chance.sum() == pytest.approx(1)
     assert Source(pairs, since=8, replay=0.25).chance == pytest.approx(np.full(9, 1 / 9))

@@ -4,7 +4,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
-from training.metrics import bootstrap_interval, coverage_at_k, mrr_at_k, ndcg_at_k, recall_at_k
+from training.metrics import (
+    bootstrap_interval,
+    coverage_at_k,
+    diversity_at_k,
+    gini,
+    mean_shown,
+    miscalibration_at_k,
+    mrr_at_k,
+    ndcg_at_k,
+    recall_at_k,
+    self_information,
+)
 
 LOG3 = np.log2(3)
 
@@ -66,3 +77,29 @@ def test_bootstrap_interval_holds_the_mean_and_ignores_nan():
     value, low, high = bootstrap_interval(values)
     assert value == 0.5
     assert 0.38 < low < 0.45 and 0.55 < high < 0.62
+
+
+def test_diversity_is_the_mean_distance_of_pairs():
+    vectors = np.array([[1.0, 0], [0, 1.0], [1.0, 0], [-1.0, 0]])
+    found = diversity_at_k(np.array([[0, 1, 2], [0, 3, -1], [0, 2, -1], [1, -1, -1]]), vectors, 3)
+    assert found[:3] == pytest.approx([2 / 3, 2.0, 0.0]) and np.isnan(found[3])
+
+
+def test_novelty_is_self_information_averaged_over_the_list():
+    bits = self_information(np.array([8, 4, 0, 1]), 8)
+    assert bits == pytest.approx([0, 1, 3, 3])
+    found = mean_shown(np.array([[0, 1], [2, -1], [-1, -1]]), bits, 2)
+    assert found[:2] == pytest.approx([0.5, 3]) and np.isnan(found[2])
+
+
+def test_gini_of_equal_and_of_single_exposure():
+    assert gini(np.array([3, 3, 3])) == pytest.approx(0) and gini(np.array([0, 0, 0, 8])) == pytest.approx(3 / 4) and np.isnan(gini(np.zeros(3)))
+    assert gini(np.array([1, 3])) == pytest.approx(1 / 4)
+
+
+def test_miscalibration_is_stecks_divergence():
+    group = np.array([0, 0, 1, -1])
+    history = np.array([[1.0, 1.0], [1.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
+    found = miscalibration_at_k(np.array([[0, 2], [0, 1], [0, 1], [3, -1]]), history, group, 2)
+    one_sided = 0.5 * np.log(0.5 / (0.99 + 0.005)) + 0.5 * np.log(0.5 / 0.005)
+    assert found[:2] == pytest.approx([0, one_sided]) and np.isnan(found[2:]).all()

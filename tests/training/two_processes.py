@@ -27,7 +27,7 @@ def task_of(kind: str, encoder: TextEncoder, config: TuningConfig):
         target = np.linspace(1, 5, len(TEXTS)).astype(np.float32)
         return LabelTask(store, target, np.arange(len(TEXTS)), np.zeros(0, dtype=np.int64), Regressor(encoder, 0.0), 7)
     item = np.arange(len(TEXTS), dtype=np.int32)
-    pairs = Pairs(item, np.zeros(len(TEXTS), dtype=np.int64), item.astype(np.int64), np.zeros(len(TEXTS)), item[2:].astype(np.int64))
+    pairs = Pairs(item, item, np.zeros(len(TEXTS), dtype=np.int64), item.astype(np.int64), np.zeros(len(TEXTS)), item[2:].astype(np.int64))
     text = replace(TextConfig(), **{f: getattr(config, f) for f in TuningConfig.__dataclass_fields__}, anchors=2)
     return PairTask(store, Source(pairs), text, lambda vectors: 0.0)
 

@@ -5,24 +5,21 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import lightgbm as lgb
 import numpy as np
 import polars as pl
 
-from training.candidates import fit_signals
+from training.candidates import Learnt, Signals, fit_signals
 from training.checkpoint import CheckpointError, load_checkpoint, read_run, save_checkpoint
 from training.config import FusionConfig
 from training.evaluate import date_of, judge, rank_by_other, report_head, summary
 from training.history import Interactions, interactions
-from training.ranking import (
-    ItemFacts,
-    feature_names,
-    stack,
-    train_ranker,
-    training_rows,
-)
+from training.ranking import ItemFacts, check_parts, feature_names, stack, train_ranker, training_rows
 from training.recipes.mlm import pretrain
 from training.recipes.retrieval import Start, Texts, fit_texts, refreshed
 from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder
+from training.recipes.sequence import Learned as Sequence
+from training.recipes.sequence import fit_sequence
 from training.recommender import Recommender
 from training.snapshot import DAY, Snapshot
 from training.split import Window, discovery, time_window
@@ -33,27 +30,34 @@ log = logging.getLogger(__name__)
 FEWEST_SHOPPERS = 5
 
 
-@dataclass
-class Fitted:
-    """What a fit leaves: the recommender, and its texts (None without any).
+@dataclass(frozen=True)
+class Knowledge:
+    """What was learned of one stretch of the data: texts (None without any) and sequences."""
 
-    learned  as the ranker's windows could know them
-    texts    as those who are asked last may know them
-    """
-
-    recommender: Recommender
-    learned: Texts | None
     texts: Texts | None
+    sequence: Sequence
+
+    @property
+    def learnt(self) -> Learnt:
+        off = {} if self.texts else {"text": "no product has a text"}
+        off |= {"sequence": self.sequence.why_not} if self.sequence.model is None else {}
+        return Learnt(self.texts.after if self.texts else None, self.sequence.model, off)
 
     @property
     def chosen(self) -> dict[str, int]:
         """What validation chose."""
-        texts = self.learned
-        return {"text.steps": texts.steps if texts else 0, "text.projection_steps": texts.space_steps if texts else 0}
+        texts = self.texts
+        steps = {"text.steps": texts.steps, "text.projection_steps": texts.space_steps} if texts else {"text.steps": 0, "text.projection_steps": 0}
+        return steps | {"sequence.steps": self.sequence.steps}
 
-    @property
-    def text_steps(self) -> tuple[int, int]:
-        return self.chosen["text.steps"], self.chosen["text.projection_steps"]
+
+@dataclass
+class Fitted:
+    """What a fit leaves: the recommender, and its knowledge as the ranker's windows could have it, and as those asked last may."""
+
+    recommender: Recommender
+    ranked: Knowledge
+    served: Knowledge
 
 
 def facts_of(products: pl.DataFrame) -> ItemFacts:
@@ -74,44 +78,67 @@ def window_days(snapshot: Snapshot, config: FusionConfig) -> int:
 
 
 def fit_model(
-    run: Run, windows: list[Window], final: Interactions, now: int, learned: Texts | None = None, texts: Texts | None = None,
-    fixed: tuple[int, int] | None = None,
+    run: Run, windows: list[Window], final: Interactions, now: int, ranked: Knowledge | None = None, served: Knowledge | None = None,
+    chosen: dict[str, int] | None = None,
 ) -> Fitted:  # fmt: skip
-    """Fit on `windows` (newest first), then learn the texts and count the signals that will serve from `final`, as of `now`.
+    """Fit on `windows` (newest first), then learn and count from `final` what will serve, as of `now`.
 
-    Texts are fine-tuned on what the oldest window may see and stopped early on its targets (`fixed`: after so many steps); those that
-    serve are trained as long on `final`. `learned` and `texts` are taken where they are given.
+    What is learned is learned from what the oldest window may see and stopped early on its targets (`chosen`: after so many steps); what
+    serves is learned as long from `final`. `ranked` and `served` are taken where they are given.
     """
     snapshot, config, progress = run.snapshot, run.config, run.progress
-    n_users, n_items = len(snapshot.user_ids), snapshot.n_items
+    check_parts(config)
     usable = [w for w in windows if len(w.users) >= FEWEST_SHOPPERS]
     if not usable:
         raise TrainingError(
             f"fewer than {FEWEST_SHOPPERS} shoppers bought both before and within the last {config.window_days} days of the training data: "
             "more events, or a longer time, are needed"
         )
+    progress.stage("Fine-tuning", 0, f"{len(final):,} interactions, {snapshot.n_items:,} products")
+    oldest, start = usable[-1], Start() if ranked and served else _pretrained(run)
+    ranked = ranked or _learn(run, oldest.fit, oldest, start, chosen)
+    served = served or (ranked if final is oldest.fit else _learn_again(run, ranked, final, start))
     facts = facts_of(snapshot.products)
-    progress.stage("Fine-tuning", 0, f"{len(final):,} interactions, {n_items:,} products")
-    oldest, start = usable[-1], Start() if learned and texts else _pretrained(run)
-    learned = learned or fit_texts(run, oldest.fit, oldest, fixed, start)
-    texts = texts or (learned if final is oldest.fit else refreshed(run, learned, final, start))
-    vectors = learned.after if learned else None
+    ranker, signals = fit_ranker(run, usable, ranked.learnt, facts)
+    if final is not oldest.fit:
+        signals = fit_signals(final, len(snapshot.user_ids), snapshot.n_items, now, config, served.learnt)
+    return Fitted(Recommender(signals, facts, ranker, config), ranked, served)
 
+
+def _learn(run: Run, known: Interactions, validation: Window, start: Start, chosen: dict[str, int] | None) -> Knowledge:
+    """Learn from what is known; validation says how long, unless that was chosen before."""
+    fixed = (chosen["text.steps"], chosen["text.projection_steps"]) if chosen else None
+    texts = fit_texts(run, known, validation, fixed, start)
+    if "sequence" in run.config.parts_left_out:
+        return Knowledge(texts, Sequence(None, 0, "left out"))
+    sequence = fit_sequence(run, known, texts.after if texts else None, validation, chosen["sequence.steps"] if chosen else None)
+    return Knowledge(texts, sequence)
+
+
+def _learn_again(run: Run, before: Knowledge, known: Interactions, start: Start) -> Knowledge:
+    """The same training, as long as before, on more interactions."""
+    texts = refreshed(run, before.texts, known, start)
+    again = replace(run, keeper=run.keeper.child("anew"))
+    sequence = before.sequence if before.sequence.model is None else fit_sequence(
+        again, known, texts.after if texts else None, None, before.sequence.steps)  # fmt: skip
+    return Knowledge(texts, sequence)
+
+
+def fit_ranker(run: Run, windows: list[Window], learnt: Learnt, facts: ItemFacts) -> tuple[lgb.Booster, Signals]:
+    """The ranker, trained on the candidates of all windows; and the signals of the oldest."""
+    snapshot, config, progress = run.snapshot, run.config, run.progress
     parts, signals = [], None
-    for i, window in enumerate(usable):
-        progress.stage("Candidates", i / len(usable), f"window of {len(window.users):,} shoppers")
-        signals = fit_signals(window.fit, n_users, n_items, window.now, config, vectors)
-        rows_each = config.most_training_rows // (2 * len(usable))
+    for i, window in enumerate(windows):
+        progress.stage("Candidates", i / len(windows), f"window of {len(window.users):,} shoppers")
+        signals = fit_signals(window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, config, learnt)
+        rows_each = config.most_training_rows // (2 * len(windows))
         asked = [window, discovery(window)] if window.exclude == "nothing" else [window]
         parts += [training_rows(w, signals, facts, config, rows_each) for w in asked]
     rows = stack(parts)
     if not rows.label.any():
         raise TrainingError("none of the products that were bought next could be proposed: the data hold too little repetition to learn from")
     progress.stage("Ranking", 0, f"{len(rows.label):,} candidates, {int(rows.label.sum()):,} of them bought")
-    ranker = train_ranker(rows, feature_names(signals, config.use_popularity), config)
-    if final is not oldest.fit:
-        signals = fit_signals(final, n_users, n_items, now, config, texts.after if texts else None)
-    return Fitted(Recommender(signals, facts, ranker, config), learned, texts)
+    return train_ranker(rows, feature_names(signals, config), config), signals
 
 
 def _pretrained(run: Run) -> Start:
@@ -136,7 +163,7 @@ def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
     report["champion"] = compared(why_not)
     for i, (name, window) in enumerate((("all", test), ("discovery", discovery(test)))):
         progress.stage("Check", 0.1 + 0.45 * i)
-        report[name] = judge(window, {"vitrine": fitted.recommender}, fitted.texts, config)
+        report[name] = judge(snapshot, window, {"vitrine": fitted.recommender}, fitted.served.texts)
         if rival and len(window.target):
             report[name]["systems"]["champion"] = summary(rank_by_other(window, snapshot.item_ids, *rival))
         for system, measures in report[name]["systems"].items():
@@ -144,7 +171,7 @@ def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
     report["primary"] = {
         "measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "also": ["popularity"], "part": "all", "higher_is_better": True,
     }  # fmt: skip
-    report["chosen"], report["off"] = fitted.chosen, fitted.recommender.signals.off
+    report["chosen"], report["off"] = fitted.ranked.chosen, fitted.recommender.signals.off
     return report
 
 
@@ -180,13 +207,13 @@ def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
 
     refit = replace(run, progress=progress.within("Refit"), keeper=run.keeper.child("refit"))
     everything = interactions(snapshot.events, config.event_weights)
-    # the days before the last window are what the judged fit's texts know, unless the ranker has several windows
-    known = judged.texts if config.ranker_windows == 1 else None
-    served = fit_model(refit, earlier_windows(snapshot, end, days, config), everything, end, known, fixed=judged.text_steps)
-    report["served"] = {"until": end, "events": len(snapshot.events), "chosen": served.chosen}
+    # the days before the last window are what the judged fit serves from, unless the ranker has several windows
+    known = judged.served if config.ranker_windows == 1 else None
+    served = fit_model(refit, earlier_windows(snapshot, end, days, config), everything, end, known, chosen=judged.ranked.chosen)
+    report["served"] = {"until": end, "events": len(snapshot.events), "chosen": served.ranked.chosen}
     report["trials"] = trials
     run.finish_report(report)
     about = {"snapshot_digest": snapshot.manifest["digest"], "judged_until": cut, "served_until": end}
-    encoder = served.texts.encoder if served.texts else None
+    encoder = served.served.texts.encoder if served.served.texts else None
     save_checkpoint(out, served.recommender, judged.recommender, snapshot.item_ids, encoder, run.recipe, about, report, config.onnx)
     return report

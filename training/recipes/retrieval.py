@@ -20,7 +20,7 @@ from training.snapshot import DAY
 from training.split import Window, discovery, time_window
 from training.store import TextStore
 from training.text import product_texts
-from training.tuning import Tuned
+from training.tuning import Tuned, Untouched
 
 FEWEST_PAIRS = 200
 MOST_JUDGED = 10_000
@@ -55,14 +55,19 @@ class Start:
     """The products' vectors before the projection, where an earlier fit from this start has made them."""
 
 
+def judged_question(window: Window, config) -> Window:
+    """What validation asks: products new to the shopper, at most MOST_JUDGED shoppers."""
+    question = discovery(window) if window.exclude == "nothing" else window
+    if len(question.users) <= MOST_JUDGED:
+        return question
+    return question.only_users(np.sort(np.random.default_rng(config.seed).choice(len(question.users), MOST_JUDGED, replace=False)))
+
+
 class TextJudge:
-    """NDCG@10 of ranking by text alone, on at most MOST_JUDGED shoppers of a window, products new to them."""
+    """NDCG@10 of ranking by text alone, products new to the shopper."""
 
     def __init__(self, window: Window, config) -> None:
-        question = discovery(window) if window.exclude == "nothing" else window
-        if len(question.users) > MOST_JUDGED:
-            question = question.only_users(np.sort(np.random.default_rng(config.seed).choice(len(question.users), MOST_JUDGED, replace=False)))
-        self.window, self.config = question, config
+        self.window, self.config = judged_question(window, config), config
 
     def __call__(self, vectors: np.ndarray) -> float:
         scores = rank_by_source(self.window, "text", self.config, vectors=vectors)
@@ -95,7 +100,7 @@ def fit_texts(
         if judge:
             run.progress.metric("text.ndcg@10", 0, judge(before))
         return Texts(before, before, encoder, 0)
-    drawn = Source(pairs, _half_life(run), start.since, getattr(config, "replay", 0.0))
+    drawn = Source(pairs, half_life(run), start.since, getattr(config, "replay", 0.0))
     space_steps = _fit_space(run, store, drawn, judge, fixed, pooled)
     outcome = _fit_encoder(run, store, drawn, judge, fixed) if start.layers else None
     steps = outcome.best_step if outcome else 0
@@ -119,7 +124,7 @@ def refreshed(run: Run, chosen: Texts | None, known: Interactions, start: Start 
     return fit_texts(replace(run, keeper=run.keeper.child("anew")), known, None, (chosen.steps, chosen.space_steps), start)
 
 
-def _half_life(run: Run) -> float:
+def half_life(run: Run) -> float:
     """Days; 0 where the snapshot's clock only tells order."""
     return run.config.text.pair_half_life_days if run.snapshot.manifest.get("clock", "real") == "real" else 0.0
 
@@ -139,7 +144,7 @@ def _fit_space(run: Run, store: TextStore, source: Source, judge: TextJudge | No
         hard_negatives=0, adversarial=0.0, anchors=SPACE_ANCHORS * config.anchors, accumulate=1, train="all",
     )  # fmt: skip
     task = SpaceTask(store, source, chosen, judge, pooled=pooled)
-    tuned = _Untouched(encoder)
+    tuned = Untouched(encoder)
     look = run.look("Fine-tuning", steps, "ndcg@10", "projection", 0.0, SPACE_PART)
     keeper = Keeper()  # seconds of work: not worth keeping
     outcome = train(task, tuned, chosen, run.config.seed, keeper, look, keep_last=bool(fixed))
@@ -162,13 +167,6 @@ def _fit_encoder(run: Run, store: TextStore, source: Source, judge: TextJudge | 
     outcome, _ = train_several(task, tuned, config, run.config.seed, run.keeper.child("text"), look, keep_last=bool(fixed))
     tuned.finish()
     return outcome
-
-
-class _Untouched(Tuned):
-    """An encoder that stays as it is below its projection."""
-
-    def __init__(self, encoder: TextEncoder) -> None:
-        self.encoder, self.peft, self.adaptive = encoder, None, False
 
 
 def fit_retrieval(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
