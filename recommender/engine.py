@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,19 @@ class Model:
 
         past = self.recommender.histories(self._events([shopper]), np.zeros(1, dtype=np.int64))
         return why_not(self.recommender, past, self.rows[item_id], int(now.timestamp()), k, showable, only_new)
+
+    def with_exposure(self, item_ids: list[str], share: float) -> list[int]:
+        """Positions of a ranked list in an order that gives products outside the head at least this share of the places; others keep theirs."""
+        import numpy as np
+
+        from training.ranking import with_exposure
+
+        return with_exposure(np.array([i not in self.head for i in item_ids], dtype=bool), share, len(item_ids)).tolist()
+
+    @cached_property
+    def head(self) -> set[str]:
+        """The best-selling fifth."""
+        return {self.item_ids[row] for row in self.recommender.head()}
 
     def related(self, item_ids: list[str], k: int, showable=None) -> list[Place]:
         rows = [self.rows[i] for i in item_ids if i in self.rows]

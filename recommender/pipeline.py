@@ -275,6 +275,8 @@ def tail_of(path: Path, lines: int = TAIL_LINES) -> str:
 def decide(version: ModelVersion, promote: str, by=None) -> None:
     """The gate, and what follows from it."""
     passed, reason = gate(version.report)
+    if passed and (unfair := unfairness(version.report, version.shop)):
+        passed, reason = False, f"{reason}, but {unfair}"
     version.gate_passed, version.gate_reason = passed, reason
     if promote == "if-better" and not passed:
         version.status = VersionStatus.REFUSED
@@ -305,6 +307,21 @@ def gate(report: dict) -> tuple[bool, str]:
     days = report["protocol"].get("days")
     where = f"{days:g} days" if days else "test data"
     return better, f"{name} {mine:.4f} is {'better' if better else 'not better'} than {rival:.4f} of {whose} on the same {where}"
+
+
+def unfairness(report: dict, shop: Shop) -> str:
+    """Which of the shop's limits a ranking breaks, in words; empty where none."""
+    told = report.get("fairness")
+    if not told:
+        return ""
+    if shop.least_group_quality is not None and told["groups"]:
+        name, worst = min(told["groups"].items(), key=lambda pair: pair[1]["of_all"])
+        if worst["of_all"] < shop.least_group_quality:
+            return f"the group “{name}” gets {worst['of_all']:.0%} of everybody’s NDCG@10, less than {shop.least_group_quality:.0%}"
+    shown = sum(band["shown"] for name, band in told["bands"].items() if name != "head")
+    if shop.least_tail_shown is not None and shown < shop.least_tail_shown:
+        return f"products outside the best-selling fifth get {shown:.0%} of the places, less than {shop.least_tail_shown:.0%}"
+    return ""
 
 
 def promote_version(version: ModelVersion, by=None) -> ModelVersion:

@@ -76,6 +76,13 @@ def recommend(
     return _finish(shop, listing, limit, explain, begun)
 
 
+def exposed(model: Model | None, items: list[Item], placement: Placement) -> list[Item]:
+    """The list in an order in which the placement's least share of the places, from the top on, goes to products outside the best-selling fifth."""
+    if not placement.tail_percent or model is None:
+        return items
+    return [items[i] for i in model.with_exposure([item.item_id for item in items], placement.tail_percent / 100)]
+
+
 def related(shop: Shop, item_ids: list[str], limit: int, explain: str = "top") -> Listing:
     """Products that go with these."""
     begun = time.perf_counter()
@@ -86,12 +93,12 @@ def _personal(shop: Shop, state: ShopState, placement: Placement, user_id: str |
     shopper = shop.shoppers.filter(user_id=user_id).first() if user_id else None
     if shopper and not shopper.consent_personalisation:
         return _popular(state, None, limit, "no_consent")
-    if shopper and not session_id and not placement.only_new and (listing := _stored(state, shopper, limit, explain)):
+    if shopper and not session_id and not placement.only_new and (listing := _stored(state, shopper, placement, limit, explain)):
         return listing
     model, history, now = state.model(), history_of(shopper, shop, session_id), timezone.now()
     if model is None:
         return _without_bought(_popular(state, None, limit, "popular"), placement, history)
-    found = lists_for(model, state, [history], now, limit + SPARE, placement.only_new)[0]
+    found = exposed(model, lists_for(model, state, [history], now, limit + SPARE, placement.only_new)[0], placement)
     if not found:
         return _without_bought(_popular(state, model, limit, "popular"), placement, history)
     if explain != "off":
@@ -112,7 +119,7 @@ def _without_bought(listing: Listing, placement: Placement, history: list[Histor
     return listing
 
 
-def _stored(state: ShopState, shopper: Shopper, limit: int, explain: str) -> Listing | None:
+def _stored(state: ShopState, shopper: Shopper, placement: Placement, limit: int, explain: str) -> Listing | None:
     """The list that the champion made, when nothing newer is known of the shopper."""
     version = state.champion()
     row = RecommendationList.objects.filter(shopper=shopper, version=version, shopper_revision=shopper.revision).first()
@@ -120,9 +127,11 @@ def _stored(state: ShopState, shopper: Shopper, limit: int, explain: str) -> Lis
     items = [Item(**values) for values in row.items if values["item_id"] not in hidden] if row else []
     if len(items) < limit:
         return None
+    items = exposed(state.model(), items, placement)
     if explain != "off" and (untold := [item for item in items[:limit] if item.contributions is None]):
         explain_items(state.model(), state, history_of(shopper, shopper.shop, None), untold, row.created_at)
-        row.items = [item.kept() for item in items]
+        told = {item.item_id: item.kept() for item in untold}
+        row.items = [told.get(values["item_id"], values) for values in row.items]
         row.save(update_fields=["items"])
     return Listing(items, version, stored=True)
 

@@ -100,6 +100,20 @@ def test_the_gate_compares_with_the_champion_or_with_popularity(mine, champion, 
     assert result is passed and f"{mine:.4f}" in reason
 
 
+@pytest.mark.parametrize(("limits", "says"), [
+    ({}, ""), ({"least_group_quality": 0.5, "least_tail_shown": 0.2}, ""),
+    ({"least_group_quality": 0.8}, "the group “country: FR” gets 60% of everybody’s NDCG@10, less than 80%"),
+    ({"least_tail_shown": 0.4}, "products outside the best-selling fifth get 30% of the places, less than 40%"),
+])  # fmt: skip
+def test_a_shops_limits_fail_the_gate(shop, limits, says):
+    for name, value in limits.items():
+        setattr(shop, name, value)
+    groups = {"country: FR": {"of_all": 0.6}, "country: DE": {"of_all": 1.1}}
+    bands = {"head": {"shown": 0.7}, "tail": {"shown": 0.25}, "unsold": {"shown": 0.05}}
+    assert pipeline.unfairness({"fairness": {"groups": groups, "bands": bands}}, shop) == says
+    assert pipeline.unfairness({}, shop) == ""
+
+
 @pytest.mark.parametrize(("promote", "status"), [("ask", "candidate"), ("never", "candidate"), ("if-better", "champion"), ("always", "champion")])
 def test_what_follows_the_gate(stocked, register, promote, status):
     version = register(stocked)

@@ -71,6 +71,22 @@ def test_a_stored_list_is_explained_once_as_of_its_making(live_shop, home_top):
     assert recommend(live_shop, home_top, "shopper-003", None, 5, "full").items == first.items
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_placement_keeps_places_for_the_tail(live_shop, home_top, stored):
+    if stored:
+        scoring.score_shard(live_shop.champion(), 0, 10**9)
+    model = serving.state_of(live_shop).model()
+    plain = [i.item_id for i in recommend(live_shop, home_top, "shopper-003", None, 10).items]
+    home_top.tail_percent = 100
+    fair = recommend(live_shop, home_top, "shopper-003", None, 10, "full")
+    assert len(fair.items) == 10 and fair.stored == stored and not model.head & {i.item_id for i in fair.items}
+    assert all(i.base + sum(i.contributions.values()) == pytest.approx(i.score, abs=1e-4) for i in fair.items)
+    mine = [i for i in plain if i not in model.head]
+    assert [i.item_id for i in fair.items][: len(mine)] == mine
+    home_top.tail_percent = 0
+    assert [i.item_id for i in recommend(live_shop, home_top, "shopper-003", None, 10).items] == plain
+
+
 def test_a_hidden_product_is_gone_at_once_from_stored_and_live(live_shop, home_top):
     scoring.score_shard(live_shop.champion(), 0, 10**9)
     first = recommend(live_shop, home_top, "shopper-003", None, 5).items[0].item_id

@@ -98,15 +98,15 @@ def _text_scores(past: Histories, now: int, config: FusionConfig, vectors: np.nd
     return text_scores(past, weights, vectors)
 
 
-def rank_by_fusion(window: Window, model: Recommender) -> Ranked:
-    """The fused ranking."""
+def rank_by_fusion(window: Window, model: Recommender, k: int = K) -> Ranked:
+    """The first k products of the fused ranking."""
     lists = []
     for _, past in shards(window, model.config.shard):
         allowed = allowed_products(window, past)
         found = model.candidates(past, window.now, allowed)
         score = model.ranker.predict(found.features)
-        lists.append(top_lists(found.user, found.item, score, past.n_users, K))
-    return Ranked(window, np.concatenate(lists) if lists else np.zeros((0, K), dtype=np.int64))
+        lists.append(top_lists(found.user, found.item, score, past.n_users, k))
+    return Ranked(window, np.concatenate(lists) if lists else np.zeros((0, k), dtype=np.int64))
 
 
 def rank_by_other(window: Window, item_ids: list[str], model: Recommender, model_ids: list[str]) -> Ranked:
@@ -138,7 +138,7 @@ def summary(ranked: Ranked, catalogue: Catalogue | None = None) -> dict:
     """ndcg@10 and recall@10 with intervals, coverage@10; with a catalogue the measures beyond hits as well."""
     out = {}
     for name, values in (("ndcg@10", ranked.ndcg()), ("recall@10", ranked.recall())):
-        out[name] = _interval(values) or {"value": 0.0, "low": 0.0, "high": 0.0}
+        out[name] = interval(values) or {"value": 0.0, "low": 0.0, "high": 0.0}
     out["coverage@10"] = {"value": coverage_at_k(ranked.lists, ranked.window.n_items, K)}
     return out | _beyond(ranked, catalogue) if catalogue else out
 
@@ -158,7 +158,7 @@ def _beyond(ranked: Ranked, catalogue: Catalogue) -> dict:
         history = np.zeros((past.n_users, n_groups))
         np.add.at(history, (past.user[known], catalogue.category[past.item[known]]), 1)
         values["miscalibration@10"] = miscalibration_at_k(lists, history, catalogue.category, K)
-    out = {name: found for name, v in values.items() if (found := _interval(v))}
+    out = {name: found for name, v in values.items() if (found := interval(v))}
     inequality = gini(np.bincount(lists[lists >= 0], minlength=ranked.window.n_items))
     return out if np.isnan(inequality) else out | {"gini@10": {"value": inequality}}
 
@@ -177,8 +177,8 @@ def segments(ranked: dict[str, Ranked], snapshot: Snapshot, sold: np.ndarray) ->
 
 
 def _found(ranked: Ranked, mask: np.ndarray) -> dict | None:
-    ndcg = _interval(ranked.ndcg()[mask])
-    return ndcg and {"ndcg@10": ndcg, "recall@10": _interval(ranked.recall()[mask])}
+    ndcg = interval(ranked.ndcg()[mask])
+    return ndcg and {"ndcg@10": ndcg, "recall@10": interval(ranked.recall()[mask])}
 
 
 def _only_targets(window: Window, products: np.ndarray) -> Window:
@@ -188,7 +188,8 @@ def _only_targets(window: Window, products: np.ndarray) -> Window:
     return replace(window, start=start, target=window.target[keep])
 
 
-def _interval(values: np.ndarray, seed: int = 0) -> dict | None:
+def interval(values: np.ndarray, seed: int = 0) -> dict | None:
+    """Mean with its 95 % interval; None where there is nothing to average."""
     value, low, high = bootstrap_interval(values, seed)
     return None if np.isnan(value) else {"value": value, "low": low, "high": high}
 

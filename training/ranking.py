@@ -246,3 +246,20 @@ def top_lists(user: np.ndarray, item: np.ndarray, score: np.ndarray, n_users: in
     keep = rank < k
     lists[user[keep], rank[keep]] = item[keep]
     return lists
+
+
+def with_exposure(protected: np.ndarray, share: float, k: int) -> np.ndarray:
+    """The first k places of a ranking, of whose first n at least ⌊share · n⌋ are protected, for every n, where there are as many.
+
+    protected (n,) bool in the order of the ranking; returns (k,) positions in it. The ranked group fairness of FA*IR (Zehlike et al. 2017)
+    with its minimum as a plain share.
+    """
+    own, others = list(np.flatnonzero(protected)), list(np.flatnonzero(~protected))
+    chosen: list[int] = []
+    given = 0
+    while len(chosen) < min(k, len(protected)):
+        short = given < int(share * (len(chosen) + 1) + 1e-9)
+        take = own if own and (short or not others or own[0] < others[0]) else others
+        given += take is own
+        chosen.append(int(take.pop(0)))
+    return np.array(chosen, dtype=np.int64)

@@ -9,6 +9,7 @@ from training.candidates import Signals
 from training.config import FusionConfig
 from training.history import Histories, histories, interactions
 from training.ranking import Candidates, ItemFacts, candidates_of, feature_names, group_of
+from training.segments import is_head
 from training.snapshot import Events
 
 
@@ -106,6 +107,10 @@ class Recommender:
         behind = {items[0]: 1.0} if len(items) == 1 else {}
         found = [(int(i), {name: float(values[i]) for name, values in parts.items()}) for i in best if total[i] > 0]
         return [Recommendation(i, float(total[i]), [n for n in said if said[n] > 0], said, behind) for i, said in found]
+
+    def head(self) -> np.ndarray:
+        """Rows of the best-selling fifth of the products."""
+        return np.flatnonzero(is_head(self.signals.popularity.column("sold")))
 
     def popular(self, k: int, showable: np.ndarray | None = None) -> list[Recommendation]:
         """What sold most in the last 30 days; for shoppers of whom nothing is known."""

@@ -34,10 +34,16 @@ def shopper_groups(snapshot: Snapshot, window: Window) -> dict[str, np.ndarray]:
     return found
 
 
-def product_groups(products: pl.DataFrame, sold: np.ndarray) -> dict[str, np.ndarray]:
-    """(items,) bool each: new ones, the best-selling fifth, the others, and the categories with the most sales."""
+def is_head(sold: np.ndarray) -> np.ndarray:
+    """(items,) bool: the best-selling fifth."""
     head = np.zeros(len(sold), dtype=bool)
     head[np.argsort(-sold, kind="stable")[: max(1, int(HEAD * len(sold)))]] = True
+    return head
+
+
+def product_groups(products: pl.DataFrame, sold: np.ndarray) -> dict[str, np.ndarray]:
+    """(items,) bool each: new ones, the best-selling fifth, the others, and the categories with the most sales."""
+    head = is_head(sold)
     found = {"new_products": sold <= NEW_PRODUCT_EVENTS, "head": head, "tail": ~head}
     first = products["categories"].list.first().fill_null("")
     sales = pl.DataFrame({"category": first, "sold": sold}).filter(pl.col("category") != "").group_by("category").agg(pl.col("sold").sum())

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recommender.reports import BASELINES, MEASURES, primary
+from recommender.reports import BASELINES, BEYOND, MEASURES, primary
 
 NAMES = {
     "champion": ("The champion then", "champion"),
@@ -10,6 +10,7 @@ NAMES = {
     "buy_again": ("Bought again", "other"),
     "item_knn": ("Item-kNN", "knn"),
     "sequential_knn": ("Sequential kNN", "other"),
+    "sequence": ("Sequence only", "other"),
     "text_after": ("Text only, after fine-tuning", "textonly"),
     "text_before": ("Text only, before", "textonly"),
     "popularity_30d": ("Popularity, 30 days", "popularity"),
@@ -68,7 +69,7 @@ def board(report: dict, part: str = "", serves: bool = False) -> Board:
     told = primary(report)
     measure = told["measure"]
     systems = {name: s for name, s in systems_of(report, part).items() if (s.get(measure) or {}).get("value") is not None}
-    others = list(dict.fromkeys(name for s in systems.values() for name in s if name != measure))
+    others = list(dict.fromkeys(name for s in systems.values() for name in s if name != measure and name not in BEYOND))
     axis = _axis([_bounds(s[measure]) for s in systems.values()], measure)
     found = [_row(name, s, told, others, axis, serves) for name, s in systems.items()]
     found.sort(key=lambda row: -row.value if told["higher_is_better"] else row.value)
@@ -142,6 +143,41 @@ def segment_rows(report: dict, part: str = "all") -> list[dict]:
         values = {name: ((systems.get(name) or {}).get("ndcg@10") or {}).get("value") for name in ("vitrine", "item_knn", "popularity")}
         out.append({"name": SEGMENTS.get(key, key[:1].upper() + key[1:]), "shoppers": segment["shoppers"], **values})
     return out
+
+
+def beyond_rows(report: dict, part: str = "") -> list[dict]:
+    """What this version's, item-kNN's and popularity's lists are like, whatever was bought."""
+    systems = systems_of(report, part)
+    out = []
+    for measure, (name, meaning) in BEYOND.items():
+        values = {system: (systems.get(system, {}).get(measure) or {}).get("value") for system in ("vitrine", "item_knn", "popularity")}
+        if values["vitrine"] is not None:
+            out.append({"name": name, "meaning": meaning, **values})
+    return out
+
+
+def _percent(share: float | None, digits: int = 1) -> float | None:
+    return None if share is None else round(100 * share, digits or None)
+
+
+BANDS = {"head": "The best-selling fifth", "tail": "The other products", "unsold": "Products without a sale"}
+
+
+def fairness_tables(report: dict) -> dict | None:
+    """Groups of shoppers with the least served first, bands of products, and what each least share of products outside the head costs."""
+    told = report.get("fairness")
+    if not told:
+        return None
+    groups = []
+    for key, group in sorted(told["groups"].items(), key=lambda pair: pair[1]["of_all"]):
+        name = SEGMENTS.get(key, key[:1].upper() + key[1:])
+        groups.append({"name": name, "shoppers": group["shoppers"], "value": group["ndcg@10"]["value"], "of_all": _percent(group["of_all"], 0)})
+    bands = [{"name": BANDS[key]} | {k: _percent(v) for k, v in band.items()} for key, band in told["bands"].items() if band["products"]]
+    exposure = [
+        {"least": _percent(e["least"], 0), "shown": _percent(e["shown"]), "value": (e["ndcg@10"] or {}).get("value"), "cost": _percent(e["cost"])}
+        for e in told["exposure"]
+    ]
+    return {"groups": groups, "bands": bands, "exposure": exposure}
 
 
 DISTURBED = {"as_written": "As written", "typos": "With typing mistakes", "dropped_words": "Words left out", "case": "In capitals"}

@@ -90,6 +90,7 @@ def version(request: HttpRequest, shop: str, number: int) -> HttpResponse:
     context = {
         "version": found, "champion": champion, "earlier": found.previous() if found.is_champion else None, "tab": tab, "tabs": tabs,
         "board": leaderboard.board(found.report, tab, found.is_champion), "segments": leaderboard.segment_rows(found.report, tab),
+        "beyond": leaderboard.beyond_rows(found.report, tab), "fairness": leaderboard.fairness_tables(found.report),
         "report": found.report, "ranks": found.purpose == "ranking", "robustness": leaderboard.robustness_rows(found.report),
         "trials": sorted(found.report.get("trials") or [], key=lambda t: t["value"] is None or -t["value"]), "purpose": PURPOSES[found.purpose],
         "sentence": f"{found} {_state_words(found)}. {leaderboard.verdict(found.report)}", "lists": (fresh, could),

@@ -36,6 +36,11 @@ class Placement(models.Model):
     size = models.PositiveSmallIntegerField(default=12, validators=[MinValueValidator(1), MaxValueValidator(100)])
     only_new = models.BooleanField(default=False, help_text="Only products that the shopper has not bought before.")
 
+    tail_percent = models.PositiveSmallIntegerField(
+        default=0, validators=[MaxValueValidator(100)],
+        help_text="Least percent of each list’s places for products outside the best-selling fifth. A version’s page tells what it costs.",
+    )  # fmt: skip
+
     objects = PlacementQuerySet.as_manager()
 
     class Meta:

@@ -3,8 +3,10 @@
 import zoneinfo
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+
+SHARE = [MinValueValidator(0), MaxValueValidator(1)]
 
 
 def validate_timezone(value: str) -> None:
@@ -25,6 +27,14 @@ class Shop(models.Model):
     currency = models.CharField(max_length=3, default="EUR")
     timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone])
     is_demo = models.BooleanField(default=False, help_text="Holds the sample data.")
+    least_group_quality = models.FloatField(
+        null=True, blank=True, validators=SHARE,
+        help_text="The gate refuses a ranking that gives a group of shoppers less than this share of everybody’s NDCG@10. Empty: no limit.",
+    )  # fmt: skip
+    least_tail_shown = models.FloatField(
+        null=True, blank=True, validators=SHARE,
+        help_text="The gate refuses a ranking that gives products outside the best-selling fifth a smaller share of the places. Empty: no limit.",
+    )  # fmt: skip
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

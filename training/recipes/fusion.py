@@ -13,6 +13,7 @@ from training.candidates import Learnt, Signals, fit_signals
 from training.checkpoint import CheckpointError, load_checkpoint, read_run, save_checkpoint
 from training.config import FusionConfig
 from training.evaluate import date_of, judge, rank_by_other, report_head, summary
+from training.fairness import fairness
 from training.history import Interactions, interactions
 from training.ranking import ItemFacts, check_parts, feature_names, stack, train_ranker, training_rows
 from training.recipes.mlm import pretrain
@@ -168,6 +169,7 @@ def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
             report[name]["systems"]["champion"] = summary(rank_by_other(window, snapshot.item_ids, *rival))
         for system, measures in report[name]["systems"].items():
             progress.metric(f"{name}.{system}.ndcg@10", 0, measures["ndcg@10"]["value"])
+    report["fairness"] = fairness(snapshot, test, fitted.recommender)
     report["primary"] = {
         "measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "also": ["popularity"], "part": "all", "higher_is_better": True,
     }  # fmt: skip
