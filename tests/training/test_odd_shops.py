@@ -18,6 +18,7 @@ PRODUCTS = [{**product, "hidden": False} for product in tinyshop.products()]
 EVENTS = [{name: value for name, value in row.items() if name != "price"} for row in tinyshop.events()]
 FAVOURITE = PRODUCTS[0]["item_id"]
 NO_TEXT = {"text": "no product has a text"}
+NO_SEQUENCE = {"sequence": "only 0 products were taken after others, 200 are needed"}
 
 
 def busy(events: int) -> list[dict]:
@@ -32,7 +33,7 @@ def without(rows: list[dict], *names: str) -> list[dict]:
 
 
 TRAINS = {
-    "one product": (PRODUCTS[:1], [row | {"item_id": FAVOURITE} for row in EVENTS], {}),
+    "one product": (PRODUCTS[:1], [row | {"item_id": FAVOURITE} for row in EVENTS], NO_SEQUENCE),
     "a shopper with 50,000 events": (PRODUCTS, busy(50_000), {}),
     "a product bought by everyone": (PRODUCTS, [row | {"item_id": FAVOURITE} if i % 2 else row for i, row in enumerate(EVENTS)], {}),
     "no text": ([product | {"title": ""} for product in PRODUCTS], EVENTS, NO_TEXT),
