@@ -117,6 +117,25 @@ def beauty() -> Path:
     return target
 
 
+def complete_journey() -> Path:
+    """The Complete Journey, a year of a grocer: no names of products, but kinds, sizes, brands and categories; some households tell of themselves."""
+    folder, text = data_folder("complete_journey"), {"product_id": pl.String, "household_id": pl.String}
+    items = pl.read_csv(folder / "products.csv.gz", schema_overrides=text, infer_schema_length=None)
+    lines = pl.read_parquet(folder / "transactions.parquet").with_columns(pl.col("product_id", "household_id", "basket_id").cast(pl.String))
+    paid = lines.filter((pl.col("quantity") > 0) & (pl.col("sales_value") > 0)).group_by("product_id")
+    price = paid.agg(price=(pl.col("sales_value") / pl.col("quantity")).median())
+    kind, size = pl.col("product_type").fill_null(""), pl.col("package_size").fill_null("")
+    products = items.join(price, on="product_id", how="left").select(
+        item_id="product_id", title=pl.concat_str(kind, size, separator=" ").str.strip_chars(), brand="brand", price="price",
+        categories=pl.concat_list(pl.col("department", "product_category").fill_null("")),
+    )  # fmt: skip
+    moment = pl.col("transaction_timestamp").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    events = lines.sort("transaction_timestamp", maintain_order=True).select(
+        user_id="household_id", item_id="product_id", type=pl.lit("purchase"), occurred_at=moment, session_id="basket_id"
+    )
+    return _write("complete_journey", products=products, events=events)
+
+
 def before(snapshot: Path, day: str) -> Path:
     """The same shop, with the events of earlier days only."""
     folder = KEPT / "snapshots" / f"{snapshot.name}-before-{day}"

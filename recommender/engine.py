@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 MODELS_KEPT = 4
 
+ProductText = tuple[str, str, list[str], str]
+"""Title, brand, categories, description."""
+
 
 class InvalidConfig(ValueError):
     """A recipe, preset or field that does not exist or cannot be so; the message names it."""
@@ -59,6 +62,7 @@ class Model:
     recommender: "Recommender"
     item_ids: list[str]
     rows: dict[str, int]
+    folder: Path
 
     def mask(self, hidden: Iterable[str]):
         """(items,) bool: all products but these."""
@@ -95,6 +99,34 @@ class Model:
 
         past = self.recommender.histories(self._events([shopper]), np.zeros(1, dtype=np.int64))
         return why_not(self.recommender, past, self.rows[item_id], int(now.timestamp()), k, showable, only_new)
+
+    def closest(self, item_ids: list[str], own: list[str]) -> list[str | None]:
+        """For each of these products the one of `own`, other than itself, whose text is nearest; None where there is none."""
+        import numpy as np
+
+        vectors, mine = self.recommender.signals.vectors, np.array([self.rows[i] for i in own if i in self.rows], dtype=np.int64)
+        if vectors is None or not len(mine):
+            return [None] * len(item_ids)
+        rows = np.array([self.rows[i] for i in item_ids], dtype=np.int64)
+        cosine = np.where(rows[:, None] == mine, -2.0, np.asarray(vectors[rows], np.float32) @ np.asarray(vectors[mine], np.float32).T)
+        return [self.item_ids[mine[best]] if cosine[i, best] > -2 else None for i, best in enumerate(cosine.argmax(axis=1))]
+
+    def matched_words(self, pairs: list[tuple[ProductText, ProductText]]) -> list[list[tuple[str, float]]]:
+        """For each pair of products the words of the first that make it like the second, with their shares; none without an encoder."""
+        from training.text import product_text
+        from training.words import matched_words
+
+        if not pairs or self.encoder is None:
+            return [[] for _ in pairs]
+        return matched_words(self.encoder.encode, [(product_text(*first), product_text(*second)) for first, second in pairs])
+
+    @cached_property
+    def encoder(self):
+        """The int8 encoder of the checkpoint, or None where it was trained without one."""
+        from training.export import NAME, OnnxEncoder
+
+        folder = self.folder / "onnx"
+        return OnnxEncoder(folder, threads=1) if (folder / NAME).exists() else None
 
     def with_exposure(self, item_ids: list[str], share: float) -> list[int]:
         """Positions of a ranked list in an order that gives products outside the head at least this share of the places; others keep theirs."""
@@ -167,7 +199,7 @@ def _load(folder: str, verify: bool = False) -> Model:
         recommender, item_ids = load_checkpoint(checkpoint_path(folder), verify)
     except CheckpointError as error:
         raise BrokenCheckpoint(str(error)) from None
-    return Model(recommender, item_ids, {item_id: row for row, item_id in enumerate(item_ids)})
+    return Model(recommender, item_ids, {item_id: row for row, item_id in enumerate(item_ids)}, checkpoint_path(folder))
 
 
 def verify(folder: str, purpose: str = "ranking") -> None:

@@ -31,8 +31,12 @@ class Item:
     contributions: dict[str, float] | None = None
     history: list[list] = field(default_factory=list)
     """The shopper's own products behind it, [id, share] each, the largest share first."""
+    reads_like: str | None = None
+    """The own product whose text is nearest."""
     title: str = ""
     reasons: list[dict[str, Any]] = field(default_factory=list)
+    words: list[tuple[str, float]] = field(default_factory=list)
+    """Words that make it like that product, with their shares; only where everything is told."""
 
     @property
     def companion(self) -> str | None:
@@ -41,7 +45,7 @@ class Item:
 
     def kept(self) -> dict[str, Any]:
         """What of it is stored."""
-        return {name: value for name, value in vars(self).items() if name not in ("title", "reasons")}
+        return {name: value for name, value in vars(self).items() if name not in ("title", "reasons", "words")}
 
 
 @dataclass
@@ -138,8 +142,11 @@ def _stored(state: ShopState, shopper: Shopper, placement: Placement, limit: int
 
 def explain_items(model: Model, state: ShopState, history: list[HistoryEvent], items: list[Item], now: datetime, only_new: bool = False) -> None:
     """Say of these items of the shopper's list why they are in it, as of `now`."""
-    told = model.explain(history, [item.item_id for item in items], now, state.showable_mask(model), only_new)
-    for item, place in zip(items, told, strict=True):
+    ids = [item.item_id for item in items]
+    told = model.explain(history, ids, now, state.showable_mask(model), only_new)
+    nearest = model.closest(ids, list(dict.fromkeys(e.item_id for e in history)))
+    for item, place, reads_like in zip(items, told, nearest, strict=True):
+        item.reads_like = reads_like
         item.score, item.base = round(place.score, 6), round(place.base, 6)
         item.contributions = {kind: round(value, 6) for kind, value in place.contributions.items()}
         item.history = [[item_id, round(share, 4)] for item_id, share in place.history.items()]
@@ -204,14 +211,30 @@ def _finish(shop: Shop, listing: Listing, limit: int, explain: str, begun: float
     wanted = [item.item_id for item in listing.items[: limit + SPARE]]
     titles = dict(Product.objects.filter(shop=shop, item_id__in=wanted).showable().values_list("item_id", "title"))
     listing.items = [item for item in listing.items if item.item_id in titles][:limit]
-    causes = {item.companion for item in listing.items if item.companion}
+    causes = {cause for item in listing.items for cause in (item.companion, item.reads_like) if cause}
     named = titles | dict(Product.objects.filter(shop=shop, item_id__in=causes - titles.keys()).values_list("item_id", "title"))
     for item in listing.items:
         item.title = titles[item.item_id]
         item.reasons = [] if explain == "off" else reasons_of(item, named)
+    if explain == "full" and listing.version:
+        _tell_words(shop, listing.items)
     listing.recommendation_id = f"r-{uuid.uuid4().hex}"
     listing.took_ms = math.ceil((time.perf_counter() - begun) * 1000)
     return listing
+
+
+def _tell_words(shop: Shop, items: list[Item]) -> None:
+    """Where a text is among the reasons, the words of it that matched."""
+    asked = [item for item in items if item.reads_like and any(r["kind"] == "text" and not r["against"] for r in item.reasons)]
+    model = state_of(shop).model()
+    if not asked or model is None:
+        return
+    wanted = {item_id for item in asked for item_id in (item.item_id, item.reads_like)}
+    rows = Product.objects.filter(shop=shop, item_id__in=wanted).values_list("item_id", "title", "brand", "categories", "description")
+    texts = {row[0]: row[1:] for row in rows}
+    asked = [item for item in asked if item.item_id in texts and item.reads_like in texts]
+    for item, words in zip(asked, model.matched_words([(texts[i.item_id], texts[i.reads_like]) for i in asked]), strict=True):
+        item.words = words
 
 
 WORDS = {
@@ -235,12 +258,13 @@ def reasons_of(item: Item, titles: dict[str, str], most: int = REASONS_SHOWN) ->
     total = sum(abs(value) for value in item.contributions.values()) or 1.0
     told = {kind: value for kind, value in item.contributions.items() if kind not in NO_REASON and abs(value) / total >= 0.01}
     largest = sorted(told.items(), key=lambda pair: -abs(pair[1]))[:most]
-    because = titles.get(item.companion or "", item.companion)
     reasons = []
     for kind, value in largest:
+        behind = (item.reads_like if kind == "text" else None) or item.companion
+        because = titles.get(behind or "", behind)
         history = kind in ("bought_next", "bought_together", "similar", "text") and bool(because)
         words = WORDS["first_time" if kind == "again" and "again" not in item.source else kind]
         text = words.format(because=because if history else "what you chose")
         reason = {"kind": kind, "share": round(abs(value) / total, 4), "against": value < 0, "text": text}
-        reasons.append(reason | ({"item_id": item.companion} if history else {}))
+        reasons.append(reason | ({"item_id": behind} if history else {}))
     return reasons

@@ -192,6 +192,20 @@ def test_reasons_name_the_shoppers_own_product(live_shop, home_top):
     assert all(r["text"] and 0 < r["share"] <= 1 for i in found.items for r in i.reasons)
 
 
+def test_a_text_reason_names_the_nearest_text_and_the_words_that_matched(live_shop, home_top, tiny_encoder):
+    from training.encoder import TextEncoder
+
+    model = serving.state_of(live_shop).model()
+    vars(model)["encoder"] = TextEncoder.load(str(tiny_encoder), max_tokens=16)
+    discover = Placement.objects.get(shop=live_shop, key="discover")
+    found = recommend(live_shop, discover, "shopper-003", None, 20, "full")
+    by_text = [(i, r) for i in found.items for r in i.reasons if r["kind"] == "text" and not r["against"]]
+    mine = [e.item_id for e in history_of(live_shop.shoppers.get(user_id="shopper-003"), live_shop, None)]
+    assert by_text and all(r["item_id"] == i.reads_like == model.closest([i.item_id], mine)[0] != i.item_id for i, r in by_text)
+    assert all(word in i.title.lower() and 0 < share <= 1 for i, _ in by_text for word, share in i.words) and any(i.words for i, _ in by_text)
+    assert not any(i.words for i in recommend(live_shop, discover, "shopper-003", None, 20, "top").items)
+
+
 def test_bestsellers_are_counted_by_purchase_anonymous_ones_included(shop, home_top):
     products = [Product.objects.create(shop=shop, item_id=f"p{i}", title=f"P{i}") for i in range(3)]
     for i, product in enumerate([products[2]] * 3 + [products[1]]):

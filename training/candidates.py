@@ -1,6 +1,7 @@
 """Candidate generation: each source scores products for a shard of shoppers and proposes its best."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -9,15 +10,15 @@ from training import covisitation
 from training.config import FusionConfig
 from training.covisitation import Popularity
 from training.history import Histories, Interactions, days_between
+from training.scores import Dense, Scores, Shared, Sparse
 from training.sequence import SequenceModel
+from training.space import TextSpace
 
 SOURCES = ("again", "next", "together", "similar", "ease", "sequence", "text", "trending")
 MATRIX_SOURCES = ("next", "together", "similar", "ease")
 
-TEXT_TEMPERATURE = 0.2
-"""Width of the text kernel. Chosen among 0.1, 0.2 and 0.3 on validation targets; the mean vector of a history ranks clearly worse."""
-KERNEL_ROWS = 1024
-"""History products whose kernel is held at once; bounds memory."""
+FAINT = 0.01
+"""What speaks less than so much for a text is not heard: the products of baskets long ago."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Signals:
     @property
     def n_items(self) -> int:
         return len(self.popularity.stats)
+
+    @cached_property
+    def space(self) -> TextSpace:
+        return TextSpace(self.vectors)
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ def history_weights(past: Histories, now: int, half_life_days: float) -> dict[st
         "together": late * strength,
         "similar": (fade * strength).astype(np.float32),
         "ease": np.sqrt(fade) * strength,
-        "text": late * strength,
+        "text": np.where(late < FAINT, 0, late * strength),
     }
 
 
@@ -96,32 +101,17 @@ def again_scores(past: Histories, signals: Signals, now: int) -> np.ndarray:
     return (occasions * 0.5 ** (days_between(now, past.last) / signals.half_life_days) * (0.05 + rate)).astype(np.float32)
 
 
-def text_kernel(mine: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """(n, items) in (0, 1]: how much products with the vectors `mine` (n, dim) speak for each product; 1 for the same text."""
-    return np.exp((mine @ vectors.T - 1) / TEXT_TEMPERATURE)
-
-
-def text_scores(past: Histories, weights: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """(shoppers, items) float32: the sum over the history of weight × kernel, so that each product of it has its own share."""
-    total = np.zeros((past.n_users, len(vectors)), dtype=np.float32)
-    items, place = np.unique(past.item, return_inverse=True)
-    share = sp.csr_matrix((weights.astype(np.float32), place, past.start), shape=(past.n_users, len(items))).tocsc()
-    for begin in range(0, len(items), KERNEL_ROWS):
-        total += share[:, begin : begin + KERNEL_ROWS] @ text_kernel(vectors[items[begin : begin + KERNEL_ROWS]], vectors)
-    return total
-
-
-def source_scores(past: Histories, signals: Signals, now: int, sources: list[str]) -> dict[str, np.ndarray]:
-    """For each of these sources (shoppers, items) float32; 0 where it says nothing."""
+def source_scores(past: Histories, signals: Signals, now: int, sources: list[str]) -> dict[str, Scores]:
+    """What each of these sources says of every product to each shopper; 0 where it says nothing."""
     weights = history_weights(past, now, signals.half_life_days)
     recent = signals.popularity.column("sold_30") + 1e-3 * signals.popularity.column("sold")
     score = {
-        "again": lambda: past.matrix(again_scores(past, signals, now)).toarray(),
-        "text": lambda: text_scores(past, weights["text"], signals.vectors),
-        "sequence": lambda: signals.sequence.scores(past),
-        "trending": lambda: np.broadcast_to(recent, (past.n_users, len(recent))),
+        "again": lambda: Sparse.of(past.matrix(again_scores(past, signals, now))),
+        "text": lambda: Dense(signals.space.scores(past, weights["text"])),
+        "sequence": lambda: Dense(signals.sequence.scores(past)),
+        "trending": lambda: Shared(recent),
     }
-    score |= {name: lambda name=name: (past.matrix(weights[name]) @ signals.matrices[name]).toarray() for name in signals.matrices}
+    score |= {name: lambda name=name: Sparse.of(past.matrix(weights[name]) @ signals.matrices[name]) for name in signals.matrices}
     return {name: score[name]() for name in sources}
 
 
@@ -139,32 +129,18 @@ class Proposals:
     tops: dict[str, np.ndarray]
 
 
-def propose(scores: dict[str, np.ndarray], allowed: np.ndarray, per_source: int, wanted: tuple[np.ndarray, np.ndarray] | None = None) -> Proposals:
+def propose(scores: dict[str, Scores], allowed: np.ndarray, per_source: int, wanted: tuple[np.ndarray, np.ndarray] | None = None) -> Proposals:
     """The union of every source's best `per_source` products, and the pairs `wanted` whoever proposes them.
 
     allowed (shoppers, items) bool: what may be proposed at all
     """
-    chosen = np.zeros(allowed.shape, dtype=bool)
-    k = min(per_source, allowed.shape[1])
-    best = {name: _best(np.where(allowed, values, 0), k) for name, values in scores.items()}
-    for rows, items, _ in best.values():
-        chosen[rows, items] = True
-    if wanted is not None:
-        chosen[wanted] = True
-    user, item = np.nonzero(chosen)
-    places, place = {}, np.empty(allowed.shape, dtype=np.int32)
-    for name, (rows, items, _) in best.items():
-        place.fill(k)
-        start = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(allowed)))])
-        place[rows, items] = np.arange(len(rows)) - start[rows]
-        places[name] = place[user, item]
-    return Proposals(user, item, places, {name: top for name, (_, _, top) in best.items()})
-
-
-def _best(values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(n,) rows and items of each row's k largest positive values, by row, then by falling value, ties by item; (rows,) the largest."""
-    items = np.argpartition(-values, k - 1, axis=1)[:, :k]
-    found = np.take_along_axis(values, items, axis=1)
-    order = np.lexsort((items, -found), axis=1)
-    items, found = np.take_along_axis(items, order, axis=1), np.take_along_axis(found, order, axis=1)
-    return np.nonzero(found > 0)[0], items[found > 0], np.maximum(found[:, 0], 0)
+    n_items = allowed.shape[1]
+    k = min(per_source, n_items)
+    best = {name: one.best(allowed, k) for name, one in scores.items()}
+    code = {name: found.user * n_items + found.item for name, found in best.items()}
+    pairs = np.unique(np.concatenate([*code.values(), *([wanted[0] * n_items + wanted[1]] if wanted else [])]))
+    places = {}
+    for name, found in best.items():
+        places[name] = np.full(len(pairs), k)
+        places[name][np.searchsorted(pairs, code[name])] = found.place
+    return Proposals(pairs // n_items, pairs % n_items, places, {name: found.top for name, found in best.items()})

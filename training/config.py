@@ -22,7 +22,8 @@ LIMITS = {
     "validation_share": (0.01, 0.5), "test_share": (0.01, 0.5), "label_smoothing": (0, 0.9), "per_class": (0, 1e6), "named_below": (0, 1000),
     "voters": (0, 1000),
     "horizon_days": (1, 3650),
-    "negatives": (1, 1000), "history_items": (1, 100), "pairs": (10, 1e8), "judged_pairs": (10, 1e8), "student_layers": (1, 1000),
+    "negatives": (1, 1000), "negatives_per_shopper": (1, 1e6), "history_items": (1, 100), "pairs": (10, 1e8), "judged_pairs": (10, 1e8),
+    "student_layers": (1, 1000),
     "replay": (0, 1), "new_days": (1, 3650), "search_minutes": (0, 1e5), "search_trials": (1, 1e5), "seed": (0, 2**31),
     "ranker_learning_rate": (1e-6, 1), "ease_regularisation": (1e-6, 1e9),
 }  # fmt: skip
@@ -149,7 +150,7 @@ class RetrievalConfig(RecipeConfig):
     neighbours: int = 200
     """Neighbours kept per product in each co-visitation matrix."""
     shard: int = 256
-    """Shoppers scored at once; bounds memory."""
+    """Shoppers scored at once at most; bounds memory."""
     text: TextConfig = field(default_factory=TextConfig)
     """Fine-tuning of the encoder."""
 
@@ -198,6 +199,8 @@ class FusionConfig(RetrievalConfig):
     """Leaves of each tree."""
     most_training_rows: int = 2_000_000
     """Candidate rows that the ranker is trained on at most; shoppers beyond are left out at random."""
+    negatives_per_shopper: int = 300
+    """Candidates a shopper that were not bought and that the ranker is trained on, at random."""
     pretrain_steps: int = 0
     """Masked-token steps on the shop's texts before fine-tuning; 0: none."""
     fine_tune: bool = True
@@ -352,7 +355,7 @@ class DistilConfig(RecipeConfig):
     event_weights: dict[str, float] = field(default_factory=lambda: dict(EVENT_WEIGHTS))
     """What one event of each type counts."""
     shard: int = 256
-    """Shoppers scored at once; bounds memory."""
+    """Shoppers scored at once at most; bounds memory."""
     text: TuningConfig = field(default_factory=lambda: TuningConfig(
         frozen_layers=0, steps=600, batch_size=64, learning_rate=3e-4, evaluate_every=100, patience=3))  # fmt: skip
     """Training of the student."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.linalg import lapack
 
 from training.history import Histories, Interactions, histories
 from training.snapshot import DAY
@@ -102,19 +103,30 @@ def ease(events: Interactions, n_users: int, n_items: int, k: int, regularisatio
     """EASE (Steck 2019, "Embarrassingly Shallow Autoencoders"): B = -P / diag(P), P = (XᵀX + λI)⁻¹; k largest a row."""
     past = histories(events, np.arange(n_users), n_items)
     x = past.matrix(np.ones(len(past.item), dtype=np.float32))
-    gram = (x.T @ x).toarray().astype(np.float32)
+    gram = (x.T @ x).toarray().astype(np.float32, copy=False)
     gram[np.diag_indices(n_items)] += regularisation
-    inverse = np.linalg.inv(gram)
-    weights = -inverse / np.diag(inverse)
-    np.fill_diagonal(weights, 0.0)
-    keep = min(k, n_items)
-    columns = np.argpartition(-weights, keep - 1, axis=1)[:, :keep]
-    values = np.take_along_axis(weights, columns, axis=1)
-    rows = np.repeat(np.arange(n_items), keep)
-    matrix = sp.csr_matrix((values.ravel(), (rows, columns.ravel())), shape=(n_items, n_items), dtype=np.float32)
-    matrix.data[matrix.data <= 0] = 0.0
-    matrix.eliminate_zeros()
-    return matrix
+    inverse = _inverse(gram)
+    diagonal, blocks, step = np.diag(inverse).copy(), [], max(1, BLOCK_CELLS // max(n_items, 1))
+    for begin in range(0, n_items, step):
+        weights = -inverse[begin : begin + step] / diagonal
+        weights[np.arange(len(weights)), np.arange(begin, begin + len(weights))] = 0.0
+        blocks.append(_largest_per_row(sp.csr_matrix(np.maximum(weights, 0)), k))
+    return sp.vstack(blocks, format="csr")
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    """The inverse of a symmetric positive definite matrix, in its own memory."""
+    factor, failed = lapack.spotrf(matrix.T, overwrite_a=True)
+    upper, failed_too = lapack.spotri(factor, overwrite_c=True)
+    if failed or failed_too:
+        raise np.linalg.LinAlgError("the matrix is not positive definite")
+    lower, step = upper.T, 1024
+    for begin in range(0, len(lower), step):
+        rows = slice(begin, begin + step)
+        block = np.tril(lower[rows, rows])
+        lower[rows, rows] = block + np.tril(block, -1).T
+        lower[rows, begin + step :] = lower[begin + step :, rows].T
+    return lower
 
 
 ITEM_STATS = (

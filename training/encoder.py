@@ -171,8 +171,9 @@ class TextEncoder(nn.Module):
         return hidden
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit vectors of texts, without gradients: (n, dim) float32, batched by length."""
-        tokens = self.tokenize(texts)
+        """Unit vectors of texts, without gradients: (n, dim) float32, batched by length; equal texts are read once."""
+        different = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+        tokens = self.tokenize(list(different))
         lengths = np.array([len(t) for t in tokens], dtype=np.int64)
         out = np.zeros((len(tokens), self.dim), dtype=np.float32)
         device, was_training = next(self.parameters()).device, self.training
@@ -182,7 +183,7 @@ class TextEncoder(nn.Module):
                 ids, mask = pad([tokens[r] for r in rows], self.pad_id)
                 out[rows] = self(ids.to(device), mask.to(device)).float().cpu().numpy()
         self.train(was_training)
-        return out
+        return out[[different[text] for text in texts]]
 
     def save(self, folder: Path) -> None:
         """As a Hugging Face folder; adapters and the projection beside it. LoRA must have been merged."""

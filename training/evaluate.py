@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import rankdata
 
-from training.candidates import Signals, again_scores, history_weights, text_scores
+from training.candidates import Signals, again_scores, history_weights
 from training.config import FusionConfig
 from training.history import Histories, histories
 from training.metrics import (
@@ -25,6 +25,7 @@ from training.ranking import allowed_products, shards, top_lists
 from training.recommender import Recommender
 from training.segments import product_groups, shopper_groups
 from training.snapshot import Snapshot
+from training.space import TextSpace
 from training.split import Window
 
 K = 10
@@ -55,7 +56,7 @@ class Ranked:
 def rank_by_scores(window: Window, score: Callable[[Histories], np.ndarray], config: FusionConfig) -> Ranked:
     """Rank every allowed product by `score(past)`, (shoppers, items); ties by item."""
     lists = []
-    for _, past in shards(window, config.shard):
+    for _, past in shards(window, config):
         values = np.where(allowed_products(window, past), score(past), -np.inf).astype(np.float64)
         k = min(K, values.shape[1])
         best = _top(values, k)
@@ -77,7 +78,8 @@ def _top(values: np.ndarray, k: int) -> np.ndarray:
 def rank_by_source(window: Window, source: str, config: FusionConfig, signals: Signals | None = None, vectors: np.ndarray | None = None) -> Ranked:
     """Rank by one source alone, as a baseline."""
     if source == "text":
-        return rank_by_scores(window, lambda past: _text_scores(past, window.now, config, vectors), config)
+        space = TextSpace(vectors)
+        return rank_by_scores(window, lambda past: space.scores(past, history_weights(past, window.now, config.half_life_days)["text"]), config)
     if source == "again":
         fixed = 1e-6 * signals.popularity.column("sold_30") / max(signals.popularity.column("sold_30").max(), 1)
         return rank_by_scores(window, lambda past: past.matrix(again_scores(past, signals, window.now)).toarray() + fixed, config)
@@ -93,15 +95,10 @@ def rank_by_source(window: Window, source: str, config: FusionConfig, signals: S
     return rank_by_scores(window, score, config)
 
 
-def _text_scores(past: Histories, now: int, config: FusionConfig, vectors: np.ndarray) -> np.ndarray:
-    weights = history_weights(past, now, config.half_life_days)["text"]
-    return text_scores(past, weights, vectors)
-
-
 def rank_by_fusion(window: Window, model: Recommender, k: int = K) -> Ranked:
     """The first k products of the fused ranking."""
     lists = []
-    for _, past in shards(window, model.config.shard):
+    for _, past in shards(window, model.config):
         allowed = allowed_products(window, past)
         found = model.candidates(past, window.now, allowed)
         score = model.ranker.predict(found.features)

@@ -1,13 +1,13 @@
 """Fusion: features of (shopper, candidate) become one score, by LightGBM, with exact contributions of each feature."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import lightgbm as lgb
 import numpy as np
 
 from training.candidates import SOURCES, Signals, propose, source_scores, sources_of
-from training.config import ConfigError, FusionConfig
+from training.config import ConfigError, FusionConfig, RetrievalConfig
 from training.covisitation import ITEM_STATS
 from training.history import Histories, days_between
 from training.split import Window
@@ -23,6 +23,8 @@ GROUPS = {
     "product": tuple(f"item_{stat}" for stat in ITEM_STATS if stat not in POPULARITY_STATS),
 }  # fmt: skip
 """Groups of features that can be left out; so can each source."""
+SHARD_CELLS = 25_000_000
+"""(shoppers × products) scored at once at most; bounds memory."""
 PARTS = (*SOURCES, *GROUPS)
 
 
@@ -88,7 +90,7 @@ def candidates_of(
     user, item = found.user, found.item
     columns: dict[str, np.ndarray] = {}
     for source, values in scores.items():
-        value, top = values[user, item], found.tops[source][user]
+        value, top = values.at(user, item), found.tops[source][user]
         columns |= {source: value, f"{source}_share": value / np.maximum(top, 1e-9), f"{source}_rank": found.places[source]}
     columns |= zip(PAIR_FEATURES, _pair_columns(past, user, item, now), strict=True)
     columns |= zip(USER_FEATURES, _user_columns(past, user, now), strict=True)
@@ -184,7 +186,14 @@ def allowed_products(window: Window, past: Histories) -> np.ndarray:
     return allowed
 
 
-def shards(window: Window, size: int) -> Iterator[tuple[int, Histories]]:
+def shard_size(config: RetrievalConfig, n_items: int) -> int:
+    """How many shoppers are scored at once: as configured, fewer where there are many products."""
+    return max(1, min(config.shard, SHARD_CELLS // max(1, n_items)))
+
+
+def shards(window: Window, config: RetrievalConfig) -> Iterator[tuple[int, Histories]]:
+    """Where each shard of the window's shoppers begins, and their histories."""
+    size = shard_size(config, window.n_items)
     for begin in range(0, len(window.users), size):
         yield begin, window.past.shard(begin, begin + size)
 
@@ -198,28 +207,37 @@ class TrainingRows:
     group: np.ndarray
 
 
-def training_rows(window: Window, signals: Signals, facts: ItemFacts, config: FusionConfig, most_rows: int) -> TrainingRows:
-    """Candidates of a window's shoppers who have at least one target among them, up to `most_rows` rows."""
+def training_rows(
+    window: Window, signals: Signals, facts: ItemFacts, config: FusionConfig, most_rows: int, seen: Callable[[float], None] = lambda share: None
+) -> TrainingRows:
+    """Candidates of shoppers drawn at random until there are `most_rows`, of those who have a target among them.
+
+    Each one's targets are all kept, and at most `config.negatives_per_shopper` of the others, at random. `seen` is told the share of what is done.
+    """
     rng = np.random.default_rng(config.seed)
-    expected = config.candidates_per_source * 3
-    most_users = max(1, most_rows // expected)
-    if len(window.users) > most_users:
-        window = window.only_users(np.sort(rng.choice(len(window.users), most_users, replace=False)))
-    features, labels, groups = [], [], []
-    for begin, past in shards(window, config.shard):
-        found = candidates_of(past, signals, facts, allowed_products(window, past), window.now, config)
-        label = labels_of(window, begin, found.user, found.item)
-        useful = np.isin(found.user, found.user[label])
-        features.append(found.features[useful])
-        labels.append(label[useful])
-        counts = np.bincount(found.user[useful])
-        groups.append(counts[counts > 0])
-    n_columns = len(feature_names(signals, config))
-    return TrainingRows(
-        np.concatenate(features) if features else np.zeros((0, n_columns), dtype=np.float32),
-        np.concatenate(labels) if labels else np.zeros(0, dtype=bool),
-        np.concatenate(groups) if groups else np.zeros(0, dtype=np.int64),
-    )
+    order, size = rng.permutation(len(window.users)), shard_size(config, window.n_items)
+    parts, n_rows = [TrainingRows(np.zeros((0, len(feature_names(signals, config))), np.float32), np.zeros(0, bool), np.zeros(0, np.int64))], 0
+    for begin in range(0, len(order), size):
+        asked = window.only_users(np.sort(order[begin : begin + size]))
+        found = candidates_of(asked.past, signals, facts, allowed_products(asked, asked.past), asked.now, config)
+        label = labels_of(asked, 0, found.user, found.item)
+        kept = _kept_rows(found.user, label, config.negatives_per_shopper, rng)
+        counts = np.bincount(found.user[kept])
+        parts.append(TrainingRows(found.features[kept], label[kept], counts[counts > 0]))
+        n_rows += len(kept)
+        seen(max((begin + size) / len(order), n_rows / most_rows))
+        if n_rows >= most_rows:
+            break
+    return stack(parts)
+
+
+def _kept_rows(user: np.ndarray, label: np.ndarray, negatives: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows, ascending, of shoppers with a label: the labelled, and `negatives` of the others at random."""
+    rows = np.flatnonzero(np.isin(user, user[label]))
+    order = rows[np.lexsort((rng.random(len(rows)), ~label[rows], user[rows]))]
+    begin = np.searchsorted(user[order], user[order])
+    labelled = np.bincount(user[label], minlength=int(user.max(initial=0)) + 1)
+    return np.sort(order[np.arange(len(order)) - begin < labelled[user[order]] + negatives])
 
 
 def stack(parts: list[TrainingRows]) -> TrainingRows:

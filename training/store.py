@@ -1,10 +1,10 @@
-"""TextStore: the texts of one run, tokenised once; where lower layers are frozen, their output is kept on disk."""
+"""TextStore: the texts of one run, each read once; where lower layers are frozen, their output is kept on disk."""
 
 import hashlib
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +71,8 @@ class TextBatch:
 class TextStore:
     """Texts (or text pairs), their tokens, and the frozen layers' output of each as ragged half-precision rows.
 
-    states (tokens, dim) float16, mapped from disk; text t owns rows start[t] to start[t + 1]. None where nothing is frozen,
+    Equal texts are held once: number (texts,) is the row of each among the different ones, which `tokens` and `states` are of.
+    states (tokens, dim) float16, mapped from disk; different text d owns rows start[d] to start[d + 1]. None where nothing is frozen,
     with `keep` off, or where they would be larger than LARGEST_STATES. `tell` hears how much of them (0 to 1) has been computed.
     """
 
@@ -81,9 +82,12 @@ class TextStore:
     ) -> None:  # fmt: skip
         self.tell = tell or (lambda part: None)
         self.encoder, self.device, self.texts, self.pairs = encoder, device, list(texts), None if pairs is None else list(pairs)
-        self.tokens = encoder.tokenize(self.texts, self.pairs)
-        self.lengths = np.array([len(t) for t in self.tokens], dtype=np.int64)
-        self.start = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
+        different: dict = {}
+        written = self.texts if self.pairs is None else list(zip(self.texts, self.pairs, strict=True))
+        self.number = np.array([different.setdefault(text, len(different)) for text in written], dtype=np.int64)
+        self.tokens = encoder.tokenize(list(different)) if self.pairs is None else encoder.tokenize(*_columns(different))
+        self.start = np.concatenate([[0], np.cumsum([len(t) for t in self.tokens])]).astype(np.int64)
+        self.lengths = np.diff(self.start)[self.number]
         size = int(self.start[-1]) * encoder.dim * 2
         wanted = keep and encoder.frozen_layers and 0 < size <= LARGEST_STATES
         self.states = self._frozen_states(cache, size) if wanted else None
@@ -107,11 +111,11 @@ class TextStore:
 
     def _inputs(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         if self.states is None:
-            return self._padded([self.tokens[r] for r in rows])
+            return self._padded([self.tokens[n] for n in self.number[rows]])
         longest = int(self.lengths[rows].max())
         offset = np.arange(longest)[None, :]
         mask = offset < self.lengths[rows][:, None]
-        index = np.where(mask, self.start[:-1][rows][:, None] + offset, 0)
+        index = np.where(mask, self.start[self.number[rows]][:, None] + offset, 0)
         hidden = torch.from_numpy(self.states[index.ravel()]).view(*index.shape, -1).to(self.device).float()
         return hidden, torch.from_numpy(mask).to(self.device), None
 
@@ -125,14 +129,15 @@ class TextStore:
 
     def vectors(self) -> np.ndarray:
         """Unit vectors of all texts: (texts, dim) float32."""
-        out = np.zeros((len(self), self.encoder.dim), dtype=np.float32)
+        first = np.unique(self.number, return_index=True)[1]
+        out = np.zeros((len(first), self.encoder.dim), dtype=np.float32)
         was_training = self.encoder.training
         self.encoder.eval()
         with torch.inference_mode():
-            for rows in length_batches(self.lengths, BATCH_TOKENS):
-                out[rows] = self.encoder(*self._inputs(rows)).float().cpu().numpy()
+            for rows in length_batches(self.lengths[first], BATCH_TOKENS):
+                out[rows] = self.encoder(*self._inputs(first[rows])).float().cpu().numpy()
         self.encoder.train(was_training)
-        return out
+        return out[self.number]
 
     def _frozen_states(self, cache: Path | None, size: int) -> np.ndarray:
         """Computed once: from the cache where an earlier run left them."""
@@ -156,21 +161,26 @@ class TextStore:
     def _key(self) -> str:
         digest = hashlib.sha256(self.encoder.digest().encode())
         digest.update(np.concatenate([np.asarray(t, dtype=np.int32) for t in self.tokens]).data if self.tokens else b"")
-        digest.update(self.lengths.data)
+        digest.update(self.start.data)
         digest.update(b"pairs" if self.pairs is not None else b"")
         return digest.hexdigest()[:32]
 
     def _compute(self, states: np.ndarray) -> None:
         self.encoder.eval()
-        done = 0
+        done, lengths = 0, np.diff(self.start)
         with torch.inference_mode():
-            for rows in length_batches(self.lengths, BATCH_TOKENS):
+            for rows in length_batches(lengths, BATCH_TOKENS):
                 ids, mask, types = self._padded([self.tokens[r] for r in rows])
                 hidden = self.encoder.lower(ids, mask, types).half().cpu().numpy()
                 for i, row in enumerate(rows):
-                    states[self.start[row] : self.start[row + 1]] = hidden[i, : self.lengths[row]]
-                done += int(self.lengths[rows].sum())
+                    states[self.start[row] : self.start[row + 1]] = hidden[i, : lengths[row]]
+                done += int(lengths[rows].sum())
                 self.tell(done / len(states))
+
+
+def _columns(pairs: Collection[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    first, second = zip(*pairs, strict=True) if pairs else ((), ())
+    return list(first), list(second)
 
 
 def _existing(folder: Path) -> Path:

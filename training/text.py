@@ -12,10 +12,11 @@ def product_texts(products: pl.DataFrame) -> list[str]:
     Titles in capitals are lowered: uncased models read the same, cased ones read words again.
     """
     columns = [products[name].to_list() for name in ("title", "brand", "categories", "description")]
-    return [_product_text(*row) for row in zip(*columns, strict=True)]
+    return [product_text(*row) for row in zip(*columns, strict=True)]
 
 
-def _product_text(title: str | None, brand: str | None, categories: Sequence[str] | None, description: str | None) -> str:
+def product_text(title: str | None, brand: str | None, categories: Sequence[str] | None, description: str | None) -> str:
+    """What the encoder reads of a product."""
     title = " ".join((title or "").split())
     parts = [title.lower() if title.isupper() else title]
     if brand:

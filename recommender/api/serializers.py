@@ -75,7 +75,9 @@ class RecommendedItemSerializer(serializers.Serializer):
     rule = serializers.JSONField(allow_null=True)
     reasons = ReasonSerializer(many=True)
     because = serializers.JSONField(allow_null=True, help_text="the product of the history that stands behind it most, and its share")
-    explanation = serializers.JSONField(required=False, help_text="explain=full: base + contributions = score; history: shares of own products")
+    explanation = serializers.JSONField(
+        required=False, help_text="explain=full: base + contributions = score; history: shares of own products; words that matched"
+    )
 
 
 class FallbackSerializer(serializers.Serializer):

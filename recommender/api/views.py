@@ -25,7 +25,8 @@ def listing_reply(listing: Listing, placement: str | None, explain: str) -> dict
             "reasons": item.reasons, "because": behind[0] if behind and explain != "off" else None,
         }  # fmt: skip
         if explain == "full":
-            row["explanation"] = {"base": item.base, "contributions": item.contributions or {}, "history": behind}
+            words = [{"word": word, "share": round(share, 4)} for word, share in item.words]
+            row["explanation"] = {"base": item.base, "contributions": item.contributions or {}, "history": behind, "words": words}
         items.append(row)
     return {
         "recommendation_id": listing.recommendation_id, "placement": placement, "model_version": listing.version.label if listing.version else None,

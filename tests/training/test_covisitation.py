@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training.config import EVENT_WEIGHTS
-from training.covisitation import bought_next, ease, popularity, similar, together, top_neighbours
+from training.covisitation import _inverse, bought_next, ease, popularity, similar, together, top_neighbours
 from training.history import interactions
 from training.snapshot import DAY, TYPE_CODE, Events
 
@@ -47,6 +47,19 @@ def test_ease_equals_the_formula():
     expected = -p / np.diag(p)
     np.fill_diagonal(expected, 0)
     assert ease(shop(*rows), 30, 6, 6, 5.0).toarray() == pytest.approx(np.maximum(expected, 0), abs=1e-4)
+
+
+def test_a_matrix_of_several_blocks_is_inverted_in_place():
+    x = np.random.default_rng(1).standard_normal((1500, 1500)).astype(np.float32)
+    matrix = x @ x.T / 1500 + np.eye(1500, dtype=np.float32)
+    given = matrix.copy()
+    found = _inverse(given)
+    assert np.abs(found @ matrix - np.eye(1500)).max() < 1e-3 and np.shares_memory(found, given)
+
+
+def test_what_cannot_be_inverted_is_said():
+    with pytest.raises(np.linalg.LinAlgError):
+        _inverse(-np.eye(3, dtype=np.float32))
 
 
 def test_only_the_largest_neighbours_stay():

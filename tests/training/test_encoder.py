@@ -32,6 +32,15 @@ def test_frozen_layers_kept_aside_give_what_the_whole_bert_gives(encoder):
     assert ours[0] == pytest.approx(functional.normalize(whole, dim=1)[0].detach().numpy(), abs=2e-3)
 
 
+def test_equal_texts_are_read_once_and_stand_where_they_stood(encoder):
+    texts = TextStore(encoder, [TEXTS[1], TEXTS[0], TEXTS[1]], torch.device("cpu"))
+    assert len(texts) == 3 and len(texts.tokens) == 2 and texts.lengths[0] == texts.lengths[2] == len(texts.tokens[0])
+    assert np.array_equal(texts.vectors(), TextStore(encoder, TEXTS[:2], torch.device("cpu")).vectors()[[1, 0, 1]])
+    assert np.array_equal(encoder.encode([TEXTS[1], TEXTS[0], TEXTS[1]]), encoder.encode(TEXTS[:2])[[1, 0, 1]])
+    paired = TextStore(encoder, ["red", "red", "red"], torch.device("cpu"), pairs=["blue", "green", "blue"], keep=False)
+    assert paired.number.tolist() == [0, 1, 0] and np.array_equal(paired.vectors()[0], paired.vectors()[2])
+
+
 def test_vectors_have_unit_length(encoder):
     assert np.linalg.norm(TextStore(encoder, TEXTS, torch.device("cpu")).vectors(), axis=1) == pytest.approx(np.ones(4), abs=1e-5)
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import lightgbm as lgb
@@ -130,16 +131,20 @@ def fit_ranker(run: Run, windows: list[Window], learnt: Learnt, facts: ItemFacts
     snapshot, config, progress = run.snapshot, run.config, run.progress
     parts, signals = [], None
     for i, window in enumerate(windows):
-        progress.stage("Candidates", i / len(windows), f"window of {len(window.users):,} shoppers")
         signals = fit_signals(window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, config, learnt)
-        rows_each = config.most_training_rows // (2 * len(windows))
         asked = [window, discovery(window)] if window.exclude == "nothing" else [window]
-        parts += [training_rows(w, signals, facts, config, rows_each) for w in asked]
+        for j, question in enumerate(asked):
+            seen = partial(_candidates_seen, run, (i + j / len(asked)) / len(windows), 1 / (len(asked) * len(windows)))
+            parts.append(training_rows(question, signals, facts, config, config.most_training_rows // (2 * len(windows)), seen))
     rows = stack(parts)
     if not rows.label.any():
         raise TrainingError("none of the products that were bought next could be proposed: the data hold too little repetition to learn from")
     progress.stage("Ranking", 0, f"{len(rows.label):,} candidates, {int(rows.label.sum()):,} of them bought")
     return train_ranker(rows, feature_names(signals, config), config), signals
+
+
+def _candidates_seen(run: Run, begin: float, share: float, part: float) -> None:
+    run.progress.stage("Candidates", begin + share * part)
 
 
 def _pretrained(run: Run) -> Start:

@@ -24,6 +24,8 @@ from training.tuning import Tuned, Untouched
 
 FEWEST_PAIRS = 200
 MOST_JUDGED = 10_000
+JUDGED_CELLS = 150_000_000
+"""Shoppers × products that one look at the validation data ranks at most."""
 SPACE_BATCH, SPACE_LOOK, SPACE_PART, SPACE_ANCHORS = 1024, 50, 0.1, 4
 
 
@@ -56,11 +58,12 @@ class Start:
 
 
 def judged_question(window: Window, config) -> Window:
-    """What validation asks: products new to the shopper, at most MOST_JUDGED shoppers."""
+    """What validation asks: products new to the shopper, at most MOST_JUDGED shoppers, fewer where there are many products."""
     question = discovery(window) if window.exclude == "nothing" else window
-    if len(question.users) <= MOST_JUDGED:
+    most = max(1, min(MOST_JUDGED, JUDGED_CELLS // max(1, window.n_items)))
+    if len(question.users) <= most:
         return question
-    return question.only_users(np.sort(np.random.default_rng(config.seed).choice(len(question.users), MOST_JUDGED, replace=False)))
+    return question.only_users(np.sort(np.random.default_rng(config.seed).choice(len(question.users), most, replace=False)))
 
 
 class TextJudge:

@@ -1,0 +1,96 @@
+"""Other libraries on the same splits: implicit's ALS, BPR and item-kNN and RecTools' SASRec, beside our ranking with its defaults.
+
+They live in an environment of their own below bench/results/tmp. Each chooses among a few settings on the validation question (see
+`peers_rank.py`), then learns anew from everything before the test. Our seconds hold the whole benchmark: fine-tuning, every baseline, judging.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bench.__main__ import ROOT, measure
+from bench.fits import KEPT, beauty, ranked
+from bench.online_retail import snapshot as sample
+from training.config import EVENT_WEIGHTS
+from training.evaluate import K, Ranked, summary
+from training.snapshot import DAY, Snapshot, read_snapshot
+from training.split import Window, discovery, leave_last_out, shuffle_ties, time_window
+
+REQUIREMENTS = Path(__file__).parent / "requirements-peers.txt"
+PEERS = ("als", "bpr", "item_knn", "sasrec")
+CUT, DAYS = "2011-11-09", 31
+
+
+def run() -> dict:
+    python = _environment()
+    shop = read_snapshot(beauty())
+    validation, test = leave_last_out(shuffle_ties(shop.events, 0), shop.n_items, EVENT_WEIGHTS)
+    ours = ranked("fusion", beauty(), "fusion-beauty", {}, "--protocol", "leave-last-out", "--shuffle-ties", "0")
+    found = _compared(python, "beauty", validation, {"": test}, ours)
+    folder = sample(KEPT / "snapshots" / "online_retail")
+    shop, cut = read_snapshot(folder), int(np.datetime64(CUT, "s").astype(np.int64))
+    validation, test = _window(shop, cut - DAYS * DAY), _window(shop, cut)
+    ours = ranked("fusion", folder, "fusion-retail", {}, "--protocol", "time", "--cut", CUT, "--days", str(DAYS))
+    return found | _compared(python, "online_retail", discovery(validation), {"all": test, "discovery": discovery(test)}, ours)
+
+
+def _window(shop: Snapshot, cut: int) -> Window:
+    return time_window(shop.events, shop.n_items, EVENT_WEIGHTS, cut, DAYS)
+
+
+def _environment() -> Path:
+    """The peers' Python; made where it is not there."""
+    home = KEPT / "peers"
+    python, done = home / "bin" / "python", home / REQUIREMENTS.name
+    if not done.exists() or done.read_text() != REQUIREMENTS.read_text():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+        subprocess.run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(python), "-r", str(REQUIREMENTS)], check=True)
+        done.write_text(REQUIREMENTS.read_text())
+    return python
+
+
+def _compared(python: Path, shop: str, validation: Window, tests: dict[str, Window], ours: dict) -> dict:
+    """NDCG@10 and seconds of each peer on each question, ours beside them with the same interval."""
+    folder = KEPT / "peers-data" / shop
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {"validation": validation} | {name or "test": window for name, window in tests.items()}
+    for name, window in names.items():
+        _hand_over(folder / f"{name}.npz", window)
+    parts = {name: ours[name]["systems"] if name else ours["systems"] for name in tests}
+    found = {f"{shop}.vitrine.seconds": measure(ours["seconds"]["total"], "s")}
+    found |= {
+        key: row for name, systems in parts.items() for key, row in _rows(shop, name, "vitrine", systems["vitrine"], systems["vitrine"]).items()
+    }
+    for peer in PEERS:
+        begun = time.perf_counter()
+        subprocess.run([str(python), "-m", "bench.peers_rank", peer, str(folder), *(name or "test" for name in tests)], check=True, cwd=ROOT)
+        found[f"{shop}.{peer}.seconds"] = measure(time.perf_counter() - begun, "s", ours["seconds"]["total"])
+        print(shop, peer, json.loads((folder / f"{peer}.json").read_text()), file=sys.stderr)
+        for name, window in tests.items():
+            lists = np.load(folder / f"{peer}-{name or 'test'}.npy")
+            found |= _rows(shop, name, peer, summary(Ranked(window, lists)), parts[name]["vitrine"])
+    return found
+
+
+def _rows(shop: str, part: str, system: str, measures: dict, ours: dict) -> dict:
+    """A system's NDCG@10 and the ends of its interval, each against ours."""
+    ndcg, reference = measures[f"ndcg@{K}"], ours[f"ndcg@{K}"]["value"]
+    key = ".".join(name for name in (shop, part, system, f"ndcg@{K}") if name)
+    return {key if end == "value" else f"{key}.{end}": measure(ndcg[end], "NDCG@10", reference) for end in ("value", "low", "high")}
+
+
+def _hand_over(path: Path, window: Window) -> None:
+    """A question for a process that knows only numpy: what may be learned, who is asked, and the targets."""
+    past = window.past
+    if window.exclude == "seen":  # leave-last-out: the histories are all that is known before the targets
+        known = {"user": window.users[past.user], "item": past.item, "time": past.last + np.arange(len(past.item)) * 1e-6}
+    else:
+        fit = window.fit.take(window.fit.user >= 0)
+        known = {"user": fit.user, "item": fit.item, "time": fit.time.astype(float)}
+    np.savez(
+        path, **known, asked=window.users, start=window.start, target=window.target, rankable=window.rankable, new_only=window.exclude != "nothing"
+    )

@@ -1,0 +1,39 @@
+"""Likeness by text: a sum over the history of weight × kernel, whatever texts are equal and however much is held at once."""
+
+import numpy as np
+import pytest
+
+from training import space
+from training.config import EVENT_WEIGHTS
+from training.history import histories, interactions
+from training.snapshot import DAY, TYPE_CODE, Events
+from training.space import TEMPERATURE, TextSpace
+
+
+@pytest.fixture
+def vectors():
+    x = np.random.default_rng(0).standard_normal((7, 4)).astype(np.float32)
+    x[5], x[6] = x[1], x[1]
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def past():
+    rows = [(0, 1, 1), (0, 5, 2), (0, 3, 3), (2, 6, 1), (2, 1, 2)]
+    events = Events.from_rows([(u, i, TYPE_CODE["purchase"], day * DAY, 1, 10 * u + day) for u, i, day in rows])
+    return histories(interactions(events, EVENT_WEIGHTS), np.arange(3), 7)
+
+
+@pytest.mark.parametrize("cells", [1, 10**6])
+def test_scores_are_the_sum_of_kernels(vectors, past, cells, monkeypatch):
+    monkeypatch.setattr(space, "KERNEL_CELLS", cells)
+    weights = np.array([0.5, 1.0, 0.0, 0.25, 2.0], dtype=np.float32)
+    expected = np.zeros((3, 7))
+    for user, item, weight in zip(past.user, past.item, weights, strict=True):
+        expected[user] += weight * np.exp((vectors @ vectors[item] - 1) / TEMPERATURE)
+    assert TextSpace(vectors).scores(past, weights) == pytest.approx(expected, rel=1e-4)
+
+
+def test_equal_texts_are_held_once(vectors):
+    different, number = TextSpace(vectors).different
+    assert len(different) == 5 and number.tolist() == [0, 1, 2, 3, 4, 1, 1] and np.array_equal(different[number], vectors)
