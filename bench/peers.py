@@ -29,7 +29,7 @@ def run() -> dict:
     python = _environment()
     shop = read_snapshot(beauty())
     validation, test = leave_last_out(shuffle_ties(shop.events, 0), shop.n_items, EVENT_WEIGHTS)
-    ours = ranked("fusion", beauty(), "fusion-beauty", {}, "--protocol", "leave-last-out", "--shuffle-ties", "0")
+    ours = ranked("fusion", beauty(), "fusion-beauty", {}, "--protocol", "leave-last-out", "--shuffle-ties", "0", "--ablate", "language")
     found = _compared(python, "beauty", validation, {"": test}, ours)
     folder = sample(KEPT / "snapshots" / "online_retail")
     shop, cut = read_snapshot(folder), int(np.datetime64(CUT, "s").astype(np.int64))

@@ -129,8 +129,10 @@ class Proposals:
     tops: dict[str, np.ndarray]
 
 
-def propose(scores: dict[str, Scores], allowed: np.ndarray, per_source: int, wanted: tuple[np.ndarray, np.ndarray] | None = None) -> Proposals:
-    """The union of every source's best `per_source` products, and the pairs `wanted` whoever proposes them.
+def propose(
+    scores: dict[str, Scores], allowed: np.ndarray, per_source: int, wanted: tuple[np.ndarray, np.ndarray] | None = None, alone: bool = False
+) -> Proposals:
+    """The union of every source's best `per_source` products, and the pairs `wanted` whoever proposes them; `alone`: these and no others.
 
     allowed (shoppers, items) bool: what may be proposed at all
     """
@@ -138,9 +140,11 @@ def propose(scores: dict[str, Scores], allowed: np.ndarray, per_source: int, wan
     k = min(per_source, n_items)
     best = {name: one.best(allowed, k) for name, one in scores.items()}
     code = {name: found.user * n_items + found.item for name, found in best.items()}
-    pairs = np.unique(np.concatenate([*code.values(), *([wanted[0] * n_items + wanted[1]] if wanted else [])]))
+    asked = [wanted[0] * n_items + wanted[1]] if wanted else []
+    pairs = np.unique(np.concatenate(asked if alone else [*code.values(), *asked]))
     places = {}
     for name, found in best.items():
         places[name] = np.full(len(pairs), k)
-        places[name][np.searchsorted(pairs, code[name])] = found.place
+        there = np.isin(code[name], pairs) if alone else slice(None)
+        places[name][np.searchsorted(pairs, code[name][there])] = found.place[there]
     return Proposals(pairs // n_items, pairs % n_items, places, {name: found.top for name, found in best.items()})

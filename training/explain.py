@@ -43,8 +43,7 @@ def explain(
     past = model.histories(_without_each(events, mine), np.arange(len(mine) + 1))
     sought = np.unique(items)
     wanted = np.repeat(np.arange(past.n_users), len(sought)), np.tile(sought, past.n_users)
-    found = model.candidates(past, now, model.allowed(past, showable, only_new), wanted)
-    features = found.features[np.isin(found.item, sought)]
+    features = model.candidates(past, now, model.allowed(past, showable, only_new), wanted, alone=True).features
     score = model.score(features).reshape(past.n_users, len(sought))
     exact = model.contributions(features[: len(sought)])
     return [_explanation(score[:, place], *exact[place], mine) for place in np.searchsorted(sought, items)]

@@ -82,11 +82,11 @@ class Candidates:
 
 def candidates_of(
     past: Histories, signals: Signals, facts: ItemFacts, allowed: np.ndarray, now: int, config: FusionConfig,
-    wanted: tuple[np.ndarray, np.ndarray] | None = None,
+    wanted: tuple[np.ndarray, np.ndarray] | None = None, alone: bool = False,
 ) -> Candidates:  # fmt: skip
-    """Propose and describe candidates for every shopper of a shard; also the pairs `wanted` (shopper, item), whoever proposes them."""
+    """Propose and describe candidates for every shopper of a shard; also the pairs `wanted` (shopper, item), or these `alone`."""
     scores = source_scores(past, signals, now, sources_of(signals, config))
-    found = propose(scores, allowed, config.candidates_per_source, wanted)
+    found = propose(scores, allowed, config.candidates_per_source, wanted, alone)
     user, item = found.user, found.item
     columns: dict[str, np.ndarray] = {}
     for source, values in scores.items():

@@ -48,9 +48,11 @@ class Recommender:
             allowed[past.user[bought], past.item[bought]] = False
         return allowed
 
-    def candidates(self, past: Histories, now: int, allowed: np.ndarray, wanted: tuple[np.ndarray, np.ndarray] | None = None) -> Candidates:
-        """What is proposed to each shopper of a shard, and the pairs `wanted` (shopper, item), with their features."""
-        return candidates_of(past, self.signals, self.facts, allowed, now, self.config, wanted)
+    def candidates(
+        self, past: Histories, now: int, allowed: np.ndarray, wanted: tuple[np.ndarray, np.ndarray] | None = None, alone: bool = False
+    ) -> Candidates:
+        """What is proposed to each shopper of a shard, and the pairs `wanted` (shopper, item), or these `alone`, with their features."""
+        return candidates_of(past, self.signals, self.facts, allowed, now, self.config, wanted, alone)
 
     def score(self, features: np.ndarray) -> np.ndarray:
         """(n,) of candidates' features."""

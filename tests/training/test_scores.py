@@ -62,3 +62,6 @@ def test_proposals_are_the_union_and_what_is_wanted():
     assert list(zip(found.user.tolist(), found.item.tolist(), strict=True)) == [(0, 1), (0, 3), (1, 0), (1, 2), (1, 3)]
     assert found.places["one"].tolist() == [0, 1, 0, 1, 1] and found.places["other"].tolist() == [1, 0, 1, 1, 0]
     assert found.tops["one"].tolist() == [3, 4] and found.tops["other"].tolist() == [5, 5]
+    alone = propose({"one": one, "other": other}, allowed, 1, (np.array([1, 0]), np.array([2, 1])), alone=True)
+    assert list(zip(alone.user.tolist(), alone.item.tolist(), strict=True)) == [(0, 1), (1, 2)]
+    assert alone.places["one"].tolist() == [0, 1] and alone.places["other"].tolist() == [1, 1] and alone.tops["one"].tolist() == [3, 4]
