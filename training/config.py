@@ -199,7 +199,7 @@ class FusionConfig(RetrievalConfig):
     """Leaves of each tree."""
     most_training_rows: int = 2_000_000
     """Candidate rows that the ranker is trained on at most; shoppers beyond are left out at random."""
-    negatives_per_shopper: int = 300
+    negatives_per_shopper: int = 100
     """Candidates a shopper that were not bought and that the ranker is trained on, at random."""
     pretrain_steps: int = 0
     """Masked-token steps on the shop's texts before fine-tuning; 0: none."""
