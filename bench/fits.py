@@ -122,6 +122,7 @@ def complete_journey() -> Path:
     folder, text = data_folder("complete_journey"), {"product_id": pl.String, "household_id": pl.String}
     items = pl.read_csv(folder / "products.csv.gz", schema_overrides=text, infer_schema_length=None)
     lines = pl.read_parquet(folder / "transactions.parquet").with_columns(pl.col("product_id", "household_id", "basket_id").cast(pl.String))
+    lines = lines.filter(pl.col("product_id").is_in(items["product_id"].implode()))  # 4,836 are of products that the catalogue lacks
     paid = lines.filter((pl.col("quantity") > 0) & (pl.col("sales_value") > 0)).group_by("product_id")
     price = paid.agg(price=(pl.col("sales_value") / pl.col("quantity")).median())
     kind, size = pl.col("product_type").fill_null(""), pl.col("package_size").fill_null("")
