@@ -94,6 +94,7 @@ def similar(events: Interactions, n_users: int, n_items: int, k: int, now: int, 
     from_end = np.repeat(past.start[1:], np.diff(past.start)) - np.arange(len(past.item))
     fade = 0.5 ** ((now - past.last) / DAY / half_life_days)
     x = past.matrix(np.where(from_end <= longest, np.maximum(fade, 1e-3), 0.0).astype(np.float32))
+    x.eliminate_zeros()
     norm = np.sqrt(np.asarray(x.multiply(x).sum(axis=0)).ravel())
     scale = 1.0 / np.maximum(norm, 1e-6)
     return top_neighbours(x.T.tocsr(), x, k, scale * (norm > 0), scale * (norm > 0))

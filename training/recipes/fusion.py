@@ -134,7 +134,9 @@ def fit_ranker(run: Run, windows: list[Window], learnt: Learnt, facts: ItemFacts
         signals = fit_signals(window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, config, learnt)
         asked = [window, discovery(window)] if window.exclude == "nothing" else [window]
         for j, question in enumerate(asked):
-            seen = partial(_candidates_seen, run, (i + j / len(asked)) / len(windows), 1 / (len(asked) * len(windows)))
+            begin = (i + j / len(asked)) / len(windows)
+            progress.stage("Candidates", begin, f"window of {len(question.users):,} shoppers")
+            seen = partial(_candidates_seen, run, begin, 1 / (len(asked) * len(windows)))
             parts.append(training_rows(question, signals, facts, config, config.most_training_rows // (2 * len(windows)), seen))
     rows = stack(parts)
     if not rows.label.any():
