@@ -50,7 +50,7 @@ class Dense:
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
         values = np.where(allowed, self.values, 0)
-        least = np.partition(values, -k, axis=1)[:, -k:].min(axis=1, keepdims=True)
+        least = np.partition(values, -k, axis=1)[:, [-k]]
         user, item = np.nonzero((values >= least) & (values > 0))
         return _cut(user, item, values[user, item], len(allowed), k)
 
@@ -87,8 +87,7 @@ def _cut(user: np.ndarray, item: np.ndarray, values: np.ndarray, n_users: int, k
     user, item, values = user[kept], item[kept], values[kept]
     order = np.lexsort((item, -values, user))
     user, item, values = user[order], item[order], values[order]
-    begin = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))])[:-1]
-    place = np.arange(len(user)) - begin[user]
+    place = np.arange(len(user)) - np.searchsorted(user, user)
     top = np.zeros(n_users, dtype=np.float32)
     top[user[place == 0]] = values[place == 0]
     return Best(user, item.astype(np.int64), place, top)

@@ -7,7 +7,8 @@ import numpy as np
 
 WORDS_READ = 24
 """First different words of a text that are taken out in turn."""
-WORD = re.compile(r"\w[\w'’-]*")
+WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+(?:['’-][^\W\u3400-\u9fff]+)*")
+"""A word, or one Chinese character."""
 
 
 def matched_words(encode: Callable[[list[str]], np.ndarray], pairs: Sequence[tuple[str, str]], most: int = 3) -> list[list[tuple[str, float]]]:
