@@ -212,7 +212,7 @@ def training_rows(
 ) -> TrainingRows:
     """Candidates of shoppers drawn at random until there are `most_rows`, of those who have a target among them.
 
-    Each one's targets are all kept, and at most `config.negatives_per_shopper` of the others, at random. `seen` is told the share of what is done.
+    Each one's targets are all kept, and at most `config.negatives_per_shopper` of the others, at random. `seen` hears what share (to 1) is done.
     """
     rng = np.random.default_rng(config.seed)
     order, size = rng.permutation(len(window.users)), shard_size(config, window.n_items)
@@ -225,7 +225,7 @@ def training_rows(
         counts = np.bincount(found.user[kept])
         parts.append(TrainingRows(found.features[kept], label[kept], counts[counts > 0]))
         n_rows += len(kept)
-        seen(max((begin + size) / len(order), n_rows / most_rows))
+        seen(min(1.0, max((begin + size) / len(order), n_rows / most_rows)))
         if n_rows >= most_rows:
             break
     return stack(parts)
