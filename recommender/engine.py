@@ -101,15 +101,16 @@ class Model:
         return why_not(self.recommender, past, self.rows[item_id], int(now.timestamp()), k, showable, only_new)
 
     def closest(self, item_ids: list[str], own: list[str]) -> list[str | None]:
-        """For each of these products the one of `own`, other than itself, whose text is nearest; None where there is none."""
+        """For each of these products the one of `own` whose text is nearest; None where there is none, or where it is the product itself."""
         import numpy as np
 
         vectors, mine = self.recommender.signals.vectors, np.array([self.rows[i] for i in own if i in self.rows], dtype=np.int64)
         if vectors is None or not len(mine):
             return [None] * len(item_ids)
         rows = np.array([self.rows[i] for i in item_ids], dtype=np.int64)
-        cosine = np.where(rows[:, None] == mine, -2.0, np.asarray(vectors[rows], np.float32) @ np.asarray(vectors[mine], np.float32).T)
-        return [self.item_ids[mine[best]] if cosine[i, best] > -2 else None for i, best in enumerate(cosine.argmax(axis=1))]
+        cosine = np.asarray(vectors[rows], np.float32) @ np.asarray(vectors[mine], np.float32).T
+        nearest = mine[np.where(rows[:, None] == mine, 2.0, cosine).argmax(axis=1)]
+        return [None if best == row else self.item_ids[best] for row, best in zip(rows, nearest, strict=True)]
 
     def matched_words(self, pairs: list[tuple[ProductText, ProductText]]) -> list[list[tuple[str, float]]]:
         """For each pair of products the words of the first that make it like the second, with their shares; none without an encoder."""

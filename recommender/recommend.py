@@ -31,8 +31,8 @@ class Item:
     contributions: dict[str, float] | None = None
     history: list[list] = field(default_factory=list)
     """The shopper's own products behind it, [id, share] each, the largest share first."""
-    reads_like: str | None = None
-    """The own product whose text is nearest."""
+    suits: str | None = None
+    """The own product whose text is nearest; None where that is the product itself."""
     title: str = ""
     reasons: list[dict[str, Any]] = field(default_factory=list)
     words: list[tuple[str, float]] = field(default_factory=list)
@@ -145,8 +145,8 @@ def explain_items(model: Model, state: ShopState, history: list[HistoryEvent], i
     ids = [item.item_id for item in items]
     told = model.explain(history, ids, now, state.showable_mask(model), only_new)
     nearest = model.closest(ids, list(dict.fromkeys(e.item_id for e in history)))
-    for item, place, reads_like in zip(items, told, nearest, strict=True):
-        item.reads_like = reads_like
+    for item, place, suits in zip(items, told, nearest, strict=True):
+        item.suits = suits
         item.score, item.base = round(place.score, 6), round(place.base, 6)
         item.contributions = {kind: round(value, 6) for kind, value in place.contributions.items()}
         item.history = [[item_id, round(share, 4)] for item_id, share in place.history.items()]
@@ -211,7 +211,7 @@ def _finish(shop: Shop, listing: Listing, limit: int, explain: str, begun: float
     wanted = [item.item_id for item in listing.items[: limit + SPARE]]
     titles = dict(Product.objects.filter(shop=shop, item_id__in=wanted).showable().values_list("item_id", "title"))
     listing.items = [item for item in listing.items if item.item_id in titles][:limit]
-    causes = {cause for item in listing.items for cause in (item.companion, item.reads_like) if cause}
+    causes = {cause for item in listing.items for cause in (item.companion, item.suits) if cause}
     named = titles | dict(Product.objects.filter(shop=shop, item_id__in=causes - titles.keys()).values_list("item_id", "title"))
     for item in listing.items:
         item.title = titles[item.item_id]
@@ -225,15 +225,15 @@ def _finish(shop: Shop, listing: Listing, limit: int, explain: str, begun: float
 
 def _tell_words(shop: Shop, items: list[Item]) -> None:
     """Where a text is among the reasons, the words of it that matched."""
-    asked = [item for item in items if item.reads_like and any(r["kind"] == "text" and not r["against"] for r in item.reasons)]
+    asked = [item for item in items if item.suits and any(r["kind"] == "text" and not r["against"] for r in item.reasons)]
     model = state_of(shop).model()
     if not asked or model is None:
         return
-    wanted = {item_id for item in asked for item_id in (item.item_id, item.reads_like)}
+    wanted = {item_id for item in asked for item_id in (item.item_id, item.suits)}
     rows = Product.objects.filter(shop=shop, item_id__in=wanted).values_list("item_id", "title", "brand", "categories", "description")
     texts = {row[0]: row[1:] for row in rows}
-    asked = [item for item in asked if item.item_id in texts and item.reads_like in texts]
-    for item, words in zip(asked, model.matched_words([(texts[i.item_id], texts[i.reads_like]) for i in asked]), strict=True):
+    asked = [item for item in asked if item.item_id in texts and item.suits in texts]
+    for item, words in zip(asked, model.matched_words([(texts[i.item_id], texts[i.suits]) for i in asked]), strict=True):
         item.words = words
 
 
@@ -243,7 +243,7 @@ WORDS = {
     "bought_next": "Often bought after {because}",
     "bought_together": "Often bought together with {because}",
     "similar": "Shoppers who took {because} took this too",
-    "text": "Reads like {because}",
+    "text": "Its description suits {because}",
     "popularity": "Sells well now",
     "price": "Near what you usually spend",
     "taste": "From a brand or category you like",
@@ -260,7 +260,7 @@ def reasons_of(item: Item, titles: dict[str, str], most: int = REASONS_SHOWN) ->
     largest = sorted(told.items(), key=lambda pair: -abs(pair[1]))[:most]
     reasons = []
     for kind, value in largest:
-        behind = (item.reads_like if kind == "text" else None) or item.companion
+        behind = (item.suits if value > 0 else None) if kind == "text" else item.companion
         because = titles.get(behind or "", behind)
         history = kind in ("bought_next", "bought_together", "similar", "text") and bool(because)
         words = WORDS["first_time" if kind == "again" and "again" not in item.source else kind]

@@ -201,9 +201,12 @@ def test_a_text_reason_names_the_nearest_text_and_the_words_that_matched(live_sh
     found = recommend(live_shop, discover, "shopper-003", None, 20, "full")
     by_text = [(i, r) for i in found.items for r in i.reasons if r["kind"] == "text" and not r["against"]]
     mine = [e.item_id for e in history_of(live_shop.shoppers.get(user_id="shopper-003"), live_shop, None)]
-    assert by_text and all(r["item_id"] == i.reads_like == model.closest([i.item_id], mine)[0] != i.item_id for i, r in by_text)
+    assert by_text and all(r["item_id"] == i.suits == model.closest([i.item_id], mine)[0] != i.item_id for i, r in by_text)
     assert all(word in i.title.lower() and 0 < share <= 1 for i, _ in by_text for word, share in i.words) and any(i.words for i, _ in by_text)
     assert not any(i.words for i in recommend(live_shop, discover, "shopper-003", None, 20, "top").items)
+    assert model.closest([mine[0]], mine) == [None] and not any(
+        i.suits for i in recommend(live_shop, home_top, "shopper-003", None, 20).items if i.item_id in mine
+    )
 
 
 def test_bestsellers_are_counted_by_purchase_anonymous_ones_included(shop, home_top):

@@ -51,7 +51,7 @@ def card_of(product: Product, currency: str) -> Card:
 
 def cards_of(shop, items: list[Item]) -> list[Card]:
     """Cards of a list, in its order, with reasons and the whole sum behind them."""
-    behind = {item_id for item in items for item_id, _ in item.history[:HISTORY_SHOWN]} | {i.reads_like for i in items if i.words}
+    behind = {item_id for item in items for item_id, _ in item.history[:HISTORY_SHOWN]} | {i.suits for i in items if i.words}
     products = {p.item_id: p for p in shop.products.filter(item_id__in=behind | {i.item_id for i in items})}
     titles = {item_id: p.title or item_id for item_id, p in products.items()}
     cards = []
@@ -70,4 +70,4 @@ def _explanation(item: Item, titles: dict[str, str]) -> dict | None:
     parts = [(KINDS.get(kind, WORDS.get(kind, kind)), value) for kind, value in sorted(item.contributions.items(), key=lambda p: -abs(p[1])) if value]
     history = [(titles.get(item_id, item_id), round(100 * share)) for item_id, share in item.history[:HISTORY_SHOWN]]
     words = [(word, round(100 * share)) for word, share in item.words]
-    return {"base": item.base, "parts": parts, "score": item.score, "history": history, "words": words, "like": titles.get(item.reads_like or "")}
+    return {"base": item.base, "parts": parts, "score": item.score, "history": history, "words": words, "suits": titles.get(item.suits or "")}
