@@ -10,6 +10,10 @@ from training.snapshot import DAY, EVENT_TYPES, TYPE_CODE, Events
 BOUGHT = np.isin(np.arange(len(EVENT_TYPES)), [TYPE_CODE[name] for name in ("purchase", "rating", "review")])
 
 
+FADE_DAYS, FADE_A_BASKET = 30.0, 0.8
+"""After so many days a purchase counts half in `Histories.by_days`; with each basket since it so much in `by_baskets`."""
+
+
 @dataclass(frozen=True)
 class Interactions:
     """What counts of the events, in time order: purchases that were returned are gone, weights are by event type.
@@ -81,6 +85,8 @@ class Histories:
     bought   (n,) float32 on how many occasions the shopper bought it
     last, first (n,) int64 seconds
     back     (n,) float32: how many of the shopper's baskets came after the last one with this product
+    by_days, by_baskets  (n,) float32: purchases, each fading with the days from it to `last`, and with the baskets after it
+    last_gap (n,) float32 days between the last two purchases, nan where there are none
     baskets  (shoppers,) float32 number of baskets
     """
 
@@ -91,6 +97,9 @@ class Histories:
     last: np.ndarray
     first: np.ndarray
     back: np.ndarray
+    by_days: np.ndarray
+    by_baskets: np.ndarray
+    last_gap: np.ndarray
     baskets: np.ndarray
     n_items: int
 
@@ -110,11 +119,15 @@ class Histories:
     def shard(self, begin: int, end: int) -> "Histories":
         """The histories of shoppers begin to end - 1."""
         low, high = self.start[begin], self.start[min(end, self.n_users)]
-        cut = slice(low, high)
-        return Histories(
-            self.start[begin : min(end, self.n_users) + 1] - low, self.item[cut], self.weight[cut], self.bought[cut],
-            self.last[cut], self.first[cut], self.back[cut], self.baskets[begin:end], self.n_items,
-        )  # fmt: skip
+        return self.pick(slice(low, high), self.start[begin : min(end, self.n_users) + 1] - low, slice(begin, end))
+
+    def pick(self, entries: slice | np.ndarray, start: np.ndarray, users: slice | np.ndarray) -> "Histories":
+        """These entries of these shoppers, which begin at `start`."""
+        return Histories(start, **{name: getattr(self, name)[entries] for name in ENTRY}, baskets=self.baskets[users], n_items=self.n_items)
+
+
+ENTRY = ("item", "weight", "bought", "last", "first", "back", "by_days", "by_baskets", "last_gap")
+"""The columns of `Histories` with a value for each entry."""
 
 
 def histories(events: Interactions, users: np.ndarray, n_items: int) -> Histories:
@@ -132,20 +145,39 @@ def histories(events: Interactions, users: np.ndarray, n_items: int) -> Historie
     pairs, first_at, inverse = np.unique(code, return_index=True, return_inverse=True)
     last_at = np.zeros(len(pairs), dtype=np.int64)
     np.maximum.at(last_at, inverse, np.arange(len(code)))
-    bought_baskets = np.unique(np.stack([inverse[events.bought], events.basket[events.bought]]), axis=1)[0]
-    user = pairs // n_items
+    user, last = pairs // n_items, events.time[last_at]
+    rhythm = _rhythm(events, inverse, last, n_baskets[owner] - 1 - basket_number)
     by_last = np.lexsort((last_at, user))
     return Histories(
         start=np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(users)))]).astype(np.int64),
         item=(pairs % n_items).astype(np.int32)[by_last],
         weight=np.bincount(inverse, events.weight, minlength=len(pairs)).astype(np.float32)[by_last],
-        bought=np.bincount(bought_baskets, minlength=len(pairs)).astype(np.float32)[by_last],
-        last=events.time[last_at][by_last],
+        last=last[by_last],
         first=events.time[first_at][by_last],
         back=(n_baskets[user] - 1 - basket_number[last_at]).astype(np.float32)[by_last],
+        **{name: values.astype(np.float32)[by_last] for name, values in rhythm.items()},
         baskets=n_baskets.astype(np.float32),
         n_items=n_items,
     )
+
+
+def _rhythm(events: Interactions, entry: np.ndarray, last: np.ndarray, back: np.ndarray) -> dict[str, np.ndarray]:
+    """`bought`, `by_days`, `by_baskets` and `last_gap` of the entries whose last times are `last`, from events in time order.
+
+    entry, back (events,) int: the entry an event belongs to, and how many baskets came after it
+    """
+    bought = np.flatnonzero(events.bought)
+    bought = bought[np.unique(np.stack([entry[bought], events.basket[bought]]), axis=1, return_index=True)[1]]
+    bought = bought[np.lexsort((events.time[bought], entry[bought]))]
+    which, time, n = entry[bought], events.time[bought], len(last)
+    gap, later = np.full(n, np.nan), np.flatnonzero(which[1:] == which[:-1]) + 1
+    gap[which[later]] = days_between(time[later], time[later - 1])  # of several the last one stays
+    return {
+        "bought": np.bincount(which, minlength=n),
+        "by_days": np.bincount(which, 0.5 ** (days_between(last[which], time) / FADE_DAYS), minlength=n),
+        "by_baskets": np.bincount(which, FADE_A_BASKET ** back[bought], minlength=n),
+        "last_gap": gap,
+    }
 
 
 def number_baskets(owner: np.ndarray, basket: np.ndarray, n_users: int) -> tuple[np.ndarray, np.ndarray]:
@@ -164,6 +196,6 @@ def number_baskets(owner: np.ndarray, basket: np.ndarray, n_users: int) -> tuple
     return number, count
 
 
-def days_between(later: int, earlier: np.ndarray) -> np.ndarray:
+def days_between(later: int | np.ndarray, earlier: np.ndarray) -> np.ndarray:
     """Days from `earlier` (n,) to `later`, at least 0, as float32."""
     return (np.maximum(later - earlier, 0) / DAY).astype(np.float32)

@@ -9,10 +9,13 @@ import numpy as np
 from training.candidates import SOURCES, Signals, propose, source_scores, sources_of
 from training.config import ConfigError, FusionConfig, RetrievalConfig
 from training.covisitation import ITEM_STATS
-from training.history import Histories, days_between
+from training.history import FADE_DAYS, Histories, days_between
 from training.split import Window
 
-PAIR_FEATURES = ("times_bought", "days_since", "days_since_first", "own_gap", "due", "share_of_baskets", "baskets_since")
+PAIR_FEATURES = (
+    "times_bought", "days_since", "days_since_first", "own_gap", "due", "share_of_baskets", "baskets_since", "bought_of_late", "in_late_baskets",
+    "last_gap",
+)  # fmt: skip
 USER_FEATURES = ("n_products", "n_baskets", "days_quiet", "repeat_share", "days_known")
 PRICE_FEATURES = ("price", "price_ratio")
 TASTE_FEATURES = ("brand_share", "category_share")
@@ -123,7 +126,8 @@ def _pair_columns(past: Histories, user: np.ndarray, item: np.ndarray, now: int)
     since, first = days_between(now, past.last[entry]), days_between(now, past.first[entry])
     gap = np.where(times >= 2, (first - since) / np.maximum(times - 1, 1), np.nan)
     share = times / np.maximum(past.baskets[user], 1)
-    columns = [times, since, first, gap, since / np.maximum(gap, 1), share, past.back[entry]]
+    late = past.by_days[entry] * 0.5 ** (since / FADE_DAYS)
+    columns = [times, since, first, gap, since / np.maximum(gap, 1), share, past.back[entry], late, past.by_baskets[entry], past.last_gap[entry]]
     return [columns[0], *(np.where(there, c, np.nan) for c in columns[1:])]
 
 

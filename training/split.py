@@ -46,10 +46,7 @@ class Window:
 def _pick_histories(past: Histories, rows: np.ndarray) -> Histories:
     entries = np.concatenate([np.arange(past.start[r], past.start[r + 1]) for r in rows]) if len(rows) else np.zeros(0, dtype=np.int64)
     start = np.concatenate([[0], np.cumsum(np.diff(past.start)[rows])]).astype(np.int64)
-    return Histories(
-        start, past.item[entries], past.weight[entries], past.bought[entries], past.last[entries],
-        past.first[entries], past.back[entries], past.baskets[rows], past.n_items,
-    )  # fmt: skip
+    return past.pick(entries, start, rows)
 
 
 def time_window(events: Events, n_items: int, weights: dict[str, float], cut: int, days: int) -> Window:

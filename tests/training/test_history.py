@@ -57,7 +57,17 @@ def test_the_same_product_twice_in_a_basket_was_bought_once():
     assert past.bought.tolist() == [1]
 
 
+def test_purchases_fade_with_days_and_with_baskets():
+    rows = [(0, 1, BUY, 1, 1, 1), (0, 1, BUY, 31, 1, 2), (0, 1, BUY, 41, 1, 3), (0, 2, BUY, 51, 1, 4), (0, 3, VIEW, 51, 1, 4)]
+    past = histories(interactions(events(*rows), EVENT_WEIGHTS), np.array([0]), 4)
+    assert past.item.tolist() == [1, 2, 3]
+    assert past.by_days.tolist() == pytest.approx([1 + 0.5 ** (10 / 30) + 0.5 ** (40 / 30), 1, 0])
+    assert past.by_baskets.tolist() == pytest.approx([0.8 + 0.8**2 + 0.8**3, 1, 0])
+    assert past.last_gap[0] == 10 and np.isnan(past.last_gap[1:]).all()
+
+
 def test_a_shard_is_what_its_shoppers_have():
     past = histories(interactions(events(*[(u, u % 3, BUY, u, 1, u) for u in range(6)]), EVENT_WEIGHTS), np.arange(6), 3)
     shard = past.shard(2, 4)
     assert shard.item.tolist() == [2, 0] and shard.n_users == 2 and shard.start.tolist() == [0, 1, 2]
+    assert shard.by_days.tolist() == [1, 1] and shard.baskets.tolist() == [1, 1]
