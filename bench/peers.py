@@ -1,6 +1,6 @@
 """Other libraries on the same splits: implicit's ALS, BPR and item-kNN and RecTools' SASRec, beside our ranking with its defaults.
 
-They live in an environment of their own below bench/results/tmp. Each chooses among a few settings on the validation question (see
+They live in an environment of their own below bench/results/tmp. Each chooses among a few settings on each question's validation days (see
 `peers_rank.py`), then learns anew from everything before the test. Our seconds hold the whole benchmark: fine-tuning, every baseline, judging.
 """
 
@@ -30,12 +30,13 @@ def run() -> dict:
     shop = read_snapshot(beauty())
     validation, test = leave_last_out(shuffle_ties(shop.events, 0), shop.n_items, EVENT_WEIGHTS)
     ours = ranked("fusion", beauty(), "fusion-beauty", {}, "--protocol", "leave-last-out", "--shuffle-ties", "0", "--ablate", "language")
-    found = _compared(python, "beauty", validation, {"": test}, ours)
+    found = _compared(python, "beauty", {"": (validation, test)}, ours)
     folder = sample(KEPT / "snapshots" / "online_retail")
     shop, cut = read_snapshot(folder), int(np.datetime64(CUT, "s").astype(np.int64))
     validation, test = _window(shop, cut - DAYS * DAY), _window(shop, cut)
     ours = ranked("fusion", folder, "fusion-retail", {}, "--protocol", "time", "--cut", CUT, "--days", str(DAYS))
-    return found | _compared(python, "online_retail", discovery(validation), {"all": test, "discovery": discovery(test)}, ours)
+    questions = {"all": (validation, test), "discovery": (discovery(validation), discovery(test))}
+    return found | _compared(python, "online_retail", questions, ours)
 
 
 def _window(shop: Snapshot, cut: int) -> Window:
@@ -53,26 +54,26 @@ def _environment() -> Path:
     return python
 
 
-def _compared(python: Path, shop: str, validation: Window, tests: dict[str, Window], ours: dict) -> dict:
-    """NDCG@10 and seconds of each peer on each question, ours beside them with the same interval."""
+def _compared(python: Path, shop: str, questions: dict[str, tuple[Window, Window]], ours: dict) -> dict:
+    """NDCG@10 and seconds of each peer on each question (validation, test), ours beside them with the same interval."""
     folder = KEPT / "peers-data" / shop
     folder.mkdir(parents=True, exist_ok=True)
-    names = {"validation": validation} | {name or "test": window for name, window in tests.items()}
-    for name, window in names.items():
-        _hand_over(folder / f"{name}.npz", window)
-    parts = {name: ours[name]["systems"] if name else ours["systems"] for name in tests}
+    for name, (validation, test) in questions.items():
+        _hand_over(folder / f"{name or 'test'}-validation.npz", validation)
+        _hand_over(folder / f"{name or 'test'}.npz", test)
+    parts = {name: ours[name]["systems"] if name else ours["systems"] for name in questions}
     found = {f"{shop}.vitrine.seconds": measure(ours["seconds"]["total"], "s")}
     found |= {
         key: row for name, systems in parts.items() for key, row in _rows(shop, name, "vitrine", systems["vitrine"], systems["vitrine"]).items()
     }
     for peer in PEERS:
         begun = time.perf_counter()
-        subprocess.run([str(python), "-m", "bench.peers_rank", peer, str(folder), *(name or "test" for name in tests)], check=True, cwd=ROOT)
+        subprocess.run([str(python), "-m", "bench.peers_rank", peer, str(folder), *(name or "test" for name in questions)], check=True, cwd=ROOT)
         found[f"{shop}.{peer}.seconds"] = measure(time.perf_counter() - begun, "s", ours["seconds"]["total"])
         print(shop, peer, json.loads((folder / f"{peer}.json").read_text()), file=sys.stderr)
-        for name, window in tests.items():
+        for name, (_, test) in questions.items():
             lists = np.load(folder / f"{peer}-{name or 'test'}.npy")
-            found |= _rows(shop, name, peer, summary(Ranked(window, lists)), parts[name]["vitrine"])
+            found |= _rows(shop, name, peer, summary(Ranked(test, lists)), parts[name]["vitrine"])
     return found
 
 

@@ -1,7 +1,8 @@
-"""`python -m bench.peers_rank PEER FOLDER QUESTION ...`: rank these questions with a peer's best setting; run by the peers' own Python.
+"""`python -m bench.peers_rank PEER FOLDER QUESTION ...`: rank these questions with a peer's best setting for each; run by the peers' own Python.
 
-Reads FOLDER/validation.npz and FOLDER/QUESTION.npz; writes FOLDER/PEER-QUESTION.npy, (shoppers, 10) rows of products, -1 where empty, and
-FOLDER/PEER.json, which says what was chosen. Products that may not be ranked are never listed.
+Reads FOLDER/QUESTION-validation.npz, by which settings are chosen, and FOLDER/QUESTION.npz; all questions share what may be learned. Writes
+FOLDER/PEER-QUESTION.npy, (shoppers, 10) rows of products, -1 where empty, and FOLDER/PEER.json, which says what was chosen. Products that may not be
+ranked are never listed.
 """
 
 import json
@@ -19,6 +20,9 @@ EPOCHS, EPOCHS_A_LOOK = 24, 3
 
 Question = dict[str, np.ndarray]
 Rank = Callable[[Question], np.ndarray]
+Fit = Callable[[Question], Rank]
+Chosen = tuple[dict, float]
+"""A setting and its NDCG@10 on the validation question."""
 
 
 def ndcg(question: Question, lists: np.ndarray) -> float:
@@ -35,7 +39,7 @@ def matrix(question: Question) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(len(question["user"]), dtype=np.float32), (question["user"], question["item"])), shape=shape)
 
 
-def _implicit(model) -> Callable[[Question], Rank]:
+def _implicit(model) -> Fit:
     """What `model()` ranks after learning a question's past."""
 
     def fit(known: Question) -> Rank:
@@ -53,7 +57,7 @@ def _implicit(model) -> Callable[[Question], Rank]:
     return fit
 
 
-def als() -> Iterator[tuple[dict, Callable[[Question], Rank]]]:
+def als() -> Iterator[tuple[dict, Fit]]:
     from implicit.als import AlternatingLeastSquares
 
     for factors in (64, 128):
@@ -63,7 +67,7 @@ def als() -> Iterator[tuple[dict, Callable[[Question], Rank]]]:
                 yield setting, _implicit(lambda s=setting: AlternatingLeastSquares(**s, iterations=15, random_state=SEED))
 
 
-def bpr() -> Iterator[tuple[dict, Callable[[Question], Rank]]]:
+def bpr() -> Iterator[tuple[dict, Fit]]:
     from implicit.bpr import BayesianPersonalizedRanking
 
     for factors in (64, 128):
@@ -73,7 +77,7 @@ def bpr() -> Iterator[tuple[dict, Callable[[Question], Rank]]]:
                 yield setting, _implicit(lambda s=setting: BayesianPersonalizedRanking(**s, random_state=SEED))
 
 
-def item_knn() -> Iterator[tuple[dict, Callable[[Question], Rank]]]:
+def item_knn() -> Iterator[tuple[dict, Fit]]:
     from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, TFIDFRecommender
 
     for kind in (CosineRecommender, TFIDFRecommender, BM25Recommender):
@@ -109,32 +113,51 @@ class Sasrec:
         return lists
 
 
-def best_sasrec(validation: Question) -> tuple[dict, float, Callable[[Question], Rank]]:
-    """The epochs after which validation was best, and how to learn as long."""
-    model, best, chosen = Sasrec(validation), -1.0, 0
+def by_sasrec(validation: dict[str, Question], tests: dict[str, Question]) -> tuple[dict[str, Chosen], dict[str, np.ndarray]]:
+    """For each question what was chosen, the epochs after which validation was best, and the lists."""
+    model, best = Sasrec(_any(validation)), dict.fromkeys(validation, ({"epochs": 0}, -1.0))
     for epochs in range(EPOCHS_A_LOOK, EPOCHS + 1, EPOCHS_A_LOOK):
-        found = ndcg(validation, model.train(EPOCHS_A_LOOK).rank(validation))
-        print(f"sasrec: {epochs} epochs, validation NDCG@10 {found:.4f}", file=sys.stderr, flush=True)
-        if found < best:
+        model.train(EPOCHS_A_LOOK)
+        found = {name: ndcg(question, model.rank(question)) for name, question in validation.items()}
+        print(f"sasrec: {epochs} epochs, validation NDCG@10 {found}", file=sys.stderr, flush=True)
+        better = [name for name in found if found[name] > best[name][1]]
+        if not better:
             break
-        best, chosen = found, epochs
-    return {"epochs": chosen}, best, lambda known: Sasrec(known).train(chosen).rank
+        best |= {name: ({"epochs": epochs}, found[name]) for name in better}
+    model, lists = Sasrec(_any(tests)), {}
+    for epochs in range(EPOCHS_A_LOOK, max(setting["epochs"] for setting, _ in best.values()) + 1, EPOCHS_A_LOOK):
+        model.train(EPOCHS_A_LOOK)
+        lists |= {name: model.rank(tests[name]) for name, (setting, _) in best.items() if setting["epochs"] == epochs}
+    return best, lists
 
 
-def best_of(settings: Iterator, validation: Question) -> tuple[dict, float, Callable[[Question], Rank]]:
-    tried = [(ndcg(validation, fit(validation)(validation)), setting, fit) for setting, fit in settings]
-    found, setting, fit = max(tried, key=lambda one: one[0])
-    return setting, found, fit
+def by_settings(
+    settings: Iterator[tuple[dict, Fit]], validation: dict[str, Question], tests: dict[str, Question]
+) -> tuple[dict[str, Chosen], dict[str, np.ndarray]]:
+    """For each question what was chosen, the setting best on validation, and the lists."""
+    best, lists = dict.fromkeys(validation, ({}, -1.0)), {}
+    for setting, fit in settings:
+        ranks, again = fit(_any(validation)), None
+        for name, question in validation.items():
+            found = ndcg(question, ranks(question))
+            if found > best[name][1]:
+                again = again or fit(_any(tests))
+                best[name], lists[name] = (setting, found), again(tests[name])
+    return best, lists
+
+
+def _any(questions: dict[str, Question]) -> Question:
+    return next(iter(questions.values()))
 
 
 def main(peer: str, folder: Path, questions: list[str]) -> None:
-    asked = {name: dict(np.load(folder / f"{name}.npz")) for name in ("validation", *questions)}
-    validation = asked.pop("validation")
-    setting, found, fit = best_sasrec(validation) if peer == "sasrec" else best_of({"als": als, "bpr": bpr, "item_knn": item_knn}[peer](), validation)
-    rank = fit(next(iter(asked.values())))
-    for name, question in asked.items():
-        np.save(folder / f"{peer}-{name}.npy", rank(question))
-    (folder / f"{peer}.json").write_text(json.dumps({"chosen": setting, "validation_ndcg@10": found}))
+    validation, tests = ({name: dict(np.load(folder / f"{name}{end}.npz")) for name in questions} for end in ("-validation", ""))
+    others = {"als": als, "bpr": bpr, "item_knn": item_knn}
+    best, lists = by_sasrec(validation, tests) if peer == "sasrec" else by_settings(others[peer](), validation, tests)
+    for name, rows in lists.items():
+        np.save(folder / f"{peer}-{name}.npy", rows)
+    told = {name: {"chosen": setting, "validation_ndcg@10": found} for name, (setting, found) in best.items()}
+    (folder / f"{peer}.json").write_text(json.dumps(told))
 
 
 if __name__ == "__main__":
