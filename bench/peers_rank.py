@@ -135,15 +135,16 @@ def by_settings(
     settings: Iterator[tuple[dict, Fit]], validation: dict[str, Question], tests: dict[str, Question]
 ) -> tuple[dict[str, Chosen], dict[str, np.ndarray]]:
     """For each question what was chosen, the setting best on validation, and the lists."""
-    best, lists = dict.fromkeys(validation, ({}, -1.0)), {}
+    tried = []
     for setting, fit in settings:
-        ranks, again = fit(_any(validation)), None
-        for name, question in validation.items():
-            found = ndcg(question, ranks(question))
-            if found > best[name][1]:
-                again = again or fit(_any(tests))
-                best[name], lists[name] = (setting, found), again(tests[name])
-    return best, lists
+        rank = fit(_any(validation))
+        tried.append((setting, fit, {name: ndcg(question, rank(question)) for name, question in validation.items()}))
+    best, lists = {name: max(tried, key=lambda one, name=name: one[2][name]) for name in validation}, {}
+    for setting, fit, _ in tried:
+        if names := [name for name, chosen in best.items() if chosen[0] is setting]:
+            rank = fit(_any(tests))
+            lists |= {name: rank(tests[name]) for name in names}
+    return {name: (setting, found[name]) for name, (setting, _, found) in best.items()}, lists
 
 
 def _any(questions: dict[str, Question]) -> Question:

@@ -9,7 +9,6 @@ from training.snapshot import DAY, EVENT_TYPES, TYPE_CODE, Events
 
 BOUGHT = np.isin(np.arange(len(EVENT_TYPES)), [TYPE_CODE[name] for name in ("purchase", "rating", "review")])
 
-
 FADE_DAYS, FADE_A_BASKET = 30.0, 0.8
 """After so many days a purchase counts half in `Histories.by_days`; with each basket since it so much in `by_baskets`."""
 
@@ -126,7 +125,7 @@ class Histories:
         return Histories(start, **{name: getattr(self, name)[entries] for name in ENTRY}, baskets=self.baskets[users], n_items=self.n_items)
 
 
-ENTRY = ("item", "weight", "bought", "last", "first", "back", "by_days", "by_baskets", "last_gap")
+ENTRY = tuple(name for name in Histories.__dataclass_fields__ if name not in ("start", "baskets", "n_items"))
 """The columns of `Histories` with a value for each entry."""
 
 
