@@ -191,9 +191,9 @@ class FusionConfig(RetrievalConfig):
     """Catalogues larger than this go without EASE, whose matrix is dense."""
     candidates_per_source: int = 100
     """Products that each source proposes per shopper."""
-    rounds: int = 150
+    rounds: int = 200
     """Boosting rounds; more learn the last window's habits rather than the next one's."""
-    ranker_learning_rate: float = 0.05
+    ranker_learning_rate: float = 0.08
     """Shrinkage of each boosting round."""
     leaves: int = 15
     """Leaves of each tree."""

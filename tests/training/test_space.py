@@ -37,3 +37,12 @@ def test_scores_are_the_sum_of_kernels(vectors, past, cells, monkeypatch):
 def test_equal_texts_are_held_once(vectors):
     different, number = TextSpace(vectors).different
     assert len(different) == 5 and number.tolist() == [0, 1, 2, 3, 4, 1, 1] and np.array_equal(different[number], vectors)
+
+
+def test_the_next_question_computes_only_texts_that_the_last_one_did_not_ask_for(vectors, past, monkeypatch):
+    asked, plain = [], space.kernel
+    monkeypatch.setattr(space, "kernel", lambda mine, all_of_them: (asked.append(len(mine)), plain(mine, all_of_them))[1])
+    texts, weights = TextSpace(vectors), np.ones(5, dtype=np.float32)
+    first, of_one = texts.scores(past, weights), texts.scores(past.shard(0, 1), weights[:3])
+    texts.scores(past, weights)
+    assert asked == [2] and np.array_equal(of_one, first[:1])
