@@ -3,7 +3,7 @@
 from bench.__main__ import measure
 from bench.fits import KEPT, ranked
 from bench.online_retail import snapshot as sample
-from training.config import PRESETS
+from training.config import PRESETS, USUAL
 
 TIME = ("--protocol", "time", "--cut", "2011-11-09", "--days", "31")
 
@@ -11,7 +11,7 @@ TIME = ("--protocol", "time", "--cut", "2011-11-09", "--days", "31")
 def run() -> dict:
     shop, measures = sample(KEPT / "snapshots" / "online_retail"), {}
     reports = {preset: ranked("fusion", shop, f"preset-{preset}", {}, "--preset", preset, *TIME) for preset in PRESETS}
-    usual = reports["full"]
+    usual = reports[USUAL]
     for preset, report in reports.items():
         measures[f"{preset}.seconds"] = measure(report["seconds"]["total"], "s", usual["seconds"]["total"])
         for part in ("all", "discovery"):

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from recommender import engine
 from recommender.models import MetricPoint, ModelVersion, Shop, TrainingRun
-from recommender.models.registry import RunStatus, VersionStatus
+from recommender.models.registry import USUAL_PRESET, RunStatus, VersionStatus
 from recommender.reports import BASELINES, MEASURES, primary
 from recommender.snapshot import NothingToLearn, snapshot_shop
 
@@ -44,7 +44,7 @@ class RunCancelled(Exception):
 def start_run(
     shop: Shop,
     recipe: str = "fusion",
-    preset: str = "full",
+    preset: str = USUAL_PRESET,
     overrides: dict | None = None,
     promote: str = "if-better",
     by=None,

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from recommender import pipeline, scoring
 from recommender.models import ModelVersion, Shop, TrainingRun
+from recommender.models.registry import USUAL_PRESET
 
 
 @shared_task
@@ -23,7 +24,7 @@ def score_shard(version_id: int, first: int, last: int) -> None:
 
 
 @shared_task
-def train_every_shop(preset: str = "full") -> None:
+def train_every_shop(preset: str = USUAL_PRESET) -> None:
     """A run for each shop that has events and none under way."""
     for shop in Shop.objects.all():
         if shop.events.exists() and not shop.runs.active().exists():

@@ -72,6 +72,15 @@ def test_pages_need_a_sign_in_and_the_permission(shop, client):
     assert client.post("/console/s/tiny/train/", {"preset": "quick", "promote": "if-better"}).status_code == 403
 
 
+def test_what_can_be_chosen_is_what_there_is(stocked, staff):
+    from recommender.console.recipes import PRESETS
+    from training.config import PRESETS as TRAINED
+    from training.config import USUAL
+
+    assert {preset for preset, _, _ in PRESETS} == set(TRAINED)
+    assert f'value="{USUAL}" checked' in staff.get("/console/s/tiny/train/").content.decode()
+
+
 def test_a_training_is_started_with_what_was_chosen(stocked, staff, started):
     reply = staff.post("/console/s/tiny/train/", {"preset": "quick", "promote": "never", "data_from": "2026-01-01", "advanced": "text.steps = 9"})
     run = TrainingRun.objects.get()
@@ -93,7 +102,7 @@ def test_a_wrong_choice_is_said_in_words(stocked, staff, started, fields, says):
 
 
 def test_the_days_chosen_are_counted(stocked, staff):
-    assert "events" in staff.get("/console/s/tiny/train/window/?preset=full&promote=ask&data_from=2026-01-01").content.decode()
+    assert "events" in staff.get("/console/s/tiny/train/window/?preset=standard&promote=ask&data_from=2026-01-01").content.decode()
 
 
 def test_a_running_run_is_polled_and_a_finished_one_is_not(live_shop, staff):
@@ -163,16 +172,16 @@ def test_initials_of_a_drawn_card(title, initials):
 def test_recipes_say_what_the_shop_lacks_for_them(live_shop, staff, started):
     page = staff.get("/console/s/tiny/train/").content.decode()
     assert "Full fusion" in page and "Needs reviews with stars" in page and "Needs solved dialogues" in page
-    reply = staff.post("/console/s/tiny/train/", {"recipe": "rating", "preset": "full", "promote": "never"})
+    reply = staff.post("/console/s/tiny/train/", {"recipe": "rating", "preset": "standard", "promote": "never"})
     assert reply.status_code == 200 and "Needs reviews with stars" in reply.content.decode() and started == []
     live_shop.reviews.create(review_id="r", text="fine", rating=5)
-    assert staff.post("/console/s/tiny/train/", {"recipe": "rating", "preset": "full", "promote": "never"}).status_code == 302
+    assert staff.post("/console/s/tiny/train/", {"recipe": "rating", "preset": "standard", "promote": "never"}).status_code == 302
     assert TrainingRun.objects.first().recipe == "rating"
 
 
 def test_the_advanced_fields_are_those_of_the_recipe(shop, staff):
     assert "label_smoothing" in staff.get("/console/s/tiny/train/fields/?recipe=sentiment").content.decode()
-    reply = staff.post("/console/s/tiny/train/", {"recipe": "mlm", "preset": "full", "promote": "never", "advanced": "label_smoothing = 0.1"})
+    reply = staff.post("/console/s/tiny/train/", {"recipe": "mlm", "preset": "standard", "promote": "never", "advanced": "label_smoothing = 0.1"})
     assert "label_smoothing: no such field" in reply.content.decode()
 
 

@@ -154,3 +154,4 @@ def test_the_first_schedule_is_rows(db):
 
     names = set(PeriodicTask.objects.values_list("name", flat=True))
     assert {"Weekly full training", "Nightly training", "Score shoppers with new events", "Find runs whose worker died"} <= names
+    assert PeriodicTask.objects.get(name="Weekly full training").args == '["standard"]'

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from training.config import PRESETS, RECIPES, ConfigError, describe, make_config, to_dict
+from training.config import PRESETS, RECIPES, USUAL, ConfigError, describe, make_config, to_dict
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     recipes.set_defaults(action=_recipes)
     for command in (fit, benchmark):
         command.add_argument("--recipe", default="fusion", choices=list(RECIPES))
-        command.add_argument("--preset", default="full", choices=list(PRESETS))
+        command.add_argument("--preset", default=USUAL, choices=list(PRESETS))
         command.add_argument("--set", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
         command.add_argument("--progress", type=Path, help="file for progress lines; default: progress.jsonl beside the output")
     for command in (benchmark, evaluate):

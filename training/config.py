@@ -6,7 +6,7 @@ from typing import Any
 from training.fields import ConfigError, describe_fields, set_fields, to_dict
 from training.snapshot import TYPE_CODE
 
-__all__ = ["PRESETS", "RECIPES", "ConfigError", "describe", "from_dict", "make_config", "to_dict"]
+__all__ = ["PRESETS", "RECIPES", "USUAL", "ConfigError", "describe", "from_dict", "make_config", "to_dict"]
 
 EVENT_WEIGHTS = {"purchase": 1.0, "rating": 1.0, "review": 1.0, "add_to_cart": 0.5, "share": 0.3, "click": 0.2, "view": 0.1}
 
@@ -376,11 +376,24 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "search": {"text.steps": 50},
         "distil": {"text.steps": 200},
     },
-    "full": {},
-}
+    "standard": {},
+    "thorough": {
+        "fusion": {
+            "text.steps": 300, "text.patience": 4, "text.average_runs": 3, "text.projection_steps": 1200,
+            "sequence.steps": 2400, "sequence.patience": 6, "rounds": 400, "ranker_learning_rate": 0.04,
+        },
+        "retrieval": {"text.steps": 300, "text.patience": 4, "text.average_runs": 3, "text.projection_steps": 1200},
+        "mlm": {"text.steps": 1200},
+        "behaviour": {"pairs": 60_000},
+        **{name: {"text.average_runs": 3} for name in ("rating", "sentiment", "topic", "intent", "search")},
+        "distil": {"text.steps": 1200},
+    },
+}  # fmt: skip
+"""What differs from the defaults, per recipe; `standard` is what a merchandiser gets without choosing."""
+USUAL = "standard"
 
 
-def make_config(recipe: str, overrides: dict[str, Any] | None = None, preset: str = "full") -> Any:
+def make_config(recipe: str, overrides: dict[str, Any] | None = None, preset: str = USUAL) -> Any:
     """The recipe's configuration with `overrides`; keys may be dotted (`text.steps`), values may be strings."""
     if recipe not in RECIPES:
         raise ConfigError(f"recipe: {recipe!r} is none of {', '.join(RECIPES)}")

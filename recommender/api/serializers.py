@@ -6,6 +6,7 @@ from recommender import pipeline
 from recommender.api.fields import IdField, StrictSerializer
 from recommender.models import ModelVersion, TrainingRun
 from recommender.models.events import EventType
+from recommender.models.registry import USUAL_PRESET
 
 MOST_EVENTS = 10_000
 MOST_ITEMS = 1_000
@@ -213,7 +214,7 @@ class DataWindow(StrictSerializer):
 
 class TrainingJobRequest(StrictSerializer):
     recipe = serializers.CharField(default="fusion")
-    preset = serializers.CharField(default="full")
+    preset = serializers.CharField(default=USUAL_PRESET)
     data = DataWindow(required=False)
     set = serializers.DictField(required=False, help_text="fields of the recipe, such as text.steps")
     promote = serializers.ChoiceField(pipeline.PROMOTE, required=False, help_text="default: if-better, or ask where the key lacks models:write")

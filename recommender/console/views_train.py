@@ -17,7 +17,7 @@ from recommender.console.pages import MAY_PROMOTE, MAY_TRAIN, need, open_shop, p
 from recommender.console.recipes import PRESETS, RECIPES, choices, latest_runs, missing, name_of
 from recommender.console.views_home import minutes_left
 from recommender.models import ModelVersion, Shop, TrainingRun
-from recommender.models.registry import RunStatus
+from recommender.models.registry import USUAL_PRESET, RunStatus
 from recommender.snapshot import events_between
 
 THEN = [
@@ -30,7 +30,7 @@ FEWEST_EVENTS = 1000
 
 class RunForm(forms.Form):
     recipe = forms.ChoiceField(choices=[(key, words[0]) for key, words in RECIPES.items()], initial="fusion", required=False)
-    preset = forms.ChoiceField(choices=PRESETS, initial="full")
+    preset = forms.ChoiceField(choices=[t[:2] for t in PRESETS], initial=USUAL_PRESET)
     data_from = forms.DateField(required=False, label="From")
     data_to = forms.DateField(required=False, label="To")
     promote = forms.ChoiceField(choices=[t[:2] for t in THEN], initial="ask")
@@ -53,7 +53,7 @@ class RunForm(forms.Form):
             raise forms.ValidationError("The first day lies after the last.")
         if "advanced" in values:
             try:
-                engine.check_config(values.get("recipe", "fusion"), values.get("preset", "full"), values["advanced"])
+                engine.check_config(values.get("recipe", "fusion"), values.get("preset", USUAL_PRESET), values["advanced"])
             except engine.InvalidConfig as error:
                 self.add_error("advanced", str(error))
         return values
@@ -208,7 +208,7 @@ def _asked(found: TrainingRun) -> list[tuple[str, object]]:
     days = f"{found.data_from or 'the first'} to {found.data_to or 'the last'}" if found.data_from or found.data_to else "all"
     data = ", ".join(f"{count:,} {what}" for what, count in found.counts.items() if count)
     return [
-        ("What", name_of(found.recipe)), ("How", dict(PRESETS).get(found.preset, found.preset)), ("Days", days),
+        ("What", name_of(found.recipe)), ("How", dict(t[:2] for t in PRESETS).get(found.preset, found.preset)), ("Days", days),
         ("Then", {key: name for key, name, _ in THEN}.get(found.promote, found.promote)), ("Data", data or "–"), *found.overrides.items(),
     ]  # fmt: skip
 

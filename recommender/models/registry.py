@@ -10,6 +10,8 @@ from recommender.models.changes import Change
 from recommender.models.shops import Shop, ShopOwned
 
 SILENT_AFTER = timedelta(seconds=45)
+USUAL_PRESET = "standard"
+"""What is trained where nobody chooses."""
 
 
 PURPOSES = {
@@ -47,7 +49,7 @@ class TrainingRunQuerySet(ShopOwned):
 class TrainingRun(models.Model):
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="runs")
     recipe = models.CharField(max_length=20, default="fusion")
-    preset = models.CharField(max_length=20, default="full")
+    preset = models.CharField(max_length=20, default=USUAL_PRESET)
     overrides = models.JSONField(default=dict, blank=True, help_text="Fields that differ from the preset.")
     data_from = models.DateField(null=True, blank=True)
     data_to = models.DateField(null=True, blank=True)

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 from recommender import engine, pipeline
 from recommender.management.importing import find_shop, pairs
 from recommender.models import TrainingRun
-from recommender.models.registry import RunStatus
+from recommender.models.registry import USUAL_PRESET, RunStatus
 
 
 class Command(BaseCommand):
@@ -14,7 +14,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("--shop")
         parser.add_argument("--recipe", default="fusion")
-        parser.add_argument("--preset", default="full")
+        parser.add_argument("--preset", default=USUAL_PRESET)
         parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
         parser.add_argument("--promote", choices=pipeline.PROMOTE, default="if-better")
 
