@@ -47,6 +47,18 @@ def test_each_recipe_leaves_a_checkpoint_with_a_report(fit, recipe):
     json.dumps(report, allow_nan=False)
 
 
+@pytest.mark.parametrize("steps, tried", [(50, False), (20, True)])
+def test_layers_are_not_tried_after_a_long_search_for_nothing(fit, monkeypatch, steps, tried):
+    from training.recipes import retrieval
+
+    looks = iter(range(1000, 0, -1))
+    monkeypatch.setattr(retrieval.TextJudge, "__call__", lambda judge, vectors: float(next(looks)))
+    folder = fit("retrieval", f"text.projection_steps={steps}")
+    lines = [json.loads(line) for line in (folder.parent / "progress.jsonl").read_text().splitlines()]
+    assert ("text.loss" in {line.get("metric") for line in lines}) == tried
+    assert json.loads((folder / "report.json").read_text())["chosen"] == {"text.steps": 0, "text.projection_steps": 0}
+
+
 @pytest.mark.parametrize("recipe", ["fusion", "retrieval", "incremental"])
 def test_text_that_serves_has_learned_from_all_events(fit, tiny_snapshot, monkeypatch, recipe):
     from training.recipes import retrieval
