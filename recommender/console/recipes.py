@@ -26,7 +26,7 @@ PRESETS = [
     ("standard", "Standard", "What suits most shops: training ends by itself where it no longer helps."),
     ("thorough", "Thorough", "More steps, and three runs of the text averaged: for a long night."),
 ]
-"""(preset, name, what it gives): full fusion on the sample shop, as `make bench ONLY=presets` measures it."""
+"""(preset, name, what it is for); figures are of full fusion on the sample shop, cut 2011-11-09 (`make bench ONLY=presets`)."""
 
 
 def name_of(recipe: str) -> str:

@@ -105,7 +105,7 @@ def fit_texts(
         return Texts(before, before, encoder, 0)
     drawn = Source(pairs, half_life(run), start.since, getattr(config, "replay", 0.0))
     space_steps = _fit_space(run, store, drawn, judge, fixed, pooled)
-    # a long search for a matrix that placed texts no better: the layers below, a thousand times as dear, are left as they come
+    # a long search for a matrix that placed texts no better: the layers below, whose steps are many times as dear, are left as they come
     hopeless = judge is not None and start.encoder is None and config.text.projection_steps >= SPACE_LOOK and not space_steps
     outcome = _fit_encoder(run, store, drawn, judge, fixed) if start.layers and not hopeless else None
     steps = outcome.best_step if outcome else 0
