@@ -1,4 +1,4 @@
-"""One shopper's list made live from 12,101 products (Amazon Beauty), without and with the reasons of its ten products, on one thread.
+"""One shopper's list made live from 12,101 products (Amazon Beauty), without and with the reasons of its ten products, one shopper after the other.
 
 Only time is measured: the model has every source and feature, but its text is as it comes and its sequence model hardly trained.
 """

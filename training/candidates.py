@@ -46,6 +46,11 @@ class Signals:
     def space(self) -> TextSpace:
         return TextSpace(self.vectors)
 
+    @cached_property
+    def trend(self) -> Shared:
+        """What sold in the last 30 days; of products that did not, what sold ever."""
+        return Shared(self.popularity.column("sold_30") + 1e-3 * self.popularity.column("sold"))
+
 
 @dataclass(frozen=True)
 class Learnt:
@@ -104,12 +109,11 @@ def again_scores(past: Histories, signals: Signals, now: int) -> np.ndarray:
 def source_scores(past: Histories, signals: Signals, now: int, sources: list[str]) -> dict[str, Scores]:
     """What each of these sources says of every product to each shopper; 0 where it says nothing."""
     weights = history_weights(past, now, signals.half_life_days)
-    recent = signals.popularity.column("sold_30") + 1e-3 * signals.popularity.column("sold")
     score = {
         "again": lambda: Sparse.of(past.matrix(again_scores(past, signals, now))),
         "text": lambda: Dense(signals.space.scores(past, weights["text"])),
         "sequence": lambda: Dense(signals.sequence.scores(past)),
-        "trending": lambda: Shared(recent),
+        "trending": lambda: signals.trend,
     }
     score |= {name: lambda name=name: Sparse.of(past.matrix(weights[name]) @ signals.matrices[name]) for name in signals.matrices}
     return {name: score[name]() for name in sources}
@@ -145,6 +149,7 @@ def propose(
     places = {}
     for name, found in best.items():
         places[name] = np.full(len(pairs), k)
-        there = np.isin(code[name], pairs) if alone else slice(None)
-        places[name][np.searchsorted(pairs, code[name][there])] = found.place[there]
+        at = np.searchsorted(pairs, code[name])
+        there = np.append(pairs, -1)[at] == code[name]
+        places[name][at[there]] = found.place[there]
     return Proposals(pairs // n_items, pairs % n_items, places, {name: found.top for name, found in best.items()})

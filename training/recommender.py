@@ -116,7 +116,7 @@ class Recommender:
 
     def popular(self, k: int, showable: np.ndarray | None = None) -> list[Recommendation]:
         """What sold most in the last 30 days; for shoppers of whom nothing is known."""
-        recent = self.signals.popularity.column("sold_30") + 1e-3 * self.signals.popularity.column("sold")
+        recent = self.signals.trend.values
         score = np.where(showable, recent, -1.0) if showable is not None else recent
         best = np.lexsort((np.arange(self.n_items), -score))[:k]
         return [Recommendation(int(i), float(score[i]), ["trending"]) for i in best if score[i] >= 0]

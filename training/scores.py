@@ -1,6 +1,7 @@
 """What a source says of every product, for a shard of shoppers: held as sparse as it comes."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -64,12 +65,17 @@ class Shared:
 
     values: np.ndarray
 
-    def best(self, allowed: np.ndarray, k: int) -> Best:
+    @cached_property
+    def order(self) -> np.ndarray:
+        """Products above 0, the best first."""
         order = np.argsort(-self.values, kind="stable")
-        free = allowed[:, order[self.values[order] > 0]]
+        return order[self.values[order] > 0]
+
+    def best(self, allowed: np.ndarray, k: int) -> Best:
+        free = allowed[:, self.order]
         free = free[:, : k + int((~free).sum(axis=1).max(initial=0))]
         user, place = np.nonzero(free & (np.cumsum(free, axis=1) <= k))
-        item = order[place]
+        item = self.order[place]
         return _cut(user, item, self.values[item], len(allowed), k)
 
     def at(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
