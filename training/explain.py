@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from training.history import Histories
+from training.history import Histories, Interactions, histories, interactions
 from training.recommender import Recommender
 from training.snapshot import Events
 
@@ -38,9 +38,9 @@ def explain(
     """For each of these products, why the shopper with these events is shown it. All events are the one shopper's."""
     if not items:
         return []
-    events = replace(events, user=np.zeros(len(events), dtype=np.int32))
-    mine = model.histories(events, np.zeros(1, dtype=np.int64)).item[::-1][:HISTORY_READ]
-    past = model.histories(_without_each(events, mine), np.arange(len(mine) + 1))
+    counted = interactions(events, model.config.event_weights)
+    mine = _latest(counted.item, HISTORY_READ)
+    past = histories(_without_each(counted, mine), np.arange(len(mine) + 1), model.n_items)
     sought = np.unique(items)
     wanted = np.repeat(np.arange(past.n_users), len(sought)), np.tile(sought, past.n_users)
     features = model.candidates(past, now, model.allowed(past, showable, only_new), wanted, alone=True).features
@@ -49,11 +49,17 @@ def explain(
     return [_explanation(score[:, place], *exact[place], mine) for place in np.searchsorted(sought, items)]
 
 
-def _without_each(events: Events, mine: np.ndarray) -> Events:
-    """Shopper 0 with all events, then one shopper for each of these products, who never had it."""
-    kept = [np.arange(len(events)), *(np.flatnonzero(events.item != item) for item in mine)]
+def _latest(item: np.ndarray, most: int) -> np.ndarray:
+    """The different items (n,), the last first."""
+    different, since = np.unique(item[::-1], return_index=True)
+    return different[np.argsort(since)][:most]
+
+
+def _without_each(counted: Interactions, mine: np.ndarray) -> Interactions:
+    """Shopper 0 with all interactions, then one shopper for each of these products, who never had it."""
+    kept = [np.arange(len(counted)), *(np.flatnonzero(counted.item != item) for item in mine)]
     owner = np.repeat(np.arange(len(kept), dtype=np.int32), [len(rows) for rows in kept])
-    return replace(events.take(np.concatenate(kept)), user=owner)
+    return replace(counted.take(np.concatenate(kept)), user=owner)
 
 
 def _explanation(score: np.ndarray, base: float, contributions: dict[str, float], mine: np.ndarray) -> Explanation:

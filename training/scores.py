@@ -23,24 +23,28 @@ class Best:
 
 @dataclass(frozen=True)
 class Sparse:
-    """(shoppers, items) of which few are not 0."""
+    """(shoppers, items) of which few are not 0: those (n,), by shopper, then by item."""
 
-    matrix: sp.csr_matrix
+    user: np.ndarray
+    item: np.ndarray
+    value: np.ndarray
+    n_items: int
 
     @staticmethod
     def of(matrix: sp.csr_matrix) -> "Sparse":
-        return Sparse(matrix.sorted_indices())
+        n_users, n_items = matrix.shape
+        user = np.repeat(np.arange(n_users), np.diff(matrix.indptr))
+        order = np.argsort(user * n_items + matrix.indices, kind="stable")  # a product of matrices comes in runs, which this kind is made for
+        return Sparse(user, matrix.indices[order], matrix.data[order], n_items)
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
         """The k best of what is allowed (shoppers, items) bool and above 0."""
-        matrix = self.matrix
-        user = np.repeat(np.arange(len(allowed)), np.diff(matrix.indptr))
-        keep = (matrix.data > 0) & allowed[user, matrix.indices]
-        return _cut(user[keep], matrix.indices[keep], matrix.data[keep], len(allowed), k)
+        keep = (self.value > 0) & allowed[self.user, self.item]
+        return _cut(self.user[keep], self.item[keep], self.value[keep], len(allowed), k)
 
     def at(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
         """(n,) scores of these pairs."""
-        return np.asarray(self.matrix[user, item]).ravel()
+        return find(self.user * self.n_items + self.item, user * self.n_items + item, self.value)
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,9 @@ class Shared:
         return order[self.values[order] > 0]
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
-        free = allowed[:, self.order]
-        free = free[:, : k + int((~free).sum(axis=1).max(initial=0))]
+        free = allowed[:, self.order[: 2 * k]]  # the rest is looked at only where so much is not allowed that these do not do
+        if len(self.order) > 2 * k and (free.sum(axis=1) < k).any():
+            free = allowed[:, self.order]
         user, place = np.nonzero(free & (np.cumsum(free, axis=1) <= k))
         item = self.order[place]
         return _cut(user, item, self.values[item], len(allowed), k)
@@ -83,6 +88,14 @@ class Shared:
 
 
 Scores = Sparse | Dense | Shared
+
+
+def find(code: np.ndarray, wanted: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(n,) the value of each `wanted` code (n,) among ascending codes with these values; 0 where it is not there."""
+    if not len(code):
+        return np.zeros(len(wanted), dtype=values.dtype)
+    place = np.minimum(np.searchsorted(code, wanted), len(code) - 1)
+    return np.where(code[place] == wanted, values[place], 0)
 
 
 def _cut(user: np.ndarray, item: np.ndarray, values: np.ndarray, n_users: int, k: int) -> Best:

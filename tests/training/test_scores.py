@@ -35,9 +35,11 @@ def test_the_best_are_those_found_by_hand(rng, kind, k):
 
 
 def test_the_same_scores_for_all_are_cut_to_what_each_is_allowed(rng):
-    values, allowed = rng.permutation(30).astype(np.float32), rng.random((12, 30)) < 0.3
-    found = Shared(values).best(allowed, 5)
-    assert [found.item[found.user == u].tolist() for u in range(12)] == by_hand(np.tile(values, (12, 1)), allowed, 5)
+    values = rng.permutation(30).astype(np.float32)
+    for share in (0.3, 1):
+        allowed = rng.random((12, 30)) < share
+        found = Shared(values).best(allowed, 5)
+        assert [found.item[found.user == u].tolist() for u in range(12)] == by_hand(np.tile(values, (12, 1)), allowed, 5)
 
 
 def test_scores_of_pairs(rng):
