@@ -1,7 +1,7 @@
 """The two protocols by which two engineers get one figure, and a look at an existing checkpoint."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from training.candidates import Learnt, fit_signals
@@ -101,6 +101,7 @@ def _ablation(run: Run, windows: list[Window], questions: dict[str, Window], fit
 
 def _finish(report: dict, fitted: Fitted, run: Run) -> dict:
     report["chosen"], report["off"], report["config"] = fitted.ranked.chosen, fitted.recommender.signals.off, to_dict(run.config)
+    report["new_products"] = asdict(fitted.lift)
     report["peak_memory_mb"] = peak_memory_mb()
     return report
 

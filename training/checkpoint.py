@@ -108,7 +108,8 @@ def _write_model(folder: Path, model: Recommender, recipe: str) -> None:
     model.ranker.save_model(folder / "ranker.txt")
     facts_of_model = {
         "recipe": recipe, "config": to_dict(model.config), "matrices": sorted(signals.matrices), "off": signals.off, "now": signals.popularity.now,
-        "half_life_days": signals.half_life_days, "item_stats": list(ITEM_STATS), "features": feature_names(signals, model.config),
+        "half_life_days": signals.half_life_days, "item_stats": list(ITEM_STATS), "lift": model.lift,
+        "features": feature_names(signals, model.config),
     }  # fmt: skip
     (folder / "model.json").write_text(json.dumps(facts_of_model, indent=1), encoding="utf-8")
 
@@ -170,7 +171,7 @@ def _read_model(folder: Path, n: int) -> Recommender:
     config: FusionConfig = from_dict(about["recipe"], about["config"])
     if about["features"] != feature_names(signals, config):
         raise CheckpointError(f"{folder.name}: was made by another version of the code; train again")
-    return Recommender(signals, facts, lgb.Booster(model_file=str(folder / "ranker.txt")), config)
+    return Recommender(signals, facts, lgb.Booster(model_file=str(folder / "ranker.txt")), config, about.get("lift", 0.0))
 
 
 def _escape(item_id: str) -> str:

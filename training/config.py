@@ -25,7 +25,7 @@ LIMITS = {
     "negatives": (1, 1000), "negatives_per_shopper": (1, 1e6), "history_items": (1, 100), "pairs": (10, 1e8), "judged_pairs": (10, 1e8),
     "student_layers": (1, 1000),
     "replay": (0, 1), "new_days": (1, 3650), "search_minutes": (0, 1e5), "search_trials": (1, 1e5), "seed": (0, 2**31),
-    "ranker_learning_rate": (1e-6, 1), "ease_regularisation": (1e-6, 1e9),
+    "ranker_learning_rate": (1e-6, 1), "new_products_cost": (0, 1), "ease_regularisation": (1e-6, 1e9),
 }  # fmt: skip
 """Smallest and largest value of numbers; those that are not here are from 0 to 1e9."""
 CHOICES = {
@@ -201,6 +201,8 @@ class FusionConfig(RetrievalConfig):
     """Candidate rows that the ranker is trained on at most; shoppers beyond are left out at random."""
     negatives_per_shopper: int = 100
     """Candidates a shopper that were not bought and that the ranker is trained on, at random."""
+    new_products_cost: float = 0.005
+    """Share of NDCG@10 that may be given up on the validation days so that products with up to 5 events stand higher; 0: none."""
     pretrain_steps: int = 0
     """Masked-token steps on the shop's texts before fine-tuning; 0: none."""
     fine_tune: bool = True
@@ -379,7 +381,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "standard": {},
     "thorough": {
         "fusion": {
-            "text.steps": 300, "text.patience": 4, "text.average_runs": 3, "text.projection_steps": 1200,
+            "text.steps": 300, "text.patience": 4, "text.projection_steps": 1200,
             "sequence.steps": 2400, "sequence.patience": 6, "rounds": 400, "ranker_learning_rate": 0.04,
         },
         "retrieval": {"text.steps": 300, "text.patience": 4, "text.average_runs": 3, "text.projection_steps": 1200},

@@ -101,7 +101,7 @@ def rank_by_fusion(window: Window, model: Recommender, k: int = K) -> Ranked:
     for _, past in shards(window, model.config):
         allowed = allowed_products(window, past)
         found = model.candidates(past, window.now, allowed)
-        score = model.ranker.predict(found.features)
+        score = model.score(found.features, threads=0)
         lists.append(top_lists(found.user, found.item, score, past.n_users, k))
     return Ranked(window, np.concatenate(lists) if lists else np.zeros((0, k), dtype=np.int64))
 

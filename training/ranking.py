@@ -10,6 +10,7 @@ from training.candidates import SOURCES, Signals, propose, source_scores, source
 from training.config import ConfigError, FusionConfig, RetrievalConfig
 from training.covisitation import ITEM_STATS
 from training.history import FADE_DAYS, Histories, days_between
+from training.segments import NEW_PRODUCT_EVENTS
 from training.split import Window
 
 PAIR_FEATURES = (
@@ -46,6 +47,13 @@ def feature_names(signals: Signals, config: FusionConfig) -> list[str]:
     names += [*PAIR_FEATURES, *USER_FEATURES, *PRICE_FEATURES, *TASTE_FEATURES, *(f"item_{stat}" for stat in ITEM_STATS)]
     left_out = {name for part in config.parts_left_out for name in GROUPS.get(part, ())}
     return [name for name in names if name not in left_out]
+
+
+def few_events(features: np.ndarray, names: list[str]) -> np.ndarray:
+    """(n,) bool: is the candidate a product with few events? None is where raw popularity may not be counted."""
+    if "item_sold" not in names:
+        return np.zeros(len(features), dtype=bool)
+    return features[:, names.index("item_sold")] <= NEW_PRODUCT_EVENTS
 
 
 SOURCE_KINDS = {"trending": "popularity", "next": "bought_next", "sequence": "bought_next", "together": "bought_together", "ease": "similar"}
@@ -204,11 +212,17 @@ def shards(window: Window, config: RetrievalConfig) -> Iterator[tuple[int, Histo
 
 @dataclass
 class TrainingRows:
-    """Candidates of whole windows with their labels; `group` counts the rows of each shopper."""
+    """Candidates of whole windows with their labels; `group` (shoppers,) counts the rows of each, `shopper` (shoppers,) is its row in the shop."""
 
     features: np.ndarray
     label: np.ndarray
     group: np.ndarray
+    shopper: np.ndarray
+
+    def of(self, which: np.ndarray) -> "TrainingRows":
+        """Those of some shoppers, (shoppers,) bool."""
+        rows = np.repeat(which, self.group)
+        return TrainingRows(self.features[rows], self.label[rows], self.group[which], self.shopper[which])
 
 
 def training_rows(
@@ -220,14 +234,15 @@ def training_rows(
     """
     rng = np.random.default_rng(config.seed)
     order, size = rng.permutation(len(window.users)), shard_size(config, window.n_items)
-    parts, n_rows = [TrainingRows(np.zeros((0, len(feature_names(signals, config))), np.float32), np.zeros(0, bool), np.zeros(0, np.int64))], 0
+    nothing = np.zeros((0, len(feature_names(signals, config))), np.float32), np.zeros(0, bool), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    parts, n_rows = [TrainingRows(*nothing)], 0
     for begin in range(0, len(order), size):
         asked = window.only_users(np.sort(order[begin : begin + size]))
         found = candidates_of(asked.past, signals, facts, allowed_products(asked, asked.past), asked.now, config)
         label = labels_of(asked, 0, found.user, found.item)
         kept = _kept_rows(found.user, label, config.negatives_per_shopper, rng)
         counts = np.bincount(found.user[kept])
-        parts.append(TrainingRows(found.features[kept], label[kept], counts[counts > 0]))
+        parts.append(TrainingRows(found.features[kept], label[kept], counts[counts > 0], asked.users[np.flatnonzero(counts)]))
         n_rows += len(kept)
         seen(min(1.0, max((begin + size) / len(order), n_rows / most_rows)))
         if n_rows >= most_rows:
@@ -245,7 +260,7 @@ def _kept_rows(user: np.ndarray, label: np.ndarray, negatives: int, rng: np.rand
 
 
 def stack(parts: list[TrainingRows]) -> TrainingRows:
-    return TrainingRows(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "label", "group")))
+    return TrainingRows(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "label", "group", "shopper")))
 
 
 def train_ranker(rows: TrainingRows, names: list[str], config: FusionConfig) -> lgb.Booster:

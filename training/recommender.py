@@ -8,7 +8,7 @@ import numpy as np
 from training.candidates import Signals
 from training.config import FusionConfig
 from training.history import Histories, histories, interactions
-from training.ranking import Candidates, ItemFacts, candidates_of, feature_names, group_of
+from training.ranking import Candidates, ItemFacts, candidates_of, feature_names, few_events, group_of
 from training.segments import is_head
 from training.snapshot import Events
 
@@ -25,10 +25,10 @@ class Recommendation:
 
 
 class Recommender:
-    """Signals, facts and the ranker of one checkpoint."""
+    """Signals, facts and the ranker of one checkpoint; `lift` is what it adds to the score of a product with few events."""
 
-    def __init__(self, signals: Signals, facts: ItemFacts, ranker: lgb.Booster, config: FusionConfig) -> None:
-        self.signals, self.facts, self.ranker, self.config = signals, facts, ranker, config
+    def __init__(self, signals: Signals, facts: ItemFacts, ranker: lgb.Booster, config: FusionConfig, lift: float = 0.0) -> None:
+        self.signals, self.facts, self.ranker, self.config, self.lift = signals, facts, ranker, config, lift
         self.features = feature_names(signals, config)
         self.groups = [group_of(name) for name in self.features]
 
@@ -54,17 +54,19 @@ class Recommender:
         """What is proposed to each shopper of a shard, and the pairs `wanted` (shopper, item), or these `alone`, with their features."""
         return candidates_of(past, self.signals, self.facts, allowed, now, self.config, wanted, alone)
 
-    def score(self, features: np.ndarray) -> np.ndarray:
-        """(n,) of candidates' features."""
-        return self.ranker.predict(features, num_threads=1)
+    def score(self, features: np.ndarray, threads: int = 1) -> np.ndarray:
+        """(n,) of candidates' features; 0 threads: all."""
+        return self.ranker.predict(features, num_threads=threads) + self.lift * few_events(features, self.features)
 
     def contributions(self, features: np.ndarray) -> list[tuple[float, dict[str, float]]]:
-        """The base and what each kind of reason adds to it, per candidate: TreeSHAP (Lundberg et al. 2020); they sum to the score."""
-        explained = []
-        for row in self.ranker.predict(features, pred_contrib=True, num_threads=1):
-            sums = dict.fromkeys(self.groups, 0.0)
+        """The base and what each kind of reason adds to it, per candidate: TreeSHAP (Lundberg et al. 2020) and the lift; they sum to the score."""
+        explained, lifts = [], self.lift * few_events(features, self.features)
+        for row, lift in zip(self.ranker.predict(features, pred_contrib=True, num_threads=1), lifts, strict=True):
+            sums = dict.fromkeys([*self.groups, *(["new"] if self.lift else [])], 0.0)
             for group, value in zip(self.groups, row[:-1], strict=True):
                 sums[group] += float(value)
+            if lift:
+                sums["new"] += float(lift)
             explained.append((float(row[-1]), sums))
         return explained
 

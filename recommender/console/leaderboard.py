@@ -164,7 +164,8 @@ BANDS = {"head": "The best-selling fifth", "tail": "The other products", "unsold
 
 
 def fairness_tables(report: dict) -> dict | None:
-    """Groups of shoppers with the least served first, bands of products, and what each least share of products outside the head costs."""
+    """Groups of shoppers with the least served first, bands of products, what each least share of products outside the
+    head costs, and what raising products with few sales did."""
     told = report.get("fairness")
     if not told:
         return None
@@ -177,7 +178,9 @@ def fairness_tables(report: dict) -> dict | None:
         {"least": _percent(e["least"], 0), "shown": _percent(e["shown"]), "value": (e["ndcg@10"] or {}).get("value"), "cost": _percent(e["cost"])}
         for e in told["exposure"]
     ]
-    return {"groups": groups, "bands": bands, "exposure": exposure}
+    lift = report.get("new_products") or {}
+    raised = lift | {"cost": _percent(lift["cost"])} if lift.get("value") else None
+    return {"groups": groups, "bands": bands, "exposure": exposure, "raised": raised}
 
 
 DISTURBED = {"as_written": "As written", "typos": "With typing mistakes", "dropped_words": "Words left out", "case": "In capitals"}

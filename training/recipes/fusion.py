@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from training.config import FusionConfig
 from training.evaluate import date_of, judge, rank_by_other, report_head, summary
 from training.fairness import fairness
 from training.history import Interactions, interactions
-from training.ranking import ItemFacts, check_parts, feature_names, stack, train_ranker, training_rows
+from training.lift import Lift, choose_lift
+from training.ranking import ItemFacts, TrainingRows, check_parts, feature_names, stack, train_ranker, training_rows
 from training.recipes.mlm import pretrain
 from training.recipes.retrieval import Start, Texts, fit_texts, refreshed
 from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder
@@ -55,11 +56,12 @@ class Knowledge:
 
 @dataclass
 class Fitted:
-    """What a fit leaves: the recommender, and its knowledge as the ranker's windows could have it, and as those asked last may."""
+    """What a fit leaves: the recommender, its knowledge as the ranker's windows could have it and as those asked last may, and its lift."""
 
     recommender: Recommender
     ranked: Knowledge
     served: Knowledge
+    lift: Lift
 
 
 def facts_of(products: pl.DataFrame) -> ItemFacts:
@@ -81,12 +83,12 @@ def window_days(snapshot: Snapshot, config: FusionConfig) -> int:
 
 def fit_model(
     run: Run, windows: list[Window], final: Interactions, now: int, ranked: Knowledge | None = None, served: Knowledge | None = None,
-    chosen: dict[str, int] | None = None,
+    chosen: dict[str, int] | None = None, lift: Lift | None = None,
 ) -> Fitted:  # fmt: skip
     """Fit on `windows` (newest first), then learn and count from `final` what will serve, as of `now`.
 
     What is learned is learned from what the oldest window may see and stopped early on its targets (`chosen`: after so many steps); what
-    serves is learned as long from `final`. `ranked` and `served` are taken where they are given.
+    serves is learned as long from `final`. `ranked`, `served` and `lift` are taken where they are given.
     """
     snapshot, config, progress = run.snapshot, run.config, run.progress
     check_parts(config)
@@ -101,10 +103,13 @@ def fit_model(
     ranked = ranked or _learn(run, oldest.fit, oldest, start, chosen)
     served = served or (ranked if final is oldest.fit else _learn_again(run, ranked, final, start))
     facts = facts_of(snapshot.products)
-    ranker, signals = fit_ranker(run, usable, ranked.learnt, facts)
+    questions, signals = ranker_questions(run, usable, ranked.learnt, facts)
+    names = feature_names(signals, config)
+    ranker = fit_ranker(run, questions, names)
+    lift = lift or choose_lift(questions, names, config)
     if final is not oldest.fit:
         signals = fit_signals(final, len(snapshot.user_ids), snapshot.n_items, now, config, served.learnt)
-    return Fitted(Recommender(signals, facts, ranker, config), ranked, served)
+    return Fitted(Recommender(signals, facts, ranker, config, lift.value), ranked, served, lift)
 
 
 def _learn(run: Run, known: Interactions, validation: Window, start: Start, chosen: dict[str, int] | None) -> Knowledge:
@@ -126,8 +131,8 @@ def _learn_again(run: Run, before: Knowledge, known: Interactions, start: Start)
     return Knowledge(texts, sequence)
 
 
-def fit_ranker(run: Run, windows: list[Window], learnt: Learnt, facts: ItemFacts) -> tuple[lgb.Booster, Signals]:
-    """The ranker, trained on the candidates of all windows; and the signals of the oldest."""
+def ranker_questions(run: Run, windows: list[Window], learnt: Learnt, facts: ItemFacts) -> tuple[list[TrainingRows], Signals]:
+    """The candidates of all windows, per question, which the ranker is trained on; and the signals of the oldest."""
     snapshot, config, progress = run.snapshot, run.config, run.progress
     parts, signals = [], None
     for i, window in enumerate(windows):
@@ -138,11 +143,15 @@ def fit_ranker(run: Run, windows: list[Window], learnt: Learnt, facts: ItemFacts
             progress.stage("Candidates", begin, f"window of {len(question.users):,} shoppers")
             seen = partial(_candidates_seen, run, begin, 1 / (len(asked) * len(windows)))
             parts.append(training_rows(question, signals, facts, config, config.most_training_rows // (2 * len(windows)), seen))
-    rows = stack(parts)
+    return parts, signals
+
+
+def fit_ranker(run: Run, questions: list[TrainingRows], names: list[str]) -> lgb.Booster:
+    rows = stack(questions)
     if not rows.label.any():
         raise TrainingError("none of the products that were bought next could be proposed: the data hold too little repetition to learn from")
-    progress.stage("Ranking", 0, f"{len(rows.label):,} candidates, {int(rows.label.sum()):,} of them bought")
-    return train_ranker(rows, feature_names(signals, config), config), signals
+    run.progress.stage("Ranking", 0, f"{len(rows.label):,} candidates, {int(rows.label.sum()):,} of them bought")
+    return train_ranker(rows, names, run.config)
 
 
 def _candidates_seen(run: Run, begin: float, share: float, part: float) -> None:
@@ -180,7 +189,7 @@ def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
     report["primary"] = {
         "measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "also": ["popularity"], "part": "all", "higher_is_better": True,
     }  # fmt: skip
-    report["chosen"], report["off"] = fitted.ranked.chosen, fitted.recommender.signals.off
+    report["chosen"], report["off"], report["new_products"] = fitted.ranked.chosen, fitted.recommender.signals.off, asdict(fitted.lift)
     return report
 
 
@@ -218,7 +227,7 @@ def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
     everything = interactions(snapshot.events, config.event_weights)
     # the days before the last window are what the judged fit serves from, unless the ranker has several windows
     known = judged.served if config.ranker_windows == 1 else None
-    served = fit_model(refit, earlier_windows(snapshot, end, days, config), everything, end, known, chosen=judged.ranked.chosen)
+    served = fit_model(refit, earlier_windows(snapshot, end, days, config), everything, end, known, chosen=judged.ranked.chosen, lift=judged.lift)
     report["served"] = {"until": end, "events": len(snapshot.events), "chosen": served.ranked.chosen}
     report["trials"] = trials
     run.finish_report(report)
