@@ -247,7 +247,7 @@ WORDS = {
     "popularity": "Sells well now",
     "price": "Near what you usually spend",
     "taste": "From a brand or category you like",
-    "new": "New in the shop",
+    "new": "New or little known yet",
 }
 
 

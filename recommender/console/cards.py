@@ -12,7 +12,7 @@ ICONS = {
 }  # fmt: skip
 KINDS = {
     "again": "Bought again", "bought_next": "Bought next", "bought_together": "Bought together", "similar": "Similar shoppers", "text": "Text",
-    "popularity": "Sells well", "price": "Price", "taste": "Brand and category", "new": "Age of the product", "shopper": "The shopper's habits",
+    "popularity": "Sells well", "price": "Price", "taste": "Brand and category", "new": "New or seldom sold", "shopper": "The shopper's habits",
 }  # fmt: skip
 
 
