@@ -381,7 +381,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "standard": {},
     "thorough": {
         "fusion": {
-            "text.steps": 300, "text.patience": 4, "text.projection_steps": 1200,
+            "text.steps": 300, "text.patience": 4, "text.average_runs": 3, "text.projection_steps": 1200,
             "sequence.steps": 2400, "sequence.patience": 6, "rounds": 400, "ranker_learning_rate": 0.04,
         },
         "retrieval": {"text.steps": 300, "text.patience": 4, "text.average_runs": 3, "text.projection_steps": 1200},
