@@ -1,9 +1,11 @@
 """Other libraries on the same splits: implicit's ALS, BPR and item-kNN and RecTools' SASRec, beside our ranking with its defaults.
 
 They live in an environment of their own below bench/results/tmp. Each chooses among a few settings on each question's validation days (see
-`peers_rank.py`), then learns anew from everything before the test. Our seconds hold the whole benchmark: fine-tuning, every baseline, judging.
+`peers_rank.py`), then learns anew from everything before the test; its lists are kept as long as code and questions stay the same. Our seconds
+hold the whole benchmark: fine-tuning, every baseline, judging.
 """
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -67,14 +69,27 @@ def _compared(python: Path, shop: str, questions: dict[str, tuple[Window, Window
         key: row for name, systems in parts.items() for key, row in _rows(shop, name, "vitrine", systems["vitrine"], systems["vitrine"]).items()
     }
     for peer in PEERS:
-        begun = time.perf_counter()
-        subprocess.run([str(python), "-m", "bench.peers_rank", peer, str(folder), *(name or "test" for name in questions)], check=True, cwd=ROOT)
-        found[f"{shop}.{peer}.seconds"] = measure(time.perf_counter() - begun, "s", ours["seconds"]["total"])
+        seconds = _rank(python, peer, folder, [name or "test" for name in questions])
+        found[f"{shop}.{peer}.seconds"] = measure(seconds, "s", ours["seconds"]["total"])
         print(shop, peer, json.loads((folder / f"{peer}.json").read_text()), file=sys.stderr)
         for name, (_, test) in questions.items():
             lists = np.load(folder / f"{peer}-{name or 'test'}.npy")
             found |= _rows(shop, name, peer, summary(Ranked(test, lists)), parts[name]["vitrine"])
     return found
+
+
+def _rank(python: Path, peer: str, folder: Path, questions: list[str]) -> float:
+    """Let a peer rank the questions, unless the same code has ranked the same ones already (SASRec takes hours); the seconds it took."""
+    read = [ROOT / "bench" / "peers_rank.py", REQUIREMENTS, *(folder / f"{name}{end}.npz" for name in questions for end in ("-validation", ""))]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in read)).hexdigest()
+    kept = folder / f"{peer}-kept.json"
+    if kept.exists() and (before := json.loads(kept.read_text()))["digest"] == digest:
+        return before["seconds"]
+    begun = time.perf_counter()
+    subprocess.run([str(python), "-m", "bench.peers_rank", peer, str(folder), *questions], check=True, cwd=ROOT)
+    seconds = time.perf_counter() - begun
+    kept.write_text(json.dumps({"digest": digest, "seconds": seconds}))
+    return seconds
 
 
 def _rows(shop: str, part: str, system: str, measures: dict, ours: dict) -> dict:
