@@ -37,30 +37,32 @@ def choose_lift(questions: list[TrainingRows], names: list[str], config: FusionC
     Each half of the shoppers is ranked by a ranker that was trained on the other half. The candidates are those that rankers are trained on:
     everything bought and some of the rest.
     """
+    questions = [rows for rows in questions if len(rows.group)]
     few = [few_events(rows.features, names) for rows in questions]
     bought = int(sum((rows.label & mask).sum() for rows, mask in zip(questions, few, strict=True)))
-    if not config.new_products_cost or bought < FEWEST:
+    shoppers = np.unique(np.concatenate([rows.shopper for rows in questions])) if questions else []
+    if not config.new_products_cost or bought < FEWEST or len(shoppers) < 2:
         return Lift(bought=bought)
-    scores = _out_of_fold(questions, names, config)
+    scores = _out_of_fold(questions, np.random.default_rng(config.seed).permutation(shoppers)[::2], names, config)
     before = [_quality(*one, 0.0) for one in zip(questions, scores, few, strict=True)]
     chosen = Lift(bought=bought, found=sum(found for _, found in before), found_without=sum(found for _, found in before))
     for value in LIFTS:
         after = [_quality(*one, value) for one in zip(questions, scores, few, strict=True)]
-        cost = max(1 - mine / reference for (mine, _), (reference, _) in zip(after, before, strict=True) if reference)
+        cost = max((1 - mine / reference for (mine, _), (reference, _) in zip(after, before, strict=True) if reference), default=0.0)
         if cost > config.new_products_cost:
             break
         chosen = Lift(value, max(cost, 0.0), bought, sum(found for _, found in after), chosen.found_without)
     return chosen if chosen.found > chosen.found_without else Lift(bought=bought, found=chosen.found_without, found_without=chosen.found_without)
 
 
-def _out_of_fold(questions: list[TrainingRows], names: list[str], config: FusionConfig) -> list[np.ndarray]:
-    """Per question (rows,) scores, each by the ranker that has not seen the shopper."""
-    half = np.random.default_rng(config.seed).random(max(rows.shopper.max(initial=0) for rows in questions) + 1) < 0.5
+def _out_of_fold(questions: list[TrainingRows], half: np.ndarray, names: list[str], config: FusionConfig) -> list[np.ndarray]:
+    """Per question (rows,) scores, each by the ranker that has not seen the shopper; `half` are the shoppers that one of the two is trained on."""
     scores = [np.zeros(len(rows.label)) for rows in questions]
-    for told in (half, ~half):
-        ranker = train_ranker(stack([rows.of(told[rows.shopper]) for rows in questions]), names, config)
-        for rows, score in zip(questions, scores, strict=True):
-            asked = np.repeat(~told[rows.shopper], rows.group)
+    for invert in (False, True):
+        told = [np.isin(rows.shopper, half, invert=invert) for rows in questions]
+        ranker = train_ranker(stack([rows.of(mask) for rows, mask in zip(questions, told, strict=True)]), names, config)
+        for rows, mask, score in zip(questions, told, scores, strict=True):
+            asked = np.repeat(~mask, rows.group)
             score[asked] = ranker.predict(rows.features[asked]) if asked.any() else 0
     return scores
 

@@ -10,6 +10,7 @@ from training.candidates import SOURCES, Signals, propose, source_scores, source
 from training.config import ConfigError, FusionConfig, RetrievalConfig
 from training.covisitation import ITEM_STATS
 from training.history import FADE_DAYS, Histories, days_between
+from training.scores import find
 from training.segments import NEW_PRODUCT_EVENTS
 from training.split import Window
 
@@ -175,9 +176,7 @@ def _share_columns(past: Histories, group: np.ndarray, user: np.ndarray, item: n
     code, counts = np.unique(past.user[known].astype(np.int64) * n_groups + mine[known], return_counts=True)
     total = np.maximum(np.bincount(past.user[known], minlength=past.n_users), 1)
     wanted = user.astype(np.int64) * n_groups + np.maximum(group[item], 0)
-    at = np.minimum(np.searchsorted(code, wanted), max(len(code) - 1, 0))
-    found = np.where(code[at] == wanted, counts[at], 0) if len(code) else np.zeros(len(wanted))
-    return np.where(group[item] >= 0, found / total[user], np.nan)
+    return np.where(group[item] >= 0, find(code, wanted, counts) / total[user], np.nan)
 
 
 def labels_of(window: Window, begin: int, user: np.ndarray, item: np.ndarray) -> np.ndarray:

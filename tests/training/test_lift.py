@@ -55,6 +55,15 @@ def test_nothing_is_raised_without_popularity_or_where_too_few_are_bought(questi
     assert 0 < chosen(few).bought < FEWEST and chosen(few).value == 0
 
 
+@pytest.mark.parametrize("shoppers", [1, 2, 3, 8])
+def test_few_shoppers_who_buy_much_are_no_trouble(question, shoppers):
+    sold_little = TrainingRows(question.features * [1, 1, 1, 0], question.label, question.group, question.shopper)
+    few, config = sold_little.of(np.arange(400) < shoppers), make_config("fusion", {"rounds": 5})
+    many = TrainingRows(np.tile(few.features, (20, 1)), np.tile(few.label, 20), np.tile(few.group, 20), np.tile(few.shopper, 20))
+    found = choose_lift([many, question.of(np.zeros(400, dtype=bool))], NAMES, config)
+    assert found.bought == many.label.sum() >= FEWEST and found.value == 0  # all alike: none can gain
+
+
 def test_a_lift_is_part_of_the_score_and_of_its_reasons(tiny_checkpoint, tiny_snapshot):
     plain, snapshot = load_checkpoint(tiny_checkpoint)[0], read_snapshot(tiny_snapshot)
     raised = Recommender(plain.signals, plain.facts, plain.ranker, plain.config, 0.7)
