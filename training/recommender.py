@@ -60,15 +60,12 @@ class Recommender:
 
     def contributions(self, features: np.ndarray) -> list[tuple[float, dict[str, float]]]:
         """The base and what each kind of reason adds to it, per candidate: TreeSHAP (Lundberg et al. 2020) and the lift; they sum to the score."""
-        explained, lifts = [], self.lift * few_events(features, self.features)
-        for row, lift in zip(self.ranker.predict(features, pred_contrib=True, num_threads=1), lifts, strict=True):
-            sums = dict.fromkeys([*self.groups, *(["new"] if self.lift else [])], 0.0)
-            for group, value in zip(self.groups, row[:-1], strict=True):
-                sums[group] += float(value)
-            if lift:
-                sums["new"] += float(lift)
-            explained.append((float(row[-1]), sums))
-        return explained
+        raw = self.ranker.predict(features, pred_contrib=True, num_threads=1)
+        kinds = list(dict.fromkeys([*self.groups, *(["new"] if self.lift else [])]))
+        sums = raw[:, :-1] @ (np.array(self.groups)[:, None] == np.array(kinds))
+        if self.lift:
+            sums[:, kinds.index("new")] += self.lift * few_events(features, self.features)
+        return [(float(row[-1]), dict(zip(kinds, added.tolist(), strict=True))) for row, added in zip(raw, sums, strict=True)]
 
     def places(self, features: np.ndarray) -> dict[str, int | None]:
         """A candidate's place in each source's own list, from 1; None where it is not in it."""
