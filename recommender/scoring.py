@@ -7,8 +7,10 @@ from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from recommender import engine
+from recommender.history import histories_of
 from recommender.models import ModelVersion, RecommendationList, Shop, Shopper
-from recommender.recommend import Item, histories_of, lists_for
+from recommender.reasons import Item
+from recommender.recommend import lists_for
 from recommender.serving import state_of
 
 SHARD = 250

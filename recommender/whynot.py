@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from django.utils import timezone
 
+from recommender.history import history_of
 from recommender.models import Placement, Product, Shop
-from recommender.recommend import history_of
 from recommender.serving import state_of
 
 

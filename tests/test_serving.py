@@ -4,8 +4,9 @@ import pytest
 from django.utils import timezone
 
 from recommender import engine, feed, scoring, serving
+from recommender.history import histories_of, history_of
 from recommender.models import Change, Event, Placement, Product, RecommendationList, Shopper
-from recommender.recommend import histories_of, history_of, lists_for, recommend
+from recommender.recommend import lists_for, recommend
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import zlib
 from dataclasses import dataclass, field
 
 from recommender.models import Product
-from recommender.recommend import WORDS, Item
+from recommender.reasons import WORDS, Item
 
 ICONS = {
     "again": "event_repeat", "bought_next": "history", "bought_together": "join_left", "similar": "group", "text": "text_fields",

@@ -1,0 +1,99 @@
+"""The places of a list, and why each product has its own: contributions, own products, words."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from recommender.engine import HistoryEvent, Model
+from recommender.models import Product, Shop
+from recommender.serving import ShopState, state_of
+
+REASONS_SHOWN = 3
+NO_REASON = frozenset({"shopper"})
+
+
+@dataclass
+class Item:
+    """One place of a list."""
+
+    item_id: str
+    score: float | None
+    source: list[str]
+    base: float | None = None
+    contributions: dict[str, float] | None = None
+    history: list[list] = field(default_factory=list)
+    """The shopper's own products behind it, [id, share] each, the largest share first."""
+    suits: str | None = None
+    """The own product whose text is nearest; None where that is the product itself."""
+    title: str = ""
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    words: list[tuple[str, float]] = field(default_factory=list)
+    """Words that make it like that product, with their shares; only where everything is told."""
+
+    @property
+    def companion(self) -> str | None:
+        """The own product behind it most, other than itself, which a shopper may have bought before."""
+        return next((item_id for item_id, _ in self.history if item_id != self.item_id), None)
+
+    def kept(self) -> dict[str, Any]:
+        """What of it is stored."""
+        return {name: value for name, value in vars(self).items() if name not in ("title", "reasons", "words")}
+
+
+def explain_items(model: Model, state: ShopState, history: list[HistoryEvent], items: list[Item], now: datetime, only_new: bool = False) -> None:
+    """Say of these items of the shopper's list why they are in it, as of `now`."""
+    ids = [item.item_id for item in items]
+    told = model.explain(history, ids, now, state.showable_mask(model), only_new)
+    nearest = model.closest(ids, list(dict.fromkeys(e.item_id for e in history)))
+    for item, place, suits in zip(items, told, nearest, strict=True):
+        item.suits = suits
+        item.score, item.base = round(place.score, 6), round(place.base, 6)
+        item.contributions = {kind: round(value, 6) for kind, value in place.contributions.items()}
+        item.history = [[item_id, round(share, 4)] for item_id, share in place.history.items()]
+
+
+def tell_words(shop: Shop, items: list[Item]) -> None:
+    """Where a text is among the reasons, the words of it that matched."""
+    asked = [item for item in items if item.suits and any(r["kind"] == "text" and not r["against"] for r in item.reasons)]
+    model = state_of(shop).model()
+    if not asked or model is None:
+        return
+    wanted = {item_id for item in asked for item_id in (item.item_id, item.suits)}
+    rows = Product.objects.filter(shop=shop, item_id__in=wanted).values_list("item_id", "title", "brand", "categories", "description")
+    texts = {row[0]: row[1:] for row in rows}
+    asked = [item for item in asked if item.item_id in texts and item.suits in texts]
+    for item, words in zip(asked, model.matched_words([(texts[i.item_id], texts[i.suits]) for i in asked]), strict=True):
+        item.words = words
+
+
+WORDS = {
+    "again": "You have bought this before",
+    "first_time": "You have not bought this before",
+    "bought_next": "Often bought after {because}",
+    "bought_together": "Often bought together with {because}",
+    "similar": "Shoppers who took {because} took this too",
+    "text": "Its description suits {because}",
+    "popularity": "Sells well now",
+    "price": "Near what you usually spend",
+    "taste": "From a brand or category you like",
+    "new": "New or little known yet",
+}
+
+
+def reasons_of(item: Item, titles: dict[str, str], most: int = REASONS_SHOWN) -> list[dict[str, Any]]:
+    """The largest contributions in words; `share` is a contribution's size in the sum of all sizes."""
+    if not item.contributions:
+        return [{"kind": "popularity", "share": 1.0, "text": WORDS["popularity"]}] if item.source == ["trending"] else []
+    total = sum(abs(value) for value in item.contributions.values()) or 1.0
+    told = {kind: value for kind, value in item.contributions.items() if kind not in NO_REASON and abs(value) / total >= 0.01}
+    largest = sorted(told.items(), key=lambda pair: -abs(pair[1]))[:most]
+    reasons = []
+    for kind, value in largest:
+        behind = (item.suits if value > 0 else None) if kind == "text" else item.companion
+        because = titles.get(behind or "", behind)
+        history = kind in ("bought_next", "bought_together", "similar", "text") and bool(because)
+        words = WORDS["first_time" if kind == "again" and "again" not in item.source else kind]
+        text = words.format(because=because if history else "what you chose")
+        reason = {"kind": kind, "share": round(abs(value) / total, 4), "against": value < 0, "text": text}
+        reasons.append(reason | ({"item_id": behind} if history else {}))
+    return reasons
