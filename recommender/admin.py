@@ -3,12 +3,14 @@
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
+from django.forms import ModelForm
 from django_celery_beat.admin import ClockedScheduleAdmin, CrontabScheduleAdmin, PeriodicTaskAdmin
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
 
+from recommender.filters import FilterError, select
 from recommender.models import (
     ApiKey,
     Change,
@@ -59,7 +61,15 @@ class ProductAdmin(BigTable):
 
     def save_model(self, request, obj, form, change) -> None:
         super().save_model(request, obj, form, change)
-        Change.objects.create(shop=obj.shop, kind=Change.PRODUCT, key=obj.item_id)
+        Change.objects.tell_products(obj.shop, [obj.item_id])
+
+    def delete_model(self, request, obj) -> None:
+        Change.objects.tell_products(obj.shop, [obj.item_id])
+        obj.delete()
+
+    def delete_queryset(self, request, queryset) -> None:
+        for product in queryset.select_related("shop"):
+            self.delete_model(request, product)
 
 
 @admin.register(Shopper)
@@ -131,8 +141,24 @@ class RecommendationListAdmin(ReadOnly):
     ordering = ["-id"]
 
 
+class PlacementForm(ModelForm):
+    """A filter is checked before it is saved."""
+
+    def clean(self) -> dict:
+        values = super().clean()
+        if not isinstance(values.get("filter_values"), dict):
+            self.add_error("filter_values", 'This must be an object such as {"max": 20}.')
+        elif text := values.get("filter"):
+            try:
+                select([text], values["filter_values"])
+            except FilterError as error:
+                self.add_error(*(("filter_values", f":{error.parameter} {error}") if error.parameter else ("filter", f"The filter {error}.")))
+        return values
+
+
 @admin.register(Placement)
 class PlacementAdmin(ModelAdmin):
+    form = PlacementForm
     list_display = ["name", "key", "kind", "size", "only_new", "shop"]
     list_filter = ["shop"]
 

@@ -5,7 +5,6 @@ Serving uses numpy, scipy and lightgbm only; torch lives in the training process
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -63,14 +62,6 @@ class Model:
     item_ids: list[str]
     rows: dict[str, int]
     folder: Path
-
-    def mask(self, hidden: Iterable[str]):
-        """(items,) bool: all products but these."""
-        import numpy as np
-
-        showable = np.ones(len(self.item_ids), dtype=bool)
-        showable[[self.rows[i] for i in hidden if i in self.rows]] = False
-        return showable
 
     def recommend(self, shoppers: list[list[HistoryEvent]], now: datetime, k: int, showable=None, only_new: bool = False) -> list[list[Place]]:
         """Lists for several shoppers at once, each given by events in time order; empty where nothing of them counts."""
@@ -145,9 +136,6 @@ class Model:
     def related(self, item_ids: list[str], k: int, showable=None) -> list[Place]:
         rows = [self.rows[i] for i in item_ids if i in self.rows]
         return [self._place(r) for r in self.recommender.related(rows, k, showable)] if rows else []
-
-    def popular(self, k: int, showable=None) -> list[Place]:
-        return [self._place(r) for r in self.recommender.popular(k, showable)]
 
     def _place(self, r: "Recommendation") -> Place:
         return Place(self.item_ids[r.item], r.score, r.source, 0.0, r.contributions, {self.item_ids[i]: share for i, share in r.history.items()})

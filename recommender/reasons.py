@@ -6,7 +6,7 @@ from typing import Any
 
 from recommender.engine import HistoryEvent, Model
 from recommender.models import Product, Shop
-from recommender.serving import ShopState, state_of
+from recommender.serving import state_of
 
 REASONS_SHOWN = 3
 NO_REASON = frozenset({"shopper"})
@@ -40,10 +40,10 @@ class Item:
         return {name: value for name, value in vars(self).items() if name not in ("title", "reasons", "words")}
 
 
-def explain_items(model: Model, state: ShopState, history: list[HistoryEvent], items: list[Item], now: datetime, only_new: bool = False) -> None:
-    """Say of these items of the shopper's list why they are in it, as of `now`."""
+def explain_items(model: Model, mask, history: list[HistoryEvent], items: list[Item], now: datetime, only_new: bool = False) -> None:
+    """Say of these items of the shopper's list why they are in it, as of `now`; `mask` (items,) is what the list was chosen from."""
     ids = [item.item_id for item in items]
-    told = model.explain(history, ids, now, state.showable_mask(model), only_new)
+    told = model.explain(history, ids, now, mask, only_new)
     nearest = model.closest(ids, list(dict.fromkeys(e.item_id for e in history)))
     for item, place, suits in zip(items, told, nearest, strict=True):
         item.suits = suits

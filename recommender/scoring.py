@@ -52,7 +52,7 @@ def score_shard(version: ModelVersion, first: int, last: int) -> int:
         return 0
     state, model = state_of(version.shop), engine.model_of(version.folder)
     found, now = histories_of([s.pk for s in shoppers]), timezone.now()
-    lists = lists_for(model, state, [found.get(s.pk, []) for s in shoppers], now, STORED)
+    lists = lists_for(model, state.mask(model), [found.get(s.pk, []) for s in shoppers], now, STORED)
     rows = [_row(version, shopper, items, now) for shopper, items in zip(shoppers, lists, strict=True)]
     RecommendationList.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["shopper", "version"], update_fields=["items", "shopper_revision", "created_at"]

@@ -5,22 +5,22 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
 
 from django.db import DatabaseError, connection
 from django.db.models import Count
 from django.utils import timezone
 
 from recommender import engine
+from recommender.catalogue import Catalogue
 from recommender.feed import Feed
-from recommender.models import Change, Event, ModelVersion, Placement, Product, Shop
+from recommender.filters import EVERYTHING, Selection
+from recommender.models import Change, Event, ModelVersion, Placement, Shop
 
 log = logging.getLogger(__name__)
 
 SHOPS_KEPT = 8
-MASK_SECONDS = 60
 POPULAR_SECONDS = 60
-POPULAR_KEPT = 300
+POPULAR_KEPT = 5000
 
 
 @dataclass
@@ -32,11 +32,12 @@ class ShopState:
     version: ModelVersion | None = None
     version_read: bool = False
     placements: dict[str, Placement] | None = None
-    hidden: set[str] | None = None
-    hidden_at: float = 0.0
-    masks: WeakKeyDictionary = field(default_factory=WeakKeyDictionary)
+    catalogue: Catalogue = field(init=False)
     popular: list[str] | None = None
     popular_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.catalogue = Catalogue(self.shop_id)
 
     def champion(self) -> ModelVersion | None:
         if not self.version_read:
@@ -66,58 +67,39 @@ class ShopState:
             self.placements = found if generation == self.generation else None
         return found.get(key)
 
-    def unshowable(self) -> set[str]:
-        """Ids of products that must not stand in any list."""
-        found = self.hidden
-        if found is None or time.monotonic() - self.hidden_at > MASK_SECONDS:
-            generation = self.generation
-            products = Product.objects.filter(shop=self.shop_id)
-            found = set(products.exclude(pk__in=products.showable().values("pk")).values_list("item_id", flat=True))
-            self.masks, self.hidden_at = WeakKeyDictionary(), time.monotonic()
-            self.hidden = found if generation == self.generation else None
-        return found
+    def mask(self, model: engine.Model, selection: Selection = EVERYTHING):
+        """(items,) bool array: the model's items that may be shown and are selected."""
+        return self.catalogue.mask_of(model, selection, timezone.now())
 
-    def showable_mask(self, model: engine.Model):
-        hidden = self.unshowable()
-        mask = self.masks.get(model)
-        if mask is None:
-            mask = self.masks[model] = model.mask(hidden)
-        return mask
-
-    def popular_items(self) -> list[str]:
-        """What sold best in the last 30 days, then in all, then the newest products; for shops without a model."""
+    def bestsellers(self) -> list[str]:
+        """What sold best in the last 30 days, then in all; whether it may be shown is another question."""
         found = self.popular
         if found is None or time.monotonic() - self.popular_at > POPULAR_SECONDS:
             self.popular_at = time.monotonic()
-            self.popular = found = _popular(self.shop_id)
+            self.popular = found = _most_sold(self.shop_id)
         return found
 
-    def forget(self, kind: str) -> None:
+    def heed(self, change: Change) -> None:
         """Drop what a change makes untrue; what is being read at this moment is not kept either."""
         self.generation += 1
-        if kind == Change.CHAMPION:
+        if change.kind == Change.CHAMPION:
             self.version_read = False
-        elif kind == Change.PLACEMENT:
+        elif change.kind == Change.PLACEMENT:
             self.placements = None
         else:
-            self.hidden = self.popular = None
+            self.catalogue.changed(change.item_ids())
 
 
-def _popular(shop_id: int) -> list[str]:
-    bought = Event.objects.filter(shop=shop_id, type="purchase", simulated=False).exclude(product=None)
-    showable = Product.objects.filter(shop=shop_id).showable()
-    ids = _most_sold(bought.filter(occurred_at__gte=timezone.now() - timezone.timedelta(days=30)), showable)
-    if len(ids) < POPULAR_KEPT:
-        ids += _most_sold(bought, showable)
-    if len(ids) < POPULAR_KEPT:
-        ids += showable.order_by("-created_at", "item_id").values_list("item_id", flat=True)[:POPULAR_KEPT]
-    return list(dict.fromkeys(ids))[:POPULAR_KEPT]
-
-
-def _most_sold(bought, showable) -> list[str]:
+def _most_sold(shop_id: int) -> list[str]:
     """By the number of purchases, anonymous ones included."""
-    counted = bought.filter(product__in=showable).values("product__item_id").annotate(sold=Count("id")).order_by("-sold", "product__item_id")
-    return list(counted.values_list("product__item_id", flat=True)[:POPULAR_KEPT])
+    bought = Event.objects.filter(shop=shop_id, type="purchase", simulated=False).exclude(product=None)
+    lately = bought.filter(occurred_at__gte=timezone.now() - timezone.timedelta(days=30))
+    found: list[str] = []
+    for events in (lately, bought):
+        if len(found) < POPULAR_KEPT:
+            counted = events.values("product__item_id").annotate(sold=Count("id")).order_by("-sold", "product__item_id")
+            found += counted.values_list("product__item_id", flat=True)[:POPULAR_KEPT]
+    return list(dict.fromkeys(found))[:POPULAR_KEPT]
 
 
 class _Shops:
@@ -140,7 +122,7 @@ class _Shops:
     def _hear(self, change: Change) -> None:
         with self.lock:
             if state := self.states.get(change.shop_id):
-                state.forget(change.kind)
+                state.heed(change)
 
 
 _shops = _Shops()

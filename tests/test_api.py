@@ -106,13 +106,27 @@ def test_related_takes_an_id_with_a_slash(live_shop, api):
     assert len(body["items"]) == 4 and sum(i["item_id"].startswith("LA/") for i in body["items"]) >= 3
 
 
+def test_a_filter_narrows_every_kind_of_list(live_shop, api):
+    for reply in (
+        ask(api, filter="price.amount < :max", params={"max": 4}),
+        ask(api, user_id="never seen", filter="price < 4"),
+        ask(api, placement="basket", context={"item_ids": ["LA/0"]}, filter="price < 4"),
+        api("get", "items/related?item_id=LA%2F0&limit=4&filter=price%20%3C%204"),
+    ):
+        items = [i["item_id"] for i in reply.json()["items"]]
+        assert len(items) >= 4 and not live_shop.products.filter(item_id__in=items, price__gte=4).exists()
+    assert api("get", "items/related?item_id=LA%2F0&filter=price").json()["errors"][0]["field"] == "filter"
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
         ({"limit": 0}, "limit"), ({"limit": 101}, "limit"), ({"limit": "5"}, "limit"), ({"placement": "nowhere"}, "placement"),
         ({"placement": None}, "placement"),
         ({"user_id": 5}, "user_id"), ({"user_id": "a\x00"}, "user_id"), ({"user_id": "x" * 257}, "user_id"), ({"explain": "why"}, "explain"),
-        ({"filter": "price < 3"}, "filter"), ({"context": []}, "context"), ({"context": {"item_ids": "a"}}, "context"),
+        ({"filter": "price < cheap"}, "filter"), ({"filter": 3}, "filter"), ({"filter": "price < :max"}, "params.max"),
+        ({"filter": "price < :max", "params": {"max": "3"}}, "params.max"), ({"params": 3}, "params"),
+        ({"context": []}, "context"), ({"context": {"item_ids": "a"}}, "context"),
         ({"placement": "basket"}, "context.item_ids"),
     ],
 )  # fmt: skip

@@ -3,7 +3,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from recommender.console.cards import initials_of
-from recommender.models import TrainingRun
+from recommender.models import Change, Product, TrainingRun
 from recommender.scoring import score_shard
 
 PAGES = [
@@ -274,3 +274,35 @@ def test_a_run_without_validation_rows_says_why_there_is_no_curve(shop, staff):
     assert "none was kept to judge the steps by" in shown and "did not reach" not in shown and "NDCG" not in shown
     assert "<td>Intents</td>" in shown and "<td>1,770 dialogues</td>" in shown
     assert "Intents" in staff.get("/console/s/tiny/train/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "field", "told"),
+    [
+        ("price <", "{}", "filter", "ends too early"), ("price < :max", "{}", "filter_values", ":max is required by the filter"),
+        ("price < :max", '{"max": "x"}', "filter_values", "price is compared with a number"),
+        ("price < 3", "[]", "filter_values", "must be an object"),
+    ],
+)  # fmt: skip
+def test_a_placements_filter_is_checked_when_saved(shop, staff, text, values, field, told):
+    placement = shop.placements.get(key="home_top")
+    fields = {"shop": shop.pk, "key": "home_top", "name": "Home", "kind": "personal", "size": 6, "tail_percent": 0}
+    reply = staff.post(f"/console/recommender/placement/{placement.pk}/change/", {**fields, "filter": text, "filter_values": values})
+    assert told in str(reply.context["adminform"].form.errors[field])
+    staff.post(f"/console/recommender/placement/{placement.pk}/change/", {**fields, "filter": "price < :max", "filter_values": '{"max": 3}'})
+    placement.refresh_from_db()
+    assert (placement.filter, placement.filter_values) == ("price < :max", {"max": 3})
+    assert Change.objects.filter(kind=Change.PLACEMENT, key="home_top").exists()
+
+
+def test_the_preview_shows_what_a_placements_filter_leaves(live_shop, staff):
+    live_shop.placements.filter(key="home_top").update(filter="price > :least", filter_values={"least": 1000})
+    page = staff.get("/console/s/tiny/preview/?user=shopper-003&at=home_top&why=LA/1").content.decode()
+    assert "No product passes this placement’s filter." in page and "does not pass this placement’s filter." in page
+
+
+def test_a_product_deleted_in_the_console_is_news(shop, staff):
+    ids = [Product.objects.create(shop=shop, item_id=f"p{i}", title="x").pk for i in range(2)]
+    staff.post(f"/console/recommender/product/{ids[0]}/delete/", {"post": "yes"})
+    staff.post("/console/recommender/product/", {"action": "delete_selected", "_selected_action": [ids[1]], "post": "yes"})
+    assert not Product.objects.exists() and [c.item_ids() for c in Change.objects.filter(kind=Change.PRODUCT)] == [["p0"], ["p1"]]

@@ -4,14 +4,20 @@ import pytest
 from django.utils import timezone
 
 from recommender import engine, feed, scoring, serving
+from recommender import recommend as recommending
 from recommender.history import histories_of, history_of
 from recommender.models import Change, Event, Placement, Product, RecommendationList, Shopper
-from recommender.recommend import lists_for, recommend
+from recommender.recommend import Ask, lists_for
 
 
 @pytest.fixture
 def home_top(shop):
     return Placement.objects.get(shop=shop, key="home_top")
+
+
+def recommend(shop, placement, user_id, session_id, limit, explain="top", text="", params=None, item_ids=()):
+    selection = recommending.selection_of(placement, text, params)
+    return recommending.recommend(shop, Ask(placement, limit, user_id, session_id, item_ids, explain, selection))
 
 
 def look_again(monkeypatch):
@@ -23,10 +29,10 @@ def test_batch_and_live_make_equal_lists(live_shop):
     model = state.model()
     shoppers = list(Shopper.objects.of(live_shop).order_by("pk"))
     batch = histories_of([s.pk for s in shoppers])
-    lists = lists_for(model, state, [batch.get(s.pk, []) for s in shoppers], now, 10)
+    lists = lists_for(model, state.mask(model), [batch.get(s.pk, []) for s in shoppers], now, 10)
     assert sum(map(len, lists)) > 500
     for shopper, together in zip(shoppers, lists, strict=True):
-        assert lists_for(model, state, [history_of(shopper, live_shop, None)], now, 10) == [together]
+        assert lists_for(model, state.mask(model), [history_of(shopper, live_shop, None)], now, 10) == [together]
 
 
 def test_scoring_is_resumable_and_counted(live_shop):
@@ -103,7 +109,7 @@ def test_a_sold_out_product_comes_back_with_its_stock(live_shop, home_top, monke
     product = Product.objects.get(shop=live_shop, item_id=first)
     for state, there in (("out_of_stock", False), ("in_stock", True)):
         Product.objects.filter(pk=product.pk).update(stock_state=state)
-        Change.objects.create(shop=live_shop, kind=Change.PRODUCT, key=first)
+        Change.objects.tell_products(live_shop, [first])
         assert (first in [i.item_id for i in recommend(live_shop, home_top, "shopper-003", None, 5).items]) is there
 
 
@@ -241,11 +247,11 @@ def test_a_long_list_is_explained_to_its_end(live_shop, home_top):
 def test_what_is_read_while_the_news_comes_is_not_kept(live_shop, monkeypatch):
     state = serving.ShopState(live_shop.pk)
     found = state.champion()
-    state.forget(Change.CHAMPION)
+    state.heed(Change(kind=Change.CHAMPION))
     original = serving.ModelVersion.objects.select_related
 
     def news_meanwhile(*fields):
-        state.forget(Change.CHAMPION)
+        state.heed(Change(kind=Change.CHAMPION))
         return original(*fields)
 
     monkeypatch.setattr(serving.ModelVersion.objects, "select_related", news_meanwhile)
@@ -255,3 +261,56 @@ def test_what_is_read_while_the_news_comes_is_not_kept(live_shop, monkeypatch):
 def test_a_withdrawn_placement_is_news(live_shop, home_top):
     home_top.withdraw()
     assert Change.objects.filter(kind="placement", key="home_top").exists() and not Placement.objects.filter(key="home_top").exists()
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize(("user", "session"), [("shopper-003", None), ("nobody", None), (None, "s-1")])
+def test_nothing_that_a_filter_refuses_leaks_from_any_source(live_shop, home_top, stored, user, session):
+    if stored:
+        scoring.score_shard(live_shop.champion(), 0, 10**9)
+    found = recommend(live_shop, home_top, user, session, 10, text="price < :max and not title contains 'teapot'", params={"max": 6})
+    shown = Product.objects.filter(item_id__in=[i.item_id for i in found.items])
+    assert len(found.items) == 10 and all(p.price < 6 and "teapot" not in p.title for p in shown)
+    none = recommend(live_shop, home_top, user, session, 10, text="price > 1000")
+    assert (none.items, none.fallback) == ([], "nothing_selected")
+
+
+def test_a_filter_is_checked_against_the_database_of_this_moment(live_shop, home_top):
+    first = recommend(live_shop, home_top, "shopper-003", None, 5, text="price < 100").items[0].item_id
+    Product.objects.filter(item_id=first).update(price=200)
+    found = recommend(live_shop, home_top, "shopper-003", None, 5, text="price < 100")
+    assert first not in [i.item_id for i in found.items] and len(found.items) == 5
+
+
+def test_a_narrow_filter_is_looked_for_among_all_products(live_shop, home_top):
+    """Not only among the first of the unfiltered list."""
+    everything = [i.item_id for i in recommend(live_shop, home_top, "shopper-003", None, 40).items]
+    last = everything[-1]
+    found = recommend(live_shop, home_top, "shopper-003", None, 3, text="item_id = :one", params={"one": last})
+    assert [i.item_id for i in found.items] == [last]
+
+
+def test_a_placements_own_filter_holds_beside_the_requests(live_shop, home_top):
+    home_top.filter, home_top.filter_values = "price < :max", {"max": 5}
+    prices = lambda found: {float(p) for p in Product.objects.filter(item_id__in=[i.item_id for i in found.items]).values_list("price", flat=True)}  # noqa: E731
+    assert max(prices(recommend(live_shop, home_top, "shopper-003", None, 8))) < 5
+    assert max(prices(recommend(live_shop, home_top, "shopper-003", None, 8, params={"max": 3}))) < 3
+    both = prices(recommend(live_shop, home_top, "shopper-003", None, 8, text="price >= 2"))
+    assert both and min(both) >= 2 and max(both) < 5
+
+
+def test_related_products_are_filtered(live_shop):
+    page = Placement.objects.get(shop=live_shop, key="product_page")
+    found = recommend(live_shop, page, None, None, 6, text="price >= 4", item_ids=("LA/1",))
+    shown = Product.objects.filter(item_id__in=[i.item_id for i in found.items])
+    assert found.items and all(p.price >= 4 for p in shown) and "LA/1" not in [i.item_id for i in found.items]
+
+
+def test_a_changed_price_reaches_a_running_process(live_shop, home_top, monkeypatch):
+    look_again(monkeypatch)
+    before = [i.item_id for i in recommend(live_shop, home_top, "shopper-003", None, 5, text="price < 100").items]
+    Product.objects.filter(item_id=before[0]).update(price=200)
+    assert before[0] not in [i.item_id for i in recommend(live_shop, home_top, "shopper-003", None, 5, text="price < 100").items]
+    Product.objects.filter(item_id=before[0]).update(price=2)
+    Change.objects.tell_products(live_shop, [before[0]])
+    assert [i.item_id for i in recommend(live_shop, home_top, "shopper-003", None, 5, text="price < 100").items] == before

@@ -12,7 +12,14 @@ MOST_EVENTS = 10_000
 MOST_ITEMS = 1_000
 
 
-class RecommendationRequest(StrictSerializer):
+class Filtered(StrictSerializer):
+    """What may be asked of the products of a list."""
+
+    filter = serializers.CharField(required=False, allow_blank=True, help_text="such as: stock.state = 'in_stock' and price < :max")
+    params = serializers.DictField(required=False, help_text="values of the filter's :parameters, and of the placement's filter")
+
+
+class RecommendationRequest(Filtered):
     placement = serializers.CharField(max_length=64)
     user_id = IdField(required=False, allow_null=True)
     session_id = IdField(required=False, allow_null=True)
@@ -34,6 +41,7 @@ class RecommendationRequest(StrictSerializer):
 
 class RelatedRequest(serializers.Serializer):
     item_id = IdField()
+    filter = serializers.CharField(required=False, allow_blank=True)
     limit = serializers.IntegerField(min_value=1, max_value=100, default=12)
     explain = serializers.ChoiceField(["off", "top", "full"], default="top")
 
@@ -48,7 +56,7 @@ class WhyNotReply(serializers.Serializer):
     item_id = serializers.CharField()
     title = serializers.CharField()
     stage = serializers.ChoiceField(
-        ["unknown", "hidden", "no_list", "bought", "not_proposed", "ranked", "shown"],
+        ["unknown", "hidden", "filtered", "no_list", "bought", "not_proposed", "ranked", "shown"],
         help_text="unknown: to the model, which was trained before; no_list: nothing personal can be made for this shopper",
     )
     place = serializers.IntegerField(allow_null=True, help_text="where it is, or would be, ranked, from 1")
@@ -83,7 +91,7 @@ class RecommendedItemSerializer(serializers.Serializer):
 
 class FallbackSerializer(serializers.Serializer):
     used = serializers.BooleanField()
-    kind = serializers.CharField(allow_null=True, help_text="popular, session, no_consent, empty_catalogue")
+    kind = serializers.CharField(allow_null=True, help_text="popular, session, filled_up, no_consent, empty_catalogue, nothing_selected")
 
 
 class RecommendationReply(serializers.Serializer):

@@ -9,9 +9,10 @@ from rest_framework.views import APIView
 from recommender import recommend
 from recommender.api import serializers as shapes
 from recommender.api.fields import STRICT
+from recommender.filters import FilterError, Selection, select
 from recommender.ingest import import_events
 from recommender.models import Placement
-from recommender.recommend import Listing
+from recommender.recommend import Ask, Listing
 from recommender.serving import state_of
 from recommender.whynot import why_not
 
@@ -35,6 +36,14 @@ def listing_reply(listing: Listing, placement: str | None, explain: str) -> dict
     }  # fmt: skip
 
 
+def _selection(placement: Placement | None, text: str, params: dict | None = None) -> Selection:
+    try:
+        return recommend.selection_of(placement, text, params) if placement else select([text], params)
+    except FilterError as error:
+        where = f"params.{error.parameter}" if error.parameter else "filter"
+        raise ValidationError({where: [str(error)]}) from None
+
+
 class RecommendationsView(APIView):
     scopes = {"*": "recs:read"}
 
@@ -51,10 +60,11 @@ class RecommendationsView(APIView):
         context_items = values.get("context", {}).get("item_ids")
         if placement.kind != Placement.PERSONAL and not context_items:
             raise ValidationError({"context.item_ids": [f"is required for the placement {placement.key}"]})
-        limit = values.get("limit", placement.size)
-        listing = recommend.recommend(
-            request.auth.shop, placement, values.get("user_id"), values.get("session_id"), limit, values["explain"], context_items
-        )
+        ask = Ask(
+            placement, values.get("limit", placement.size), values.get("user_id"), values.get("session_id"), tuple(context_items or ()),
+            values["explain"], _selection(placement, values.get("filter", ""), values.get("params")),
+        )  # fmt: skip
+        listing = recommend.recommend(request.auth.shop, ask)
         return Response(listing_reply(listing, placement.key, values["explain"]))
 
 
@@ -76,7 +86,7 @@ class WhyNotView(APIView):
         product = shop.products.filter(item_id=values["item_id"]).first()
         if product is None:
             raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
-        return Response(vars(why_not(shop, placement, values["user_id"], product)))
+        return Response(vars(why_not(shop, placement, values["user_id"], product, _selection(placement, ""))))
 
 
 class RelatedView(APIView):
@@ -86,6 +96,7 @@ class RelatedView(APIView):
         parameters=[
             OpenApiParameter("item_id", str, required=True),
             OpenApiParameter("limit", int),
+            OpenApiParameter("filter", str),
             OpenApiParameter("explain", enum=["off", "top", "full"]),
         ],
         responses=shapes.RecommendationReply,
@@ -97,7 +108,8 @@ class RelatedView(APIView):
         values = asked.validated_data
         if not request.auth.shop.products.filter(item_id=values["item_id"]).exists():
             raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
-        listing = recommend.related(request.auth.shop, [values["item_id"]], values["limit"], values["explain"])
+        selection = _selection(None, values.get("filter", ""))
+        listing = recommend.related(request.auth.shop, [values["item_id"]], values["limit"], values["explain"], selection)
         return Response(listing_reply(listing, None, values["explain"]))
 
 

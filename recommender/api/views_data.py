@@ -124,7 +124,7 @@ class ItemView(APIView):
     def delete(self, request: Request, item_id: str) -> Response:
         with transaction.atomic():
             find_item(request.auth.shop, item_id).delete()
-            Change.objects.create(shop=request.auth.shop, kind=Change.PRODUCT, key=item_id)
+            Change.objects.tell_products(request.auth.shop, [item_id])
         return Response(status=204)
 
 

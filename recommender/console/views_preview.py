@@ -26,7 +26,7 @@ def preview(request: HttpRequest, shop: str) -> HttpResponse:
     placements = list(Placement.objects.of(shop).filter(kind=Placement.PERSONAL).order_by("pk"))
     placement = next((p for p in placements if p.key == request.GET.get("at")), placements[0] if placements else None)
     shopper = shop.shoppers.filter(user_id=asked).first() if asked else None
-    listing = recommend.recommend(shop, placement, asked or None, None, placement.size, "full") if placement and (shopper or new) else None
+    listing = _listing(shop, placement, asked) if placement and (shopper or new) else None
     wanted = request.GET.get("why", "").replace("\x00", "").strip()[:256]
     context = {
         "wanted": wanted, "why_not": _why_not(shop, placement, shopper, wanted) if placement and shopper and wanted else None,
@@ -37,6 +37,11 @@ def preview(request: HttpRequest, shop: str) -> HttpResponse:
     return page(request, shop, "preview", "Preview", **context)
 
 
+def _listing(shop: Shop, placement: Placement, asked: str) -> recommend.Listing:
+    ask = recommend.Ask(placement, placement.size, asked or None, explain="full", selection=recommend.selection_of(placement))
+    return recommend.recommend(shop, ask)
+
+
 def _sentence(asked: str, shopper: Shopper | None, new: bool, listing, placement: Placement | None) -> str:
     if placement is None:
         return "This shop has no placement for personal lists yet. Add one under Tables."
@@ -45,7 +50,7 @@ def _sentence(asked: str, shopper: Shopper | None, new: bool, listing, placement
     if listing is None:
         return "Pick a shopper to see what they will be shown, and why."
     if not listing.items:
-        return "There is no product that could be shown."
+        return "No product passes this placement’s filter." if placement.filter else "There is no product that could be shown."
     if listing.fallback:
         kinds = {
             "popular": "Nothing is known, so the list is what sells best now",
@@ -61,9 +66,10 @@ def _why_not(shop: Shop, placement: Placement, shopper: Shopper, wanted: str) ->
     product = shop.products.filter(item_id=wanted).first() or shop.products.filter(title__icontains=wanted).order_by("item_id").first()
     if product is None:
         return {"sentence": f"No product here has the id or title “{wanted}”."}
-    lost = why_not(shop, placement, shopper.user_id, product)
+    lost = why_not(shop, placement, shopper.user_id, product, recommend.selection_of(placement))
     sentences = {
         "hidden": "may not be shown: it is hidden, expired or sold out.",
+        "filtered": "does not pass this placement’s filter.",
         "no_list": "is in no personal list, since none can be made for this shopper.",
         "unknown": "came after the last training, so the model does not know it yet.",
         "bought": "was bought before, and this placement shows only what is new to the shopper.",

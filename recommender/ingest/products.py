@@ -71,5 +71,5 @@ def upsert_products(shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], colu
     with transaction.atomic():
         report = upsert(TABLE, shop, rows, columns, parser, _value, dry_run)
         if (report.new or report.changed) and not dry_run:
-            Change.objects.create(shop=shop, kind=Change.PRODUCT)
+            Change.objects.tell_products(shop, report.written)
     return report

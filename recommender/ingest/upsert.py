@@ -11,6 +11,9 @@ from recommender.ingest.report import Report, RowError
 from recommender.ingest.staging import stage
 from recommender.models import Shop
 
+NAMED = 1000
+"""Up to so many written rows are named."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -54,8 +57,9 @@ def upsert(
         cursor.execute(f"SELECT count(DISTINCT {table.key}) FROM staged_row")
         staged = cursor.fetchone()[0]
         cursor.execute(_sql(table, columns), {"shop": shop.pk})
-        report.new, report.changed = cursor.fetchone()
+        report.new, report.changed, report.written = cursor.fetchone()
         report.same = staged - report.new - report.changed
+        report.written = report.written if len(report.written) <= NAMED else None
         if dry_run:
             transaction.set_rollback(True)
     return report
@@ -72,8 +76,9 @@ def _sql(table: Table, columns: list[str]) -> str:
         written AS (
             INSERT INTO {table.name} AS t ({names}) SELECT {values} FROM latest
             ON CONFLICT (shop_id, {key}) DO UPDATE SET {updates} WHERE ({old}) IS DISTINCT FROM ({new})
-            RETURNING (xmax = 0) AS inserted)
-        SELECT count(*) FILTER (WHERE inserted), count(*) FILTER (WHERE NOT inserted) FROM written"""
+            RETURNING t.{key} AS id, (xmax = 0) AS inserted)
+        SELECT count(*) FILTER (WHERE inserted), count(*) FILTER (WHERE NOT inserted),
+            ARRAY(SELECT id FROM written LIMIT {NAMED + 1}) FROM written"""
 
 
 def _or_kept(table: Table, name: str) -> str:

@@ -40,6 +40,12 @@ class Placement(models.Model):
         default=0, validators=[MaxValueValidator(100)],
         help_text="Least percent of each list’s places for products outside the best-selling fifth. A version’s page tells what it costs.",
     )  # fmt: skip
+    filter = models.TextField(
+        blank=True, default="", help_text="Only products of which this is true, such as: price < 20 and not categories in ('Sale'). Empty: all."
+    )
+    filter_values = models.JSONField(
+        default=dict, blank=True, help_text='Values of the filter’s :parameters where a request brings none, such as {"max": 20}.'
+    )
 
     objects = PlacementQuerySet.as_manager()
 

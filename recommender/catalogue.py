@@ -1,0 +1,168 @@
+"""A shop's products by column, as a process keeps them: which of them may be shown, and which a filter lets through."""
+
+import io
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import polars as pl
+from django.db import connection
+
+from recommender.filters import ATTRIBUTES, Selection, attribute_values, numbers_of
+
+MASKS_KEPT = 64
+MASK_SECONDS = 60
+MOMENT = pl.Datetime("us", "UTC")
+COLUMNS = {
+    "item_id": ("item_id", pl.String), "title": ("title", pl.String), "brand": ("brand", pl.String), "locale": ("locale", pl.String),
+    "stock.state": ("stock_state", pl.String), "stock.quantity": ("stock_quantity", pl.Int64), "price": ("price", pl.Float64),
+    "margin_rate": ("margin_rate", pl.Float64), "categories": ("array_to_json(categories)", pl.String), "attributes": ("attributes", pl.String),
+    "available_from": ("(extract(epoch FROM available_from) * 1e6)::bigint", pl.Int64),
+    "available_until": ("(extract(epoch FROM available_until) * 1e6)::bigint", pl.Int64),
+    "since": ("(extract(epoch FROM coalesce(available_from, created_at)) * 1e6)::bigint", pl.Int64), "hidden": ("hidden::int", pl.Int8),
+}  # fmt: skip
+"""Column: (SQL, how it comes)."""
+SHOWABLE = (
+    (pl.col("hidden") == 0)
+    & (pl.col("stock.state").fill_null("") != "out_of_stock")
+    & (pl.col("stock.quantity").is_null() | (pl.col("stock.quantity") > 0))
+    & (pl.col("available_from").is_null() | (pl.col("available_from") <= pl.col("now")))
+    & (pl.col("available_until").is_null() | (pl.col("available_until") > pl.col("now")))
+)
+"""The same as ProductQuerySet.showable."""
+
+
+def read_products(shop_id: int, item_ids: Collection[str] | None = None) -> pl.DataFrame:
+    """A shop's products (or these of them), one a row, as they are in the database now. Empty texts are null."""
+    names = ", ".join(f'{sql} AS "{name}"' for name, (sql, _) in COLUMNS.items())
+    chosen = " AND item_id = ANY(%s)" if item_ids is not None else ""
+    with connection.cursor() as cursor:
+        values = [shop_id, list(item_ids)] if item_ids is not None else [shop_id]
+        query = cursor.mogrify(f"SELECT {names} FROM recommender_product WHERE shop_id = %s{chosen}", values).decode()
+        rows = io.BytesIO()
+        cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv)", rows)
+    schema = {name: kind for name, (_, kind) in COLUMNS.items()}
+    if not rows.tell():
+        frame = pl.DataFrame(schema=schema)
+    else:
+        frame = pl.read_csv(rows.getvalue(), has_header=False, schema=schema)
+    moments = [pl.col(name).cast(MOMENT) for name in ("available_from", "available_until", "since")]
+    return frame.with_columns(pl.col(pl.String).replace("", None), *moments).with_columns(pl.col("categories").str.json_decode(pl.List(pl.String)))
+
+
+def with_attributes(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+    """The frame with two columns for each attribute that it lacks: its texts and its numbers, lists both."""
+    missing = [name for name in names if ATTRIBUTES + name not in frame.columns]
+    if not missing:
+        return frame
+    told = [json.loads(text) if text and text != "{}" else {} for text in frame["attributes"]]
+    columns = []
+    for name in missing:
+        values = [attribute_values(row[name]) if row.get(name) is not None else ([], []) for row in told]
+        column = ATTRIBUTES + name
+        columns.append(pl.Series(column, [texts for texts, _ in values], pl.List(pl.String)))
+        columns.append(pl.Series(numbers_of(column), [numbers for _, numbers in values], pl.List(pl.Float64)))
+    return frame.with_columns(columns)
+
+
+def allowed(frame: pl.DataFrame, selection: Selection, now: datetime) -> pl.Series:
+    """(rows,) bool: may the product be shown now, and does the selection let it through?"""
+    frame = with_attributes(frame, selection.attributes)
+    moment = pl.lit(now, MOMENT)
+    aged = frame.lazy().with_columns(now=moment, age=(moment - pl.col("since")).dt.total_seconds() / 86400)
+    return aged.select(ok=SHOWABLE & selection.expression).collect()["ok"].fill_null(False)
+
+
+class Catalogue:
+    """The products of one shop in memory. What has changed is read again before the next question."""
+
+    def __init__(self, shop_id: int) -> None:
+        self.shop_id = shop_id
+        self.frame: pl.DataFrame | None = None
+        self.stale: set[str] = set()
+        self.generation = 0
+        self.lock = threading.RLock()
+        self.masks: OrderedDict[str, tuple[datetime, pl.Series]] = OrderedDict()
+        self.places: WeakKeyDictionary = WeakKeyDictionary()
+
+    def changed(self, item_ids: Iterable[str] | None) -> None:
+        """These products have changed; None: any may have."""
+        with self.lock:
+            self.generation += 1
+            self.masks.clear()
+            if item_ids is None:
+                self.frame = None
+            else:
+                self.stale |= set(item_ids)
+
+    def products(self, attributes: Collection[str] = ()) -> pl.DataFrame:
+        """All products, as far as the news goes. Rows keep their places until all are read anew."""
+        with self.lock:
+            if self.frame is None:
+                self.frame, self.places = read_products(self.shop_id), WeakKeyDictionary()
+            elif self.stale:
+                self.frame = _renewed(self.frame, read_products(self.shop_id, self.stale), self.stale)
+            self.stale = set()
+            self.frame = with_attributes(self.frame, attributes)
+            return self.frame
+
+    def mask(self, selection: Selection, now: datetime) -> pl.Series:
+        """(products,) bool: which may be shown and are selected; kept for a minute, since dates pass."""
+        with self.lock:
+            frame, generation, kept = self.products(selection.attributes), self.generation, self.masks.get(selection.key)
+        if kept and (now - kept[0]).total_seconds() < MASK_SECONDS:
+            return kept[1]
+        found = allowed(frame, selection, now)
+        with self.lock:
+            if generation == self.generation:
+                self.masks[selection.key] = (now, found)
+                while len(self.masks) > MASKS_KEPT:
+                    self.masks.popitem(last=False)
+        return found
+
+    def mask_of(self, model: Any, selection: Selection, now: datetime) -> Any:
+        """(items,) bool array over the items of a model (anything with item_ids); those that the shop no longer has are not shown."""
+        with self.lock:
+            found = self.mask(selection, now)
+            places = self.places.get(model)
+            if places is None or places[0] != len(found):
+                places = self.places[model] = (len(found), _places(self.frame, model.item_ids))
+        return found.gather(places[1]).fill_null(False).to_numpy()
+
+    def among(self, item_ids: list[str], selection: Selection, now: datetime) -> list[str]:
+        """Those of these products that may be shown and are selected, in their order."""
+        with self.lock:
+            shown = self.mask(selection, now)
+            found = self.frame["item_id"].filter(shown)
+        found = set(found.filter(found.is_in(item_ids)))
+        return [item_id for item_id in item_ids if item_id in found]
+
+    def newest(self, selection: Selection, now: datetime, most: int) -> list[str]:
+        """The latest products that may be shown and are selected."""
+        with self.lock:
+            shown = self.mask(selection, now)
+            found = self.frame.filter(shown).select("item_id", "since")
+        return found.sort(["since", "item_id"], descending=[True, False]).head(most)["item_id"].to_list()
+
+
+def _places(frame: pl.DataFrame, item_ids: list[str]) -> pl.Series:
+    """The row of each of these ids, null where there is none."""
+    rows = frame.select("item_id").with_row_index("row")
+    return pl.DataFrame({"item_id": item_ids}, schema={"item_id": pl.String}).join(rows, on="item_id", how="left", maintain_order="left")["row"]
+
+
+def _renewed(frame: pl.DataFrame, fresh: pl.DataFrame, item_ids: Collection[str]) -> pl.DataFrame:
+    """The frame with fresh rows in their places, new ones at the end, vanished ones hidden."""
+    fresh = with_attributes(fresh, [name.removeprefix(ATTRIBUTES) for name in frame.columns if name.startswith(ATTRIBUTES) and name[-2:] != " #"])
+    gone = set(item_ids) - set(fresh["item_id"])
+    kept = frame.with_columns(hidden=pl.when(pl.col("item_id").is_in(list(gone))).then(pl.lit(1, pl.Int8)).otherwise("hidden")) if gone else frame
+    places = _places(kept, fresh["item_id"].to_list())
+    order = pl.int_range(kept.height, eager=True, dtype=pl.UInt32)
+    at = pl.int_range(kept.height, kept.height + fresh.height, eager=True, dtype=pl.UInt32)
+    known = places.is_not_null()
+    order = pl.concat([order.scatter(places.filter(known), at.filter(known)), at.filter(~known)])
+    return pl.concat([kept, fresh.select(kept.columns)])[order]
