@@ -158,6 +158,9 @@ STORAGES = {
     },
 }
 
+# Served lists are written by a thread of their own, some times a second; tests write them when they look.
+VITRINE_WRITES_BEHIND = True
+
 # Largest request body, in bytes; larger ones are refused with 413.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 X_FRAME_OPTIONS = "DENY"

@@ -22,6 +22,7 @@ from recommender.models import (
     Product,
     RecommendationList,
     Review,
+    ServedList,
     Shop,
     Shopper,
     TrainingRun,
@@ -138,6 +139,15 @@ class RecommendationListAdmin(ReadOnly):
     list_filter = ["shop"]
     list_select_related = ["shopper", "version"]
     search_fields = ["shopper__user_id"]
+    ordering = ["-id"]
+
+
+@admin.register(ServedList)
+class ServedListAdmin(ReadOnly):
+    list_display = ["created_at", "placement", "shopper", "session_id", "version", "fallback", "simulated"]
+    list_filter = ["shop", "placement", "fallback", "simulated"]
+    list_select_related = ["shopper", "version"]
+    search_fields = ["recommendation_id"]
     ordering = ["-id"]
 
 

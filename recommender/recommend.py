@@ -3,16 +3,17 @@
 import math
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from django.utils import timezone
 
 from recommender.catalogue import allowed, read_products
 from recommender.engine import HistoryEvent, Model
-from recommender.filters import EVERYTHING, Selection, select
+from recommender.filters import Selection, select
 from recommender.history import history_of
 from recommender.models import ModelVersion, Placement, Product, RecommendationList, Shop, Shopper
 from recommender.reasons import Item, explain_items, reasons_of, tell_words
@@ -30,6 +31,8 @@ class Listing:
     fallback: str | None = None
     stored: bool = False
     score_kind: str = "rank"
+    shopper: Shopper | None = None
+    """Whose list it is; None also where they do not agree to personal lists."""
     recommendation_id: str = ""
     took_ms: int = 0
 
@@ -38,73 +41,94 @@ class Listing:
 class Ask:
     """What a list is asked for, and by whom."""
 
-    placement: Placement
+    placement: Placement | None
+    """None: what goes with some products, wherever it stands."""
     limit: int
     user_id: str | None = None
     session_id: str | None = None
     item_ids: tuple[str, ...] = ()
     """The products of the page or of the basket."""
     explain: str = "top"
-    selection: Selection = EVERYTHING
-    """What may stand in it; the placement's own filter is part of it."""
+    filter: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    shown: tuple[str, ...] = ()
+    """What the list has shown so far, where it is continued."""
+    recommendation_id: str = ""
 
+    @cached_property
+    def selection(self) -> Selection:
+        """What the placement and the request let through. Raises FilterError."""
+        if self.placement is None:
+            return select([self.filter], self.params)
+        return select([self.placement.filter, self.filter], {**self.placement.filter_values, **self.params})
 
-def selection_of(placement: Placement, text: str = "", params: Mapping[str, Any] | None = None) -> Selection:
-    """What the placement and a request let through. Raises FilterError."""
-    return select([placement.filter, text], {**placement.filter_values, **(params or {})})
+    @property
+    def reach(self) -> int:
+        """How many products are looked for: what was shown is left out, and some may not be shown after all."""
+        return self.limit + SPARE + len(self.shown)
+
+    @property
+    def only_new(self) -> bool:
+        return self.placement is not None and self.placement.only_new
+
+    def unshown(self, items: list[Item]) -> list[Item]:
+        return [item for item in items if item.item_id not in self.shown] if self.shown else items
 
 
 def recommend(shop: Shop, ask: Ask) -> Listing:
     """The list of a placement for a shopper, a session, or some products."""
     begun = time.perf_counter()
     state = state_of(shop)
-    if ask.placement.kind != Placement.PERSONAL and ask.item_ids:
-        listing = _related(state, ask.item_ids, ask.limit, ask.selection)
+    if ask.item_ids and (ask.placement is None or ask.placement.kind != Placement.PERSONAL):
+        listing = _related(state, ask)
     else:
         listing = _personal(shop, state, ask)
-    return _finish(shop, listing, ask.limit, ask.explain, ask.selection, begun)
+    return _finish(shop, listing, ask, begun)
 
 
-def exposed(model: Model | None, items: list[Item], placement: Placement) -> list[Item]:
+def exposed(model: Model, items: list[Item], placement: Placement) -> list[Item]:
     """The list in an order in which the placement's least share of the places, from the top on, goes to products outside the best-selling fifth."""
-    if not placement.tail_percent or model is None:
+    if not placement.tail_percent:
         return items
     return [items[i] for i in model.with_exposure([item.item_id for item in items], placement.tail_percent / 100)]
 
 
-def related(shop: Shop, item_ids: Sequence[str], limit: int, explain: str = "top", selection: Selection = EVERYTHING) -> Listing:
-    """Products that go with these."""
-    begun = time.perf_counter()
-    return _finish(shop, _related(state_of(shop), item_ids, limit, selection), limit, explain, selection, begun)
-
-
 def _personal(shop: Shop, state: ShopState, ask: Ask) -> Listing:
-    placement, limit, session_id = ask.placement, ask.limit, ask.session_id
     shopper = shop.shoppers.filter(user_id=ask.user_id).first() if ask.user_id else None
     if shopper and not shopper.consent_personalisation:
-        return _popular(state, ask.selection, limit, "no_consent")
-    if shopper and not session_id and not placement.only_new and (listing := _stored(state, shopper, ask)):
+        return _popular(state, ask, "no_consent")
+    if shopper and not ask.session_id and not ask.only_new and (listing := _stored(state, shopper, ask)):
         return listing
-    model, history, now = state.model(), history_of(shopper, shop, session_id), timezone.now()
-    if model is None:
-        return _without_bought(_popular(state, ask.selection, limit, "popular"), placement, history)
+    model, history, now = state.model(), history_of(shopper, shop, ask.session_id), timezone.now()
+    listing = _live(state, model, history, ask, now) if model else None
+    if listing is None:
+        listing = _without_bought(_popular(state, ask, "popular"), ask, history)
+    elif len(listing.items) < ask.limit:
+        known = {item.item_id for item in listing.items}
+        rest = _without_bought(_popular(state, ask, "popular"), ask, history).items
+        listing.items += [item for item in rest if item.item_id not in known]
+        listing.fallback = "filled_up" if shopper else "session"
+    elif shopper is None:
+        listing.fallback = "session"
+    listing.shopper = shopper
+    return listing
+
+
+def _live(state: ShopState, model: Model, history: list[HistoryEvent], ask: Ask, now: datetime) -> Listing | None:
+    """The list that the model makes of these events; None where it can make none."""
     mask = state.mask(model, ask.selection)
-    found = exposed(model, lists_for(model, mask, [history], now, limit + SPARE, placement.only_new)[0], placement)
+    found = lists_for(model, mask, [history], now, ask.reach, ask.only_new)[0]
     if not found:
-        return _without_bought(_popular(state, ask.selection, limit, "popular"), placement, history)
+        return None
+    found = ask.unshown(exposed(model, found, ask.placement))
     if ask.explain != "off":
-        explain_items(model, mask, history, found[:limit], now, placement.only_new)
-    kind = None if shopper else "session"
-    if len(found) < limit:
-        known = {item.item_id for item in found}
-        rest = _without_bought(_popular(state, ask.selection, limit, "popular"), placement, history).items
-        found, kind = found + [i for i in rest if i.item_id not in known], kind or "filled_up"
-    return Listing(found, state.champion(), kind)
+        explain_items(model, mask, history, found[: ask.limit], now, ask.only_new)
+    return Listing(found, state.champion())
 
 
-def _without_bought(listing: Listing, placement: Placement, history: list[HistoryEvent]) -> Listing:
+def _without_bought(listing: Listing, ask: Ask, history: list[HistoryEvent]) -> Listing:
     """For placements of new products only: leave out what the shopper has."""
-    if placement.only_new:
+    if ask.only_new:
         bought = {e.item_id for e in history if e.type == "purchase"}
         listing.items = [item for item in listing.items if item.item_id not in bought]
     return listing
@@ -118,15 +142,15 @@ def _stored(state: ShopState, shopper: Shopper, ask: Ask) -> Listing | None:
         return None
     mask = state.mask(model, ask.selection)
     items = [Item(**values) for values in row.items if mask[model.rows[values["item_id"]]]]
+    items = ask.unshown(exposed(model, items, ask.placement))
     if len(items) < ask.limit:
         return None
-    items = exposed(model, items, ask.placement)
     if ask.explain != "off" and (untold := [item for item in items[: ask.limit] if item.contributions is None]):
         explain_items(model, state.mask(model), history_of(shopper, shopper.shop, None), untold, row.created_at)
         told = {item.item_id: item.kept() for item in untold}
         row.items = [told.get(values["item_id"], values) for values in row.items]
         row.save(update_fields=["items"])
-    return Listing(items, version, stored=True)
+    return Listing(items, version, stored=True, shopper=shopper)
 
 
 def lists_for(model: Model, mask, histories: list[list[HistoryEvent]], now: datetime, k: int, only_new: bool = False) -> list[list[Item]]:
@@ -135,40 +159,40 @@ def lists_for(model: Model, mask, histories: list[list[HistoryEvent]], now: date
     return [[Item(place.item_id, round(place.score, 6), place.source) for place in places] for places in found]
 
 
-def _related(state: ShopState, item_ids: Sequence[str], limit: int, selection: Selection) -> Listing:
+def _related(state: ShopState, ask: Ask) -> Listing:
     model = state.model()
-    found = model.related(item_ids, limit + SPARE, state.mask(model, selection)) if model else []
+    found = model.related(ask.item_ids, ask.reach, state.mask(model, ask.selection)) if model else []
     if not found:
-        listing = _popular(state, selection, limit, "popular")
-        listing.items = [item for item in listing.items if item.item_id not in item_ids]
+        listing = _popular(state, ask, "popular")
+        listing.items = [item for item in listing.items if item.item_id not in ask.item_ids]
         return listing
     items = [Item(p.item_id, round(p.score, 6), p.source, None, p.contributions, [list(pair) for pair in p.history.items()]) for p in found]
-    return Listing(items, state.champion(), score_kind="similarity")
+    return Listing(ask.unshown(items), state.champion(), score_kind="similarity")
 
 
-def _popular(state: ShopState, selection: Selection, limit: int, kind: str) -> Listing:
+def _popular(state: ShopState, ask: Ask, kind: str) -> Listing:
     """What sells best now, then the newest; without any product, an empty list that says so."""
-    most, now = limit + SPARE, timezone.now()
-    ids = state.catalogue.among(state.bestsellers(), selection, now)[:most]
-    if len(ids) < most:
-        ids = list(dict.fromkeys([*ids, *state.catalogue.newest(selection, now, most)]))[:most]
-    items = [Item(item_id, None, ["trending"]) for item_id in ids]
-    empty = "nothing_selected" if selection.filters else "empty_catalogue"
-    return Listing(items, state.champion(), kind if items else empty, score_kind="none")
+    now = timezone.now()
+    ids = state.catalogue.among(state.bestsellers(), ask.selection, now)[: ask.reach]
+    if len(ids) < ask.reach:
+        ids = list(dict.fromkeys([*ids, *state.catalogue.newest(ask.selection, now, ask.reach)]))
+    items = ask.unshown([Item(item_id, None, ["trending"]) for item_id in ids[: ask.reach]])
+    empty = "nothing_selected" if ask.selection.filters else "empty_catalogue"
+    return Listing(items, state.champion(), kind if ids else empty, score_kind="none")
 
 
-def _finish(shop: Shop, listing: Listing, limit: int, explain: str, selection: Selection, begun: float) -> Listing:
+def _finish(shop: Shop, listing: Listing, ask: Ask, begun: float) -> Listing:
     """Leave out what may not be shown at this very moment, name titles, put reasons into words."""
-    titles = _titles(shop, [item.item_id for item in listing.items[: limit + SPARE]], selection)
-    listing.items = [item for item in listing.items if item.item_id in titles][:limit]
+    titles = _titles(shop, [item.item_id for item in listing.items[: ask.limit + SPARE]], ask.selection)
+    listing.items = [item for item in listing.items if item.item_id in titles][: ask.limit]
     causes = {cause for item in listing.items for cause in (item.companion, item.suits) if cause}
     named = titles | dict(Product.objects.filter(shop=shop, item_id__in=causes - titles.keys()).values_list("item_id", "title"))
     for item in listing.items:
         item.title = titles[item.item_id]
-        item.reasons = [] if explain == "off" else reasons_of(item, named)
-    if explain == "full" and listing.version:
+        item.reasons = [] if ask.explain == "off" else reasons_of(item, named)
+    if ask.explain == "full" and listing.version:
         tell_words(shop, listing.items)
-    listing.recommendation_id = f"r-{uuid.uuid4().hex}"
+    listing.recommendation_id = ask.recommendation_id or f"r-{uuid.uuid4().hex}"
     listing.took_ms = math.ceil((time.perf_counter() - begun) * 1000)
     return listing
 

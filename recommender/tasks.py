@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from recommender import pipeline, scoring
-from recommender.models import ModelVersion, Shop, TrainingRun
+from recommender.models import ModelVersion, ServedList, Shop, TrainingRun
 from recommender.models.registry import USUAL_PRESET
 
 
@@ -40,3 +40,8 @@ def score_every_shop() -> None:
 @shared_task
 def fail_silent_runs() -> None:
     pipeline.tend_silent_runs()
+
+
+@shared_task
+def forget_old_served_lists() -> None:
+    ServedList.objects.forget_old()

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from django.utils import timezone
 
-from recommender.filters import Selection
 from recommender.history import history_of
 from recommender.models import Placement, Product, Shop
+from recommender.recommend import Ask
 from recommender.serving import state_of
 
 
@@ -31,10 +31,10 @@ class Lost:
     against: dict[str, float] = field(default_factory=dict)
 
 
-def why_not(shop: Shop, placement: Placement, user_id: str, product: Product, selection: Selection) -> Lost:
-    """As of now, for a shopper's list at this placement, which holds only what is selected."""
+def why_not(shop: Shop, placement: Placement, user_id: str, product: Product) -> Lost:
+    """As of now, for a shopper's list at this placement."""
     state, shopper = state_of(shop), shop.shoppers.filter(user_id=user_id).first()
-    model = state.model()
+    model, selection = state.model(), Ask(placement, placement.size).selection
     if not Product.objects.filter(pk=product.pk).showable().exists():
         return Lost(product.item_id, product.title, "hidden")
     if not state.catalogue.among([product.item_id], selection, timezone.now()):

@@ -108,8 +108,9 @@ def live_shop(stocked, register):
 def _fresh_process(request):
     """Nothing is remembered from one test to the next."""
     if "db" in request.fixturenames or "transactional_db" in request.fixturenames or "shop" in request.fixturenames:
-        from recommender import engine, serving
+        from recommender import engine, served, serving
 
+        served.outbox.waiting.clear()
         serving.forget_everything()
         engine.forget_everything()
 
@@ -133,7 +134,8 @@ def api(shop, client):
 
 
 @pytest.fixture(autouse=True)
-def _plain_static_files(settings):
-    """No collected files in tests."""
+def _own_settings(settings):
+    """No collected files, and no thread that writes behind a test's back."""
+    settings.VITRINE_WRITES_BEHIND = False
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}

@@ -21,7 +21,8 @@ PAGES = [
 ]
 TABLES = [
     "recommender/product", "recommender/shopper", "recommender/event", "recommender/trainingrun", "recommender/modelversion", "recommender/placement",
-    "recommender/recommendationlist", "recommender/shop", "recommender/apikey", "django_celery_beat/periodictask", "auth/user",
+    "recommender/recommendationlist", "recommender/servedlist",
+    "recommender/shop", "recommender/apikey", "django_celery_beat/periodictask", "auth/user",
 ]  # fmt: skip
 
 

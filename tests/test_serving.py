@@ -15,9 +15,8 @@ def home_top(shop):
     return Placement.objects.get(shop=shop, key="home_top")
 
 
-def recommend(shop, placement, user_id, session_id, limit, explain="top", text="", params=None, item_ids=()):
-    selection = recommending.selection_of(placement, text, params)
-    return recommending.recommend(shop, Ask(placement, limit, user_id, session_id, item_ids, explain, selection))
+def recommend(shop, placement, user_id, session_id, limit, explain="top", text="", params=None, item_ids=(), shown=()):
+    return recommending.recommend(shop, Ask(placement, limit, user_id, session_id, item_ids, explain, text, params or {}, shown))
 
 
 def look_again(monkeypatch):

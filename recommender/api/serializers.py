@@ -20,12 +20,21 @@ class Filtered(StrictSerializer):
 
 
 class RecommendationRequest(Filtered):
-    placement = serializers.CharField(max_length=64)
+    placement = serializers.CharField(max_length=64, required=False, help_text="required, but with next")
     user_id = IdField(required=False, allow_null=True)
     session_id = IdField(required=False, allow_null=True)
     limit = serializers.IntegerField(min_value=1, max_value=100, required=False)
     context = serializers.DictField(required=False, help_text="item_ids: the products on the page or in the basket")
     explain = serializers.ChoiceField(["off", "top", "full"], default="top")
+    next = serializers.CharField(required=False, help_text="of an earlier reply: what comes after it; only limit and explain may stand beside it")
+    simulated = serializers.BooleanField(default=False, help_text="no shopper will see this list")
+
+    def validate(self, values):
+        if "next" not in values and "placement" not in values:
+            raise serializers.ValidationError({"placement": "is required"})
+        if "next" in values and (beside := self.initial_data.keys() - {"next", "limit", "explain", "simulated"}):
+            raise serializers.ValidationError({sorted(beside)[0]: "is known by next already"})
+        return values
 
     def validate_limit(self, value):
         if isinstance(self.initial_data.get("limit"), str | bool):
@@ -95,11 +104,11 @@ class FallbackSerializer(serializers.Serializer):
 
 
 class RecommendationReply(serializers.Serializer):
-    recommendation_id = serializers.CharField()
+    recommendation_id = serializers.CharField(help_text="events cite it; all parts of a continued list have the same")
     placement = serializers.CharField(allow_null=True)
     model_version = serializers.CharField(allow_null=True)
     items = RecommendedItemSerializer(many=True)
-    next = serializers.CharField(allow_null=True)
+    next = serializers.CharField(allow_null=True, help_text="send it to go on with this list without a repeat; null: nothing is left")
     fallback = FallbackSerializer()
     stored = serializers.BooleanField()
     took_ms = serializers.IntegerField()

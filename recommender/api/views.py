@@ -9,39 +9,64 @@ from rest_framework.views import APIView
 from recommender import recommend
 from recommender.api import serializers as shapes
 from recommender.api.fields import STRICT
-from recommender.filters import FilterError, Selection, select
+from recommender.continuation import CannotContinue, continued, next_of
+from recommender.filters import FilterError
 from recommender.ingest import import_events
-from recommender.models import Placement
+from recommender.models import Placement, Shop
 from recommender.recommend import Ask, Listing
+from recommender.served import record
 from recommender.serving import state_of
 from recommender.whynot import why_not
 
 
-def listing_reply(listing: Listing, placement: str | None, explain: str) -> dict:
+def listing_reply(shop: Shop, ask: Ask, listing: Listing) -> dict:
     items = []
-    for position, item in enumerate(listing.items, 1):
+    for position, item in enumerate(listing.items, len(ask.shown) + 1):
         behind = [{"item_id": item_id, "share": share} for item_id, share in item.history]
         row = {
             "item_id": item.item_id, "position": position, "score": item.score, "score_kind": listing.score_kind, "source": item.source, "rule": None,
-            "reasons": item.reasons, "because": behind[0] if behind and explain != "off" else None,
+            "reasons": item.reasons, "because": behind[0] if behind and ask.explain != "off" else None,
         }  # fmt: skip
-        if explain == "full":
+        if ask.explain == "full":
             words = [{"word": word, "share": round(share, 4)} for word, share in item.words]
             row["explanation"] = {"base": item.base, "contributions": item.contributions or {}, "history": behind, "words": words}
         items.append(row)
     return {
-        "recommendation_id": listing.recommendation_id, "placement": placement, "model_version": listing.version.label if listing.version else None,
-        "items": items, "next": None, "fallback": {"used": listing.fallback is not None, "kind": listing.fallback}, "stored": listing.stored,
+        "recommendation_id": listing.recommendation_id, "placement": ask.placement and ask.placement.key,
+        "model_version": listing.version.label if listing.version else None,
+        "items": items, "next": next_of(shop, ask, listing),
+        "fallback": {"used": listing.fallback is not None, "kind": listing.fallback}, "stored": listing.stored,
         "took_ms": listing.took_ms,
     }  # fmt: skip
 
 
-def _selection(placement: Placement | None, text: str, params: dict | None = None) -> Selection:
+def list_reply(shop: Shop, ask: Ask, simulated: bool = False) -> Response:
+    """The list, remembered as served."""
     try:
-        return recommend.selection_of(placement, text, params) if placement else select([text], params)
+        _ = ask.selection
     except FilterError as error:
-        where = f"params.{error.parameter}" if error.parameter else "filter"
-        raise ValidationError({where: [str(error)]}) from None
+        raise ValidationError({f"params.{error.parameter}" if error.parameter else "filter": [str(error)]}) from None
+    listing = recommend.recommend(shop, ask)
+    record(shop, ask, listing, simulated)
+    return Response(listing_reply(shop, ask, listing))
+
+
+def _ask(shop: Shop, values: dict) -> Ask:
+    if token := values.get("next"):
+        try:
+            return continued(shop, token, values.get("limit"), values["explain"])
+        except CannotContinue as error:
+            raise ValidationError({"next": [str(error)]}) from None
+    placement = state_of(shop).placement(values["placement"])
+    if placement is None:
+        raise ValidationError({"placement": ["is no placement of this shop"]})
+    context_items = values.get("context", {}).get("item_ids")
+    if placement.kind != Placement.PERSONAL and not context_items:
+        raise ValidationError({"context.item_ids": [f"is required for the placement {placement.key}"]})
+    return Ask(
+        placement, values.get("limit", placement.size), values.get("user_id"), values.get("session_id"), tuple(context_items or ()),
+        values["explain"], values.get("filter", ""), values.get("params", {}),
+    )  # fmt: skip
 
 
 class RecommendationsView(APIView):
@@ -53,19 +78,7 @@ class RecommendationsView(APIView):
     def post(self, request: Request) -> Response:
         asked = shapes.RecommendationRequest(data=request.data)
         asked.is_valid(raise_exception=True)
-        values = asked.validated_data
-        placement = state_of(request.auth.shop).placement(values["placement"])
-        if placement is None:
-            raise ValidationError({"placement": ["is no placement of this shop"]})
-        context_items = values.get("context", {}).get("item_ids")
-        if placement.kind != Placement.PERSONAL and not context_items:
-            raise ValidationError({"context.item_ids": [f"is required for the placement {placement.key}"]})
-        ask = Ask(
-            placement, values.get("limit", placement.size), values.get("user_id"), values.get("session_id"), tuple(context_items or ()),
-            values["explain"], _selection(placement, values.get("filter", ""), values.get("params")),
-        )  # fmt: skip
-        listing = recommend.recommend(request.auth.shop, ask)
-        return Response(listing_reply(listing, placement.key, values["explain"]))
+        return list_reply(request.auth.shop, _ask(request.auth.shop, asked.validated_data), asked.validated_data["simulated"])
 
 
 class WhyNotView(APIView):
@@ -86,7 +99,7 @@ class WhyNotView(APIView):
         product = shop.products.filter(item_id=values["item_id"]).first()
         if product is None:
             raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
-        return Response(vars(why_not(shop, placement, values["user_id"], product, _selection(placement, ""))))
+        return Response(vars(why_not(shop, placement, values["user_id"], product)))
 
 
 class RelatedView(APIView):
@@ -108,9 +121,8 @@ class RelatedView(APIView):
         values = asked.validated_data
         if not request.auth.shop.products.filter(item_id=values["item_id"]).exists():
             raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
-        selection = _selection(None, values.get("filter", ""))
-        listing = recommend.related(request.auth.shop, [values["item_id"]], values["limit"], values["explain"], selection)
-        return Response(listing_reply(listing, None, values["explain"]))
+        ask = Ask(None, values["limit"], item_ids=(values["item_id"],), explain=values["explain"], filter=values.get("filter", ""))
+        return list_reply(request.auth.shop, ask)
 
 
 class EventsView(APIView):

@@ -16,6 +16,7 @@ TABLES = [
     ("Training runs", "trainingrun", "model_training"),
     ("Model versions", "modelversion", "deployed_code"),
     ("Stored lists", "recommendationlist", "list_alt"),
+    ("Served lists", "servedlist", "outbox"),
     ("Placements", "placement", "view_carousel"),
     ("Shops", "shop", "store"),
     ("API keys", "apikey", "key"),

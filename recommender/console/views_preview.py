@@ -38,8 +38,7 @@ def preview(request: HttpRequest, shop: str) -> HttpResponse:
 
 
 def _listing(shop: Shop, placement: Placement, asked: str) -> recommend.Listing:
-    ask = recommend.Ask(placement, placement.size, asked or None, explain="full", selection=recommend.selection_of(placement))
-    return recommend.recommend(shop, ask)
+    return recommend.recommend(shop, recommend.Ask(placement, placement.size, asked or None, explain="full"))
 
 
 def _sentence(asked: str, shopper: Shopper | None, new: bool, listing, placement: Placement | None) -> str:
@@ -66,7 +65,7 @@ def _why_not(shop: Shop, placement: Placement, shopper: Shopper, wanted: str) ->
     product = shop.products.filter(item_id=wanted).first() or shop.products.filter(title__icontains=wanted).order_by("item_id").first()
     if product is None:
         return {"sentence": f"No product here has the id or title “{wanted}”."}
-    lost = why_not(shop, placement, shopper.user_id, product, recommend.selection_of(placement))
+    lost = why_not(shop, placement, shopper.user_id, product)
     sentences = {
         "hidden": "may not be shown: it is hidden, expired or sold out.",
         "filtered": "does not pass this placement’s filter.",

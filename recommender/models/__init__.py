@@ -5,6 +5,7 @@ from recommender.models.events import Event
 from recommender.models.placements import Placement, RecommendationList
 from recommender.models.registry import MetricPoint, ModelVersion, TrainingRun
 from recommender.models.reviews import Dialogue, Judgement, Review
+from recommender.models.served import ServedList
 from recommender.models.shoppers import Shopper
 from recommender.models.shops import Shop
 
@@ -20,6 +21,7 @@ __all__ = [
     "Product",
     "RecommendationList",
     "Review",
+    "ServedList",
     "Shop",
     "Shopper",
     "TrainingRun",

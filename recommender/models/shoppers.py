@@ -26,11 +26,12 @@ class Shopper(models.Model):
         return self.user_id
 
     def take_over(self, sessions: list[str]) -> int:
-        """Anonymous events of these sessions become this shopper's; returns how many."""
+        """Anonymous events of these sessions become this shopper's, and the lists that were served to them; returns how many events."""
         if not sessions:
             return 0
         with transaction.atomic():
             moved = self.shop.events.filter(session_id__in=sessions, shopper=None).update(shopper=self)
+            self.shop.served.filter(session_id__in=sessions, shopper=None).update(shopper=self)
             if moved:
                 Shopper.objects.filter(pk=self.pk).update(revision=models.F("revision") + 1)
         return moved

@@ -1,0 +1,42 @@
+"""The `next` of a list: a signed token that knows what was asked and what was shown, so that any process goes on without a repeat."""
+
+from datetime import timedelta
+
+from django.core import signing
+
+from recommender.models import Shop
+from recommender.recommend import Ask, Listing
+from recommender.serving import state_of
+
+SALT = "vitrine.next"
+VALID = timedelta(hours=24)
+LONGEST = 500
+"""Products of one list, all its parts together."""
+
+
+class CannotContinue(ValueError):
+    """The token is none of this shop's, or too old; the message says which."""
+
+
+def next_of(shop: Shop, ask: Ask, listing: Listing) -> str | None:
+    """The token for what comes after this part; None where nothing can."""
+    shown = [*ask.shown, *(item.item_id for item in listing.items)]
+    if len(listing.items) < ask.limit or len(shown) >= LONGEST:
+        return None
+    asked = [ask.placement and ask.placement.key, ask.user_id, ask.session_id, ask.item_ids, ask.filter, dict(ask.params)]
+    return signing.dumps([shop.pk, listing.recommendation_id, ask.limit, *asked, shown], salt=SALT, compress=True)
+
+
+def continued(shop: Shop, token: str, limit: int | None, explain: str) -> Ask:
+    """What the next part of a list is asked for. Raises CannotContinue."""
+    try:
+        told = signing.loads(token, salt=SALT, max_age=VALID)
+    except signing.SignatureExpired:
+        raise CannotContinue("is older than a day; ask for a new list") from None
+    except signing.BadSignature:
+        raise CannotContinue("is not the next of a list") from None
+    shop_id, recommendation_id, size, key, user_id, session_id, item_ids, text, params, shown = told
+    placement = state_of(shop).placement(key) if key else None
+    if shop_id != shop.pk or (key and placement is None):
+        raise CannotContinue("is not the next of a list")
+    return Ask(placement, limit or size, user_id, session_id, tuple(item_ids), explain, text, params, tuple(shown), recommendation_id)

@@ -1,0 +1,46 @@
+"""Lists as they went out, so that what shoppers did afterwards can be credited to them."""
+
+from datetime import timedelta
+
+from django.db import models
+from django.utils import timezone
+
+from recommender.models.registry import ModelVersion
+from recommender.models.shoppers import Shopper
+from recommender.models.shops import Shop, ShopOwned
+
+KEPT_DAYS = 120
+
+
+class ServedListQuerySet(ShopOwned):
+    def forget_old(self) -> int:
+        """Delete lists that nothing is credited to any more; returns how many."""
+        return self.filter(created_at__lt=timezone.now() - timedelta(days=KEPT_DAYS)).delete()[0]
+
+
+class ServedList(models.Model):
+    """One reply. A list that is continued has a row for each of its parts."""
+
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="served")
+    recommendation_id = models.CharField(max_length=64)
+    placement = models.CharField(max_length=64, blank=True, default="")
+    version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False)
+    shopper = models.ForeignKey(Shopper, models.CASCADE, null=True, blank=True, related_name="served")
+    session_id = models.CharField(max_length=256, null=True, blank=True)
+    first_position = models.SmallIntegerField(default=1)
+    items = models.JSONField(help_text="In their order: item_id, source, and the largest reason.")
+    fallback = models.CharField(max_length=20, blank=True, default="")
+    weight = models.FloatField(default=1.0, help_text="How many lists it stands for, where not all are kept.")
+    simulated = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    objects = ServedListQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["shop", "recommendation_id"], name="served_by_id"),
+            models.Index(fields=["shop", "created_at"], name="served_when"),
+        ]
+
+    def __str__(self) -> str:
+        return self.recommendation_id

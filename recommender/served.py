@@ -1,0 +1,129 @@
+"""Keeping what was served without making anybody wait: rows gather in memory and are written together, some times a second.
+
+What is served faster than `MOST_A_SECOND` by one process is sampled; a kept list then says how many it stands for, so that sums stay true.
+"""
+
+import atexit
+import logging
+import random
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, close_old_connections, connection
+from django.utils import timezone
+from psycopg2.extras import Json, execute_values
+
+from recommender.models import Shop
+from recommender.recommend import Ask, Listing
+
+log = logging.getLogger(__name__)
+
+WRITE_EVERY = 0.25
+MOST_A_SECOND = 200
+MOST_WAITING = 20_000
+INSERT = """
+    INSERT INTO recommender_servedlist (shop_id, recommendation_id, placement, version_id, shopper_id, session_id, first_position, items, fallback,
+        weight, simulated, created_at)
+    SELECT r.shop, r.recommendation_id, r.placement, v.id, s.id, r.session_id, r.first_position, r.items, r.fallback, r.weight, r.simulated,
+        r.created_at
+    FROM (VALUES %s) AS r (shop, recommendation_id, placement, version, shopper, session_id, first_position, items, fallback, weight, simulated,
+        created_at)
+    JOIN recommender_shop h ON h.id = r.shop
+    LEFT JOIN recommender_modelversion v ON v.id = r.version
+    LEFT JOIN recommender_shopper s ON s.id = r.shopper
+    WHERE r.shopper IS NULL OR s.id IS NOT NULL
+    ORDER BY r.created_at"""
+TYPES = "(%s, %s, %s, %s::bigint, %s::bigint, %s, %s::smallint, %s::jsonb, %s, %s::float8, %s::boolean, %s::timestamptz)"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A row to be; a shopper erased meanwhile takes it along."""
+
+    shop: int
+    recommendation_id: str
+    placement: str
+    version: int | None
+    shopper: int | None
+    session_id: str | None
+    first_position: int
+    items: list[dict[str, Any]]
+    fallback: str
+    simulated: bool
+    created_at: datetime
+
+
+class Outbox:
+    """Rows on their way to the database. Where it does not answer they wait, the oldest giving way."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[tuple[Served, float]] = deque(maxlen=MOST_WAITING)
+        self.writing = threading.Lock()
+        self.begun = threading.Lock()
+        self.second, self.count, self.share = 0, 0, 1.0
+
+    def put(self, row: Served) -> None:
+        """Take a row, or leave it out as sampling has it."""
+        share = self._share(int(time.monotonic()))
+        if share >= 1.0 or random.random() < share:
+            self.waiting.append((row, 1.0 / share))
+        if settings.VITRINE_WRITES_BEHIND and self.begun.acquire(blocking=False):
+            threading.Thread(target=self._keep_writing, name="served lists", daemon=True).start()
+            atexit.register(self.flush)
+
+    def _share(self, second: int) -> float:
+        """Which share is kept in this second: by how many came in the one before."""
+        if second != self.second:
+            self.share = min(1.0, MOST_A_SECOND / self.count) if self.count and second == self.second + 1 else 1.0
+            self.second, self.count = second, 0
+        self.count += 1
+        return self.share
+
+    def flush(self) -> None:
+        """Write what waits."""
+        with self.writing:
+            rows = [self.waiting.popleft() for _ in range(len(self.waiting))]
+            if not rows:
+                return
+            try:
+                with connection.cursor() as cursor:
+                    execute_values(cursor.cursor, INSERT, [_values(row, weight) for row, weight in rows], TYPES, page_size=len(rows))
+            except (OperationalError, InterfaceError, IntegrityError) as error:
+                log.warning("%d served lists wait for the database: %s", len(rows), error)
+                self.waiting.extendleft(reversed(rows))
+            except DatabaseError:
+                log.exception("%d served lists could not be kept", len(rows))
+
+    def _keep_writing(self) -> None:
+        while True:
+            time.sleep(WRITE_EVERY)
+            if self.waiting:
+                close_old_connections()
+                self.flush()
+
+
+def _values(row: Served, weight: float) -> tuple:
+    fields = vars(row) | {"items": Json(row.items)}
+    created_at, simulated = fields.pop("created_at"), fields.pop("simulated")
+    return (*fields.values(), weight, simulated, created_at)
+
+
+outbox = Outbox()
+
+
+def record(shop: Shop, ask: Ask, listing: Listing, simulated: bool = False) -> None:
+    """Remember that this list went out."""
+    items = [{"item_id": i.item_id, "source": i.source, "reason": i.reasons[0]["kind"] if i.reasons else None} for i in listing.items]
+    placement, version, shopper = ask.placement, listing.version, listing.shopper
+    session_id = None if listing.fallback == "no_consent" else ask.session_id
+    outbox.put(
+        Served(
+            shop.pk, listing.recommendation_id, placement.key if placement else "", version.pk if version else None, shopper.pk if shopper else None,
+            session_id, len(ask.shown) + 1, items, listing.fallback or "", simulated, timezone.now(),
+        )
+    )  # fmt: skip
