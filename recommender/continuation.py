@@ -23,7 +23,7 @@ def next_of(shop: Shop, ask: Ask, listing: Listing) -> str | None:
     shown = [*ask.shown, *(item.item_id for item in listing.items)]
     if len(listing.items) < ask.limit or len(shown) >= LONGEST:
         return None
-    asked = [ask.placement and ask.placement.key, ask.user_id, ask.session_id, ask.item_ids, ask.filter, dict(ask.params)]
+    asked = [ask.placement and ask.placement.key, ask.user_id, ask.session_id, ask.item_ids, ask.filter, dict(ask.params), ask.diversity]
     return signing.dumps([shop.pk, listing.recommendation_id, ask.limit, *asked, shown], salt=SALT, compress=True)
 
 
@@ -35,8 +35,8 @@ def continued(shop: Shop, token: str, limit: int | None, explain: str) -> Ask:
         raise CannotContinue("is older than a day; ask for a new list") from None
     except signing.BadSignature:
         raise CannotContinue("is not the next of a list") from None
-    shop_id, recommendation_id, size, key, user_id, session_id, item_ids, text, params, shown = told
+    shop_id, recommendation_id, size, key, user_id, session_id, item_ids, text, params, diversity, shown = told
     placement = state_of(shop).placement(key) if key else None
     if shop_id != shop.pk or (key and placement is None):
         raise CannotContinue("is not the next of a list")
-    return Ask(placement, limit or size, user_id, session_id, tuple(item_ids), explain, text, params, tuple(shown), recommendation_id)
+    return Ask(placement, limit or size, user_id, session_id, tuple(item_ids), explain, text, params, diversity, tuple(shown), recommendation_id)

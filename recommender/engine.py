@@ -128,6 +128,18 @@ class Model:
 
         return with_exposure(np.array([i not in self.head for i in item_ids], dtype=bool), share, len(item_ids)).tolist()
 
+    def diversified(self, item_ids: list[str], diversity: float) -> list[int]:
+        """Positions of a ranked list in an order that avoids likes of each other; products unknown to the model are like no other."""
+        import numpy as np
+
+        from training.ranking import diversified
+
+        known = np.array([i in self.rows for i in item_ids], dtype=bool)
+        rows = np.array([self.rows[i] for i in item_ids if i in self.rows], dtype=np.int64)
+        likeness = np.zeros((len(item_ids), len(item_ids)))
+        likeness[np.ix_(known, known)] = self.recommender.likeness(rows)
+        return diversified(likeness, diversity).tolist()
+
     @cached_property
     def head(self) -> set[str]:
         """The best-selling fifth."""

@@ -51,6 +51,8 @@ class Ask:
     explain: str = "top"
     filter: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
+    diversity: float | None = None
+    """None: the placement's."""
     shown: tuple[str, ...] = ()
     """What the list has shown so far, where it is continued."""
     recommendation_id: str = ""
@@ -61,6 +63,11 @@ class Ask:
         if self.placement is None:
             return select([self.filter], self.params)
         return select([self.placement.filter, self.filter], {**self.placement.filter_values, **self.params})
+
+    @property
+    def spread(self) -> float:
+        """How unlike each other the products are to be, 0 to 1."""
+        return self.diversity if self.diversity is not None else self.placement.diversity if self.placement else 0.0
 
     @property
     def reach(self) -> int:
@@ -86,11 +93,15 @@ def recommend(shop: Shop, ask: Ask) -> Listing:
     return _finish(shop, listing, ask, begun)
 
 
-def exposed(model: Model, items: list[Item], placement: Placement) -> list[Item]:
-    """The list in an order in which the placement's least share of the places, from the top on, goes to products outside the best-selling fifth."""
-    if not placement.tail_percent:
+def arranged(model: Model | None, items: list[Item], ask: Ask) -> list[Item]:
+    """The list as it is wanted: products unlike each other, and from the top on a least share of places for those outside the best-selling fifth."""
+    if model is None:
         return items
-    return [items[i] for i in model.with_exposure([item.item_id for item in items], placement.tail_percent / 100)]
+    if ask.spread:
+        items = [items[i] for i in model.diversified([item.item_id for item in items], ask.spread)]
+    if ask.placement and ask.placement.tail_percent:
+        items = [items[i] for i in model.with_exposure([item.item_id for item in items], ask.placement.tail_percent / 100)]
+    return items
 
 
 def _personal(shop: Shop, state: ShopState, ask: Ask) -> Listing:
@@ -120,7 +131,7 @@ def _live(state: ShopState, model: Model, history: list[HistoryEvent], ask: Ask,
     found = lists_for(model, mask, [history], now, ask.reach, ask.only_new)[0]
     if not found:
         return None
-    found = ask.unshown(exposed(model, found, ask.placement))
+    found = ask.unshown(arranged(model, found, ask))
     if ask.explain != "off":
         explain_items(model, mask, history, found[: ask.limit], now, ask.only_new)
     return Listing(found, state.champion())
@@ -142,7 +153,7 @@ def _stored(state: ShopState, shopper: Shopper, ask: Ask) -> Listing | None:
         return None
     mask = state.mask(model, ask.selection)
     items = [Item(**values) for values in row.items if mask[model.rows[values["item_id"]]]]
-    items = ask.unshown(exposed(model, items, ask.placement))
+    items = ask.unshown(arranged(model, items, ask))
     if len(items) < ask.limit:
         return None
     if ask.explain != "off" and (untold := [item for item in items[: ask.limit] if item.contributions is None]):
@@ -167,7 +178,7 @@ def _related(state: ShopState, ask: Ask) -> Listing:
         listing.items = [item for item in listing.items if item.item_id not in ask.item_ids]
         return listing
     items = [Item(p.item_id, round(p.score, 6), p.source, None, p.contributions, [list(pair) for pair in p.history.items()]) for p in found]
-    return Listing(ask.unshown(items), state.champion(), score_kind="similarity")
+    return Listing(ask.unshown(arranged(model, items, ask)), state.champion(), score_kind="similarity")
 
 
 def _popular(state: ShopState, ask: Ask, kind: str) -> Listing:
@@ -176,7 +187,7 @@ def _popular(state: ShopState, ask: Ask, kind: str) -> Listing:
     ids = state.catalogue.among(state.bestsellers(), ask.selection, now)[: ask.reach]
     if len(ids) < ask.reach:
         ids = list(dict.fromkeys([*ids, *state.catalogue.newest(ask.selection, now, ask.reach)]))
-    items = ask.unshown([Item(item_id, None, ["trending"]) for item_id in ids[: ask.reach]])
+    items = ask.unshown(arranged(state.model(), [Item(item_id, None, ["trending"]) for item_id in ids[: ask.reach]], ask))
     empty = "nothing_selected" if ask.selection.filters else "empty_catalogue"
     return Listing(items, state.champion(), kind if ids else empty, score_kind="none")
 

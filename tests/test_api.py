@@ -126,6 +126,7 @@ def test_a_filter_narrows_every_kind_of_list(live_shop, api):
         ({"user_id": 5}, "user_id"), ({"user_id": "a\x00"}, "user_id"), ({"user_id": "x" * 257}, "user_id"), ({"explain": "why"}, "explain"),
         ({"filter": "price < cheap"}, "filter"), ({"filter": 3}, "filter"), ({"filter": "price < :max"}, "params.max"),
         ({"filter": "price < :max", "params": {"max": "3"}}, "params.max"), ({"params": 3}, "params"),
+        ({"diversity": 2}, "diversity"), ({"diversity": "0.3"}, "diversity"), ({"diversity": -0.1}, "diversity"),
         ({"context": []}, "context"), ({"context": {"item_ids": "a"}}, "context"),
         ({"placement": "basket"}, "context.item_ids"),
     ],

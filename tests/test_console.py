@@ -287,7 +287,7 @@ def test_a_run_without_validation_rows_says_why_there_is_no_curve(shop, staff):
 )  # fmt: skip
 def test_a_placements_filter_is_checked_when_saved(shop, staff, text, values, field, told):
     placement = shop.placements.get(key="home_top")
-    fields = {"shop": shop.pk, "key": "home_top", "name": "Home", "kind": "personal", "size": 6, "tail_percent": 0}
+    fields = {"shop": shop.pk, "key": "home_top", "name": "Home", "kind": "personal", "size": 6, "tail_percent": 0, "diversity": 0}
     reply = staff.post(f"/console/recommender/placement/{placement.pk}/change/", {**fields, "filter": text, "filter_values": values})
     assert told in str(reply.context["adminform"].form.errors[field])
     staff.post(f"/console/recommender/placement/{placement.pk}/change/", {**fields, "filter": "price < :max", "filter_values": '{"max": 3}'})

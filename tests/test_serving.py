@@ -15,8 +15,8 @@ def home_top(shop):
     return Placement.objects.get(shop=shop, key="home_top")
 
 
-def recommend(shop, placement, user_id, session_id, limit, explain="top", text="", params=None, item_ids=(), shown=()):
-    return recommending.recommend(shop, Ask(placement, limit, user_id, session_id, item_ids, explain, text, params or {}, shown))
+def recommend(shop, placement, user_id, session_id, limit, explain="top", text="", params=None, item_ids=(), diversity=None):
+    return recommending.recommend(shop, Ask(placement, limit, user_id, session_id, item_ids, explain, text, params or {}, diversity))
 
 
 def look_again(monkeypatch):
@@ -313,3 +313,22 @@ def test_a_changed_price_reaches_a_running_process(live_shop, home_top, monkeypa
     Product.objects.filter(item_id=before[0]).update(price=2)
     Change.objects.tell_products(live_shop, [before[0]])
     assert [i.item_id for i in recommend(live_shop, home_top, "shopper-003", None, 5, text="price < 100").items] == before
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize("fields", [{}, {"user_id": "nobody"}, {"key": "product_page", "item_ids": ("LA/1",)}])
+def test_a_diverse_list_holds_products_less_like_each_other(live_shop, stored, fields):
+    if stored:
+        scoring.score_shard(live_shop.champion(), 0, 10**9)
+    fields = {"user_id": "shopper-003", **fields}
+    placement, model = Placement.objects.get(shop=live_shop, key=fields.pop("key", "home_top")), serving.state_of(live_shop).model()
+
+    def likeness(**more):
+        found = [i.item_id for i in recommend(live_shop, placement, session_id=None, limit=6, **fields, **more).items]
+        return found, model.recommender.likeness([model.rows[i] for i in found]).sum()
+
+    plain, alike = likeness()
+    mixed, less_alike = likeness(diversity=0.9)
+    assert likeness(diversity=0.0)[0] == plain and mixed[0] == plain[0] and less_alike < alike
+    placement.diversity = 0.9
+    assert likeness()[0] == mixed and likeness(diversity=0.0)[0] == plain

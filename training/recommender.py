@@ -109,6 +109,14 @@ class Recommender:
         found = [(int(i), {name: float(values[i]) for name, values in parts.items()}) for i in best if total[i] > 0]
         return [Recommendation(i, float(total[i]), [n for n in said if said[n] > 0], said, behind) for i, said in found]
 
+    def likeness(self, items: np.ndarray) -> np.ndarray:
+        """(n, n) in [0, 1] among these products: by text where there is one, else by who takes both."""
+        if self.signals.vectors is not None:
+            chosen = np.asarray(self.signals.vectors[items], np.float32)
+            return np.clip(chosen @ chosen.T, 0, 1)
+        both = self.signals.matrices["similar"][items][:, items].toarray()
+        return np.clip(both / max(both.max(initial=0), 1e-9), 0, 1)
+
     def head(self) -> np.ndarray:
         """Rows of the best-selling fifth of the products."""
         return np.flatnonzero(is_head(self.signals.popularity.column("sold")))

@@ -17,6 +17,9 @@ class Filtered(StrictSerializer):
 
     filter = serializers.CharField(required=False, allow_blank=True, help_text="such as: stock.state = 'in_stock' and price < :max")
     params = serializers.DictField(required=False, help_text="values of the filter's :parameters, and of the placement's filter")
+    diversity = serializers.FloatField(
+        min_value=0, max_value=1, required=False, help_text="0: best first; 1: unlike each other; usual: the placement's"
+    )
 
 
 class RecommendationRequest(Filtered):
@@ -39,6 +42,11 @@ class RecommendationRequest(Filtered):
     def validate_limit(self, value):
         if isinstance(self.initial_data.get("limit"), str | bool):
             raise serializers.ValidationError("A valid integer is required.")
+        return value
+
+    def validate_diversity(self, value):
+        if isinstance(self.initial_data.get("diversity"), str | bool):
+            raise serializers.ValidationError("A valid number is required.")
         return value
 
     def validate_context(self, value):

@@ -65,7 +65,7 @@ def _ask(shop: Shop, values: dict) -> Ask:
         raise ValidationError({"context.item_ids": [f"is required for the placement {placement.key}"]})
     return Ask(
         placement, values.get("limit", placement.size), values.get("user_id"), values.get("session_id"), tuple(context_items or ()),
-        values["explain"], values.get("filter", ""), values.get("params", {}),
+        values["explain"], values.get("filter", ""), values.get("params", {}), values.get("diversity"),
     )  # fmt: skip
 
 

@@ -60,11 +60,9 @@ def _ndcg(version: ModelVersion | None, system: str = "vitrine") -> float | None
 
 def _coming() -> list[dict]:
     now = timezone.now()
-    tasks = PeriodicTask.objects.filter(enabled=True).exclude(task__startswith="celery.").select_related("crontab", "interval")
+    tasks = PeriodicTask.objects.filter(enabled=True, task__regex=r"^recommender\.tasks\.(train|score)_").select_related("crontab", "interval")
     due = []
     for task in tasks:
-        if task.task.endswith("fail_silent_runs"):
-            continue
         seconds = task.schedule.remaining_estimate(task.last_run_at or now).total_seconds()
         due.append({"name": task.name, "at": now + timezone.timedelta(seconds=max(0, seconds) + 30)})  # shown to the minute
     return sorted(due, key=lambda d: d["at"])[:4]

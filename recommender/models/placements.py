@@ -6,7 +6,7 @@ from django.db import models, transaction
 from recommender.models.changes import Change
 from recommender.models.registry import ModelVersion
 from recommender.models.shoppers import Shopper
-from recommender.models.shops import Shop, ShopOwned
+from recommender.models.shops import SHARE, Shop, ShopOwned
 
 USUAL = [
     ("home_top", "Home page, top", "personal", False),
@@ -40,6 +40,11 @@ class Placement(models.Model):
         default=0, validators=[MaxValueValidator(100)],
         help_text="Least percent of each list’s places for products outside the best-selling fifth. A version’s page tells what it costs.",
     )  # fmt: skip
+    diversity = models.FloatField(
+        default=0,
+        validators=SHARE,
+        help_text="0: the best first. Towards 1: less like each other, further from the best. 0.3 is a mild mix.",
+    )
     filter = models.TextField(
         blank=True, default="", help_text="Only products of which this is true, such as: price < 20 and not categories in ('Sale'). Empty: all."
     )

@@ -5,7 +5,7 @@ import pytest
 
 from training.candidates import Learnt, fit_signals
 from training.config import make_config
-from training.ranking import labels_of, shard_size, training_rows
+from training.ranking import diversified, labels_of, shard_size, training_rows
 from training.recipes.fusion import earlier_windows, facts_of
 from training.snapshot import read_snapshot
 
@@ -51,3 +51,11 @@ def test_labels_count_shoppers_from_the_beginning_of_the_shard(shop):
 def test_a_large_catalogue_has_fewer_shoppers_at_once():
     config = make_config("fusion", {"shard": 256})
     assert shard_size(config, 1_000) == 256 and shard_size(config, 1_000_000) == 25 and shard_size(config, 10**9) == 1
+
+
+def test_diversity_trades_places_for_unlikeness():
+    twins = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]], dtype=float)
+    assert diversified(twins, 0.0).tolist() == [0, 1, 2, 3]
+    assert diversified(twins, 0.5).tolist() == [0, 2, 1, 3]
+    assert diversified(twins, 1.0).tolist() == [0, 2, 1, 3]
+    assert diversified(np.zeros((3, 3)), 0.9).tolist() == [0, 1, 2] and diversified(np.zeros((0, 0)), 0.5).tolist() == []
