@@ -1,8 +1,11 @@
 """Shapes of requests and replies."""
 
+from datetime import timedelta
+
+from django.utils import timezone
 from rest_framework import serializers
 
-from recommender import pipeline
+from recommender import analytics, pipeline
 from recommender.api.fields import IdField, StrictSerializer
 from recommender.models import ModelVersion, TrainingRun
 from recommender.models.events import EventType
@@ -120,6 +123,61 @@ class RecommendationReply(serializers.Serializer):
     fallback = FallbackSerializer()
     stored = serializers.BooleanField()
     took_ms = serializers.IntegerField()
+
+
+class AnalyticsRequest(StrictSerializer):
+    from_ = serializers.DateField(required=False, help_text="in the shop's time zone; default: 27 days before `to`")
+    to = serializers.DateField(required=False, help_text="included; default: today")
+    by = serializers.CharField(default="placement,version,day", help_text="any of placement, version, day, with commas between")
+
+    def get_fields(self):
+        fields = super().get_fields()
+        fields["from"] = fields.pop("from_")
+        fields["from"].source = "from_"
+        return fields
+
+    def validate_by(self, value):
+        parts = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
+        if wrong := [part for part in parts if part not in analytics.PARTS]:
+            raise serializers.ValidationError(f"{wrong[0][:40]!r} is none of {', '.join(analytics.PARTS)}")
+        return parts
+
+    def validate(self, values):
+        until = values.setdefault("to", timezone.localdate(timezone=self.context["shop"].zone))
+        since = values.setdefault("from_", until - timedelta(days=27))
+        if not timedelta(0) <= until - since <= timedelta(days=400):
+            raise serializers.ValidationError({"from": "must lie at most 400 days before to, and not after it"})
+        return values
+
+
+class EarnedSerializer(serializers.Serializer):
+    placement = serializers.CharField(allow_null=True, help_text="empty: items/related")
+    model_version = serializers.CharField(source="version", allow_null=True)
+    day = serializers.DateField(allow_null=True)
+    lists = serializers.FloatField(help_text="an estimate where lists were sampled, like all counts")
+    fallback = serializers.FloatField(help_text="lists that were a fallback")
+    simulated = serializers.FloatField()
+    clicked = serializers.FloatField(help_text="lists with a click")
+    bought = serializers.FloatField(help_text="lists with a purchase")
+    clicks = serializers.FloatField()
+    purchases = serializers.FloatField()
+    revenue = serializers.FloatField()
+    click_rate = serializers.FloatField(help_text="clicked / lists")
+    conversion = serializers.FloatField(help_text="bought / lists")
+
+
+class LoyalSerializer(serializers.Serializer):
+    placement = serializers.CharField(allow_null=True, help_text="null: all who bought, to compare with")
+    days = serializers.IntegerField()
+    buyers = serializers.IntegerField(help_text="who bought from its lists, so many days ago or more")
+    again = serializers.IntegerField(help_text="those of them who bought again within these days")
+
+
+class AnalyticsReply(serializers.Serializer):
+    rows = EarnedSerializer(many=True)
+    products_shown = serializers.DictField(child=serializers.IntegerField(), help_text="different products by placement")
+    products_showable = serializers.IntegerField()
+    loyalty = LoyalSerializer(many=True)
 
 
 class EventLineSerializer(serializers.Serializer):

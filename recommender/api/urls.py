@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from recommender.api import problems, views, views_data, views_models
+from recommender.api import problems, views, views_analytics, views_data, views_models
 
 urlpatterns = [
     path("recommendations", views.RecommendationsView.as_view()),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("items/<path:item_id>", views_data.ItemView.as_view()),
     path("users/<path:user_id>", views_data.UserView.as_view()),
     path("events", views.EventsView.as_view()),
+    path("analytics", views_analytics.AnalyticsView.as_view()),
     path("training-jobs", views_models.TrainingJobsView.as_view()),
     path("training-jobs/<str:job_id>", views_models.TrainingJobView.as_view()),
     path("training-jobs/<str:job_id>/cancel", views_models.CancelJobView.as_view()),

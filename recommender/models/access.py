@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from recommender.models.shops import Shop, ShopOwned
 
-SCOPES = ["recs:read", "events:write", "catalog:read", "catalog:write", "users:write", "training:write", "models:write", "admin"]
+SCOPES = ["recs:read", "events:write", "catalog:read", "catalog:write", "users:write", "training:write", "models:write", "analytics:read", "admin"]
 
 
 def hash_of(key: str) -> str:

@@ -58,6 +58,7 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["shopper", "occurred_at"], name="event_of_shopper"),
             models.Index(fields=["shop", "occurred_at"], name="event_of_shop"),
+            models.Index(fields=["shop", "recommendation_id"], name="event_citing", condition=models.Q(recommendation_id__isnull=False)),
             models.Index(fields=["shop", "session_id"], name="event_of_session", condition=models.Q(shopper=None)),
         ]
 

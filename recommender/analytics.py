@@ -1,0 +1,150 @@
+"""What lists brought: clicks, purchases, revenue and loyalty, per placement, model version and day; one statement each, over all that was served.
+
+A click or purchase is credited to the list it cites, where the product stands in it. A purchase that cites none is credited to the list of the
+shopper's (or session's) last click on that product within `CREDIT`. Sampled lists count for those they stand for.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from django.db import connection
+
+from recommender.models import Shop
+
+CREDIT = timedelta(days=7)
+LOYAL_DAYS = (30, 90)
+PARTS = ("placement", "version", "day")
+
+LISTS = """
+    lists AS (
+        SELECT l.id, l.recommendation_id, l.placement, l.version_id, l.shopper_id, l.items, l.weight, l.simulated, l.fallback,
+            coalesce(seen.at, l.created_at) AS at
+        FROM recommender_servedlist l
+        LEFT JOIN LATERAL (
+            SELECT min(e.occurred_at) AS at FROM recommender_event e
+            WHERE e.shop_id = l.shop_id AND e.recommendation_id = l.recommendation_id AND e.type = 'impression') seen ON true
+        WHERE l.shop_id = %(shop)s AND l.created_at >= %(since)s)"""
+CREDITED = """
+    cited AS (
+        SELECT l.id AS list_id, e.id AS event_id, e.type, e.value, e.shopper_id, e.session_id, e.product_id, e.occurred_at
+        FROM lists l
+        JOIN recommender_event e ON e.shop_id = %(shop)s AND e.recommendation_id = l.recommendation_id AND e.type IN ('click', 'view', 'purchase')
+        JOIN recommender_product p ON p.id = e.product_id
+        WHERE l.items @> jsonb_build_array(jsonb_build_object('item_id', p.item_id))),
+    later AS (
+        SELECT DISTINCT ON (e.id) c.list_id, e.id AS event_id, e.type, e.value, e.shopper_id, e.session_id, e.product_id, e.occurred_at
+        FROM cited c
+        JOIN recommender_event e ON e.shop_id = %(shop)s AND e.product_id = c.product_id AND e.type = 'purchase' AND e.recommendation_id IS NULL
+            AND e.occurred_at BETWEEN c.occurred_at AND c.occurred_at + %(credit)s
+            AND (e.shopper_id = c.shopper_id OR (c.shopper_id IS NULL AND e.session_id = c.session_id))
+        WHERE c.type <> 'purchase'
+        ORDER BY e.id, c.occurred_at DESC, c.list_id DESC),
+    credited AS (SELECT * FROM cited UNION ALL SELECT * FROM later)"""
+EARNED = f"""
+    WITH {LISTS}, {CREDITED},
+    sums AS (
+        SELECT list_id, count(DISTINCT event_id) FILTER (WHERE type <> 'purchase') AS clicks, count(*) FILTER (WHERE type = 'purchase') AS purchases,
+            sum(value) FILTER (WHERE type = 'purchase') AS revenue
+        FROM credited GROUP BY list_id)
+    SELECT {{parts}}, sum(l.weight), sum(l.weight) FILTER (WHERE l.fallback <> ''), sum(l.weight) FILTER (WHERE l.simulated),
+        sum(l.weight) FILTER (WHERE s.clicks > 0), sum(l.weight) FILTER (WHERE s.purchases > 0), sum(l.weight * s.clicks),
+        sum(l.weight * s.purchases), sum(l.weight * s.revenue)
+    FROM lists l
+    LEFT JOIN sums s ON s.list_id = l.id
+    LEFT JOIN recommender_modelversion v ON v.id = l.version_id
+    LEFT JOIN recommender_trainingrun r ON r.id = v.run_id
+    WHERE l.at >= %(since)s AND l.at < %(until)s
+    GROUP BY {{parts}} ORDER BY {{parts}}"""
+COLUMNS = {"placement": "l.placement", "version": "r.recipe || '@' || v.number", "day": "(l.at AT TIME ZONE %(zone)s)::date"}
+
+
+@dataclass(frozen=True)
+class Earned:
+    """What the lists of one placement, version or day (None: not asked for) brought. Counts are estimates where lists were sampled."""
+
+    placement: str | None
+    version: str | None
+    day: date | None
+    lists: float
+    fallback: float
+    """Lists that were a fallback."""
+    simulated: float
+    clicked: float
+    """Lists with a click."""
+    bought: float
+    """Lists with a purchase."""
+    clicks: float
+    purchases: float
+    revenue: float
+
+    @property
+    def click_rate(self) -> float:
+        return self.clicked / self.lists
+
+    @property
+    def conversion(self) -> float:
+        return self.bought / self.lists
+
+
+def earned(shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS) -> list[Earned]:
+    """What lists seen from `since` to `until`, both included, in the shop's time zone, brought until now; `by` at least one of PARTS."""
+    rows = _rows(EARNED.format(parts=", ".join(COLUMNS[name] for name in by)), shop, since, until)
+    named = [(dict(zip(by, row, strict=False)), row[len(by) :]) for row in rows]
+    return [Earned(*(parts.get(name) for name in PARTS), *(float(value or 0) for value in values)) for parts, values in named]
+
+
+COVERED = f"""
+    WITH {LISTS}
+    SELECT l.placement, count(DISTINCT i ->> 'item_id') FROM lists l, jsonb_array_elements(l.items) i
+    WHERE l.at >= %(since)s AND l.at < %(until)s GROUP BY l.placement ORDER BY l.placement"""
+
+
+def covered(shop: Shop, since: date, until: date) -> dict[str, int]:
+    """How many different products each placement showed."""
+    return dict(_rows(COVERED, shop, since, until))
+
+
+LOYAL = f"""
+    WITH {LISTS}, {CREDITED},
+    buyers AS (
+        SELECT l.placement, c.shopper_id, min(c.occurred_at) AS at FROM credited c JOIN lists l ON l.id = c.list_id
+        WHERE c.type = 'purchase' AND c.shopper_id IS NOT NULL GROUP BY l.placement, c.shopper_id
+        UNION ALL
+        SELECT NULL, e.shopper_id, min(e.occurred_at) FROM recommender_event e
+        WHERE e.shop_id = %(shop)s AND e.type = 'purchase' AND e.shopper_id IS NOT NULL AND e.occurred_at >= %(since)s AND e.occurred_at < %(until)s
+        GROUP BY e.shopper_id)
+    SELECT b.placement, count(*),
+        count(*) FILTER (WHERE EXISTS (
+            SELECT 1 FROM recommender_event e WHERE e.shopper_id = b.shopper_id AND e.type = 'purchase'
+            AND e.occurred_at >= b.at + interval '12 hours' AND e.occurred_at < b.at + %(within)s))
+    FROM buyers b
+    WHERE b.at >= %(since)s AND b.at < %(until)s AND b.at + %(within)s <= now()
+    GROUP BY b.placement ORDER BY b.placement NULLS FIRST"""
+
+
+@dataclass(frozen=True)
+class Loyal:
+    """Shoppers who bought from a placement's lists (None: who bought at all), and how many of them bought again within so many days."""
+
+    placement: str | None
+    days: int
+    buyers: int
+    again: int
+
+
+def loyalty(shop: Shop, since: date, until: date) -> list[Loyal]:
+    """Repeat purchases, at least half a day after the first one; only of shoppers whose days have passed."""
+    found = []
+    for days in LOYAL_DAYS:
+        rows = _rows(LOYAL, shop, since, until, within=timedelta(days=days))
+        found += [Loyal(placement, days, buyers, again) for placement, buyers, again in rows]
+    return found
+
+
+def _rows(statement: str, shop: Shop, since: date, until: date, **more) -> list[tuple]:
+    first = datetime.combine(since, time.min, shop.zone)
+    after = datetime.combine(until + timedelta(days=1), time.min, shop.zone)
+    values = {"shop": shop.pk, "since": first, "until": after, "credit": CREDIT, "zone": shop.timezone, **more}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall()
