@@ -115,3 +115,44 @@ def test_fields_of_any_json_line_are_taken(shop, tmp_path):
     (tmp_path / "p.jsonl").write_text('{"item_id": "a", "title": "A"}\n{"item_id": "b", "title": "B", "price": 3}\n')
     run("import_products", str(tmp_path / "p.jsonl"))
     assert float(Product.objects.get(item_id="b").price) == 3
+
+
+def test_replay_sends_marked_traffic_that_purchases_are_credited_to(live_shop, api, monkeypatch):
+    import json
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from recommender.analytics import earned
+    from recommender.history import history_of
+    from recommender.management.commands import replay
+    from recommender.served import outbox
+
+    def send(path, body):
+        reply = api("post", path, body)
+        assert reply.status_code < 300, reply.content
+        return json.loads(reply.content)
+
+    monkeypatch.setattr(replay, "_sender", lambda url, key: send)
+    shopper = live_shop.shoppers.get(user_id="shopper-003")
+    before = history_of(shopper, live_shop, None)
+    told = run("replay", shop="tiny", days=28, url="http://nowhere", key="k")
+    outbox.flush()
+    number = int(told.split()[0])
+    simulated, today = Event.objects.filter(simulated=True), timezone.localdate()
+    assert number > 100 and live_shop.served.filter(simulated=True).count() == live_shop.served.count() == number
+    assert (
+        set(simulated.values_list("type", flat=True)) == {"impression", "click"}
+        and not Event.objects.filter(type="purchase", simulated=True).exists()
+    )
+    assert history_of(shopper, live_shop, None) == before and not live_shop.events.usable().filter(simulated=True).exists()
+    rows = earned(live_shop, today - timedelta(days=40), today, ("placement",))
+    assert {r.placement for r in rows} == {"home_top", "discover", "product_page"}
+    assert all(r.simulated == r.lists and 0 < r.click_rate < 1 for r in rows) and sum(r.purchases for r in rows) > 0
+    assert run("replay", shop="tiny", days=28, url="http://nowhere", key="k").startswith("0 baskets")
+
+
+def test_replay_needs_a_site(shop, settings, tmp_path):
+    settings.VITRINE_HOME = tmp_path
+    with pytest.raises(CommandError, match="no demo runs here"):
+        run("replay", shop="tiny")

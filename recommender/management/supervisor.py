@@ -42,6 +42,8 @@ class Supervisor:
             "worker": worker,
             "beat": [tools / "celery", "-A", "ecomsite", "beat", "-l", "INFO", "--pidfile="],
         }  # fmt: skip
+        self.once = {"replay": [sys.executable, "manage.py", "replay", "-v", "0"]}
+        """Commands that end by themselves."""
         self.groups = settings.VITRINE_HOME / "processes.txt"
         self.running: dict[str, subprocess.Popen] = {}
         self.falls = dict.fromkeys(self.commands, 0)
@@ -52,7 +54,7 @@ class Supervisor:
 
     def _start(self, name: str) -> None:
         with (self.logs / f"{name}.log").open("ab") as log:
-            command = [str(part) for part in self.commands[name]]
+            command = [str(part) for part in (self.commands | self.once)[name]]
             self.running[name] = subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=log, stderr=subprocess.STDOUT, preexec_fn=_child)
 
         self.groups.write_text("".join(f"{process.pid}\n" for process in self.running.values()))
@@ -71,7 +73,7 @@ class Supervisor:
 
     def tend(self) -> list[str]:
         """Start again what has fallen; returns names. Raises RuntimeError where one falls again and again."""
-        fallen = [name for name, process in self.running.items() if process.poll() is not None]
+        fallen = [name for name, process in self.running.items() if name in self.commands and process.poll() is not None]
         for name in fallen:
             self.falls[name] += 1
             if self.falls[name] > FALLS_ALLOWED:

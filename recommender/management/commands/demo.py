@@ -75,7 +75,9 @@ class Command(BaseCommand):
         told = False
         while True:
             self._tend(supervisor)
-            told = told or self._tell_when_live(demo)
+            if not told and self._tell_when_live(demo):
+                told = True
+                supervisor.start("replay")
             time.sleep(2)
 
     def _refuse_second(self) -> None:
