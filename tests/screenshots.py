@@ -53,6 +53,7 @@ def _pages(demo: dict) -> list[tuple[str, str]]:
         ("version", f"{base}/models/1/"), ("preview", f"{base}/preview/"),
         ("preview-shopper", f"{base}/preview/?user={demo['user_ids'][0]}"),
         ("preview-new", f"{base}/preview/?new=1"),
+        ("placements", f"{base}/placements/"),
         ("schedule", "/console/django_celery_beat/periodictask/"), ("products", "/console/recommender/product/"),
     ]  # fmt: skip
 

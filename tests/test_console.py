@@ -1,5 +1,8 @@
+from io import StringIO
+
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.utils import timezone
 
 from recommender.console.cards import initials_of
@@ -18,6 +21,9 @@ PAGES = [
     "preview/?user=shopper-003&why=no such product",
     "models/1/",
     "models/1/?of=discovery",
+    "placements/",
+    "placements/?days=7",
+    "placements/?days=no",
 ]
 TABLES = [
     "recommender/product", "recommender/shopper", "recommender/event", "recommender/trainingrun", "recommender/modelversion", "recommender/placement",
@@ -45,7 +51,7 @@ def test_every_page_shows_a_working_shop(live_shop, staff, page):
     assert reply.status_code == 200 and "v-sentence" in reply.content.decode()
 
 
-@pytest.mark.parametrize("page", ["", "train/", "models/", "preview/", "preview/?new=1"])
+@pytest.mark.parametrize("page", ["", "train/", "models/", "preview/", "preview/?new=1", "placements/"])
 def test_every_page_shows_an_empty_shop(shop, staff, page):
     assert staff.get(f"/console/s/tiny/{page}").status_code == 200
 
@@ -307,3 +313,17 @@ def test_a_product_deleted_in_the_console_is_news(shop, staff):
     staff.post(f"/console/recommender/product/{ids[0]}/delete/", {"post": "yes"})
     staff.post("/console/recommender/product/", {"action": "delete_selected", "_selected_action": [ids[1]], "post": "yes"})
     assert not Product.objects.exists() and [c.item_ids() for c in Change.objects.filter(kind=Change.PRODUCT)] == [["p0"], ["p1"]]
+
+
+def test_placements_tell_what_they_brought(live_shop, api, staff, monkeypatch):
+    from recommender.management.commands import replay
+    from recommender.served import outbox
+
+    monkeypatch.setattr(replay, "_sender", lambda url, key: lambda path, body: api("post", path, body).json())
+    quiet = staff.get("/console/s/tiny/placements/").content.decode()
+    assert "none was asked for a list in the last 28 days" in quiet and "data-chart" not in quiet
+    call_command("replay", shop="tiny", url="http://nowhere", key="k", verbosity=0, stdout=StringIO())
+    outbox.flush()
+    page = staff.get("/console/s/tiny/placements/").content.decode()
+    assert "earns most: EUR" in page and "Clicks here are simulated" in page and 'data-chart="line"' in page
+    assert "1 of 4 placements had no call" in page and "No list in this time." in page

@@ -17,7 +17,7 @@ TABLES = [
     ("Model versions", "modelversion", "deployed_code"),
     ("Stored lists", "recommendationlist", "list_alt"),
     ("Served lists", "servedlist", "outbox"),
-    ("Placements", "placement", "view_carousel"),
+    ("Settings of placements", "placement", "tune"),
     ("Shops", "shop", "store"),
     ("API keys", "apikey", "key"),
 ]
@@ -46,7 +46,7 @@ def shops(request: HttpRequest) -> list[dict]:
     if len(there) < 2:
         return []
     name = request.resolver_match.url_name if request.resolver_match else "home"
-    page = name if name in ("home", "train", "models", "preview") else "home"
+    page = name if name in ("home", "train", "models", "preview", "placements") else "home"
     return [{"icon": "store", "title": shop.key, "link": reverse(f"admin:{page}", args=[shop.key])} for shop in there]
 
 
@@ -64,8 +64,12 @@ def sidebar(request: HttpRequest) -> list[dict]:
                 ],
             },
         ]
+        shopfront = []
         if request.user.has_perms(["recommender.view_shopper", "recommender.view_event"]):
-            groups.append({"title": "Shopfront", "items": [_page(request, shop, "Preview", "person_search", "preview", ("preview",))]})
+            shopfront.append(_page(request, shop, "Preview", "person_search", "preview", ("preview",)))
+        if request.user.has_perm("recommender.view_placement"):
+            shopfront.append(_page(request, shop, "Placements", "view_carousel", "placements", ("placements",)))
+        groups += [{"title": "Shopfront", "items": shopfront}] if shopfront else []
     return [*groups, {"title": "Run", "items": _schedule(request)}, _tables(request)]
 
 

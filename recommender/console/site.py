@@ -13,7 +13,7 @@ class ConsoleSite(UnfoldAdminSite):
         return super().each_context(request) | {"strip_url": strip_url(request)}
 
     def get_urls(self):
-        from recommender.console import views_home, views_models, views_preview, views_train
+        from recommender.console import views_home, views_models, views_placements, views_preview, views_train
 
         pages = [
             ("", views_home.landing, "index"),
@@ -32,6 +32,7 @@ class ConsoleSite(UnfoldAdminSite):
             ("s/<slug:shop>/models/rollback/", views_models.rollback, "rollback"),
             ("s/<slug:shop>/models/<int:number>/", views_models.version, "version"),
             ("s/<slug:shop>/models/<int:number>/promote/", views_models.promote, "promote"),
+            ("s/<slug:shop>/placements/", views_placements.placements, "placements"),
             ("s/<slug:shop>/preview/", views_preview.preview, "preview"),
         ]
         own = [path(route, self.admin_view(view), name=name) for route, view, name in pages]

@@ -13,6 +13,12 @@ def thousands(value) -> str:
 
 
 @register.filter
+def whole(value: float) -> str:
+    """12345.6 as 12,346."""
+    return f"{value:,.0f}"
+
+
+@register.filter
 def first_part(value: str) -> str:
     """“2 days, 3 hours” as “2 days”."""
     return value.split(",")[0]

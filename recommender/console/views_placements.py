@@ -1,0 +1,112 @@
+"""Placements: which earn?"""
+
+import math
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from recommender.analytics import Earned, Loyal, covered, earned, loyalty
+from recommender.console.pages import need, open_shop, page
+from recommender.models import Placement, Shop
+
+PERIODS = (7, 28, 90)
+USUAL_DAYS = 28
+LINES = ("champion", "challenger", "popularity", "knn", "textonly")
+"""Colours of the chart's lines."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A placement and what its lists brought; `found` None where none went out."""
+
+    key: str
+    placement: Placement | None
+    found: Earned | None
+    products: int
+    """Different products shown, in percent of all that may be shown."""
+
+    @property
+    def fallback(self) -> float:
+        return 100 * self.found.fallback / self.found.lists
+
+    @property
+    def click_rate(self) -> float:
+        return 100 * self.found.click_rate
+
+    @property
+    def conversion(self) -> float:
+        return 100 * self.found.conversion
+
+    @property
+    def give_or_take(self) -> float:
+        """Half a 95 % interval of the click rate, in points (normal approximation)."""
+        rate = self.found.click_rate
+        return 196 * math.sqrt(rate * (1 - rate) / self.found.lists)
+
+
+def placements(request: HttpRequest, shop: str) -> HttpResponse:
+    shop = open_shop(request, shop)
+    need(request, "recommender.view_placement")
+    asked = request.GET.get("days", "")
+    days = int(asked) if asked.isdecimal() and len(asked) < 4 and int(asked) in PERIODS else USUAL_DAYS
+    until = timezone.localdate(timezone=shop.zone)
+    since = until - timedelta(days=days - 1)
+    rows = _rows(shop, since, until)
+    context = {
+        "rows": rows, "days": days, "periods": PERIODS, "chart": _chart(shop, since, until), "sentence": _sentence(shop, rows, days),
+        "simulated": any(row.found and row.found.simulated for row in rows), "loyal": _loyal(loyalty(shop, until - timedelta(days=365), until)),
+    }  # fmt: skip
+    return page(request, shop, "placements", "Placements", **context)
+
+
+def _rows(shop: Shop, since: date, until: date) -> list[Row]:
+    found = {e.placement: e for e in earned(shop, since, until, ("placement",))}
+    shown, showable = covered(shop, since, until), max(shop.products.showable().count(), 1)
+    known = {p.key: p for p in shop.placements.all()}
+    rows = [Row(key, known.get(key), found.get(key), round(100 * shown.get(key, 0) / showable)) for key in known.keys() | found.keys()]
+    return sorted(rows, key=lambda row: (-(row.found.revenue if row.found else -1), row.key))
+
+
+def _sentence(shop: Shop, rows: list[Row], days: int) -> str:
+    if not rows:
+        return "A placement is a spot in the shop that asks for products."
+    asked = [row for row in rows if row.found]
+    if not asked:
+        return f"{len(rows)} placements; none was asked for a list in the last {days} days."
+    best, silent = asked[0], len(rows) - len(asked)
+    first = f"{_name(best)} earns most: {shop.currency} {best.found.revenue:,.0f} in {days} days." if best.found.revenue else "No purchase yet."
+    rest = f" {silent} of {len(rows)} placements had no call." if silent else ""
+    return first + rest
+
+
+def _name(row: Row) -> str:
+    return row.placement.name if row.placement else row.key or "Related products, by address"
+
+
+def _chart(shop: Shop, since: date, until: date) -> dict | None:
+    """The click rate of the busiest placements by day; None before two days have lists."""
+    found = earned(shop, since, until, ("placement", "day"))
+    labels = [since + timedelta(days=i) for i in range((until - since).days + 1)]
+    totals: dict[str, float] = {}
+    for e in found:
+        totals[e.placement] = totals.get(e.placement, 0) + e.lists
+    if len({e.day for e in found}) < 2:
+        return None
+    busiest = sorted(totals, key=lambda key: (-totals[key], key))[: len(LINES)]
+    rate = {(e.placement, e.day): round(100 * e.click_rate, 2) for e in found}
+    series = [
+        {"label": key or "items/related", "role": role, "data": [rate.get((key, day)) for day in labels]}
+        for key, role in zip(busiest, LINES, strict=False)
+    ]
+    return {"labels": [f"{day.day} {day:%b}" for day in labels], "series": series, "y": "lists with a click, %", "zero": True}
+
+
+def _loyal(found: list[Loyal]) -> list[dict]:
+    """Who bought again, per placement, beside all who bought; the shares in percent."""
+    rows: dict[str | None, dict] = {}
+    for told in found:
+        row = rows.setdefault(told.placement, {"placement": told.placement, "parts": {}})
+        row["parts"][told.days] = (round(100 * told.again / told.buyers), told.buyers)
+    return [row | {"parts": [row["parts"].get(days) for days in (30, 90)]} for row in rows.values()] if len(rows) > 1 else []
