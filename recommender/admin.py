@@ -154,6 +154,11 @@ class ServedListAdmin(ReadOnly):
 class PlacementForm(ModelForm):
     """A filter is checked before it is saved."""
 
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.fields.keys() & {"filter", "filter_values"}:
+            self.fields[name].widget.attrs["rows"] = 3
+
     def clean(self) -> dict:
         values = super().clean()
         if not isinstance(values.get("filter_values"), dict):

@@ -1,6 +1,7 @@
 """Placements: which earn?"""
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -86,21 +87,31 @@ def _name(row: Row) -> str:
 
 
 def _chart(shop: Shop, since: date, until: date) -> dict | None:
-    """The click rate of the busiest placements by day; None before two days have lists."""
-    found = earned(shop, since, until, ("placement", "day"))
-    labels = [since + timedelta(days=i) for i in range((until - since).days + 1)]
-    totals: dict[str, float] = {}
-    for e in found:
-        totals[e.placement] = totals.get(e.placement, 0) + e.lists
-    if len({e.day for e in found}) < 2:
+    """The click rate of the busiest placements by day, or by week where there are many days; None before two of them have lists."""
+    step = 1 if until - since < timedelta(days=USUAL_DAYS) else 7
+    lists: Counter[tuple[str, int]] = Counter()
+    clicked: Counter[tuple[str, int]] = Counter()
+    for e in earned(shop, since, until, ("placement", "day")):
+        at = e.placement, (e.day - since).days // step
+        lists[at] += e.lists
+        clicked[at] += e.clicked
+    if len({when for _, when in lists}) < 2:
         return None
-    busiest = sorted(totals, key=lambda key: (-totals[key], key))[: len(LINES)]
-    rate = {(e.placement, e.day): round(100 * e.click_rate, 2) for e in found}
+    totals: Counter[str] = Counter()
+    for (key, _), number in lists.items():
+        totals[key] += number
+    starts = range((until - since).days // step + 1)
     series = [
-        {"label": key or "items/related", "role": role, "data": [rate.get((key, day)) for day in labels]}
-        for key, role in zip(busiest, LINES, strict=False)
+        {"label": key or "items/related", "role": role, "data": [_percent(clicked[key, i], lists[key, i]) for i in starts]}
+        for (key, _), role in zip(totals.most_common(len(LINES)), LINES, strict=False)
     ]
-    return {"labels": [f"{day.day} {day:%b}" for day in labels], "series": series, "y": "lists with a click, %", "zero": True}
+    days = [since + timedelta(days=step * i) for i in starts]
+    labels = [f"{day.day} {day:%b}" for day in days]
+    return {"labels": labels, "series": series, "y": "lists with a click, %", "zero": True, "step": "day" if step == 1 else "week"}
+
+
+def _percent(part: float, whole: float) -> float | None:
+    return round(100 * part / whole, 2) if whole else None
 
 
 def _loyal(found: list[Loyal]) -> list[dict]:
