@@ -71,6 +71,17 @@ class Model:
         lists = self.recommender.recommend(past, int(now.timestamp()), k, showable, only_new)
         return [[self._place(r) for r in found] if past.start[u] < past.start[u + 1] else [] for u, found in enumerate(lists)]
 
+    def scores(self, shopper: list[HistoryEvent], item_ids: list[str], now: datetime, showable=None) -> list[float]:
+        """The scores of these products for a shopper, whether or not they would be proposed."""
+        import numpy as np
+
+        past = self.recommender.histories(self._events([shopper]), np.zeros(1, dtype=np.int64))
+        rows = np.array([self.rows[i] for i in item_ids], dtype=np.int64)
+        sought = np.unique(rows)
+        wanted = np.zeros(len(sought), dtype=np.int64), sought
+        found = self.recommender.candidates(past, int(now.timestamp()), self.recommender.allowed(past, showable), wanted, alone=True)
+        return self.recommender.score(found.features)[np.searchsorted(sought, rows)].tolist()
+
     def explain(self, shopper: list[HistoryEvent], item_ids: list[str], now: datetime, showable=None, only_new: bool = False) -> list[Place]:
         """Why these products have their scores: each with its base, contributions and the shares of the shopper's own products."""
         from training.explain import explain

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from django.utils import timezone
 
+from recommender import serving
 from recommender.models import ApiKey, Event, Product, Shop, Shopper, TrainingRun
 
 
@@ -408,3 +409,40 @@ def test_promotion_needs_its_own_scope(stocked, api, monkeypatch):
     assert api("post", "training-jobs", {"promote": "always"}, key=key).status_code == 403
     assert api("post", "training-jobs", {}, key=key).json()["promote"] == "ask"
     assert api("post", "training-jobs", {}).json()["promote"] == "if-better"
+
+
+def test_a_given_list_is_put_in_order_for_a_shopper(live_shop, api):
+    hidden = ask(api, limit=4).json()["items"][-1]["item_id"]
+    live_shop.products.filter(item_id=hidden).update(hidden=True)
+    serving.forget_everything()
+    personal = [i["item_id"] for i in ask(api, limit=12).json()["items"]]
+    live_shop.products.create(item_id="fresh", title="came after the training")
+    given = ["fresh", *reversed(personal), "nowhere", personal[0], hidden]
+    reply = api("post", "rerank", {"item_ids": given, "user_id": "shopper-003"}).json()
+    listed = [i["item_id"] for i in reply["items"]]
+    assert listed == [*personal, "fresh"] and reply["left_out"] == ["nowhere", hidden]
+    assert [i["position"] for i in reply["items"]] == list(range(1, len(listed) + 1)) and all(i["reasons"] for i in reply["items"][:-1])
+    scores = [i["score"] for i in reply["items"]]
+    assert scores[:-1] == sorted(scores[:-1], reverse=True) and scores[-1] is None and reply["fallback"] == {"used": False, "kind": None}
+
+
+@pytest.mark.parametrize("who", [{}, {"user_id": "nobody"}, {"session_id": "s-1"}])
+def test_where_nothing_is_known_a_given_list_stays_as_it_was(live_shop, api, who):
+    reply = api("post", "rerank", {"item_ids": ["GA/1", "LA/1", "TE/1"], **who}).json()
+    assert [i["item_id"] for i in reply["items"]] == ["GA/1", "LA/1", "TE/1"] and reply["fallback"]["kind"] == "as_given"
+
+
+def test_without_consent_a_given_list_stays_as_it_was(live_shop, api):
+    live_shop.shoppers.filter(user_id="shopper-003").update(consent_personalisation=False)
+    reply = api("post", "rerank", {"item_ids": ["GA/1", "LA/1"], "user_id": "shopper-003"}).json()
+    assert [i["item_id"] for i in reply["items"]] == ["GA/1", "LA/1"] and reply["fallback"]["kind"] == "no_consent"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({}, "item_ids"), ({"item_ids": []}, "item_ids"), ({"item_ids": "LA/1"}, "item_ids"), ({"item_ids": ["x"] * 10_000}, "item_ids"),
+     ({"item_ids": [3]}, "item_ids.0"), ({"item_ids": ["LA/1"], "limit": 3}, "limit")],
+)  # fmt: skip
+def test_a_wrong_list_to_put_in_order_is_refused(live_shop, api, body, field):
+    reply = api("post", "rerank", body)
+    assert reply.status_code == 400 and reply.json()["errors"][0]["field"] == field

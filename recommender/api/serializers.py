@@ -66,6 +66,16 @@ class RelatedRequest(serializers.Serializer):
     explain = serializers.ChoiceField(["off", "top", "full"], default="top")
 
 
+class RerankRequest(StrictSerializer):
+    item_ids = serializers.ListField(
+        child=IdField(), min_length=1, max_length=MOST_ITEMS, help_text=f"in the order they have; at most {MOST_ITEMS:,}"
+    )
+    user_id = IdField(required=False, allow_null=True)
+    session_id = IdField(required=False, allow_null=True)
+    explain = serializers.ChoiceField(["off", "top", "full"], default="top", help_text="of the first 100 places")
+    simulated = serializers.BooleanField(default=False)
+
+
 class WhyNotRequest(serializers.Serializer):
     placement = serializers.CharField(max_length=64)
     user_id = IdField()
@@ -111,7 +121,7 @@ class RecommendedItemSerializer(serializers.Serializer):
 
 class FallbackSerializer(serializers.Serializer):
     used = serializers.BooleanField()
-    kind = serializers.CharField(allow_null=True, help_text="popular, session, filled_up, no_consent, empty_catalogue, nothing_selected")
+    kind = serializers.CharField(allow_null=True, help_text="popular, session, filled_up, no_consent, empty_catalogue, nothing_selected, as_given")
 
 
 class RecommendationReply(serializers.Serializer):
@@ -178,6 +188,10 @@ class AnalyticsReply(serializers.Serializer):
     products_shown = serializers.DictField(child=serializers.IntegerField(), help_text="different products by placement")
     products_showable = serializers.IntegerField()
     loyalty = LoyalSerializer(many=True)
+
+
+class RerankReply(RecommendationReply):
+    left_out = serializers.ListField(child=serializers.CharField(), help_text="may not be shown, or are no products of this shop")
 
 
 class EventLineSerializer(serializers.Serializer):

@@ -14,6 +14,7 @@ from recommender.filters import FilterError
 from recommender.ingest import import_events
 from recommender.models import Placement, Shop
 from recommender.recommend import Ask, Listing
+from recommender.rerank import rerank
 from recommender.served import record
 from recommender.serving import state_of
 from recommender.whynot import why_not
@@ -79,6 +80,20 @@ class RecommendationsView(APIView):
         asked = shapes.RecommendationRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         return list_reply(request.auth.shop, _ask(request.auth.shop, asked.validated_data), asked.validated_data["simulated"])
+
+
+class RerankView(APIView):
+    scopes = {"*": "recs:read"}
+
+    @extend_schema(request=shapes.RerankRequest, responses=shapes.RerankReply, summary="Put a given list in order for a shopper")
+    def post(self, request: Request) -> Response:
+        asked = shapes.RerankRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values, shop = asked.validated_data, request.auth.shop
+        found = rerank(shop, values["item_ids"], values.get("user_id"), values.get("session_id"), values["explain"])
+        ask = Ask(None, len(values["item_ids"]), values.get("user_id"), values.get("session_id"), explain=values["explain"])
+        record(shop, ask, found.listing, values["simulated"])
+        return Response({**listing_reply(shop, ask, found.listing), "next": None, "left_out": found.left_out})
 
 
 class WhyNotView(APIView):

@@ -1,0 +1,67 @@
+"""A list that the shop brings, put in order for a shopper."""
+
+import math
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from recommender.engine import HistoryEvent, Model
+from recommender.history import history_of
+from recommender.models import Product, Shop
+from recommender.reasons import Item, explain_items, reasons_of
+from recommender.recommend import Listing
+from recommender.serving import state_of
+
+EXPLAINED = 100
+"""The first places have reasons."""
+
+
+@dataclass(frozen=True)
+class Reranked:
+    """The list in its new order, and what had to be left out of it: products that may not be shown, or are none of the shop's."""
+
+    listing: Listing
+    left_out: list[str]
+
+
+def rerank(shop: Shop, item_ids: list[str], user_id: str | None, session_id: str | None, explain: str = "top") -> Reranked:
+    """The products in the order of the champion's scores for this shopper or session; those that it does not know keep their order behind them.
+
+    Where nothing is known of the shopper, or no model serves, all keep the order in which they came.
+    """
+    begun = time.perf_counter()
+    asked = list(dict.fromkeys(item_ids))
+    titles = dict(Product.objects.filter(shop=shop, item_id__in=asked).showable().values_list("item_id", "title"))
+    state, shopper = state_of(shop), shop.shoppers.filter(user_id=user_id).first() if user_id else None
+    model, agreed = state.model(), shopper is None or shopper.consent_personalisation
+    history, now = history_of(shopper, shop, session_id) if agreed else [], timezone.now()
+    shown = [item_id for item_id in asked if item_id in titles]
+    items = [Item(item_id, None, []) for item_id in shown]
+    ranked = model is not None and any(e.item_id in model.rows for e in history) and any(i in model.rows for i in shown)
+    if ranked:
+        items = _ranked(model, state.mask(model), history, items, now)
+        if explain != "off":
+            explain_items(model, state.mask(model), history, [item for item in items[:EXPLAINED] if item.score is not None], now)
+    fallback = None if ranked else "as_given" if agreed else "no_consent"
+    _name(shop, items, titles, explain)
+    listing = Listing(items, state.champion(), fallback, score_kind="rank" if ranked else "none", shopper=shopper if agreed else None)
+    listing.recommendation_id, listing.took_ms = f"r-{uuid.uuid4().hex}", math.ceil((time.perf_counter() - begun) * 1000)
+    return Reranked(listing, [item_id for item_id in asked if item_id not in titles])
+
+
+def _ranked(model: Model, mask, history: list[HistoryEvent], items: list[Item], now: datetime) -> list[Item]:
+    known = [item for item in items if item.item_id in model.rows]
+    for item, score in zip(known, model.scores(history, [item.item_id for item in known], now, mask), strict=True):
+        item.score = round(score, 6)
+    return sorted(known, key=lambda item: (-item.score, item.item_id)) + [item for item in items if item.score is None]
+
+
+def _name(shop: Shop, items: list[Item], titles: dict[str, str], explain: str) -> None:
+    causes = {cause for item in items for cause in (item.companion, item.suits) if cause} - titles.keys()
+    named = titles | dict(Product.objects.filter(shop=shop, item_id__in=causes).values_list("item_id", "title"))
+    for item in items:
+        item.title = titles[item.item_id]
+        item.reasons = [] if explain == "off" else reasons_of(item, named)
