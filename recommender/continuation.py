@@ -10,6 +10,7 @@ from recommender.serving import state_of
 
 SALT = "vitrine.next"
 VALID = timedelta(hours=24)
+KEPT = ("limit", "user_id", "session_id", "item_ids", "filter", "params", "diversity", "elsewhere")
 LONGEST = 500
 """Products of one list, all its parts together."""
 
@@ -23,8 +24,9 @@ def next_of(shop: Shop, ask: Ask, listing: Listing) -> str | None:
     shown = [*ask.shown, *(item.item_id for item in listing.items)]
     if len(listing.items) < ask.limit or len(shown) >= LONGEST:
         return None
-    asked = [ask.placement and ask.placement.key, ask.user_id, ask.session_id, ask.item_ids, ask.filter, dict(ask.params), ask.diversity]
-    return signing.dumps([shop.pk, listing.recommendation_id, ask.limit, *asked, shown], salt=SALT, compress=True)
+    asked = {name: getattr(ask, name) for name in KEPT}
+    told = [shop.pk, listing.recommendation_id, ask.placement and ask.placement.key, shown, asked]
+    return signing.dumps(told, salt=SALT, compress=True)
 
 
 def continued(shop: Shop, token: str, limit: int | None, explain: str) -> Ask:
@@ -35,8 +37,11 @@ def continued(shop: Shop, token: str, limit: int | None, explain: str) -> Ask:
         raise CannotContinue("is older than a day; ask for a new list") from None
     except signing.BadSignature:
         raise CannotContinue("is not the next of a list") from None
-    shop_id, recommendation_id, size, key, user_id, session_id, item_ids, text, params, diversity, shown = told
+    shop_id, recommendation_id, key, shown, asked = told
     placement = state_of(shop).placement(key) if key else None
     if shop_id != shop.pk or (key and placement is None):
         raise CannotContinue("is not the next of a list")
-    return Ask(placement, limit or size, user_id, session_id, tuple(item_ids), explain, text, params, diversity, tuple(shown), recommendation_id)
+    for name in ("item_ids", "elsewhere"):
+        asked[name] = tuple(asked[name])
+    asked["limit"] = limit or asked["limit"]
+    return Ask(placement, explain=explain, shown=tuple(shown), recommendation_id=recommendation_id, **asked)

@@ -56,6 +56,8 @@ class Ask:
     shown: tuple[str, ...] = ()
     """What the list has shown so far, where it is continued."""
     recommendation_id: str = ""
+    elsewhere: tuple[str, ...] = ()
+    """What other lists of the same page show."""
 
     @cached_property
     def selection(self) -> Selection:
@@ -72,14 +74,19 @@ class Ask:
     @property
     def reach(self) -> int:
         """How many products are looked for: what was shown is left out, and some may not be shown after all."""
-        return self.limit + SPARE + len(self.shown)
+        return self.limit + SPARE + len(self._left_out)
 
     @property
     def only_new(self) -> bool:
         return self.placement is not None and self.placement.only_new
 
+    @cached_property
+    def _left_out(self) -> frozenset[str]:
+        return frozenset(self.shown + self.elsewhere)
+
     def unshown(self, items: list[Item]) -> list[Item]:
-        return [item for item in items if item.item_id not in self.shown] if self.shown else items
+        """The items that neither this list nor another one of the page has shown yet."""
+        return [item for item in items if item.item_id not in self._left_out] if self._left_out else items
 
 
 def recommend(shop: Shop, ask: Ask) -> Listing:

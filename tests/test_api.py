@@ -446,3 +446,31 @@ def test_without_consent_a_given_list_stays_as_it_was(live_shop, api):
 def test_a_wrong_list_to_put_in_order_is_refused(live_shop, api, body, field):
     reply = api("post", "rerank", body)
     assert reply.status_code == 400 and reply.json()["errors"][0]["field"] == field
+
+
+def test_a_page_shows_no_product_twice(live_shop, api):
+    page = [{"placement": "home_top", "limit": 6}, {"placement": "discover"}, {"placement": "product_page", "context": {"item_ids": ["LA/0"]}},
+            {"placement": "home_top", "limit": 4, "filter": "price < :most", "params": {"most": 9}}]  # fmt: skip
+    for user in ("shopper-003", "nobody"):
+        reply = api("post", "recommendations:page", {"placements": page, "user_id": user}).json()
+        items = [item["item_id"] for found in reply["lists"] for item in found["items"]]
+        assert [len(found["items"]) for found in reply["lists"]] == [6, 6, 6, 4] and len(set(items)) == len(items)
+        assert [found["placement"] for found in reply["lists"]] == [one["placement"] for one in page]
+        assert all([i["position"] for i in found["items"]] == list(range(1, len(found["items"]) + 1)) for found in reply["lists"])
+        more = api("post", "recommendations", {"next": reply["lists"][1]["next"]}).json()
+        assert more["items"] and not {i["item_id"] for i in more["items"]} & {i["item_id"] for found in reply["lists"][:2] for i in found["items"]}
+    assert [i["item_id"] for i in ask(api, limit=6).json()["items"]] == [
+        i["item_id"] for i in api("post", "recommendations:page", {"placements": page, "user_id": "shopper-003"}).json()["lists"][0]["items"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("placements", "field"),
+    [([], "placements"), ("home_top", "placements"), ([{"placement": "home_top"}] * 21, "placements"),
+     ([{"placement": "home_top"}, {}], "placements[1].placement"),
+     ([{"placement": "home_top", "user_id": "x"}], "placements[0].user_id"), ([{"placement": "home_top", "limit": 0}], "placements[0].limit"),
+     ([{"placement": "home_top", "filter": "price"}], "placements[0].filter"), ([{"placement": "basket"}], "placements[0].context.item_ids")],
+)  # fmt: skip
+def test_a_wrong_page_names_the_field(live_shop, api, placements, field):
+    reply = api("post", "recommendations:page", {"placements": placements, "user_id": "shopper-003"})
+    assert reply.status_code == 400 and reply.json()["errors"][0]["field"] == field

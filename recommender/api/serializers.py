@@ -59,6 +59,23 @@ class RecommendationRequest(Filtered):
         return value
 
 
+class PageRequest(StrictSerializer):
+    placements = serializers.ListField(
+        child=serializers.DictField(), min_length=1, max_length=20,
+        help_text="from the top of the page on; each as in recommendations: placement, limit, context, filter, params, diversity",
+    )  # fmt: skip
+    user_id = IdField(required=False, allow_null=True)
+    session_id = IdField(required=False, allow_null=True)
+    explain = serializers.ChoiceField(["off", "top", "full"], default="top")
+    simulated = serializers.BooleanField(default=False)
+
+    def validate_placements(self, value):
+        for i, asked in enumerate(value):
+            if other := asked.keys() - {"placement", "limit", "context", "filter", "params", "diversity"}:
+                raise serializers.ValidationError([*[{}] * i, {sorted(other)[0]: ["is not a field of a placement in a page"]}])
+        return value
+
+
 class RelatedRequest(serializers.Serializer):
     item_id = IdField()
     filter = serializers.CharField(required=False, allow_blank=True)
@@ -188,6 +205,10 @@ class AnalyticsReply(serializers.Serializer):
     products_shown = serializers.DictField(child=serializers.IntegerField(), help_text="different products by placement")
     products_showable = serializers.IntegerField()
     loyalty = LoyalSerializer(many=True)
+
+
+class PageReply(serializers.Serializer):
+    lists = RecommendationReply(many=True, help_text="one for each placement, in their order; no product stands in two of them")
 
 
 class RerankReply(RecommendationReply):

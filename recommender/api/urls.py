@@ -6,6 +6,7 @@ from recommender.api import problems, views, views_analytics, views_data, views_
 
 urlpatterns = [
     path("recommendations", views.RecommendationsView.as_view()),
+    path("recommendations:page", views.PageView.as_view()),
     path("recommendations/why-not", views.WhyNotView.as_view()),
     path("rerank", views.RerankView.as_view()),
     path("items/related", views.RelatedView.as_view()),

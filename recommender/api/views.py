@@ -1,5 +1,7 @@
 """Recommendations and events: what a shop calls all day."""
 
+from dataclasses import replace
+
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
@@ -41,15 +43,15 @@ def listing_reply(shop: Shop, ask: Ask, listing: Listing) -> dict:
     }  # fmt: skip
 
 
-def list_reply(shop: Shop, ask: Ask, simulated: bool = False) -> Response:
-    """The list, remembered as served."""
+def served(shop: Shop, ask: Ask, simulated: bool = False) -> dict:
+    """The reply with the list, which is remembered as served."""
     try:
         _ = ask.selection
     except FilterError as error:
         raise ValidationError({f"params.{error.parameter}" if error.parameter else "filter": [str(error)]}) from None
     listing = recommend.recommend(shop, ask)
     record(shop, ask, listing, simulated)
-    return Response(listing_reply(shop, ask, listing))
+    return listing_reply(shop, ask, listing)
 
 
 def _ask(shop: Shop, values: dict) -> Ask:
@@ -79,7 +81,28 @@ class RecommendationsView(APIView):
     def post(self, request: Request) -> Response:
         asked = shapes.RecommendationRequest(data=request.data)
         asked.is_valid(raise_exception=True)
-        return list_reply(request.auth.shop, _ask(request.auth.shop, asked.validated_data), asked.validated_data["simulated"])
+        return Response(served(request.auth.shop, _ask(request.auth.shop, asked.validated_data), asked.validated_data["simulated"]))
+
+
+class PageView(APIView):
+    scopes = {"*": "recs:read"}
+
+    @extend_schema(request=shapes.PageRequest, responses=shapes.PageReply, summary="The lists of several placements of a page, no product twice")
+    def post(self, request: Request) -> Response:
+        asked = shapes.PageRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        placements, shop = asked.validated_data.pop("placements"), request.auth.shop
+        lists, shown = [], ()
+        for i, one in enumerate(placements):
+            try:
+                single = shapes.RecommendationRequest(data={**one, **asked.validated_data})
+                single.is_valid(raise_exception=True)
+                ask = replace(_ask(shop, single.validated_data), elsewhere=shown)
+                lists.append(served(shop, ask, asked.validated_data["simulated"]))
+            except ValidationError as error:
+                raise ValidationError({"placements": [*[{}] * i, error.detail]}) from None
+            shown += tuple(item["item_id"] for item in lists[-1]["items"])
+        return Response({"lists": lists})
 
 
 class RerankView(APIView):
@@ -137,7 +160,7 @@ class RelatedView(APIView):
         if not request.auth.shop.products.filter(item_id=values["item_id"]).exists():
             raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
         ask = Ask(None, values["limit"], item_ids=(values["item_id"],), explain=values["explain"], filter=values.get("filter", ""))
-        return list_reply(request.auth.shop, ask)
+        return Response(served(request.auth.shop, ask))
 
 
 class EventsView(APIView):
