@@ -71,6 +71,13 @@ class Model:
         lists = self.recommender.recommend(past, int(now.timestamp()), k, showable, only_new)
         return [[self._place(r) for r in found] if past.start[u] < past.start[u + 1] else [] for u, found in enumerate(lists)]
 
+    def by_source(self, shopper: list[HistoryEvent], source: str, now: datetime, k: int, showable=None) -> list[str]:
+        """What one source alone proposes, best first."""
+        import numpy as np
+
+        past = self.recommender.histories(self._events([shopper]), np.zeros(1, dtype=np.int64))
+        return [self.item_ids[r.item] for r in self.recommender.by_source(past, source, int(now.timestamp()), k, showable)[0]]
+
     def scores(self, shopper: list[HistoryEvent], item_ids: list[str], now: datetime, showable=None) -> list[float]:
         """The scores of these products for a shopper, whether or not they would be proposed."""
         import numpy as np

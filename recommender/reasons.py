@@ -77,13 +77,26 @@ WORDS = {
     "price": "Near what you usually spend",
     "taste": "From a brand or category you like",
     "new": "New or little known yet",
+    "arrived": "New in the shop",
 }
+
+
+ONLY = {"trending": "popularity", "again": "again", "text": "text", "new": "arrived"}
+"""Where one source alone made the list, its reason."""
+
+
+def _only_reason(item: Item, titles: dict[str, str]) -> list[dict[str, Any]]:
+    kind = ONLY.get(item.source[0]) if len(item.source) == 1 else None
+    if kind is None:
+        return []
+    text = WORDS[kind].format(because=titles.get(item.suits or "", item.suits) or "what you chose")
+    return [{"kind": kind, "share": 1.0, "text": text} | ({"item_id": item.suits} if item.suits else {})]
 
 
 def reasons_of(item: Item, titles: dict[str, str], most: int = REASONS_SHOWN) -> list[dict[str, Any]]:
     """The largest contributions in words; `share` is a contribution's size in the sum of all sizes."""
     if not item.contributions:
-        return [{"kind": "popularity", "share": 1.0, "text": WORDS["popularity"]}] if item.source == ["trending"] else []
+        return _only_reason(item, titles)
     total = sum(abs(value) for value in item.contributions.values()) or 1.0
     told = {kind: value for kind, value in item.contributions.items() if kind not in NO_REASON and abs(value) / total >= 0.01}
     largest = sorted(told.items(), key=lambda pair: -abs(pair[1]))[:most]

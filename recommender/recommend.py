@@ -4,7 +4,7 @@ import math
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -93,8 +93,13 @@ def recommend(shop: Shop, ask: Ask) -> Listing:
     """The list of a placement for a shopper, a session, or some products."""
     begun = time.perf_counter()
     state = state_of(shop)
-    if ask.item_ids and (ask.placement is None or ask.placement.kind != Placement.PERSONAL):
+    kind = ask.placement.kind if ask.placement else Placement.RELATED
+    if kind in Placement.OF_PRODUCTS:
         listing = _related(state, ask)
+    elif kind in BY_SOURCE:
+        listing = _by_source(shop, state, ask, BY_SOURCE[kind])
+    elif kind in (Placement.TRENDING, Placement.NEW):
+        listing = _for_everybody(state, ask, kind)
     else:
         listing = _personal(shop, state, ask)
     return _finish(shop, listing, ask, begun)
@@ -186,6 +191,39 @@ def _related(state: ShopState, ask: Ask) -> Listing:
         return listing
     items = [Item(p.item_id, round(p.score, 6), p.source, None, p.contributions, [list(pair) for pair in p.history.items()]) for p in found]
     return Listing(ask.unshown(arranged(model, items, ask)), state.champion(), score_kind="similarity")
+
+
+BY_SOURCE = {Placement.CONTENT: "text", Placement.AGAIN: "again"}
+
+
+def _by_source(shop: Shop, state: ShopState, ask: Ask, source: str) -> Listing:
+    """What one source alone says of the products asked about, else of what the shopper did; then what sells best."""
+    shopper, model, now = shop.shoppers.filter(user_id=ask.user_id).first() if ask.user_id else None, state.model(), timezone.now()
+    agreed = shopper is None or shopper.consent_personalisation
+    history = [HistoryEvent(item_id, "view", now, None, None) for item_id in ask.item_ids]
+    history = history or (history_of(shopper, shop, ask.session_id) if agreed else [])
+    ids = model.by_source(history, source, now, ask.reach + len(ask.item_ids), state.mask(model, ask.selection)) if model and history else []
+    ids = [item_id for item_id in ids if item_id not in ask.item_ids]
+    nearest = model.closest(ids, [e.item_id for e in history]) if ids and source == "text" else [None] * len(ids)
+    items = [Item(item_id, None, [source], suits=own) for item_id, own in zip(ids, nearest, strict=True)]
+    listing = Listing(ask.unshown(arranged(model, items, ask)), state.champion(), score_kind="none", shopper=shopper if agreed else None)
+    if len(listing.items) < ask.limit:
+        known = {item.item_id for item in listing.items} | set(ask.item_ids)
+        rest = _popular(state, ask, "filled_up" if listing.items else "popular" if agreed else "no_consent")
+        listing.items += [item for item in rest.items if item.item_id not in known]
+        listing.fallback = rest.fallback
+    return listing
+
+
+def _for_everybody(state: ShopState, ask: Ask, kind: str) -> Listing:
+    """What sells best now, or what came last."""
+    if kind == Placement.TRENDING:
+        listing = _popular(state, ask, "popular")
+        return listing if listing.fallback != "popular" else replace(listing, fallback=None)
+    ids = state.catalogue.newest(ask.selection, timezone.now(), ask.reach)
+    empty = "nothing_selected" if ask.selection.filters else "empty_catalogue"
+    items = ask.unshown(arranged(state.model(), [Item(item_id, None, ["new"]) for item_id in ids], ask))
+    return Listing(items, state.champion(), None if ids else empty, score_kind="none")
 
 
 def _popular(state: ShopState, ask: Ask, kind: str) -> Listing:

@@ -5,6 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import psycopg2
+
 _own = "VITRINE_HOME" not in os.environ
 if _own:
     os.environ["VITRINE_HOME"] = tempfile.mkdtemp(prefix="vitrine-tests-")
@@ -15,7 +17,20 @@ def pytest_configure(config) -> None:
     from ecomsite import embedded
 
     if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
-        embedded.start(Path(os.environ["VITRINE_HOME"]).resolve())
+        home = Path(os.environ["VITRINE_HOME"]).resolve()
+        embedded.start(home)
+        if _own:
+            _no_autovacuum(embedded.postgres_dsn(home))
+
+
+def _no_autovacuum(dsn: dict[str, str]) -> None:
+    """Between tests, whose rows are never committed, it would note that all tables are empty, and queries would be planned for that."""
+    connection = psycopg2.connect(**dsn)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER SYSTEM SET autovacuum = off")
+        cursor.execute("SELECT pg_reload_conf()")
+    connection.close()
 
 
 def pytest_unconfigure(config) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import lightgbm as lgb
 import numpy as np
 
-from training.candidates import Signals
+from training.candidates import Signals, source_scores, sources_of
 from training.config import FusionConfig
 from training.history import Histories, histories, interactions
 from training.ranking import Candidates, ItemFacts, candidates_of, feature_names, few_events, group_of
@@ -86,6 +86,17 @@ class Recommender:
         start = np.concatenate([[0], np.cumsum(np.bincount(found.user, minlength=past.n_users))])
         chosen = [order[start[u] : start[u + 1]][:k] for u in range(past.n_users)]
         return [[Recommendation(int(found.item[r]), float(score[r]), self._sources(found.features[r])) for r in rows] for rows in chosen]
+
+    def by_source(self, past: Histories, source: str, now: int, k: int, showable: np.ndarray | None = None) -> list[list[Recommendation]]:
+        """What one source alone proposes to each shopper, best first; nothing where the source is not there."""
+        if source not in sources_of(self.signals, self.config):
+            return [[] for _ in range(past.n_users)]
+        allowed = self.allowed(past, showable)
+        found = source_scores(past, self.signals, now, [source])[source].best(allowed, min(k, self.n_items))
+        lists: list[list[Recommendation]] = [[] for _ in range(past.n_users)]
+        for user, item, place in zip(found.user, found.item, found.place, strict=True):
+            lists[user].append(Recommendation(int(item), 1.0 / (place + 1), [source]))
+        return lists
 
     def _sources(self, features: np.ndarray) -> list[str]:
         return [name for name, place in self.places(features).items() if place]

@@ -64,7 +64,7 @@ def _ask(shop: Shop, values: dict) -> Ask:
     if placement is None:
         raise ValidationError({"placement": ["is no placement of this shop"]})
     context_items = values.get("context", {}).get("item_ids")
-    if placement.kind != Placement.PERSONAL and not context_items:
+    if placement.kind in Placement.OF_PRODUCTS and not context_items:
         raise ValidationError({"context.item_ids": [f"is required for the placement {placement.key}"]})
     return Ask(
         placement, values.get("limit", placement.size), values.get("user_id"), values.get("session_id"), tuple(context_items or ()),

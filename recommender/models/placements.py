@@ -13,6 +13,9 @@ USUAL = [
     ("discover", "Home page, new to you", "personal", True),
     ("product_page", "Product page", "related", False),
     ("basket", "Basket", "basket", False),
+    ("buy_again", "Buy again", "again", False),
+    ("trending", "Sells well now", "trending", False),
+    ("new_in", "New arrivals", "new", False),
 ]
 
 
@@ -27,7 +30,18 @@ class Placement(models.Model):
     """A spot in the shop that asks for products. Clients send only its key."""
 
     PERSONAL, RELATED, BASKET = "personal", "related", "basket"
-    KINDS = [(PERSONAL, "For one shopper"), (RELATED, "Like a product"), (BASKET, "Goes with a basket")]
+    CONTENT, AGAIN, TRENDING, NEW = "content", "again", "trending", "new"
+    KINDS = [
+        (PERSONAL, "For one shopper"),
+        (RELATED, "Like a product"),
+        (BASKET, "Goes with a basket"),
+        (CONTENT, "Reads alike: by text alone"),
+        (AGAIN, "Buy again"),
+        (TRENDING, "Sells well now"),
+        (NEW, "New arrivals"),
+    ]
+    OF_PRODUCTS = (RELATED, BASKET)
+    """Kinds that need the products of the page or the basket."""
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="placements")
     key = models.CharField(max_length=64, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*$", "small letters, digits, - and _")])
