@@ -197,18 +197,19 @@ BY_SOURCE = {Placement.CONTENT: "text", Placement.AGAIN: "again"}
 
 
 def _by_source(shop: Shop, state: ShopState, ask: Ask, source: str) -> Listing:
-    """What one source alone says of the products asked about, else of what the shopper did; then what sells best."""
+    """What one source alone says: text of the products asked about, else of what the shopper did; then what sells best."""
     shopper, model, now = shop.shoppers.filter(user_id=ask.user_id).first() if ask.user_id else None, state.model(), timezone.now()
     agreed = shopper is None or shopper.consent_personalisation
-    history = [HistoryEvent(item_id, "view", now, None, None) for item_id in ask.item_ids]
+    asked = ask.item_ids if source == "text" else ()
+    history = [HistoryEvent(item_id, "view", now, None, None) for item_id in asked]
     history = history or (history_of(shopper, shop, ask.session_id) if agreed else [])
-    ids = model.by_source(history, source, now, ask.reach + len(ask.item_ids), state.mask(model, ask.selection)) if model and history else []
-    ids = [item_id for item_id in ids if item_id not in ask.item_ids]
+    ids = model.by_source(history, source, now, ask.reach + len(asked), state.mask(model, ask.selection)) if model and history else []
+    ids = [item_id for item_id in ids if item_id not in asked]
     nearest = model.closest(ids, [e.item_id for e in history]) if ids and source == "text" else [None] * len(ids)
     items = [Item(item_id, None, [source], suits=own) for item_id, own in zip(ids, nearest, strict=True)]
     listing = Listing(ask.unshown(arranged(model, items, ask)), state.champion(), score_kind="none", shopper=shopper if agreed else None)
     if len(listing.items) < ask.limit:
-        known = {item.item_id for item in listing.items} | set(ask.item_ids)
+        known = {item.item_id for item in listing.items} | set(asked)
         rest = _popular(state, ask, "filled_up" if listing.items else "popular" if agreed else "no_consent")
         listing.items += [item for item in rest.items if item.item_id not in known]
         listing.fallback = rest.fallback

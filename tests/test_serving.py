@@ -346,6 +346,8 @@ def test_buy_again_holds_what_was_bought_the_most_habitual_first(live_shop, at):
     found = recommend(live_shop, at("again"), "shopper-003", None, 4)
     assert {i.item_id for i in found.items} <= set(bought) and found.items[0].item_id in often[:3] and found.fallback is None
     assert found.items[0].reasons == [{"kind": "again", "share": 1.0, "text": "You have bought this before"}]
+    beside = recommend(live_shop, Placement.objects.get(key="again"), "shopper-003", None, 4, item_ids=("GA/9",))
+    assert [i.item_id for i in beside.items] == [i.item_id for i in found.items]
     assert recommend(live_shop, at("trending"), "nobody", None, 4).fallback is None
 
 
