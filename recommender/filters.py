@@ -309,7 +309,7 @@ def _ordered(c: Comparison, values: list[Any]) -> pl.Expr:
     if c.operator == "null":
         return column.is_null()
     if c.operator == "in":
-        return _any(column == value for value in values) if c.field in FIELDS and FIELDS[c.field] == MOMENT else column.is_in(values)
+        return _any(column == value for value in values) if kind_of(c.field) == MOMENT else column.is_in(values)
     return getattr(column, _COMPARE[c.operator])(values[0])
 
 

@@ -52,7 +52,18 @@ def explain_items(model: Model, mask, history: list[HistoryEvent], items: list[I
         item.history = [[item_id, round(share, 4)] for item_id, share in place.history.items()]
 
 
-def tell_words(shop: Shop, items: list[Item]) -> None:
+def tell_reasons(shop: Shop, items: list[Item], titles: dict[str, str], explain: str) -> None:
+    """Name the items and put into words why they stand where they do; `titles` of all of them."""
+    causes = {cause for item in items for cause in (item.companion, item.suits) if cause} - titles.keys()
+    named = titles | dict(Product.objects.filter(shop=shop, item_id__in=causes).values_list("item_id", "title"))
+    for item in items:
+        item.title = titles[item.item_id]
+        item.reasons = [] if explain == "off" else reasons_of(item, named)
+    if explain == "full":
+        _tell_words(shop, items)
+
+
+def _tell_words(shop: Shop, items: list[Item]) -> None:
     """Where a text is among the reasons, the words of it that matched."""
     asked = [item for item in items if item.suits and any(r["kind"] == "text" and not r["against"] for r in item.reasons)]
     model = state_of(shop).model()

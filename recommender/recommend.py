@@ -16,7 +16,7 @@ from recommender.engine import HistoryEvent, Model
 from recommender.filters import Selection, select
 from recommender.history import history_of
 from recommender.models import ModelVersion, Placement, Product, RecommendationList, Shop, Shopper
-from recommender.reasons import Item, explain_items, reasons_of, tell_words
+from recommender.reasons import Item, explain_items, tell_reasons
 from recommender.serving import ShopState, state_of
 
 SPARE = 30
@@ -242,13 +242,7 @@ def _finish(shop: Shop, listing: Listing, ask: Ask, begun: float) -> Listing:
     """Leave out what may not be shown at this very moment, name titles, put reasons into words."""
     titles = _titles(shop, [item.item_id for item in listing.items[: ask.limit + SPARE]], ask.selection)
     listing.items = [item for item in listing.items if item.item_id in titles][: ask.limit]
-    causes = {cause for item in listing.items for cause in (item.companion, item.suits) if cause}
-    named = titles | dict(Product.objects.filter(shop=shop, item_id__in=causes - titles.keys()).values_list("item_id", "title"))
-    for item in listing.items:
-        item.title = titles[item.item_id]
-        item.reasons = [] if ask.explain == "off" else reasons_of(item, named)
-    if ask.explain == "full" and listing.version:
-        tell_words(shop, listing.items)
+    tell_reasons(shop, listing.items, titles, ask.explain)
     listing.recommendation_id = ask.recommendation_id or f"r-{uuid.uuid4().hex}"
     listing.took_ms = math.ceil((time.perf_counter() - begun) * 1000)
     return listing

@@ -11,7 +11,7 @@ from django.utils import timezone
 from recommender.engine import HistoryEvent, Model
 from recommender.history import history_of
 from recommender.models import Product, Shop
-from recommender.reasons import Item, explain_items, reasons_of
+from recommender.reasons import Item, explain_items, tell_reasons
 from recommender.recommend import Listing
 from recommender.serving import state_of
 
@@ -46,7 +46,7 @@ def rerank(shop: Shop, item_ids: list[str], user_id: str | None, session_id: str
         if explain != "off":
             explain_items(model, state.mask(model), history, [item for item in items[:EXPLAINED] if item.score is not None], now)
     fallback = None if ranked else "as_given" if agreed else "no_consent"
-    _name(shop, items, titles, explain)
+    tell_reasons(shop, items, titles, explain)
     listing = Listing(items, state.champion(), fallback, score_kind="rank" if ranked else "none", shopper=shopper if agreed else None)
     listing.recommendation_id, listing.took_ms = f"r-{uuid.uuid4().hex}", math.ceil((time.perf_counter() - begun) * 1000)
     return Reranked(listing, [item_id for item_id in asked if item_id not in titles])
@@ -57,11 +57,3 @@ def _ranked(model: Model, mask, history: list[HistoryEvent], items: list[Item], 
     for item, score in zip(known, model.scores(history, [item.item_id for item in known], now, mask), strict=True):
         item.score = round(score, 6)
     return sorted(known, key=lambda item: (-item.score, item.item_id)) + [item for item in items if item.score is None]
-
-
-def _name(shop: Shop, items: list[Item], titles: dict[str, str], explain: str) -> None:
-    causes = {cause for item in items for cause in (item.companion, item.suits) if cause} - titles.keys()
-    named = titles | dict(Product.objects.filter(shop=shop, item_id__in=causes).values_list("item_id", "title"))
-    for item in items:
-        item.title = titles[item.item_id]
-        item.reasons = [] if explain == "off" else reasons_of(item, named)

@@ -422,6 +422,8 @@ def test_a_given_list_is_put_in_order_for_a_shopper(live_shop, api):
     listed = [i["item_id"] for i in reply["items"]]
     assert listed == [*personal, "fresh"] and reply["left_out"] == ["nowhere", hidden]
     assert [i["position"] for i in reply["items"]] == list(range(1, len(listed) + 1)) and all(i["reasons"] for i in reply["items"][:-1])
+    full = api("post", "rerank", {"item_ids": given, "user_id": "shopper-003", "explain": "full"}).json()["items"][0]
+    assert full["explanation"]["base"] + sum(full["explanation"]["contributions"].values()) == pytest.approx(full["score"], abs=1e-4)
     scores = [i["score"] for i in reply["items"]]
     assert scores[:-1] == sorted(scores[:-1], reverse=True) and scores[-1] is None and reply["fallback"] == {"used": False, "kind": None}
 

@@ -152,16 +152,20 @@ class RecommendationReply(serializers.Serializer):
     took_ms = serializers.IntegerField()
 
 
-class AnalyticsRequest(StrictSerializer):
-    from_ = serializers.DateField(required=False, help_text="in the shop's time zone; default: 27 days before `to`")
-    to = serializers.DateField(required=False, help_text="included; default: today")
-    by = serializers.CharField(default="placement,version,day", help_text="any of placement, version, day, with commas between")
+class Since(StrictSerializer):
+    """Its field `from_` is called `from`, which Python does not allow."""
 
     def get_fields(self):
         fields = super().get_fields()
         fields["from"] = fields.pop("from_")
         fields["from"].source = "from_"
         return fields
+
+
+class AnalyticsRequest(Since):
+    from_ = serializers.DateField(required=False, help_text="in the shop's time zone; default: 27 days before `to`")
+    to = serializers.DateField(required=False, help_text="included; default: today")
+    by = serializers.CharField(default="placement,version,day", help_text="any of placement, version, day, with commas between")
 
     def validate_by(self, value):
         parts = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
@@ -319,15 +323,9 @@ class UserSerializer(serializers.Serializer):
     merged_from = serializers.ListField(child=serializers.CharField(), required=False, help_text="anonymous sessions that were this shopper")
 
 
-class DataWindow(StrictSerializer):
+class DataWindow(Since):
     from_ = serializers.DateField(required=False, allow_null=True)
     to = serializers.DateField(required=False, allow_null=True)
-
-    def get_fields(self):
-        fields = super().get_fields()
-        fields["from"] = fields.pop("from_")
-        fields["from"].source = "from_"
-        return fields
 
 
 class TrainingJobRequest(StrictSerializer):
