@@ -24,21 +24,26 @@ LISTS = """
             SELECT min(e.occurred_at) AS at FROM recommender_event e
             WHERE e.shop_id = l.shop_id AND e.recommendation_id = l.recommendation_id AND e.type = 'impression') seen ON true
         WHERE l.shop_id = %(shop)s AND l.created_at >= %(since)s)"""
-CREDITED = """
+AFTER = """
+        SELECT c.list_id, e.id AS event_id, e.type, e.value, e.shopper_id, e.session_id, e.product_id, e.occurred_at, c.occurred_at AS clicked
+        FROM cited c
+        JOIN recommender_event e ON {same} AND e.shop_id = %(shop)s AND e.product_id + 0 = c.product_id AND e.type = 'purchase'
+            AND e.recommendation_id IS NULL AND e.occurred_at BETWEEN c.occurred_at AND c.occurred_at + %(credit)s
+        WHERE c.type <> 'purchase'"""
+"""Purchases after a click, by the same shopper or in the same session: apart, so that each is found by its own index. `+ 0` keeps the product's
+index out of it, whose entries of a bestseller are many times those of a shopper's week."""
+CREDITED = f"""
     cited AS (
         SELECT l.id AS list_id, e.id AS event_id, e.type, e.value, e.shopper_id, e.session_id, e.product_id, e.occurred_at
         FROM lists l
         JOIN recommender_event e ON e.shop_id = %(shop)s AND e.recommendation_id = l.recommendation_id AND e.type IN ('click', 'view', 'purchase')
         JOIN recommender_product p ON p.id = e.product_id
         WHERE l.items @> jsonb_build_array(jsonb_build_object('item_id', p.item_id))),
+    after AS ({AFTER.format(same="e.shopper_id = c.shopper_id")}
+        UNION ALL {AFTER.format(same="c.shopper_id IS NULL AND e.session_id = c.session_id")}),
     later AS (
-        SELECT DISTINCT ON (e.id) c.list_id, e.id AS event_id, e.type, e.value, e.shopper_id, e.session_id, e.product_id, e.occurred_at
-        FROM cited c
-        JOIN recommender_event e ON e.shop_id = %(shop)s AND e.product_id = c.product_id AND e.type = 'purchase' AND e.recommendation_id IS NULL
-            AND e.occurred_at BETWEEN c.occurred_at AND c.occurred_at + %(credit)s
-            AND (e.shopper_id = c.shopper_id OR (c.shopper_id IS NULL AND e.session_id = c.session_id))
-        WHERE c.type <> 'purchase'
-        ORDER BY e.id, c.occurred_at DESC, c.list_id DESC),
+        SELECT DISTINCT ON (event_id) list_id, event_id, type, value, shopper_id, session_id, product_id, occurred_at
+        FROM after ORDER BY event_id, clicked DESC, list_id DESC),
     credited AS (SELECT * FROM cited UNION ALL SELECT * FROM later)"""
 EARNED = f"""
     WITH {LISTS}, {CREDITED},
