@@ -73,6 +73,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "recommender.middleware.Observed",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -105,6 +106,7 @@ TEMPLATES = [
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
 if DATABASE_URL:
     DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
     if "postgresql" not in DATABASES["default"]["ENGINE"]:
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database")
 else:
@@ -118,6 +120,7 @@ else:
             "PORT": _dsn["port"],
             "CONN_MAX_AGE": 600,
             "CONN_HEALTH_CHECKS": True,
+            "OPTIONS": {"connect_timeout": 3},
         }
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -169,9 +172,11 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["recommender.api.authentication.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["recommender.api.authentication.HasScope"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_THROTTLE_CLASSES": ["recommender.api.throttles.KeyThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["recommender.api.renderers.FastJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["recommender.api.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "recommender.api.renderers.AlwaysJSON",
     "EXCEPTION_HANDLER": "recommender.api.problems.problem_handler",
     "UNAUTHENTICATED_USER": None,
 }
@@ -188,12 +193,28 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {"RunStatus": "recommender.models.registry.RunStatus", "VersionStatus": "recommender.models.registry.VersionStatus"},
 }
 
+# How lines of log look: json (an object each) or plain.
+LOG_FORMAT = os.environ.get("LOG_FORMAT", "json")
+if LOG_FORMAT not in ("json", "plain"):
+    raise ImproperlyConfigured(f"LOG_FORMAT={LOG_FORMAT!r} is neither json nor plain")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {
+        "plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter", "format": "{asctime}{levelname}{name}{message}{request_id}", "style": "{",
+            "rename_fields": {"asctime": "at", "levelname": "level", "name": "logger"},
+        },
+    },
+    "filters": {"request_id": {"()": "recommender.middleware.WithRequestId"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["request_id"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-}
+    # Django's own lines hold the path, and so ids of persons; the access log has the route, and what was not expected.
+    "loggers": {"django.request": {"level": "CRITICAL"}, "vitrine.access": {"level": os.environ.get("ACCESS_LOG_LEVEL", "INFO")}},
+}  # fmt: skip
+
+# Who may read /metrics: whoever sends this as a bearer token; empty: only this machine.
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
 
 from ecomsite.unfold import UNFOLD  # noqa: E402, F401  the console's shell: colours, sidebar, header

@@ -141,6 +141,12 @@ class Catalogue:
         found = set(found.filter(found.is_in(item_ids)))
         return [item_id for item_id in item_ids if item_id in found]
 
+    def titles(self, item_ids: list[str]) -> dict[str, str]:
+        """Titles of those of these products that are known, by id."""
+        frame = self.products()
+        found = frame.filter(pl.col("item_id").is_in(item_ids))
+        return dict(zip(found["item_id"], found["title"].fill_null(""), strict=True))
+
     def newest(self, selection: Selection, now: datetime, most: int) -> list[str]:
         """The latest products that may be shown and are selected."""
         with self.lock:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import orjson
 from django.core import signing
 
 from recommender.models import Shop
@@ -15,6 +16,13 @@ LONGEST = 500
 """Products of one list, all its parts together."""
 
 
+COMPRESSED_FROM = 50
+
+
+class _Serializer:
+    dumps, loads = staticmethod(orjson.dumps), staticmethod(orjson.loads)
+
+
 class CannotContinue(ValueError):
     """The token is none of this shop's, or too old; the message says which."""
 
@@ -26,13 +34,13 @@ def next_of(shop: Shop, ask: Ask, listing: Listing) -> str | None:
         return None
     asked = {name: getattr(ask, name) for name in KEPT}
     told = [shop.pk, listing.recommendation_id, ask.placement and ask.placement.key, shown, asked]
-    return signing.dumps(told, salt=SALT, compress=True)
+    return signing.dumps(told, salt=SALT, serializer=_Serializer, compress=len(shown) > COMPRESSED_FROM)
 
 
 def continued(shop: Shop, token: str, limit: int | None, explain: str) -> Ask:
     """What the next part of a list is asked for. Raises CannotContinue."""
     try:
-        told = signing.loads(token, salt=SALT, max_age=VALID)
+        told = signing.loads(token, salt=SALT, serializer=_Serializer, max_age=VALID)
     except signing.SignatureExpired:
         raise CannotContinue("is older than a day; ask for a new list") from None
     except signing.BadSignature:

@@ -1,20 +1,29 @@
-"""Following the Change feed: how every process hears, within a second, that something it keeps in memory is out of date.
+"""Following the Change feed: how every process hears at once that something it keeps in memory is out of date.
 
-Each process looks at the table at most once a second, when it is asked for something. Transactions commit out of the order
+The database notifies when news is committed (a trigger on the table), and a process that listens looks at the table before its next answer. Others
+look once a second, when they are asked for something; so does a listener, should its connection have been lost. Transactions commit out of the order
 of their ids, so a look also covers the ids of the last minutes again and leaves out those it has seen.
 """
 
+import logging
+import select
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.db import connections
 from django.utils import timezone
 
 from recommender.models import Change
+from recommender.reach import UNREACHABLE, database
+
+log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
 LATE_COMMITS = timedelta(minutes=10)
+CHANNEL = "vitrine_changes"
+LISTEN_AGAIN_SECONDS = 2.0
 
 
 class Feed:
@@ -26,14 +35,20 @@ class Feed:
         self.looked = 0.0
         self.floor: int | None = None
         self.seen: dict[int, float] = {}
+        self.news, self.deaf = threading.Event(), threading.Event()
 
     def look(self) -> None:
-        """Read news, unless another thread does or did so within the second."""
-        if time.monotonic() - self.looked < LOOK_EVERY or not self.lock.acquire(blocking=False):
+        """Read news, unless another thread does, or did so within the second and nothing was heard since."""
+        due = self.news.is_set() or time.monotonic() - self.looked >= LOOK_EVERY
+        if not due or database.gone or not self.lock.acquire(blocking=False):
             return
         try:
+            self.news.clear()
             self._read()
             self.looked = time.monotonic()
+        except UNREACHABLE:
+            database.note_gone()
+            self.news.set()
         finally:
             self.lock.release()
 
@@ -52,3 +67,32 @@ class Feed:
         for pk in settled:
             del self.seen[pk]
         self.floor = max([self.floor, *settled])
+
+    def listen(self) -> threading.Thread:
+        """Begin to hear of news as it is committed, in a thread of its own that ends with the process, or soon after `deaf` is set."""
+        thread = threading.Thread(target=self._keep_listening, name="news", daemon=True)
+        thread.start()
+        return thread
+
+    def _keep_listening(self) -> None:
+        while not self.deaf.is_set():
+            wrapper = connections.create_connection("default")
+            try:
+                wrapper.ensure_connection()
+                with wrapper.cursor() as cursor:
+                    cursor.execute(f"LISTEN {CHANNEL}")
+                self.news.set()  # what was committed before
+                self._hear(wrapper.connection)
+            except Exception as error:
+                log.info("news is looked for each second, since it cannot be listened to: %s", type(error).__name__)
+            wrapper.close()
+            self.deaf.wait(LISTEN_AGAIN_SECONDS)
+
+    def _hear(self, raw) -> None:
+        """Until the connection breaks."""
+        while not self.deaf.is_set():
+            select.select([raw], [], [], 1)
+            raw.poll()
+            if raw.notifies:
+                raw.notifies.clear()
+                self.news.set()

@@ -391,9 +391,11 @@ class Selection:
 def select(texts: Iterable[str], params: Mapping[str, Any] | None = None) -> Selection:
     """All of these filters; empty texts mean no filter. Raises FilterError."""
     filters, params = tuple(parse(text) for text in texts if text), params or {}
+    if not filters:
+        return EVERYTHING
     used = {name: params.get(name) for f in filters for name in sorted(f.parameters)}
-    expression = pl.all_horizontal([f.expression(params) for f in filters]) if filters else pl.lit(True)
+    expression = pl.all_horizontal([f.expression(params) for f in filters])
     return Selection(filters, used, expression, json.dumps([[f.text for f in filters], used], sort_keys=True, default=str))
 
 
-EVERYTHING = select(())
+EVERYTHING = Selection((), {}, pl.lit(True), "")

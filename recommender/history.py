@@ -1,11 +1,38 @@
 """A shopper's events as models see them."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 
 from recommender.engine import HistoryEvent
 from recommender.models import Event, Shop, Shopper
 
 EVENTS_READ = 2000
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks: a shopper, a session, both, or nobody known. Without consent nothing of them is looked at."""
+
+    shop: Shop
+    shopper: Shopper | None
+    session_id: str | None
+
+    @classmethod
+    def of(cls, shop: Shop, user_id: str | None, session_id: str | None) -> "Visitor":
+        return cls(shop, Shopper.objects.of(shop).filter(user_id=user_id).first() if user_id else None, session_id)
+
+    @property
+    def agrees(self) -> bool:
+        return self.shopper is None or self.shopper.consent_personalisation
+
+    @property
+    def named_id(self) -> int | None:
+        """The shopper's row, where they agree to be one."""
+        return self.shopper.pk if self.shopper and self.agrees else None
+
+    def history(self) -> list[HistoryEvent]:
+        """Their latest events in time order; none without consent."""
+        return history_of(self.shopper, self.shop, self.session_id) if self.agrees else []
 
 
 def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> list[HistoryEvent]:

@@ -54,13 +54,21 @@ def explain_items(model: Model, mask, history: list[HistoryEvent], items: list[I
 
 def tell_reasons(shop: Shop, items: list[Item], titles: dict[str, str], explain: str) -> None:
     """Name the items and put into words why they stand where they do; `titles` of all of them."""
-    causes = {cause for item in items for cause in (item.companion, item.suits) if cause} - titles.keys()
-    named = titles | dict(Product.objects.filter(shop=shop, item_id__in=causes).values_list("item_id", "title"))
     for item in items:
         item.title = titles[item.item_id]
-        item.reasons = [] if explain == "off" else reasons_of(item, named)
+    if explain == "off":
+        return
+    put_into_words(shop, items, titles)
     if explain == "full":
         _tell_words(shop, items)
+
+
+def put_into_words(shop: Shop, items: list[Item], titles: dict[str, str]) -> None:
+    """Give the items their reasons; titles that are not at hand are asked for."""
+    causes = {cause for item in items for cause in (item.companion, item.suits) if cause} - titles.keys()
+    named = titles | (dict(Product.objects.filter(shop=shop, item_id__in=causes).values_list("item_id", "title")) if causes else {})
+    for item in items:
+        item.reasons = reasons_of(item, named)
 
 
 def _tell_words(shop: Shop, items: list[Item]) -> None:

@@ -11,11 +11,14 @@ from typing import Any
 
 from django.utils import timezone
 
+from recommender import stored
 from recommender.catalogue import allowed, read_products
 from recommender.engine import HistoryEvent, Model
 from recommender.filters import Selection, select
-from recommender.history import history_of
+from recommender.history import Visitor, history_of
+from recommender.kept import kept_list
 from recommender.models import ModelVersion, Placement, Product, RecommendationList, Shop, Shopper
+from recommender.reach import UNREACHABLE, database
 from recommender.reasons import Item, explain_items, tell_reasons
 from recommender.serving import ShopState, state_of
 
@@ -31,8 +34,8 @@ class Listing:
     fallback: str | None = None
     stored: bool = False
     score_kind: str = "rank"
-    shopper: Shopper | None = None
-    """Whose list it is; None also where they do not agree to personal lists."""
+    shopper_id: int | None = None
+    """The row of whose list it is; None also where they do not agree to personal lists."""
     recommendation_id: str = ""
     took_ms: int = 0
 
@@ -67,6 +70,18 @@ class Ask:
         return select([self.placement.filter, self.filter], {**self.placement.filter_values, **self.params})
 
     @property
+    def is_usual(self) -> bool:
+        """A shopper's whole list as it was stored, at most with reasons."""
+        return bool(
+            self.user_id and self.kind == Placement.PERSONAL and self.explain != "full"
+            and not (self.session_id or self.only_new or self._left_out or self.selection.filters or self.spread or self.placement.tail_percent)
+        )  # fmt: skip
+
+    @property
+    def kind(self) -> str:
+        return self.placement.kind if self.placement else Placement.RELATED
+
+    @property
     def spread(self) -> float:
         """How unlike each other the products are to be, 0 to 1."""
         return self.diversity if self.diversity is not None else self.placement.diversity if self.placement else 0.0
@@ -90,19 +105,64 @@ class Ask:
 
 
 def recommend(shop: Shop, ask: Ask) -> Listing:
-    """The list of a placement for a shopper, a session, or some products."""
+    """The list of a placement for a shopper, a session, or some products.
+
+    While the database does not answer it is made of what is kept elsewhere. Raises what Django raises where that is not enough.
+    """
     begun = time.perf_counter()
     state = state_of(shop)
-    kind = ask.placement.kind if ask.placement else Placement.RELATED
+    listing = None
+    if not database.gone:
+        try:
+            listing = _told(shop, state, ask) or _finish(shop, _listing(shop, state, ask), ask)
+        except UNREACHABLE:
+            database.note_gone()
+    listing = listing or _without_database(shop, state, ask)
+    listing.recommendation_id = ask.recommendation_id or f"r-{uuid.uuid4().hex}"
+    listing.took_ms = math.ceil((time.perf_counter() - begun) * 1000)
+    return listing
+
+
+def _told(shop: Shop, state: ShopState, ask: Ask) -> Listing | None:
+    """The usual request's stored list, in one question to the database."""
+    version = state.champion() if ask.is_usual else None
+    found = stored.told_list(shop.pk, version.pk, ask.user_id, ask.limit, ask.explain == "top") if version else None
+    return Listing(found.items, version, stored=True, shopper_id=found.shopper_id) if found else None
+
+
+def _listing(shop: Shop, state: ShopState, ask: Ask) -> Listing:
+    kind = ask.kind
+    if kind in Placement.OF_PRODUCTS:
+        return _related(state, ask)
+    if kind in BY_SOURCE:
+        return _by_source(shop, state, ask, BY_SOURCE[kind])
+    if kind in (Placement.TRENDING, Placement.NEW):
+        return _for_everybody(state, ask, kind)
+    return _personal(shop, state, ask)
+
+
+def _without_database(shop: Shop, state: ShopState, ask: Ask) -> Listing:
+    """What goes with products, as ever; for shoppers the list that was last stored, else what sold well; without reasons out of their history."""
+    kind = ask.kind
     if kind in Placement.OF_PRODUCTS:
         listing = _related(state, ask)
-    elif kind in BY_SOURCE:
-        listing = _by_source(shop, state, ask, BY_SOURCE[kind])
     elif kind in (Placement.TRENDING, Placement.NEW):
         listing = _for_everybody(state, ask, kind)
     else:
-        listing = _personal(shop, state, ask)
-    return _finish(shop, listing, ask, begun)
+        kept = kept_list(shop.pk, ask.user_id) if ask.user_id and kind == Placement.PERSONAL and not ask.only_new else None
+        listing = _as_kept(state, ask, *kept) if kept else _popular(state, ask, "no_database")
+    titles = state.catalogue.titles([item.item_id for item in listing.items])
+    listing.items = [item for item in listing.items if item.item_id in titles][: ask.limit]
+    tell_reasons(shop, listing.items, titles, "off")
+    return listing
+
+
+def _as_kept(state: ShopState, ask: Ask, version_id: int, items: list[Item]) -> Listing:
+    shown = set(state.catalogue.among([item.item_id for item in items], ask.selection, timezone.now()))
+    items = [item for item in items if item.item_id in shown]
+    champion = state.champion()
+    version = champion if champion and champion.pk == version_id else None
+    return Listing(ask.unshown(arranged(state.model(), items, ask)), version, "no_database", stored=True)
 
 
 def arranged(model: Model | None, items: list[Item], ask: Ask) -> list[Item]:
@@ -117,12 +177,13 @@ def arranged(model: Model | None, items: list[Item], ask: Ask) -> list[Item]:
 
 
 def _personal(shop: Shop, state: ShopState, ask: Ask) -> Listing:
-    shopper = shop.shoppers.filter(user_id=ask.user_id).first() if ask.user_id else None
-    if shopper and not shopper.consent_personalisation:
+    visitor = Visitor.of(shop, ask.user_id, ask.session_id)
+    shopper = visitor.shopper
+    if not visitor.agrees:
         return _popular(state, ask, "no_consent")
     if shopper and not ask.session_id and not ask.only_new and (listing := _stored(state, shopper, ask)):
         return listing
-    model, history, now = state.model(), history_of(shopper, shop, ask.session_id), timezone.now()
+    model, history, now = state.model(), visitor.history(), timezone.now()
     listing = _live(state, model, history, ask, now) if model else None
     if listing is None:
         listing = _without_bought(_popular(state, ask, "popular"), ask, history)
@@ -133,7 +194,7 @@ def _personal(shop: Shop, state: ShopState, ask: Ask) -> Listing:
         listing.fallback = "filled_up" if shopper else "session"
     elif shopper is None:
         listing.fallback = "session"
-    listing.shopper = shopper
+    listing.shopper_id = shopper.pk if shopper else None
     return listing
 
 
@@ -168,12 +229,19 @@ def _stored(state: ShopState, shopper: Shopper, ask: Ask) -> Listing | None:
     items = ask.unshown(arranged(model, items, ask))
     if len(items) < ask.limit:
         return None
-    if ask.explain != "off" and (untold := [item for item in items[: ask.limit] if item.contributions is None]):
-        explain_items(model, state.mask(model), history_of(shopper, shopper.shop, None), untold, row.created_at)
-        told = {item.item_id: item.kept() for item in untold}
-        row.items = [told.get(values["item_id"], values) for values in row.items]
-        row.save(update_fields=["items"])
-    return Listing(items, version, stored=True, shopper=shopper)
+    if ask.explain != "off" and any(item.contributions is None for item in items[: ask.limit]):
+        _explain_stored(state, model, row, items[: ask.limit + stored.SPARE])
+    return Listing(items, version, stored=True, shopper_id=shopper.pk)
+
+
+def _explain_stored(state: ShopState, model: Model, row: RecommendationList, items: list[Item]) -> None:
+    """Say of these items of a stored list why they are in it, and keep it."""
+    untold = [item for item in items if item.contributions is None]
+    explain_items(model, state.mask(model), history_of(row.shopper, row.shop, None), untold, row.created_at)
+    kept = {item.item_id: item.kept() for item in untold}
+    row.items = [kept.get(values["item_id"], values) for values in row.items]
+    row.told = stored.telling(row.shop, [Item(**values) for values in row.items])
+    row.save(update_fields=["items", "told"])
 
 
 def lists_for(model: Model, mask, histories: list[list[HistoryEvent]], now: datetime, k: int, only_new: bool = False) -> list[list[Item]]:
@@ -198,19 +266,17 @@ BY_SOURCE = {Placement.CONTENT: "text", Placement.AGAIN: "again"}
 
 def _by_source(shop: Shop, state: ShopState, ask: Ask, source: str) -> Listing:
     """What one source alone says: text of the products asked about, else of what the shopper did; then what sells best."""
-    shopper, model, now = shop.shoppers.filter(user_id=ask.user_id).first() if ask.user_id else None, state.model(), timezone.now()
-    agreed = shopper is None or shopper.consent_personalisation
+    visitor, model, now = Visitor.of(shop, ask.user_id, ask.session_id), state.model(), timezone.now()
     asked = ask.item_ids if source == "text" else ()
-    history = [HistoryEvent(item_id, "view", now, None, None) for item_id in asked]
-    history = history or (history_of(shopper, shop, ask.session_id) if agreed else [])
+    history = [HistoryEvent(item_id, "view", now, None, None) for item_id in asked] or visitor.history()
     ids = model.by_source(history, source, now, ask.reach + len(asked), state.mask(model, ask.selection)) if model and history else []
     ids = [item_id for item_id in ids if item_id not in asked]
     nearest = model.closest(ids, [e.item_id for e in history]) if ids and source == "text" else [None] * len(ids)
     items = [Item(item_id, None, [source], suits=own) for item_id, own in zip(ids, nearest, strict=True)]
-    listing = Listing(ask.unshown(arranged(model, items, ask)), state.champion(), score_kind="none", shopper=shopper if agreed else None)
+    listing = Listing(ask.unshown(arranged(model, items, ask)), state.champion(), score_kind="none", shopper_id=visitor.named_id)
     if len(listing.items) < ask.limit:
         known = {item.item_id for item in listing.items} | set(asked)
-        rest = _popular(state, ask, "filled_up" if listing.items else "popular" if agreed else "no_consent")
+        rest = _popular(state, ask, "filled_up" if listing.items else "popular" if visitor.agrees else "no_consent")
         listing.items += [item for item in rest.items if item.item_id not in known]
         listing.fallback = rest.fallback
     return listing
@@ -238,13 +304,11 @@ def _popular(state: ShopState, ask: Ask, kind: str) -> Listing:
     return Listing(items, state.champion(), kind if ids else empty, score_kind="none")
 
 
-def _finish(shop: Shop, listing: Listing, ask: Ask, begun: float) -> Listing:
+def _finish(shop: Shop, listing: Listing, ask: Ask) -> Listing:
     """Leave out what may not be shown at this very moment, name titles, put reasons into words."""
     titles = _titles(shop, [item.item_id for item in listing.items[: ask.limit + SPARE]], ask.selection)
     listing.items = [item for item in listing.items if item.item_id in titles][: ask.limit]
     tell_reasons(shop, listing.items, titles, ask.explain)
-    listing.recommendation_id = ask.recommendation_id or f"r-{uuid.uuid4().hex}"
-    listing.took_ms = math.ceil((time.perf_counter() - begun) * 1000)
     return listing
 
 

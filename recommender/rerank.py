@@ -9,7 +9,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from recommender.engine import HistoryEvent, Model
-from recommender.history import history_of
+from recommender.history import Visitor
 from recommender.models import Product, Shop
 from recommender.reasons import Item, explain_items, tell_reasons
 from recommender.recommend import Listing
@@ -35,9 +35,8 @@ def rerank(shop: Shop, item_ids: list[str], user_id: str | None, session_id: str
     begun = time.perf_counter()
     asked = list(dict.fromkeys(item_ids))
     titles = dict(Product.objects.filter(shop=shop, item_id__in=asked).showable().values_list("item_id", "title"))
-    state, shopper = state_of(shop), shop.shoppers.filter(user_id=user_id).first() if user_id else None
-    model, agreed = state.model(), shopper is None or shopper.consent_personalisation
-    history, now = history_of(shopper, shop, session_id) if agreed else [], timezone.now()
+    state, visitor = state_of(shop), Visitor.of(shop, user_id, session_id)
+    model, history, now = state.model(), visitor.history(), timezone.now()
     shown = [item_id for item_id in asked if item_id in titles]
     items = [Item(item_id, None, []) for item_id in shown]
     ranked = model is not None and any(e.item_id in model.rows for e in history) and any(i in model.rows for i in shown)
@@ -45,9 +44,9 @@ def rerank(shop: Shop, item_ids: list[str], user_id: str | None, session_id: str
         items = _ranked(model, state.mask(model), history, items, now)
         if explain != "off":
             explain_items(model, state.mask(model), history, [item for item in items[:EXPLAINED] if item.score is not None], now)
-    fallback = None if ranked else "as_given" if agreed else "no_consent"
+    fallback = None if ranked else "as_given" if visitor.agrees else "no_consent"
     tell_reasons(shop, items, titles, explain)
-    listing = Listing(items, state.champion(), fallback, score_kind="rank" if ranked else "none", shopper=shopper if agreed else None)
+    listing = Listing(items, state.champion(), fallback, score_kind="rank" if ranked else "none", shopper_id=visitor.named_id)
     listing.recommendation_id, listing.took_ms = f"r-{uuid.uuid4().hex}", math.ceil((time.perf_counter() - begun) * 1000)
     return Reranked(listing, [item_id for item_id in asked if item_id not in titles])
 

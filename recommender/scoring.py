@@ -8,10 +8,12 @@ from django.utils import timezone
 
 from recommender import engine
 from recommender.history import histories_of
+from recommender.kept import keep_lists
 from recommender.models import ModelVersion, RecommendationList, Shop, Shopper
 from recommender.reasons import Item
 from recommender.recommend import lists_for
 from recommender.serving import state_of
+from recommender.stored import telling
 
 SHARD = 250
 STORED = 40
@@ -54,17 +56,17 @@ def score_shard(version: ModelVersion, first: int, last: int) -> int:
     found, now = histories_of([s.pk for s in shoppers]), timezone.now()
     lists = lists_for(model, state.mask(model), [found.get(s.pk, []) for s in shoppers], now, STORED)
     rows = [_row(version, shopper, items, now) for shopper, items in zip(shoppers, lists, strict=True)]
-    RecommendationList.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["shopper", "version"], update_fields=["items", "shopper_revision", "created_at"]
-    )
+    written = ["items", "item_ids", "told", "shopper_revision", "created_at"]
+    RecommendationList.objects.bulk_create(rows, update_conflicts=True, unique_fields=["shopper", "version"], update_fields=written)
+    keep_lists(version.shop_id, version.pk, {s.user_id: items for s, items in zip(shoppers, lists, strict=True)})
     return len(rows)
 
 
 def _row(version: ModelVersion, shopper: Shopper, items: list[Item], now: datetime) -> RecommendationList:
-    stored = [item.kept() for item in items]
     return RecommendationList(
-        shop_id=version.shop_id, shopper=shopper, version=version, shopper_revision=shopper.revision, items=stored, created_at=now
-    )
+        shop_id=version.shop_id, shopper=shopper, version=version, shopper_revision=shopper.revision, items=[item.kept() for item in items],
+        item_ids=[item.item_id for item in items], told=telling(version.shop, items), created_at=now,
+    )  # fmt: skip
 
 
 def counts(version: ModelVersion | None) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 from django.utils import timezone
 from psycopg2.extras import Json, execute_values
 
+from recommender import metrics
 from recommender.models import Shop
 from recommender.recommend import Ask, Listing
 
@@ -67,11 +69,11 @@ class Outbox:
         self.begun = threading.Lock()
         self.second, self.count, self.share = 0, 0, 1.0
 
-    def put(self, row: Served) -> None:
-        """Take a row, or leave it out as sampling has it."""
+    def put(self, make: Callable[[], Served]) -> None:
+        """Take the row that this makes, or leave it out as sampling has it."""
         share = self._share(int(time.monotonic()))
         if share >= 1.0 or random.random() < share:
-            self.waiting.append((row, 1.0 / share))
+            self.waiting.append((make(), 1.0 / share))
         if settings.VITRINE_WRITES_BEHIND and self.begun.acquire(blocking=False):
             threading.Thread(target=self._keep_writing, name="served lists", daemon=True).start()
             atexit.register(self.flush)
@@ -105,6 +107,7 @@ class Outbox:
             if self.waiting:
                 close_old_connections()
                 self.flush()
+            metrics.served_waiting.set(len(self.waiting))
 
 
 def _values(row: Served, weight: float) -> tuple:
@@ -118,12 +121,14 @@ outbox = Outbox()
 
 def record(shop: Shop, ask: Ask, listing: Listing, simulated: bool = False) -> None:
     """Remember that this list went out."""
+    outbox.put(lambda: _served(shop, ask, listing, simulated))
+
+
+def _served(shop: Shop, ask: Ask, listing: Listing, simulated: bool) -> Served:
     items = [{"item_id": i.item_id, "source": i.source, "reason": i.reasons[0]["kind"] if i.reasons else None} for i in listing.items]
-    placement, version, shopper = ask.placement, listing.version, listing.shopper
+    placement, version = ask.placement, listing.version
     session_id = None if listing.fallback == "no_consent" else ask.session_id
-    outbox.put(
-        Served(
-            shop.pk, listing.recommendation_id, placement.key if placement else "", version.pk if version else None, shopper.pk if shopper else None,
-            session_id, len(ask.shown) + 1, items, listing.fallback or "", simulated, timezone.now(),
-        )
+    return Served(
+        shop.pk, listing.recommendation_id, placement.key if placement else "", version.pk if version else None, listing.shopper_id,
+        session_id, len(ask.shown) + 1, items, listing.fallback or "", simulated, timezone.now(),
     )  # fmt: skip

@@ -15,6 +15,7 @@ from recommender.catalogue import Catalogue
 from recommender.feed import Feed
 from recommender.filters import EVERYTHING, Selection
 from recommender.models import Change, Event, ModelVersion, Placement, Shop
+from recommender.reach import database
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +75,17 @@ class ShopState:
     def bestsellers(self) -> list[str]:
         """What sold best in the last 30 days, then in all; whether it may be shown is another question."""
         found = self.popular
-        if found is None or time.monotonic() - self.popular_at > POPULAR_SECONDS:
+        if found is None or (time.monotonic() - self.popular_at > POPULAR_SECONDS and not database.gone):
             self.popular_at = time.monotonic()
             self.popular = found = _most_sold(self.shop_id)
         return found
+
+    def load(self) -> None:
+        """Read what serving needs now rather than at the first request."""
+        self.model()
+        self.placement("")
+        self.catalogue.products()
+        self.bestsellers()
 
     def heed(self, change: Change) -> None:
         """Drop what a change makes untrue; what is being read at this moment is not kept either."""
@@ -113,7 +121,9 @@ class _Shops:
     def get(self, shop_id: int) -> ShopState:
         self.feed.look()
         with self.lock:
-            state = self.states.setdefault(shop_id, ShopState(shop_id))
+            state = self.states.get(shop_id)
+            if state is None:
+                state = self.states[shop_id] = ShopState(shop_id)
             self.states.move_to_end(shop_id)
             while len(self.states) > SHOPS_KEPT:
                 self.states.popitem(last=False)
@@ -128,15 +138,25 @@ class _Shops:
 _shops = _Shops()
 
 
+def follow_news() -> None:
+    """Hear of changes as they are committed, from now on; without it they are looked for once a second."""
+    _shops.feed.listen()
+
+
 def state_of(shop: Shop) -> ShopState:
     return _shops.get(shop.pk)
 
 
+def can_do_without_database() -> bool:
+    """Is there a shop whose lists this process could go on serving?"""
+    return any(state.version is not None and state.placements is not None for state in list(_shops.states.values()))
+
+
 def warm_up() -> None:
-    """Load the champions this process is likely to serve, so that no shopper waits for it. Nothing is lost where it cannot be."""
+    """Load what this process is likely to serve with, so that no shopper waits for it, and none goes without should the database go."""
     try:
         for shop in Shop.objects.order_by("-id")[:SHOPS_KEPT]:
-            state_of(shop).model()
+            state_of(shop).load()
     except DatabaseError as error:
         log.warning("no model loaded at start: %s", error)
     finally:

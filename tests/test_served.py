@@ -125,18 +125,18 @@ def test_what_comes_too_fast_is_sampled_and_says_what_it_stands_for(shop, monkey
     monkeypatch.setattr(served.time, "monotonic", lambda: second)
     for second in (100, 101):  # noqa: B007  the clock reads it
         for _ in range(MOST_A_SECOND * 10):
-            box.put(row(shop))
+            box.put(lambda: row(shop))
     first, later = MOST_A_SECOND * 10, len(box.waiting) - MOST_A_SECOND * 10
     assert MOST_A_SECOND / 2 < later < MOST_A_SECOND * 2
     assert [weight for _, weight in box.waiting][:first] == [1.0] * first and {weight for _, weight in box.waiting} == {1.0, 10.0}
     second = 105
-    box.put(row(shop))
+    box.put(lambda: row(shop))
     assert box.waiting[-1][1] == 1.0
 
 
 def test_rows_wait_while_the_database_is_away(shop, monkeypatch):
-    outbox.put(row(shop, name="r-1"))
-    outbox.put(row(shop, name="r-2"))
+    outbox.put(lambda: row(shop, name="r-1"))
+    outbox.put(lambda: row(shop, name="r-2"))
 
     def away(*_arguments, **_fields):
         raise OperationalError("gone")
@@ -148,7 +148,7 @@ def test_rows_wait_while_the_database_is_away(shop, monkeypatch):
 
 
 def test_old_lists_are_forgotten(shop):
-    outbox.put(row(shop))
+    outbox.put(lambda: row(shop))
     outbox.flush()
     tasks.forget_old_served_lists()
     assert ServedList.objects.count() == 1

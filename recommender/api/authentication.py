@@ -5,6 +5,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from recommender.keys import find_key
 from recommender.models import ApiKey
 
 
@@ -17,12 +18,12 @@ class KeyAuthentication(BaseAuthentication):
             return None
         if len(parts) != 2 or parts[0].lower() != b"bearer":
             raise AuthenticationFailed("Send the key as: Authorization: Bearer KEY")
-        key = ApiKey.objects.find(parts[1].decode("latin-1"))
+        key = find_key(parts[1].decode("latin-1"))
         if key is None:
             raise AuthenticationFailed("This key is not known.")
         if key.expired:
             raise AuthenticationFailed(f"This key expired on {key.expires_at:%Y-%m-%d}.")
-        key.note_use()
+        request._request.key_prefix = key.prefix
         return None, key
 
     def authenticate_header(self, request: Request) -> str:

@@ -5,13 +5,13 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from recommender.api.parsers import TooLarge
+from recommender.reach import QUEUE_GONE, UNREACHABLE
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,17 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
         error = exceptions.NotFound(str(error) or None)
     elif isinstance(error, RequestDataTooBig):
         error = TooLarge()
-    elif isinstance(error, OperationalError):
-        log.error("database: %s", error)
+    elif isinstance(error, UNREACHABLE):
+        log.error("database: %s", type(error).__name__)
         return _response(503, "The database does not answer; try again in a moment.", headers={"Retry-After": "5"})
+    elif isinstance(error, QUEUE_GONE):
+        log.error("queue: %s", type(error).__name__)
+        return _response(503, "The queue does not answer; try again in a moment.", headers={"Retry-After": "5"})
     if not isinstance(error, exceptions.APIException):
         return None
     headers = {}
+    if isinstance(error, exceptions.Throttled):
+        headers["Retry-After"] = str(error.wait)
     if getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = error.auth_header
     if isinstance(error, exceptions.ValidationError):

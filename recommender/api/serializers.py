@@ -26,37 +26,19 @@ class Filtered(StrictSerializer):
 
 
 class RecommendationRequest(Filtered):
+    """Its shape for the schema; api/reading.py reads it."""
+
     placement = serializers.CharField(max_length=64, required=False, help_text="required, but with next")
     user_id = IdField(required=False, allow_null=True)
     session_id = IdField(required=False, allow_null=True)
     limit = serializers.IntegerField(min_value=1, max_value=100, required=False)
-    context = serializers.DictField(required=False, help_text="item_ids: the products on the page or in the basket")
+    context = serializers.DictField(
+        required=False,
+        help_text="item_ids: the products on the page or in the basket. Of newcomers: entry_item_id, interests (texts), country.",
+    )
     explain = serializers.ChoiceField(["off", "top", "full"], default="top")
     next = serializers.CharField(required=False, help_text="of an earlier reply: what comes after it; only limit and explain may stand beside it")
     simulated = serializers.BooleanField(default=False, help_text="no shopper will see this list")
-
-    def validate(self, values):
-        if "next" not in values and "placement" not in values:
-            raise serializers.ValidationError({"placement": "is required"})
-        if "next" in values and (beside := self.initial_data.keys() - {"next", "limit", "explain", "simulated"}):
-            raise serializers.ValidationError({sorted(beside)[0]: "is known by next already"})
-        return values
-
-    def validate_limit(self, value):
-        if isinstance(self.initial_data.get("limit"), str | bool):
-            raise serializers.ValidationError("A valid integer is required.")
-        return value
-
-    def validate_diversity(self, value):
-        if isinstance(self.initial_data.get("diversity"), str | bool):
-            raise serializers.ValidationError("A valid number is required.")
-        return value
-
-    def validate_context(self, value):
-        ids = value.get("item_ids", [])
-        if not isinstance(ids, list) or not all(isinstance(i, str) and "\x00" not in i and 0 < len(i) <= 256 for i in ids) or len(ids) > 100:
-            raise serializers.ValidationError("item_ids must be a list of at most 100 product ids")
-        return value
 
 
 class PageRequest(StrictSerializer):

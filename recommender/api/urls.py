@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from recommender.api import problems, views, views_analytics, views_data, views_models
+from recommender.api import problems, views, views_analytics, views_data, views_models, views_operating
 
 urlpatterns = [
     path("recommendations", views.RecommendationsView.as_view()),
@@ -22,7 +22,7 @@ urlpatterns = [
     path("models", views_models.ModelsView.as_view()),
     path("models/rollback", views_models.RollbackView.as_view()),
     path("models/<str:number>/promote", views_models.PromoteView.as_view()),
-    path("health/live", views_models.LiveView.as_view()),
-    path("health/ready", views_models.ReadyView.as_view()),
+    path("health/live", views_operating.LiveView.as_view()),
+    path("health/ready", views_operating.ReadyView.as_view()),
     re_path(r"", problems.not_found),
 ]

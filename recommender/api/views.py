@@ -8,9 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender import recommend
+from recommender import metrics, recommend
 from recommender.api import serializers as shapes
 from recommender.api.fields import STRICT
+from recommender.api.reading import read_recommendation
 from recommender.continuation import CannotContinue, continued, next_of
 from recommender.filters import FilterError
 from recommender.ingest import import_events
@@ -50,14 +51,15 @@ def served(shop: Shop, ask: Ask, simulated: bool = False) -> dict:
     except FilterError as error:
         raise ValidationError({f"params.{error.parameter}" if error.parameter else "filter": [str(error)]}) from None
     listing = recommend.recommend(shop, ask)
+    metrics.lists.labels(ask.kind, listing.stored, listing.fallback or "").inc()
     record(shop, ask, listing, simulated)
     return listing_reply(shop, ask, listing)
 
 
 def _ask(shop: Shop, values: dict) -> Ask:
-    if token := values.get("next"):
+    if "next" in values:
         try:
-            return continued(shop, token, values.get("limit"), values["explain"])
+            return continued(shop, values["next"], values.get("limit"), values["explain"])
         except CannotContinue as error:
             raise ValidationError({"next": [str(error)]}) from None
     placement = state_of(shop).placement(values["placement"])
@@ -79,9 +81,8 @@ class RecommendationsView(APIView):
         request=shapes.RecommendationRequest, responses=shapes.RecommendationReply, summary="A list for one shopper, or for the products of a page"
     )
     def post(self, request: Request) -> Response:
-        asked = shapes.RecommendationRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return Response(served(request.auth.shop, _ask(request.auth.shop, asked.validated_data), asked.validated_data["simulated"]))
+        values, shop = read_recommendation(request.data), request.auth.shop
+        return Response(served(shop, _ask(shop, values), values["simulated"]))
 
 
 class PageView(APIView):
@@ -95,9 +96,7 @@ class PageView(APIView):
         lists, shown = [], ()
         for i, one in enumerate(placements):
             try:
-                single = shapes.RecommendationRequest(data={**one, **asked.validated_data})
-                single.is_valid(raise_exception=True)
-                ask = replace(_ask(shop, single.validated_data), elsewhere=shown)
+                ask = replace(_ask(shop, read_recommendation({**one, **asked.validated_data})), elsewhere=shown)
                 lists.append(served(shop, ask, asked.validated_data["simulated"]))
             except ValidationError as error:
                 raise ValidationError({"placements": [*[{}] * i, error.detail]}) from None
@@ -177,6 +176,8 @@ class EventsView(APIView):
         errors = {e.line: {"field": e.field, "message": e.message} for e in report.errors}
         results = [_result(event, errors.get(i), new_ids) for i, event in enumerate(events)]
         counts = {status: sum(r["status"] == status for r in results) for status in ("accepted", "duplicate", "rejected")}
+        for status, number in counts.items():
+            metrics.events.labels(status).inc(number)
         return Response({**counts, "results": results}, status=202)
 
 

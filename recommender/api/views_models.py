@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender import engine, health, pipeline
+from recommender import engine, pipeline
 from recommender.api import serializers as shapes
 from recommender.api.problems import Conflict
 from recommender.models import ModelVersion, TrainingRun
@@ -123,23 +123,3 @@ class RollbackView(APIView):
         if version is None:
             raise Conflict("There is no earlier version to roll back to.")
         return Response(shapes.ModelVersionSerializer(version).data)
-
-
-class LiveView(APIView):
-    authentication_classes = ()
-    permission_classes = ()
-
-    @extend_schema(responses={200: dict}, summary="Is this process alive?")
-    def get(self, request: Request) -> Response:
-        return Response({"status": "ok"})
-
-
-class ReadyView(APIView):
-    authentication_classes = ()
-    permission_classes = ()
-
-    @extend_schema(responses={200: dict, 503: dict}, summary="Do the database and the queue answer?")
-    def get(self, request: Request) -> Response:
-        checks = health.dependencies()
-        ready = all(state == "ok" for state in checks.values())
-        return Response({"status": "ok" if ready else "unavailable", "checks": checks}, status=200 if ready else 503)

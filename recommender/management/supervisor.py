@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,7 +61,8 @@ class Supervisor:
         self.groups.write_text("".join(f"{process.pid}\n" for process in self.running.values()))
 
     def clear_leftovers(self) -> None:
-        """End what an earlier supervisor left when it was killed: a server's own children do not die with it."""
+        """End what an earlier supervisor left when it was killed: a server's own children do not die with it. Measures begin anew."""
+        shutil.rmtree(settings.VITRINE_HOME / "metrics", ignore_errors=True)
         groups = set(self.groups.read_text().split()) if self.groups.exists() else set()
         for process in Path("/proc").glob("[0-9]*"):
             try:

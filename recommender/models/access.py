@@ -10,6 +10,10 @@ from django.utils import timezone
 
 from recommender.models.shops import Shop, ShopOwned
 
+EVENTS_ONLY = ["events:write"]
+"""What a key that stands in the pages of a shop may do."""
+PER_MINUTE = 60_000
+PUBLIC_PER_MINUTE = 300
 SCOPES = ["recs:read", "events:write", "catalog:read", "catalog:write", "users:write", "training:write", "models:write", "analytics:read", "admin"]
 
 
@@ -19,11 +23,14 @@ def hash_of(key: str) -> str:
 
 
 class ApiKeyQuerySet(ShopOwned):
-    def issue(self, shop: Shop, name: str, scopes: list[str], days: int | None = None) -> tuple["ApiKey", str]:
-        """A new key: the row, and the secret, which is not kept and cannot be shown again."""
-        secret = "vt_" + secrets.token_urlsafe(32)
+    def issue(self, shop: Shop, name: str, scopes: list[str], days: int | None = None, public: bool = False) -> tuple["ApiKey", str]:
+        """A new key: the row, and the secret, which is not kept and cannot be shown again. A public one can do nothing but send events."""
+        secret = ("vp_" if public else "vt_") + secrets.token_urlsafe(32)
         expires = timezone.now() + timedelta(days=days) if days else None
-        row = self.create(shop=shop, name=name, prefix=secret[:8], hash=hash_of(secret), scopes=scopes, expires_at=expires)
+        row = self.create(
+            shop=shop, name=name, prefix=secret[:8], hash=hash_of(secret), scopes=EVENTS_ONLY if public else scopes, expires_at=expires,
+            is_public=public, per_minute=PUBLIC_PER_MINUTE if public else PER_MINUTE,
+        )  # fmt: skip
         return row, secret
 
     def find(self, secret: str) -> "ApiKey | None":
@@ -36,6 +43,10 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=8)
     hash = models.CharField(max_length=64, unique=True)
     scopes = ArrayField(models.CharField(max_length=20, choices=[(s, s) for s in SCOPES]))
+    is_public = models.BooleanField(default=False, help_text="Stands in the shop’s pages, so it can send events and nothing else.")
+    per_minute = models.PositiveIntegerField(
+        default=PER_MINUTE, help_text="Requests a minute; of a public key, from each address. 0: as many as come."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -53,7 +64,7 @@ class ApiKey(models.Model):
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
     def allows(self, scope: str) -> bool:
-        return scope in self.scopes or "admin" in self.scopes
+        return scope in (EVENTS_ONLY if self.is_public else self.scopes) or ("admin" in self.scopes and not self.is_public)
 
     def note_use(self) -> None:
         """Remember the minute of the last use; not every call, so that reads stay reads."""

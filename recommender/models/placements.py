@@ -1,5 +1,6 @@
 """Placements, and the lists that were made for shoppers."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models, transaction
 
@@ -96,6 +97,8 @@ class RecommendationList(models.Model):
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="lists")
     shopper_revision = models.BigIntegerField(help_text="What was known of the shopper; a newer revision makes the list stale.")
     items = models.JSONField()
+    item_ids = ArrayField(models.CharField(max_length=256), default=list, help_text="Of the items, in order.")
+    told = models.TextField(default="[]", help_text="The first places as they are told, in JSON: item_id, score, source, reasons, because.")
     created_at = models.DateTimeField(db_default=models.functions.Now())
 
     objects = ShopOwned.as_manager()

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from recommender import engine, health
+from recommender import engine, reach
 from recommender.models import ModelVersion, TrainingRun
 
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def _findings(self) -> Iterator[tuple[str, str, str]]:
         """(what, what is wrong or "", note)"""
-        states = health.dependencies()
+        states = reach.dependencies()
         for name, brought in (
             ("database", settings.DATABASE_URL),
             ("queue", not settings.REDIS_URL.startswith(f"redis+socket://{settings.VITRINE_HOME}")),

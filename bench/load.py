@@ -1,0 +1,75 @@
+"""A small load generator: each client has one connection and asks again as soon as it has its answer."""
+
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Make = Callable[[int], bytes]
+"""The bytes of the nth request."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a load gave: requests a second, milliseconds each, answers that were not 2xx."""
+
+    per_second: float
+    milliseconds: list[float]
+    errors: int
+
+    def p(self, percent: int) -> float:
+        return statistics.quantiles(self.milliseconds, n=100)[percent - 1]
+
+
+def request(method: str, path: str, key: str, body: bytes = b"") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def ask(self, message: bytes) -> tuple[int, bytes]:
+        """(status, body)"""
+        self.socket.sendall(message)
+        got = self.socket.recv(65536)
+        while b"\r\n\r\n" not in got:
+            got += self.socket.recv(65536)
+        head, _, body = got.partition(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        parts = [body]
+        missing = length - len(body)
+        while missing > 0:
+            parts.append(self.socket.recv(min(missing, 1 << 20)))
+            missing -= len(parts[-1])
+        return int(head[9:12]), b"".join(parts)
+
+
+def run_load(port: int, make: Make, seconds: float, clients: int = 4) -> Load:
+    """So many clients for so long."""
+    found: list[tuple[list[float], int]] = []
+    until = time.perf_counter() + seconds
+
+    def work(number: int) -> None:
+        client, taken, errors, n = Client(port), [], 0, number
+        while (begun := time.perf_counter()) < until:
+            status, _ = client.ask(make(n))
+            taken.append((time.perf_counter() - begun) * 1000)
+            errors += not 200 <= status < 300
+            n += clients
+        found.append((taken, errors))
+
+    begun = time.perf_counter()
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    taken = [value for values, _ in found for value in values]
+    return Load(len(taken) / (time.perf_counter() - begun), taken, sum(errors for _, errors in found))

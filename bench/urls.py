@@ -1,0 +1,30 @@
+"""The site's addresses, and two that the benchmark compares with: a view that does nothing, and one that takes events without a look."""
+
+import io
+import json
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+
+from ecomsite.urls import urlpatterns as site
+
+
+def empty(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(b"{}", content_type="application/json")
+
+
+@csrf_exempt
+def unchecked_copy(request: HttpRequest) -> HttpResponse:
+    """Parses the same JSON and copies it into a table that checks nothing."""
+    rows = io.StringIO()
+    for event in json.loads(request.body)["events"]:
+        rows.write("\t".join([event["event_id"], event["type"], event["user_id"], event["item_id"], event["occurred_at"]]) + "\n")
+    rows.seek(0)
+    with connection.cursor() as cursor:
+        cursor.copy_expert("COPY bench_unchecked (event_id, type, user_id, item_id, occurred_at) FROM STDIN", rows)
+    return HttpResponse(b"{}", content_type="application/json", status=202)
+
+
+urlpatterns = [path("bench/empty", empty), path("bench/unchecked", unchecked_copy), *site]

@@ -1,0 +1,36 @@
+"""JSON of replies, by orjson: a list is written several times faster than by the standard library."""
+
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from django.utils.encoding import force_str
+from django.utils.functional import Promise
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+
+
+class FastJSONRenderer(JSONRenderer):
+    """Moments end in Z; numbers that JSON does not know become null."""
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: dict | None = None) -> bytes:
+        if data is None:
+            return b""
+        return orjson.dumps(data, default=_other, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """There is nothing to negotiate: whatever a client would rather have, it gets JSON, and is read as what it says it sends."""
+
+    def select_parser(self, request: Request, parsers: list) -> Any:
+        return parsers[0] if "json" in (request.content_type or "json") else None
+
+    def select_renderer(self, request: Request, renderers: list, format_suffix: str | None = None) -> tuple[Any, str]:
+        return renderers[0], renderers[0].media_type
+
+
+def _other(value: Any) -> Any:
+    if isinstance(value, Decimal | Promise):
+        return force_str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON")

@@ -1,0 +1,106 @@
+"""How often a key may ask, counted over all processes in Redis, or in this one while Redis is gone.
+
+A process counts by itself and tells Redis a few times a second, so that asking is not made slower by being counted.
+"""
+
+import math
+import threading
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.conf import settings
+from limits.errors import StorageError
+from limits.storage import storage_from_string
+from redis import RedisError
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from recommender import metrics
+
+MINUTE = 60
+TELL_SECONDS = 0.25
+TRY_AGAIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Where a key stands in the minute that runs."""
+
+    limit: int
+    used: int
+
+    @property
+    def seconds_left(self) -> int:
+        return math.ceil(MINUTE - time.time() % MINUTE)
+
+    def headers(self) -> dict[str, str]:
+        """As the IETF's draft of RateLimit header fields names them."""
+        left = str(max(0, self.limit - self.used))
+        return {"RateLimit-Limit": str(self.limit), "RateLimit-Remaining": left, "RateLimit-Reset": str(self.seconds_left)}
+
+
+@dataclass
+class _Count:
+    """A key's requests in one minute: those of all processes that were told, and this one's since."""
+
+    told: int = 0
+    own: int = 0
+    tell_at: float = 0.0
+
+
+class _Counters:
+    """Requests by key, in the minute that runs."""
+
+    def __init__(self, url: str) -> None:
+        self.shared = storage_from_string(url.replace("redis+socket://", "redis+unix://"), wrap_exceptions=True)
+        self.minute = -1
+        self.counts: dict[str, _Count] = {}
+        self.lock = threading.Lock()
+
+    def count(self, name: str) -> int:
+        """One request more; how many there were, this one included."""
+        minute, now = int(time.time() // MINUTE), time.monotonic()
+        with self.lock:
+            if minute != self.minute:
+                self.minute, self.counts = minute, {}
+            found = self.counts.setdefault(name, _Count())
+            found.own += 1
+            total, untold, due = found.told + found.own, found.own, now >= found.tell_at
+            if due:
+                found.tell_at, found.own, found.told = now + TELL_SECONDS, 0, total
+        if due:
+            self._tell(found, f"vitrine:rate:{name}:{minute}", untold)
+            total = found.told + found.own
+        return total
+
+    def _tell(self, found: _Count, key: str, untold: int) -> None:
+        """Add what this process counted to what all have."""
+        try:
+            found.told = self.shared.incr(key, 2 * MINUTE, untold)
+        except (StorageError, RedisError):
+            found.tell_at = time.monotonic() + TRY_AGAIN_SECONDS
+
+
+@lru_cache(maxsize=1)
+def _counters(url: str) -> _Counters:
+    return _Counters(url)
+
+
+class KeyThrottle(BaseThrottle):
+    """So many requests a minute as the key allows; the reply's headers tell what is left."""
+
+    def allow_request(self, request: Request, view) -> bool:
+        key = request.auth
+        if key is None or not key.per_minute:
+            return True
+        name = f"{key.pk}:{request.META['REMOTE_ADDR']}" if key.is_public else str(key.pk)
+        self.rate = Rate(key.per_minute, _counters(settings.REDIS_URL).count(name))
+        request._request.rate = self.rate
+        if self.rate.used <= self.rate.limit:
+            return True
+        metrics.throttled.inc()
+        return False
+
+    def wait(self) -> int:
+        return self.rate.seconds_left

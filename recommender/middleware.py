@@ -1,0 +1,72 @@
+"""Around every request: its id, its measures, one line of log. What identifies a person (ids in paths, bodies, addresses) is not logged."""
+
+import logging
+import re
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse
+
+from recommender import metrics
+from recommender.reach import spare_health_checks
+
+log = logging.getLogger("vitrine.access")
+
+HEADER = "X-Request-ID"
+WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+
+class WithRequestId(logging.Filter):
+    """Gives each line of a log the id of the request that it was written in."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id.get()
+        return True
+
+
+class Observed:
+    """Middleware: an id for the request, from the caller where it is well formed; counts and times by route; an access log."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get(HEADER, "")
+        own = given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+        token, begun = request_id.set(own), time.perf_counter()
+        spare_health_checks()
+        try:
+            response = self.get_response(request)
+            self._note(request, response, time.perf_counter() - begun)
+        finally:
+            request_id.reset(token)
+        response.headers[HEADER] = own
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> None:
+        """What nobody expected: where it happened; a database error's own words hold values of rows, so they are left out."""
+        words = "" if isinstance(error, DatabaseError) else str(error)
+        trace = "".join(traceback.format_tb(error.__traceback__))
+        log.error("%s: %s", type(error).__name__, words, extra={"method": request.method, "route": _route(request), "trace": trace})
+
+    def _note(self, request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+        route = _route(request)
+        metrics.requests.labels(request.method, route, response.status_code).inc()
+        metrics.request_seconds.labels(route).observe(seconds)
+        rate = getattr(request, "rate", None)
+        if rate is not None:
+            for name, value in rate.headers().items():
+                response.headers[name] = value
+        level = logging.WARNING if response.status_code >= 500 else logging.INFO
+        if log.isEnabledFor(level):
+            fields = {"method": request.method, "route": route, "status": response.status_code, "ms": round(seconds * 1000, 1)}
+            log.log(level, "request", extra=fields | {"key": getattr(request, "key_prefix", None)})
+
+
+def _route(request: HttpRequest) -> str:
+    return request.resolver_match.route if request.resolver_match else "none"
