@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from training.recommender import Recommendation, Recommender
 
 MODELS_KEPT = 4
+SAME_TEXT = 0.995
+"""Cosine from which on two vectors are of the same text; int8 and half precision take a little."""
 
 ProductText = tuple[str, str, list[str], str]
 """Title, brand, categories, description."""
@@ -40,6 +42,17 @@ class HistoryEvent:
     occurred_at: datetime
     quantity: float | None
     session_id: str | None
+
+
+@dataclass(frozen=True)
+class Addition:
+    """A product beside a checkpoint: its vector (as Model.embed gives it), its price, and known products of its brand and category."""
+
+    item_id: str
+    vector: bytes
+    price: float | None
+    brand_of: str | None
+    category_of: str | None
 
 
 @dataclass(frozen=True)
@@ -138,6 +151,40 @@ class Model:
         folder = self.folder / "onnx"
         return OnnxEncoder(folder, threads=1) if (folder / NAME).exists() else None
 
+    def embed(self, texts: list[ProductText]) -> list[bytes]:
+        """What the encoder makes of these products: unit vectors in half precision. Only where there is an encoder."""
+        import numpy as np
+
+        from training.text import product_text
+
+        return [vector.astype(np.float16).tobytes() for vector in self.encoder.encode([product_text(*text) for text in texts])]
+
+    def knows_vector(self, item_id: str, vector: bytes) -> bool:
+        """Has the checkpoint (nearly) this vector for the product?"""
+
+        row, vectors = self.rows.get(item_id), self.recommender.signals.vectors
+        return row is not None and vectors is not None and float(vectors[row] @ _vector(vector)) > SAME_TEXT
+
+    def with_additions(self, additions: list[Addition]) -> "Model":
+        """A model that also knows these products, and the new vectors of known ones."""
+        import numpy as np
+
+        from training.extend import NewProducts, with_products
+
+        fresh = [a for a in additions if a.item_id not in self.rows]
+        renewed = {self.rows[a.item_id]: _vector(a.vector) for a in additions if a.item_id in self.rows}
+        if not additions or self.recommender.signals.vectors is None:
+            return self
+        facts = self.recommender.facts
+        code = lambda codes, of: -1 if of is None else int(codes[self.rows[of]])  # noqa: E731
+        vectors = np.stack([_vector(a.vector) for a in fresh]) if fresh else np.zeros((0, self.recommender.signals.vectors.shape[1]), np.float32)
+        price = np.array([a.price if a.price else np.nan for a in fresh], dtype=np.float32)
+        brand = np.array([code(facts.brand, a.brand_of) for a in fresh], dtype=np.int32)
+        category = np.array([code(facts.category, a.category_of) for a in fresh], dtype=np.int32)
+        made = with_products(self.recommender, NewProducts(vectors, price, brand, category), renewed)
+        ids = [*self.item_ids, *(a.item_id for a in fresh)]
+        return Model(made, ids, self.rows | {a.item_id: len(self.item_ids) + i for i, a in enumerate(fresh)}, self.folder)
+
     def with_exposure(self, item_ids: list[str], share: float) -> list[int]:
         """Positions of a ranked list in an order that gives products outside the head at least this share of the places; others keep theirs."""
         import numpy as np
@@ -184,6 +231,12 @@ class Model:
                 quantity = 1.0 if e.quantity is None else e.quantity
                 rows.append((user, item, TYPE_CODE[e.type], int(e.occurred_at.timestamp()), quantity, session))
         return Events.from_rows(rows)
+
+
+def _vector(stored: bytes):
+    import numpy as np
+
+    return np.frombuffer(stored, dtype=np.float16).astype(np.float32)
 
 
 class _Models:

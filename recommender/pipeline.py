@@ -52,23 +52,23 @@ def start_run(
     data_to=None,
 ) -> TrainingRun:
     """Queue a run; raises engine.InvalidConfig where it could not be configured so."""
-    from recommender.tasks import train
+    from recommender.tasks import later, train
 
     engine.check_config(recipe, preset, overrides or {})
     run = TrainingRun.objects.create(
         shop=shop, recipe=recipe, preset=preset, overrides=overrides or {}, promote=promote, created_by=by, data_from=data_from, data_to=data_to
     )
-    train.delay_on_commit(run.pk)
+    later(train, run.pk)
     return run
 
 
 def resume_run(run: TrainingRun) -> bool:
     """Queue a cancelled or failed run again; it goes on from its state. False when it had finished or is under way."""
-    from recommender.tasks import train
+    from recommender.tasks import later, train
 
     queued = run.request_resume()
     if queued:
-        train.delay_on_commit(run.pk)
+        later(train, run.pk)
     return queued
 
 
@@ -326,39 +326,44 @@ def unfairness(report: dict, shop: Shop) -> str:
 
 def promote_version(version: ModelVersion, by=None) -> ModelVersion:
     """Make a version the champion once its folder has proved whole, and have the stored lists made anew."""
-    from recommender.tasks import score_shop
+    from recommender.tasks import embed_products, later, score_shop
 
     engine.verify(version.folder, version.purpose)
     version.promote(by)
     if version.purpose == "ranking":
-        score_shop.delay_on_commit(version.shop_id)
+        later(embed_products, version.shop_id)
+        later(score_shop, version.shop_id)
     return version
 
 
 def roll_back(shop: Shop, purpose: str = "ranking") -> ModelVersion | None:
     """The version before the champion serves again; None when there is none."""
-    from recommender.tasks import score_shop
+    from recommender.tasks import later, score_shop
 
     champion = shop.champion(purpose)
     if champion and (previous := champion.previous()):
         engine.verify(previous.folder, purpose)
     earlier = champion.roll_back() if champion else None
     if earlier and purpose == "ranking":
-        score_shop.delay_on_commit(shop.pk)
+        later(score_shop, shop.pk)
     return earlier
 
 
 def tend_silent_runs() -> int:
     """Runs whose worker fell silent: those with a state go on with another worker, up to MOST_TRIES; the others end with what their log last said.
 
+    Runs whose task was lost are queued again; of two tasks for one run, one claims it.
+
     Returns how many ended.
     """
-    from recommender.tasks import train
+    from recommender.tasks import later, train
 
     failed = 0
+    for run in TrainingRun.objects.forgotten():
+        later(train, run.pk)
     for run in TrainingRun.objects.silent():
         if run.tries < MOST_TRIES and (run_folder(run) / "state").exists() and run.requeue():
-            train.delay_on_commit(run.pk)
+            later(train, run.pk)
             continue
         tail = tail_of(run_folder(run) / "log.txt")
         run.log_tail = tail or run.log_tail

@@ -6,7 +6,6 @@ from celery import group
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
-from recommender import engine
 from recommender.history import histories_of
 from recommender.kept import keep_lists
 from recommender.models import ModelVersion, RecommendationList, Shop, Shopper
@@ -52,7 +51,10 @@ def score_shard(version: ModelVersion, first: int, last: int) -> int:
     shoppers = list(due(version).filter(pk__gte=first, pk__lte=last).order_by("pk"))
     if not shoppers:
         return 0
-    state, model = state_of(version.shop), engine.model_of(version.folder)
+    state = state_of(version.shop)
+    model = state.model()
+    if model is None or state.champion() != version:
+        return 0
     found, now = histories_of([s.pk for s in shoppers]), timezone.now()
     lists = lists_for(model, state.mask(model), [found.get(s.pk, []) for s in shoppers], now, STORED)
     rows = [_row(version, shopper, items, now) for shopper, items in zip(shoppers, lists, strict=True)]

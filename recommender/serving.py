@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from recommender import engine
 from recommender.catalogue import Catalogue
+from recommender.embedding import additions
 from recommender.feed import Feed
 from recommender.filters import EVERYTHING, Selection
 from recommender.models import Change, Event, ModelVersion, Placement, Shop
@@ -36,6 +37,9 @@ class ShopState:
     catalogue: Catalogue = field(init=False)
     popular: list[str] | None = None
     popular_at: float = 0.0
+    extended: tuple[engine.Model, engine.Model] | None = None
+    """A checkpoint as loaded, and with the products beside it."""
+    new_vectors: bool = False
 
     def __post_init__(self) -> None:
         self.catalogue = Catalogue(self.shop_id)
@@ -48,7 +52,7 @@ class ShopState:
         return self.version
 
     def model(self) -> engine.Model | None:
-        """The champion's model; where its folder is broken, the version that served before it; None without any."""
+        """The champion's model with what is new beside it; where its folder is broken, the version that served before it; None without any."""
         version = self.champion()
         while version is not None:
             try:
@@ -57,8 +61,21 @@ class ShopState:
                 log.error("shop %s: %s cannot be served: %s", self.shop_id, version, error)
                 self.version = version = version.previous()
             else:
-                return model
+                return self._with_new_products(version, model)
         return None
+
+    def _with_new_products(self, version: ModelVersion, model: engine.Model) -> engine.Model:
+        """The model extended by products that arrived after its training, made once for each piece of news."""
+        kept, generation = self.extended, self.generation
+        if kept and kept[0] is model and (not self.new_vectors or database.gone):
+            return kept[1]
+        self.new_vectors = False
+        made = model.with_additions(additions(version, model))
+        if generation == self.generation:
+            self.extended = (model, made)
+        else:
+            self.new_vectors = True
+        return made
 
     def placement(self, key: str) -> Placement | None:
         found = self.placements
@@ -94,6 +111,8 @@ class ShopState:
             self.version_read = False
         elif change.kind == Change.PLACEMENT:
             self.placements = None
+        elif change.kind == Change.VECTORS:
+            self.new_vectors = True
         else:
             self.catalogue.changed(change.item_ids())
 

@@ -1,10 +1,16 @@
 """Celery entry points: take an id, claim, call one function."""
 
-from celery import shared_task
+from celery import Task, shared_task
+from django.db import transaction
 
-from recommender import pipeline, scoring
+from recommender import embedding, pipeline, scoring
 from recommender.models import ModelVersion, ServedList, Shop, TrainingRun
 from recommender.models.registry import USUAL_PRESET
+
+
+def later(task: Task, *args) -> None:
+    """Queue a task once the transaction is committed. Where the queue does not answer nothing fails: beat comes round to what was missed."""
+    transaction.on_commit(lambda: task.delay(*args), robust=True)
 
 
 @shared_task
@@ -40,6 +46,18 @@ def score_every_shop() -> None:
 @shared_task
 def fail_silent_runs() -> None:
     pipeline.tend_silent_runs()
+
+
+@shared_task
+def embed_products(shop_id: int, item_ids: list[str] | None = None) -> None:
+    embedding.embed_products(Shop.objects.get(pk=shop_id), item_ids)
+
+
+@shared_task
+def embed_every_shop() -> None:
+    """What was missed, while the queue was gone or a version was promoted."""
+    for shop in Shop.objects.all():
+        embedding.embed_products(shop)
 
 
 @shared_task

@@ -295,7 +295,7 @@ def test_a_users_consent_is_kept_and_obeyed(live_shop, api):
 
 def test_a_training_job_is_queued_seen_and_cancelled(stocked, api, django_capture_on_commit_callbacks, monkeypatch):
     sent = []
-    monkeypatch.setattr("recommender.tasks.train.delay_on_commit", lambda pk: sent.append(pk))
+    monkeypatch.setattr("recommender.tasks.later", lambda task, pk, *_: task.name.endswith(".train") and sent.append(pk))
     reply = api(
         "post", "training-jobs", {"recipe": "fusion", "data": {"from": "2026-01-01", "to": None}, "set": {"text.steps": 10}, "promote": "ask"}
     )
@@ -404,7 +404,7 @@ def test_an_unknown_address_is_a_problem_for_any_client(shop):
 
 
 def test_promotion_needs_its_own_scope(stocked, api, monkeypatch):
-    monkeypatch.setattr("recommender.tasks.train.delay_on_commit", lambda pk: None)
+    monkeypatch.setattr("recommender.tasks.later", lambda *_: None)
     _, key = ApiKey.objects.issue(stocked, "t", ["training:write"])
     assert api("post", "training-jobs", {"promote": "always"}, key=key).status_code == 403
     assert api("post", "training-jobs", {}, key=key).json()["promote"] == "ask"

@@ -41,7 +41,7 @@ def staff(client, db):
 @pytest.fixture
 def started(monkeypatch):
     sent = []
-    monkeypatch.setattr("recommender.tasks.train.delay_on_commit", sent.append)
+    monkeypatch.setattr("recommender.tasks.later", lambda task, pk, *_: task.name.endswith(".train") and sent.append(pk))
     return sent
 
 
@@ -136,7 +136,7 @@ def test_a_failed_run_can_be_started_again(stocked, staff, started):
 
 
 def test_promote_and_roll_back_in_one_click(live_shop, staff, register, monkeypatch):
-    monkeypatch.setattr("recommender.tasks.score_shop.delay_on_commit", lambda pk: None)
+    monkeypatch.setattr("recommender.tasks.later", lambda *_: None)
     register(live_shop)
     staff.post("/console/s/tiny/models/2/promote/")
     assert live_shop.champion().number == 2 and live_shop.champion().promoted_by.username == "boss"

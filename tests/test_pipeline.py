@@ -21,7 +21,7 @@ def run(stocked, checkpoints, tiny_encoder) -> TrainingRun:
 @pytest.fixture
 def scored(monkeypatch):
     asked = []
-    monkeypatch.setattr("recommender.tasks.score_shop.delay_on_commit", asked.append)
+    monkeypatch.setattr("recommender.tasks.later", lambda task, pk, *_: task.name.endswith(".score_shop") and asked.append(pk))
     return asked
 
 
@@ -113,7 +113,7 @@ def test_the_child_dies_with_its_worker(tmp_path):
 
 def test_the_scheduled_tasks_cover_every_shop(live_shop, monkeypatch):
     begun, shards = [], []
-    monkeypatch.setattr("recommender.tasks.train.delay_on_commit", begun.append)
+    monkeypatch.setattr("recommender.tasks.later", lambda task, pk, *_: task.name.endswith(".train") and begun.append(pk))
     monkeypatch.setattr("recommender.scoring.group", lambda signatures: type("G", (), {"apply_async": lambda self: shards.extend(signatures)})())
     tasks.train_every_shop("quick")
     tasks.train_every_shop("quick")
@@ -176,7 +176,7 @@ def test_a_resumed_run_goes_on_from_its_state_and_snapshot(run, monkeypatch):
     assert run.status == "failed" and (folder / "snapshot").exists()
 
     asked = []
-    monkeypatch.setattr("recommender.tasks.train.delay_on_commit", asked.append)
+    monkeypatch.setattr("recommender.tasks.later", lambda task, pk, *_: task.name.endswith(".train") and asked.append(pk))
     assert pipeline.resume_run(run) and not pipeline.resume_run(run) and asked == [run.pk]
     monkeypatch.undo()
     commands = []
@@ -232,7 +232,7 @@ def test_a_run_whose_worker_died_goes_on_by_itself_while_it_has_a_state(run, mon
     from django.utils import timezone
 
     asked = []
-    monkeypatch.setattr("recommender.tasks.train.delay_on_commit", asked.append)
+    monkeypatch.setattr("recommender.tasks.later", lambda task, pk, *_: task.name.endswith(".train") and asked.append(pk))
     (pipeline.run_folder(run) / "state").mkdir(parents=True)
     for attempt in range(1, pipeline.MOST_TRIES + 1):
         assert TrainingRun.objects.claim(run.pk)

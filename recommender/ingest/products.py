@@ -15,6 +15,7 @@ COLUMNS = {
     "attributes": "jsonb", "images": "text[]", "stock_state": "text", "stock_quantity": "int",
     "available_from": "timestamptz", "available_until": "timestamptz", "hidden": "boolean", "margin_rate": "float8", "locale": "text",
 }  # fmt: skip
+TEXTS = frozenset({"title", "description", "brand", "categories"})
 EMPTY = {
     "title": "",
     "description": "",
@@ -68,8 +69,13 @@ def _value(parser: Parser, name: str, value: Any) -> Any:
 
 def upsert_products(shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], columns: Iterable[str], parser: Parser, dry_run: bool = False) -> Report:
     """Insert or update products; columns that are not named stay as they are. A later row of the same id wins."""
+    from recommender.tasks import embed_products, later
+
+    columns = list(columns)
     with transaction.atomic():
         report = upsert(TABLE, shop, rows, columns, parser, _value, dry_run)
         if (report.new or report.changed) and not dry_run:
             Change.objects.tell_products(shop, report.written)
+            if TEXTS & set(columns):
+                later(embed_products, shop.pk, report.written)
     return report

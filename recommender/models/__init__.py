@@ -8,6 +8,7 @@ from recommender.models.reviews import Dialogue, Judgement, Review
 from recommender.models.served import ServedList
 from recommender.models.shoppers import Shopper
 from recommender.models.shops import Shop
+from recommender.models.vectors import ProductVector
 
 __all__ = [
     "ApiKey",
@@ -19,6 +20,7 @@ __all__ = [
     "ModelVersion",
     "Placement",
     "Product",
+    "ProductVector",
     "RecommendationList",
     "Review",
     "ServedList",

@@ -17,7 +17,7 @@ class ChangeQuerySet(ShopOwned):
 class Change(models.Model):
     """Something that serving processes keep in memory has changed; written in the transaction that changed it."""
 
-    CHAMPION, PLACEMENT, PRODUCT = "champion", "placement", "product"
+    CHAMPION, PLACEMENT, PRODUCT, VECTORS = "champion", "placement", "product", "vectors"
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="changes")
     kind = models.CharField(max_length=20)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from recommender.models.changes import Change
 from recommender.models.shops import Shop, ShopOwned
 
+FORGOTTEN_AFTER = timedelta(minutes=2)
 SILENT_AFTER = timedelta(seconds=45)
 USUAL_PRESET = "standard"
 """What is trained where nobody chooses."""
@@ -40,6 +41,12 @@ class TrainingRunQuerySet(ShopOwned):
         taken = self.filter(free, pk=pk, cancel_requested=False)
         fields = {"status": RunStatus.RUNNING, "started_at": now, "heartbeat_at": now, "error": "", "progress": 0, "tries": models.F("tries") + 1}
         return bool(taken.update(**fields))
+
+    def forgotten(self) -> "TrainingRunQuerySet":
+        """Runs that wait while none is at work, so that their tasks must have been lost."""
+        if self.filter(status=RunStatus.RUNNING).exists():
+            return self.none()
+        return self.filter(status=RunStatus.QUEUED, created_at__lt=timezone.now() - FORGOTTEN_AFTER)
 
     def silent(self) -> "TrainingRunQuerySet":
         """Runs that say they run, but whose worker has not been heard of."""
