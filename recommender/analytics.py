@@ -4,11 +4,13 @@ A click or purchase is credited to the list it cites, where the product stands i
 shopper's (or session's) last click on that product within `CREDIT`. Sampled lists count for those they stand for.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from django.db import connection
 
+from recommender.exploration import Estimate, estimates
 from recommender.models import Shop
 
 CREDIT = timedelta(days=7)
@@ -153,3 +155,19 @@ def _rows(statement: str, shop: Shop, since: date, until: date, **more) -> list[
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall()
+
+
+EXPLORED = """
+    SELECT place.value::text, EXISTS (
+        SELECT FROM recommender_event e JOIN recommender_product p ON p.id = e.product_id
+        WHERE e.shop_id = l.shop_id AND e.recommendation_id = l.recommendation_id AND e.type IN ('click', 'purchase')
+            AND p.item_id = place.value ->> 'item_id')
+    FROM recommender_servedlist l, jsonb_array_elements(l.items) AS place
+    WHERE l.shop_id = %(shop)s AND l.placement = %(placement)s AND l.created_at >= %(since)s AND l.created_at < %(until)s
+        AND jsonb_exists(place.value, 'p')
+    LIMIT 1000000"""
+
+
+def explored(shop: Shop, placement: str, since: date, until: date) -> list[Estimate]:
+    """What other lists would have brought at a placement that explores: clicks or purchases a place."""
+    return estimates((json.loads(place), clicked) for place, clicked in _rows(EXPLORED, shop, since, until, placement=placement))

@@ -147,6 +147,14 @@ class Catalogue:
         found = frame.filter(pl.col("item_id").is_in(item_ids))
         return dict(zip(found["item_id"], found["title"].fill_null(""), strict=True))
 
+    def naming(self, words: list[str], most: int = 1000) -> list[str]:
+        """Products whose title, brand or categories name one of these words (in small letters)."""
+        frame, words = self.products(), [word for word in words if len(word) > 2]
+        if not words:
+            return []
+        text = pl.concat_str([pl.col("title"), pl.col("brand"), pl.col("categories").list.join(" ")], separator=" ", ignore_nulls=True)
+        return frame.filter(text.str.to_lowercase().str.contains_any(words)).head(most)["item_id"].to_list()
+
     def newest(self, selection: Selection, now: datetime, most: int) -> list[str]:
         """The latest products that may be shown and are selected."""
         with self.lock:

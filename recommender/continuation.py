@@ -5,13 +5,13 @@ from datetime import timedelta
 import orjson
 from django.core import signing
 
+from recommender.asking import Ask, Listing
 from recommender.models import Shop
-from recommender.recommend import Ask, Listing
 from recommender.serving import state_of
 
 SALT = "vitrine.next"
 VALID = timedelta(hours=24)
-KEPT = ("limit", "user_id", "session_id", "item_ids", "filter", "params", "diversity", "elsewhere")
+KEPT = ("limit", "user_id", "session_id", "item_ids", "filter", "params", "diversity", "elsewhere", "context")
 LONGEST = 500
 """Products of one list, all its parts together."""
 

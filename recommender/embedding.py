@@ -5,6 +5,7 @@ import logging
 from collections.abc import Collection, Iterable
 
 from django.db import transaction
+from django.db.models import Q
 
 from recommender import engine
 from recommender.engine import Addition, Model
@@ -19,11 +20,18 @@ TEXT_FIELDS = ("title", "brand", "categories", "description")
 
 
 def embed_products(shop: Shop, item_ids: Collection[str] | None = None) -> int:
-    """Read what the champion does not know: of these products those that are new or reworded, without names all that are new. Returns how many."""
-    version = shop.champion()
-    if version is None:
+    """Read what the champion, and versions that placements name, do not know: of these products those that are new or reworded, without names all
+    that are new. Returns how many."""
+    versions = ModelVersion.objects.filter(shop=shop, purpose="ranking")
+    return sum(_embed_for(shop, v, item_ids) for v in versions.filter(Q(status="champion") | Q(pk__in=shop.placements.values("version"))))
+
+
+def _embed_for(shop: Shop, version: ModelVersion, item_ids: Collection[str] | None) -> int:
+    try:
+        model = engine.model_of(version.folder)
+    except engine.BrokenCheckpoint as error:
+        log.error("shop %s: %s reads nothing new: %s", shop.pk, version, error)
         return 0
-    model = engine.model_of(version.folder)
     if model.encoder is None:
         return 0
     done = 0

@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from django.conf import settings
 
 if TYPE_CHECKING:
     from training.explain import WhyNot
+    from training.predictor import Predictor
     from training.recommender import Recommendation, Recommender
 
 MODELS_KEPT = 4
@@ -90,6 +91,29 @@ class Model:
 
         past = self.recommender.histories(self._events([shopper]), np.zeros(1, dtype=np.int64))
         return [self.item_ids[r.item] for r in self.recommender.by_source(past, source, int(now.timestamp()), k, showable)[0]]
+
+    def by_interests(self, texts: list[str], k: int, showable=None) -> list[str]:
+        """Products whose texts are nearest to any of these, best first."""
+        import numpy as np
+
+        vectors = self.recommender.signals.vectors
+        if vectors is None or self.encoder is None:
+            return []
+        score = np.asarray(vectors, np.float32) @ self.encoder.encode(texts).T
+        score = score.max(axis=1)
+        if showable is not None:
+            score[~showable] = -np.inf
+        best = np.lexsort((np.arange(len(score)), -score))[:k]
+        return [self.item_ids[i] for i in best if np.isfinite(score[i])]
+
+    def who_wants(self, shoppers: list[list[HistoryEvent]], item_id: str, now: datetime) -> list[float]:
+        """The score of one product for each of these shoppers, whether or not it would be proposed to them."""
+        import numpy as np
+
+        past = self.recommender.histories(self._events(shoppers), np.arange(len(shoppers)))
+        wanted = np.arange(len(shoppers)), np.full(len(shoppers), self.rows[item_id], dtype=np.int64)
+        found = self.recommender.candidates(past, int(now.timestamp()), self.recommender.allowed(past), wanted, alone=True)
+        return self.recommender.score(found.features).tolist()
 
     def scores(self, shopper: list[HistoryEvent], item_ids: list[str], now: datetime, showable=None) -> list[float]:
         """The scores of these products for a shopper, whether or not they would be proposed."""
@@ -218,19 +242,71 @@ class Model:
         return Place(self.item_ids[r.item], r.score, r.source, 0.0, r.contributions, {self.item_ids[i]: share for i, share in r.history.items()})
 
     def _events(self, shoppers: list[list[HistoryEvent]]):
-        from training.snapshot import TYPE_CODE, Events
+        from training.snapshot import Events
 
-        sessions: dict[str, int] = {}
-        rows = []
-        for user, events in enumerate(shoppers):
-            for e in events:
-                item = self.rows.get(e.item_id)
-                if item is None:
-                    continue
-                session = -1 if e.session_id is None else sessions.setdefault(e.session_id, len(sessions))
-                quantity = 1.0 if e.quantity is None else e.quantity
-                rows.append((user, item, TYPE_CODE[e.type], int(e.occurred_at.timestamp()), quantity, session))
-        return Events.from_rows(rows)
+        return Events.from_rows(_event_rows(shoppers, self.rows))
+
+
+def _event_rows(shoppers: list[list[HistoryEvent]], known: dict[str, int]) -> list[tuple]:
+    """Rows of events as training counts them: shoppers by their place, products by `known` rows; others are left out."""
+    from training.snapshot import TYPE_CODE
+
+    sessions: dict[str, int] = {}
+    rows = []
+    for user, events in enumerate(shoppers):
+        for e in events:
+            item = known.get(e.item_id)
+            if item is None:
+                continue
+            session = -1 if e.session_id is None else sessions.setdefault(e.session_id, len(sessions))
+            quantity = 1.0 if e.quantity is None else e.quantity
+            rows.append((user, item, TYPE_CODE[e.type], int(e.occurred_at.timestamp()), quantity, session))
+    return rows
+
+
+@dataclass(frozen=True, eq=False)
+class Behaviour:
+    """A loaded behaviour checkpoint."""
+
+    predictor: "Predictor"
+    event_weights: dict[str, float]
+    horizon_days: int
+
+    def probabilities(self, shopper: list[HistoryEvent], asked: list[str], texts: dict[str, ProductText]) -> list[tuple[float, float | None]]:
+        """(purchase, click or None) of each product asked about, for the shopper with these events; `texts` of all products that occur."""
+        import numpy as np
+
+        from training.history import histories, interactions
+        from training.snapshot import Events
+        from training.text import product_text
+
+        if not asked:
+            return []
+        ids = list(texts)
+        rows, told = {item_id: row for row, item_id in enumerate(ids)}, [product_text(*texts[item_id]) for item_id in ids]
+        past = histories(interactions(Events.from_rows(_event_rows([shopper], rows)), self.event_weights), np.zeros(1, dtype=np.int64), len(ids))
+        bought = dict(zip(past.item.tolist(), past.bought.tolist(), strict=True))
+        latest = past.item[::-1][: self.predictor.facts["history_items"]]
+        history, products = "; ".join(told[row] for row in latest), [told[rows[item_id]] for item_id in asked]
+        before = np.array([bought.get(rows[item_id], 0) > 0 for item_id in asked])
+        purchase = self.predictor.purchase([history] * len(asked), products, before)
+        click = self.predictor.click([history] * len(asked), products)
+        return [(float(p), None if click is None else float(click[i])) for i, p in enumerate(purchase)]
+
+
+@lru_cache(maxsize=MODELS_KEPT)
+def behaviour_of(folder: str) -> Behaviour:
+    """The behaviour model in this folder below VITRINE_CHECKPOINTS. Raises BrokenCheckpoint."""
+    from training.checkpoint import CheckpointError, read_run
+    from training.config import from_dict
+    from training.predictor import load_predictor
+
+    try:
+        run, predictor = read_run(checkpoint_path(folder)), load_predictor(checkpoint_path(folder))
+    except CheckpointError as error:
+        raise BrokenCheckpoint(str(error)) from None
+    config = from_dict(run["recipe"], run["config"])
+    return Behaviour(predictor, config.event_weights, config.horizon_days)
 
 
 def _vector(stored: bytes):
@@ -325,3 +401,4 @@ def forget_everything() -> None:
     """As if the process had just begun; for tests."""
     global _models
     _models = _Models()
+    behaviour_of.cache_clear()

@@ -29,6 +29,8 @@ class Item:
     reasons: list[dict[str, Any]] = field(default_factory=list)
     words: list[tuple[str, float]] = field(default_factory=list)
     """Words that make it like that product, with their shares; only where everything is told."""
+    odds: Any = None
+    """How it came to its place, where places are drawn."""
 
     @property
     def companion(self) -> str | None:
@@ -37,7 +39,7 @@ class Item:
 
     def kept(self) -> dict[str, Any]:
         """What of it is stored."""
-        return {name: value for name, value in vars(self).items() if name not in ("title", "reasons", "words")}
+        return {name: value for name, value in vars(self).items() if name not in ("title", "reasons", "words", "odds")}
 
 
 def explain_items(model: Model, mask, history: list[HistoryEvent], items: list[Item], now: datetime, only_new: bool = False) -> None:
@@ -97,10 +99,12 @@ WORDS = {
     "taste": "From a brand or category you like",
     "new": "New or little known yet",
     "arrived": "New in the shop",
+    "interests": "Suits what you said you like",
+    "openers": "What others began with",
 }
 
 
-ONLY = {"trending": "popularity", "again": "again", "text": "text", "new": "arrived"}
+ONLY = {"trending": "popularity", "again": "again", "text": "text", "new": "arrived", "interests": "interests", "openers": "openers"}
 """Where one source alone made the list, its reason."""
 
 

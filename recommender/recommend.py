@@ -3,105 +3,23 @@
 import math
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
-from typing import Any
 
 from django.utils import timezone
 
 from recommender import stored
+from recommender.asking import SPARE, Ask, Listing, arranged
 from recommender.catalogue import allowed, read_products
 from recommender.engine import HistoryEvent, Model
-from recommender.filters import Selection, select
+from recommender.filters import Selection
 from recommender.history import Visitor, history_of
 from recommender.kept import kept_list
-from recommender.models import ModelVersion, Placement, Product, RecommendationList, Shop, Shopper
+from recommender.models import Placement, Product, RecommendationList, Shop, Shopper
+from recommender.newcomers import Newcomer, without_history
 from recommender.reach import UNREACHABLE, database
 from recommender.reasons import Item, explain_items, tell_reasons
 from recommender.serving import ShopState, state_of
-
-SPARE = 30
-
-
-@dataclass
-class Listing:
-    """A finished list, with which fallback it was, if any."""
-
-    items: list[Item]
-    version: ModelVersion | None = None
-    fallback: str | None = None
-    stored: bool = False
-    score_kind: str = "rank"
-    shopper_id: int | None = None
-    """The row of whose list it is; None also where they do not agree to personal lists."""
-    recommendation_id: str = ""
-    took_ms: int = 0
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What a list is asked for, and by whom."""
-
-    placement: Placement | None
-    """None: what goes with some products, wherever it stands."""
-    limit: int
-    user_id: str | None = None
-    session_id: str | None = None
-    item_ids: tuple[str, ...] = ()
-    """The products of the page or of the basket."""
-    explain: str = "top"
-    filter: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
-    diversity: float | None = None
-    """None: the placement's."""
-    shown: tuple[str, ...] = ()
-    """What the list has shown so far, where it is continued."""
-    recommendation_id: str = ""
-    elsewhere: tuple[str, ...] = ()
-    """What other lists of the same page show."""
-
-    @cached_property
-    def selection(self) -> Selection:
-        """What the placement and the request let through. Raises FilterError."""
-        if self.placement is None:
-            return select([self.filter], self.params)
-        return select([self.placement.filter, self.filter], {**self.placement.filter_values, **self.params})
-
-    @property
-    def is_usual(self) -> bool:
-        """A shopper's whole list as it was stored, at most with reasons."""
-        return bool(
-            self.user_id and self.kind == Placement.PERSONAL and self.explain != "full"
-            and not (self.session_id or self.only_new or self._left_out or self.selection.filters or self.spread or self.placement.tail_percent)
-        )  # fmt: skip
-
-    @property
-    def kind(self) -> str:
-        return self.placement.kind if self.placement else Placement.RELATED
-
-    @property
-    def spread(self) -> float:
-        """How unlike each other the products are to be, 0 to 1."""
-        return self.diversity if self.diversity is not None else self.placement.diversity if self.placement else 0.0
-
-    @property
-    def reach(self) -> int:
-        """How many products are looked for: what was shown is left out, and some may not be shown after all."""
-        return self.limit + SPARE + len(self._left_out)
-
-    @property
-    def only_new(self) -> bool:
-        return self.placement is not None and self.placement.only_new
-
-    @cached_property
-    def _left_out(self) -> frozenset[str]:
-        return frozenset(self.shown + self.elsewhere)
-
-    def unshown(self, items: list[Item]) -> list[Item]:
-        """The items that neither this list nor another one of the page has shown yet."""
-        return [item for item in items if item.item_id not in self._left_out] if self._left_out else items
 
 
 def recommend(shop: Shop, ask: Ask) -> Listing:
@@ -126,6 +44,7 @@ def recommend(shop: Shop, ask: Ask) -> Listing:
 def _told(shop: Shop, state: ShopState, ask: Ask) -> Listing | None:
     """The usual request's stored list, in one question to the database."""
     version = state.champion() if ask.is_usual else None
+    version = version if version and ask.placement.version_id in (None, version.pk) else None
     found = stored.told_list(shop.pk, version.pk, ask.user_id, ask.limit, ask.explain == "top") if version else None
     return Listing(found.items, version, stored=True, shopper_id=found.shopper_id) if found else None
 
@@ -150,7 +69,7 @@ def _without_database(shop: Shop, state: ShopState, ask: Ask) -> Listing:
         listing = _for_everybody(state, ask, kind)
     else:
         kept = kept_list(shop.pk, ask.user_id) if ask.user_id and kind == Placement.PERSONAL and not ask.only_new else None
-        listing = _as_kept(state, ask, *kept) if kept else _popular(state, ask, "no_database")
+        listing = _as_kept(state, ask, *kept) if kept else without_history(state, ask, Newcomer(), "no_database")
     titles = state.catalogue.titles([item.item_id for item in listing.items])
     listing.items = [item for item in listing.items if item.item_id in titles][: ask.limit]
     tell_reasons(shop, listing.items, titles, "off")
@@ -159,55 +78,50 @@ def _without_database(shop: Shop, state: ShopState, ask: Ask) -> Listing:
 
 def _as_kept(state: ShopState, ask: Ask, version_id: int, items: list[Item]) -> Listing:
     shown = set(state.catalogue.among([item.item_id for item in items], ask.selection, timezone.now()))
-    items = [item for item in items if item.item_id in shown]
     champion = state.champion()
     version = champion if champion and champion.pk == version_id else None
-    return Listing(ask.unshown(arranged(state.model(), items, ask)), version, "no_database", stored=True)
-
-
-def arranged(model: Model | None, items: list[Item], ask: Ask) -> list[Item]:
-    """The list as it is wanted: products unlike each other, and from the top on a least share of places for those outside the best-selling fifth."""
-    if model is None:
-        return items
-    if ask.spread:
-        items = [items[i] for i in model.diversified([item.item_id for item in items], ask.spread)]
-    if ask.placement and ask.placement.tail_percent:
-        items = [items[i] for i in model.with_exposure([item.item_id for item in items], ask.placement.tail_percent / 100)]
-    return items
+    return Listing(arranged(state.model(), [item for item in items if item.item_id in shown], ask), version, "no_database", stored=True)
 
 
 def _personal(shop: Shop, state: ShopState, ask: Ask) -> Listing:
     visitor = Visitor.of(shop, ask.user_id, ask.session_id)
-    shopper = visitor.shopper
+    shopper, newcomer = visitor.shopper, Newcomer.of(ask, visitor)
     if not visitor.agrees:
-        return _popular(state, ask, "no_consent")
+        return without_history(state, ask, newcomer, "no_consent")
     if shopper and not ask.session_id and not ask.only_new and (listing := _stored(state, shopper, ask)):
         return listing
-    model, history, now = state.model(), visitor.history(), timezone.now()
-    listing = _live(state, model, history, ask, now) if model else None
+    history, now = visitor.history(), timezone.now()
+    entry = ask.context.get("entry_item_id") if not history else None
+    listing = _live(state, history or ([HistoryEvent(entry, "view", now, None, None)] if entry else []), ask, now)
     if listing is None:
-        listing = _without_bought(_popular(state, ask, "popular"), ask, history)
+        listing = _without_bought(without_history(state, ask, newcomer), ask, history)
     elif len(listing.items) < ask.limit:
-        known = {item.item_id for item in listing.items}
-        rest = _without_bought(_popular(state, ask, "popular"), ask, history).items
-        listing.items += [item for item in rest if item.item_id not in known]
-        listing.fallback = "filled_up" if shopper else "session"
-    elif shopper is None:
-        listing.fallback = "session"
-    listing.shopper_id = shopper.pk if shopper else None
+        _fill_up(listing, _without_bought(without_history(state, ask, newcomer), ask, history).items)
+        listing.fallback = "entry" if entry else "filled_up" if shopper else "session"
+    elif entry or shopper is None:
+        listing.fallback = "entry" if entry else "session"
+    listing.shopper_id = visitor.named_id
     return listing
 
 
-def _live(state: ShopState, model: Model, history: list[HistoryEvent], ask: Ask, now: datetime) -> Listing | None:
+def _fill_up(listing: Listing, items: list[Item]) -> None:
+    known = {item.item_id for item in listing.items}
+    listing.items += [item for item in items if item.item_id not in known]
+
+
+def _live(state: ShopState, history: list[HistoryEvent], ask: Ask, now: datetime) -> Listing | None:
     """The list that the model makes of these events; None where it can make none."""
+    version, model = state.serving(ask.placement)
+    if model is None or not history:
+        return None
     mask = state.mask(model, ask.selection)
     found = lists_for(model, mask, [history], now, ask.reach, ask.only_new)[0]
     if not found:
         return None
-    found = ask.unshown(arranged(model, found, ask))
+    found = arranged(model, found, ask)
     if ask.explain != "off":
         explain_items(model, mask, history, found[: ask.limit], now, ask.only_new)
-    return Listing(found, state.champion())
+    return Listing(found, version)
 
 
 def _without_bought(listing: Listing, ask: Ask, history: list[HistoryEvent]) -> Listing:
@@ -220,13 +134,13 @@ def _without_bought(listing: Listing, ask: Ask, history: list[HistoryEvent]) -> 
 
 def _stored(state: ShopState, shopper: Shopper, ask: Ask) -> Listing | None:
     """The list that the champion made, when nothing newer is known of the shopper and enough of it may be shown."""
-    model, version = state.model(), state.champion()
+    version, model = state.serving(ask.placement)
     row = RecommendationList.objects.filter(shopper=shopper, version=version, shopper_revision=shopper.revision).first()
     if row is None or model is None:
         return None
     mask = state.mask(model, ask.selection)
     items = [Item(**values) for values in row.items if mask[model.rows[values["item_id"]]]]
-    items = ask.unshown(arranged(model, items, ask))
+    items = arranged(model, items, ask)
     if len(items) < ask.limit:
         return None
     if ask.explain != "off" and any(item.contributions is None for item in items[: ask.limit]):
@@ -251,57 +165,42 @@ def lists_for(model: Model, mask, histories: list[list[HistoryEvent]], now: date
 
 
 def _related(state: ShopState, ask: Ask) -> Listing:
-    model = state.model()
+    version, model = state.serving(ask.placement)
     found = model.related(ask.item_ids, ask.reach, state.mask(model, ask.selection)) if model else []
     if not found:
-        listing = _popular(state, ask, "popular")
+        listing = without_history(state, ask, Newcomer())
         listing.items = [item for item in listing.items if item.item_id not in ask.item_ids]
         return listing
     items = [Item(p.item_id, round(p.score, 6), p.source, None, p.contributions, [list(pair) for pair in p.history.items()]) for p in found]
-    return Listing(ask.unshown(arranged(model, items, ask)), state.champion(), score_kind="similarity")
+    return Listing(arranged(model, items, ask), version, score_kind="similarity")
 
 
 BY_SOURCE = {Placement.CONTENT: "text", Placement.AGAIN: "again"}
 
 
 def _by_source(shop: Shop, state: ShopState, ask: Ask, source: str) -> Listing:
-    """What one source alone says: text of the products asked about, else of what the shopper did; then what sells best."""
-    visitor, model, now = Visitor.of(shop, ask.user_id, ask.session_id), state.model(), timezone.now()
+    """What one source alone says: text of the products asked about, else of what the shopper did; then what newcomers get."""
+    visitor, now, (version, model) = Visitor.of(shop, ask.user_id, ask.session_id), timezone.now(), state.serving(ask.placement)
     asked = ask.item_ids if source == "text" else ()
     history = [HistoryEvent(item_id, "view", now, None, None) for item_id in asked] or visitor.history()
     ids = model.by_source(history, source, now, ask.reach + len(asked), state.mask(model, ask.selection)) if model and history else []
     ids = [item_id for item_id in ids if item_id not in asked]
     nearest = model.closest(ids, [e.item_id for e in history]) if ids and source == "text" else [None] * len(ids)
     items = [Item(item_id, None, [source], suits=own) for item_id, own in zip(ids, nearest, strict=True)]
-    listing = Listing(ask.unshown(arranged(model, items, ask)), state.champion(), score_kind="none", shopper_id=visitor.named_id)
+    listing = Listing(arranged(model, items, ask), version, score_kind="none", shopper_id=visitor.named_id)
     if len(listing.items) < ask.limit:
-        known = {item.item_id for item in listing.items} | set(asked)
-        rest = _popular(state, ask, "filled_up" if listing.items else "popular" if visitor.agrees else "no_consent")
-        listing.items += [item for item in rest.items if item.item_id not in known]
-        listing.fallback = rest.fallback
+        kind = "filled_up" if listing.items else None if visitor.agrees else "no_consent"
+        rest = without_history(state, ask, Newcomer.of(ask, visitor), kind)
+        _fill_up(listing, [item for item in rest.items if item.item_id not in asked])
+        listing.fallback = rest.fallback if rest.items else kind or rest.fallback
     return listing
 
 
 def _for_everybody(state: ShopState, ask: Ask, kind: str) -> Listing:
     """What sells best now, or what came last."""
-    if kind == Placement.TRENDING:
-        listing = _popular(state, ask, "popular")
-        return listing if listing.fallback != "popular" else replace(listing, fallback=None)
-    ids = state.catalogue.newest(ask.selection, timezone.now(), ask.reach)
-    empty = "nothing_selected" if ask.selection.filters else "empty_catalogue"
-    items = ask.unshown(arranged(state.model(), [Item(item_id, None, ["new"]) for item_id in ids], ask))
-    return Listing(items, state.champion(), None if ids else empty, score_kind="none")
-
-
-def _popular(state: ShopState, ask: Ask, kind: str) -> Listing:
-    """What sells best now, then the newest; without any product, an empty list that says so."""
-    now = timezone.now()
-    ids = state.catalogue.among(state.bestsellers(), ask.selection, now)[: ask.reach]
-    if len(ids) < ask.reach:
-        ids = list(dict.fromkeys([*ids, *state.catalogue.newest(ask.selection, now, ask.reach)]))
-    items = ask.unshown(arranged(state.model(), [Item(item_id, None, ["trending"]) for item_id in ids[: ask.reach]], ask))
-    empty = "nothing_selected" if ask.selection.filters else "empty_catalogue"
-    return Listing(items, state.champion(), kind if ids else empty, score_kind="none")
+    source = Placement.POPULAR if kind == Placement.TRENDING else Placement.NEWEST
+    listing = without_history(state, ask, Newcomer(), only=[source, Placement.NEWEST])
+    return listing if listing.fallback not in ("popular", "new") else replace(listing, fallback=None)
 
 
 def _finish(shop: Shop, listing: Listing, ask: Ask) -> Listing:

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from recommender.asking import Listing
 from recommender.engine import HistoryEvent, Model
 from recommender.history import Visitor
 from recommender.models import Product, Shop
 from recommender.reasons import Item, explain_items, tell_reasons
-from recommender.recommend import Listing
 from recommender.serving import state_of
 
 EXPLAINED = 100

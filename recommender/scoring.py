@@ -48,12 +48,14 @@ def score_shard(version: ModelVersion, first: int, last: int) -> int:
     """Make the due lists of shoppers first to last; returns how many. Delivered twice, the second finds nothing due."""
     if not version.is_champion:
         return 0
-    shoppers = list(due(version).filter(pk__gte=first, pk__lte=last).order_by("pk"))
-    if not shoppers:
-        return 0
+    return score_shoppers(version, list(due(version).filter(pk__gte=first, pk__lte=last).order_by("pk")))
+
+
+def score_shoppers(version: ModelVersion, shoppers: list[Shopper]) -> int:
+    """Make and store the champion's lists of these shoppers; returns how many."""
     state = state_of(version.shop)
     model = state.model()
-    if model is None or state.champion() != version:
+    if not shoppers or model is None or state.champion() != version:
         return 0
     found, now = histories_of([s.pk for s in shoppers]), timezone.now()
     lists = lists_for(model, state.mask(model), [found.get(s.pk, []) for s in shoppers], now, STORED)

@@ -20,8 +20,8 @@ from django.utils import timezone
 from psycopg2.extras import Json, execute_values
 
 from recommender import metrics
+from recommender.asking import Ask, Listing
 from recommender.models import Shop
-from recommender.recommend import Ask, Listing
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,10 @@ def record(shop: Shop, ask: Ask, listing: Listing, simulated: bool = False) -> N
 
 
 def _served(shop: Shop, ask: Ask, listing: Listing, simulated: bool) -> Served:
-    items = [{"item_id": i.item_id, "source": i.source, "reason": i.reasons[0]["kind"] if i.reasons else None} for i in listing.items]
+    items = [
+        {"item_id": i.item_id, "source": i.source, "reason": i.reasons[0]["kind"] if i.reasons else None} | (i.odds.kept() if i.odds else {})
+        for i in listing.items
+    ]
     placement, version = ask.placement, listing.version
     session_id = None if listing.fallback == "no_consent" else ask.session_id
     return Served(

@@ -4,10 +4,11 @@ import logging
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.db import DatabaseError, connection
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef
 from django.utils import timezone
 
 from recommender import engine
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 SHOPS_KEPT = 8
 POPULAR_SECONDS = 60
 POPULAR_KEPT = 5000
+COUNTED_SECONDS, COUNTED_KEPT, COUNTED_LONGEST = 300, 300, 500
 
 
 @dataclass
@@ -37,9 +39,12 @@ class ShopState:
     catalogue: Catalogue = field(init=False)
     popular: list[str] | None = None
     popular_at: float = 0.0
-    extended: tuple[engine.Model, engine.Model] | None = None
-    """A checkpoint as loaded, and with the products beside it."""
-    new_vectors: bool = False
+    extended: dict[int, tuple[engine.Model, engine.Model, int]] = field(default_factory=dict)
+    """By version: its checkpoint as loaded, with the products beside it, and as of which news of vectors."""
+    vectors_generation: int = 0
+    chosen: dict[int, ModelVersion | None] = field(default_factory=dict)
+    """Versions that placements name."""
+    counted: dict[str, tuple[float, list[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.catalogue = Catalogue(self.shop_id)
@@ -66,16 +71,27 @@ class ShopState:
 
     def _with_new_products(self, version: ModelVersion, model: engine.Model) -> engine.Model:
         """The model extended by products that arrived after its training, made once for each piece of news."""
-        kept, generation = self.extended, self.generation
-        if kept and kept[0] is model and (not self.new_vectors or database.gone):
-            return kept[1]
-        self.new_vectors = False
+        base, made, generation = self.extended.get(version.pk, (None, None, 0))
+        if base is model and (generation == self.vectors_generation or database.gone):
+            return made
+        generation = self.vectors_generation
         made = model.with_additions(additions(version, model))
-        if generation == self.generation:
-            self.extended = (model, made)
-        else:
-            self.new_vectors = True
+        self.extended[version.pk] = (model, made, generation)
         return made
+
+    def serving(self, placement: Placement | None) -> tuple[ModelVersion | None, engine.Model | None]:
+        """The version that makes a placement's lists, and its model: the one chosen for it, else the champion."""
+        if placement is not None and placement.version_id is not None:
+            if placement.version_id not in self.chosen:
+                self.chosen[placement.version_id] = ModelVersion.objects.select_related("run").filter(pk=placement.version_id).first()
+            version = self.chosen[placement.version_id]
+            try:
+                if version is not None:
+                    return version, self._with_new_products(version, engine.model_of(version.folder))
+            except engine.BrokenCheckpoint as error:
+                log.error("shop %s: %s cannot be served at %s: %s", self.shop_id, version, placement.key, error)
+        model = self.model()
+        return self.champion(), model
 
     def placement(self, key: str) -> Placement | None:
         found = self.placements
@@ -97,22 +113,42 @@ class ShopState:
             self.popular = found = _most_sold(self.shop_id)
         return found
 
+    def openers(self) -> list[str]:
+        """What shoppers began with who came in the last 30 days, the commonest first."""
+        return self._counted("openers", lambda: _begun_with(self.shop_id))
+
+    def bestsellers_in(self, country: str) -> list[str]:
+        """What shoppers of a country bought in the last 90 days."""
+        return self._counted(f"country {country}", lambda: _most_sold_in(self.shop_id, country))
+
+    def _counted(self, name: str, count: Callable[[], list[str]]) -> list[str]:
+        """A list of products as counted at most some minutes ago."""
+        at, found = self.counted.get(name, (0.0, None))
+        if found is None or (time.monotonic() - at > COUNTED_SECONDS and not database.gone):
+            found = count()
+            if len(self.counted) > COUNTED_KEPT:
+                self.counted.clear()
+            self.counted[name] = (time.monotonic(), found)
+        return found
+
     def load(self) -> None:
         """Read what serving needs now rather than at the first request."""
         self.model()
         self.placement("")
         self.catalogue.products()
         self.bestsellers()
+        self.openers()
 
     def heed(self, change: Change) -> None:
         """Drop what a change makes untrue; what is being read at this moment is not kept either."""
         self.generation += 1
         if change.kind == Change.CHAMPION:
             self.version_read = False
+            self.extended, self.chosen = {}, {}
         elif change.kind == Change.PLACEMENT:
             self.placements = None
         elif change.kind == Change.VECTORS:
-            self.new_vectors = True
+            self.vectors_generation += 1
         else:
             self.catalogue.changed(change.item_ids())
 
@@ -127,6 +163,21 @@ def _most_sold(shop_id: int) -> list[str]:
             counted = events.values("product__item_id").annotate(sold=Count("id")).order_by("-sold", "product__item_id")
             found += counted.values_list("product__item_id", flat=True)[:POPULAR_KEPT]
     return list(dict.fromkeys(found))[:POPULAR_KEPT]
+
+
+def _begun_with(shop_id: int) -> list[str]:
+    bought = Event.objects.filter(shop=shop_id, type="purchase", simulated=False, shopper__isnull=False, product__isnull=False)
+    before = bought.filter(shopper=OuterRef("shopper"), occurred_at__lt=OuterRef("occurred_at") - timezone.timedelta(days=1))
+    begun = bought.filter(occurred_at__gte=timezone.now() - timezone.timedelta(days=30)).filter(~Exists(before))
+    counted = begun.values("product__item_id").annotate(n=Count("shopper", distinct=True)).order_by("-n", "product__item_id")
+    return list(counted.values_list("product__item_id", flat=True)[:COUNTED_LONGEST])
+
+
+def _most_sold_in(shop_id: int, country: str) -> list[str]:
+    bought = Event.objects.filter(shop=shop_id, type="purchase", simulated=False, product__isnull=False, shopper__attributes__country=country)
+    lately = bought.filter(occurred_at__gte=timezone.now() - timezone.timedelta(days=90), shopper__consent_training=True)
+    counted = lately.values("product__item_id").annotate(n=Count("shopper", distinct=True)).order_by("-n", "product__item_id")
+    return list(counted.values_list("product__item_id", flat=True)[:COUNTED_LONGEST])
 
 
 class _Shops:

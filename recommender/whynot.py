@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from django.utils import timezone
 
+from recommender.asking import Ask
 from recommender.history import history_of
 from recommender.models import Placement, Product, Shop
-from recommender.recommend import Ask
 from recommender.serving import state_of
 
 
@@ -34,7 +34,7 @@ class Lost:
 def why_not(shop: Shop, placement: Placement, user_id: str, product: Product) -> Lost:
     """As of now, for a shopper's list at this placement."""
     state, shopper = state_of(shop), shop.shoppers.filter(user_id=user_id).first()
-    model, selection = state.model(), Ask(placement, placement.size).selection
+    model, selection = state.serving(placement)[1], Ask(placement, placement.size).selection
     if not Product.objects.filter(pk=product.pk).showable().exists():
         return Lost(product.item_id, product.title, "hidden")
     if not state.catalogue.among([product.item_id], selection, timezone.now()):

@@ -5,9 +5,10 @@ from django.utils import timezone
 
 from recommender import engine, feed, scoring, serving
 from recommender import recommend as recommending
+from recommender.asking import Ask
 from recommender.history import histories_of, history_of
 from recommender.models import Change, Event, Placement, Product, RecommendationList, Shopper
-from recommender.recommend import Ask, lists_for
+from recommender.recommend import lists_for
 
 
 @pytest.fixture

@@ -46,6 +46,14 @@ class Predictor:
         by_logit, by_own, offset = self.facts["platt"]
         return 1 / (1 + np.exp(-(by_logit * (out[:, 1] - out[:, 0]) + by_own * bought_before + offset)))
 
+    def click(self, histories: Sequence[str], products: Sequence[str]) -> np.ndarray | None:
+        """(n,) probability that each is clicked within a day of being shown; None where too few impressions were there to learn from."""
+        head = self.facts.get("click")
+        if head is None:
+            return None
+        vectors = self.members[0].encoder.encode(histories, products)
+        return 1 / (1 + np.exp(-(vectors @ np.asarray(head["weight"], dtype=np.float32) + head["bias"])))
+
 
 def load_predictor(folder: Path) -> Predictor:
     """Raises CheckpointError where the folder is no such checkpoint."""

@@ -111,6 +111,7 @@ class RecommendedItemSerializer(serializers.Serializer):
     score_kind = serializers.CharField(help_text="rank: only its order has a meaning; similarity; none")
     source = serializers.ListField(child=serializers.CharField())
     rule = serializers.JSONField(allow_null=True)
+    explored = serializers.BooleanField(help_text="the place was drawn at random, to learn; its odds are kept")
     reasons = ReasonSerializer(many=True)
     because = serializers.JSONField(allow_null=True, help_text="the product of the history that stands behind it most, and its share")
     explanation = serializers.JSONField(
@@ -120,7 +121,11 @@ class RecommendedItemSerializer(serializers.Serializer):
 
 class FallbackSerializer(serializers.Serializer):
     used = serializers.BooleanField()
-    kind = serializers.CharField(allow_null=True, help_text="popular, session, filled_up, no_consent, empty_catalogue, nothing_selected, as_given")
+    kind = serializers.CharField(
+        allow_null=True,
+        help_text="entry, interests, country, openers, popular, session, filled_up, no_consent, no_database, "
+        "empty_catalogue, nothing_selected, as_given",
+    )
 
 
 class RecommendationReply(serializers.Serializer):
@@ -161,6 +166,19 @@ class AnalyticsRequest(Since):
         if not timedelta(0) <= until - since <= timedelta(days=400):
             raise serializers.ValidationError({"from": "must lie at most 400 days before to, and not after it"})
         return values
+
+
+class EstimateSerializer(serializers.Serializer):
+    policy = serializers.ChoiceField(["best", "random", "served"], help_text="the best product always; one drawn evenly; what was served")
+    places = serializers.IntegerField()
+    ips = serializers.FloatField(help_text="clicks or purchases a place, by inverse propensity")
+    snips = serializers.FloatField(help_text="the same, self-normalised")
+    error = serializers.FloatField(help_text="standard error of snips")
+
+
+class ExplorationReply(serializers.Serializer):
+    placement = serializers.CharField()
+    policies = EstimateSerializer(many=True, help_text="empty where no place was drawn")
 
 
 class EarnedSerializer(serializers.Serializer):

@@ -2,12 +2,16 @@
 
 from django.urls import path, re_path
 
-from recommender.api import problems, views, views_analytics, views_data, views_models, views_operating
+from recommender.api import problems, views, views_analytics, views_data, views_lists, views_models, views_operating
 
 urlpatterns = [
     path("recommendations", views.RecommendationsView.as_view()),
     path("recommendations:page", views.PageView.as_view()),
     path("recommendations/why-not", views.WhyNotView.as_view()),
+    path("recommendations:batch", views_lists.BatchView.as_view()),
+    path("recommendations:rows", views_lists.RowsView.as_view()),
+    path("predictions", views_lists.PredictionsView.as_view()),
+    path("items/shoppers", views_lists.ShoppersView.as_view()),
     path("rerank", views.RerankView.as_view()),
     path("items/related", views.RelatedView.as_view()),
     path("items:batch", views_data.ItemsBatchView.as_view()),
@@ -15,6 +19,7 @@ urlpatterns = [
     path("users/<path:user_id>", views_data.UserView.as_view()),
     path("events", views.EventsView.as_view()),
     path("analytics", views_analytics.AnalyticsView.as_view()),
+    path("analytics/exploration", views_analytics.ExplorationView.as_view()),
     path("training-jobs", views_models.TrainingJobsView.as_view()),
     path("training-jobs/<str:job_id>", views_models.TrainingJobView.as_view()),
     path("training-jobs/<str:job_id>/cancel", views_models.CancelJobView.as_view()),

@@ -12,11 +12,11 @@ from recommender import metrics, recommend
 from recommender.api import serializers as shapes
 from recommender.api.fields import STRICT
 from recommender.api.reading import read_recommendation
+from recommender.asking import Ask, Listing
 from recommender.continuation import CannotContinue, continued, next_of
 from recommender.filters import FilterError
 from recommender.ingest import import_events
 from recommender.models import Placement, Shop
-from recommender.recommend import Ask, Listing
 from recommender.rerank import rerank
 from recommender.served import record
 from recommender.serving import state_of
@@ -27,9 +27,10 @@ def listing_reply(shop: Shop, ask: Ask, listing: Listing) -> dict:
     items = []
     for position, item in enumerate(listing.items, len(ask.shown) + 1):
         behind = [{"item_id": item_id, "share": share} for item_id, share in item.history]
+        because = behind[0] if behind and ask.explain != "off" else None
         row = {
             "item_id": item.item_id, "position": position, "score": item.score, "score_kind": listing.score_kind, "source": item.source, "rule": None,
-            "reasons": item.reasons, "because": behind[0] if behind and ask.explain != "off" else None,
+            "explored": bool(item.odds and not item.odds.best), "reasons": item.reasons, "because": because,
         }  # fmt: skip
         if ask.explain == "full":
             words = [{"word": word, "share": round(share, 4)} for word, share in item.words]
@@ -44,19 +45,24 @@ def listing_reply(shop: Shop, ask: Ask, listing: Listing) -> dict:
     }  # fmt: skip
 
 
-def served(shop: Shop, ask: Ask, simulated: bool = False) -> dict:
-    """The reply with the list, which is remembered as served."""
+def checked(ask: Ask) -> Ask:
+    """The same, its filter understood. Raises ValidationError."""
     try:
         _ = ask.selection
     except FilterError as error:
         raise ValidationError({f"params.{error.parameter}" if error.parameter else "filter": [str(error)]}) from None
-    listing = recommend.recommend(shop, ask)
+    return ask
+
+
+def served(shop: Shop, ask: Ask, simulated: bool = False) -> dict:
+    """The reply with the list, which is remembered as served."""
+    listing = recommend.recommend(shop, checked(ask))
     metrics.lists.labels(ask.kind, listing.stored, listing.fallback or "").inc()
     record(shop, ask, listing, simulated)
     return listing_reply(shop, ask, listing)
 
 
-def _ask(shop: Shop, values: dict) -> Ask:
+def ask_of(shop: Shop, values: dict) -> Ask:
     if "next" in values:
         try:
             return continued(shop, values["next"], values.get("limit"), values["explain"])
@@ -70,7 +76,7 @@ def _ask(shop: Shop, values: dict) -> Ask:
         raise ValidationError({"context.item_ids": [f"is required for the placement {placement.key}"]})
     return Ask(
         placement, values.get("limit", placement.size), values.get("user_id"), values.get("session_id"), tuple(context_items or ()),
-        values["explain"], values.get("filter", ""), values.get("params", {}), values.get("diversity"),
+        values["explain"], values.get("filter", ""), values.get("params", {}), values.get("diversity"), context=values.get("context", {}),
     )  # fmt: skip
 
 
@@ -82,7 +88,7 @@ class RecommendationsView(APIView):
     )
     def post(self, request: Request) -> Response:
         values, shop = read_recommendation(request.data), request.auth.shop
-        return Response(served(shop, _ask(shop, values), values["simulated"]))
+        return Response(served(shop, ask_of(shop, values), values["simulated"]))
 
 
 class PageView(APIView):
@@ -96,7 +102,7 @@ class PageView(APIView):
         lists, shown = [], ()
         for i, one in enumerate(placements):
             try:
-                ask = replace(_ask(shop, read_recommendation({**one, **asked.validated_data})), elsewhere=shown)
+                ask = replace(ask_of(shop, read_recommendation({**one, **asked.validated_data})), elsewhere=shown)
                 lists.append(served(shop, ask, asked.validated_data["simulated"]))
             except ValidationError as error:
                 raise ValidationError({"placements": [*[{}] * i, error.detail]}) from None

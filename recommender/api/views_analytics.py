@@ -1,6 +1,7 @@
 """What lists brought, as numbers."""
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -29,3 +30,22 @@ class AnalyticsView(APIView):
             "loyalty": analytics.loyalty(shop, since, until),
         }
         return Response(shapes.AnalyticsReply(found).data)
+
+
+class ExplorationView(APIView):
+    scopes = {"*": "analytics:read"}
+
+    @extend_schema(
+        parameters=[OpenApiParameter("placement", str, required=True), OpenApiParameter("from", str), OpenApiParameter("to", str)],
+        responses=shapes.ExplorationReply,
+        summary="What other lists would have brought at a placement that explores, by the odds that were kept (IPS, SNIPS)",
+    )
+    def get(self, request: Request) -> Response:
+        shop, data = request.auth.shop, request.query_params.dict()
+        placement = str(data.pop("placement", "")).replace("\x00", "")
+        if not shop.placements.filter(key=placement).exists():
+            raise ValidationError({"placement": ["is no placement of this shop"]})
+        asked = shapes.AnalyticsRequest(data=data, context={"shop": shop})
+        asked.is_valid(raise_exception=True)
+        found = analytics.explored(shop, placement, asked.validated_data["from_"], asked.validated_data["to"])
+        return Response({"placement": placement, "policies": [vars(estimate) for estimate in found]})

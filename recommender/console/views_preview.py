@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 
 from recommender import recommend
+from recommender.asking import Ask
 from recommender.console.cards import KINDS, card_of, cards_of
 from recommender.console.pages import need, open_shop, page
 from recommender.models import Event, Placement, Shop, Shopper
@@ -38,7 +39,7 @@ def preview(request: HttpRequest, shop: str) -> HttpResponse:
 
 
 def _listing(shop: Shop, placement: Placement, asked: str) -> recommend.Listing:
-    return recommend.recommend(shop, recommend.Ask(placement, placement.size, asked or None, explain="full"))
+    return recommend.recommend(shop, Ask(placement, placement.size, asked or None, explain="full"))
 
 
 def _sentence(asked: str, shopper: Shopper | None, new: bool, listing, placement: Placement | None) -> str:

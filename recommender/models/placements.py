@@ -20,6 +20,10 @@ USUAL = [
 ]
 
 
+def usual_chain() -> list[str]:
+    return list(Placement.CHAIN)
+
+
 class PlacementQuerySet(ShopOwned):
     def create_usual(self, shop: Shop) -> None:
         """The spots that nearly every shop has; those there are stay as they are."""
@@ -41,6 +45,14 @@ class Placement(models.Model):
         (TRENDING, "Sells well now"),
         (NEW, "New arrivals"),
     ]
+    COUNTRY, OPENERS, POPULAR, NEWEST = "country", "openers", "popular", "new"
+    CHAIN = (COUNTRY, OPENERS, POPULAR, NEWEST)
+    SOURCES = [
+        (COUNTRY, "Sells well in the shopper’s country"),
+        (OPENERS, "What new shoppers begin with"),
+        (POPULAR, "Sells well now"),
+        (NEWEST, "New arrivals"),
+    ]
     OF_PRODUCTS = (RELATED, BASKET)
     """Kinds that need the products of the page or the basket."""
 
@@ -60,6 +72,18 @@ class Placement(models.Model):
         validators=SHARE,
         help_text="0: the best first. Towards 1: less like each other, further from the best. 0.3 is a mild mix.",
     )
+    version = models.ForeignKey(
+        ModelVersion, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="model",
+        help_text="The version that makes these lists. Empty: the champion, whichever it is.",
+    )  # fmt: skip
+    fallbacks = ArrayField(
+        models.CharField(max_length=10, choices=SOURCES), default=usual_chain, blank=True,
+        help_text="Where the list is filled from when the model has too little for it, in this order. None: the list stays short.",
+    )  # fmt: skip
+    explore_percent = models.PositiveSmallIntegerField(
+        default=0, validators=[MaxValueValidator(50)],
+        help_text="Percent of the places for products drawn at random from the best: learns what lists never show. Their odds are kept.",
+    )  # fmt: skip
     filter = models.TextField(
         blank=True, default="", help_text="Only products of which this is true, such as: price < 20 and not categories in ('Sale'). Empty: all."
     )
