@@ -10,11 +10,13 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
 
+from recommender.erasure import erase
 from recommender.filters import FilterError, select
 from recommender.models import (
     ApiKey,
     Change,
     Dialogue,
+    Erasure,
     Event,
     Judgement,
     ModelVersion,
@@ -80,6 +82,23 @@ class ShopperAdmin(BigTable):
     search_fields = ["user_id"]
     ordering = ["id"]
     readonly_fields = ["revision", "first_seen", "updated_at"]
+
+    def delete_model(self, request, obj) -> None:
+        erase(obj)
+
+    def delete_queryset(self, request, queryset) -> None:
+        for shopper in queryset.select_related("shop"):
+            erase(shopper)
+
+
+@admin.register(Erasure)
+class ErasureAdmin(ReadOnly):
+    list_display = ["receipt_id", "created_at", "counts", "caches_cleared", "shop"]
+    list_filter = ["shop", "caches_cleared"]
+    search_fields = ["receipt_id"]
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
 
 
 @admin.register(Event)
@@ -192,9 +211,9 @@ class PlacementAdmin(ModelAdmin):
 class ApiKeyAdmin(ModelAdmin):
     """Keys are made by `create_key`, which shows the secret once; here they are seen, limited and revoked."""
 
-    list_display = ["name", "prefix", "scopes", "shop", "created_at", "expires_at", "last_used_at"]
-    fields = ["shop", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at"]
-    readonly_fields = ["shop", "prefix", "created_at", "last_used_at"]
+    list_display = ["name", "prefix", "scopes", "is_public", "per_minute", "shop", "expires_at", "last_used_at"]
+    fields = ["shop", "name", "prefix", "is_public", "scopes", "per_minute", "created_at", "expires_at", "last_used_at"]
+    readonly_fields = ["shop", "prefix", "is_public", "created_at", "last_used_at"]
 
     def has_add_permission(self, request) -> bool:
         return False

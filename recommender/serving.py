@@ -154,8 +154,8 @@ class ShopState:
 
 
 def _most_sold(shop_id: int) -> list[str]:
-    """By the number of purchases, anonymous ones included."""
-    bought = Event.objects.filter(shop=shop_id, type="purchase", simulated=False).exclude(product=None)
+    """By the number of purchases, anonymous ones included; not of shoppers of whom nothing may be learned."""
+    bought = Event.objects.usable().filter(shop=shop_id, type="purchase").exclude(product=None)
     lately = bought.filter(occurred_at__gte=timezone.now() - timezone.timedelta(days=30))
     found: list[str] = []
     for events in (lately, bought):
@@ -166,7 +166,7 @@ def _most_sold(shop_id: int) -> list[str]:
 
 
 def _begun_with(shop_id: int) -> list[str]:
-    bought = Event.objects.filter(shop=shop_id, type="purchase", simulated=False, shopper__isnull=False, product__isnull=False)
+    bought = Event.objects.usable().filter(shop=shop_id, type="purchase", shopper__isnull=False, product__isnull=False)
     before = bought.filter(shopper=OuterRef("shopper"), occurred_at__lt=OuterRef("occurred_at") - timezone.timedelta(days=1))
     begun = bought.filter(occurred_at__gte=timezone.now() - timezone.timedelta(days=30)).filter(~Exists(before))
     counted = begun.values("product__item_id").annotate(n=Count("shopper", distinct=True)).order_by("-n", "product__item_id")
@@ -174,8 +174,8 @@ def _begun_with(shop_id: int) -> list[str]:
 
 
 def _most_sold_in(shop_id: int, country: str) -> list[str]:
-    bought = Event.objects.filter(shop=shop_id, type="purchase", simulated=False, product__isnull=False, shopper__attributes__country=country)
-    lately = bought.filter(occurred_at__gte=timezone.now() - timezone.timedelta(days=90), shopper__consent_training=True)
+    bought = Event.objects.usable().filter(shop=shop_id, type="purchase", product__isnull=False, shopper__attributes__country=country)
+    lately = bought.filter(occurred_at__gte=timezone.now() - timezone.timedelta(days=90))
     counted = lately.values("product__item_id").annotate(n=Count("shopper", distinct=True)).order_by("-n", "product__item_id")
     return list(counted.values_list("product__item_id", flat=True)[:COUNTED_LONGEST])
 

@@ -3,7 +3,7 @@
 from celery import Task, shared_task
 from django.db import transaction
 
-from recommender import embedding, pipeline, scoring
+from recommender import embedding, erasure, pipeline, scoring
 from recommender.models import ModelVersion, ServedList, Shop, TrainingRun
 from recommender.models.registry import USUAL_PRESET
 
@@ -58,6 +58,11 @@ def embed_every_shop() -> None:
     """What was missed, while the queue was gone or a version was promoted."""
     for shop in Shop.objects.all():
         embedding.embed_products(shop)
+
+
+@shared_task
+def finish_erasures() -> None:
+    erasure.finish_erasures()
 
 
 @shared_task

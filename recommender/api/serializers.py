@@ -393,3 +393,10 @@ class ModelVersionSerializer(serializers.ModelSerializer):
 
 class RollbackRequest(StrictSerializer):
     purpose = serializers.CharField(default="ranking")
+
+
+class ErasureSerializer(serializers.Serializer):
+    receipt_id = serializers.CharField()
+    erased_at = serializers.DateTimeField()
+    erased = serializers.DictField(child=serializers.IntegerField(), help_text="rows of events, lists, served lists and reviews")
+    caches = serializers.ChoiceField(["cleared", "pending"], help_text="pending: Redis did not answer; it is tried again every ten minutes")

@@ -17,6 +17,7 @@ urlpatterns = [
     path("items:batch", views_data.ItemsBatchView.as_view()),
     path("items/<path:item_id>", views_data.ItemView.as_view()),
     path("users/<path:user_id>", views_data.UserView.as_view()),
+    path("erasures/<str:receipt_id>", views_data.ErasureView.as_view()),
     path("events", views.EventsView.as_view()),
     path("analytics", views_analytics.AnalyticsView.as_view()),
     path("analytics/exploration", views_analytics.ExplorationView.as_view()),

@@ -11,9 +11,10 @@ from rest_framework.views import APIView
 
 from recommender.api import serializers as shapes
 from recommender.api.fields import STRICT
+from recommender.erasure import erase
 from recommender.ingest import FieldError, Report, upsert_products, upsert_shoppers
 from recommender.ingest.products import COLUMNS
-from recommender.models import Change, Product, Shop, Shopper
+from recommender.models import Change, Erasure, Product, Shop, Shopper
 
 ITEM_FIELDS = {
     "item_id", "title", "description", "brand", "categories", "price", "attributes", "images", "stock", "available_from", "available_until", "hidden",
@@ -206,7 +207,22 @@ class UserView(APIView):
         shopper.take_over(sessions)
         return Response(user_json(shopper), status=201 if report.new else 200)
 
-    @extend_schema(responses={204: None}, summary="Erase a shopper: profile, events and lists")
+    @extend_schema(responses=shapes.ErasureSerializer, summary="Erase a shopper everywhere; the receipt tells what of")
     def delete(self, request: Request, user_id: str) -> Response:
-        self._find(request, user_id).delete()
-        return Response(status=204)
+        return Response(erasure_json(erase(self._find(request, user_id))))
+
+
+def erasure_json(receipt: Erasure) -> dict[str, Any]:
+    caches = "cleared" if receipt.caches_cleared else "pending"
+    return {"receipt_id": receipt.receipt_id, "erased_at": receipt.created_at, "erased": receipt.counts, "caches": caches}
+
+
+class ErasureView(APIView):
+    scopes = {"*": "users:write"}
+
+    @extend_schema(responses=shapes.ErasureSerializer, summary="A receipt of an erasure")
+    def get(self, request: Request, receipt_id: str) -> Response:
+        receipt = request.auth.shop.erasures.filter(receipt_id=receipt_id).first() if "\x00" not in receipt_id else None
+        if receipt is None:
+            raise NotFound(f"receipt_id: {receipt_id[:64]!r} is no receipt of this shop.")
+        return Response(erasure_json(receipt))

@@ -6,7 +6,8 @@ from typing import Any
 from recommender.ingest.fields import Parser
 from recommender.ingest.report import Report
 from recommender.ingest.upsert import Table, upsert
-from recommender.models import Shop
+from recommender.kept import digest_of, forget_lists
+from recommender.models import RecommendationList, Shop
 
 COLUMNS = {"attributes": "jsonb", "first_seen": "timestamptz", "consent_personalisation": "boolean", "consent_training": "boolean"}
 CONSENTS = frozenset({"consent_personalisation", "consent_training"})
@@ -24,5 +25,14 @@ def _value(parser: Parser, name: str, value: Any) -> Any:
 
 
 def upsert_shoppers(shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], columns: Iterable[str], parser: Parser, dry_run: bool = False) -> Report:
-    """Insert or update shoppers; columns that are not named stay as they are, a consent that is left blank as well."""
-    return upsert(TABLE, shop, rows, columns, parser, _value, dry_run)
+    """Insert or update shoppers; columns that are not named stay as they are, a consent that is left blank as well.
+
+    Stored lists of those who do not agree to them go at once.
+    """
+    columns = list(columns)
+    report = upsert(TABLE, shop, rows, columns, parser, _value, dry_run)
+    if "consent_personalisation" in columns and not dry_run:
+        unwanted = RecommendationList.objects.of(shop).filter(shopper__consent_personalisation=False)
+        forget_lists(shop.pk, [digest_of(shop.pk, user_id) for user_id in unwanted.values_list("shopper__user_id", flat=True)])
+        unwanted.delete()
+    return report

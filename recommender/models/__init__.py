@@ -1,6 +1,7 @@
 from recommender.models.access import ApiKey
 from recommender.models.catalog import Product
 from recommender.models.changes import Change
+from recommender.models.erasures import Erasure
 from recommender.models.events import Event
 from recommender.models.placements import Placement, RecommendationList
 from recommender.models.registry import MetricPoint, ModelVersion, TrainingRun
@@ -14,6 +15,7 @@ __all__ = [
     "ApiKey",
     "Change",
     "Dialogue",
+    "Erasure",
     "Event",
     "Judgement",
     "MetricPoint",

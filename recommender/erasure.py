@@ -1,0 +1,45 @@
+"""Erasing a shopper everywhere: profile, events, lists, what was served, reviews, caches, and the frozen data of runs that could still go on."""
+
+import shutil
+
+from django.db import transaction
+
+from recommender.kept import digest_of, forget_lists
+from recommender.models import Erasure, Shop, Shopper, TrainingRun
+from recommender.pipeline import run_folder
+
+
+def erase(shopper: Shopper) -> Erasure:
+    """Erase them and leave a receipt. What is on its way to the database does not arrive; later snapshots do not know them."""
+    shop, user_id = shopper.shop, shopper.user_id
+    digest = digest_of(shop.pk, user_id)
+    with transaction.atomic():
+        Shopper.objects.select_for_update().filter(pk=shopper.pk).first()
+        counts = {name: getattr(shopper, name).count() for name in ("events", "lists", "served")}
+        counts["reviews"] = shop.reviews.filter(user_id=user_id).delete()[0]
+        shopper.events.all()._raw_delete("default")
+        Shopper.objects.filter(pk=shopper.pk).delete()
+        receipt = Erasure.objects.create(shop=shop, digest=digest, counts=counts)
+    _forget_frozen(shop)
+    _clear_caches(receipt)
+    return receipt
+
+
+def finish_erasures() -> int:
+    """Clear caches that did not answer when they should have been; returns how many receipts are done now."""
+    return sum(_clear_caches(receipt) for receipt in Erasure.objects.filter(caches_cleared=False))
+
+
+def _clear_caches(receipt: Erasure) -> bool:
+    cleared = forget_lists(receipt.shop_id, [receipt.digest])
+    if cleared:
+        receipt.caches_cleared = True
+        receipt.save(update_fields=["caches_cleared"])
+    return cleared
+
+
+def _forget_frozen(shop: Shop) -> None:
+    """Runs that were stopped keep their snapshot to go on with; without it they begin anew."""
+    for run in TrainingRun.objects.of(shop).filter(status__in=["failed", "cancelled"]):
+        for part in ("snapshot", "cache", "state"):
+            shutil.rmtree(run_folder(run) / part, ignore_errors=True)
