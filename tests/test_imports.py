@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-INTERFACES = {"api", "console", "tasks", "management"}
+INTERFACES = {"api", "console", "storefront", "tasks", "management"}
 
 
 def imports(path: Path) -> set[str]:

@@ -18,16 +18,22 @@ class KeyAuthentication(BaseAuthentication):
             return None
         if len(parts) != 2 or parts[0].lower() != b"bearer":
             raise AuthenticationFailed("Send the key as: Authorization: Bearer KEY")
-        key = find_key(parts[1].decode("latin-1"))
-        if key is None:
-            raise AuthenticationFailed("This key is not known.")
-        if key.expired:
-            raise AuthenticationFailed(f"This key expired on {key.expires_at:%Y-%m-%d}.")
+        key = key_of(parts[1].decode("latin-1"))
         request._request.key_prefix = key.prefix
         return None, key
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def key_of(secret: str) -> ApiKey:
+    """Raises AuthenticationFailed where the key is unknown or has expired."""
+    key = find_key(secret)
+    if key is None:
+        raise AuthenticationFailed("This key is not known.")
+    if key.expired:
+        raise AuthenticationFailed(f"This key expired on {key.expires_at:%Y-%m-%d}.")
+    return key
 
 
 class HasScope(BasePermission):

@@ -79,9 +79,9 @@ def read_context(field: str, value: Any) -> dict[str, Any]:
 OF_A_PLACEMENT: dict[str, Read] = {
     "placement": _text(64), "limit": _limit, "context": read_context, "filter": _text(200_000), "params": _object, "diversity": _share,
 }  # fmt: skip
-OF_A_VISITOR: dict[str, Read] = {"user_id": STRICT.id, "session_id": STRICT.id, "explain": _explain, "simulated": _flag}
+OF_A_VISITOR: dict[str, Read] = {"user_id": STRICT.id, "session_id": STRICT.id, "explain": _explain, "simulated": _flag, "hydrate": _flag}
 FIELDS: dict[str, Read] = {**OF_A_PLACEMENT, **OF_A_VISITOR, "next": _text(100_000)}
-BESIDE_NEXT = frozenset({"next", "limit", "explain", "simulated"})
+BESIDE_NEXT = frozenset({"next", "limit", "explain", "simulated", "hydrate"})
 
 
 def read_fields(data: dict[str, Any], known: dict[str, Read], word: str = "request") -> dict[str, Any]:
@@ -106,4 +106,4 @@ def read_recommendation(data: dict[str, Any]) -> dict[str, Any]:
             raise ValidationError({name: ["is known by next already"]})
     elif not values.get("placement"):
         raise ValidationError({"placement": ["is required"]})
-    return {"explain": "top", "simulated": False, **values}
+    return {"explain": "top", "simulated": False, "hydrate": False, **values}

@@ -24,7 +24,8 @@ class AlwaysJSON(BaseContentNegotiation):
     """There is nothing to negotiate: whatever a client would rather have, it gets JSON, and is read as what it says it sends."""
 
     def select_parser(self, request: Request, parsers: list) -> Any:
-        return parsers[0] if "json" in (request.content_type or "json") else None
+        kind = request.content_type or "json"
+        return parsers[0] if "json" in kind or kind.startswith("text/plain") else None
 
     def select_renderer(self, request: Request, renderers: list, format_suffix: str | None = None) -> tuple[Any, str]:
         return renderers[0], renderers[0].media_type

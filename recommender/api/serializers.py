@@ -39,6 +39,7 @@ class RecommendationRequest(Filtered):
     explain = serializers.ChoiceField(["off", "top", "full"], default="top")
     next = serializers.CharField(required=False, help_text="of an earlier reply: what comes after it; only limit and explain may stand beside it")
     simulated = serializers.BooleanField(default=False, help_text="no shopper will see this list")
+    hydrate = serializers.BooleanField(default=False, help_text="give the product itself with each item, as GET items tells of it")
 
 
 class PageRequest(StrictSerializer):
@@ -50,6 +51,7 @@ class PageRequest(StrictSerializer):
     session_id = IdField(required=False, allow_null=True)
     explain = serializers.ChoiceField(["off", "top", "full"], default="top")
     simulated = serializers.BooleanField(default=False)
+    hydrate = serializers.BooleanField(default=False)
 
     def validate_placements(self, value):
         for i, asked in enumerate(value):
@@ -114,6 +116,7 @@ class RecommendedItemSerializer(serializers.Serializer):
     explored = serializers.BooleanField(help_text="the place was drawn at random, to learn; its odds are kept")
     reasons = ReasonSerializer(many=True)
     because = serializers.JSONField(allow_null=True, help_text="the product of the history that stands behind it most, and its share")
+    item = serializers.JSONField(required=False, allow_null=True, help_text="hydrate: the product")
     explanation = serializers.JSONField(
         required=False, help_text="explain=full: base + contributions = score; history: shares of own products; words that matched"
     )
@@ -244,6 +247,10 @@ class EventSerializer(serializers.Serializer):
 
 class EventsRequest(serializers.Serializer):
     events = EventSerializer(many=True, help_text=f"at most {MOST_EVENTS:,}")
+
+
+class CollectRequest(EventsRequest):
+    key = serializers.CharField(help_text="a public key")
 
 
 class RowErrorSerializer(serializers.Serializer):

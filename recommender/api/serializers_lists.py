@@ -33,6 +33,7 @@ class RowsRequest(Filtered):
     explain = serializers.ChoiceField(["off", "top", "full"], default="off")
     elsewhere = serializers.ListField(child=IdField(), max_length=500, required=False, help_text="products that the page shows already")
     simulated = serializers.BooleanField(default=False)
+    hydrate = serializers.BooleanField(default=False, help_text="give the product itself with each item")
 
 
 class LedBySerializer(serializers.Serializer):

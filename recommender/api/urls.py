@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from recommender.api import problems, views, views_analytics, views_data, views_lists, views_models, views_operating
+from recommender.api import problems, views, views_analytics, views_data, views_events, views_lists, views_models, views_operating
 
 urlpatterns = [
     path("recommendations", views.RecommendationsView.as_view()),
@@ -18,7 +18,8 @@ urlpatterns = [
     path("items/<path:item_id>", views_data.ItemView.as_view()),
     path("users/<path:user_id>", views_data.UserView.as_view()),
     path("erasures/<str:receipt_id>", views_data.ErasureView.as_view()),
-    path("events", views.EventsView.as_view()),
+    path("events", views_events.EventsView.as_view()),
+    path("collect", views_events.CollectView.as_view()),
     path("analytics", views_analytics.AnalyticsView.as_view()),
     path("analytics/exploration", views_analytics.ExplorationView.as_view()),
     path("training-jobs", views_models.TrainingJobsView.as_view()),

@@ -10,12 +10,11 @@ from rest_framework.views import APIView
 
 from recommender import metrics, recommend
 from recommender.api import serializers as shapes
-from recommender.api.fields import STRICT
 from recommender.api.reading import read_recommendation
+from recommender.api.views_data import item_json
 from recommender.asking import Ask, Listing
 from recommender.continuation import CannotContinue, continued, next_of
 from recommender.filters import FilterError
-from recommender.ingest import import_events
 from recommender.models import Placement, Shop
 from recommender.rerank import rerank
 from recommender.served import record
@@ -80,6 +79,16 @@ def ask_of(shop: Shop, values: dict) -> Ask:
     )  # fmt: skip
 
 
+def hydrated(shop: Shop, replies: list[dict]) -> list[dict]:
+    """The same lists, each item with the product as GET items tells of it."""
+    wanted = {item["item_id"] for reply in replies for item in reply["items"]}
+    products = {p.item_id: item_json(p) for p in shop.products.select_related("shop").filter(item_id__in=wanted)}
+    for reply in replies:
+        for item in reply["items"]:
+            item["item"] = products.get(item["item_id"])
+    return replies
+
+
 class RecommendationsView(APIView):
     scopes = {"*": "recs:read"}
 
@@ -88,7 +97,8 @@ class RecommendationsView(APIView):
     )
     def post(self, request: Request) -> Response:
         values, shop = read_recommendation(request.data), request.auth.shop
-        return Response(served(shop, ask_of(shop, values), values["simulated"]))
+        reply = served(shop, ask_of(shop, values), values["simulated"])
+        return Response(hydrated(shop, [reply])[0] if values["hydrate"] else reply)
 
 
 class PageView(APIView):
@@ -107,7 +117,7 @@ class PageView(APIView):
             except ValidationError as error:
                 raise ValidationError({"placements": [*[{}] * i, error.detail]}) from None
             shown += tuple(item["item_id"] for item in lists[-1]["items"])
-        return Response({"lists": lists})
+        return Response({"lists": hydrated(shop, lists) if asked.validated_data["hydrate"] else lists})
 
 
 class RerankView(APIView):
@@ -166,33 +176,3 @@ class RelatedView(APIView):
             raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
         ask = Ask(None, values["limit"], item_ids=(values["item_id"],), explain=values["explain"], filter=values.get("filter", ""))
         return Response(served(request.auth.shop, ask))
-
-
-class EventsView(APIView):
-    scopes = {"*": "events:write"}
-
-    @extend_schema(request=shapes.EventsRequest, responses={202: shapes.EventsReply}, summary="What shoppers did; the next list already knows it")
-    def post(self, request: Request) -> Response:
-        events = request.data.get("events")
-        if not isinstance(events, list) or not events:
-            raise ValidationError({"events": ["must be a list of at least one event"]})
-        if len(events) > shapes.MOST_EVENTS:
-            raise ValidationError({"events": [f"holds {len(events):,} events; at most {shapes.MOST_EVENTS:,} fit in one call"]})
-        report, new_ids = import_events(request.auth.shop, enumerate(events), STRICT)
-        errors = {e.line: {"field": e.field, "message": e.message} for e in report.errors}
-        results = [_result(event, errors.get(i), new_ids) for i, event in enumerate(events)]
-        counts = {status: sum(r["status"] == status for r in results) for status in ("accepted", "duplicate", "rejected")}
-        for status, number in counts.items():
-            metrics.events.labels(status).inc(number)
-        return Response({**counts, "results": results}, status=202)
-
-
-def _result(event: object, error: dict | None, new_ids: set[str]) -> dict:
-    """One event's outcome. An id that stands twice in a call is accepted once; the other is its duplicate."""
-    event_id = event.get("event_id") if isinstance(event, dict) else None
-    event_id = event_id if isinstance(event_id, str) else None
-    if error:
-        return {"event_id": event_id, "status": "rejected", "error": error}
-    accepted = event_id in new_ids
-    new_ids.discard(event_id)
-    return {"event_id": event_id, "status": "accepted" if accepted else "duplicate"}

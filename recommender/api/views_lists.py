@@ -12,7 +12,7 @@ from recommender import campaign, engine, rows
 from recommender.api import serializers_lists as shapes
 from recommender.api.problems import Conflict
 from recommender.api.reading import OF_A_PLACEMENT, OF_A_VISITOR, read_fields
-from recommender.api.views import ask_of, checked, listing_reply
+from recommender.api.views import ask_of, checked, hydrated, listing_reply
 from recommender.asking import Ask
 from recommender.predictions import NoModel, predict
 from recommender.served import record
@@ -32,7 +32,7 @@ class BatchView(APIView):
         right = isinstance(user_ids, list) and all(isinstance(u, str) and 0 < len(u) <= 256 and "\x00" not in u for u in user_ids)
         if not right or not 1 <= len(user_ids) <= MOST_SHOPPERS:
             raise ValidationError({"user_ids": [f"must be a list of 1 to {MOST_SHOPPERS:,} shopper ids"]})
-        known = {name: read for name, read in {**OF_A_PLACEMENT, **OF_A_VISITOR}.items() if name not in ("user_id", "session_id")}
+        known = {name: read for name, read in {**OF_A_PLACEMENT, **OF_A_VISITOR}.items() if name not in ("user_id", "session_id", "hydrate")}
         values = {"explain": "off", "simulated": False, **read_fields(data, known)}
         if not values.get("placement"):
             raise ValidationError({"placement": ["is required"]})
@@ -64,7 +64,7 @@ class RowsView(APIView):
             record(shop, row.ask, row.listing, values["simulated"])
             because = {"item_id": row.item_id, "event": row.event}
             replies.append({"title": row.title, "led_by": because, **listing_reply(shop, row.ask, row.listing)})
-        return Response({"rows": replies})
+        return Response({"rows": hydrated(shop, replies) if values["hydrate"] else replies})
 
 
 class ShoppersView(APIView):

@@ -1,9 +1,11 @@
 """Runs the site's processes in the foreground: web, worker, beat. They die with us, and come back when they fall."""
 
+import contextlib
 import ctypes
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,29 +22,16 @@ class Supervisor:
     def __init__(self, port: int) -> None:
         self.logs = settings.VITRINE_HOME / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
-        tools = Path(sys.executable).parent
-        worker = [
-            tools / "celery",
-            "-A",
-            "ecomsite",
-            "worker",
-            "-Q",
-            "default,train,score",
-            "-c",
-            "2",
-            "-l",
-            "INFO",
-            "--without-gossip",
-            "--without-mingle",
-        ]
+        self.storefront_port = _free_port(port + 1)
+        celery = [Path(sys.executable).parent / "celery", "-A", "ecomsite"]
+        worker = [*celery, "worker", "-l", "INFO", "--without-gossip", "--without-mingle"]
         self.commands = {
-            "web": [
-                tools / "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", "2",
-                "--no-ws", "ecomsite.wsgi:application",
-            ],
-            "worker": worker,
-            "beat": [tools / "celery", "-A", "ecomsite", "beat", "-l", "INFO", "--pidfile="],
-        }  # fmt: skip
+            "web": [*_server(port, 2), "ecomsite.wsgi:application"],
+            "worker": [*worker, "-Q", "train,score", "-c", "2", "-n", "learning@%h"],
+            "worker-short": [*worker, "-Q", "default", "-c", "1", "-n", "short@%h"],
+            "beat": [*celery, "beat", "-l", "INFO", "--pidfile="],
+            "storefront": [*_server(self.storefront_port, 1), "ecomsite.storefront_wsgi:application"],
+        }
         self.once = {"replay": [sys.executable, "manage.py", "replay", "-v", "0"]}
         """Commands that end by themselves."""
         self.groups = settings.VITRINE_HOME / "processes.txt"
@@ -88,7 +77,7 @@ class Supervisor:
         """Ask all to end, the worker without waiting for its tasks; then make sure."""
         for name, process in self.running.items():
             if process.poll() is None:
-                process.send_signal(signal.SIGQUIT if name == "worker" else signal.SIGTERM)
+                process.send_signal(signal.SIGQUIT if name.startswith("worker") else signal.SIGTERM)
         deadline = time.monotonic() + 10
         for process in self.running.values():
             try:
@@ -103,3 +92,20 @@ def _child() -> None:
     """In the child: a session of its own, so that ctrl-C reaches only us, and death with us."""
     os.setsid()
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def _server(port: int, workers: int) -> list[str | Path]:
+    granian = Path(sys.executable).parent / "granian"
+    address = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    return [granian, *address, "--workers", str(workers), "--blocking-threads", "2" if workers > 1 else "4", "--no-ws"]
+
+
+def _free_port(wanted: int) -> int:
+    """This port, or where it is in use any other."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return probe.getsockname()[1]
+    return wanted

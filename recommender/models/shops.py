@@ -1,7 +1,9 @@
 """The shop: several live in one deployment, and every other row belongs to one."""
 
+import re
 import zoneinfo
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -12,6 +14,11 @@ SHARE = [MinValueValidator(0), MaxValueValidator(1)]
 def validate_timezone(value: str) -> None:
     if value not in zoneinfo.available_timezones():
         raise ValidationError(f"{value} is no known time zone, such as Europe/London")
+
+
+def validate_origin(value: str) -> None:
+    if not re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", value):
+        raise ValidationError(f"{value} is no origin such as https://shop.example, without a path")
 
 
 class ShopOwned(models.QuerySet):
@@ -26,6 +33,10 @@ class Shop(models.Model):
     name = models.CharField(max_length=100)
     currency = models.CharField(max_length=3, default="EUR")
     timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone])
+    origins = ArrayField(
+        models.CharField(max_length=200, validators=[validate_origin]), default=list, blank=True,
+        help_text="Pages from here may send events with a public key, such as https://shop.example. With commas between.",
+    )  # fmt: skip
     is_demo = models.BooleanField(default=False, help_text="Holds the sample data.")
     least_group_quality = models.FloatField(
         null=True, blank=True, validators=SHARE,

@@ -63,8 +63,11 @@ class Command(BaseCommand):
         supervisor.start("web")
         self.base_url = f"http://127.0.0.1:{options['port']}"
         self._wait_until_ready(supervisor)
-        supervisor.start("worker", "beat")
+        supervisor.start("worker", "worker-short", "beat")
+        self.storefront_url = f"http://127.0.0.1:{supervisor.storefront_port}"
+        self._let_storefront_send()
         demo = self._write_demo_file()
+        supervisor.start("storefront")
         self._tell(demo)
         self._bring_data()
         demo = self._write_demo_file()
@@ -140,7 +143,7 @@ class Command(BaseCommand):
         demo = {
             "base_url": self.base_url, "console_url": f"{self.base_url}/console/s/{self.shop.key}/", "username": USERNAME,
             "password": self._password(known.get("password")), "api_key": self._key(known.get("api_key")), "shop": self.shop.key,
-            "user_ids": self._user_ids(),
+            "user_ids": self._user_ids(), "public_key": self._public_key(known.get("public_key")), "storefront_url": self.storefront_url,
         }  # fmt: skip
         part = path.with_suffix(".part")
         part.touch(mode=0o600)
@@ -168,6 +171,17 @@ class Command(BaseCommand):
             return known
         return ApiKey.objects.issue(self.shop, "demo", SCOPES)[1]
 
+    def _public_key(self, known: str | None) -> str:
+        from recommender.models import ApiKey
+
+        if known and ApiKey.objects.find(known):
+            return known
+        return ApiKey.objects.issue(self.shop, "storefront", [], public=True)[1]
+
+    def _let_storefront_send(self) -> None:
+        self.shop.origins = [self.storefront_url, self.storefront_url.replace("127.0.0.1", "localhost")]
+        self.shop.save(update_fields=["origins"])
+
     def _user_ids(self) -> list[str]:
         shoppers = self.shop.shoppers.filter(revision__gt=0).order_by("user_id")
         return list(shoppers.values_list("user_id", flat=True)[100:110]) or list(shoppers.values_list("user_id", flat=True)[:10])
@@ -176,6 +190,7 @@ class Command(BaseCommand):
         self.stdout.write(f"""
   console   {demo["console_url"]}
   sign in   {demo["username"]} / {demo["password"]}
+  shopfront {demo["storefront_url"]}
   API docs  {demo["base_url"]}/api/docs
   API key   {demo["api_key"]}
   all of it in {settings.VITRINE_HOME / "demo.json"}; ctrl-C stops everything

@@ -1,0 +1,16 @@
+"""Settings of the storefront's own server: no database, no console, only its pages. It reaches the shop over REST."""
+
+from ecomsite.settings import *  # noqa: F403
+
+ROOT_URLCONF = "ecomsite.storefront_urls"
+INSTALLED_APPS = ["django.contrib.staticfiles"]
+DATABASES = {}
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [BASE_DIR / "templates"], "OPTIONS": {  # noqa: F405
+    "context_processors": ["django.template.context_processors.request"]}}]  # fmt: skip

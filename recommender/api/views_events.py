@@ -1,0 +1,110 @@
+"""Events: from the shop's servers with a key, and from its pages with the public key, which can do nothing else."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from recommender import metrics
+from recommender.api import serializers as shapes
+from recommender.api.authentication import key_of
+from recommender.api.fields import STRICT
+from recommender.ingest import import_events
+from recommender.models import ApiKey, Shop
+
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "POST",
+    "Access-Control-Allow-Headers": "authorization, content-type",
+    "Access-Control-Max-Age": "7200",
+}
+
+
+class FromPages(APIView):
+    """Lets pages of the shops' own origins call: CORS, by the origins that a shop names."""
+
+    scopes = {"*": "events:write"}
+
+    def initial(self, request: Request, *args, **kwargs) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.auth is not None:
+            refuse_foreign(request.auth, request)
+
+    def options(self, request: Request, *args, **kwargs) -> Response:
+        return Response(status=204)
+
+    def check_permissions(self, request: Request) -> None:
+        if request.method != "OPTIONS":
+            super().check_permissions(request)
+
+    def finalize_response(self, request: Request, response: Response, *args, **kwargs) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        origin = request.headers.get("Origin")
+        if origin and Shop.objects.filter(origins__contains=[origin]).exists():
+            allowed = {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+            for name, value in (allowed | PREFLIGHT if request.method == "OPTIONS" else allowed).items():
+                response.headers[name] = value
+        return response
+
+
+def refuse_foreign(key: ApiKey, request: Request) -> None:
+    """A public key may be copied out of a page; elsewhere than on the shop's own pages it is worth nothing."""
+    origin = request.headers.get("Origin")
+    if key.is_public and origin and origin not in key.shop.origins:
+        raise PermissionDenied("This page is none of the shop's: its origin is not among those that the shop names.")
+
+
+class EventsView(FromPages):
+    @extend_schema(request=shapes.EventsRequest, responses={202: shapes.EventsReply}, summary="What shoppers did; the next list already knows it")
+    def post(self, request: Request) -> Response:
+        return Response(take(request.auth.shop, request.data.get("events")), status=202)
+
+
+class CollectView(FromPages):
+    """For `navigator.sendBeacon`, which sends no headers: the public key stands in the body, which comes as plain text."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        request=shapes.CollectRequest, responses={202: shapes.EventsReply}, summary="The same from a page that is being left, with a public key"
+    )
+    def post(self, request: Request) -> Response:
+        secret = request.data.get("key")
+        if not isinstance(secret, str):
+            raise ValidationError({"key": ["is required"]})
+        key = key_of(secret)
+        if not key.is_public:
+            raise AuthenticationFailed("Only a public key may stand in a body; send others as: Authorization: Bearer KEY")
+        refuse_foreign(key, request)
+        request.auth = key
+        self.check_throttles(request)
+        return Response(take(key.shop, request.data.get("events")), status=202)
+
+
+def take(shop: Shop, events: Any) -> dict[str, Any]:
+    """Store events; the reply tells of each."""
+    if not isinstance(events, list) or not events:
+        raise ValidationError({"events": ["must be a list of at least one event"]})
+    if len(events) > shapes.MOST_EVENTS:
+        raise ValidationError({"events": [f"holds {len(events):,} events; at most {shapes.MOST_EVENTS:,} fit in one call"]})
+    report, new_ids = import_events(shop, enumerate(events), STRICT)
+    errors = {e.line: {"field": e.field, "message": e.message} for e in report.errors}
+    results = [_result(event, errors.get(i), new_ids) for i, event in enumerate(events)]
+    counts = {status: sum(r["status"] == status for r in results) for status in ("accepted", "duplicate", "rejected")}
+    for status, number in counts.items():
+        metrics.events.labels(status).inc(number)
+    return {**counts, "results": results}
+
+
+def _result(event: object, error: dict | None, new_ids: set[str]) -> dict:
+    """One event's outcome. An id that stands twice in a call is accepted once; the other is its duplicate."""
+    event_id = event.get("event_id") if isinstance(event, dict) else None
+    event_id = event_id if isinstance(event_id, str) else None
+    if error:
+        return {"event_id": event_id, "status": "rejected", "error": error}
+    accepted = event_id in new_ids
+    new_ids.discard(event_id)
+    return {"event_id": event_id, "status": "accepted" if accepted else "duplicate"}

@@ -1,0 +1,81 @@
+"""What the storefront knows of the shop: the public REST API, and nothing else."""
+
+import json
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+
+SECONDS = 10
+
+
+class ShopUnavailable(RuntimeError):
+    """The API did not answer, or not with what was asked for; `status` is its status, 0 where it did not answer."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where the API is, a key that reads, a public one for the pages, and some shoppers to look through the eyes of."""
+
+    base_url: str
+    api_key: str
+    public_key: str
+    user_ids: tuple[str, ...]
+
+
+def access() -> Access:
+    """From VITRINE_URL, VITRINE_KEY and VITRINE_PUBLIC_KEY, else from the demo's own file."""
+    if url := os.environ.get("VITRINE_URL"):
+        return Access(url.rstrip("/"), os.environ["VITRINE_KEY"], os.environ.get("VITRINE_PUBLIC_KEY", ""), ())
+    path = settings.VITRINE_HOME / "demo.json"
+    return _of_demo(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _of_demo(path: Path, _: int) -> Access:
+    demo = json.loads(path.read_text())
+    return Access(demo["base_url"], demo["api_key"], demo["public_key"], tuple(demo["user_ids"]))
+
+
+def call(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The reply to one call below /api/v1. Raises ShopUnavailable."""
+    who = access()
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {who.api_key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{who.base_url}/api/v1/{path}", data, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as reply:
+            return json.loads(reply.read())
+    except urllib.error.HTTPError as error:
+        raise ShopUnavailable(error.code, json.loads(error.read() or b"{}").get("detail", "")) from None
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise ShopUnavailable(0, str(error)) from None
+
+
+def product(item_id: str) -> dict[str, Any] | None:
+    """A product as GET items tells of it; None where there is none."""
+    try:
+        return call("GET", f"items/{quote(item_id, safe='')}")
+    except ShopUnavailable as error:
+        if error.status == 404:
+            return None
+        raise
+
+
+def page_lists(visitor: dict[str, Any], placements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lists of a page, no product twice."""
+    return call("POST", "recommendations:page", {"placements": placements, "hydrate": True, **visitor})["lists"]
+
+
+def titled_rows(visitor: dict[str, Any], rows: int, elsewhere: list[str]) -> list[dict[str, Any]]:
+    return call("POST", "recommendations:rows", {"rows": rows, "limit": 6, "elsewhere": elsewhere, "hydrate": True, **visitor})["rows"]
