@@ -68,6 +68,9 @@ class CollectView(FromPages):
     authentication_classes = ()
     permission_classes = ()
 
+    def get_authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
     @extend_schema(
         request=shapes.CollectRequest, responses={202: shapes.EventsReply}, summary="The same from a page that is being left, with a public key"
     )

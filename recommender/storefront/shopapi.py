@@ -77,5 +77,5 @@ def page_lists(visitor: dict[str, Any], placements: list[dict[str, Any]]) -> lis
     return call("POST", "recommendations:page", {"placements": placements, "hydrate": True, **visitor})["lists"]
 
 
-def titled_rows(visitor: dict[str, Any], rows: int, elsewhere: list[str]) -> list[dict[str, Any]]:
-    return call("POST", "recommendations:rows", {"rows": rows, "limit": 6, "elsewhere": elsewhere, "hydrate": True, **visitor})["rows"]
+def titled_rows(visitor: dict[str, Any], rows: int, limit: int, elsewhere: list[str]) -> list[dict[str, Any]]:
+    return call("POST", "recommendations:rows", {"rows": rows, "limit": limit, "elsewhere": elsewhere, "hydrate": True, **visitor})["rows"]

@@ -16,6 +16,7 @@ from recommender.storefront import shopapi
 
 BASKET, VISIT, SHOPPER = "basket", "visit", "shopper"
 MOST_IN_BASKET = 30
+SHELF = 6
 YEAR = 365 * 24 * 3600
 TITLES = {"home_top": "For you", "discover": "New to you", "trending": "Sells well now", "new_in": "New arrivals",
           "product_page": "Goes with it", "basket": "Goes with your basket"}  # fmt: skip
@@ -42,11 +43,9 @@ def page(view: View) -> View:
 @page
 def home(request: HttpRequest) -> HttpResponse:
     visitor = _visitor(request)
-    lists = shopapi.page_lists(
-        visitor, [{"placement": "home_top", "limit": 6}, {"placement": "trending", "limit": 6}, {"placement": "new_in", "limit": 6}]
-    )
+    lists = shopapi.page_lists(visitor, [{"placement": key, "limit": SHELF} for key in ("home_top", "trending", "new_in")])
     shown = [item["item_id"] for found in lists for item in found["items"]]
-    rows = shopapi.titled_rows(visitor, 2, shown)
+    rows = shopapi.titled_rows(visitor, 2, SHELF, shown)
     shelves = [_shelf(lists[0]), *(_shelf(row, row["title"]) for row in rows), *(_shelf(found) for found in lists[1:])]
     return _show(request, "home", shelves=shelves)
 
@@ -57,10 +56,9 @@ def product(request: HttpRequest, item_id: str) -> HttpResponse:
     found = shopapi.product(item_id)
     if found is None:
         return _show(request, "gone", status=404)
-    lists = shopapi.page_lists(_visitor(request), [{"placement": "product_page", "limit": 6, "context": {"item_ids": [item_id]}}])
-    return _show(
-        request, "product", product=_card({"item": found, "item_id": item_id}), about=found, shelves=[_shelf(one) for one in lists], viewed=item_id
-    )
+    lists = shopapi.page_lists(_visitor(request), [{"placement": "product_page", "limit": SHELF, "context": {"item_ids": [item_id]}}])
+    card, shelves = _card({"item": found, "item_id": item_id}), [_shelf(one) for one in lists]
+    return _show(request, "product", product=card, about=found, shelves=shelves, viewed=item_id)
 
 
 @require_GET
@@ -68,7 +66,7 @@ def product(request: HttpRequest, item_id: str) -> HttpResponse:
 def basket(request: HttpRequest) -> HttpResponse:
     ids = _basket(request)
     inside = [_card({"item": found, "item_id": item_id}) for item_id in ids if (found := shopapi.product(item_id))]
-    goes = [{"placement": "basket", "limit": 6, "context": {"item_ids": ids}}] if ids else [{"placement": "trending", "limit": 6}]
+    goes = [{"placement": "basket", "limit": SHELF, "context": {"item_ids": ids}}] if ids else [{"placement": "trending", "limit": SHELF}]
     return _show(request, "basket", inside=inside, shelves=[_shelf(one) for one in shopapi.page_lists(_visitor(request), goes)])
 
 
@@ -141,7 +139,7 @@ def _card(item: dict[str, Any]) -> dict[str, Any]:
 def _show(request: HttpRequest, name: str, status: int = 200, **context: Any) -> HttpResponse:
     who = shopapi.access()
     shared = {
-        "tracker": f"{who.base_url}/static/vitrine.js", "public_key": who.public_key, "visit": request.visit, "shopper": request.COOKIES.get(SHOPPER, ""),
-        "shoppers": who.user_ids, "in_basket": len(_basket(request)),
+        "tracker": f"{who.base_url}/static/vitrine.js", "public_key": who.public_key, "visit": request.visit,
+        "shopper": request.COOKIES.get(SHOPPER, ""), "shoppers": who.user_ids, "in_basket": len(_basket(request)),
     }  # fmt: skip
     return render(request, f"storefront/{name}.html", shared | context, status=status)
