@@ -1,74 +1,245 @@
-"""How fast lists are served, against the running demo: stored, live, and what an empty view of the same server takes."""
+"""How fast the service answers, with the load generator on the same machine: stored and live lists, events, and how soon an event or a product tells.
 
-import http.client
+A server of its own is started on VITRINE_HOME, which must hold a trained demo (`make demo-check` leaves one), with the site's own settings and two
+views to compare with (bench/urls.py). What is absolute moves with the machine; ratios are within one run.
+"""
+
 import json
 import os
 import statistics
+import subprocess
 import sys
 import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from bench.__main__ import measure
+from bench.__main__ import ROOT, measure
+from bench.load import Client, Load, request, run_load
 
-CALLS = 200
+PORT, SECONDS, CLIENTS, ROUNDS = 8077, 5, 8, 3
+TOOLS = Path(sys.executable).parent
 
 
 def run() -> dict:
-    path = Path(os.environ.get("VITRINE_HOME", "var")) / "demo.json"
-    if not path.exists():
-        sys.exit("bench serving: start `make demo` first and wait until a model serves")
-    demo = json.loads(path.read_text())
-    client = _Client(demo)
-    empty = client.times("GET", "/api/v1/health/live", lambda i: None)
-    stored = client.times("POST", "/api/v1/recommendations", lambda i: client.ask("home_top", i))
-    live = client.times("POST", "/api/v1/recommendations", lambda i: client.ask("discover", i))
+    os.environ.setdefault("VITRINE_HOME", "var")
+    home = Path(os.environ["VITRINE_HOME"])
+    if not (home / "demo.json").exists():
+        sys.exit("bench serving: `make demo-check` first; it leaves a trained shop below VITRINE_HOME")
+    _manage("services", "start")
+    _manage("migrate", "-v", "0")
+    _manage("collectstatic", "--no-input", "-v", "0")
+    asked = json.loads(_manage("shell", "-v", "0", "-c", PREPARE).splitlines()[-1])
+    found = {}
+    with _processes() as web:
+        found |= _stored(asked)
+        found |= _live(asked)
+        found |= _events(asked)
+        found |= _event_to_list(asked)
+        found |= _product_to_list(asked)
+        found["web_memory_mb"] = measure(max(_memory_mb(pid) for pid in web), "MB")
+    scored = json.loads(_manage("shell", "-v", "0", "-c", SCORE).splitlines()[-1])
+    found["batch_shoppers_per_s"] = measure(scored["shoppers"] / scored["seconds"], "1/s")
+    found["batch_half_per_s"] = measure(scored["half"] / scored["half_seconds"], "1/s", scored["shoppers"] / scored["seconds"])
+    return found
+
+
+PREPARE = """
+import json
+from django.db import connection
+from recommender import scoring
+from recommender.models import ApiKey, RecommendationList, Shop
+from recommender.models.access import SCOPES
+shop = Shop.objects.get(key="demo")
+version = shop.champion()
+rows = list(scoring.due(version).order_by("pk"))
+for i in range(0, len(rows), 250):
+    scoring.score_shoppers(version, rows[i : i + 250])
+with connection.cursor() as cursor:
+    cursor.execute("DROP TABLE IF EXISTS bench_unchecked")
+    cursor.execute("CREATE TABLE bench_unchecked (LIKE recommender_event INCLUDING ALL)")
+    cursor.execute("VACUUM ANALYZE")
+key = ApiKey.objects.issue(shop, "bench", SCOPES)[1]
+ApiKey.objects.filter(name="bench").update(per_minute=10_000_000)
+lists = RecommendationList.objects.filter(version=version, shopper__revision__gt=0)
+users = [u for u, ids in lists.order_by("pk").values_list("shopper__user_id", "item_ids") if len(ids) >= 30][:500]
+items = list(shop.products.showable().order_by("item_id").values_list("item_id", flat=True)[:2000])
+print(json.dumps({"key": key, "users": users, "items": items, "products": shop.products.count()}))
+"""
+SCORE = """
+import json, time
+from recommender import scoring
+from recommender.models import RecommendationList, Shop
+shop = Shop.objects.get(key="demo")
+version = shop.champion()
+def score(most):
+    RecommendationList.objects.filter(version=version).delete()
+    rows = list(scoring.due(version).order_by("pk")[:most])
+    begun = time.perf_counter()
+    for i in range(0, len(rows), scoring.SHARD):
+        scoring.score_shoppers(version, rows[i : i + scoring.SHARD])
+    return len(rows), time.perf_counter() - begun
+score(250)
+half, half_seconds = score(1000)
+shoppers, seconds = score(2000)
+print(json.dumps({"shoppers": shoppers, "seconds": seconds, "half": half, "half_seconds": half_seconds}))
+"""
+
+
+def _manage(*words: str) -> str:
+    return subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+@contextmanager
+def _processes() -> Iterator[list[int]]:
+    """The server, and the worker that reads new products; gives the web processes' ids."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "bench.site"}
+    server = [
+        "granian",
+        "--interface",
+        "wsgi",
+        "--port",
+        str(PORT),
+        "--workers",
+        "2",
+        "--blocking-threads",
+        "2",
+        "--no-ws",
+        "ecomsite.wsgi:application",
+    ]
+    worker = ["celery", "-A", "ecomsite", "worker", "-Q", "default", "-c", "1", "-l", "WARNING"]
+    with Path(os.environ["VITRINE_HOME"], "bench.log").open("wb") as log:
+        started = [subprocess.Popen([TOOLS / c[0], *c[1:]], cwd=ROOT, env=environment, stdout=log, stderr=log) for c in (server, worker)]
+        try:
+            _wait_until_ready()
+            children = Path(f"/proc/{started[0].pid}/task/{started[0].pid}/children").read_text().split()
+            yield [int(pid) for pid in children]
+        finally:
+            for process in started:
+                process.terminate()
+            for process in started:
+                process.wait(30)
+
+
+def _wait_until_ready() -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if Client(PORT).ask(request("GET", "/api/v1/health/ready", ""))[0] == 200:
+                break
+        except OSError:
+            pass
+        if time.monotonic() > deadline:
+            sys.exit("bench serving: the server does not answer; see bench.log")
+        time.sleep(0.3)
+    time.sleep(8)  # champions load in the background
+
+
+def _list(asked: dict, placement: str, user: str, **more) -> bytes:
+    body = json.dumps({"placement": placement, "user_id": user, "limit": 12, **more}).encode()
+    return request("POST", "/api/v1/recommendations", asked["key"], body)
+
+
+def _best(make) -> Load:
+    """The best of some rounds, since other work on the machine only ever slows one down."""
+    return max((run_load(PORT, make, SECONDS, CLIENTS) for _ in range(ROUNDS)), key=lambda load: load.per_second)
+
+
+def _stored(asked: dict) -> dict:
+    messages = [_list(asked, "home_top", user) for user in asked["users"]]
+    client = Client(PORT)
+    told = [json.loads(client.ask(message)[1]) for message in messages]
+    messages = [m for m, reply in zip(messages, told, strict=True) if reply["stored"]]
+    empty = request("GET", "/bench/empty", asked["key"])
+    reference, found = _best(lambda n: empty), _best(lambda n: messages[n % len(messages)])
+    if found.errors or reference.errors:
+        sys.exit(f"bench serving: {found.errors} stored lists failed")
     return {
-        "stored_list_p50_ms": measure(_p(stored, 50), "ms", _p(empty, 50)),
-        "live_list_p50_ms": measure(_p(live, 50), "ms", _p(empty, 50)),
-        "live_list_p95_ms": measure(_p(live, 95), "ms", _p(empty, 95)),
-        "web_memory_mb": measure(_web_memory_mb(urlsplit(demo["base_url"]).port), "MB"),
+        "stored_list_vs_empty_view": measure(found.per_second / reference.per_second, "x", 1.0),
+        "stored_lists_per_s": measure(found.per_second, "1/s", reference.per_second),
     }
 
 
-class _Client:
-    """One client, one connection, one call at a time."""
-
-    def __init__(self, demo: dict) -> None:
-        self.demo = demo
-        self.connection = http.client.HTTPConnection(urlsplit(demo["base_url"]).netloc)
-        self.headers = {"Authorization": f"Bearer {demo['api_key']}", "Content-Type": "application/json"}
-
-    def ask(self, placement: str, i: int) -> str:
-        return json.dumps({"placement": placement, "user_id": self.demo["user_ids"][i % len(self.demo["user_ids"])], "limit": 12})
-
-    def times(self, method: str, path: str, body) -> list[float]:
-        """Milliseconds of CALLS calls, after some that warm up."""
-        taken = []
-        for i in range(CALLS + 20):
+def _live(asked: dict) -> dict:
+    client, taken = Client(PORT), {"none": [], "top": []}
+    for explain, times in taken.items():
+        for i, user in enumerate(asked["users"][:220]):
+            message = _list(asked, "discover", user, filter="price < 1000", explain="off" if explain == "none" else "top")
             begun = time.perf_counter()
-            self.connection.request(method, path, body(i), self.headers)
-            reply = self.connection.getresponse()
-            content = reply.read()
-            taken.append((time.perf_counter() - begun) * 1000)
-            if reply.status != 200:
-                sys.exit(f"bench serving: {method} {path} said {reply.status}: {content[:200]!r}")
-        return taken[20:]
+            status, _ = client.ask(message)
+            if status != 200:
+                sys.exit(f"bench serving: a live list said {status}")
+            if i >= 20:
+                times.append((time.perf_counter() - begun) * 1000)
+    cuts, reasons = statistics.quantiles(taken["none"], n=100), statistics.quantiles(taken["top"], n=100)
+    return {
+        "live_list_p50_ms": measure(cuts[49], "ms"), "live_list_p95_ms": measure(cuts[94], "ms"),
+        "live_list_with_reasons_p50_ms": measure(reasons[49], "ms"),
+    }  # fmt: skip
 
 
-def _p(values: list[float], percent: int) -> float:
-    return statistics.quantiles(values, n=100)[percent - 1]
+def _event(asked: dict, n: int, **more) -> dict:
+    users, items = asked["users"], asked["items"]
+    return {
+        "event_id": uuid.uuid4().hex, "type": "view", "user_id": users[n % len(users)], "item_id": items[n * 7 % len(items)],
+        "occurred_at": datetime.now(UTC).isoformat(), **more,
+    }  # fmt: skip
 
 
-def _web_memory_mb(port: int) -> float:
-    """The largest proportional set size of the web processes on this port."""
-    sizes = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().split(b"\0")
-            if any(b"granian" in part for part in command) or b"ecomsite.wsgi:application" in command:
-                text = (process / "smaps_rollup").read_text()
-                sizes.append(int(next(line for line in text.splitlines() if line.startswith("Pss:")).split()[1]) / 1024)
-        except (OSError, StopIteration):
-            continue
-    return max(sizes, default=float("nan"))
+def _events(asked: dict) -> dict:
+    """Batches of 500 for some seconds, taken in turn by the API and by the view that copies unchecked."""
+    speeds = {"/api/v1/events": [], "/bench/unchecked": []}
+    client = Client(PORT)
+    for turn in range(24):
+        for path, found in speeds.items():
+            body = json.dumps({"events": [_event(asked, turn * 500 + n) for n in range(500)]}).encode()
+            message = request("POST", path, asked["key"], body)
+            begun = time.perf_counter()
+            status, reply = client.ask(message)
+            found.append(500 / (time.perf_counter() - begun))
+            if status != 202 or (path.startswith("/api") and json.loads(reply)["accepted"] != 500):
+                sys.exit(f"bench serving: events said {status}: {reply[:300]!r}")
+    accepted, unchecked = (statistics.median(values[4:]) for values in speeds.values())
+    return {"events_per_s": measure(accepted, "1/s"), "events_vs_unchecked_copy": measure(accepted / unchecked, "x", 1.0)}
+
+
+def _event_to_list(asked: dict) -> dict:
+    """From sending an event to holding a list that knows it: a product that is bought is not in a list of new ones any more."""
+    client, taken = Client(PORT), []
+    for n, user in enumerate(asked["users"][:100]):
+        before = json.loads(client.ask(_list(asked, "discover", user, explain="off"))[1])
+        bought = before["items"][0]["item_id"]
+        body = json.dumps({"events": [_event(asked, n, type="purchase", user_id=user, item_id=bought)]}).encode()
+        begun = time.perf_counter()
+        client.ask(request("POST", "/api/v1/events", asked["key"], body))
+        while bought in [i["item_id"] for i in json.loads(client.ask(_list(asked, "discover", user, explain="off"))[1])["items"]]:
+            pass
+        taken.append((time.perf_counter() - begun) * 1000)
+    return {"event_to_list_p95_ms": measure(statistics.quantiles(taken, n=100)[94], "ms")}
+
+
+def _product_to_list(asked: dict) -> dict:
+    """From creating a product to its being related, by its text, to the product that it is worded after."""
+    client, taken = Client(PORT), []
+    for n in range(20):
+        like = json.loads(client.ask(request("GET", f"/api/v1/items/{asked['items'][n * 11]}", asked["key"]))[1])
+        item_id = f"bench-{uuid.uuid4().hex[:10]}"
+        body = json.dumps({"title": f"{like['title']} new", "price": like["price"]}).encode()
+        begun = time.perf_counter()
+        client.ask(request("PUT", f"/api/v1/items/{item_id}", asked["key"], body))
+        related = request("GET", f"/api/v1/items/related?item_id={asked['items'][n * 11]}&limit=100&explain=off", asked["key"])
+        while item_id not in [i["item_id"] for i in json.loads(client.ask(related)[1])["items"]]:
+            if time.perf_counter() - begun > 60:
+                sys.exit("bench serving: a new product was not related within a minute")
+            time.sleep(0.05)
+        taken.append(time.perf_counter() - begun)
+        client.ask(request("DELETE", f"/api/v1/items/{item_id}", asked["key"]))
+    return {"product_to_list_p95_s": measure(statistics.quantiles(taken, n=100)[94], "s")}
+
+
+def _memory_mb(pid: int) -> float:
+    """Proportional set size."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(next(line for line in text.splitlines() if line.startswith("Pss:")).split()[1]) / 1024

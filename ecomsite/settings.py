@@ -76,12 +76,12 @@ MIDDLEWARE = [
     "recommender.middleware.Observed",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "recommender.middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
+    "recommender.middleware.Forgery",
+    "recommender.middleware.SignedIn",
+    "recommender.middleware.Messages",
+    "recommender.middleware.Htmx",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -207,7 +207,7 @@ LOGGING = {
             "rename_fields": {"asctime": "at", "levelname": "level", "name": "logger"},
         },
     },
-    "filters": {"request_id": {"()": "recommender.middleware.WithRequestId"}},
+    "filters": {"request_id": {"()": "recommender.request_ids.WithRequestId"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["request_id"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # Django's own lines hold the path, and so ids of persons; the access log has the route, and what was not expected.

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import polars as pl
 from django.db import connection
@@ -24,6 +24,7 @@ COLUMNS = {
     "available_from": ("(extract(epoch FROM available_from) * 1e6)::bigint", pl.Int64),
     "available_until": ("(extract(epoch FROM available_until) * 1e6)::bigint", pl.Int64),
     "since": ("(extract(epoch FROM coalesce(available_from, created_at)) * 1e6)::bigint", pl.Int64), "hidden": ("hidden::int", pl.Int8),
+    "edition": ("xmin::text::bigint", pl.Int64),
 }  # fmt: skip
 """Column: (SQL, how it comes)."""
 SHOWABLE = (
@@ -34,6 +35,13 @@ SHOWABLE = (
     & (pl.col("available_until").is_null() | (pl.col("available_until") > pl.col("now")))
 )
 """The same as ProductQuerySet.showable."""
+
+
+EDITIONS = """
+    SELECT item_id, title, xmin::text::bigint FROM recommender_product
+    WHERE shop_id = %s AND item_id = ANY(%s) AND (available_from IS NULL OR available_from <= now())
+        AND (available_until IS NULL OR available_until > now())"""
+"""Of these products those whose days have come and not passed, with their row's edition."""
 
 
 def read_products(shop_id: int, item_ids: Collection[str] | None = None) -> pl.DataFrame:
@@ -88,6 +96,7 @@ class Catalogue:
         self.lock = threading.RLock()
         self.masks: OrderedDict[str, tuple[datetime, pl.Series]] = OrderedDict()
         self.places: WeakKeyDictionary = WeakKeyDictionary()
+        self.rows_shown: dict[str, tuple[pl.Series, ref, Any]] = {}
 
     def changed(self, item_ids: Iterable[str] | None) -> None:
         """These products have changed; None: any may have."""
@@ -128,10 +137,17 @@ class Catalogue:
         """(items,) bool array over the items of a model (anything with item_ids); those that the shop no longer has are not shown."""
         with self.lock:
             found = self.mask(selection, now)
+            kept = self.rows_shown.get(selection.key)
+            if kept and kept[0] is found and kept[1]() is model:
+                return kept[2]
             places = self.places.get(model)
             if places is None or places[0] != len(found):
                 places = self.places[model] = (len(found), _places(self.frame, model.item_ids))
-        return found.gather(places[1]).fill_null(False).to_numpy()
+            shown = found.gather(places[1]).fill_null(False).to_numpy()
+            if len(self.rows_shown) > MASKS_KEPT:
+                self.rows_shown.clear()
+            self.rows_shown[selection.key] = (found, ref(model), shown)
+        return shown
 
     def among(self, item_ids: list[str], selection: Selection, now: datetime) -> list[str]:
         """Those of these products that may be shown and are selected, in their order."""
@@ -140,6 +156,26 @@ class Catalogue:
             found = self.frame["item_id"].filter(shown)
         found = set(found.filter(found.is_in(item_ids)))
         return [item_id for item_id in item_ids if item_id in found]
+
+    def titles_now(self, item_ids: list[str], selection: Selection, now: datetime) -> dict[str, str]:
+        """Titles of those of these products that may be shown and are selected by what the database says at this moment.
+
+        A row that the database has in the edition in memory (its `xmin`) needs no second look; the others are read and judged again.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(EDITIONS, [self.shop_id, item_ids])
+            there = cursor.fetchall()
+        with self.lock:
+            shown = self.mask(selection, now)
+            at = self.frame["item_id"].is_in(item_ids).arg_true()
+            known = dict(zip(self.frame["item_id"].gather(at), zip(self.frame["edition"].gather(at), shown.gather(at), strict=True), strict=True))
+        same = {item_id: title for item_id, title, edition in there if known.get(item_id, (None,))[0] == edition}
+        titles = {item_id: title for item_id, title in same.items() if known[item_id][1]}
+        if other := [item_id for item_id, _, _ in there if item_id not in same]:
+            frame = read_products(self.shop_id, other)
+            frame = frame.filter(allowed(frame, selection, now))
+            titles |= zip(frame["item_id"], frame["title"].fill_null(""), strict=True)
+        return titles
 
     def titles(self, item_ids: list[str]) -> dict[str, str]:
         """Titles of those of these products that are known, by id."""

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
+from django.db import connection
+
 from recommender.engine import HistoryEvent
 from recommender.models import Event, Shop, Shopper
 
@@ -35,28 +37,30 @@ class Visitor:
         return history_of(self.shopper, self.shop, self.session_id) if self.agrees else []
 
 
+HISTORY = """
+    SELECT p.item_id, e.type, e.occurred_at, e.quantity, e.session_id
+    FROM recommender_event e JOIN recommender_product p ON p.id = e.product_id
+    WHERE {whose} AND NOT e.simulated ORDER BY e.occurred_at DESC, e.id DESC LIMIT %s"""
+"""The latest events of one shopper or session; the ORM takes longer to write this than the database to answer."""
+
+
 def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> list[HistoryEvent]:
     """The latest events of a shopper and of a session, in time order."""
-    events = []
-    if shopper:
-        events += _read(Event.objects.filter(shopper=shopper))
-    if session_id:
-        events += _read(Event.objects.filter(shop=shop, session_id=session_id, shopper=None))
-    return sorted((HistoryEvent(*row[1:]) for row in events), key=lambda e: e.occurred_at)
+    events: list[HistoryEvent] = []
+    with connection.cursor() as cursor:
+        if shopper:
+            cursor.execute(HISTORY.format(whose="e.shopper_id = %s"), [shopper.pk, EVENTS_READ])
+            events += [HistoryEvent(*row) for row in reversed(cursor.fetchall())]
+        if session_id:
+            cursor.execute(HISTORY.format(whose="e.shop_id = %s AND e.session_id = %s AND e.shopper_id IS NULL"), [shop.pk, session_id, EVENTS_READ])
+            events += [HistoryEvent(*row) for row in reversed(cursor.fetchall())]
+    return sorted(events, key=lambda e: e.occurred_at) if shopper and session_id else events
 
 
 def histories_of(shopper_ids: list[int]) -> dict[int, list[HistoryEvent]]:
     """The same for many shoppers at once."""
     histories: dict[int, list[HistoryEvent]] = defaultdict(list)
     events = Event.objects.filter(shopper__in=shopper_ids).exclude(product=None).filter(simulated=False)
-    for row in events.in_order().values_list(*_FIELDS):
+    for row in events.in_order().values_list("shopper_id", "product__item_id", "type", "occurred_at", "quantity", "session_id"):
         histories[row[0]].append(HistoryEvent(*row[1:]))
     return {pk: events[-EVENTS_READ:] for pk, events in histories.items()}
-
-
-_FIELDS = ("shopper_id", "product__item_id", "type", "occurred_at", "quantity", "session_id")
-
-
-def _read(events) -> list[tuple]:
-    latest = events.exclude(product=None).filter(simulated=False).order_by("-occurred_at", "-id").values_list(*_FIELDS)
-    return list(latest[:EVENTS_READ])[::-1]

@@ -6,27 +6,23 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
-from contextvars import ContextVar
 
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+from django_htmx.middleware import HtmxMiddleware
 
 from recommender import metrics
 from recommender.reach import spare_health_checks
+from recommender.request_ids import request_id
 
 log = logging.getLogger("vitrine.access")
 
 HEADER = "X-Request-ID"
 WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
-request_id: ContextVar[str] = ContextVar("request_id", default="")
-
-
-class WithRequestId(logging.Filter):
-    """Gives each line of a log the id of the request that it was written in."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = request_id.get()
-        return True
 
 
 class Observed:
@@ -70,3 +66,32 @@ class Observed:
 
 def _route(request: HttpRequest) -> str:
     return request.resolver_match.route if request.resolver_match else "none"
+
+
+class _Pages:
+    """In front of a middleware that only pages need: calls of the API, which know keys and no sessions, go past it."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/api/v1/"):
+            return self.get_response(request)
+        return super().__call__(request)
+
+
+class Sessions(_Pages, SessionMiddleware):
+    pass
+
+
+class Forgery(_Pages, CsrfViewMiddleware):
+    pass
+
+
+class SignedIn(_Pages, AuthenticationMiddleware):
+    pass
+
+
+class Messages(_Pages, MessageMiddleware):
+    pass
+
+
+class Htmx(_Pages, HtmxMiddleware):
+    pass

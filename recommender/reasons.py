@@ -39,7 +39,10 @@ class Item:
 
     def kept(self) -> dict[str, Any]:
         """What of it is stored."""
-        return {name: value for name, value in vars(self).items() if name not in ("title", "reasons", "words", "odds")}
+        return {
+            "item_id": self.item_id, "score": self.score, "source": self.source, "base": self.base, "contributions": self.contributions,
+            "history": self.history, "suits": self.suits,
+        }  # fmt: skip
 
 
 def explain_items(model: Model, mask, history: list[HistoryEvent], items: list[Item], now: datetime, only_new: bool = False) -> None:

@@ -10,12 +10,10 @@ from django.utils import timezone
 
 from recommender import stored
 from recommender.asking import SPARE, Ask, Listing, arranged
-from recommender.catalogue import allowed, read_products
 from recommender.engine import HistoryEvent, Model
-from recommender.filters import Selection
 from recommender.history import Visitor, history_of
 from recommender.kept import kept_list
-from recommender.models import Placement, Product, RecommendationList, Shop, Shopper
+from recommender.models import Placement, RecommendationList, Shop, Shopper
 from recommender.newcomers import Newcomer, without_history
 from recommender.reach import UNREACHABLE, database
 from recommender.reasons import Item, explain_items, tell_reasons
@@ -205,16 +203,8 @@ def _for_everybody(state: ShopState, ask: Ask, kind: str) -> Listing:
 
 def _finish(shop: Shop, listing: Listing, ask: Ask) -> Listing:
     """Leave out what may not be shown at this very moment, name titles, put reasons into words."""
-    titles = _titles(shop, [item.item_id for item in listing.items[: ask.limit + SPARE]], ask.selection)
+    ids = [item.item_id for item in listing.items[: ask.limit + SPARE]]
+    titles = state_of(shop).catalogue.titles_now(ids, ask.selection, timezone.now()) if ids else {}
     listing.items = [item for item in listing.items if item.item_id in titles][: ask.limit]
     tell_reasons(shop, listing.items, titles, ask.explain)
     return listing
-
-
-def _titles(shop: Shop, item_ids: list[str], selection: Selection) -> dict[str, str]:
-    """Titles of those that may be shown and are selected, by what the database says now."""
-    if not selection.filters:
-        return dict(Product.objects.filter(shop=shop, item_id__in=item_ids).showable().values_list("item_id", "title"))
-    frame = read_products(shop.pk, item_ids)
-    shown = frame.filter(allowed(frame, selection, timezone.now()))
-    return dict(zip(shown["item_id"], shown["title"].fill_null(""), strict=True))

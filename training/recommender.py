@@ -31,6 +31,8 @@ class Recommender:
         self.signals, self.facts, self.ranker, self.config, self.lift = signals, facts, ranker, config, lift
         self.features = feature_names(signals, config)
         self.groups = [group_of(name) for name in self.features]
+        ranks = [(i, name.removesuffix("_rank")) for i, name in enumerate(self.features) if name.endswith("_rank")]
+        self._ranks, self._ranked_by = [i for i, _ in ranks], [name for _, name in ranks]
 
     @property
     def n_items(self) -> int:
@@ -69,12 +71,12 @@ class Recommender:
 
     def places(self, features: np.ndarray) -> dict[str, int | None]:
         """A candidate's place in each source's own list, from 1; None where it is not in it."""
-        found = {}
-        for i, name in enumerate(self.features):
-            if name.endswith("_rank"):
-                proposed = features[i] < self.config.candidates_per_source and features[i - 2] > 0
-                found[name.removesuffix("_rank")] = int(features[i]) + 1 if proposed else None
-        return found
+        proposed = self._proposed(features[None])[0]
+        return {name: int(features[i]) + 1 if there else None for i, name, there in zip(self._ranks, self._ranked_by, proposed, strict=True)}
+
+    def _proposed(self, features: np.ndarray) -> np.ndarray:
+        """(n, sources) bool: which sources have each candidate in their own list; its score stands two columns before its rank."""
+        return (features[:, self._ranks] < self.config.candidates_per_source) & (features[:, [i - 2 for i in self._ranks]] > 0)
 
     def recommend(self, past: Histories, now: int, k: int, showable: np.ndarray | None = None, only_new: bool = False) -> list[list[Recommendation]]:
         """The k best products for each shopper of a shard."""
@@ -85,7 +87,7 @@ class Recommender:
         order = np.lexsort((found.item, -score, found.user))
         start = np.concatenate([[0], np.cumsum(np.bincount(found.user, minlength=past.n_users))])
         chosen = [order[start[u] : start[u + 1]][:k] for u in range(past.n_users)]
-        return [[Recommendation(int(found.item[r]), float(score[r]), self._sources(found.features[r])) for r in rows] for rows in chosen]
+        return [self._listed(found, score, rows) for rows in chosen]
 
     def by_source(self, past: Histories, source: str, now: int, k: int, showable: np.ndarray | None = None) -> list[list[Recommendation]]:
         """What one source alone proposes to each shopper, best first; nothing where the source is not there."""
@@ -98,8 +100,10 @@ class Recommender:
             lists[user].append(Recommendation(int(item), 1.0 / (place + 1), [source]))
         return lists
 
-    def _sources(self, features: np.ndarray) -> list[str]:
-        return [name for name, place in self.places(features).items() if place]
+    def _listed(self, found: Candidates, score: np.ndarray, rows: np.ndarray) -> list[Recommendation]:
+        items, scores, proposed = found.item[rows].tolist(), score[rows].tolist(), self._proposed(found.features[rows]).tolist()
+        said = [[name for name, there in zip(self._ranked_by, row, strict=True) if there] for row in proposed]
+        return [Recommendation(item, value, sources) for item, value, sources in zip(items, scores, said, strict=True)]
 
     def related(self, items: list[int], k: int, showable: np.ndarray | None = None) -> list[Recommendation]:
         """Products that go with these, best first: each source's neighbours, normalised and added up."""

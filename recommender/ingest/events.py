@@ -110,7 +110,7 @@ def import_events(
     """Store events; returns the report and, of typed (REST) rows, the ids that were new. Same ids again change nothing."""
     report, latest = Report(), timezone.now() + CLOCK_TOLERANCE
     with transaction.atomic(), connection.cursor() as cursor:
-        stage(cursor, "staged_event", COLUMNS, _checked(rows, parser, latest, shift, report))
+        stage(cursor, "staged_event", COLUMNS, _checked(rows, parser, latest, shift, report), again=True)
         cursor.execute("ANALYZE staged_event")
         _refuse_unknown_products(cursor, shop, report, "items[{}].item_id" if parser.typed else "item_id")
         cursor.execute("SELECT count(DISTINCT row) FROM staged_event")

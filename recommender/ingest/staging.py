@@ -1,37 +1,43 @@
 """COPY rows into a temporary table, streaming: nothing is held in memory, nothing half-written is left."""
 
+import csv
 import io
 import json
+import uuid
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from itertools import islice
 from typing import Any
 
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+NULL = f"null-{uuid.uuid4().hex}"
+"""What stands for nothing in COPY; no text from outside can be it."""
+CHUNK = 1000
 
 
-def copy_value(value: Any) -> str:
-    """One value in PostgreSQL's COPY text format."""
+def copy_value(value: Any) -> Any:
+    """One value as csv.writer and PostgreSQL's COPY understand it: lists are of texts and become arrays, dictionaries JSON."""
     if value is None:
-        return "\\N"
-    if isinstance(value, str):
-        return value.translate(_ESCAPES)
-    if isinstance(value, bool):
-        return "t" if value else "f"
-    if isinstance(value, datetime):
-        return value.isoformat()
+        return NULL
     if isinstance(value, list):
-        quoted = ",".join('"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"' for part in value)
-        return ("{" + quoted + "}").translate(_ESCAPES)
+        return "{" + ",".join('"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"' for part in value) + "}"
     if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False).translate(_ESCAPES)
-    return str(value)
+        return json.dumps(value, ensure_ascii=False)
+    return value
+
+
+def _chunks(rows: Iterable[tuple]) -> Iterator[str]:
+    """Rows as text in COPY's csv format, many at once."""
+    rows = iter(rows)
+    while chunk := list(islice(rows, CHUNK)):
+        text = io.StringIO()
+        csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows([list(map(copy_value, row)) for row in chunk])
+        yield text.getvalue()
 
 
 class _Lines(io.TextIOBase):
-    """A file-like view of an iterator of lines, for COPY."""
+    """A file-like view of an iterator of texts, for COPY."""
 
-    def __init__(self, lines: Iterator[str]) -> None:
-        self.lines, self.rest = lines, ""
+    def __init__(self, texts: Iterator[str]) -> None:
+        self.texts, self.rest = texts, ""
         self.error: Exception | None = None
 
     def readable(self) -> bool:
@@ -40,30 +46,36 @@ class _Lines(io.TextIOBase):
     def read(self, size: int = -1) -> str:
         parts, length = [self.rest], len(self.rest)
         try:
-            for line in self.lines:
-                parts.append(line)
-                length += len(line)
-                if 0 <= size <= length:
+            while size < 0 or length < size:
+                text = next(self.texts, None)
+                if text is None:
                     break
+                parts.append(text)
+                length += len(text)
         except Exception as error:
             self.error = error
             raise
-        text = "".join(parts)
-        cut = len(text) if size < 0 else size
-        self.rest = text[cut:]
-        return text[:cut]
+        whole = "".join(parts)
+        cut = len(whole) if size < 0 else size
+        self.rest = whole[cut:]
+        return whole[:cut]
 
 
-def stage(cursor, table: str, columns: dict[str, str], rows: Iterable[tuple]) -> None:
-    """Create the temporary table with these columns (name: SQL type) and fill it; gone at the end of the transaction.
+def stage(cursor, table: str, columns: dict[str, str], rows: Iterable[tuple], again: bool = False) -> None:
+    """Fill a temporary table with these columns (name: SQL type); it is empty at the end of the transaction.
 
-    An error of the rows themselves is raised as it was, not as a failure of COPY.
+    `again`: the columns are always the same, so that the table is made once a connection. An error of the rows themselves is raised as it was,
+    not as a failure of COPY.
     """
     definition = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-    cursor.execute(f"DROP TABLE IF EXISTS {table}; CREATE TEMP TABLE {table} ({definition}) ON COMMIT DROP")
-    lines = _Lines("\t".join(map(copy_value, row)) + "\n" for row in rows)
+    if again:
+        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {table} ({definition}) ON COMMIT DELETE ROWS; DELETE FROM {table}")
+    else:
+        cursor.execute(f"DROP TABLE IF EXISTS {table}; CREATE TEMP TABLE {table} ({definition}) ON COMMIT DROP")
+    lines = _Lines(_chunks(rows))
     try:
-        cursor.copy_expert(f"COPY {table} ({', '.join(columns)}) FROM STDIN", lines)
+        names = ", ".join(columns)
+        cursor.copy_expert(f"COPY {table} ({names}) FROM STDIN (FORMAT csv, NULL '{NULL}', FORCE_NULL ({names}))", lines)
     except Exception:
         if lines.error:
             raise lines.error from None
