@@ -13,6 +13,7 @@ from unfold.paginator import InfinitePaginator
 from recommender.erasure import erase
 from recommender.filters import FilterError, select
 from recommender.models import (
+    Alert,
     ApiKey,
     Change,
     Dialogue,
@@ -167,6 +168,13 @@ class ServedListAdmin(ReadOnly):
     list_filter = ["shop", "placement", "fallback", "simulated"]
     list_select_related = ["shopper", "version"]
     search_fields = ["recommendation_id"]
+    ordering = ["-id"]
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly):
+    list_display = ["since", "kind", "subject", "message", "until", "shop"]
+    list_filter = ["shop", "kind"]
     ordering = ["-id"]
 
 

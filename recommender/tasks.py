@@ -3,7 +3,7 @@
 from celery import Task, shared_task
 from django.db import transaction
 
-from recommender import embedding, erasure, pipeline, scoring
+from recommender import drift, embedding, erasure, pipeline, scoring
 from recommender.models import ModelVersion, ServedList, Shop, TrainingRun
 from recommender.models.registry import USUAL_PRESET
 
@@ -58,6 +58,12 @@ def embed_every_shop() -> None:
     """What was missed, while the queue was gone or a version was promoted."""
     for shop in Shop.objects.all():
         embedding.embed_products(shop)
+
+
+@shared_task
+def monitor_every_shop() -> None:
+    for shop in Shop.objects.all():
+        drift.monitor(shop)
 
 
 @shared_task

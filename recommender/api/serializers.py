@@ -277,7 +277,7 @@ class PriceSerializer(StrictSerializer):
 
 
 class StockSerializer(StrictSerializer):
-    state = serializers.ChoiceField(["in_stock", "out_of_stock"], required=False)
+    state = serializers.ChoiceField(["in_stock", "out_of_stock"], required=False, allow_null=True)
     quantity = serializers.IntegerField(required=False, allow_null=True)
 
 
@@ -289,10 +289,10 @@ class ItemSerializer(serializers.Serializer):
     description = serializers.CharField(required=False)
     brand = serializers.CharField(required=False)
     categories = serializers.ListField(child=serializers.CharField(), required=False)
-    price = PriceSerializer(required=False)
+    price = PriceSerializer(required=False, allow_null=True)
     attributes = serializers.DictField(required=False)
     images = serializers.ListField(child=serializers.CharField(), required=False)
-    stock = StockSerializer(required=False)
+    stock = StockSerializer(required=False, allow_null=True)
     available_from = serializers.DateTimeField(required=False, allow_null=True)
     available_until = serializers.DateTimeField(required=False, allow_null=True)
     hidden = serializers.BooleanField(required=False)
@@ -407,3 +407,7 @@ class ErasureSerializer(serializers.Serializer):
     erased_at = serializers.DateTimeField()
     erased = serializers.DictField(child=serializers.IntegerField(), help_text="rows of events, lists, served lists and reviews")
     caches = serializers.ChoiceField(["cleared", "pending"], help_text="pending: Redis did not answer; it is tried again every ten minutes")
+
+
+class ModelsReply(serializers.Serializer):
+    models = ModelVersionSerializer(many=True)

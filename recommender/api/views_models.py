@@ -85,9 +85,7 @@ class ResumeJobView(APIView):
 class ModelsView(APIView):
     scopes = {"*": "models:write"}
 
-    @extend_schema(
-        parameters=[OpenApiParameter("purpose", str)], responses=shapes.ModelVersionSerializer(many=True), summary="Model versions, newest first"
-    )
+    @extend_schema(parameters=[OpenApiParameter("purpose", str)], responses=shapes.ModelsReply, summary="Model versions, newest first")
     def get(self, request: Request) -> Response:
         versions = request.auth.shop.versions.select_related("run")
         if purpose := request.query_params.get("purpose"):

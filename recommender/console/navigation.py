@@ -20,6 +20,8 @@ TABLES = [
     ("Settings of placements", "placement", "tune"),
     ("Shops", "shop", "store"),
     ("API keys", "apikey", "key"),
+    ("Alerts", "alert", "notifications"),
+    ("Receipts of erasure", "erasure", "delete_forever"),
 ]
 
 

@@ -31,7 +31,7 @@ def home(request: HttpRequest, shop: str) -> HttpResponse:
     context = {
         "champion": champion, "champion_ndcg": _ndcg(champion), "popularity_ndcg": _ndcg(champion, "popularity_30d"), "counts": counts,
         "last_event": last_event, "lists": (fresh, could), "waiting": waiting, "runs": latest_runs(shop, 6),
-        "coming": _coming(), "sentence": sentence(shop, champion, waiting, counts, fresh, could),
+        "alerts": shop.alerts.open()[:20], "coming": _coming(), "sentence": sentence(shop, champion, waiting, counts, fresh, could),
     }  # fmt: skip
     return page(request, shop, "home", "Home", **context)
 

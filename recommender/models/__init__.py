@@ -1,4 +1,5 @@
 from recommender.models.access import ApiKey
+from recommender.models.alerts import Alert
 from recommender.models.catalog import Product
 from recommender.models.changes import Change
 from recommender.models.erasures import Erasure
@@ -12,6 +13,7 @@ from recommender.models.shops import Shop
 from recommender.models.vectors import ProductVector
 
 __all__ = [
+    "Alert",
     "ApiKey",
     "Change",
     "Dialogue",

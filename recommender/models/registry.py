@@ -173,6 +173,7 @@ class ModelVersion(models.Model):
     report = models.JSONField(default=dict)
     gate_passed = models.BooleanField(null=True)
     gate_reason = models.TextField(blank=True, default="")
+    score_shape = models.JSONField(default=dict, blank=True, help_text="How the best scores of its first stored lists were spread.")
     created_at = models.DateTimeField(auto_now_add=True)
     promoted_at = models.DateTimeField(null=True, blank=True)
     promoted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")

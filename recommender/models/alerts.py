@@ -1,0 +1,42 @@
+"""What somebody should look at: opened by monitoring, closed by it when it has passed."""
+
+from django.db import models
+from django.utils import timezone
+
+from recommender.models.shops import Shop, ShopOwned
+
+
+class AlertQuerySet(ShopOwned):
+    def open(self) -> "AlertQuerySet":
+        return self.filter(until=None)
+
+    def note(self, shop: Shop, kind: str, subject: str, message: str | None) -> None:
+        """Open an alert, or keep the open one with the latest words; with no message close it."""
+        found = self.filter(shop=shop, kind=kind, subject=subject, until=None)
+        if message is None:
+            found.update(until=timezone.now())
+        elif not found.update(message=message):
+            self.create(shop=shop, kind=kind, subject=subject, message=message)
+
+
+class Alert(models.Model):
+    SILENCE, INPUT, SCORES, CLICKS = "silence", "input", "scores", "clicks"
+    KINDS = [(SILENCE, "Events stopped"), (INPUT, "Other events than before"), (SCORES, "Scores moved"), (CLICKS, "Fewer clicks")]
+
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="alerts")
+    kind = models.CharField(max_length=10, choices=KINDS)
+    subject = models.CharField(max_length=80, blank=True, default="", help_text="The placement or version that it is about.")
+    message = models.TextField()
+    since = models.DateTimeField(default=timezone.now)
+    until = models.DateTimeField(null=True, blank=True)
+
+    objects = AlertQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-since"]
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "kind", "subject"], condition=models.Q(until=None), name="one_open_alert_of_a_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.subject}".strip()
