@@ -10,7 +10,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Bytecode is made once, here: some machines never write it, and then each process compiles torch anew.
 UV := .venv/bin/uv pip install --quiet --compile-bytecode --python $(PY) $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
 
-.PHONY: demo demo-check install test bench screenshots lint stop clean
+.PHONY: demo demo-check install test bench client screenshots lint stop clean
 
 install: .venv/installed
 
@@ -39,6 +39,11 @@ lint: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(PY) -m bench $(ONLY)
+
+# A typed Python package for the REST API, out of its schema: client/vitrine_client
+client: .venv/installed-dev
+	mkdir -p client && $(PY) manage.py spectacular --file client/openapi.yml
+	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/openapi-python-client generate --path client/openapi.yml --output-path client --meta none --overwrite
 
 screenshots: .venv/installed-dev
 	$(PY) -m tests.screenshots
