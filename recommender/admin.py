@@ -183,8 +183,9 @@ class PlacementForm(ModelForm):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        for name in self.fields.keys() & {"filter", "filter_values"}:
-            self.fields[name].widget.attrs["rows"] = 3
+        for name, rows in (("filter", 3), ("filter_values", 3), ("fallbacks", 1)):
+            if name in self.fields:
+                self.fields[name].widget.attrs["rows"] = rows
 
     def clean(self) -> dict:
         values = super().clean()

@@ -294,12 +294,15 @@ def test_a_run_without_validation_rows_says_why_there_is_no_curve(shop, staff):
 def test_a_placements_filter_is_checked_when_saved(shop, staff, text, values, field, told):
     placement = shop.placements.get(key="home_top")
     fields = {"shop": shop.pk, "key": "home_top", "name": "Home", "kind": "personal", "size": 6, "tail_percent": 0, "diversity": 0}
+    fields |= {"explore_percent": 0, "fallbacks": "popular,new"}
     reply = staff.post(f"/console/recommender/placement/{placement.pk}/change/", {**fields, "filter": text, "filter_values": values})
     assert told in str(reply.context["adminform"].form.errors[field])
     staff.post(f"/console/recommender/placement/{placement.pk}/change/", {**fields, "filter": "price < :max", "filter_values": '{"max": 3}'})
     placement.refresh_from_db()
-    assert (placement.filter, placement.filter_values) == ("price < :max", {"max": 3})
+    assert (placement.filter, placement.filter_values, placement.fallbacks) == ("price < :max", {"max": 3}, ["popular", "new"])
     assert Change.objects.filter(kind=Change.PLACEMENT, key="home_top").exists()
+    wrong = staff.post(f"/console/recommender/placement/{placement.pk}/change/", {**fields, "filter_values": "{}", "fallbacks": "magic"})
+    assert "magic" in str(wrong.context["adminform"].form.errors["fallbacks"])
 
 
 def test_the_preview_shows_what_a_placements_filter_leaves(live_shop, staff):

@@ -28,15 +28,16 @@ def home(request: HttpRequest, shop: str) -> HttpResponse:
     waiting = shop.versions.filter(status="candidate", gate_passed=True).select_related("run").first()
     fresh, could = scoring.counts(champion)
     counts = {"products": shop.products.count(), "shoppers": shop.shoppers.count(), "events": shop.events.count()}
+    alerts = list(shop.alerts.open()[:20])
     context = {
         "champion": champion, "champion_ndcg": _ndcg(champion), "popularity_ndcg": _ndcg(champion, "popularity_30d"), "counts": counts,
         "last_event": last_event, "lists": (fresh, could), "waiting": waiting, "runs": latest_runs(shop, 6),
-        "alerts": shop.alerts.open()[:20], "coming": _coming(), "sentence": sentence(shop, champion, waiting, counts, fresh, could),
+        "alerts": alerts, "coming": _coming(), "sentence": sentence(shop, champion, waiting, counts, fresh, could, len(alerts)),
     }  # fmt: skip
     return page(request, shop, "home", "Home", **context)
 
 
-def sentence(shop: Shop, champion: ModelVersion | None, waiting: ModelVersion | None, counts: dict, fresh: int, could: int) -> str:
+def sentence(shop: Shop, champion: ModelVersion | None, waiting: ModelVersion | None, counts: dict, fresh: int, could: int, alerts: int = 0) -> str:
     if not counts["products"] or not counts["events"]:
         return "Nothing is measured yet. Bring in products and orders; the first lists follow in minutes."
     run = shop.runs.active().first()
@@ -50,6 +51,8 @@ def sentence(shop: Shop, champion: ModelVersion | None, waiting: ModelVersion | 
         if fresh >= could
         else f"{fresh:,} of {could:,} shoppers have a stored list of it, the others get theirs live"
     )
+    if alerts:
+        return f"{champion} serves since {since}; {'one thing needs' if alerts == 1 else f'{alerts} things need'} a look."
     return f"All is well: {champion} serves since {since}; {lists}."
 
 

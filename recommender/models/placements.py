@@ -78,7 +78,8 @@ class Placement(models.Model):
     )  # fmt: skip
     fallbacks = ArrayField(
         models.CharField(max_length=10, choices=SOURCES), default=usual_chain, blank=True,
-        help_text="Where the list is filled from when the model has too little for it, in this order. None: the list stays short.",
+        help_text="Where the list is filled from when the model has too little, in this order: country, openers (what newcomers begin with), "
+        "popular, new. None: the list stays short.",
     )  # fmt: skip
     explore_percent = models.PositiveSmallIntegerField(
         default=0, validators=[MaxValueValidator(50)],
