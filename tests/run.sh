@@ -10,4 +10,7 @@ if ! command -v chromium >/dev/null 2>&1; then
         $PY -m playwright install chromium
     fi || { echo "no browser could be installed: the browser tests will not run"; [ -z "$CI" ] || exit 1; }
 fi
-exec $PY -m pytest --cov --cov-report=term "$@"
+# Two processes, each with servers of its own; one where servers are brought along.
+[ -n "$DATABASE_URL" ] || parallel="-n 2 --dist loadfile"
+export OMP_NUM_THREADS=1
+exec $PY -m pytest --cov --cov-report=term $parallel "$@"

@@ -1,4 +1,4 @@
-"""A pytest plugin: an own VITRINE_HOME with its PostgreSQL and Valkey, before Django reads its settings."""
+"""A pytest plugin: an own VITRINE_HOME with its PostgreSQL and Valkey, before Django reads its settings. Each process of pytest-xdist has its own."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg2
 
-_own = "VITRINE_HOME" not in os.environ
+_own = "PYTEST_XDIST_WORKER" in os.environ or "VITRINE_HOME" not in os.environ
 if _own:
     os.environ["VITRINE_HOME"] = tempfile.mkdtemp(prefix="vitrine-tests-")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -16,11 +16,18 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 def pytest_configure(config) -> None:
     from ecomsite import embedded
 
+    if _only_distributes(config):
+        return
     if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
         home = Path(os.environ["VITRINE_HOME"]).resolve()
         embedded.start(home)
         if _own:
             _no_autovacuum(embedded.postgres_dsn(home))
+
+
+def _only_distributes(config) -> bool:
+    """Is this the process that hands tests to others, and runs none?"""
+    return "PYTEST_XDIST_WORKER" not in os.environ and bool(config.getoption("numprocesses", None))
 
 
 def _no_autovacuum(dsn: dict[str, str]) -> None:
@@ -36,6 +43,10 @@ def _no_autovacuum(dsn: dict[str, str]) -> None:
 def pytest_unconfigure(config) -> None:
     from ecomsite import embedded
 
+    if _only_distributes(config):
+        if _own:
+            shutil.rmtree(os.environ["VITRINE_HOME"], ignore_errors=True)
+        return
     home = Path(os.environ["VITRINE_HOME"]).resolve()
     embedded.stop(home)
     if _own:
