@@ -39,8 +39,8 @@ SHOWABLE = (
 
 EDITIONS = """
     SELECT item_id, title, xmin::text::bigint FROM recommender_product
-    WHERE shop_id = %s AND item_id = ANY(%s) AND (available_from IS NULL OR available_from <= now())
-        AND (available_until IS NULL OR available_until > now())"""
+    WHERE shop_id = %s AND item_id = ANY(%s) AND (available_from IS NULL OR available_from <= statement_timestamp())
+        AND (available_until IS NULL OR available_until > statement_timestamp())"""
 """Of these products those whose days have come and not passed, with their row's edition."""
 
 

@@ -21,8 +21,8 @@ QUESTION = """
     SELECT s.id, l.told, ARRAY(
         SELECT p.item_id FROM recommender_product p
         WHERE p.shop_id = s.shop_id AND p.item_id = ANY(l.item_ids[1:$1]) AND NOT p.hidden AND p.stock_state <> 'out_of_stock'
-            AND (p.stock_quantity IS NULL OR p.stock_quantity > 0) AND (p.available_from IS NULL OR p.available_from <= now())
-            AND (p.available_until IS NULL OR p.available_until > now()))
+            AND (p.stock_quantity IS NULL OR p.stock_quantity > 0) AND (p.available_from IS NULL OR p.available_from <= statement_timestamp())
+            AND (p.available_until IS NULL OR p.available_until > statement_timestamp()))
     FROM recommender_shopper s
     JOIN recommender_recommendationlist l ON l.shopper_id = s.id AND l.version_id = $2 AND l.shopper_revision = s.revision
     WHERE s.shop_id = $3 AND s.user_id = $4 AND s.consent_personalisation"""
