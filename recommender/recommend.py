@@ -198,7 +198,7 @@ def _for_everybody(state: ShopState, ask: Ask, kind: str) -> Listing:
     """What sells best now, or what came last."""
     source = Placement.POPULAR if kind == Placement.TRENDING else Placement.NEWEST
     listing = without_history(state, ask, Newcomer(), only=[source, Placement.NEWEST])
-    return listing if listing.fallback not in ("popular", "new") else replace(listing, fallback=None)
+    return replace(listing, fallback=None) if listing.fallback == "popular" else listing
 
 
 def _finish(shop: Shop, listing: Listing, ask: Ask) -> Listing:

@@ -157,6 +157,13 @@ def test_without_the_database_writes_are_refused_with_a_time_to_come_back(warm, 
         assert reply.status_code == 503 and reply.headers["Retry-After"] == "5" and reply.headers["Content-Type"] == "application/problem+json"
 
 
+def test_without_the_database_a_page_is_told_to_come_back_as_well(warm, client, api, no_database):
+    no_database()
+    headers = {"authorization": f"Bearer {api.key}", "origin": "https://shop.example"}
+    reply = client.post("/api/v1/events", {"events": [{"event_id": "e"}]}, content_type="application/json", headers=headers)
+    assert reply.status_code == 503 and reply.headers["Retry-After"] == "5"
+
+
 def test_without_the_database_an_unknown_key_is_not_let_in(warm, api, no_database, client):
     no_database()
     assert ask(api).status_code == 200
