@@ -1,6 +1,6 @@
 """What a list is asked for, and what the finished list holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from recommender.exploration import explored
 from recommender.filters import Selection, select
 from recommender.models import ModelVersion, Placement
 from recommender.reasons import Item
+from recommender.stored import ToldItems
 
 SPARE = 30
 
@@ -18,7 +19,7 @@ SPARE = 30
 class Listing:
     """A finished list, with which fallback it was, if any."""
 
-    items: list[Item]
+    items: Sequence[Item]
     version: ModelVersion | None = None
     fallback: str | None = None
     stored: bool = False
@@ -27,6 +28,10 @@ class Listing:
     """The row of whose list it is; None also where they do not agree to personal lists."""
     recommendation_id: str = ""
     took_ms: int = 0
+
+    @property
+    def item_ids(self) -> list[str]:
+        return self.items.ids if isinstance(self.items, ToldItems) else [item.item_id for item in self.items]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The `next` of a list: a signed token that knows what was asked and what was shown, so that any process goes on without a repeat."""
 
 from datetime import timedelta
+from functools import cache
 
 import orjson
 from django.core import signing
@@ -14,8 +15,6 @@ VALID = timedelta(hours=24)
 KEPT = ("limit", "user_id", "session_id", "item_ids", "filter", "params", "diversity", "elsewhere", "context")
 LONGEST = 500
 """Products of one list, all its parts together."""
-
-
 COMPRESSED_FROM = 50
 
 
@@ -29,18 +28,23 @@ class CannotContinue(ValueError):
 
 def next_of(shop: Shop, ask: Ask, listing: Listing) -> str | None:
     """The token for what comes after this part; None where nothing can."""
-    shown = [*ask.shown, *(item.item_id for item in listing.items)]
+    shown = [*ask.shown, *listing.item_ids]
     if len(listing.items) < ask.limit or len(shown) >= LONGEST:
         return None
     asked = {name: getattr(ask, name) for name in KEPT}
     told = [shop.pk, listing.recommendation_id, ask.placement and ask.placement.key, shown, asked]
-    return signing.dumps(told, salt=SALT, serializer=_Serializer, compress=len(shown) > COMPRESSED_FROM)
+    return _signer().sign_object(told, serializer=_Serializer, compress=len(shown) > COMPRESSED_FROM)
+
+
+@cache
+def _signer() -> signing.TimestampSigner:
+    return signing.TimestampSigner(salt=SALT)
 
 
 def continued(shop: Shop, token: str, limit: int | None, explain: str) -> Ask:
     """What the next part of a list is asked for. Raises CannotContinue."""
     try:
-        told = signing.loads(token, salt=SALT, serializer=_Serializer, max_age=VALID)
+        told = _signer().unsign_object(token, serializer=_Serializer, max_age=VALID)
     except signing.SignatureExpired:
         raise CannotContinue("is older than a day; ask for a new list") from None
     except signing.BadSignature:

@@ -68,6 +68,15 @@ def tell_reasons(shop: Shop, items: list[Item], titles: dict[str, str], explain:
         _tell_words(shop, items)
 
 
+def row_of(item: Item, score_kind: str = "rank", explained: bool = True) -> dict[str, Any]:
+    """A place of a list as a reply tells of it, but for its position."""
+    because = dict(zip(("item_id", "share"), item.history[0], strict=True)) if explained and item.history else None
+    return {
+        "item_id": item.item_id, "score": item.score, "score_kind": score_kind, "source": item.source, "rule": None,
+        "explored": bool(item.odds and not item.odds.best), "reasons": item.reasons, "because": because,
+    }  # fmt: skip
+
+
 def put_into_words(shop: Shop, items: list[Item], titles: dict[str, str]) -> None:
     """Give the items their reasons; titles that are not at hand are asked for."""
     causes = {cause for item in items for cause in (item.companion, item.suits) if cause} - titles.keys()

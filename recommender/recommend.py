@@ -141,7 +141,7 @@ def _stored(state: ShopState, shopper: Shopper, ask: Ask) -> Listing | None:
     items = arranged(model, items, ask)
     if len(items) < ask.limit:
         return None
-    if ask.explain != "off" and any(item.contributions is None for item in items[: ask.limit]):
+    if ask.explain != "off" and (not row.told or any(item.contributions is None for item in items[: ask.limit])):
         _explain_stored(state, model, row, items[: ask.limit + stored.SPARE])
     return Listing(items, version, stored=True, shopper_id=shopper.pk)
 
@@ -149,7 +149,8 @@ def _stored(state: ShopState, shopper: Shopper, ask: Ask) -> Listing | None:
 def _explain_stored(state: ShopState, model: Model, row: RecommendationList, items: list[Item]) -> None:
     """Say of these items of a stored list why they are in it, and keep it."""
     untold = [item for item in items if item.contributions is None]
-    explain_items(model, state.mask(model), history_of(row.shopper, row.shop, None), untold, row.created_at)
+    if untold:
+        explain_items(model, state.mask(model), history_of(row.shopper, row.shop, None), untold, row.created_at)
     kept = {item.item_id: item.kept() for item in untold}
     row.items = [kept.get(values["item_id"], values) for values in row.items]
     row.told = stored.telling(row.shop, [Item(**values) for values in row.items])

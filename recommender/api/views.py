@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import orjson
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
@@ -16,32 +17,36 @@ from recommender.asking import Ask, Listing
 from recommender.continuation import CannotContinue, continued, next_of
 from recommender.filters import FilterError
 from recommender.models import Placement, Shop
+from recommender.reasons import row_of
 from recommender.rerank import rerank
 from recommender.served import record
 from recommender.serving import state_of
+from recommender.stored import ToldItems
 from recommender.whynot import why_not
 
 
-def listing_reply(shop: Shop, ask: Ask, listing: Listing) -> dict:
-    items = []
-    for position, item in enumerate(listing.items, len(ask.shown) + 1):
-        behind = [{"item_id": item_id, "share": share} for item_id, share in item.history]
-        because = behind[0] if behind and ask.explain != "off" else None
-        row = {
-            "item_id": item.item_id, "position": position, "score": item.score, "score_kind": listing.score_kind, "source": item.source, "rule": None,
-            "explored": bool(item.odds and not item.odds.best), "reasons": item.reasons, "because": because,
-        }  # fmt: skip
-        if ask.explain == "full":
-            words = [{"word": word, "share": round(share, 4)} for word, share in item.words]
-            row["explanation"] = {"base": item.base, "contributions": item.contributions or {}, "history": behind, "words": words}
-        items.append(row)
+def listing_reply(shop: Shop, ask: Ask, listing: Listing, at_once: bool = False) -> dict:
+    """A list as a reply tells of it; where it is sent `at_once`, its items are the JSON that was stored, if so."""
+    told = at_once and isinstance(listing.items, ToldItems)
     return {
         "recommendation_id": listing.recommendation_id, "placement": ask.placement and ask.placement.key,
         "model_version": listing.version.label if listing.version else None,
-        "items": items, "next": next_of(shop, ask, listing),
+        "items": orjson.Fragment(listing.items.json()) if told else _rows(ask, listing), "next": next_of(shop, ask, listing),
         "fallback": {"used": listing.fallback is not None, "kind": listing.fallback}, "stored": listing.stored,
         "took_ms": listing.took_ms,
     }  # fmt: skip
+
+
+def _rows(ask: Ask, listing: Listing) -> list[dict]:
+    rows = []
+    for position, item in enumerate(listing.items, len(ask.shown) + 1):
+        row = {"position": position, **row_of(item, listing.score_kind, ask.explain != "off")}
+        if ask.explain == "full":
+            words = [{"word": word, "share": round(share, 4)} for word, share in item.words]
+            behind = [{"item_id": item_id, "share": share} for item_id, share in item.history]
+            row["explanation"] = {"base": item.base, "contributions": item.contributions or {}, "history": behind, "words": words}
+        rows.append(row)
+    return rows
 
 
 def checked(ask: Ask) -> Ask:
@@ -53,12 +58,12 @@ def checked(ask: Ask) -> Ask:
     return ask
 
 
-def served(shop: Shop, ask: Ask, simulated: bool = False) -> dict:
+def served(shop: Shop, ask: Ask, simulated: bool = False, at_once: bool = False) -> dict:
     """The reply with the list, which is remembered as served."""
     listing = recommend.recommend(shop, checked(ask))
     metrics.lists.labels(ask.kind, listing.stored, listing.fallback or "").inc()
     record(shop, ask, listing, simulated)
-    return listing_reply(shop, ask, listing)
+    return listing_reply(shop, ask, listing, at_once)
 
 
 def ask_of(shop: Shop, values: dict) -> Ask:
@@ -97,7 +102,7 @@ class RecommendationsView(APIView):
     )
     def post(self, request: Request) -> Response:
         values, shop = read_recommendation(request.data), request.auth.shop
-        reply = served(shop, ask_of(shop, values), values["simulated"])
+        reply = served(shop, ask_of(shop, values), values["simulated"], at_once=not values["hydrate"])
         return Response(hydrated(shop, [reply])[0] if values["hydrate"] else reply)
 
 
@@ -175,4 +180,4 @@ class RelatedView(APIView):
         if not request.auth.shop.products.filter(item_id=values["item_id"]).exists():
             raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
         ask = Ask(None, values["limit"], item_ids=(values["item_id"],), explain=values["explain"], filter=values.get("filter", ""))
-        return Response(served(request.auth.shop, ask))
+        return Response(served(request.auth.shop, ask, at_once=True))

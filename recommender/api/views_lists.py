@@ -41,7 +41,7 @@ class BatchView(APIView):
         replies = []
         for one, listing in zip(asks, campaign.lists_of(shop, asks), strict=True):
             record(shop, one, listing, values["simulated"])
-            replies.append({"user_id": one.user_id, **listing_reply(shop, one, listing)})
+            replies.append({"user_id": one.user_id, **listing_reply(shop, one, listing, at_once=True)})
         return Response({"lists": replies})
 
 
