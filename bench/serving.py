@@ -18,56 +18,27 @@ from pathlib import Path
 
 from bench.__main__ import ROOT, measure
 from bench.load import Client, Load, request, run_load
+from bench.server import children, manage, memory_mb, prepare, wait_until_ready
 
 PORT, SECONDS, CLIENTS, ROUNDS = 8077, 5, 8, 3
 TOOLS = Path(sys.executable).parent
 
 
 def run() -> dict:
-    os.environ.setdefault("VITRINE_HOME", "var")
-    home = Path(os.environ["VITRINE_HOME"])
-    if not (home / "demo.json").exists():
-        sys.exit("bench serving: `make demo-check` first; it leaves a trained shop below VITRINE_HOME")
-    _manage("services", "start")
-    _manage("migrate", "-v", "0")
-    _manage("collectstatic", "--no-input", "-v", "0")
-    asked = json.loads(_manage("shell", "-v", "0", "-c", PREPARE).splitlines()[-1])
-    found = {}
+    asked, found = prepare("serving"), {}
     with _processes() as web:
         found |= _stored(asked)
         found |= _live(asked)
         found |= _events(asked)
         found |= _event_to_list(asked)
         found |= _product_to_list(asked)
-        found["web_memory_mb"] = measure(max(_memory_mb(pid) for pid in web), "MB")
-    scored = json.loads(_manage("shell", "-v", "0", "-c", SCORE).splitlines()[-1])
+        found["web_memory_mb"] = measure(max(memory_mb(pid) for pid in web), "MB")
+    scored = json.loads(manage("shell", "-v", "0", "-c", SCORE).splitlines()[-1])
     found["batch_shoppers_per_s"] = measure(scored["shoppers"] / scored["seconds"], "1/s")
     found["batch_half_per_s"] = measure(scored["half"] / scored["half_seconds"], "1/s", scored["shoppers"] / scored["seconds"])
     return found
 
 
-PREPARE = """
-import json
-from django.db import connection
-from recommender import scoring
-from recommender.models import ApiKey, RecommendationList, Shop
-from recommender.models.access import SCOPES
-shop = Shop.objects.get(key="demo")
-version = shop.champion()
-rows = list(scoring.due(version).order_by("pk"))
-for i in range(0, len(rows), 250):
-    scoring.score_shoppers(version, rows[i : i + 250])
-with connection.cursor() as cursor:
-    cursor.execute("DROP TABLE IF EXISTS bench_unchecked")
-    cursor.execute("CREATE TABLE bench_unchecked (LIKE recommender_event INCLUDING ALL)")
-    cursor.execute("VACUUM ANALYZE")
-key = ApiKey.objects.issue(shop, "bench", SCOPES)[1]
-ApiKey.objects.filter(name="bench").update(per_minute=10_000_000)
-lists = RecommendationList.objects.filter(version=version, shopper__revision__gt=0)
-users = [u for u, ids in lists.order_by("pk").values_list("shopper__user_id", "item_ids") if len(ids) >= 30][:500]
-items = list(shop.products.showable().order_by("item_id").values_list("item_id", flat=True)[:2000])
-print(json.dumps({"key": key, "users": users, "items": items, "products": shop.products.count()}))
-"""
 SCORE = """
 import json, time
 from recommender import scoring
@@ -86,10 +57,6 @@ half, half_seconds = score(1000)
 shoppers, seconds = score(2000)
 print(json.dumps({"shoppers": shoppers, "seconds": seconds, "half": half, "half_seconds": half_seconds}))
 """
-
-
-def _manage(*words: str) -> str:
-    return subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 @contextmanager
@@ -113,28 +80,13 @@ def _processes() -> Iterator[list[int]]:
     with Path(os.environ["VITRINE_HOME"], "bench.log").open("wb") as log:
         started = [subprocess.Popen([TOOLS / c[0], *c[1:]], cwd=ROOT, env=environment, stdout=log, stderr=log) for c in (server, worker)]
         try:
-            _wait_until_ready()
-            children = Path(f"/proc/{started[0].pid}/task/{started[0].pid}/children").read_text().split()
-            yield [int(pid) for pid in children]
+            wait_until_ready(PORT)
+            yield children(started[0].pid)
         finally:
             for process in started:
                 process.terminate()
             for process in started:
                 process.wait(30)
-
-
-def _wait_until_ready() -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            if Client(PORT).ask(request("GET", "/api/v1/health/ready", ""))[0] == 200:
-                break
-        except OSError:
-            pass
-        if time.monotonic() > deadline:
-            sys.exit("bench serving: the server does not answer; see bench.log")
-        time.sleep(0.3)
-    time.sleep(8)  # champions load in the background
 
 
 def _list(asked: dict, placement: str, user: str, **more) -> bytes:
@@ -237,9 +189,3 @@ def _product_to_list(asked: dict) -> dict:
         taken.append(time.perf_counter() - begun)
         client.ask(request("DELETE", f"/api/v1/items/{item_id}", asked["key"]))
     return {"product_to_list_p95_s": measure(statistics.quantiles(taken, n=100)[94], "s")}
-
-
-def _memory_mb(pid: int) -> float:
-    """Proportional set size."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(next(line for line in text.splitlines() if line.startswith("Pss:")).split()[1]) / 1024

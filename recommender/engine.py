@@ -331,6 +331,10 @@ class _Models:
                 self.loaded.popitem(last=False)
             return self.loaded[folder]
 
+    def forget(self, folder: str) -> None:
+        with self.lock:
+            self.loaded.pop(folder, None)
+
 
 _models = _Models()
 
@@ -338,6 +342,11 @@ _models = _Models()
 def model_of(folder: str) -> Model:
     """The model in this folder below VITRINE_CHECKPOINTS, from memory where it was used lately."""
     return _models.get(folder)
+
+
+def forget(folder: str) -> None:
+    """Free the memory of a model that is not served any more; asked for again it is loaded again."""
+    _models.forget(folder)
 
 
 def _load(folder: str, verify: bool = False) -> Model:

@@ -35,6 +35,8 @@ class ShopState:
     generation: int = 0
     version: ModelVersion | None = None
     version_read: bool = False
+    outgoing: ModelVersion | None = None
+    """The champion before this one, whose model is in memory until the new one has loaded."""
     placements: dict[str, Placement] | None = None
     catalogue: Catalogue = field(init=False)
     popular: list[str] | None = None
@@ -66,8 +68,15 @@ class ShopState:
                 log.error("shop %s: %s cannot be served: %s", self.shop_id, version, error)
                 self.version = version = version.previous()
             else:
+                self._let_go(version)
                 return self._with_new_products(version, model)
         return None
+
+    def _let_go(self, version: ModelVersion) -> None:
+        """Free the memory of the champion before this one, unless a placement names it."""
+        outgoing, self.outgoing = self.outgoing, None
+        if outgoing and outgoing.folder != version.folder and outgoing.pk not in {p.version_id for p in (self.placements or {}).values()}:
+            engine.forget(outgoing.folder)
 
     def _with_new_products(self, version: ModelVersion, model: engine.Model) -> engine.Model:
         """The model extended by products that arrived after its training, made once for each piece of news."""
@@ -143,7 +152,7 @@ class ShopState:
         """Drop what a change makes untrue; what is being read at this moment is not kept either."""
         self.generation += 1
         if change.kind == Change.CHAMPION:
-            self.version_read = False
+            self.version_read, self.outgoing = False, self.version
             self.extended, self.chosen = {}, {}
         elif change.kind == Change.PLACEMENT:
             self.placements = None

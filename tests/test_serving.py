@@ -386,3 +386,15 @@ def test_without_consent_nothing_is_bought_again(live_shop, at):
     Shopper.objects.filter(user_id="shopper-003").update(consent_personalisation=False)
     found = recommend(live_shop, at("again"), "shopper-003", None, 4)
     assert found.fallback == "no_consent" and found.shopper_id is None
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_the_champion_before_leaves_memory_once_the_new_one_has_loaded(live_shop, home_top, register, named):
+    state, before = serving.state_of(live_shop), live_shop.champion()
+    Placement.objects.filter(pk=home_top.pk).update(version=before if named else None)
+    state.load()
+    register(live_shop).promote()
+    state.heed(Change(kind=Change.CHAMPION))
+    assert before.folder in engine._models.loaded
+    assert state.model() is not None and state.champion() != before
+    assert (before.folder in engine._models.loaded) == named
