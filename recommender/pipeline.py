@@ -15,6 +15,7 @@ from collections import deque
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from recommender import engine
@@ -50,16 +51,30 @@ def start_run(
     by=None,
     data_from=None,
     data_to=None,
+    then: dict[str, str] | None = None,
+    follows: TrainingRun | None = None,
 ) -> TrainingRun:
-    """Queue a run; raises engine.InvalidConfig where it could not be configured so."""
+    """Queue a run, and what is to come after it (`then`: recipe, preset); raises engine.InvalidConfig where it could not be configured so."""
     from recommender.tasks import later, train
 
     engine.check_config(recipe, preset, overrides or {})
     run = TrainingRun.objects.create(
-        shop=shop, recipe=recipe, preset=preset, overrides=overrides or {}, promote=promote, created_by=by, data_from=data_from, data_to=data_to
-    )
+        shop=shop, recipe=recipe, preset=preset, overrides=overrides or {}, promote=promote, created_by=by, data_from=data_from, data_to=data_to,
+        then=then or {}, follows=follows,
+    )  # fmt: skip
     later(train, run.pk)
     return run
+
+
+def learn_on(shop: Shop) -> TrainingRun:
+    """What a night brings: the champion's encoder goes on from new events and a replay of old ones, then the ranking is made with it.
+
+    Where there is no champion with an encoder, the ranking alone.
+    """
+    ranking = {"recipe": "fusion", "preset": "quick"}
+    if _newest_encoder(shop) is None:
+        return start_run(shop, **ranking)
+    return start_run(shop, "incremental", overrides={"compare_full": False}, then=ranking)
 
 
 def resume_run(run: TrainingRun) -> bool:
@@ -82,16 +97,33 @@ def run_training(run: TrainingRun) -> ModelVersion | None:
     except RunCancelled:
         run.finish(RunStatus.CANCELLED)
     except (RunFailed, NothingToLearn, engine.BrokenCheckpoint) as error:
-        run.finish(RunStatus.FAILED, str(error))
+        _end(run, RunStatus.FAILED, str(error))
     except Exception as error:
-        run.finish(RunStatus.FAILED, f"{type(error).__name__}: {error}")
+        _end(run, RunStatus.FAILED, f"{type(error).__name__}: {error}")
         raise
     else:
-        run.finish(RunStatus.FINISHED)
+        _end(run, RunStatus.FINISHED)
         for part in ("snapshot", "cache"):
             shutil.rmtree(folder / part, ignore_errors=True)
         return version
     return None
+
+
+def _end(run: TrainingRun, status: str, error: str = "") -> bool:
+    """End the run and queue what comes after it, once. It comes after a failed run as well, then with the encoder that serves already."""
+    with transaction.atomic():
+        ended = run.finish(status, error)
+        if ended and run.then and not run.followers.exists():
+            encoder = _newest_encoder(run.shop)
+            start_run(
+                run.shop,
+                **run.then,
+                overrides={"served_encoder": str(encoder)} if encoder else {},
+                promote=run.promote,
+                by=run.created_by,
+                follows=run,
+            )
+    return ended
 
 
 @contextlib.contextmanager
@@ -166,8 +198,15 @@ def _child(run: TrainingRun, folder: Path) -> subprocess.Popen:
 
 
 def _starts_from(run: TrainingRun) -> ModelVersion | None:
-    """What the run is compared with, or goes on from: the champion of its purpose; for an encoder else that of the ranking."""
-    return run.shop.champion(run.purpose) or (run.shop.champion() if run.recipe in ("incremental", "distil") else None)
+    """What the run is compared with, or goes on from."""
+    return _newest_encoder(run.shop) if run.recipe in ("incremental", "distil") else run.shop.champion(run.purpose)
+
+
+def _newest_encoder(shop: Shop) -> ModelVersion | None:
+    """The encoder of what is bought next that was promoted last, as such or with the ranking that it serves."""
+    champions = [version for purpose in ("encoder", "ranking") if (version := shop.champion(purpose)) and version.run.recipe != "mlm"]
+    with_one = [version for version in champions if (engine.checkpoint_path(version.folder) / "encoder").exists()]
+    return max(with_one, key=lambda version: version.promoted_at or version.created_at, default=None)
 
 
 def _overrides(run: TrainingRun, champion: ModelVersion | None) -> dict:
@@ -177,7 +216,7 @@ def _overrides(run: TrainingRun, champion: ModelVersion | None) -> dict:
         fields.setdefault("text.encoder", settings.VITRINE_ENCODER)
     if run.recipe == "distil" and champion:
         fields.setdefault("teacher", str(champion))
-    for name in ("text.encoder", "encoder", "teacher"):
+    for name in ("text.encoder", "encoder", "served_encoder", "teacher"):
         number = str(fields.get(name, "")).removeprefix("v")
         if fields.get(name, "").startswith("v") and number.isdecimal():
             version = run.shop.versions.filter(number=int(number)).first()
@@ -369,7 +408,7 @@ def tend_silent_runs() -> int:
         run.log_tail = tail or run.log_tail
         TrainingRun.objects.filter(pk=run.pk).update(log_tail=run.log_tail)
         seen = timezone.localtime(run.heartbeat_at).strftime("%H:%M:%S")
-        failed += run.finish(
-            RunStatus.FAILED, f"The worker stopped during “{run.stage or 'start'}” (last heard of at {seen} UTC). Nothing live has changed."
+        failed += _end(
+            run, RunStatus.FAILED, f"The worker stopped during “{run.stage or 'start'}” (last heard of at {seen} UTC). Nothing live has changed."
         )
     return failed

@@ -32,9 +32,19 @@ def score_shard(version_id: int, first: int, last: int) -> None:
 @shared_task
 def train_every_shop(preset: str = USUAL_PRESET) -> None:
     """A run for each shop that has events and none under way."""
-    for shop in Shop.objects.all():
-        if shop.events.exists() and not shop.runs.active().exists():
-            pipeline.start_run(shop, preset=preset)
+    for shop in _idle_shops():
+        pipeline.start_run(shop, preset=preset)
+
+
+@shared_task
+def learn_on_every_shop() -> None:
+    """The night's incremental training, for each shop that has events and no run under way."""
+    for shop in _idle_shops():
+        pipeline.learn_on(shop)
+
+
+def _idle_shops() -> list[Shop]:
+    return [shop for shop in Shop.objects.all() if shop.events.exists() and not shop.runs.active().exists()]
 
 
 @shared_task

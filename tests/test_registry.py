@@ -155,3 +155,4 @@ def test_the_first_schedule_is_rows(db):
     names = set(PeriodicTask.objects.values_list("name", flat=True))
     assert {"Weekly full training", "Nightly training", "Score shoppers with new events", "Find runs whose worker died"} <= names
     assert PeriodicTask.objects.get(name="Weekly full training").args == '["standard"]'
+    assert PeriodicTask.objects.get(name="Nightly training").task == "recommender.tasks.learn_on_every_shop"

@@ -207,6 +207,8 @@ class FusionConfig(RetrievalConfig):
     """Masked-token steps on the shop's texts before fine-tuning; 0: none."""
     fine_tune: bool = True
     """Fine-tune the encoder; otherwise its text similarity is used as it comes."""
+    served_encoder: str = ""
+    """An encoder that serves as it comes, because it was trained and judged by itself; what is judged here is made without it."""
     use_popularity: bool = True
     """May features count a product's raw popularity?"""
     left_out: str = ""

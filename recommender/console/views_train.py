@@ -209,8 +209,18 @@ def _asked(found: TrainingRun) -> list[tuple[str, object]]:
     data = ", ".join(f"{count:,} {what}" for what, count in found.counts.items() if count)
     return [
         ("What", name_of(found.recipe)), ("How", dict(t[:2] for t in PRESETS).get(found.preset, found.preset)), ("Days", days),
-        ("Then", {key: name for key, name, _ in THEN}.get(found.promote, found.promote)), ("Data", data or "–"), *found.overrides.items(),
+        ("Then", {key: name for key, name, _ in THEN}.get(found.promote, found.promote)), ("Data", data or "–"), *_neighbours(found),
+        *found.overrides.items(),
     ]  # fmt: skip
+
+
+def _neighbours(found: TrainingRun) -> list[tuple[str, str]]:
+    """The run that this one came after, and what comes after it."""
+    before = [("Came after", str(found.follows))] if found.follows else []
+    if not found.then:
+        return before
+    follower = found.followers.first()
+    return [*before, ("Followed by", str(follower) if follower else f"{name_of(found.then['recipe'])}, once this has ended")]
 
 
 def _resumable(found: TrainingRun) -> bool:

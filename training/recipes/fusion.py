@@ -13,8 +13,10 @@ import polars as pl
 from training.candidates import Learnt, Signals, fit_signals
 from training.checkpoint import CheckpointError, load_checkpoint, read_run, save_checkpoint
 from training.config import FusionConfig
+from training.encoder import TextEncoder
 from training.evaluate import date_of, judge, rank_by_other, report_head, summary
 from training.fairness import fairness
+from training.finetune import device
 from training.history import Interactions, interactions
 from training.lift import Lift, choose_lift
 from training.ranking import ItemFacts, TrainingRows, check_parts, feature_names, stack, train_ranker, training_rows
@@ -27,6 +29,7 @@ from training.recommender import Recommender
 from training.snapshot import DAY, Snapshot
 from training.split import Window, discovery, time_window
 from training.state import TrainingError
+from training.text import product_texts
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +134,19 @@ def _learn_again(run: Run, before: Knowledge, known: Interactions, start: Start)
     return Knowledge(texts, sequence)
 
 
+def _with_encoder(run: Run, before: Knowledge, known: Interactions) -> Knowledge | None:
+    """What serves with an encoder that is given: its vectors as they come, and the sequence model learned over them. None without texts.
+
+    The ranker goes on learning from texts that have not seen its targets, so that it does not trust the given one too much.
+    """
+    if before.texts is None:
+        return None
+    encoder = TextEncoder.load(run.config.served_encoder, run.config.text.max_tokens, run.config.text.frozen_layers)
+    vectors = encoder.to(device()).encode(product_texts(run.snapshot.products))
+    sequence = before.sequence if before.sequence.model is None else fit_sequence(run, known, vectors, None, before.sequence.steps)
+    return Knowledge(Texts(vectors, vectors, encoder, before.texts.steps, before.texts.space_steps), sequence)
+
+
 def ranker_questions(run: Run, windows: list[Window], learnt: Learnt, facts: ItemFacts) -> tuple[list[TrainingRows], Signals]:
     """The candidates of all windows, per question, which the ranker is trained on; and the signals of the oldest."""
     snapshot, config, progress = run.snapshot, run.config, run.progress
@@ -227,8 +243,10 @@ def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
     everything = interactions(snapshot.events, config.event_weights)
     # the days before the last window are what the judged fit serves from, unless the ranker has several windows
     known = judged.served if config.ranker_windows == 1 else None
-    served = fit_model(refit, earlier_windows(snapshot, end, days, config), everything, end, known, chosen=judged.ranked.chosen, lift=judged.lift)
-    report["served"] = {"until": end, "events": len(snapshot.events), "chosen": served.ranked.chosen}
+    given = _with_encoder(refit, judged.ranked, everything) if config.served_encoder else None
+    windows = earlier_windows(snapshot, end, days, config)
+    served = fit_model(refit, windows, everything, end, known, given, judged.ranked.chosen, judged.lift)
+    report["served"] = {"until": end, "events": len(snapshot.events), "chosen": served.ranked.chosen, "encoder": config.served_encoder}
     report["trials"] = trials
     run.finish_report(report)
     about = {"snapshot_digest": snapshot.manifest["digest"], "judged_until": cut, "served_until": end}
