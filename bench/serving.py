@@ -33,30 +33,56 @@ def run() -> dict:
         found |= _event_to_list(asked)
         found |= _product_to_list(asked)
         found["web_memory_mb"] = measure(max(memory_mb(pid) for pid in web), "MB")
-    scored = json.loads(manage("shell", "-v", "0", "-c", SCORE).splitlines()[-1])
-    found["batch_shoppers_per_s"] = measure(scored["shoppers"] / scored["seconds"], "1/s")
-    found["batch_half_per_s"] = measure(scored["half"] / scored["half_seconds"], "1/s", scored["shoppers"] / scored["seconds"])
-    return found
+    return found | _batch()
 
 
 SCORE = """
-import json, time
+import json, os, sys, time
 from recommender import scoring
 from recommender.models import RecommendationList, Shop
-shop = Shop.objects.get(key="demo")
-version = shop.champion()
+version = Shop.objects.get(key="demo").champion()
 def score(most):
     RecommendationList.objects.filter(version=version).delete()
-    rows = list(scoring.due(version).order_by("pk")[:most])
+    ids = list(scoring.due(version).order_by("pk").values_list("pk", flat=True)[:most])
+    shards = [ids[i : i + scoring.SHARD] for i in range(0, len(ids), scoring.SHARD)]
     begun = time.perf_counter()
-    for i in range(0, len(rows), scoring.SHARD):
-        scoring.score_shoppers(version, rows[i : i + scoring.SHARD])
-    return len(rows), time.perf_counter() - begun
+    for shard in shards:
+        scoring.score_shard(version, shard[0], shard[-1])
+    return len(ids), time.perf_counter() - begun
+"""
+ALONE = """
 score(250)
 half, half_seconds = score(1000)
 shoppers, seconds = score(2000)
 print(json.dumps({"shoppers": shoppers, "seconds": seconds, "half": half, "half_seconds": half_seconds}))
 """
+BESIDE = """
+ids = list(scoring.due(version).order_by("pk").values_list("pk", flat=True)[:2500])
+shards = [ids[i : i + scoring.SHARD] for i in range(0, len(ids), scoring.SHARD)]
+scoring.score_shard(version, shards[WHICH][0], shards[WHICH][-1])
+time.sleep(max(0, START - time.time()))
+begun = time.time()
+made = sum(scoring.score_shard(version, shard[0], shard[-1]) for shard in shards[2 + WHICH :: 2])
+print(json.dumps({"shoppers": made, "begun": begun, "ended": time.time()}))
+"""
+
+
+def _batch() -> dict:
+    """One worker alone with 2,000 shoppers and with half of them; then two that take every other shard of 2,000."""
+    alone = json.loads(manage("shell", "-v", "0", "-c", SCORE + ALONE).splitlines()[-1])
+    one = alone["shoppers"] / alone["seconds"]
+    manage("shell", "-v", "0", "-c", SCORE + "score(0)")
+    codes = [SCORE + f"WHICH, START = {which}, {time.time() + 20}" + BESIDE for which in (0, 1)]
+    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c"]
+    workers = [subprocess.Popen([*command, code], cwd=ROOT, stdout=subprocess.PIPE, text=True) for code in codes]
+    told = [json.loads(worker.communicate()[0].splitlines()[-1]) for worker in workers]
+    seconds = max(t["ended"] for t in told) - min(t["begun"] for t in told)
+    two = sum(t["shoppers"] for t in told) / seconds
+    return {
+        "batch_shoppers_per_s": measure(one, "1/s"),
+        "batch_half_per_s": measure(alone["half"] / alone["half_seconds"], "1/s", one),
+        "batch_two_workers_speedup": measure(two / one, "x", 1.0),
+    }
 
 
 @contextmanager

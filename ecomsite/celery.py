@@ -3,9 +3,17 @@
 import os
 
 from celery import Celery
+from celery.signals import worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecomsite.settings")
 
 app = Celery("vitrine")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_ready.connect
+def catch_up(sender, **_) -> None:
+    """A worker that begins looks for lists that are due: one before it may have died with some."""
+    if "score" in sender.app.amqp.queues.consume_from:
+        sender.app.send_task("recommender.tasks.score_every_shop")

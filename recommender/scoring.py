@@ -1,8 +1,11 @@
 """Batch scoring in shards: stored lists for every shopper whose list the champion has not made, or whose events are newer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from celery import group
+from django.db import connection
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
@@ -16,6 +19,8 @@ from recommender.stored import telling
 
 SHARD = 250
 STORED = 40
+LOCK = "hashtextextended('scoring ' || %s || ' ' || id, 0)"
+"""What stands for a version's list of the shopper `id` among PostgreSQL's advisory locks."""
 
 
 def due(version: ModelVersion):
@@ -45,10 +50,24 @@ def _forget_old_lists(version: ModelVersion) -> None:
 
 
 def score_shard(version: ModelVersion, first: int, last: int) -> int:
-    """Make the due lists of shoppers first to last; returns how many. Delivered twice, the second finds nothing due."""
+    """Make the due lists of shoppers first to last; returns how many. Delivered twice, the second leaves to the first what that is at work on."""
     if not version.is_champion:
         return 0
-    return score_shoppers(version, list(due(version).filter(pk__gte=first, pk__lte=last).order_by("pk")))
+    found = due(version).filter(pk__gte=first, pk__lte=last)
+    with _claimed(version, list(found.values_list("pk", flat=True))) as own:
+        return score_shoppers(version, list(found.filter(pk__in=own).order_by("pk")))
+
+
+@contextmanager
+def _claimed(version: ModelVersion, ids: list[int]) -> Iterator[list[int]]:
+    """Those of the shoppers that no other worker makes lists for at this moment; nor will one until the end, or until this one dies."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT id FROM unnest(%s::bigint[]) AS id WHERE pg_try_advisory_lock({LOCK})", [ids, version.pk])
+        own = [row[0] for row in cursor]
+        try:
+            yield own
+        finally:
+            cursor.execute(f"SELECT pg_advisory_unlock({LOCK}) FROM unnest(%s::bigint[]) AS id", [version.pk, own])
 
 
 def score_shoppers(version: ModelVersion, shoppers: list[Shopper]) -> int:

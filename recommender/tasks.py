@@ -24,7 +24,7 @@ def score_shop(shop_id: int) -> None:
     scoring.score_shop(Shop.objects.get(pk=shop_id))
 
 
-@shared_task
+@shared_task(reject_on_worker_lost=True)
 def score_shard(version_id: int, first: int, last: int) -> None:
     scoring.score_shard(ModelVersion.objects.select_related("shop").get(pk=version_id), first, last)
 

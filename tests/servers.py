@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg2
 
@@ -51,3 +52,14 @@ def pytest_unconfigure(config) -> None:
     embedded.stop(home)
     if _own:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def environment_of_tests(checkpoints: Path) -> dict[str, str]:
+    """For a process beside this one, on the test database and these checkpoints."""
+    from django.conf import settings
+
+    database = settings.DATABASES["default"]
+    url = f"postgres://{database['USER']}@{quote(database['HOST'], safe='')}:{database['PORT'] or 5432}/{database['NAME']}"
+    if database.get("PASSWORD"):
+        url = url.replace("@", f":{quote(database['PASSWORD'], safe='')}@", 1)
+    return {**os.environ, "DATABASE_URL": url, "VITRINE_CHECKPOINTS": str(checkpoints)}

@@ -4,15 +4,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
-from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser import LAUNCH
 from tests.conftest import TINY
+from tests.servers import environment_of_tests
 
 # playwright's own loop runs in this thread, which Django would take for an asynchronous one
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -21,11 +20,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 @pytest.fixture
 def worker(transactional_db, checkpoints, tmp_path):
     """A Celery worker for every queue, on the test database."""
-    database = django_settings.DATABASES["default"]
-    url = f"postgres://{database['USER']}@{quote(database['HOST'], safe='')}:{database['PORT'] or 5432}/{database['NAME']}"
-    if database.get("PASSWORD"):
-        url = url.replace("@", f":{quote(database['PASSWORD'], safe='')}@", 1)
-    environment = {**os.environ, "DATABASE_URL": url, "VITRINE_CHECKPOINTS": str(checkpoints)}
+    environment = environment_of_tests(checkpoints)
     command = [Path(sys.executable).parent / "celery", "-A", "ecomsite", "worker", "-Q", "default,train,score", "-c", "2", "-l", "INFO"]
     with (tmp_path / "worker.log").open("wb") as log:
         process = subprocess.Popen([str(c) for c in command], env=environment, stdout=log, stderr=subprocess.STDOUT)
