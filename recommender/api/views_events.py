@@ -12,7 +12,7 @@ from recommender import metrics
 from recommender.api import serializers as shapes
 from recommender.api.authentication import key_of
 from recommender.api.fields import STRICT
-from recommender.ingest import import_events
+from recommender.ingest import post_events
 from recommender.models import ApiKey, Shop
 from recommender.reach import UNREACHABLE
 
@@ -102,7 +102,7 @@ def take(shop: Shop, events: Any) -> dict[str, Any]:
         raise ValidationError({"events": ["must be a list of at least one event"]})
     if len(events) > shapes.MOST_EVENTS:
         raise ValidationError({"events": [f"holds {len(events):,} events; at most {shapes.MOST_EVENTS:,} fit in one call"]})
-    report, new_ids = import_events(shop, enumerate(events), STRICT)
+    report, new_ids = post_events(shop, events, STRICT)
     errors = {e.line: {"field": e.field, "message": e.message} for e in report.errors}
     results = [_result(event, errors.get(i), new_ids) for i, event in enumerate(events)]
     counts = {status: sum(r["status"] == status for r in results) for status in ("accepted", "duplicate", "rejected")}

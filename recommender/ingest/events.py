@@ -110,7 +110,7 @@ def import_events(
     """Store events; returns the report and, of typed (REST) rows, the ids that were new. Same ids again change nothing."""
     report, latest = Report(), timezone.now() + CLOCK_TOLERANCE
     with transaction.atomic(), connection.cursor() as cursor:
-        stage(cursor, "staged_event", COLUMNS, _checked(rows, parser, latest, shift, report), again=True)
+        stage(cursor, "staged_event", COLUMNS, checked_lines(rows, parser, latest, shift, report), again=True)
         cursor.execute("ANALYZE staged_event")
         _refuse_unknown_products(cursor, shop, report, "items[{}].item_id" if parser.typed else "item_id")
         cursor.execute("SELECT count(DISTINCT row) FROM staged_event")
@@ -123,7 +123,7 @@ def import_events(
     return report, new_ids
 
 
-def _checked(rows: Iterable[tuple[int, dict[str, Any]]], parser: Parser, latest: datetime, shift: timedelta, report: Report) -> Iterator[tuple]:
+def checked_lines(rows: Iterable[tuple[int, dict[str, Any]]], parser: Parser, latest: datetime, shift: timedelta, report: Report) -> Iterator[tuple]:
     """Staged rows. Rows of a file that share an event_id are the lines of one event, in their order."""
     seen: Counter[str] = Counter()
     for row_number, row in rows:

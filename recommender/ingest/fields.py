@@ -39,7 +39,7 @@ class Parser:
         if len(value) > longest:
             raise FieldError(field, f"is longer than {longest} characters")
         try:
-            value.encode()
+            value.isascii() or value.encode()
         except UnicodeEncodeError:
             raise FieldError(field, "is no valid Unicode text") from None
         return value
@@ -70,7 +70,7 @@ class Parser:
 
     def money(self, field: str, value: Any) -> float | None:
         """A number, or text that is one: amounts travel as text in JSON so that they stay exact."""
-        return Parser(self.zone).number(field, value)
+        return None if value is None else Parser(self.zone).number(field, value)
 
     def boolean(self, field: str, value: Any) -> bool | None:
         if value is None or value == "":

@@ -1,36 +1,39 @@
 """COPY rows into a temporary table, streaming: nothing is held in memory, nothing half-written is left."""
 
-import csv
 import io
 import json
-import uuid
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-NULL = f"null-{uuid.uuid4().hex}"
-"""What stands for nothing in COPY; no text from outside can be it."""
+from django.db import connection
+
+NULL = "\\N"
 CHUNK = 1000
+MEANT_OTHERWISE = re.compile(r"[\\\t\n\r]")
+"""What COPY's text format reads as something else than itself."""
+ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
-def copy_value(value: Any) -> Any:
-    """One value as csv.writer and PostgreSQL's COPY understand it: lists are of texts and become arrays, dictionaries JSON."""
+def copy_value(value: Any) -> str:
+    """One value in the text format of PostgreSQL's COPY: lists are of texts and become arrays, dictionaries JSON."""
     if value is None:
         return NULL
     if isinstance(value, list):
-        return "{" + ",".join('"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"' for part in value) + "}"
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
-    return value
+        value = "{" + ",".join('"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"' for part in value) + "}"
+    elif isinstance(value, dict):
+        value = json.dumps(value, ensure_ascii=False)
+    elif not isinstance(value, str):
+        return str(value)
+    return value.translate(ESCAPED) if MEANT_OTHERWISE.search(value) else value
 
 
 def _chunks(rows: Iterable[tuple]) -> Iterator[str]:
-    """Rows as text in COPY's csv format, many at once."""
+    """Rows as text in COPY's text format, many at once."""
     rows = iter(rows)
     while chunk := list(islice(rows, CHUNK)):
-        text = io.StringIO()
-        csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows([list(map(copy_value, row)) for row in chunk])
-        yield text.getvalue()
+        yield "".join(["\t".join(map(copy_value, row)) + "\n" for row in chunk])
 
 
 class _Lines(io.TextIOBase):
@@ -64,18 +67,23 @@ class _Lines(io.TextIOBase):
 def stage(cursor, table: str, columns: dict[str, str], rows: Iterable[tuple], again: bool = False) -> None:
     """Fill a temporary table with these columns (name: SQL type); it is empty at the end of the transaction.
 
-    `again`: the columns are always the same, so that the table is made once a connection. An error of the rows themselves is raised as it was,
-    not as a failure of COPY.
+    `again`: the columns are always the same, so that the table is made once a connection.
     """
     definition = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     if again:
         cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {table} ({definition}) ON COMMIT DELETE ROWS; DELETE FROM {table}")
     else:
         cursor.execute(f"DROP TABLE IF EXISTS {table}; CREATE TEMP TABLE {table} ({definition}) ON COMMIT DROP")
+    copy_rows(cursor, table, columns, rows)
+
+
+def copy_rows(cursor, table: str, columns: Iterable[str], rows: Iterable[tuple]) -> None:
+    """COPY rows into these columns. An error of the rows themselves is raised as it was, not as a failure of COPY."""
     lines = _Lines(_chunks(rows))
     try:
         names = ", ".join(columns)
-        cursor.copy_expert(f"COPY {table} ({names}) FROM STDIN (FORMAT csv, NULL '{NULL}', FORCE_NULL ({names}))", lines)
+        with connection.wrap_database_errors:
+            cursor.copy_expert(f"COPY {table} ({names}) FROM STDIN", lines)
     except Exception:
         if lines.error:
             raise lines.error from None

@@ -33,7 +33,8 @@ class EventQuerySet(ShopOwned):
 
 
 class Event(models.Model):
-    shop = models.ForeignKey(Shop, models.CASCADE, related_name="events")
+    # without an index of its own, since others begin with it, and without a check a row: a call is of the shop whose key it brought
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="events", db_index=False, db_constraint=False)
     event_id = models.CharField(max_length=256)
     line = models.SmallIntegerField(default=0, db_default=0)
     shopper = models.ForeignKey(Shopper, models.CASCADE, null=True, blank=True, related_name="events", db_index=False)

@@ -1,0 +1,87 @@
+"""Events by REST while others send the same, shoppers are erased, and ids are odd."""
+
+import threading
+
+import pytest
+from django.db import connections
+
+from recommender.api.fields import STRICT
+from recommender.erasure import erase
+from recommender.ingest import post_events
+from recommender.models import Event, Product, Shop, Shopper
+
+
+@pytest.fixture
+def counter(transactional_db) -> Shop:
+    shop = Shop.objects.create(key="counter", name="Counter")
+    Product.objects.bulk_create(Product(shop=shop, item_id=f"p{i}", title=f"Product {i}") for i in range(5))
+    return shop
+
+
+def events(n: int, **more) -> list[dict]:
+    return [
+        {"event_id": f"e{i}", "type": "view", "user_id": f"u{i % 7}", "item_id": f"p{i % 5}", "occurred_at": "2026-01-01T10:00:00Z", **more}
+        for i in range(n)
+    ]
+
+
+def at_once(*calls) -> list:
+    """What these give, called in threads that begin together."""
+    barrier, found = threading.Barrier(len(calls)), [None] * len(calls)
+
+    def call(i: int) -> None:
+        barrier.wait()
+        try:
+            found[i] = calls[i]()
+        except Exception as error:
+            found[i] = error
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=call, args=(i,)) for i in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def test_what_several_calls_bring_at_once_is_new_in_one_of_them(counter):
+    batch = events(60)
+    found = at_once(*[lambda turn=turn: post_events(counter, batch[turn * 5 :] + batch[: turn * 5], STRICT) for turn in range(6)])
+    assert all(isinstance(one, tuple) for one in found), found
+    assert sum(report.new for report, _ in found) == 60 and sum(report.same for report, _ in found) == 300
+    assert sorted(i for _, new in found for i in new) == sorted(e["event_id"] for e in batch)
+    assert Event.objects.filter(shop=counter).count() == 60 and Shopper.objects.filter(shop=counter).count() == 7
+
+
+def test_a_known_event_among_new_ones(counter):
+    assert post_events(counter, events(3), STRICT)[1] == {"e0", "e1", "e2"}
+    before = dict(Shopper.objects.values_list("user_id", "revision"))
+    report, new = post_events(counter, [*events(4), {**events(1)[0], "event_id": "e3"}, {"event_id": "bad"}], STRICT)
+    assert (new, report.new, report.same, len(report.errors)) == ({"e3"}, 1, 4, 1)
+    after = dict(Shopper.objects.values_list("user_id", "revision"))
+    assert {u: after[u] - before.get(u, 0) for u in after} == {"u0": 0, "u1": 0, "u2": 0, "u3": 1}
+
+
+def test_a_shopper_erased_meanwhile_leaves_no_event_behind(counter):
+    post_events(counter, events(7), STRICT)
+    shoppers = list(Shopper.objects.filter(shop=counter))
+    fresh = [{**e, "event_id": f"later-{e['event_id']}"} for e in events(7)]
+    found = at_once(lambda: post_events(counter, fresh, STRICT), *[lambda one=one: erase(one) for one in shoppers])
+    assert not [f for f in found if isinstance(f, Exception)], found
+    known = set(Shopper.objects.filter(shop=counter).values_list("pk", flat=True))
+    assert all(e.shopper_id in known for e in Event.objects.filter(shop=counter))
+
+
+def test_ids_and_words_come_back_as_they_were_sent(counter):
+    odd = {"event_id": 'a\t"b"\\N\n', "user_id": "\\.", "session_id": "ü\r\\t", "type": "search", "query": "50 % \\N red\tlantern\n"}
+    post_events(counter, [{**odd, "occurred_at": "2026-01-01T10:00:00Z"}], STRICT)
+    event = Event.objects.select_related("shopper").get(shop=counter)
+    assert {
+        "event_id": event.event_id,
+        "user_id": event.shopper.user_id,
+        "session_id": event.session_id,
+        "type": event.type,
+        "query": event.query,
+    } == odd
