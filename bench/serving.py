@@ -37,52 +37,44 @@ def run() -> dict:
 
 
 SCORE = """
-import json, os, sys, time
+import json, time
 from recommender import scoring
 from recommender.models import RecommendationList, Shop
 version = Shop.objects.get(key="demo").champion()
-def score(most):
+def shards():
     RecommendationList.objects.filter(version=version).delete()
-    ids = list(scoring.due(version).order_by("pk").values_list("pk", flat=True)[:most])
-    shards = [ids[i : i + scoring.SHARD] for i in range(0, len(ids), scoring.SHARD)]
-    begun = time.perf_counter()
-    for shard in shards:
-        scoring.score_shard(version, shard[0], shard[-1])
-    return len(ids), time.perf_counter() - begun
+    ids = list(scoring.due(version).order_by("pk").values_list("pk", flat=True))
+    return [ids[i : i + scoring.SHARD] for i in range(0, len(ids), scoring.SHARD)]
+def score(shards):
+    begun = time.time()
+    return {"shoppers": sum(scoring.score_shard(version, shard[0], shard[-1]) for shard in shards), "begun": begun, "ended": time.time()}
 """
 ALONE = """
-score(250)
-half, half_seconds = score(1000)
-shoppers, seconds = score(2000)
-print(json.dumps({"shoppers": shoppers, "seconds": seconds, "half": half, "half_seconds": half_seconds}))
+score(shards()[:1])
+half, whole = score(shards()[::2]), score(shards())
+print(json.dumps([half, whole]))
 """
 BESIDE = """
-ids = list(scoring.due(version).order_by("pk").values_list("pk", flat=True)[:2500])
-shards = [ids[i : i + scoring.SHARD] for i in range(0, len(ids), scoring.SHARD)]
-scoring.score_shard(version, shards[WHICH][0], shards[WHICH][-1])
+whole = shards()
+score(whole[WHICH : WHICH + 1])
+RecommendationList.objects.filter(version=version).delete()
 time.sleep(max(0, START - time.time()))
-begun = time.time()
-made = sum(scoring.score_shard(version, shard[0], shard[-1]) for shard in shards[2 + WHICH :: 2])
-print(json.dumps({"shoppers": made, "begun": begun, "ended": time.time()}))
+print(json.dumps(score(whole[WHICH::2])))
 """
 
 
 def _batch() -> dict:
-    """One worker alone with 2,000 shoppers and with half of them; then two that take every other shard of 2,000."""
-    alone = json.loads(manage("shell", "-v", "0", "-c", SCORE + ALONE).splitlines()[-1])
-    one = alone["shoppers"] / alone["seconds"]
-    manage("shell", "-v", "0", "-c", SCORE + "score(0)")
-    codes = [SCORE + f"WHICH, START = {which}, {time.time() + 20}" + BESIDE for which in (0, 1)]
+    """One worker alone with every other shard and with all; then two that take every other one each."""
+    half, whole = (t["shoppers"] / (t["ended"] - t["begun"]) for t in json.loads(manage("shell", "-v", "0", "-c", SCORE + ALONE).splitlines()[-1]))
+    codes = [SCORE + f"WHICH, START = {which}, {time.time() + 25}" + BESIDE for which in (0, 1)]
     command = [sys.executable, "manage.py", "shell", "-v", "0", "-c"]
     workers = [subprocess.Popen([*command, code], cwd=ROOT, stdout=subprocess.PIPE, text=True) for code in codes]
     told = [json.loads(worker.communicate()[0].splitlines()[-1]) for worker in workers]
-    seconds = max(t["ended"] for t in told) - min(t["begun"] for t in told)
-    two = sum(t["shoppers"] for t in told) / seconds
+    two = sum(t["shoppers"] for t in told) / (max(t["ended"] for t in told) - min(t["begun"] for t in told))
     return {
-        "batch_shoppers_per_s": measure(one, "1/s"),
-        "batch_half_per_s": measure(alone["half"] / alone["half_seconds"], "1/s", one),
-        "batch_two_workers_speedup": measure(two / one, "x", 1.0),
-    }
+        "batch_shoppers_per_s": measure(whole, "1/s"), "batch_half_per_s": measure(half, "1/s", whole),
+        "batch_two_workers_speedup": measure(two / whole, "x", 1.0),
+    }  # fmt: skip
 
 
 @contextmanager
