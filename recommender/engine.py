@@ -5,22 +5,30 @@ Serving uses numpy, scipy and lightgbm only; torch lives in the training process
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from recommender.past import History, HistoryEvent
+
 if TYPE_CHECKING:
     from training.explain import WhyNot
     from training.predictor import Predictor
     from training.recommender import Recommendation, Recommender
+    from training.snapshot import Events
 
 MODELS_KEPT = 4
 SAME_TEXT = 0.995
 """Cosine from which on two vectors are of the same text; int8 and half precision take a little."""
+
+Past = Sequence[HistoryEvent]
+"""A shopper's events in time order."""
 
 ProductText = tuple[str, str, list[str], str]
 """Title, brand, categories, description."""
@@ -35,17 +43,6 @@ class BrokenCheckpoint(RuntimeError):
 
 
 @dataclass(frozen=True)
-class HistoryEvent:
-    """One event of a shopper as models see it."""
-
-    item_id: str
-    type: str
-    occurred_at: datetime
-    quantity: float | None
-    session_id: str | None
-
-
-@dataclass(frozen=True)
 class Addition:
     """A product beside a checkpoint: its vector (as Model.embed gives it), its price, and known products of its brand and category."""
 
@@ -56,7 +53,7 @@ class Addition:
     category_of: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Place:
     """A product in a list: its score, which sources proposed it, and where told why, base + contributions = score and shares of the history."""
 
@@ -77,19 +74,19 @@ class Model:
     rows: dict[str, int]
     folder: Path
 
-    def recommend(self, shoppers: list[list[HistoryEvent]], now: datetime, k: int, showable=None, only_new: bool = False) -> list[list[Place]]:
+    def recommend(self, shoppers: list[Past], now: datetime, k: int, showable=None, only_new: bool = False) -> list[list[Place]]:
         """Lists for several shoppers at once, each given by events in time order; empty where nothing of them counts."""
         import numpy as np
 
-        past = self.recommender.histories(self._events(shoppers), np.arange(len(shoppers)))
+        past = self.recommender.histories(_events_of(shoppers, self.rows), np.arange(len(shoppers)))
         lists = self.recommender.recommend(past, int(now.timestamp()), k, showable, only_new)
         return [[self._place(r) for r in found] if past.start[u] < past.start[u + 1] else [] for u, found in enumerate(lists)]
 
-    def by_source(self, shopper: list[HistoryEvent], source: str, now: datetime, k: int, showable=None) -> list[str]:
+    def by_source(self, shopper: Past, source: str, now: datetime, k: int, showable=None) -> list[str]:
         """What one source alone proposes, best first."""
         import numpy as np
 
-        past = self.recommender.histories(self._events([shopper]), np.zeros(1, dtype=np.int64))
+        past = self.recommender.histories(_events_of([shopper], self.rows), np.zeros(1, dtype=np.int64))
         return [self.item_ids[r.item] for r in self.recommender.by_source(past, source, int(now.timestamp()), k, showable)[0]]
 
     def by_interests(self, texts: list[str], k: int, showable=None) -> list[str]:
@@ -106,44 +103,44 @@ class Model:
         best = np.lexsort((np.arange(len(score)), -score))[:k]
         return [self.item_ids[i] for i in best if np.isfinite(score[i])]
 
-    def who_wants(self, shoppers: list[list[HistoryEvent]], item_id: str, now: datetime) -> list[float]:
+    def who_wants(self, shoppers: list[Past], item_id: str, now: datetime) -> list[float]:
         """The score of one product for each of these shoppers, whether or not it would be proposed to them."""
         import numpy as np
 
-        past = self.recommender.histories(self._events(shoppers), np.arange(len(shoppers)))
+        past = self.recommender.histories(_events_of(shoppers, self.rows), np.arange(len(shoppers)))
         wanted = np.arange(len(shoppers)), np.full(len(shoppers), self.rows[item_id], dtype=np.int64)
         found = self.recommender.candidates(past, int(now.timestamp()), self.recommender.allowed(past), wanted, alone=True)
         return self.recommender.score(found.features).tolist()
 
-    def scores(self, shopper: list[HistoryEvent], item_ids: list[str], now: datetime, showable=None) -> list[float]:
+    def scores(self, shopper: Past, item_ids: list[str], now: datetime, showable=None) -> list[float]:
         """The scores of these products for a shopper, whether or not they would be proposed."""
         import numpy as np
 
-        past = self.recommender.histories(self._events([shopper]), np.zeros(1, dtype=np.int64))
+        past = self.recommender.histories(_events_of([shopper], self.rows), np.zeros(1, dtype=np.int64))
         rows = np.array([self.rows[i] for i in item_ids], dtype=np.int64)
         sought = np.unique(rows)
         wanted = np.zeros(len(sought), dtype=np.int64), sought
         found = self.recommender.candidates(past, int(now.timestamp()), self.recommender.allowed(past, showable), wanted, alone=True)
         return self.recommender.score(found.features)[np.searchsorted(sought, rows)].tolist()
 
-    def explain(self, shopper: list[HistoryEvent], item_ids: list[str], now: datetime, showable=None, only_new: bool = False) -> list[Place]:
+    def explain(self, shopper: Past, item_ids: list[str], now: datetime, showable=None, only_new: bool = False) -> list[Place]:
         """Why these products have their scores: each with its base, contributions and the shares of the shopper's own products."""
         from training.explain import explain
 
         rows = [self.rows[i] for i in item_ids]
-        found = explain(self.recommender, self._events([shopper]), rows, int(now.timestamp()), showable, only_new)
+        found = explain(self.recommender, _events_of([shopper], self.rows), rows, int(now.timestamp()), showable, only_new)
         return [
             Place(item_id, e.score, [], e.base, e.contributions, {self.item_ids[row]: share for row, share in e.shares.items()})
             for item_id, e in zip(item_ids, found, strict=True)
         ]
 
-    def why_not(self, shopper: list[HistoryEvent], item_id: str, now: datetime, k: int, showable=None, only_new: bool = False) -> "WhyNot":
+    def why_not(self, shopper: Past, item_id: str, now: datetime, k: int, showable=None, only_new: bool = False) -> "WhyNot":
         """At which stage this product is lost to the first k of the shopper's list, and by what."""
         import numpy as np
 
         from training.explain import why_not
 
-        past = self.recommender.histories(self._events([shopper]), np.zeros(1, dtype=np.int64))
+        past = self.recommender.histories(_events_of([shopper], self.rows), np.zeros(1, dtype=np.int64))
         return why_not(self.recommender, past, self.rows[item_id], int(now.timestamp()), k, showable, only_new)
 
     def closest(self, item_ids: list[str], own: list[str]) -> list[str | None]:
@@ -241,27 +238,27 @@ class Model:
     def _place(self, r: "Recommendation") -> Place:
         return Place(self.item_ids[r.item], r.score, r.source, 0.0, r.contributions, {self.item_ids[i]: share for i, share in r.history.items()})
 
-    def _events(self, shoppers: list[list[HistoryEvent]]):
-        from training.snapshot import Events
 
-        return Events.from_rows(_event_rows(shoppers, self.rows))
+def _events_of(pasts: list[Past], known: Mapping[str, int]) -> "Events":
+    """Events as training counts them: shoppers by their place, products by `known` rows; others are left out."""
+    import numpy as np
 
+    from training.snapshot import TYPE_CODE, Events
 
-def _event_rows(shoppers: list[list[HistoryEvent]], known: dict[str, int]) -> list[tuple]:
-    """Rows of events as training counts them: shoppers by their place, products by `known` rows; others are left out."""
-    from training.snapshot import TYPE_CODE
-
-    sessions: dict[str, int] = {}
-    rows = []
-    for user, events in enumerate(shoppers):
-        for e in events:
-            item = known.get(e.item_id)
-            if item is None:
-                continue
-            session = -1 if e.session_id is None else sessions.setdefault(e.session_id, len(sessions))
-            quantity = 1.0 if e.quantity is None else e.quantity
-            rows.append((user, item, TYPE_CODE[e.type], int(e.occurred_at.timestamp()), quantity, session))
-    return rows
+    pasts = [past if isinstance(past, History) else History.of(past) for past in pasts]
+    item_ids, kinds, at, quantities, sessions = (list(chain.from_iterable(past.columns[i] for past in pasts)) for i in range(5))
+    n, numbers = len(item_ids), {None: -1}
+    for session in dict.fromkeys(sessions):
+        numbers.setdefault(session, len(numbers))
+    events = Events(
+        user=np.repeat(np.arange(len(pasts), dtype=np.int32), [len(past) for past in pasts]),
+        item=np.fromiter(map(known.get, item_ids, repeat(-1)), np.int32, n),
+        type=np.fromiter(map(TYPE_CODE.__getitem__, kinds), np.int8, n),
+        time=np.array(at, dtype=np.float64).astype(np.int64),
+        quantity=np.array([1.0 if quantity is None else quantity for quantity in quantities], dtype=np.float32),
+        session=np.fromiter(map(numbers.__getitem__, sessions), np.int64, n),
+    )
+    return events.take(events.item >= 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,19 +269,18 @@ class Behaviour:
     event_weights: dict[str, float]
     horizon_days: int
 
-    def probabilities(self, shopper: list[HistoryEvent], asked: list[str], texts: dict[str, ProductText]) -> list[tuple[float, float | None]]:
+    def probabilities(self, shopper: Past, asked: list[str], texts: dict[str, ProductText]) -> list[tuple[float, float | None]]:
         """(purchase, click or None) of each product asked about, for the shopper with these events; `texts` of all products that occur."""
         import numpy as np
 
         from training.history import histories, interactions
-        from training.snapshot import Events
         from training.text import product_text
 
         if not asked:
             return []
         ids = list(texts)
         rows, told = {item_id: row for row, item_id in enumerate(ids)}, [product_text(*texts[item_id]) for item_id in ids]
-        past = histories(interactions(Events.from_rows(_event_rows([shopper], rows)), self.event_weights), np.zeros(1, dtype=np.int64), len(ids))
+        past = histories(interactions(_events_of([shopper], rows), self.event_weights), np.zeros(1, dtype=np.int64), len(ids))
         bought = dict(zip(past.item.tolist(), past.bought.tolist(), strict=True))
         latest = past.item[::-1][: self.predictor.facts["history_items"]]
         history, products = "; ".join(told[row] for row in latest), [told[rows[item_id]] for item_id in asked]

@@ -1,14 +1,16 @@
 """A shopper's events as models see them."""
 
-from collections import defaultdict
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from django.db import connection
 
-from recommender.engine import HistoryEvent
-from recommender.models import Event, Shop, Shopper
+from recommender.models import Shop, Shopper
+from recommender.past import History
 
 EVENTS_READ = 2000
+SHOPPER = "SELECT * FROM recommender_shopper WHERE shop_id = %s AND user_id = %s"
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Visitor:
 
     @classmethod
     def of(cls, shop: Shop, user_id: str | None, session_id: str | None) -> "Visitor":
-        return cls(shop, Shopper.objects.of(shop).filter(user_id=user_id).first() if user_id else None, session_id)
+        found = Shopper.objects.raw(SHOPPER, [shop.pk, user_id]) if user_id else ()
+        return cls(shop, next(iter(found), None), session_id)
 
     @property
     def agrees(self) -> bool:
@@ -32,35 +35,38 @@ class Visitor:
         """The shopper's row, where they agree to be one."""
         return self.shopper.pk if self.shopper and self.agrees else None
 
-    def history(self) -> list[HistoryEvent]:
+    def history(self) -> History:
         """Their latest events in time order; none without consent."""
-        return history_of(self.shopper, self.shop, self.session_id) if self.agrees else []
+        return history_of(self.shopper, self.shop, self.session_id) if self.agrees else History()
 
 
 HISTORY = """
-    SELECT p.item_id, e.type, e.occurred_at, e.quantity, e.session_id
+    SELECT p.item_id, e.type, extract(epoch FROM e.occurred_at)::float8, e.quantity, e.session_id
     FROM recommender_event e JOIN recommender_product p ON p.id = e.product_id
     WHERE {whose} AND NOT e.simulated ORDER BY e.occurred_at DESC, e.id DESC LIMIT %s"""
 """The latest events of one shopper or session; the ORM takes longer to write this than the database to answer."""
+HISTORIES = """
+    SELECT e.shopper_id, p.item_id, e.type, extract(epoch FROM e.occurred_at)::float8, e.quantity, e.session_id
+    FROM recommender_event e JOIN recommender_product p ON p.id = e.product_id
+    WHERE e.shopper_id = ANY(%s) AND NOT e.simulated ORDER BY e.shopper_id, e.occurred_at, e.id"""
 
 
-def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> list[HistoryEvent]:
+def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> History:
     """The latest events of a shopper and of a session, in time order."""
-    events: list[HistoryEvent] = []
+    found = []
     with connection.cursor() as cursor:
         if shopper:
             cursor.execute(HISTORY.format(whose="e.shopper_id = %s"), [shopper.pk, EVENTS_READ])
-            events += [HistoryEvent(*row) for row in reversed(cursor.fetchall())]
+            found.append(History(cursor.fetchall()[::-1]))
         if session_id:
             cursor.execute(HISTORY.format(whose="e.shop_id = %s AND e.session_id = %s AND e.shopper_id IS NULL"), [shop.pk, session_id, EVENTS_READ])
-            events += [HistoryEvent(*row) for row in reversed(cursor.fetchall())]
-    return sorted(events, key=lambda e: e.occurred_at) if shopper and session_id else events
+            found.append(History(cursor.fetchall()[::-1]))
+    return found[0].merged(found[1]) if len(found) == 2 else found[0] if found else History()
 
 
-def histories_of(shopper_ids: list[int]) -> dict[int, list[HistoryEvent]]:
-    """The same for many shoppers at once."""
-    histories: dict[int, list[HistoryEvent]] = defaultdict(list)
-    events = Event.objects.filter(shopper__in=shopper_ids).exclude(product=None).filter(simulated=False)
-    for row in events.in_order().values_list("shopper_id", "product__item_id", "type", "occurred_at", "quantity", "session_id"):
-        histories[row[0]].append(HistoryEvent(*row[1:]))
-    return {pk: events[-EVENTS_READ:] for pk, events in histories.items()}
+def histories_of(shopper_ids: list[int]) -> dict[int, History]:
+    """The same for many shoppers at once; without those of whom there are no events."""
+    with connection.cursor() as cursor:
+        cursor.execute(HISTORIES, [shopper_ids])
+        rows = cursor.fetchall()
+    return {pk: History([row[1:] for row in own][-EVENTS_READ:]) for pk, own in groupby(rows, itemgetter(0))}

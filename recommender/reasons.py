@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from recommender.engine import HistoryEvent, Model
+from recommender.engine import Model
 from recommender.models import Product, Shop
+from recommender.past import History
 from recommender.serving import state_of
 
 REASONS_SHOWN = 3
@@ -45,11 +46,11 @@ class Item:
         }  # fmt: skip
 
 
-def explain_items(model: Model, mask, history: list[HistoryEvent], items: list[Item], now: datetime, only_new: bool = False) -> None:
+def explain_items(model: Model, mask, history: History, items: list[Item], now: datetime, only_new: bool = False) -> None:
     """Say of these items of the shopper's list why they are in it, as of `now`; `mask` (items,) is what the list was chosen from."""
     ids = [item.item_id for item in items]
     told = model.explain(history, ids, now, mask, only_new)
-    nearest = model.closest(ids, list(dict.fromkeys(e.item_id for e in history)))
+    nearest = model.closest(ids, list(dict.fromkeys(history.item_ids)))
     for item, place, suits in zip(items, told, nearest, strict=True):
         item.suits = suits
         item.score, item.base = round(place.score, 6), round(place.base, 6)

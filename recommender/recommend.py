@@ -3,6 +3,7 @@
 import math
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,11 +11,12 @@ from django.utils import timezone
 
 from recommender import stored
 from recommender.asking import SPARE, Ask, Listing, arranged
-from recommender.engine import HistoryEvent, Model
+from recommender.engine import Model, Past
 from recommender.history import Visitor, history_of
 from recommender.kept import kept_list
 from recommender.models import Placement, RecommendationList, Shop, Shopper
 from recommender.newcomers import Newcomer, without_history
+from recommender.past import History, HistoryEvent
 from recommender.reach import UNREACHABLE, database
 from recommender.reasons import Item, explain_items, tell_reasons
 from recommender.serving import ShopState, state_of
@@ -90,7 +92,7 @@ def _personal(shop: Shop, state: ShopState, ask: Ask) -> Listing:
         return listing
     history, now = visitor.history(), timezone.now()
     entry = ask.context.get("entry_item_id") if not history else None
-    listing = _live(state, history or ([HistoryEvent(entry, "view", now, None, None)] if entry else []), ask, now)
+    listing = _live(state, history or (_viewed([entry], now) if entry else history), ask, now)
     if listing is None:
         listing = _without_bought(without_history(state, ask, newcomer), ask, history)
     elif len(listing.items) < ask.limit:
@@ -102,12 +104,17 @@ def _personal(shop: Shop, state: ShopState, ask: Ask) -> Listing:
     return listing
 
 
+def _viewed(item_ids: Sequence[str], now: datetime) -> History:
+    """As if these had just been looked at."""
+    return History.of(HistoryEvent(item_id, "view", now, None, None) for item_id in item_ids)
+
+
 def _fill_up(listing: Listing, items: list[Item]) -> None:
     known = {item.item_id for item in listing.items}
     listing.items += [item for item in items if item.item_id not in known]
 
 
-def _live(state: ShopState, history: list[HistoryEvent], ask: Ask, now: datetime) -> Listing | None:
+def _live(state: ShopState, history: History, ask: Ask, now: datetime) -> Listing | None:
     """The list that the model makes of these events; None where it can make none."""
     version, model = state.serving(ask.placement)
     if model is None or not history:
@@ -122,7 +129,7 @@ def _live(state: ShopState, history: list[HistoryEvent], ask: Ask, now: datetime
     return Listing(found, version)
 
 
-def _without_bought(listing: Listing, ask: Ask, history: list[HistoryEvent]) -> Listing:
+def _without_bought(listing: Listing, ask: Ask, history: History) -> Listing:
     """For placements of new products only: leave out what the shopper has."""
     if ask.only_new:
         bought = {e.item_id for e in history if e.type == "purchase"}
@@ -157,7 +164,7 @@ def _explain_stored(state: ShopState, model: Model, row: RecommendationList, ite
     row.save(update_fields=["items", "told"])
 
 
-def lists_for(model: Model, mask, histories: list[list[HistoryEvent]], now: datetime, k: int, only_new: bool = False) -> list[list[Item]]:
+def lists_for(model: Model, mask, histories: list[Past], now: datetime, k: int, only_new: bool = False) -> list[list[Item]]:
     """Lists for several shoppers of what the mask (items,) lets through, without reasons: what batch scoring and the live list share."""
     found = model.recommend(histories, now, k, mask, only_new)
     return [[Item(place.item_id, round(place.score, 6), place.source) for place in places] for places in found]
@@ -181,10 +188,10 @@ def _by_source(shop: Shop, state: ShopState, ask: Ask, source: str) -> Listing:
     """What one source alone says: text of the products asked about, else of what the shopper did; then what newcomers get."""
     visitor, now, (version, model) = Visitor.of(shop, ask.user_id, ask.session_id), timezone.now(), state.serving(ask.placement)
     asked = ask.item_ids if source == "text" else ()
-    history = [HistoryEvent(item_id, "view", now, None, None) for item_id in asked] or visitor.history()
+    history = _viewed(asked, now) if asked else visitor.history()
     ids = model.by_source(history, source, now, ask.reach + len(asked), state.mask(model, ask.selection)) if model and history else []
     ids = [item_id for item_id in ids if item_id not in asked]
-    nearest = model.closest(ids, [e.item_id for e in history]) if ids and source == "text" else [None] * len(ids)
+    nearest = model.closest(ids, history.item_ids) if ids and source == "text" else [None] * len(ids)
     items = [Item(item_id, None, [source], suits=own) for item_id, own in zip(ids, nearest, strict=True)]
     listing = Listing(arranged(model, items, ask), version, score_kind="none", shopper_id=visitor.named_id)
     if len(listing.items) < ask.limit:

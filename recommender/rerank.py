@@ -9,9 +9,10 @@ from datetime import datetime
 from django.utils import timezone
 
 from recommender.asking import Listing
-from recommender.engine import HistoryEvent, Model
+from recommender.engine import Model
 from recommender.history import Visitor
 from recommender.models import Product, Shop
+from recommender.past import History
 from recommender.reasons import Item, explain_items, tell_reasons
 from recommender.serving import state_of
 
@@ -39,7 +40,7 @@ def rerank(shop: Shop, item_ids: list[str], user_id: str | None, session_id: str
     model, history, now = state.model(), visitor.history(), timezone.now()
     shown = [item_id for item_id in asked if item_id in titles]
     items = [Item(item_id, None, []) for item_id in shown]
-    ranked = model is not None and any(e.item_id in model.rows for e in history) and any(i in model.rows for i in shown)
+    ranked = model is not None and any(i in model.rows for i in history.item_ids) and any(i in model.rows for i in shown)
     if ranked:
         items = _ranked(model, state.mask(model), history, items, now)
         if explain != "off":
@@ -51,7 +52,7 @@ def rerank(shop: Shop, item_ids: list[str], user_id: str | None, session_id: str
     return Reranked(listing, [item_id for item_id in asked if item_id not in titles])
 
 
-def _ranked(model: Model, mask, history: list[HistoryEvent], items: list[Item], now: datetime) -> list[Item]:
+def _ranked(model: Model, mask, history: History, items: list[Item], now: datetime) -> list[Item]:
     known = [item for item in items if item.item_id in model.rows]
     for item, score in zip(known, model.scores(history, [item.item_id for item in known], now, mask), strict=True):
         item.score = round(score, 6)

@@ -7,6 +7,7 @@ from django.utils import timezone
 from recommender.asking import Ask
 from recommender.history import history_of
 from recommender.models import Placement, Product, Shop
+from recommender.past import History
 from recommender.serving import state_of
 
 
@@ -39,7 +40,7 @@ def why_not(shop: Shop, placement: Placement, user_id: str, product: Product) ->
         return Lost(product.item_id, product.title, "hidden")
     if not state.catalogue.among([product.item_id], selection, timezone.now()):
         return Lost(product.item_id, product.title, "filtered")
-    history = history_of(shopper, shop, None) if shopper and shopper.consent_personalisation else []
+    history = history_of(shopper, shop, None) if shopper and shopper.consent_personalisation else History()
     if model is None or not history:
         return Lost(product.item_id, product.title, "no_list")
     if product.item_id not in model.rows:

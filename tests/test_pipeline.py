@@ -130,7 +130,7 @@ def test_web_processes_never_import_torch(live_shop, checkpoints, register):
     folder = checkpoints / live_shop.champion().folder
     code = (
         "import sys, django; django.setup(); import ecomsite.urls, ecomsite.wsgi, recommender.tasks\n"
-        "from recommender.engine import HistoryEvent, _load; from datetime import datetime, UTC\n"
+        "from recommender.past import HistoryEvent; from recommender.engine import _load; from datetime import datetime, UTC\n"
         f"model = _load({str(folder)!r}, verify=True); now = datetime.now(UTC)\n"
         "history = [HistoryEvent('LA/0', 'purchase', now, 1, None)]; found = model.recommend([history], now, 5)[0]\n"
         "told = model.explain(history, [place.item_id for place in found], now)\n"

@@ -13,7 +13,7 @@ from training.segments import is_head
 from training.snapshot import Events
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Recommendation:
     """One place of a list; `contributions` and `history` (shares of the products behind it) only where they come for nothing."""
 
