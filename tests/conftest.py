@@ -59,18 +59,7 @@ def shop(db):
 @pytest.fixture
 def stocked(shop):
     """The shop with the tiny shop's products and events, moved so that they end yesterday."""
-    from datetime import timedelta
-
-    from django.utils import timezone
-
-    from recommender.ingest import Parser, import_events, upsert_products
-    from recommender.ingest.events import with_content_keys
-
-    rows = tinyshop.events()
-    shift = (timezone.now() - timedelta(days=1)) - rows[-1]["occurred_at"]
-    parser = Parser(shop.zone)
-    upsert_products(shop, enumerate(tinyshop.products()), ["title", "price"], parser)
-    import_events(shop, with_content_keys(enumerate(rows)), parser, shift=timedelta(days=shift.days))
+    tinyshop.stock(shop)
     return shop
 
 

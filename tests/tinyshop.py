@@ -86,3 +86,19 @@ def write_encoder(folder: Path, hidden: int = 32, layers: int = 2) -> Path:
     config = BertConfig(vocab_size=len(vocabulary), hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=64)
     BertModel(config, add_pooling_layer=False).save_pretrained(folder)
     return folder
+
+
+def stock(shop) -> None:
+    """Bring products and events into a shop of the database, moved so that they end yesterday."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from recommender.ingest import Parser, import_events, upsert_products
+    from recommender.ingest.events import with_content_keys
+
+    rows = events()
+    shift = (timezone.now() - timedelta(days=1)) - rows[-1]["occurred_at"]
+    parser = Parser(shop.zone)
+    upsert_products(shop, enumerate(products()), ["title", "price"], parser)
+    import_events(shop, with_content_keys(enumerate(rows)), parser, shift=timedelta(days=shift.days))
