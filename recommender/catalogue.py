@@ -91,6 +91,7 @@ class Catalogue:
     def __init__(self, shop_id: int) -> None:
         self.shop_id = shop_id
         self.frame: pl.DataFrame | None = None
+        self.rows: dict[str, int] = {}
         self.stale: set[str] = set()
         self.generation = 0
         self.lock = threading.RLock()
@@ -112,7 +113,7 @@ class Catalogue:
         """All products, as far as the news goes. Rows keep their places until all are read anew."""
         with self.lock:
             if self.frame is None:
-                self.frame, self.places = read_products(self.shop_id), WeakKeyDictionary()
+                self.frame, self.places, self.rows = read_products(self.shop_id), WeakKeyDictionary(), {}
             elif self.stale:
                 self.frame = _renewed(self.frame, read_products(self.shop_id, self.stale), self.stale)
             self.stale = set()
@@ -167,8 +168,9 @@ class Catalogue:
             there = cursor.fetchall()
         with self.lock:
             shown = self.mask(selection, now)
-            at = self.frame["item_id"].is_in(item_ids).arg_true()
-            known = dict(zip(self.frame["item_id"].gather(at), zip(self.frame["edition"].gather(at), shown.gather(at), strict=True), strict=True))
+            rows = self._rows_of(item_ids)
+            at = list(rows.values())
+            known = dict(zip(rows, zip(self.frame["edition"].gather(at), shown.gather(at), strict=True), strict=True))
         same = {item_id: title for item_id, title, edition in there if known.get(item_id, (None,))[0] == edition}
         titles = {item_id: title for item_id, title in same.items() if known[item_id][1]}
         if other := [item_id for item_id, _, _ in there if item_id not in same]:
@@ -176,6 +178,13 @@ class Catalogue:
             frame = frame.filter(allowed(frame, selection, now))
             titles |= zip(frame["item_id"], frame["title"].fill_null(""), strict=True)
         return titles
+
+    def _rows_of(self, item_ids: list[str]) -> dict[str, int]:
+        """The rows of those of these products that are known."""
+        if len(self.rows) < self.frame.height:
+            fresh = self.frame["item_id"][len(self.rows) :]
+            self.rows |= zip(fresh, range(len(self.rows), self.frame.height), strict=True)
+        return {item_id: row for item_id in item_ids if (row := self.rows.get(item_id)) is not None}
 
     def titles(self, item_ids: list[str]) -> dict[str, str]:
         """Titles of those of these products that are known, by id."""

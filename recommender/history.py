@@ -6,7 +6,7 @@ from operator import itemgetter
 
 from django.db import connection
 
-from recommender.models import Shop, Shopper
+from recommender.models import Product, Shop, Shopper
 from recommender.past import History
 
 EVENTS_READ = 2000
@@ -40,15 +40,17 @@ class Visitor:
         return history_of(self.shopper, self.shop, self.session_id) if self.agrees else History()
 
 
-HISTORY = """
-    SELECT p.item_id, e.type, extract(epoch FROM e.occurred_at)::float8, e.quantity, e.session_id
-    FROM recommender_event e JOIN recommender_product p ON p.id = e.product_id
-    WHERE {whose} AND NOT e.simulated ORDER BY e.occurred_at DESC, e.id DESC LIMIT %s"""
+EVENT = "product_id, type, extract(epoch FROM occurred_at)::float8, quantity, session_id"
+HISTORY = f"""
+    SELECT {EVENT} FROM recommender_event WHERE {{whose}} AND product_id IS NOT NULL AND NOT simulated
+    ORDER BY occurred_at DESC, id DESC LIMIT %s"""
 """The latest events of one shopper or session; the ORM takes longer to write this than the database to answer."""
-HISTORIES = """
-    SELECT e.shopper_id, p.item_id, e.type, extract(epoch FROM e.occurred_at)::float8, e.quantity, e.session_id
-    FROM recommender_event e JOIN recommender_product p ON p.id = e.product_id
-    WHERE e.shopper_id = ANY(%s) AND NOT e.simulated ORDER BY e.shopper_id, e.occurred_at, e.id"""
+HISTORIES = f"""
+    SELECT shopper_id, {EVENT} FROM recommender_event WHERE shopper_id = ANY(%s) AND product_id IS NOT NULL AND NOT simulated
+    ORDER BY shopper_id, occurred_at, id"""
+NAMES_KEPT = 200_000
+_names: dict[int, str] = {}
+"""What shops call products, by their keys in the database: neither ever becomes another's."""
 
 
 def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> History:
@@ -56,12 +58,14 @@ def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> H
     found = []
     with connection.cursor() as cursor:
         if shopper:
-            cursor.execute(HISTORY.format(whose="e.shopper_id = %s"), [shopper.pk, EVENTS_READ])
-            found.append(History(cursor.fetchall()[::-1]))
+            cursor.execute(HISTORY.format(whose="shopper_id = %s"), [shopper.pk, EVENTS_READ])
+            found.append(cursor.fetchall())
         if session_id:
-            cursor.execute(HISTORY.format(whose="e.shop_id = %s AND e.session_id = %s AND e.shopper_id IS NULL"), [shop.pk, session_id, EVENTS_READ])
-            found.append(History(cursor.fetchall()[::-1]))
-    return found[0].merged(found[1]) if len(found) == 2 else found[0] if found else History()
+            cursor.execute(HISTORY.format(whose="shop_id = %s AND session_id = %s AND shopper_id IS NULL"), [shop.pk, session_id, EVENTS_READ])
+            found.append(cursor.fetchall())
+    names = _names_of({row[0] for rows in found for row in rows})
+    pasts = [History([(names[row[0]], *row[1:]) for row in reversed(rows) if row[0] in names]) for rows in found]
+    return pasts[0].merged(pasts[1]) if len(pasts) == 2 else pasts[0] if pasts else History()
 
 
 def histories_of(shopper_ids: list[int]) -> dict[int, History]:
@@ -69,4 +73,22 @@ def histories_of(shopper_ids: list[int]) -> dict[int, History]:
     with connection.cursor() as cursor:
         cursor.execute(HISTORIES, [shopper_ids])
         rows = cursor.fetchall()
-    return {pk: History([row[1:] for row in own][-EVENTS_READ:]) for pk, own in groupby(rows, itemgetter(0))}
+    names = _names_of({row[1] for row in rows})
+    return {pk: History([(names[row[1]], *row[2:]) for row in own if row[1] in names][-EVENTS_READ:]) for pk, own in groupby(rows, itemgetter(0))}
+
+
+def _names_of(products: set[int]) -> dict[int, str]:
+    """What the shop calls these products; without those that are gone by now."""
+    found = {pk: name for pk in products if (name := _names.get(pk)) is not None}
+    if missing := products - found.keys():
+        fresh = dict(Product.objects.filter(pk__in=missing).values_list("pk", "item_id"))
+        if len(_names) > NAMES_KEPT:
+            _names.clear()
+        _names.update(fresh)
+        found |= fresh
+    return found
+
+
+def forget_everything() -> None:
+    """As if the process had just begun; for tests."""
+    _names.clear()

@@ -97,13 +97,14 @@ def live_shop(stocked, register):
 def _fresh_process(request):
     """Nothing is remembered from one test to the next."""
     if "db" in request.fixturenames or "transactional_db" in request.fixturenames or "shop" in request.fixturenames:
-        from recommender import engine, keys, reach, served, serving
+        from recommender import engine, history, keys, reach, served, serving
 
         served.outbox.waiting.clear()
         serving.forget_everything()
         keys.forget_everything()
         reach.database.gone_until = 0.0
         engine.forget_everything()
+        history.forget_everything()
 
 
 @pytest.fixture
