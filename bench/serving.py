@@ -33,7 +33,18 @@ def run() -> dict:
         found |= _event_to_list(asked)
         found |= _product_to_list(asked)
         found["web_memory_mb"] = measure(max(memory_mb(pid) for pid in web), "MB")
-    return found | _batch()
+    return found | _batch() | _large()
+
+
+def _large() -> dict:
+    """Live lists from more products than the demo has (bench/large.py), one thread."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "ecomsite.settings", **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")}
+    found = {}
+    for name, n_items in (("12k", 12_000), ("1m", 1_000_000)):
+        command = [sys.executable, "-m", "bench.large", str(n_items)]
+        told = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+        found |= {f"live_list_{cut}_ms_{name}": measure(value, "ms") for cut, value in json.loads(told.splitlines()[-1]).items()}
+    return found
 
 
 SCORE = """
