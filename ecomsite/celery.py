@@ -3,7 +3,8 @@
 import os
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.exceptions import WorkerLostError
+from celery.signals import task_failure, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecomsite.settings")
 
@@ -17,3 +18,10 @@ def catch_up(sender, **_) -> None:
     """A worker that begins looks for lists that are due: one before it may have died with some."""
     if "score" in sender.app.amqp.queues.consume_from:
         sender.app.send_task("recommender.tasks.score_every_shop")
+
+
+@task_failure.connect
+def catch_up_after_loss(sender, exception, **_) -> None:
+    """The same, in a while, where a process of a worker was killed with a shard in its hands."""
+    if isinstance(exception, WorkerLostError) and sender.name == "recommender.tasks.score_shard":
+        sender.app.send_task("recommender.tasks.score_every_shop", countdown=60)

@@ -63,6 +63,10 @@ class ProductAdmin(BigTable):
     ordering = ["id"]
     readonly_fields = ["created_at", "updated_at"]
 
+    def get_readonly_fields(self, request, obj=None):
+        """What a product is called stays: events, models and the shop's pages know it by that."""
+        return [*self.readonly_fields, "shop", "item_id"] if obj else self.readonly_fields
+
     def save_model(self, request, obj, form, change) -> None:
         super().save_model(request, obj, form, change)
         Change.objects.tell_products(obj.shop, [obj.item_id])

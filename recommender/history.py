@@ -40,14 +40,15 @@ class Visitor:
         return history_of(self.shopper, self.shop, self.session_id) if self.agrees else History()
 
 
-EVENT = "product_id, type, extract(epoch FROM occurred_at)::float8, quantity, session_id"
-HISTORY = f"""
-    SELECT {EVENT} FROM recommender_event WHERE {{whose}} AND product_id IS NOT NULL AND NOT simulated
+HISTORY = """
+    SELECT product_id, type, extract(epoch FROM occurred_at)::float8 AS at, quantity, session_id
+    FROM recommender_event WHERE {whose} AND product_id IS NOT NULL AND NOT simulated
     ORDER BY occurred_at DESC, id DESC LIMIT %s"""
 """The latest events of one shopper or session; the ORM takes longer to write this than the database to answer."""
 HISTORIES = f"""
-    SELECT shopper_id, {EVENT} FROM recommender_event WHERE shopper_id = ANY(%s) AND product_id IS NOT NULL AND NOT simulated
-    ORDER BY shopper_id, occurred_at, id"""
+    SELECT s.id, latest.* FROM unnest(%s::bigint[]) WITH ORDINALITY AS s (id, place)
+    CROSS JOIN LATERAL (SELECT row_number() OVER (), found.* FROM ({HISTORY.format(whose="shopper_id = s.id")}) found) latest
+    ORDER BY s.place, latest.row_number DESC"""
 NAMES_KEPT = 200_000
 _names: dict[int, str] = {}
 """What shops call products, by their keys in the database: neither ever becomes another's."""
@@ -71,10 +72,10 @@ def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> H
 def histories_of(shopper_ids: list[int]) -> dict[int, History]:
     """The same for many shoppers at once; without those of whom there are no events."""
     with connection.cursor() as cursor:
-        cursor.execute(HISTORIES, [shopper_ids])
+        cursor.execute(HISTORIES, [shopper_ids, EVENTS_READ])
         rows = cursor.fetchall()
-    names = _names_of({row[1] for row in rows})
-    return {pk: History([(names[row[1]], *row[2:]) for row in own if row[1] in names][-EVENTS_READ:]) for pk, own in groupby(rows, itemgetter(0))}
+    names = _names_of({row[2] for row in rows})
+    return {pk: History([(names[row[2]], *row[3:]) for row in own if row[2] in names]) for pk, own in groupby(rows, itemgetter(0))}
 
 
 def _names_of(products: set[int]) -> dict[int, str]:

@@ -401,6 +401,9 @@ def tend_silent_runs() -> int:
     for run in TrainingRun.objects.forgotten():
         later(train, run.pk)
     for run in TrainingRun.objects.silent():
+        if run.cancel_requested:
+            run.finish(RunStatus.CANCELLED)
+            continue
         if run.tries < MOST_TRIES and (run_folder(run) / "state").exists() and run.requeue():
             later(train, run.pk)
             continue

@@ -87,7 +87,7 @@ def told_list(shop_id: int, version_id: int, user_id: str, limit: int, explained
         return None
     shown, ids, lines = set(row[3]), [], []
     for item_id, line in zip(row[2], row[1].split("\n"), strict=False):
-        if explained and line[0] == PLAIN:
+        if line[:1] not in (EXPLAINED, PLAIN) or (explained and line[0] == PLAIN):
             return None
         if item_id in shown:
             ids.append(item_id)

@@ -7,6 +7,8 @@ from recommender import drift, embedding, erasure, pipeline, scoring
 from recommender.models import ModelVersion, ServedList, Shop, TrainingRun
 from recommender.models.registry import USUAL_PRESET
 
+SCORE_AGAIN, SCORE_AGAIN_SECONDS = 3, 30
+
 
 def later(task: Task, *args) -> None:
     """Queue a task once the transaction is committed. Where the queue does not answer nothing fails: beat comes round to what was missed."""
@@ -24,9 +26,13 @@ def score_shop(shop_id: int) -> None:
     scoring.score_shop(Shop.objects.get(pk=shop_id))
 
 
-@shared_task(reject_on_worker_lost=True)
-def score_shard(version_id: int, first: int, last: int) -> None:
-    scoring.score_shard(ModelVersion.objects.select_related("shop").get(pk=version_id), first, last)
+@shared_task(bind=True)
+def score_shard(self: Task, version_id: int, first: int, last: int) -> None:
+    """What another worker holds, or held when it died, is looked after again, a few times."""
+    version = ModelVersion.objects.select_related("shop").get(pk=version_id)
+    scoring.score_shard(version, first, last)
+    if self.request.retries < SCORE_AGAIN and version.is_champion and scoring.due(version).filter(pk__gte=first, pk__lte=last).exists():
+        raise self.retry(countdown=SCORE_AGAIN_SECONDS)
 
 
 @shared_task

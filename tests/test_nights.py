@@ -1,15 +1,18 @@
 """What a night brings: the encoder goes on from the champion, then the ranking is made with it."""
 
 import json
+from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
 from recommender import pipeline, tasks
 from recommender.models import ModelVersion, TrainingRun
 from recommender.models.registry import RunStatus
 from tests.conftest import TINY
 from training.encoder import TextEncoder
+from training.recipes.incremental import origin
 
 QUICK = {"text.steps": 4, "text.evaluate_every": 2, "text.batch_size": 16, "text.frozen_layers": 1, "text.projection_steps": 4, "onnx": False}
 
@@ -48,6 +51,9 @@ def test_a_night_goes_on_from_the_champion_and_makes_the_ranking_with_it(live_sh
     texts = ["red teapot", "blue lantern"]
     assert np.allclose(served.encode(texts), given.encode(texts), atol=1e-5)
     assert second.version.report["served"]["encoder"].endswith("encoder") and second.follows == first
+    told = json.loads((checkpoints / second.version.folder / "run.json").read_text())
+    assert told["encoder_until"] == json.loads((checkpoints / encoder.folder / "run.json").read_text())["served_until"] <= told["served_until"]
+    assert origin(checkpoints / second.version.folder) == origin(checkpoints / encoder.folder)
 
 
 def test_the_ranking_is_judged_without_the_encoder_that_has_learned_the_held_out_days(live_shop, queued, tiny_encoder, checkpoints):
@@ -79,6 +85,15 @@ def test_the_ranking_is_made_after_a_failed_run_but_not_after_one_that_somebody_
     assert run.followers.count() == followers and len(queued) == 1 + followers
     if followers:
         assert run.followers.get().overrides == {"served_encoder": str(live_shop.champion())}
+
+
+def test_a_stopped_night_whose_worker_died_is_not_followed(live_shop, queued):
+    run = pipeline.learn_on(live_shop)
+    long_ago = timezone.now() - timedelta(minutes=5)
+    TrainingRun.objects.filter(pk=run.pk).update(status="running", heartbeat_at=long_ago, cancel_requested=True)
+    tasks.fail_silent_runs()
+    run.refresh_from_db()
+    assert run.status == "cancelled" and not run.followers.exists()
 
 
 def test_a_run_that_ends_again_is_followed_once(live_shop, queued, monkeypatch):

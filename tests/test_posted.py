@@ -55,6 +55,15 @@ def test_what_several_calls_bring_at_once_is_new_in_one_of_them(counter):
     assert Event.objects.filter(shop=counter).count() == 60 and Shopper.objects.filter(shop=counter).count() == 7
 
 
+def test_calls_that_bring_the_same_in_another_order_do_not_block_each_other(counter):
+    post_events(counter, [{**e, "event_id": f"first-{e['event_id']}"} for e in events(7)], STRICT)
+    for turn in range(8):
+        batch = [{**e, "event_id": f"{turn}-{e['event_id']}"} for e in events(80)]
+        found = at_once(lambda batch=batch: post_events(counter, batch, STRICT), lambda batch=batch: post_events(counter, batch[::-1], STRICT))
+        assert not [one for one in found if isinstance(one, Exception)], found
+        assert sorted(report.new for report, _ in found) == [0, 80]
+
+
 def test_a_known_event_among_new_ones(counter):
     assert post_events(counter, events(3), STRICT)[1] == {"e0", "e1", "e2"}
     before = dict(Shopper.objects.values_list("user_id", "revision"))

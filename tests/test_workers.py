@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from celery.exceptions import Retry
 from django.db import connection
 
-from recommender import scoring
+from recommender import scoring, tasks
 from recommender.models import Shopper
 from tests.servers import environment_of_tests
 
@@ -82,6 +83,8 @@ def test_what_another_worker_is_at_work_on_is_left_to_it(transactional_db, live_
         with other.cursor() as cursor:
             cursor.execute(f"SELECT pg_advisory_lock({scoring.LOCK}) FROM unnest(%s::bigint[]) AS id", [version.pk, ids[:10]])
         assert scoring.score_shard(version, 0, 10**9) == len(ids) - 10
+        with pytest.raises(Retry):
+            tasks.score_shard.apply(args=[version.pk, ids[0], ids[-1]], throw=True)
     finally:
         other.close()
     _until(lambda: scoring.score_shard(version, 0, 10**9) == 10)

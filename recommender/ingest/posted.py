@@ -1,14 +1,16 @@
 """Events that came by REST: copied in a few questions, since the next list waits for them.
 
-Where one of them turns out to be known already, the call goes the longer way of files, on which the database tells new from known.
+Where one of them turns out to be known already, or another call brings the same ones in another order, the call goes the longer way of files, on
+which the database tells new from known.
 """
 
 from collections.abc import Iterable
 from datetime import timedelta
 from operator import itemgetter
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
+from psycopg2.errors import DeadlockDetected
 
 from recommender.ingest.events import CLOCK_TOLERANCE, COLUMNS, checked_lines, import_events
 from recommender.ingest.fields import Parser
@@ -27,7 +29,9 @@ def post_events(shop: Shop, events: list, parser: Parser) -> tuple[Report, set[s
     try:
         with transaction.atomic():
             new_ids = _store(shop, lines, report)
-    except IntegrityError:
+    except (IntegrityError, OperationalError) as error:
+        if isinstance(error, OperationalError) and not isinstance(error.__cause__, DeadlockDetected):
+            raise
         return import_events(shop, enumerate(events), parser)
     report.new = len(new_ids)
     report.same = len(events) - len({error.line for error in report.errors}) - report.new

@@ -11,7 +11,9 @@ class Migration(migrations.Migration):
 
     operations = [
         # What stands there is of another form; it is written again when the list is next asked for.
-        migrations.RunSQL("UPDATE recommender_recommendationlist SET told = ''", migrations.RunSQL.noop),
+        migrations.RunSQL(
+            "UPDATE recommender_recommendationlist SET told = ''", "UPDATE recommender_recommendationlist SET told = '[]'"
+        ),
         migrations.AlterField(
             model_name='recommendationlist',
             name='told',

@@ -20,6 +20,7 @@ from training.finetune import device
 from training.history import Interactions, interactions
 from training.lift import Lift, choose_lift
 from training.ranking import ItemFacts, TrainingRows, check_parts, feature_names, stack, train_ranker, training_rows
+from training.recipes.incremental import origin
 from training.recipes.mlm import pretrain
 from training.recipes.retrieval import Start, Texts, fit_texts, refreshed
 from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder
@@ -147,6 +148,14 @@ def _with_encoder(run: Run, before: Knowledge, known: Interactions) -> Knowledge
     return Knowledge(Texts(vectors, vectors, encoder, before.texts.steps, before.texts.space_steps), sequence)
 
 
+def _origin_of(encoder: str) -> dict:
+    """What the checkpoint of a given encoder says of it; nothing where it stands by itself."""
+    try:
+        return origin(Path(encoder).parent) if encoder else {}
+    except CheckpointError:
+        return {}
+
+
 def ranker_questions(run: Run, windows: list[Window], learnt: Learnt, facts: ItemFacts) -> tuple[list[TrainingRows], Signals]:
     """The candidates of all windows, per question, which the ranker is trained on; and the signals of the oldest."""
     snapshot, config, progress = run.snapshot, run.config, run.progress
@@ -249,7 +258,7 @@ def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
     report["served"] = {"until": end, "events": len(snapshot.events), "chosen": served.ranked.chosen, "encoder": config.served_encoder}
     report["trials"] = trials
     run.finish_report(report)
-    about = {"snapshot_digest": snapshot.manifest["digest"], "judged_until": cut, "served_until": end}
+    about = {"snapshot_digest": snapshot.manifest["digest"], "judged_until": cut, "served_until": end} | _origin_of(config.served_encoder)
     encoder = served.served.texts.encoder if served.served.texts else None
     save_checkpoint(out, served.recommender, judged.recommender, snapshot.item_ids, encoder, run.recipe, about, report, config.onnx)
     return report

@@ -36,7 +36,7 @@ def fit_incremental(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     learned, cut = _learned_and_cut(run, end)
     days = (end - cut) / DAY
     new, old = _questions(run, cut, days, learned)
-    start = Start(champion, _layers_were_trained(run.champion), learned)
+    start = Start(champion, origin(run.champion)["encoder_layers"], learned)
     fitted, systems, seconds = _trained(run, start, cut, learned)
     protocol = {"kind": "incremental", "cut": date_of(cut), "days": round(days, 2), "learned_until": date_of(learned), "replay": config.replay}
     report = run.report_head(protocol) | _judge(run, {"new": new, "old": old}, systems, seconds)
@@ -82,7 +82,7 @@ def _learned_and_cut(run: Run, end: int) -> tuple[int, int]:
     """
     first, days = int(run.snapshot.events.time[0]), _usual_days(run, end)
     try:
-        told = read_run(run.champion).get("served_until")
+        told = origin(run.champion)["encoder_until"]
     except CheckpointError as error:
         raise TrainingError(f"champion: {error}") from None
     if told is not None and first < told < end:
@@ -98,6 +98,16 @@ def _learned_and_cut(run: Run, end: int) -> tuple[int, int]:
 def _usual_days(run: Run, end: int) -> int:
     """The configured length of a window, or a quarter of the time before `end` where that is shorter."""
     return int(max(1, min(run.config.window_days, (end - int(run.snapshot.events.time[0])) / DAY // 4)))
+
+
+def origin(checkpoint: Path) -> dict:
+    """Where a checkpoint's encoder comes from: until when it has learned (seconds, or None), and were its layers trained or its projection alone?
+
+    A ranking may hold an encoder that another run trained. Raises CheckpointError.
+    """
+    run = read_run(checkpoint)
+    told = {"encoder_until": run.get("served_until"), "encoder_layers": _layers_were_trained(checkpoint)}
+    return told | {name: run[name] for name in told if name in run}
 
 
 def _layers_were_trained(champion: Path) -> bool:
