@@ -20,7 +20,7 @@ from training.ranking import ItemFacts
 from training.recommender import Recommender
 from training.snapshot import Events
 
-SHOPPERS, SHOWN, SEED, NOISE = 120, 12, 7, 0.02
+SHOPPERS, SHOWN, SEED, NOISE = 60, 12, 7, 0.02
 LET_THROUGH = 0.9
 
 
