@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from training.candidates import Signals
+from training.cells import cells_of
 from training.checkpoint import load_checkpoint
 from training.covisitation import Popularity
 from training.ranking import ItemFacts
@@ -57,7 +58,9 @@ def enlarged(base: Recommender, n_items: int, rng: np.random.Generator) -> Recom
     sequence = signals.sequence and replace(signals.sequence, items=_perturbed(signals.sequence.items, copies, n_items, rng))
     matrices = {name: sp.block_diag([matrix] * copies, format="csr")[:n_items, :n_items] for name, matrix in signals.matrices.items()}
     stats = Popularity(tiled(signals.popularity.stats), signals.popularity.now)
-    many = Signals(matrices, stats, vectors, signals.half_life_days, sequence, signals.off)
+    cells = cells_of(vectors)
+    vectors = vectors if cells is None else vectors.astype(np.float16)
+    many = Signals(matrices, stats, vectors, signals.half_life_days, sequence, signals.off, cells)
     facts = ItemFacts(*(tiled(getattr(base.facts, name)) for name in ("price", "brand", "category")))
     return Recommender(many, facts, base.ranker, base.config, base.lift)
 

@@ -93,15 +93,13 @@ class Model:
         """Products whose texts are nearest to any of these, best first."""
         import numpy as np
 
-        vectors = self.recommender.signals.vectors
-        if vectors is None or self.encoder is None:
+        signals = self.recommender.signals
+        if signals.vectors is None or self.encoder is None:
             return []
-        score = np.asarray(vectors, np.float32) @ self.encoder.encode(texts).T
-        score = score.max(axis=1)
-        if showable is not None:
-            score[~showable] = -np.inf
-        best = np.lexsort((np.arange(len(score)), -score))[:k]
-        return [self.item_ids[i] for i in best if np.isfinite(score[i])]
+        sought = self.encoder.encode(texts)
+        rows = signals.space.near(sought, showable)
+        score = (signals.space.read(rows) @ sought.T).max(axis=1)
+        return [self.item_ids[row] for row in rows[np.lexsort((rows, -score))[:k]]]
 
     def who_wants(self, shoppers: list[Past], item_id: str, now: datetime) -> list[float]:
         """The score of one product for each of these shoppers, whether or not it would be proposed to them."""

@@ -7,16 +7,19 @@ import numpy as np
 import scipy.sparse as sp
 
 from training import covisitation
+from training.cells import Cells
 from training.config import FusionConfig
 from training.covisitation import Popularity
 from training.history import Histories, Interactions, days_between
-from training.scores import Dense, Scores, Shared, Sparse
+from training.scores import Scores, Shared, Sparse
 from training.sequence import SequenceModel
 from training.space import TextSpace
 
 SOURCES = ("again", "next", "together", "similar", "ease", "sequence", "text", "trending")
 MATRIX_SOURCES = ("next", "together", "similar", "ease")
 
+COMMON = 50_000
+"""The sequence model chooses from so many products at most, those that sell best: of others it knows little."""
 FAINT = 0.01
 """What speaks less than so much for a text is not heard: the products of baskets long ago."""
 
@@ -37,6 +40,8 @@ class Signals:
     sequence: SequenceModel | None = None
     off: dict[str, str] = field(default_factory=dict)
     """Sources that are not there, with the reason."""
+    cells: Cells | None = None
+    """Where a product's vector lies, in shops with many."""
 
     @property
     def n_items(self) -> int:
@@ -44,7 +49,15 @@ class Signals:
 
     @cached_property
     def space(self) -> TextSpace:
-        return TextSpace(self.vectors)
+        return TextSpace(self.vectors, self.cells)
+
+    @cached_property
+    def common(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The best-selling products, which the sequence model chooses from, and what it knows of each; None: it chooses from all."""
+        if self.n_items <= COMMON:
+            return None
+        rows = np.sort(np.argsort(-self.popularity.column("sold"), kind="stable")[:COMMON])
+        return rows, self.sequence.items[rows]
 
     @cached_property
     def trend(self) -> Shared:
@@ -59,6 +72,7 @@ class Learnt:
     vectors: np.ndarray | None = None
     sequence: SequenceModel | None = None
     off: dict[str, str] = field(default_factory=dict)
+    cells: Cells | None = None
 
 
 def fit_signals(events: Interactions, n_users: int, n_items: int, now: int, config: FusionConfig, learnt: Learnt) -> Signals:
@@ -75,7 +89,7 @@ def fit_signals(events: Interactions, n_users: int, n_items: int, now: int, conf
     off |= dict.fromkeys(config.parts_left_out & set(SOURCES), "left out")
     matrices = {name: count() for name, count in counted.items() if name not in off}
     stats = covisitation.popularity(events, n_items, now)
-    return Signals(matrices, stats, learnt.vectors, config.half_life_days, learnt.sequence, off)
+    return Signals(matrices, stats, learnt.vectors, config.half_life_days, learnt.sequence, off, learnt.cells)
 
 
 def sources_of(signals: Signals, config: FusionConfig) -> list[str]:
@@ -107,12 +121,12 @@ def again_scores(past: Histories, signals: Signals, now: int) -> np.ndarray:
 
 
 def source_scores(past: Histories, signals: Signals, now: int, sources: list[str]) -> dict[str, Scores]:
-    """What each of these sources says of every product to each shopper; 0 where it says nothing."""
+    """What each of these sources says of the products to each shopper; 0 where it says nothing."""
     weights = history_weights(past, now, signals.half_life_days)
     score = {
         "again": lambda: Sparse.of(past.matrix(again_scores(past, signals, now))),
-        "text": lambda: Dense(signals.space.scores(past, weights["text"])),
-        "sequence": lambda: Dense(signals.sequence.scores(past)),
+        "text": lambda: signals.space.asked(past, weights["text"]),
+        "sequence": lambda: signals.sequence.asked(past, signals.common),
         "trending": lambda: signals.trend,
     }
     score |= {name: lambda name=name: Sparse.of(past.matrix(weights[name]) @ signals.matrices[name]) for name in signals.matrices}

@@ -17,6 +17,7 @@ import scipy.sparse as sp
 
 import training
 from training.candidates import Signals
+from training.cells import Cells
 from training.config import FusionConfig, from_dict, to_dict
 from training.covisitation import ITEM_STATS, Popularity
 from training.ranking import ItemFacts, feature_names
@@ -24,6 +25,7 @@ from training.recommender import Recommender
 from training.sequence import SequenceModel
 
 FORMAT = 1
+CELL_ARRAYS = ("basis", "centroids", "outlines", "number")
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "onnxruntime", "scikit-learn", "lightgbm", "numpy", "scipy", "polars")
 
 
@@ -101,6 +103,9 @@ def _write_model(folder: Path, model: Recommender, recipe: str) -> None:
     np.save(folder / "popularity.npy", signals.popularity.stats)
     if signals.vectors is not None:
         np.save(folder / "vectors.npy", signals.vectors.astype(np.float16))
+    if signals.cells is not None:
+        for name in CELL_ARRAYS:
+            np.save(folder / f"cells.{name}.npy", getattr(signals.cells, name))
     if signals.sequence is not None:
         signals.sequence.save(folder / "sequence.safetensors")
     for name in ("price", "brand", "category"):
@@ -161,12 +166,16 @@ def _read_model(folder: Path, n: int) -> Recommender:
     for name in about["matrices"]:
         parts = (array(f"{name}.data"), array(f"{name}.indices"), array(f"{name}.indptr"))
         matrices[name] = sp.csr_matrix(parts, shape=(n, n), copy=False)
-    vectors = array("vectors").astype(np.float32) if (folder / "vectors.npy").exists() else None
+    cells = Cells(*(array(f"cells.{name}") for name in CELL_ARRAYS)) if (folder / "cells.number.npy").exists() else None
+    vectors = array("vectors") if (folder / "vectors.npy").exists() else None
+    if vectors is not None and cells is None:
+        vectors = vectors.astype(np.float32)
     sequence = SequenceModel.load(folder / "sequence.safetensors") if (folder / "sequence.safetensors").exists() else None
     stats = array("popularity")
-    if any(len(part) != n for part in (stats, *((vectors,) if vectors is not None else ()), *((sequence.items,) if sequence else ()))):
+    held = (stats, vectors, sequence and sequence.items, cells and cells.number)
+    if any(part is not None and len(part) != n for part in held):
         raise CheckpointError(f"{folder.name}: items.txt names {n} products, the arrays hold another number")
-    signals = Signals(matrices, Popularity(stats, about["now"]), vectors, about["half_life_days"], sequence, about["off"])
+    signals = Signals(matrices, Popularity(stats, about["now"]), vectors, about["half_life_days"], sequence, about["off"], cells)
     facts = ItemFacts(np.array(array("price")), np.array(array("brand")), np.array(array("category")))
     config: FusionConfig = from_dict(about["recipe"], about["config"])
     if about["features"] != feature_names(signals, config):

@@ -10,6 +10,7 @@ from training.covisitation import ITEM_STATS, Popularity
 from training.ranking import ItemFacts
 from training.recommender import Recommender
 from training.sequence import SequenceModel
+from training.space import TextSpace
 
 AKIN = 5
 """Nearest known products that stand for a new one where only events could tell what it is."""
@@ -39,17 +40,16 @@ def with_products(model: Recommender, new: NewProducts, renewed: dict[int, np.nd
     signals, m = model.signals, len(new)
     if signals.vectors is None:
         return model
-    known = np.asarray(signals.vectors, dtype=np.float32)
-    if renewed:
-        known = known.copy()
-        for row, vector in renewed.items():
-            known[row] = vector
+    known = np.array(signals.vectors) if renewed else signals.vectors
+    for row, vector in renewed.items():
+        known[row] = vector
     n = model.n_items + m
     extended = Signals(
         {name: _padded(matrix, n) for name, matrix in signals.matrices.items()},
         Popularity(np.concatenate([signals.popularity.stats, _without_events(signals.popularity, m)]), signals.popularity.now),
-        np.concatenate([known, new.vectors]) if m else known,
-        signals.half_life_days, _sequence(signals.sequence, known, new.vectors), signals.off,
+        np.concatenate([known, new.vectors.astype(known.dtype)]) if m else known,
+        signals.half_life_days, _sequence(signals, new.vectors), signals.off,
+        signals.cells and signals.cells.with_products(new.vectors, renewed),
     )  # fmt: skip
     facts = ItemFacts(*(np.concatenate([getattr(model.facts, name), getattr(new, name)]) for name in ("price", "brand", "category")))
     return Recommender(extended, facts, model.ranker, model.config, model.lift)
@@ -69,8 +69,15 @@ def _without_events(known: Popularity, m: int) -> np.ndarray:
     return np.tile(np.array([said[name] for name in ITEM_STATS], dtype=np.float32), (m, 1))
 
 
-def _sequence(sequence: SequenceModel | None, known: np.ndarray, vectors: np.ndarray) -> SequenceModel | None:
-    if sequence is None or not len(vectors):
-        return sequence
-    nearest = np.argsort(-(vectors @ known.T), axis=1, kind="stable")[:, :AKIN]
-    return replace(sequence, items=np.concatenate([sequence.items, sequence.items[nearest].mean(axis=1)]))
+def _sequence(signals: Signals, vectors: np.ndarray) -> SequenceModel | None:
+    """What the sequence model knows, with a mean of akin products for each of these vectors (m, dim)."""
+    if signals.sequence is None or not len(vectors):
+        return signals.sequence
+    items = signals.sequence.items
+    return replace(signals.sequence, items=np.concatenate([items, [items[_akin(signals.space, vector)].mean(axis=0) for vector in vectors]]))
+
+
+def _akin(space: TextSpace, vector: np.ndarray) -> np.ndarray:
+    """The AKIN products whose texts are nearest to this one."""
+    rows = space.near(vector[None])
+    return rows[np.argsort(-(space.read(rows) @ vector), kind="stable")[:AKIN]]

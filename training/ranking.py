@@ -157,13 +157,12 @@ def _user_columns(past: Histories, user: np.ndarray, now: int) -> list[np.ndarra
 
 
 def _price_columns(past: Histories, price: np.ndarray, user: np.ndarray, item: np.ndarray) -> list[np.ndarray]:
-    log_price = np.log1p(price)
-    mine = log_price[past.item]
+    mine = np.log1p(price[past.item])
     told = ~np.isnan(mine)
     count = np.bincount(past.user[told], minlength=past.n_users)
     with np.errstate(invalid="ignore", divide="ignore"):
         usual = np.bincount(past.user[told], mine[told], minlength=past.n_users) / count
-    return [price[item], log_price[item] - usual[user]]
+    return [price[item], np.log1p(price[item]) - usual[user]]
 
 
 def _share_columns(past: Histories, group: np.ndarray, user: np.ndarray, item: np.ndarray) -> np.ndarray:

@@ -112,17 +112,26 @@ class Recommender:
             row = np.asarray(self.signals.matrices[name][items].sum(axis=0)).ravel()
             parts["bought_together" if name == "together" else "bought_next" if name == "next" else "similar"] = row / max(row.max(), 1e-9)
         if self.signals.vectors is not None:
-            cosine = np.maximum(self.signals.vectors @ self.signals.vectors[items].mean(axis=0), 0)
-            parts["text"] = np.maximum(cosine / max(np.delete(cosine, items).max(initial=0), 1e-9), 0) ** 4
+            parts["text"] = self._like(items, showable)
         for values in parts.values():
             total += values
-        total[items] = -np.inf
+        total[items] = 0
         if showable is not None:
-            total[~showable] = -np.inf
-        best = np.lexsort((np.arange(self.n_items), -total))[:k]
+            total[~showable] = 0
+        rows = np.flatnonzero(total > 0)
+        best = rows[np.lexsort((rows, -total[rows]))[:k]]
         behind = {items[0]: 1.0} if len(items) == 1 else {}
-        found = [(int(i), {name: float(values[i]) for name, values in parts.items()}) for i in best if total[i] > 0]
+        found = [(int(i), {name: float(values[i]) for name, values in parts.items()}) for i in best]
         return [Recommendation(i, float(total[i]), [n for n in said if said[n] > 0], said, behind) for i, said in found]
+
+    def _like(self, items: list[int], showable: np.ndarray | None) -> np.ndarray:
+        """(items,) in [0, 1]: how like these in their texts; 0 beyond the nearest cells of a shop that has cells."""
+        space = self.signals.space
+        mean, cosine = space.read(np.array(items)).mean(axis=0), np.zeros(self.n_items, dtype=np.float32)
+        rows = space.near(mean[None], showable)
+        cosine[rows] = np.maximum(space.read(rows) @ mean, 0)
+        cosine[items] = 0
+        return (cosine / max(cosine.max(initial=0), 1e-9)) ** 4
 
     def likeness(self, items: np.ndarray) -> np.ndarray:
         """(n, n) in [0, 1] among these products: by text where there is one, else by who takes both."""
@@ -137,8 +146,9 @@ class Recommender:
         return np.flatnonzero(is_head(self.signals.popularity.column("sold")))
 
     def popular(self, k: int, showable: np.ndarray | None = None) -> list[Recommendation]:
-        """What sold most in the last 30 days; for shoppers of whom nothing is known."""
-        recent = self.signals.trend.values
-        score = np.where(showable, recent, -1.0) if showable is not None else recent
-        best = np.lexsort((np.arange(self.n_items), -score))[:k]
-        return [Recommendation(int(i), float(score[i]), ["trending"]) for i in best if score[i] >= 0]
+        """What sold most in the last 30 days, then what did not; for shoppers of whom nothing is known."""
+        trend, shown = self.signals.trend, np.ones(self.n_items, dtype=bool) if showable is None else showable
+        best = trend.order[shown[trend.order]][:k]
+        if len(best) < k:
+            best = np.concatenate([best, np.flatnonzero(shown & (trend.values <= 0))[: k - len(best)]])
+        return [Recommendation(int(i), float(trend.values[i]), ["trending"]) for i in best]

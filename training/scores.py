@@ -1,5 +1,6 @@
 """What a source says of every product, for a shard of shoppers: held as sparse as it comes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -87,7 +88,27 @@ class Shared:
         return self.values[item]
 
 
-Scores = Sparse | Dense | Shared
+@dataclass(frozen=True)
+class Sought:
+    """Too many products to score all: each shopper's best are sought among some; any pair's score can be told.
+
+    look  (shoppers, items) bool what is allowed -> for each shopper the allowed products that are looked at (n,), and their scores (n,)
+    at    (shoppers (n,) ascending, items (n,)) -> (n,) scores of these pairs
+    """
+
+    look: Callable[[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]
+    at: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+    def best(self, allowed: np.ndarray, k: int) -> Best:
+        """The k best of what is looked at and above 0."""
+        found = self.look(allowed)
+        user = np.repeat(np.arange(len(found)), [len(items) for items, _ in found])
+        item, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        keep = values > 0
+        return _cut(user[keep], item[keep], values[keep], len(allowed), k)
+
+
+Scores = Sparse | Dense | Shared | Sought
 
 
 def find(code: np.ndarray, wanted: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from training.history import Histories
+from training.scores import Dense, Scores, Sought
 
 REACH = 50
 """Latest products of a history that are read."""
@@ -80,6 +81,29 @@ class SequenceModel:
         np.exp(logits, out=logits)
         logits /= logits.sum(axis=1, keepdims=True)
         return logits * (np.diff(past.start) > 0)[:, None]
+
+    def asked(self, past: Histories, common: tuple[np.ndarray, np.ndarray] | None) -> Scores:
+        """What the histories call for: `scores`, or the softmax over these products (m,) with their `items` (m, dim) where only these count."""
+        if common is None:
+            return Dense(self.scores(past))
+        rows, items = common
+        states, there = self.states(past), np.diff(past.start) > 0
+        logits = states @ items.T
+        largest = logits.max(axis=1)
+        values = np.exp(logits - largest[:, None])
+        total = values.sum(axis=1)
+
+        def look(allowed: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+            free = allowed[:, rows]
+            return [
+                (rows[mine], value[mine] / all_of_them * known) for mine, value, all_of_them, known in zip(free, values, total, there, strict=True)
+            ]
+
+        def at(user: np.ndarray, item: np.ndarray) -> np.ndarray:
+            logit = np.einsum("nd,nd->n", states[user], self.items[item])
+            return np.exp(logit - largest[user]) / total[user] * there[user]
+
+        return Sought(look, at)
 
     def save(self, path: Path) -> None:
         """One safetensors file; the products' vectors in half precision."""

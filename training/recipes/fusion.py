@@ -3,7 +3,7 @@
 import logging
 import time
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import lightgbm as lgb
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from training.candidates import Learnt, Signals, fit_signals
+from training.cells import cells_of
 from training.checkpoint import CheckpointError, load_checkpoint, read_run, save_checkpoint
 from training.config import FusionConfig
 from training.encoder import TextEncoder
@@ -44,11 +45,12 @@ class Knowledge:
     texts: Texts | None
     sequence: Sequence
 
-    @property
+    @cached_property
     def learnt(self) -> Learnt:
         off = {} if self.texts else {"text": "no product has a text"}
         off |= {"sequence": self.sequence.why_not} if self.sequence.model is None else {}
-        return Learnt(self.texts.after if self.texts else None, self.sequence.model, off)
+        vectors = self.texts.after if self.texts else None
+        return Learnt(vectors, self.sequence.model, off, None if vectors is None else cells_of(vectors))
 
     @property
     def chosen(self) -> dict[str, int]:
