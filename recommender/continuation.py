@@ -1,7 +1,9 @@
 """The `next` of a list: a signed token that knows what was asked and what was shown, so that any process goes on without a repeat."""
 
+import hashlib
+import hmac
 from datetime import timedelta
-from functools import cache
+from functools import cache, cached_property
 
 import orjson
 from django.core import signing
@@ -36,9 +38,22 @@ def next_of(shop: Shop, ask: Ask, listing: Listing) -> str | None:
     return _signer().sign_object(told, serializer=_Serializer, compress=len(shown) > COMPRESSED_FROM)
 
 
+class _Signer(signing.TimestampSigner):
+    """Django's signatures, of a key that is derived once."""
+
+    @cached_property
+    def derived(self) -> bytes:
+        return hashlib.sha256((self.salt + "signer" + self.key).encode()).digest()
+
+    def signature(self, value: str, key: str | None = None) -> str:
+        if key not in (None, self.key):  # one that was in use before
+            return super().signature(value, key)
+        return signing.b64_encode(hmac.digest(self.derived, value.encode(), "sha256")).decode()
+
+
 @cache
 def _signer() -> signing.TimestampSigner:
-    return signing.TimestampSigner(salt=SALT)
+    return _Signer(salt=SALT)
 
 
 def continued(shop: Shop, token: str, limit: int | None, explain: str) -> Ask:

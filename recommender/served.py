@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
-from psycopg2.extras import Json, execute_values
+from psycopg2.extras import execute_values
 
 from recommender import metrics
 from recommender.asking import Ask, Listing
 from recommender.models import Shop
+from recommender.reasons import Item
+from recommender.stored import ToldItems
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +114,7 @@ class Outbox:
 
 
 def _values(row: Served, weight: float) -> tuple:
-    fields = vars(row) | {"items": Json(row.items)}
+    fields = vars(row) | {"items": orjson.dumps(row.items).decode()}
     created_at, simulated = fields.pop("created_at"), fields.pop("simulated")
     return (*fields.values(), weight, simulated, created_at)
 
@@ -124,11 +127,13 @@ def record(shop: Shop, ask: Ask, listing: Listing, simulated: bool = False) -> N
     outbox.put(lambda: _served(shop, ask, listing, simulated))
 
 
+def _kept(item: Item) -> dict[str, Any]:
+    kept = {"item_id": item.item_id, "source": item.source, "reason": item.reasons[0]["kind"] if item.reasons else None}
+    return kept | item.odds.kept() if item.odds else kept
+
+
 def _served(shop: Shop, ask: Ask, listing: Listing, simulated: bool) -> Served:
-    items = [
-        {"item_id": i.item_id, "source": i.source, "reason": i.reasons[0]["kind"] if i.reasons else None} | (i.odds.kept() if i.odds else {})
-        for i in listing.items
-    ]
+    items = listing.items.kept() if isinstance(listing.items, ToldItems) else [_kept(item) for item in listing.items]
     placement, version = ask.placement, listing.version
     session_id = None if listing.fallback == "no_consent" else ask.session_id
     return Served(

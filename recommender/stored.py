@@ -47,6 +47,11 @@ class ToldItems(Sequence[Item]):
         """As a reply tells them, all with their reasons."""
         return "[" + ",".join([f'{{"position":{n},{line[2:]}' for n, line in enumerate(self.lines, 1)]) + "]"
 
+    def kept(self) -> list[dict]:
+        """As a served list keeps them."""
+        rows = orjson.loads(self.json())
+        return [{"item_id": r["item_id"], "source": r["source"], "reason": r["reasons"][0]["kind"] if r["reasons"] else None} for r in rows]
+
     def __len__(self) -> int:
         return len(self.lines)
 

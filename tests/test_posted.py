@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from django.db import connections
+from django.db import IntegrityError, connections, transaction
 
 from recommender.api.fields import STRICT
 from recommender.erasure import erase
@@ -94,3 +94,31 @@ def test_ids_and_words_come_back_as_they_were_sent(counter):
         "type": event.type,
         "query": event.query,
     } == odd
+
+
+@pytest.mark.parametrize("missing", ["shopper_id", "product_id"])
+def test_no_event_refers_to_what_is_not_there(counter, missing):
+    post_events(counter, events(3), STRICT)
+    with pytest.raises(IntegrityError, match="that is not there"), transaction.atomic():
+        Event.objects.create(shop=counter, event_id="odd", type="view", occurred_at="2026-01-01T10:00:00Z", **{missing: 10**9})
+    with pytest.raises(IntegrityError, match="that is not there"), transaction.atomic():
+        Event.objects.filter(event_id="e0").update(**{missing: 10**9})
+    assert Event.objects.filter(event_id="e0").exclude(**{missing: None}).count() == 1
+
+
+@pytest.mark.parametrize("model", [Shopper, Product])
+def test_nothing_that_events_refer_to_goes_without_them(counter, model):
+    post_events(counter, events(30), STRICT)
+    with pytest.raises(IntegrityError, match="there are events of it"), transaction.atomic():
+        model.objects.all()._raw_delete("default")
+    model.objects.first().delete()
+    assert model.objects.count() < 7 and 0 < Event.objects.count() < 30
+
+
+def test_a_product_that_goes_while_its_events_come_is_missing_or_has_them(counter):
+    for turn in range(10):
+        product = Product.objects.create(shop=counter, item_id=f"gone-{turn}", title="Soon gone")
+        batch = [{**e, "event_id": f"{turn}-{e['event_id']}", "item_id": product.item_id} for e in events(40)]
+        at_once(lambda batch=batch: post_events(counter, batch, STRICT), product.delete)
+        there = Product.objects.filter(pk=product.pk).exists()
+        assert Event.objects.filter(product_id=product.pk).count() == (40 if there else 0)

@@ -15,9 +15,7 @@ class FastJSONRenderer(JSONRenderer):
     """Moments end in Z; numbers that JSON does not know become null."""
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: dict | None = None) -> bytes:
-        if data is None:
-            return b""
-        return orjson.dumps(data, default=_other, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+        return b"" if data is None else to_json(data)
 
 
 class AlwaysJSON(BaseContentNegotiation):
@@ -29,6 +27,10 @@ class AlwaysJSON(BaseContentNegotiation):
 
     def select_renderer(self, request: Request, renderers: list, format_suffix: str | None = None) -> tuple[Any, str]:
         return renderers[0], renderers[0].media_type
+
+
+def to_json(data: Any) -> bytes:
+    return orjson.dumps(data, default=_other, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
 
 
 def _other(value: Any) -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from django.conf import settings
+from django.http import HttpRequest
 from limits.errors import StorageError
 from limits.storage import storage_from_string
 from redis import RedisError
@@ -17,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from recommender import metrics
+from recommender.models import ApiKey
 
 MINUTE = 60
 TELL_SECONDS = 0.25
@@ -30,14 +32,15 @@ class Rate:
     limit: int
     used: int
 
-    @property
-    def seconds_left(self) -> int:
-        return math.ceil(MINUTE - time.time() % MINUTE)
-
     def headers(self) -> dict[str, str]:
         """As the IETF's draft of RateLimit header fields names them."""
         left = str(max(0, self.limit - self.used))
-        return {"RateLimit-Limit": str(self.limit), "RateLimit-Remaining": left, "RateLimit-Reset": str(self.seconds_left)}
+        return {"RateLimit-Limit": str(self.limit), "RateLimit-Remaining": left, "RateLimit-Reset": str(seconds_left())}
+
+
+def seconds_left() -> int:
+    """Of the minute that runs."""
+    return math.ceil(MINUTE - time.time() % MINUTE)
 
 
 @dataclass
@@ -91,16 +94,19 @@ class KeyThrottle(BaseThrottle):
     """So many requests a minute as the key allows; the reply's headers tell what is left."""
 
     def allow_request(self, request: Request, view) -> bool:
-        key = request.auth
-        if key is None or not key.per_minute:
-            return True
-        name = f"{key.pk}:{request.META['REMOTE_ADDR']}" if key.is_public else str(key.pk)
-        self.rate = Rate(key.per_minute, _counters(settings.REDIS_URL).count(name))
-        request._request.rate = self.rate
-        if self.rate.used <= self.rate.limit:
-            return True
-        metrics.throttled.inc()
-        return False
+        return request.auth is None or within_rate(request.auth, request._request)
 
     def wait(self) -> int:
-        return self.rate.seconds_left
+        return seconds_left()
+
+
+def within_rate(key: ApiKey, request: HttpRequest) -> bool:
+    """Count this request; may the key still ask? `request.rate` is what the reply's headers tell."""
+    if not key.per_minute:
+        return True
+    name = f"{key.pk}:{request.META['REMOTE_ADDR']}" if key.is_public else str(key.pk)
+    request.rate = Rate(key.per_minute, _counters(settings.REDIS_URL).count(name))
+    if request.rate.used <= key.per_minute:
+        return True
+    metrics.throttled.inc()
+    return False

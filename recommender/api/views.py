@@ -1,6 +1,8 @@
 """Recommendations and events: what a shop calls all day."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import orjson
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -11,6 +13,7 @@ from rest_framework.views import APIView
 
 from recommender import metrics, recommend
 from recommender.api import serializers as shapes
+from recommender.api.lean import LeanView
 from recommender.api.reading import read_recommendation
 from recommender.api.views_data import item_json
 from recommender.asking import Ask, Listing
@@ -94,16 +97,24 @@ def hydrated(shop: Shop, replies: list[dict]) -> list[dict]:
     return replies
 
 
-class RecommendationsView(APIView):
+class RecommendationsView(LeanView):
     scopes = {"*": "recs:read"}
 
     @extend_schema(
         request=shapes.RecommendationRequest, responses=shapes.RecommendationReply, summary="A list for one shopper, or for the products of a page"
     )
     def post(self, request: Request) -> Response:
-        values, shop = read_recommendation(request.data), request.auth.shop
-        reply = served(shop, ask_of(shop, values), values["simulated"], at_once=not values["hydrate"])
-        return Response(hydrated(shop, [reply])[0] if values["hydrate"] else reply)
+        return super().post(request)
+
+    def reading(self, shop: Shop, data: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+        values = read_recommendation(data)
+        ask = checked(ask_of(shop, values))
+
+        def make() -> dict[str, Any]:
+            reply = served(shop, ask, values["simulated"], at_once=not values["hydrate"])
+            return hydrated(shop, [reply])[0] if values["hydrate"] else reply
+
+        return make
 
 
 class PageView(APIView):

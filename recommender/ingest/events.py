@@ -23,6 +23,10 @@ COLUMNS = {
 }  # fmt: skip
 CONTENT = ("user_id", "item_id", "type", "occurred_at", "quantity", "value", "price", "rating", "session_id", "query")
 TYPES = frozenset(EventType.values)
+PLAIN = {"event_id", "type", "user_id", "session_id", "item_id", "occurred_at"}
+"""Fields of most events. One that has no others needs no look at them."""
+NOTHING_MORE = (*[None] * 7, False)
+"""The columns from `quantity` on of such an event."""
 
 
 def event_lines(parser: Parser, row: dict[str, Any], latest: datetime, shift: timedelta) -> list[tuple]:
@@ -37,6 +41,9 @@ def event_lines(parser: Parser, row: dict[str, Any], latest: datetime, shift: ti
     user_id, session_id = parser.id("user_id", row.get("user_id")), parser.id("session_id", row.get("session_id"))
     if user_id is None and session_id is None:
         raise FieldError("user_id", "is required when there is no session_id")
+    if row.keys() <= PLAIN:
+        kind = _kind(parser, row)
+        return [(0, event_id, user_id, session_id, _item_id(parser, row, kind, ""), kind, occurred_at, *NOTHING_MORE)]
     query = parser.text("query", row.get("query"), 2000)
     cited = parser.text("recommendation_id", row.get("recommendation_id"), 64), parser.text("placement", row.get("placement"), 64)
     simulated = parser.boolean("simulated", row.get("simulated")) or False
@@ -69,14 +76,24 @@ def _items(row: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"rating": row.get("rating"), **item} for item in items]
 
 
-def _what(parser: Parser, row: dict[str, Any], item: dict[str, Any], at: str) -> tuple[str, str | None, float | None, float | None]:
-    """(type, product, quantity, value). A purchase of a negative quantity is a return; one without a price has no meaning."""
+def _kind(parser: Parser, row: dict[str, Any]) -> str:
     kind = parser.text("type", row.get("type")) or ("" if parser.typed else EventType.PURCHASE.value)
     if kind not in TYPES:
         raise FieldError("type", f"{kind[:40]!r} is none of {', '.join(EventType.values)}" if kind else "is required")
+    return kind
+
+
+def _item_id(parser: Parser, item: dict[str, Any], kind: str, at: str) -> str | None:
     item_id = parser.id(at + "item_id", item.get("item_id"))
-    if item_id is None and kind != EventType.SEARCH:
+    if item_id is None and kind != EventType.SEARCH.value:
         raise FieldError(at + "item_id", "is required")
+    return item_id
+
+
+def _what(parser: Parser, row: dict[str, Any], item: dict[str, Any], at: str) -> tuple[str, str | None, float | None, float | None]:
+    """(type, product, quantity, value). A purchase of a negative quantity is a return; one without a price has no meaning."""
+    kind = _kind(parser, row)
+    item_id = _item_id(parser, item, kind, at)
     quantity = parser.number(at + "quantity", item.get("quantity"))
     price, value = parser.money(at + "price", item.get("price")), parser.money(at + "value", item.get("value"))
     if kind == EventType.PURCHASE and quantity is not None:

@@ -56,20 +56,17 @@ def _store(shop: Shop, lines: list[tuple], report: Report) -> set[str]:
         ]
         said = [i for i, values in enumerate(zip(*rows, strict=True)) if any(value is not None for value in values)]
         copy_rows(cursor, "recommender_event", [STORED[i] for i in said], map(itemgetter(*said), rows))
-        if shoppers:
-            cursor.execute(REVISE, [list(shoppers.values())])
     return set(first)
 
 
 PRODUCTS = "SELECT item_id, id FROM recommender_product WHERE shop_id = %s AND item_id = ANY(%s)"
-SHOPPERS = "SELECT user_id, id FROM recommender_shopper WHERE shop_id = %s AND user_id = ANY(%s)"
 NEW_SHOPPERS = """
     INSERT INTO recommender_shopper (shop_id, user_id, attributes, consent_personalisation, consent_training, first_seen)
     SELECT %s, user_id, '{}', true, true, first_seen FROM unnest(%s::text[], %s::timestamptz[]) AS new (user_id, first_seen)
     ORDER BY user_id ON CONFLICT (shop_id, user_id) DO NOTHING"""
-REVISE = """
-    WITH touched AS (SELECT id FROM recommender_shopper WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE)
-    UPDATE recommender_shopper s SET revision = revision + 1 FROM touched WHERE s.id = touched.id"""
+REVISED = """
+    WITH touched AS (SELECT id FROM recommender_shopper WHERE shop_id = %s AND user_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE)
+    UPDATE recommender_shopper s SET revision = revision + 1 FROM touched WHERE s.id = touched.id RETURNING s.user_id, s.id"""
 
 
 def _found(cursor, question: str, shop: Shop, ids: Iterable[str]) -> dict[str, int]:
@@ -92,14 +89,14 @@ def _of_known_products(lines: list[tuple], products: dict[str, int], report: Rep
 
 
 def _shoppers(cursor, shop: Shop, lines: list[tuple]) -> dict[str, int]:
-    """The shoppers of these events; those that were not known are made."""
+    """The shoppers of these events, whose lists so far are out of date now; those that were not known are made."""
     seen = {}
     for line in lines:
         if line[USER_ID] is not None:
             seen[line[USER_ID]] = min(seen.get(line[USER_ID], line[AT]), line[AT])
-    found = _found(cursor, SHOPPERS, shop, seen)
+    found = _found(cursor, REVISED, shop, seen)
     missing = [user_id for user_id in seen if user_id not in found]
     if missing:
         cursor.execute(NEW_SHOPPERS, [shop.pk, missing, [seen[user_id] for user_id in missing]])
-        found |= _found(cursor, SHOPPERS, shop, missing)
+        found |= _found(cursor, REVISED, shop, missing)
     return found

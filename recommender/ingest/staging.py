@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -13,6 +14,7 @@ NULL = "\\N"
 CHUNK = 1000
 MEANT_OTHERWISE = re.compile(r"[\\\t\n\r]")
 """What COPY's text format reads as something else than itself."""
+PLAIN_KINDS = {int, float, bool, datetime}
 ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
@@ -33,7 +35,16 @@ def _chunks(rows: Iterable[tuple]) -> Iterator[str]:
     """Rows as text in COPY's text format, many at once."""
     rows = iter(rows)
     while chunk := list(islice(rows, CHUNK)):
-        yield "".join(["\t".join(map(copy_value, row)) + "\n" for row in chunk])
+        columns = [_column(values) for values in zip(*chunk, strict=True)]
+        yield "\n".join(map("\t".join, zip(*columns, strict=True))) + "\n"
+
+
+def _column(values: tuple) -> Iterable[str]:
+    """What copy_value makes of each; a column of one simple kind is looked at as a whole."""
+    kinds = set(map(type, values))
+    if kinds == {str} and not MEANT_OTHERWISE.search("".join(values)):
+        return values
+    return map(str if kinds <= PLAIN_KINDS else copy_value, values)
 
 
 class _Lines(io.TextIOBase):

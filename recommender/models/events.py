@@ -37,9 +37,10 @@ class Event(models.Model):
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="events", db_index=False, db_constraint=False)
     event_id = models.CharField(max_length=256)
     line = models.SmallIntegerField(default=0, db_default=0)
-    shopper = models.ForeignKey(Shopper, models.CASCADE, null=True, blank=True, related_name="events", db_index=False)
+    # what events refer to is checked once a statement, by triggers (migration 0023): constraints would ask for each row
+    shopper = models.ForeignKey(Shopper, models.CASCADE, null=True, blank=True, related_name="events", db_index=False, db_constraint=False)
     session_id = models.CharField(max_length=256, null=True, blank=True)
-    product = models.ForeignKey(Product, models.CASCADE, null=True, blank=True, related_name="events")
+    product = models.ForeignKey(Product, models.CASCADE, null=True, blank=True, related_name="events", db_constraint=False)
     type = models.CharField(max_length=16, choices=EventType)
     occurred_at = models.DateTimeField()
     quantity = models.FloatField(null=True, blank=True)

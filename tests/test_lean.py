@@ -1,0 +1,60 @@
+"""A plain request for a list goes past DRF: nobody can tell by the reply, and each is counted once."""
+
+import json
+
+import pytest
+
+from recommender.models import ApiKey
+
+ASKED = {"placement": "home_top", "user_id": "shopper-003", "limit": 5}
+
+
+@pytest.fixture
+def ask(client, live_shop, monkeypatch):
+    """ask(body, scheme, scopes): `bearer`, in small letters, is not plain."""
+    monkeypatch.setattr("time.time", lambda: 1_800_000_015.0)
+    keys = {scope: ApiKey.objects.issue(live_shop, scope, [scope])[1] for scope in ("recs:read", "events:write")}
+    ApiKey.objects.update(per_minute=6)
+
+    def call(body, scheme="Bearer", scope="recs:read"):
+        data = body if isinstance(body, bytes) else json.dumps(body)
+        return client.post("/api/v1/recommendations", data, content_type="application/json", headers={"authorization": f"{scheme} {keys[scope]}"})
+
+    return call
+
+
+def test_both_ways_give_the_same_reply(ask):
+    plain, other = ask(ASKED), ask(ASKED, "bearer")
+    assert plain.status_code == other.status_code == 200 and plain.headers["Content-Type"] == other.headers["Content-Type"]
+    same = lambda reply: {k: v for k, v in reply.json().items() if k not in ("recommendation_id", "next", "took_ms")}  # noqa: E731
+    assert same(plain) == same(other) and len(plain.json()["items"]) == 5
+    assert not hasattr(plain, "renderer_context") and hasattr(other, "renderer_context")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "word"),
+    [
+        ({**ASKED, "limit": 0}, 400, "limit"),
+        ({**ASKED, "filter": "price <"}, 400, "filter"),
+        (b"[1]", 400, "object"),
+        (b"{", 400, "JSON"),
+        ({**ASKED, "placement": "nowhere"}, 400, "placement"),
+    ],
+)
+def test_what_is_wrong_is_said_as_ever(ask, body, status, word):
+    plain, other = ask(body), ask(body, "bearer")
+    assert plain.status_code == other.status_code == status and plain.json() == other.json() and word in plain.json()["detail"]
+    assert plain.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_key_without_the_scope_is_refused(ask):
+    assert ask(ASKED, scope="events:write").status_code == 403
+
+
+def test_every_request_is_counted_once_until_there_were_too_many(ask):
+    left = [
+        ask(body, scheme).headers["RateLimit-Remaining"] for body, scheme in ((ASKED, "Bearer"), (ASKED, "bearer"), ({**ASKED, "limit": 0}, "Bearer"))
+    ]
+    assert left == ["5", "4", "3"]
+    replies = [ask(ASKED) for _ in range(4)]
+    assert [reply.status_code for reply in replies] == [200, 200, 200, 429] and replies[3].headers["Retry-After"] == "45"
