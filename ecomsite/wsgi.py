@@ -13,7 +13,18 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLA
 # A thread that has its answer from the database need not wait 5 ms for one that computes.
 sys.setswitchinterval(0.0005)
 tracing.begin()
-application = get_wsgi_application()
+django = get_wsgi_application()
+
+
+def application(environ, start_response):
+    """The site. A whole reply goes to the server as a list, which it sends at once; to iterate over one it would take the lock again for each part."""
+    response = django(environ, start_response)
+    if response.streaming:
+        return response
+    body = [response.content]
+    response.close()
+    return body
+
 
 from recommender.serving import follow_news, warm_up  # noqa: E402  needs the apps
 

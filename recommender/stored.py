@@ -91,7 +91,7 @@ def told_list(shop_id: int, version_id: int, user_id: str, limit: int, explained
     if row is None or not row[1]:
         return None
     shown, ids, lines = set(row[3]), [], []
-    for item_id, line in zip(row[2], row[1].split("\n"), strict=False):
+    for item_id, line in zip(row[2], row[1].split("\n", len(row[2])), strict=False):
         if line[:1] not in (EXPLAINED, PLAIN) or (explained and line[0] == PLAIN):
             return None
         if item_id in shown:
