@@ -1,6 +1,6 @@
 """The site's addresses, and two that the benchmark compares with: a view that does nothing, and one that takes events without a look.
 
-What is taken without a look goes into a table with the columns and indexes of the events' own.
+What is taken without a look goes into a copy of the events' own table, with its rows and indexes.
 """
 
 import io
