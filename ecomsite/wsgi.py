@@ -19,7 +19,7 @@ django = get_wsgi_application()
 def application(environ, start_response):
     """The site. A whole reply goes to the server as a list, which it sends at once; to iterate over one takes the lock again for each part."""
     response = django(environ, start_response)
-    if response.streaming:
+    if getattr(response, "streaming", True):
         return response
     body = [response.content]
     response.close()

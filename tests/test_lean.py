@@ -3,8 +3,11 @@
 import json
 
 import pytest
+from django.db import OperationalError
 
+from recommender import metrics
 from recommender.models import ApiKey
+from recommender.served import outbox
 
 ASKED = {"placement": "home_top", "user_id": "shopper-003", "limit": 5}
 
@@ -52,9 +55,21 @@ def test_a_key_without_the_scope_is_refused(ask):
 
 
 def test_every_request_is_counted_once_until_there_were_too_many(ask):
+    refused = metrics.throttled._value.get()
     left = [
         ask(body, scheme).headers["RateLimit-Remaining"] for body, scheme in ((ASKED, "Bearer"), (ASKED, "bearer"), ({**ASKED, "limit": 0}, "Bearer"))
     ]
     assert left == ["5", "4", "3"]
     replies = [ask(ASKED) for _ in range(4)]
     assert [reply.status_code for reply in replies] == [200, 200, 200, 429] and replies[3].headers["Retry-After"] == "45"
+    assert metrics.throttled._value.get() == refused + 1
+
+
+def test_what_was_kept_as_served_is_kept_once_where_its_products_cannot_be_read(ask, monkeypatch):
+    def gone(*_):
+        raise OperationalError
+
+    monkeypatch.setattr("recommender.api.views.hydrated", gone)
+    outbox.waiting.clear()
+    assert ask({**ASKED, "hydrate": True}).status_code == 503 and len(outbox.waiting) == 1
+    outbox.waiting.clear()

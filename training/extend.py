@@ -44,12 +44,12 @@ def with_products(model: Recommender, new: NewProducts, renewed: dict[int, np.nd
     for row, vector in renewed.items():
         known[row] = vector
     n = model.n_items + m
+    vectors = np.concatenate([known, new.vectors.astype(known.dtype)]) if m else known
+    cells = signals.cells and signals.cells.with_products(new.vectors, renewed)
     extended = Signals(
         {name: _padded(matrix, n) for name, matrix in signals.matrices.items()},
         Popularity(np.concatenate([signals.popularity.stats, _without_events(signals.popularity, m)]), signals.popularity.now),
-        np.concatenate([known, new.vectors.astype(known.dtype)]) if m else known,
-        signals.half_life_days, _sequence(signals, new.vectors), signals.off,
-        signals.cells and signals.cells.with_products(new.vectors, renewed),
+        vectors, signals.half_life_days, _sequence(signals.sequence, TextSpace(vectors, cells), new.vectors), signals.off, cells,
     )  # fmt: skip
     facts = ItemFacts(*(np.concatenate([getattr(model.facts, name), getattr(new, name)]) for name in ("price", "brand", "category")))
     return Recommender(extended, facts, model.ranker, model.config, model.lift)
@@ -69,15 +69,18 @@ def _without_events(known: Popularity, m: int) -> np.ndarray:
     return np.tile(np.array([said[name] for name in ITEM_STATS], dtype=np.float32), (m, 1))
 
 
-def _sequence(signals: Signals, vectors: np.ndarray) -> SequenceModel | None:
+def _sequence(sequence: SequenceModel | None, space: TextSpace, vectors: np.ndarray) -> SequenceModel | None:
     """What the sequence model knows, with a mean of akin products for each of these vectors (m, dim)."""
-    if signals.sequence is None or not len(vectors):
-        return signals.sequence
-    items = signals.sequence.items
-    return replace(signals.sequence, items=np.concatenate([items, [items[_akin(signals.space, vector)].mean(axis=0) for vector in vectors]]))
+    if sequence is None or not len(vectors):
+        return sequence
+    return replace(sequence, items=np.concatenate([sequence.items, sequence.items[_akin(space, vectors)].mean(axis=1)]))
 
 
-def _akin(space: TextSpace, vector: np.ndarray) -> np.ndarray:
-    """The AKIN products whose texts are nearest to this one."""
-    rows = space.near(vector[None])
-    return rows[np.argsort(-(space.read(rows) @ vector), kind="stable")[:AKIN]]
+def _akin(space: TextSpace, vectors: np.ndarray) -> np.ndarray:
+    """(m, AKIN) the known products whose texts are nearest to each of these, which are the last of the space."""
+    n_known = len(space.vectors) - len(vectors)
+    if space.cells is None:
+        return np.argsort(-(vectors @ space.vectors[:n_known].T), axis=1, kind="stable")[:, :AKIN]
+    known = np.arange(len(space.vectors)) < n_known
+    near = [space.near(vector[None], known) for vector in vectors]
+    return np.stack([rows[np.argsort(-(space.read(rows) @ vector), kind="stable")[:AKIN]] for rows, vector in zip(near, vectors, strict=True)])

@@ -10,7 +10,7 @@ from training.candidates import SOURCES, Signals, propose, source_scores, source
 from training.config import ConfigError, FusionConfig, RetrievalConfig
 from training.covisitation import ITEM_STATS
 from training.history import FADE_DAYS, Histories, days_between
-from training.scores import find
+from training.scores import Sought, find
 from training.segments import NEW_PRODUCT_EVENTS
 from training.split import Window
 
@@ -103,7 +103,10 @@ def candidates_of(
     columns: dict[str, np.ndarray] = {}
     for source, values in scores.items():
         value, top = values.at(user, item), found.tops[source][user]
-        columns |= {source: value, f"{source}_share": value / np.maximum(top, 1e-9), f"{source}_rank": found.places[source]}
+        share = value / np.maximum(top, 1e-9)
+        if isinstance(values, Sought):  # the largest score is that of what was looked at
+            share = np.where(top > 0, np.minimum(share, 1), 0)
+        columns |= {source: value, f"{source}_share": share, f"{source}_rank": found.places[source]}
     columns |= zip(PAIR_FEATURES, _pair_columns(past, user, item, now), strict=True)
     columns |= zip(USER_FEATURES, _user_columns(past, user, now), strict=True)
     columns |= zip(PRICE_FEATURES, _price_columns(past, facts.price, user, item), strict=True)

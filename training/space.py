@@ -58,8 +58,9 @@ class TextSpace:
         return Sought(partial(self._look, told), partial(self._at, told))
 
     def _look(self, told: list[Said], allowed: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each shopper the products that the cells propose, and their scores; proposed once where all have parts of the first one's history."""
-        if len(told) > 1 and all(np.isin(one.items, told[0].items).all() for one in told):
+        """For each shopper the products that the cells propose, and their scores. Where all have the first one's history, but for one product,
+        they are proposed once."""
+        if len(told) > 1 and all(len(one.items) >= len(told[0].items) - 1 and np.isin(one.items, told[0].items).all() for one in told):
             proposed = [self._proposed(told[0], allowed.any(axis=0))] * len(told)
             vectors = [self.read(proposed[0])] * len(told)
         else:

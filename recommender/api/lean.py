@@ -31,6 +31,10 @@ class LeanView(APIView):
         """What makes the reply to this body; raises APIException where the body cannot be answered."""
         raise NotImplementedError
 
+    def is_plain(self, data: dict[str, Any]) -> bool:
+        """Has nothing been done yet where this body's reply cannot be made?"""
+        return True
+
     def post(self, request: Request) -> Response:
         return Response(self.reading(request.auth.shop, request.data)())
 
@@ -44,10 +48,9 @@ class LeanView(APIView):
             return None
         try:
             key, data = key_of(secret), orjson.loads(request.body)
-            if not key.allows(self.scopes["*"]) or not isinstance(data, dict):
+            if not key.allows(self.scopes["*"]) or not isinstance(data, dict) or not self.is_plain(data):
                 return None
-            make = self.reading(key.shop, data)
             request.key_prefix = key.prefix
-            return make() if within_rate(key, request) else None
+            return self.reading(key.shop, data)() if within_rate(key, request) else None
         except NOT_PLAIN:
             return None

@@ -106,6 +106,9 @@ class RecommendationsView(LeanView):
     def post(self, request: Request) -> Response:
         return super().post(request)
 
+    def is_plain(self, data: dict[str, Any]) -> bool:
+        return not data.get("hydrate")  # what was served is kept before the products are read
+
     def reading(self, shop: Shop, data: dict[str, Any]) -> Callable[[], dict[str, Any]]:
         values = read_recommendation(data)
         ask = checked(ask_of(shop, values))

@@ -99,4 +99,6 @@ def _shoppers(cursor, shop: Shop, lines: list[tuple]) -> dict[str, int]:
     if missing:
         cursor.execute(NEW_SHOPPERS, [shop.pk, missing, [seen[user_id] for user_id in missing]])
         found |= _found(cursor, REVISED, shop, missing)
+        if any(user_id not in found for user_id in missing):
+            raise IntegrityError("a shopper was erased at this moment")
     return found

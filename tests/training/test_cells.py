@@ -90,6 +90,19 @@ def test_parts_of_one_history_are_answered_from_what_the_whole_is_proposed(many,
     assert best_of(texts, family, allowed) == alone and len(asked) == 1
 
 
+def test_another_shopper_is_proposed_what_is_near_to_their_own_history(many, vectors, past):
+    whole = past.shard(0, 1)
+    both = whole.pick(np.array([*range(len(whole.item)), 0]), np.array([0, len(whole.item), len(whole.item) + 1]), np.zeros(2, dtype=np.int64))
+    texts, allowed = TextSpace(vectors, cells_of(vectors)), np.ones((2, N), dtype=bool)
+    assert best_of(texts, both, allowed)[1] == best_of(texts, both.shard(1, 2), allowed[:1])[0]
+
+
+def test_a_cell_of_equal_texts_is_not_read_whole(many, monkeypatch):
+    monkeypatch.setattr(cells, "READ", 10)
+    same = np.tile(np.eye(1, 8, dtype=np.float32), (200, 1))
+    assert len(TextSpace(same, cells_of(same)).near(same[:1])) == 40
+
+
 def test_new_and_renewed_products_lie_in_the_cells_of_their_vectors(many, vectors):
     held = cells_of(vectors)
     more = held.with_products(vectors[[7]], {3: vectors[8]})
@@ -147,6 +160,18 @@ def test_a_new_product_is_found_among_many(both, monkeypatch):
     events = Events.from_rows([(0, 4, TYPE_CODE["purchase"], model.signals.popularity.now - DAY, 1, 0)])
     past = more.histories(events, np.zeros(1, dtype=np.int64))
     assert new in [r.item for r in more.by_source(past, "text", model.signals.popularity.now, 5)[0]]
+
+
+def test_where_nothing_common_is_allowed_the_sequence_model_favours_nothing(both, tiny_snapshot, monkeypatch):
+    monkeypatch.setattr(candidates, "COMMON", 5)
+    _, model, _ = both
+    past = model.histories(read_snapshot(tiny_snapshot).events, np.arange(30))
+    rare = np.ones(model.n_items, dtype=bool)
+    rare[model.signals.common[0]] = False
+    for showable, least in ((rare, 0), (None, 0.5)):
+        found = model.candidates(past, model.signals.popularity.now, model.allowed(past, showable)).features
+        share = found[:, model.features.index("sequence_share")]
+        assert len(share) and share.max() <= 1 and share.max() >= least and (showable is None or not share.any())
 
 
 def test_the_sequence_model_chooses_from_what_sells(both, tiny_snapshot, monkeypatch):
