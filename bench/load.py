@@ -42,7 +42,8 @@ class Client:
         while b"\r\n\r\n" not in got:
             got += self.socket.recv(65536)
         head, _, body = got.partition(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        told = head.lower().partition(b"content-length:")[2]
+        length = int(told.partition(b"\r\n")[0]) if told else 0  # 204 has none
         parts = [body]
         missing = length - len(body)
         while missing > 0:
