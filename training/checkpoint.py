@@ -25,7 +25,7 @@ from training.recommender import Recommender
 from training.sequence import SequenceModel
 
 FORMAT = 1
-CELL_ARRAYS = ("basis", "centroids", "outlines", "number")
+CELL_ARRAYS = tuple(Cells.__dataclass_fields__)
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "onnxruntime", "scikit-learn", "lightgbm", "numpy", "scipy", "polars")
 
 

@@ -8,8 +8,6 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import APIException
-from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from recommender.api.authentication import key_of
@@ -27,16 +25,8 @@ class LeanView(APIView):
     What is not plain (another header, a wrong field, a key that asks too often, a database that is gone) goes DRF's way, which says what is wrong.
     """
 
-    def reading(self, shop: Shop, data: dict[str, Any]) -> Callable[[], dict[str, Any]]:
-        """What makes the reply to this body; raises APIException where the body cannot be answered."""
-        raise NotImplementedError
-
-    def is_plain(self, data: dict[str, Any]) -> bool:
-        """Has nothing been done yet where this body's reply cannot be made?"""
-        return True
-
-    def post(self, request: Request) -> Response:
-        return Response(self.reading(request.auth.shop, request.data)())
+    plain_reply: Callable[[Shop, dict[str, Any]], Callable[[], dict[str, Any]] | None]
+    """What makes the reply to this body, None where it is not plain; APIException where it cannot be answered. Views bring it."""
 
     def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponseBase:
         reply = self._plainly(request) if request.method == "POST" else None
@@ -48,9 +38,10 @@ class LeanView(APIView):
             return None
         try:
             key, data = key_of(secret), orjson.loads(request.body)
-            if not key.allows(self.scopes["*"]) or not isinstance(data, dict) or not self.is_plain(data):
+            if not key.allows(self.scopes["*"]) or not isinstance(data, dict) or not within_rate(key, request):
                 return None
             request.key_prefix = key.prefix
-            return self.reading(key.shop, data)() if within_rate(key, request) else None
+            make = self.plain_reply(key.shop, data)
+            return make and make()
         except NOT_PLAIN:
             return None

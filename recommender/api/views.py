@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -104,20 +105,15 @@ class RecommendationsView(LeanView):
         request=shapes.RecommendationRequest, responses=shapes.RecommendationReply, summary="A list for one shopper, or for the products of a page"
     )
     def post(self, request: Request) -> Response:
-        return super().post(request)
+        values, shop = read_recommendation(request.data), request.auth.shop
+        reply = served(shop, ask_of(shop, values), values["simulated"], at_once=not values["hydrate"])
+        return Response(hydrated(shop, [reply])[0] if values["hydrate"] else reply)
 
-    def is_plain(self, data: dict[str, Any]) -> bool:
-        return not data.get("hydrate")  # what was served is kept before the products are read
-
-    def reading(self, shop: Shop, data: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+    def plain_reply(self, shop: Shop, data: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
+        if data.get("hydrate"):  # what was served is kept before the products are read
+            return None
         values = read_recommendation(data)
-        ask = checked(ask_of(shop, values))
-
-        def make() -> dict[str, Any]:
-            reply = served(shop, ask, values["simulated"], at_once=not values["hydrate"])
-            return hydrated(shop, [reply])[0] if values["hydrate"] else reply
-
-        return make
+        return partial(served, shop, checked(ask_of(shop, values)), values["simulated"], at_once=True)
 
 
 class PageView(APIView):

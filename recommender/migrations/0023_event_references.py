@@ -5,19 +5,19 @@ from django.db import migrations, models
 
 FORWARD = """
 CREATE FUNCTION recommender_events_refer() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE wanted bigint; found bigint;
+DECLARE named bigint[]; found bigint;
 BEGIN
-    SELECT count(DISTINCT shopper_id) INTO wanted FROM fresh;
-    PERFORM 1 FROM recommender_shopper WHERE id = ANY (ARRAY(SELECT DISTINCT shopper_id FROM fresh)) ORDER BY id FOR KEY SHARE;
+    named := ARRAY(SELECT DISTINCT shopper_id FROM fresh WHERE shopper_id IS NOT NULL);
+    PERFORM 1 FROM recommender_shopper WHERE id = ANY (named) ORDER BY id FOR KEY SHARE;
     GET DIAGNOSTICS found = ROW_COUNT;
-    IF found < wanted THEN
-        RAISE foreign_key_violation USING MESSAGE = 'an event names a shopper that is not there', TABLE = 'recommender_event', COLUMN = 'shopper_id';
+    IF found < cardinality(named) THEN
+        RAISE foreign_key_violation USING MESSAGE = 'an event names a shopper that is not there', COLUMN = 'shopper_id';
     END IF;
-    SELECT count(DISTINCT product_id) INTO wanted FROM fresh;
-    PERFORM 1 FROM recommender_product WHERE id = ANY (ARRAY(SELECT DISTINCT product_id FROM fresh)) ORDER BY id FOR KEY SHARE;
+    named := ARRAY(SELECT DISTINCT product_id FROM fresh WHERE product_id IS NOT NULL);
+    PERFORM 1 FROM recommender_product WHERE id = ANY (named) ORDER BY id FOR KEY SHARE;
     GET DIAGNOSTICS found = ROW_COUNT;
-    IF found < wanted THEN
-        RAISE foreign_key_violation USING MESSAGE = 'an event names a product that is not there', TABLE = 'recommender_event', COLUMN = 'product_id';
+    IF found < cardinality(named) THEN
+        RAISE foreign_key_violation USING MESSAGE = 'an event names a product that is not there', COLUMN = 'product_id';
     END IF;
     RETURN NULL;
 END $$;
