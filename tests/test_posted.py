@@ -8,6 +8,7 @@ from django.db import IntegrityError, connections, transaction
 from recommender.api.fields import STRICT
 from recommender.erasure import erase
 from recommender.ingest import post_events
+from recommender.ingest.posted import known_products
 from recommender.models import Event, Product, Shop, Shopper
 
 
@@ -122,3 +123,31 @@ def test_a_product_that_goes_while_its_events_come_is_missing_or_has_them(counte
         at_once(lambda batch=batch: post_events(counter, batch, STRICT), product.delete)
         there = Product.objects.filter(pk=product.pk).exists()
         assert Event.objects.filter(product_id=product.pk).count() == (40 if there else 0)
+
+
+def test_whoever_stores_events_their_shoppers_are_marked(counter):
+    shopper, other = (Shopper.objects.create(shop=counter, user_id=u) for u in ("u1", "u2"))
+    Event.objects.create(shop=counter, event_id="a", type="view", occurred_at="2026-01-01T10:00:00Z", shopper=shopper)
+    Event.objects.create(shop=counter, event_id="b", type="view", occurred_at="2026-01-01T10:00:00Z", session_id="s1")
+    assert shopper.take_over(["s1"]) == 1
+    assert [Shopper.objects.get(pk=one.pk).revision for one in (shopper, other)] == [2, 0]
+
+
+def test_a_product_that_went_and_came_again_is_the_new_one(counter):
+    post_events(counter, events(5), STRICT)
+    assert known_products.keys[counter.pk].keys() == {f"p{i}" for i in range(5)}
+    Product.objects.get(shop=counter, item_id="p1").delete()
+    batch = [{**e, "event_id": f"later-{e['event_id']}"} for e in events(5)]
+    report, new = post_events(counter, batch, STRICT)
+    assert [(e.line, e.message) for e in report.errors] == [(1, "is no known product")] and len(new) == 4
+    again = Product.objects.create(shop=counter, item_id="p1", title="Here again")
+    assert post_events(counter, batch, STRICT)[1] == {"later-e1"}
+    assert Event.objects.get(event_id="later-e1").product_id == again.pk
+
+
+def test_a_process_knows_so_many_products_at_most(counter, monkeypatch):
+    monkeypatch.setattr(known_products, "MOST", 3)
+    post_events(counter, events(5), STRICT)
+    post_events(counter, [{**events(1)[0], "event_id": "one more"}], STRICT)
+    assert known_products.keys == {counter.pk: {"p0": Product.objects.get(item_id="p0").pk}}
+    assert Event.objects.count() == 6

@@ -187,11 +187,7 @@ INSERT = """
         WHERE {fresh}
         ORDER BY e.row, e.line
         ON CONFLICT (shop_id, event_id, line) DO NOTHING
-        RETURNING event_id, line, shopper_id),
-    touched AS (
-        SELECT id FROM recommender_shopper WHERE id IN (SELECT shopper_id FROM kept) ORDER BY id FOR UPDATE),
-    revised AS (
-        UPDATE recommender_shopper SET revision = revision + 1 WHERE id IN (SELECT id FROM touched))
+        RETURNING event_id)
 """
 
 
@@ -206,14 +202,28 @@ SINGLE_LINES = {"source": "staged_event", "fresh": "true"}
 
 def _insert(cursor, shop: Shop, keep_ids: bool) -> set[str]:
     """Insert what is staged. With `keep_ids` returns the new ids, else leaves their number for the caller to fetch."""
-    cursor.execute(
-        """INSERT INTO recommender_shopper (shop_id, user_id, attributes, consent_personalisation, consent_training, first_seen)
-           SELECT %s, user_id, '{}', true, true, min(occurred_at) FROM staged_event WHERE user_id IS NOT NULL
-           GROUP BY user_id ORDER BY user_id ON CONFLICT (shop_id, user_id) DO NOTHING""",
-        [shop.pk],
-    )
+    _hold_shoppers(cursor, shop)
     if keep_ids:
         cursor.execute(INSERT.format(**WHOLE_EVENTS) + "SELECT DISTINCT event_id FROM kept", {"shop": shop.pk})
         return {row[0] for row in cursor.fetchall()}
     cursor.execute(INSERT.format(**SINGLE_LINES) + "SELECT count(*) FROM kept", {"shop": shop.pk})
     return set()
+
+
+def _hold_shoppers(cursor, shop: Shop) -> None:
+    """Make the shoppers of what is staged where they are not known, and hold them all: none is erased before the events are there."""
+    cursor.execute("SELECT count(DISTINCT user_id) FROM staged_event")
+    wanted, held = cursor.fetchone()[0], -1
+    while held < wanted:
+        cursor.execute(
+            """INSERT INTO recommender_shopper (shop_id, user_id, attributes, consent_personalisation, consent_training, first_seen)
+               SELECT %s, user_id, '{}', true, true, min(occurred_at) FROM staged_event WHERE user_id IS NOT NULL
+               GROUP BY user_id ORDER BY user_id ON CONFLICT (shop_id, user_id) DO NOTHING""",
+            [shop.pk],
+        )
+        cursor.execute(
+            """WITH held AS (SELECT 1 FROM recommender_shopper WHERE shop_id = %s AND user_id IN (SELECT user_id FROM staged_event)
+               ORDER BY id FOR KEY SHARE) SELECT count(*) FROM held""",
+            [shop.pk],
+        )
+        held = cursor.fetchone()[0]

@@ -28,6 +28,8 @@ class Parser:
 
     def text(self, field: str, value: Any, longest: int = LONGEST_TEXT) -> str | None:
         """None where empty."""
+        if type(value) is str and 0 < len(value) <= longest and value.isascii() and "\x00" not in value:
+            return value
         if value is None or value == "":
             return None
         if not isinstance(value, str):

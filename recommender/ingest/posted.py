@@ -4,9 +4,7 @@ Where one of them turns out to be known already, or another call brings the same
 which the database tells new from known.
 """
 
-from collections.abc import Iterable
 from datetime import timedelta
-from operator import itemgetter
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
@@ -15,11 +13,13 @@ from psycopg2.errors import DeadlockDetected
 from recommender.ingest.events import CLOCK_TOLERANCE, COLUMNS, checked_lines, import_events
 from recommender.ingest.fields import Parser
 from recommender.ingest.report import Report, RowError
-from recommender.ingest.staging import copy_rows
+from recommender.ingest.staging import copy_columns, text_array
 from recommender.models import Shop
 
-ROW, LINE, EVENT_ID, USER_ID, SESSION_ID, ITEM_ID, _, AT = range(8)
-STORED = ("shop_id", "shopper_id", "product_id", "line", "event_id", "session_id", *list(COLUMNS)[6:])
+STAGED = tuple(COLUMNS)
+ROW, LINE, EVENT_ID, USER_ID, _, ITEM_ID, _, AT = range(8)
+PLAIN = {"line": 0, "simulated": False}
+"""What a column holds when nothing is said; in the others nothing."""
 
 
 def post_events(shop: Shop, events: list, parser: Parser) -> tuple[Report, set[str]]:
@@ -30,51 +30,88 @@ def post_events(shop: Shop, events: list, parser: Parser) -> tuple[Report, set[s
         with transaction.atomic():
             new_ids = _store(shop, lines, report)
     except (IntegrityError, OperationalError) as error:
-        if isinstance(error, OperationalError) and not isinstance(error.__cause__, DeadlockDetected):
+        if isinstance(error, OperationalError) and not _is_deadlock(error):
             raise
-        return import_events(shop, enumerate(events), parser)
+        known_products.forget(shop)
+        return _the_longer_way(shop, events, parser)
     report.new = len(new_ids)
     report.same = len(events) - len({error.line for error in report.errors}) - report.new
     return report, new_ids
 
 
+def _the_longer_way(shop: Shop, events: list, parser: Parser, tries: int = 3) -> tuple[Report, set[str]]:
+    try:
+        return import_events(shop, enumerate(events), parser)
+    except OperationalError as error:
+        if tries == 1 or not _is_deadlock(error):
+            raise
+    return _the_longer_way(shop, events, parser, tries - 1)
+
+
+def _is_deadlock(error: OperationalError) -> bool:
+    return isinstance(error.__cause__, DeadlockDetected)
+
+
 def _store(shop: Shop, lines: list[tuple], report: Report) -> set[str]:
     """Raises IntegrityError where one is known."""
     with connection.cursor() as cursor:
-        products = _found(cursor, PRODUCTS, shop, {line[ITEM_ID] for line in lines} - {None})
-        lines = _of_known_products(lines, products, report)
-        first: dict[str, int] = {}
-        for line in lines:
-            first.setdefault(line[EVENT_ID], line[ROW])
-        lines = [line for line in lines if first[line[EVENT_ID]] == line[ROW]]
+        products = known_products.of(cursor, shop, {line[ITEM_ID] for line in lines} - {None})
+        lines = _once(_of_known_products(lines, products, report))
         if not lines:
             return set()
+        columns = dict(zip(STAGED, zip(*lines, strict=True), strict=True))
         shoppers = _shoppers(cursor, shop, lines)
-        rows = [
-            (shop.pk, shoppers.get(line[USER_ID]), products.get(line[ITEM_ID]), line[LINE], line[EVENT_ID], line[SESSION_ID], *line[6:])
-            for line in lines
-        ]
-        said = [i for i, values in enumerate(zip(*rows, strict=True)) if any(value is not None for value in values)]
-        copy_rows(cursor, "recommender_event", [STORED[i] for i in said], map(itemgetter(*said), rows))
-    return set(first)
+        del columns["row"]
+        columns["shopper_id"] = tuple(map(shoppers.get, columns.pop("user_id")))
+        columns["product_id"] = tuple(map(products.get, columns.pop("item_id")))
+        said = {name: values for name, values in columns.items() if values.count(PLAIN.get(name)) < len(values)}
+        copy_columns(cursor, "recommender_event", {"shop_id": (shop.pk,) * len(lines), **said})
+    return set(columns["event_id"])
 
 
-PRODUCTS = "SELECT item_id, id FROM recommender_product WHERE shop_id = %s AND item_id = ANY(%s)"
+def _once(lines: list[tuple]) -> list[tuple]:
+    """Without the events whose id another one of the call had before."""
+    first: dict[str, int] = {}
+    for line in lines:
+        first.setdefault(line[EVENT_ID], line[ROW])
+    return [line for line in lines if first[line[EVENT_ID]] == line[ROW]]
+
+
+class KnownProducts:
+    """Keys of products by shop, as this process learnt them. An item id never moves to another row; rows that are gone, the database refuses."""
+
+    MOST = 200_000
+    """Of all shops; more, and the process begins anew to learn them."""
+
+    def __init__(self) -> None:
+        self.keys: dict[int, dict[str, int]] = {}
+
+    def of(self, cursor, shop: Shop, item_ids: set[str]) -> dict[str, int]:
+        """At least those of these products that the shop has."""
+        if sum(map(len, self.keys.values())) > self.MOST:
+            self.keys = {}
+        known = self.keys.setdefault(shop.pk, {})
+        known.update(_found(cursor, PRODUCTS, shop, [item_id for item_id in item_ids if item_id not in known]))
+        return known
+
+    def forget(self, shop: Shop) -> None:
+        self.keys.pop(shop.pk, None)
+
+
+known_products = KnownProducts()
+PRODUCTS = "SELECT item_id, id FROM recommender_product WHERE shop_id = %s AND item_id = ANY(%s::text[])"
 NEW_SHOPPERS = """
     INSERT INTO recommender_shopper (shop_id, user_id, attributes, consent_personalisation, consent_training, first_seen)
     SELECT %s, user_id, '{}', true, true, first_seen FROM unnest(%s::text[], %s::timestamptz[]) AS new (user_id, first_seen)
     ORDER BY user_id ON CONFLICT (shop_id, user_id) DO NOTHING"""
-REVISED = """
-    WITH touched AS (SELECT id FROM recommender_shopper WHERE shop_id = %s AND user_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE)
-    UPDATE recommender_shopper s SET revision = revision + 1 FROM touched WHERE s.id = touched.id RETURNING s.user_id, s.id"""
+SHOPPERS = "SELECT user_id, id FROM recommender_shopper WHERE shop_id = %s AND user_id = ANY(%s::text[])"
 
 
-def _found(cursor, question: str, shop: Shop, ids: Iterable[str]) -> dict[str, int]:
+def _found(cursor, question: str, shop: Shop, ids: list[str]) -> dict[str, int]:
     """Rows by what the shop calls them."""
-    ids = list(ids)
     if not ids:
         return {}
-    cursor.execute(question, [shop.pk, ids])
+    cursor.execute(question, [shop.pk, text_array(ids)])
     return dict(cursor.fetchall())
 
 
@@ -89,16 +126,16 @@ def _of_known_products(lines: list[tuple], products: dict[str, int], report: Rep
 
 
 def _shoppers(cursor, shop: Shop, lines: list[tuple]) -> dict[str, int]:
-    """The shoppers of these events, whose lists so far are out of date now; those that were not known are made."""
-    seen = {}
-    for line in lines:
-        if line[USER_ID] is not None:
-            seen[line[USER_ID]] = min(seen.get(line[USER_ID], line[AT]), line[AT])
-    found = _found(cursor, REVISED, shop, seen)
-    missing = [user_id for user_id in seen if user_id not in found]
-    if missing:
-        cursor.execute(NEW_SHOPPERS, [shop.pk, missing, [seen[user_id] for user_id in missing]])
-        found |= _found(cursor, REVISED, shop, missing)
-        if any(user_id not in found for user_id in missing):
+    """The shoppers of these events; those that were not known are made."""
+    user_ids = {line[USER_ID] for line in lines} - {None}
+    found = _found(cursor, SHOPPERS, shop, list(user_ids))
+    if len(found) < len(user_ids):
+        first = {}
+        for line in lines:
+            if line[USER_ID] in user_ids and line[USER_ID] not in found:
+                first[line[USER_ID]] = min(first.get(line[USER_ID], line[AT]), line[AT])
+        cursor.execute(NEW_SHOPPERS, [shop.pk, list(first), list(first.values())])
+        found |= _found(cursor, SHOPPERS, shop, list(first))
+        if len(found) < len(user_ids):
             raise IntegrityError("a shopper was erased at this moment")
     return found

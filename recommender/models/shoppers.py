@@ -32,6 +32,4 @@ class Shopper(models.Model):
         with transaction.atomic():
             moved = self.shop.events.filter(session_id__in=sessions, shopper=None).update(shopper=self)
             self.shop.served.filter(session_id__in=sessions, shopper=None).update(shopper=self)
-            if moved:
-                Shopper.objects.filter(pk=self.pk).update(revision=models.F("revision") + 1)
         return moved
