@@ -4,6 +4,7 @@ Where one of them turns out to be known already, or another call brings the same
 which the database tells new from known.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.db import IntegrityError, OperationalError, connection, transaction
@@ -30,7 +31,7 @@ def post_events(shop: Shop, events: list, parser: Parser) -> tuple[Report, set[s
         with transaction.atomic():
             new_ids = _store(shop, lines, report)
     except (IntegrityError, OperationalError) as error:
-        if isinstance(error, OperationalError) and not _is_deadlock(error):
+        if not _is_of_the_moment(error):
             raise
         known_products.forget(shop)
         return _the_longer_way(shop, events, parser)
@@ -39,17 +40,19 @@ def post_events(shop: Shop, events: list, parser: Parser) -> tuple[Report, set[s
     return report, new_ids
 
 
-def _the_longer_way(shop: Shop, events: list, parser: Parser, tries: int = 3) -> tuple[Report, set[str]]:
-    try:
-        return import_events(shop, enumerate(events), parser)
-    except OperationalError as error:
-        if tries == 1 or not _is_deadlock(error):
-            raise
-    return _the_longer_way(shop, events, parser, tries - 1)
+def _the_longer_way(shop: Shop, events: list, parser: Parser) -> tuple[Report, set[str]]:
+    for _ in range(2):
+        try:
+            return import_events(shop, enumerate(events), parser)
+        except (IntegrityError, OperationalError) as error:
+            if not _is_of_the_moment(error):
+                raise
+    return import_events(shop, enumerate(events), parser)
 
 
-def _is_deadlock(error: OperationalError) -> bool:
-    return isinstance(error.__cause__, DeadlockDetected)
+def _is_of_the_moment(error: IntegrityError | OperationalError) -> bool:
+    """Did another transaction come between, so that the same again may pass?"""
+    return isinstance(error, IntegrityError) or isinstance(error.__cause__, DeadlockDetected)
 
 
 def _store(shop: Shop, lines: list[tuple], report: Report) -> set[str]:
@@ -107,7 +110,7 @@ NEW_SHOPPERS = """
 SHOPPERS = "SELECT user_id, id FROM recommender_shopper WHERE shop_id = %s AND user_id = ANY(%s::text[])"
 
 
-def _found(cursor, question: str, shop: Shop, ids: list[str]) -> dict[str, int]:
+def _found(cursor, question: str, shop: Shop, ids: Collection[str]) -> dict[str, int]:
     """Rows by what the shop calls them."""
     if not ids:
         return {}
@@ -128,14 +131,14 @@ def _of_known_products(lines: list[tuple], products: dict[str, int], report: Rep
 def _shoppers(cursor, shop: Shop, lines: list[tuple]) -> dict[str, int]:
     """The shoppers of these events; those that were not known are made."""
     user_ids = {line[USER_ID] for line in lines} - {None}
-    found = _found(cursor, SHOPPERS, shop, list(user_ids))
+    found = _found(cursor, SHOPPERS, shop, user_ids)
     if len(found) < len(user_ids):
         first = {}
         for line in lines:
             if line[USER_ID] in user_ids and line[USER_ID] not in found:
                 first[line[USER_ID]] = min(first.get(line[USER_ID], line[AT]), line[AT])
         cursor.execute(NEW_SHOPPERS, [shop.pk, list(first), list(first.values())])
-        found |= _found(cursor, SHOPPERS, shop, list(first))
+        found |= _found(cursor, SHOPPERS, shop, first)
         if len(found) < len(user_ids):
             raise IntegrityError("a shopper was erased at this moment")
     return found

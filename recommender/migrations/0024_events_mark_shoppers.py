@@ -5,12 +5,12 @@ The update finds its rows by the primary key, in its order (other ways to scan a
 
 from django.db import migrations
 
-FORWARD = """
-CREATE OR REPLACE FUNCTION recommender_events_refer() RETURNS trigger LANGUAGE plpgsql SET enable_bitmapscan = off SET enable_seqscan = off AS $$
+FUNCTION = """
+CREATE OR REPLACE FUNCTION recommender_events_refer() RETURNS trigger LANGUAGE plpgsql {settings} AS $$
 DECLARE named bigint[]; found bigint;
 BEGIN
     named := ARRAY(SELECT DISTINCT shopper_id FROM fresh WHERE shopper_id IS NOT NULL);
-    UPDATE recommender_shopper SET revision = revision + 1 WHERE id = ANY (named);
+    {look_at_shoppers};
     GET DIAGNOSTICS found = ROW_COUNT;
     IF found < cardinality(named) THEN
         RAISE foreign_key_violation USING MESSAGE = 'an event names a shopper that is not there', COLUMN = 'shopper_id';
@@ -24,25 +24,11 @@ BEGIN
     RETURN NULL;
 END $$;
 """
-BACKWARD = """
-CREATE OR REPLACE FUNCTION recommender_events_refer() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE named bigint[]; found bigint;
-BEGIN
-    named := ARRAY(SELECT DISTINCT shopper_id FROM fresh WHERE shopper_id IS NOT NULL);
-    PERFORM 1 FROM recommender_shopper WHERE id = ANY (named) ORDER BY id FOR KEY SHARE;
-    GET DIAGNOSTICS found = ROW_COUNT;
-    IF found < cardinality(named) THEN
-        RAISE foreign_key_violation USING MESSAGE = 'an event names a shopper that is not there', COLUMN = 'shopper_id';
-    END IF;
-    named := ARRAY(SELECT DISTINCT product_id FROM fresh WHERE product_id IS NOT NULL);
-    PERFORM 1 FROM recommender_product WHERE id = ANY (named) ORDER BY id FOR KEY SHARE;
-    GET DIAGNOSTICS found = ROW_COUNT;
-    IF found < cardinality(named) THEN
-        RAISE foreign_key_violation USING MESSAGE = 'an event names a product that is not there', COLUMN = 'product_id';
-    END IF;
-    RETURN NULL;
-END $$;
-"""
+FORWARD = FUNCTION.format(
+    settings="SET enable_bitmapscan = off SET enable_seqscan = off",
+    look_at_shoppers="UPDATE recommender_shopper SET revision = revision + 1 WHERE id = ANY (named)",
+)
+BACKWARD = FUNCTION.format(settings="", look_at_shoppers="PERFORM 1 FROM recommender_shopper WHERE id = ANY (named) ORDER BY id FOR KEY SHARE")
 
 
 class Migration(migrations.Migration):
