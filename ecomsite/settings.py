@@ -75,6 +75,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "recommender.middleware.Observed",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "recommender.api.lean.Lean",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "recommender.middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
@@ -82,7 +84,6 @@ MIDDLEWARE = [
     "recommender.middleware.SignedIn",
     "recommender.middleware.Messages",
     "recommender.middleware.Htmx",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "ecomsite.urls"

@@ -6,10 +6,10 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from recommender.api.views_operating import prometheus
 
 urlpatterns = [
+    path("api/v1/", include("recommender.api.urls")),
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("console/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("api/v1/", include("recommender.api.urls")),
     path("metrics", prometheus),
 ]

@@ -21,7 +21,7 @@ from recommender.request_ids import request_id
 
 log = logging.getLogger("vitrine.access")
 
-HEADER = "X-Request-ID"
+HEADER, IN_META = "X-Request-ID", "HTTP_X_REQUEST_ID"
 WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -32,7 +32,7 @@ class Observed:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get(HEADER, "")
+        given = request.META.get(IN_META, "")
         own = given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
         token, begun = request_id.set(own), time.perf_counter()
         spare_health_checks()
@@ -45,10 +45,7 @@ class Observed:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> None:
-        """What nobody expected: where it happened; a database error's own words hold values of rows, so they are left out."""
-        words = "" if isinstance(error, DatabaseError) else str(error)
-        trace = "".join(traceback.format_tb(error.__traceback__))
-        log.error("%s: %s", type(error).__name__, words, extra={"method": request.method, "route": _route(request), "trace": trace})
+        note_unexpected(request, error)
 
     def _note(self, request: HttpRequest, response: HttpResponse, seconds: float) -> None:
         route = _route(request)
@@ -62,6 +59,13 @@ class Observed:
         if log.isEnabledFor(level):
             fields = {"method": request.method, "route": route, "status": response.status_code, "ms": round(seconds * 1000, 1)}
             log.log(level, "request", extra=fields | {"key": getattr(request, "key_prefix", None)})
+
+
+def note_unexpected(request: HttpRequest, error: Exception) -> None:
+    """What nobody expected: where it happened; a database error's own words hold values of rows, so they are left out."""
+    words = "" if isinstance(error, DatabaseError) else str(error)
+    trace = "".join(traceback.format_tb(error.__traceback__))
+    log.error("%s: %s", type(error).__name__, words, extra={"method": request.method, "route": _route(request), "trace": trace})
 
 
 def _route(request: HttpRequest) -> str:

@@ -78,6 +78,12 @@ def row_of(item: Item, score_kind: str = "rank", explained: bool = True) -> dict
     }  # fmt: skip
 
 
+def kept_row(item: Item) -> dict[str, Any]:
+    """A place of a list as a served list keeps it."""
+    kept = {"item_id": item.item_id, "source": item.source, "reason": item.reasons[0]["kind"] if item.reasons else None}
+    return kept | item.odds.kept() if item.odds else kept
+
+
 def put_into_words(shop: Shop, items: list[Item], titles: dict[str, str]) -> None:
     """Give the items their reasons; titles that are not at hand are asked for."""
     causes = {cause for item in items for cause in (item.companion, item.suits) if cause} - titles.keys()

@@ -18,12 +18,11 @@ import orjson
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
-from psycopg2.extras import execute_values
 
 from recommender import metrics
 from recommender.asking import Ask, Listing
 from recommender.models import Shop
-from recommender.reasons import Item
+from recommender.reasons import kept_row
 from recommender.stored import ToldItems
 
 log = logging.getLogger(__name__)
@@ -36,14 +35,13 @@ INSERT = """
         weight, simulated, created_at)
     SELECT r.shop, r.recommendation_id, r.placement, v.id, s.id, r.session_id, r.first_position, r.items, r.fallback, r.weight, r.simulated,
         r.created_at
-    FROM (VALUES %s) AS r (shop, recommendation_id, placement, version, shopper, session_id, first_position, items, fallback, weight, simulated,
-        created_at)
+    FROM jsonb_to_recordset(%s::jsonb) AS r (shop bigint, recommendation_id text, placement text, version bigint, shopper bigint, session_id text,
+        first_position smallint, items jsonb, fallback text, weight float8, simulated boolean, created_at timestamptz)
     JOIN recommender_shop h ON h.id = r.shop
     LEFT JOIN recommender_modelversion v ON v.id = r.version
     LEFT JOIN recommender_shopper s ON s.id = r.shopper
     WHERE r.shopper IS NULL OR s.id IS NOT NULL
     ORDER BY r.created_at"""
-TYPES = "(%s, %s, %s, %s::bigint, %s::bigint, %s, %s::smallint, %s::jsonb, %s, %s::float8, %s::boolean, %s::timestamptz)"
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,8 @@ class Served:
     shopper: int | None
     session_id: str | None
     first_position: int
-    items: list[dict[str, Any]]
+    items: str
+    """JSON"""
     fallback: str
     simulated: bool
     created_at: datetime
@@ -97,7 +96,7 @@ class Outbox:
                 return
             try:
                 with connection.cursor() as cursor:
-                    execute_values(cursor.cursor, INSERT, [_values(row, weight) for row, weight in rows], TYPES, page_size=len(rows))
+                    cursor.execute(INSERT, [orjson.dumps([_fields(row, weight) for row, weight in rows]).decode()])
             except (OperationalError, InterfaceError, IntegrityError) as error:
                 log.warning("%d served lists wait for the database: %s", len(rows), error)
                 self.waiting.extendleft(reversed(rows))
@@ -113,10 +112,8 @@ class Outbox:
             metrics.served_waiting.set(len(self.waiting))
 
 
-def _values(row: Served, weight: float) -> tuple:
-    fields = vars(row) | {"items": orjson.dumps(row.items).decode()}
-    created_at, simulated = fields.pop("created_at"), fields.pop("simulated")
-    return (*fields.values(), weight, simulated, created_at)
+def _fields(row: Served, weight: float) -> dict[str, Any]:
+    return vars(row) | {"items": orjson.Fragment(row.items), "weight": weight}
 
 
 outbox = Outbox()
@@ -127,13 +124,8 @@ def record(shop: Shop, ask: Ask, listing: Listing, simulated: bool = False) -> N
     outbox.put(lambda: _served(shop, ask, listing, simulated))
 
 
-def _kept(item: Item) -> dict[str, Any]:
-    kept = {"item_id": item.item_id, "source": item.source, "reason": item.reasons[0]["kind"] if item.reasons else None}
-    return kept | item.odds.kept() if item.odds else kept
-
-
 def _served(shop: Shop, ask: Ask, listing: Listing, simulated: bool) -> Served:
-    items = listing.items.kept() if isinstance(listing.items, ToldItems) else [_kept(item) for item in listing.items]
+    items = listing.items.kept() if isinstance(listing.items, ToldItems) else orjson.dumps([kept_row(item) for item in listing.items]).decode()
     placement, version = ask.placement, listing.version
     session_id = None if listing.fallback == "no_consent" else ask.session_id
     return Served(

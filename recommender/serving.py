@@ -1,5 +1,6 @@
 """What a process keeps in memory per shop to serve it: the champion, what must not be shown, placements, what is popular."""
 
+import gc
 import logging
 import threading
 import time
@@ -75,8 +76,10 @@ class ShopState:
     def _let_go(self, version: ModelVersion) -> None:
         """Free the memory of the champion before this one, unless a placement names it."""
         outgoing, self.outgoing = self.outgoing, None
-        if outgoing and outgoing.folder != version.folder and outgoing.pk not in {p.version_id for p in (self.placements or {}).values()}:
-            engine.forget(outgoing.folder)
+        if outgoing and outgoing.folder != version.folder:
+            if outgoing.pk not in {p.version_id for p in (self.placements or {}).values()}:
+                engine.forget(outgoing.folder)
+            _settle()
 
     def _with_new_products(self, version: ModelVersion, model: engine.Model) -> engine.Model:
         """The model extended by products that arrived after its training, made once for each piece of news."""
@@ -240,6 +243,14 @@ def warm_up() -> None:
         log.warning("no model loaded at start: %s", error)
     finally:
         connection.close()
+        _settle()
+
+
+def _settle() -> None:
+    """Let the garbage collector go past what stays from now on: a full pass over a shop's models and products holds every request up for a while."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def forget_everything() -> None:

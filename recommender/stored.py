@@ -1,8 +1,8 @@
 """Stored lists: what batch scoring made for a shopper, told in one question to the database.
 
-The usual request (a whole personal list, without filter or session) is answered from `told`: a line for each of the first places, which is the JSON
-that a reply tells of it but for the position. Its reasons are in words once they were first asked for. Whether each product may still be shown is
-asked at the same moment.
+The usual request (a whole personal list, without filter or session) is answered from `told`: a line for each of the first places, which holds the
+JSON that a served list keeps of it and the JSON that a reply tells of it but for the position, so that nothing is read or written anew. Its reasons
+are in words once they were first asked for. Which of its products may not be shown is asked at the same moment.
 """
 
 import threading
@@ -14,7 +14,7 @@ import orjson
 from django.db import connection
 
 from recommender.models import Shop
-from recommender.reasons import Item, put_into_words, row_of
+from recommender.reasons import Item, kept_row, put_into_words, row_of
 
 TOLD = 30
 """Places kept in `told`."""
@@ -23,9 +23,10 @@ SPARE = 4
 QUESTION = """
     SELECT s.id, l.told, l.item_ids[1:$1], ARRAY(
         SELECT p.item_id FROM recommender_product p
-        WHERE p.shop_id = s.shop_id AND p.item_id = ANY(l.item_ids[1:$1]) AND NOT p.hidden AND p.stock_state <> 'out_of_stock'
-            AND (p.stock_quantity IS NULL OR p.stock_quantity > 0) AND (p.available_from IS NULL OR p.available_from <= statement_timestamp())
-            AND (p.available_until IS NULL OR p.available_until > statement_timestamp()))
+        WHERE p.shop_id = s.shop_id AND p.item_id = ANY(l.item_ids[1:$1]) AND p.restricted AND (p.hidden OR p.stock_state = 'out_of_stock'
+            OR p.stock_quantity <= 0 OR p.available_from > statement_timestamp() OR p.available_until <= statement_timestamp())
+        UNION ALL
+        SELECT g.item_id FROM recommender_goneproduct g WHERE g.shop_id = s.shop_id AND g.item_id = ANY(l.item_ids[1:$1]))
     FROM recommender_shopper s
     JOIN recommender_recommendationlist l ON l.shopper_id = s.id AND l.version_id = $2 AND l.shopper_revision = s.revision
     WHERE s.shop_id = $3 AND s.user_id = $4 AND s.consent_personalisation"""
@@ -35,25 +36,26 @@ _prepared = threading.local()
 
 EXPLAINED, PLAIN = "+", "-"
 """What a line begins with: its reasons were put into words, or not yet."""
+BETWEEN = "\t"
+"""Stands between what is kept and what is told; JSON has it in no text."""
 
 
 class ToldItems(Sequence[Item]):
     """Places of a stored list: ready for a reply, read only where somebody looks at one."""
 
-    def __init__(self, ids: list[str], lines: list[str]) -> None:
-        self.ids, self.lines = ids, lines
+    def __init__(self, ids: list[str], rows: list[str], kept_rows: list[str]) -> None:
+        self.ids, self.rows, self.kept_rows = ids, rows, kept_rows
 
     def json(self) -> str:
         """As a reply tells them, all with their reasons."""
-        return "[" + ",".join([f'{{"position":{n},{line[2:]}' for n, line in enumerate(self.lines, 1)]) + "]"
+        return "[" + ",".join([f'{{"position":{n},{row[1:]}' for n, row in enumerate(self.rows, 1)]) + "]"
 
-    def kept(self) -> list[dict]:
-        """As a served list keeps them."""
-        rows = orjson.loads(self.json())
-        return [{"item_id": r["item_id"], "source": r["source"], "reason": r["reasons"][0]["kind"] if r["reasons"] else None} for r in rows]
+    def kept(self) -> str:
+        """As a served list keeps them, in JSON."""
+        return "[" + ",".join(self.kept_rows) + "]"
 
     def __len__(self) -> int:
-        return len(self.lines)
+        return len(self.rows)
 
     def __getitem__(self, index):
         return self._items[index]
@@ -86,20 +88,26 @@ def told_list(shop_id: int, version_id: int, user_id: str, limit: int, explained
     connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.cursor() as cursor:
         _prepare(cursor)
-        cursor.execute("EXECUTE told_list(%s, %s, %s, %s)", [min(limit + 2 * SPARE, TOLD), version_id, shop_id, user_id])
+        cursor.execute("EXECUTE told_list(%s, %s, %s, %s)", [min(limit + SPARE, TOLD), version_id, shop_id, user_id])
         row = cursor.fetchone()
     if row is None or not row[1]:
         return None
-    shown, ids, lines = set(row[3]), [], []
-    for item_id, line in zip(row[2], row[1].split("\n", len(row[2])), strict=False):
-        if line[:1] not in (EXPLAINED, PLAIN) or (explained and line[0] == PLAIN):
+    items = _first(row[2], row[1].split("\n", len(row[2])), row[3], limit, explained)
+    return items and Told(row[0], items if explained else [Item(i.item_id, i.score, i.source) for i in items])
+
+
+def _first(item_ids: list[str], lines: list[str], left_out: list[str], limit: int, explained: bool) -> ToldItems | None:
+    ids, rows, kept_rows = [], [], []
+    for item_id, line in zip(item_ids, lines, strict=False):
+        kept, _, told = line.partition(BETWEEN)
+        if not told or (explained and line[0] == PLAIN):
             return None
-        if item_id in shown:
+        if item_id not in left_out:
             ids.append(item_id)
-            lines.append(line)
-            if len(lines) == limit:
-                items = ToldItems(ids, lines)
-                return Told(row[0], items if explained else [Item(i.item_id, i.score, i.source) for i in items])
+            rows.append(told)
+            kept_rows.append(kept[1:])
+            if len(ids) == limit:
+                return ToldItems(ids, rows, kept_rows)
     return None
 
 
@@ -114,4 +122,9 @@ def telling(shop: Shop, items: list[Item]) -> str:
     """What `told` holds of these items: reasons in words of those that were explained."""
     items = items[:TOLD]
     put_into_words(shop, [item for item in items if item.contributions is not None], {})
-    return "\n".join([(PLAIN if item.contributions is None else EXPLAINED) + orjson.dumps(row_of(item)).decode() for item in items])
+    return "\n".join([_line(item) for item in items])
+
+
+def _line(item: Item) -> str:
+    kept, told = orjson.dumps(kept_row(item)).decode(), orjson.dumps(row_of(item)).decode()
+    return f"{PLAIN if item.contributions is None else EXPLAINED}{kept}{BETWEEN}{told}"

@@ -1,4 +1,4 @@
-"""A plain request for a list goes past DRF: nobody can tell by the reply, and each is counted once."""
+"""A plain request for a list goes past DRF and what pages need: nobody can tell by the reply, and each is counted once."""
 
 import json
 
@@ -28,7 +28,10 @@ def ask(client, live_shop, monkeypatch):
 
 def test_both_ways_give_the_same_reply(ask):
     plain, other = ask(ASKED), ask(ASKED, "bearer")
-    assert plain.status_code == other.status_code == 200 and plain.headers["Content-Type"] == other.headers["Content-Type"]
+    assert plain.status_code == other.status_code == 200
+    told = ("Content-Type", "X-Frame-Options", "X-Content-Type-Options", "Referrer-Policy", "RateLimit-Limit")
+    assert [plain.headers[name] for name in told] == [other.headers[name] for name in told]
+    assert plain.headers["Content-Length"] == str(len(plain.content))
     same = lambda reply: {k: v for k, v in reply.json().items() if k not in ("recommendation_id", "next", "took_ms")}  # noqa: E731
     assert same(plain) == same(other) and len(plain.json()["items"]) == 5
     assert not hasattr(plain, "renderer_context") and hasattr(other, "renderer_context")
@@ -73,3 +76,19 @@ def test_what_was_kept_as_served_is_kept_once_where_its_products_cannot_be_read(
     outbox.waiting.clear()
     assert ask({**ASKED, "hydrate": True}).status_code == 503 and len(outbox.waiting) == 1
     outbox.waiting.clear()
+
+
+def test_a_host_that_is_not_the_sites_is_refused(ask, client, settings):
+    settings.ALLOWED_HOSTS = ["shop.example"]
+    assert ask(ASKED).status_code == 400
+
+
+def test_what_nobody_expected_is_logged_once(ask, client, monkeypatch, caplog):
+    def broken(*_, **__):
+        raise ValueError("no")
+
+    monkeypatch.setattr("recommender.api.views.served", broken)
+    client.raise_request_exception = False
+    assert ask(ASKED).status_code == 500
+    [line] = [r for r in caplog.records if r.levelname == "ERROR" and r.name == "vitrine.access" and r.getMessage() != "request"]
+    assert line.getMessage() == "ValueError: no" and line.route == "api/v1/recommendations"

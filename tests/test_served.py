@@ -1,6 +1,7 @@
 """What was served is remembered, and a list goes on without a repeat."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError
@@ -102,7 +103,7 @@ def test_a_next_is_forgotten_after_a_day(live_shop, api, monkeypatch):
 
 
 def row(shop, shopper=None, name="r-1") -> Served:
-    return Served(shop.pk, name, "home_top", None, shopper, None, 1, [{"item_id": "LA/0"}], "", False, timezone.now())
+    return Served(shop.pk, name, "home_top", None, shopper, None, 1, '[{"item_id": "LA/0"}]', "", False, timezone.now())
 
 
 def test_an_erased_shopper_takes_the_lists_along_also_those_on_their_way(live_shop, api):
@@ -142,7 +143,7 @@ def test_rows_wait_while_the_database_is_away(shop, monkeypatch):
         raise OperationalError("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(served, "execute_values", away)
+        patch.setattr(served, "connection", SimpleNamespace(cursor=away))
         outbox.flush()
     assert [r.recommendation_id for r in kept()] == ["r-1", "r-2"]
 

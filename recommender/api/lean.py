@@ -1,47 +1,77 @@
-"""A view's plain request, answered without what DRF puts around a view."""
+"""Plain calls of the API, answered ahead of what only pages and unusual calls need."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import cache
+from typing import Any, Protocol
 
 import orjson
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.urls import ResolverMatch, resolve
 from rest_framework.exceptions import APIException
-from rest_framework.views import APIView
 
 from recommender.api.authentication import key_of
 from recommender.api.renderers import to_json
 from recommender.api.throttles import within_rate
+from recommender.middleware import note_unexpected
 from recommender.models import Shop
 from recommender.reach import UNREACHABLE
 
-NOT_PLAIN = (APIException, orjson.JSONDecodeError, RequestDataTooBig, *UNREACHABLE)
+PATHS = ("/api/v1/recommendations",)
+"""Those of LeanViews."""
+NOT_PLAIN = (APIException, SuspiciousOperation, orjson.JSONDecodeError, RequestDataTooBig, *UNREACHABLE)
 
 
-class LeanView(APIView):
-    """A POST with a good key and a good body is read, counted and answered here, since DRF's request and response cost as much as a stored list.
+class LeanView(Protocol):
+    """What a view brings to have its plain calls answered here."""
 
-    What is not plain (another header, a wrong field, a key that asks too often, a database that is gone) goes DRF's way, which says what is wrong.
+    scopes: dict[str, str]
+
+    @staticmethod
+    def plain_reply(shop: Shop, data: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
+        """What makes the reply to this body, None where it is not plain; APIException where it cannot be answered."""
+
+
+class Lean:
+    """Middleware: a POST with a good key and a good body is read, counted and answered here, since the other layers, the search for the view, and
+    DRF's request and response cost as much as a stored list.
+
+    What is not plain (another header, a wrong field, a key that asks too often, a database that is gone) goes on to the view, which says what is
+    wrong.
     """
 
-    plain_reply: Callable[[Shop, dict[str, Any]], Callable[[], dict[str, Any]] | None]
-    """What makes the reply to this body, None where it is not plain; APIException where it cannot be answered. Views bring it."""
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
 
-    def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponseBase:
-        reply = self._plainly(request) if request.method == "POST" else None
-        return super().dispatch(request, *args, **kwargs) if reply is None else HttpResponse(to_json(reply), content_type="application/json")
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        match = _lean_views().get(request.path_info) if request.method == "POST" else None
+        reply = _plainly(request, match) if match else None
+        if reply is None:
+            return self.get_response(request)
+        body = to_json(reply)
+        return HttpResponse(body, content_type="application/json", headers={"Content-Length": str(len(body))})
 
-    def _plainly(self, request: HttpRequest) -> dict[str, Any] | None:
-        scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if scheme != "Bearer" or request.content_type != "application/json":
+
+@cache
+def _lean_views() -> dict[str, ResolverMatch]:
+    return {path: resolve(path) for path in PATHS}
+
+
+def _plainly(request: HttpRequest, match: ResolverMatch) -> dict[str, Any] | None:
+    scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme != "Bearer" or request.content_type != "application/json":
+        return None
+    request.resolver_match, view = match, match.func.view_class
+    try:
+        request.get_host()  # refuses one that is not allowed
+        key, data = key_of(secret), orjson.loads(request.body)
+        if not key.allows(view.scopes["*"]) or not isinstance(data, dict) or not within_rate(key, request):
             return None
-        try:
-            key, data = key_of(secret), orjson.loads(request.body)
-            if not key.allows(self.scopes["*"]) or not isinstance(data, dict) or not within_rate(key, request):
-                return None
-            request.key_prefix = key.prefix
-            make = self.plain_reply(key.shop, data)
-            return make and make()
-        except NOT_PLAIN:
-            return None
+        request.key_prefix = key.prefix
+        make = view.plain_reply(key.shop, data)
+        return make and make()
+    except NOT_PLAIN:
+        return None
+    except Exception as error:
+        note_unexpected(request, error)
+        raise

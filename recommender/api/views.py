@@ -14,7 +14,6 @@ from rest_framework.views import APIView
 
 from recommender import metrics, recommend
 from recommender.api import serializers as shapes
-from recommender.api.lean import LeanView
 from recommender.api.reading import read_recommendation
 from recommender.api.views_data import item_json
 from recommender.asking import Ask, Listing
@@ -98,7 +97,7 @@ def hydrated(shop: Shop, replies: list[dict]) -> list[dict]:
     return replies
 
 
-class RecommendationsView(LeanView):
+class RecommendationsView(APIView):
     scopes = {"*": "recs:read"}
 
     @extend_schema(
@@ -109,7 +108,8 @@ class RecommendationsView(LeanView):
         reply = served(shop, ask_of(shop, values), values["simulated"], at_once=not values["hydrate"])
         return Response(hydrated(shop, [reply])[0] if values["hydrate"] else reply)
 
-    def plain_reply(self, shop: Shop, data: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
+    @staticmethod
+    def plain_reply(shop: Shop, data: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
         if data.get("hydrate"):  # what was served is kept before the products are read
             return None
         values = read_recommendation(data)

@@ -1,6 +1,6 @@
 from recommender.models.access import ApiKey
 from recommender.models.alerts import Alert
-from recommender.models.catalog import Product
+from recommender.models.catalog import GoneProduct, Product
 from recommender.models.changes import Change
 from recommender.models.erasures import Erasure
 from recommender.models.events import Event
@@ -19,6 +19,7 @@ __all__ = [
     "Dialogue",
     "Erasure",
     "Event",
+    "GoneProduct",
     "Judgement",
     "MetricPoint",
     "ModelVersion",

@@ -38,6 +38,11 @@ class Product(models.Model):
     available_from = models.DateTimeField(null=True, blank=True)
     available_until = models.DateTimeField(null=True, blank=True)
     hidden = models.BooleanField(default=False)
+    restricted = models.GeneratedField(
+        expression=models.Q(hidden=True) | models.Q(stock_state="out_of_stock") | models.Q(stock_quantity__lte=0)
+        | models.Q(available_from__isnull=False) | models.Q(available_until__isnull=False),
+        output_field=models.BooleanField(null=True), db_persist=True, help_text="May not be shown, ever or at times; others need no second look.",
+    )  # fmt: skip
     created_at = models.DateTimeField(db_default=models.functions.Now())
     updated_at = models.DateTimeField(db_default=models.functions.Now())
 
@@ -45,6 +50,20 @@ class Product(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["shop", "item_id"], name="product_once_a_shop")]
+        indexes = [models.Index(fields=["shop", "item_id"], name="product_restricted", condition=models.Q(restricted=True))]
 
     def __str__(self) -> str:
         return self.title or self.item_id
+
+
+class GoneProduct(models.Model):
+    """A product that was deleted, until one of its id comes again; triggers keep it. Lists made before leave it out."""
+
+    shop = models.ForeignKey(Shop, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False)
+    item_id = models.CharField(max_length=256)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shop", "item_id"], name="gone_once_a_shop")]
+
+    def __str__(self) -> str:
+        return self.item_id

@@ -123,7 +123,7 @@ class RecommendationList(models.Model):
     shopper_revision = models.BigIntegerField(help_text="What was known of the shopper; a newer revision makes the list stale.")
     items = models.JSONField()
     item_ids = ArrayField(models.CharField(max_length=256), default=list, help_text="Of the items, in order.")
-    told = models.TextField(default="", help_text="The first places as replies tell them, a line of JSON each; blank: not written yet.")
+    told = models.TextField(default="", help_text="The first places, a line of JSON each: as kept and as told; blank: not written yet.")
     created_at = models.DateTimeField(db_default=models.functions.Now())
 
     objects = ShopOwned.as_manager()

@@ -21,7 +21,7 @@ class ServedListQuerySet(ShopOwned):
 class ServedList(models.Model):
     """One reply. A list that is continued has a row for each of its parts."""
 
-    shop = models.ForeignKey(Shop, models.CASCADE, related_name="served")
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="served", db_index=False)  # both indexes below begin with it
     recommendation_id = models.CharField(max_length=64)
     placement = models.CharField(max_length=64, blank=True, default="")
     version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False)
