@@ -1,4 +1,7 @@
+import gc
+import threading
 import time
+import weakref
 
 import pytest
 from django.utils import timezone
@@ -398,3 +401,33 @@ def test_the_champion_before_leaves_memory_once_the_new_one_has_loaded(live_shop
     assert before.folder in engine._models.loaded
     assert state.model() is not None and state.champion() != before
     assert (before.folder in engine._models.loaded) == named
+
+
+def test_what_stays_in_memory_is_passed_over_and_what_went_since_is_freed():
+    class Kept:
+        def __init__(self):
+            self.itself = self
+
+    kept = Kept()
+    gone = weakref.ref(kept)
+    try:
+        serving._settle()
+        assert gc.get_freeze_count() > 0
+        del kept
+        gc.collect()
+        assert gone() is not None
+        serving._settle()
+        assert gone() is None
+    finally:
+        gc.unfreeze()
+
+
+def test_a_replaced_champion_has_memory_settled_once_its_requests_are_over(live_shop, home_top, register, monkeypatch):
+    settled = threading.Event()
+    monkeypatch.setattr(serving, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(serving, "_settle", settled.set)
+    look_again(monkeypatch)
+    assert recommend(live_shop, home_top, "shopper-003", None, 3).version.number == 1
+    register(live_shop).promote()
+    assert recommend(live_shop, home_top, "shopper-003", None, 3).version.number == 2
+    assert settled.wait(5)
