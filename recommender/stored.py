@@ -5,7 +5,6 @@ JSON that a served list keeps of it and the JSON that a reply tells of it but fo
 are in words once they were first asked for. Which of its products may not be shown is asked at the same moment.
 """
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,13 +13,17 @@ import orjson
 from django.db import connection
 
 from recommender.models import Shop
+from recommender.prepared import Prepared
 from recommender.reasons import Item, kept_row, put_into_words, row_of
 
 TOLD = 30
 """Places kept in `told`."""
 SPARE = 4
 """Places beyond those asked for whose reasons are put into words as well, since some may not be shown later."""
-QUESTION = """
+QUESTION = Prepared(
+    "told_list",
+    ("int", "bigint", "bigint", "text"),
+    """
     SELECT s.id, l.told, l.item_ids[1:$1], ARRAY(
         SELECT p.item_id FROM recommender_product p
         WHERE p.shop_id = s.shop_id AND p.item_id = ANY(l.item_ids[1:$1]) AND p.restricted AND (p.hidden OR p.stock_state = 'out_of_stock'
@@ -29,10 +32,8 @@ QUESTION = """
         SELECT g.item_id FROM recommender_goneproduct g WHERE g.shop_id = s.shop_id AND g.item_id = ANY(l.item_ids[1:$1]))
     FROM recommender_shopper s
     JOIN recommender_recommendationlist l ON l.shopper_id = s.id AND l.version_id = $2 AND l.shopper_revision = s.revision
-    WHERE s.shop_id = $3 AND s.user_id = $4 AND s.consent_personalisation"""
-
-_prepared = threading.local()
-
+    WHERE s.shop_id = $3 AND s.user_id = $4 AND s.consent_personalisation""",
+)
 
 EXPLAINED, PLAIN = "+", "-"
 """What a line begins with: its reasons were put into words, or not yet."""
@@ -87,8 +88,7 @@ def told_list(shop_id: int, version_id: int, user_id: str, limit: int, explained
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.cursor() as cursor:
-        _prepare(cursor)
-        cursor.execute("EXECUTE told_list(%s, %s, %s, %s)", [min(limit + SPARE, TOLD), version_id, shop_id, user_id])
+        QUESTION.ask(cursor, [min(limit + SPARE, TOLD), version_id, shop_id, user_id])
         row = cursor.fetchone()
     if row is None or not row[1]:
         return None
@@ -109,13 +109,6 @@ def _first(item_ids: list[str], lines: list[str], left_out: list[str], limit: in
             if len(ids) == limit:
                 return ToldItems(ids, rows, kept_rows)
     return None
-
-
-def _prepare(cursor) -> None:
-    """Planned once for each connection: planning takes longer than answering."""
-    if getattr(_prepared, "on", None) is not connection.connection:
-        cursor.execute(f"PREPARE told_list (int, bigint, bigint, text) AS {QUESTION}")
-        _prepared.on = connection.connection
 
 
 def telling(shop: Shop, items: list[Item]) -> str:

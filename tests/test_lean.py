@@ -1,4 +1,4 @@
-"""A plain request for a list goes past DRF and what pages need: nobody can tell by the reply, and each is counted once."""
+"""Plain requests for lists and of events go past DRF and what pages need: nobody can tell by the reply, and each is counted once."""
 
 import json
 
@@ -14,14 +14,15 @@ ASKED = {"placement": "home_top", "user_id": "shopper-003", "limit": 5}
 
 @pytest.fixture
 def ask(client, live_shop, monkeypatch):
-    """ask(body, scheme, scopes): `bearer`, in small letters, is not plain."""
+    """ask(body, scheme, scope, path): `bearer`, in small letters, is not plain."""
     monkeypatch.setattr("time.time", lambda: 1_800_000_015.0)
     keys = {scope: ApiKey.objects.issue(live_shop, scope, [scope])[1] for scope in ("recs:read", "events:write")}
     ApiKey.objects.update(per_minute=6)
 
-    def call(body, scheme="Bearer", scope="recs:read"):
+    def call(body, scheme="Bearer", scope="recs:read", path="recommendations", **headers):
         data = body if isinstance(body, bytes) else json.dumps(body)
-        return client.post("/api/v1/recommendations", data, content_type="application/json", headers={"authorization": f"{scheme} {keys[scope]}"})
+        headers["authorization"] = f"{scheme} {keys[scope]}"
+        return client.post(f"/api/v1/{path}", data, content_type="application/json", headers=headers)
 
     return call
 
@@ -92,3 +93,28 @@ def test_what_nobody_expected_is_logged_once(ask, client, monkeypatch, caplog):
     assert ask(ASKED).status_code == 500
     [line] = [r for r in caplog.records if r.levelname == "ERROR" and r.name == "vitrine.access" and r.getMessage() != "request"]
     assert line.getMessage() == "ValueError: no" and line.route == "api/v1/recommendations"
+
+
+def viewed(*event_ids, **more):
+    event = {"type": "view", "user_id": "shopper-003", "item_id": "LA/0", "occurred_at": "2026-08-20T10:00:00Z", **more}
+    return {"events": [{"event_id": event_id, **event} for event_id in event_ids]}
+
+
+def test_events_are_told_of_alike_on_both_ways(ask):
+    def send(body, scheme="Bearer", **headers):
+        reply = ask(body, scheme, "events:write", "events", **headers)
+        return reply.status_code, reply.json(), hasattr(reply, "renderer_context")
+
+    def told(*outcomes):
+        counts = {status: sum(outcome == status for _, outcome in outcomes) for status in ("accepted", "duplicate", "rejected")}
+        return {**counts, "results": [{"event_id": event_id, "status": status} for event_id, status in outcomes]}
+
+    new = told(("a", "accepted"), ("b", "accepted"))
+    assert send(viewed("a", "b")) == (202, new, False)
+    assert send(viewed("a", "b")) == (202, told(("a", "duplicate"), ("b", "duplicate")), False)
+    assert send(viewed("c", "c", "a"), "bearer") == (202, told(("c", "accepted"), ("c", "duplicate"), ("a", "duplicate")), True)
+    status, reply, _ = send(viewed("d", item_id="none"))
+    assert status == 202 and reply["rejected"] == 1 and reply["results"][0]["error"]["field"] == "items[0].item_id"
+    assert send({"events": []})[::2] == (400, True)
+    assert send(viewed("e"), origin="https://shop.example")[::2] == (202, True), "what pages send needs CORS"
+    assert ask(viewed("f"), path="events").status_code == 403

@@ -17,7 +17,7 @@ from recommender.middleware import note_unexpected
 from recommender.models import Shop
 from recommender.reach import UNREACHABLE
 
-PATHS = ("/api/v1/recommendations",)
+PATHS = ("/api/v1/recommendations", "/api/v1/events")
 """Those of LeanViews."""
 NOT_PLAIN = (APIException, SuspiciousOperation, orjson.JSONDecodeError, RequestDataTooBig, *UNREACHABLE)
 
@@ -26,6 +26,7 @@ class LeanView(Protocol):
     """What a view brings to have its plain calls answered here."""
 
     scopes: dict[str, str]
+    plain_status: int
 
     @staticmethod
     def plain_reply(shop: Shop, data: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
@@ -36,8 +37,8 @@ class Lean:
     """Middleware: a POST with a good key and a good body is read, counted and answered here, since the other layers, the search for the view, and
     DRF's request and response cost as much as a stored list.
 
-    What is not plain (another header, a wrong field, a key that asks too often, a database that is gone) goes on to the view, which says what is
-    wrong.
+    What is not plain (another header, a page's origin, a wrong field, a key that asks too often, a database that is gone) goes on to the view, which
+    says what is wrong.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -49,7 +50,8 @@ class Lean:
         if reply is None:
             return self.get_response(request)
         body = to_json(reply)
-        return HttpResponse(body, content_type="application/json", headers={"Content-Length": str(len(body))})
+        status = match.func.view_class.plain_status
+        return HttpResponse(body, status=status, content_type="application/json", headers={"Content-Length": str(len(body))})
 
 
 @cache
@@ -59,7 +61,7 @@ def _lean_views() -> dict[str, ResolverMatch]:
 
 def _plainly(request: HttpRequest, match: ResolverMatch) -> dict[str, Any] | None:
     scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if scheme != "Bearer" or request.content_type != "application/json":
+    if scheme != "Bearer" or request.content_type != "application/json" or "HTTP_ORIGIN" in request.META:
         return None
     request.resolver_match, view = match, match.func.view_class
     try:

@@ -99,6 +99,7 @@ def hydrated(shop: Shop, replies: list[dict]) -> list[dict]:
 
 class RecommendationsView(APIView):
     scopes = {"*": "recs:read"}
+    plain_status = 200
 
     @extend_schema(
         request=shapes.RecommendationRequest, responses=shapes.RecommendationReply, summary="A list for one shopper, or for the products of a page"

@@ -1,5 +1,8 @@
 """Events: from the shop's servers with a key, and from its pages with the public key, which can do nothing else."""
 
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -12,7 +15,7 @@ from recommender import metrics
 from recommender.api import serializers as shapes
 from recommender.api.authentication import key_of
 from recommender.api.fields import STRICT
-from recommender.ingest import post_events
+from recommender.ingest import Report, post_events
 from recommender.models import ApiKey, Shop
 from recommender.reach import UNREACHABLE
 
@@ -66,9 +69,15 @@ def refuse_foreign(key: ApiKey, request: Request) -> None:
 
 
 class EventsView(FromPages):
+    plain_status = 202
+
     @extend_schema(request=shapes.EventsRequest, responses={202: shapes.EventsReply}, summary="What shoppers did; the next list already knows it")
     def post(self, request: Request) -> Response:
         return Response(take(request.auth.shop, request.data.get("events")), status=202)
+
+    @staticmethod
+    def plain_reply(shop: Shop, data: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+        return partial(take, shop, data.get("events"))
 
 
 class CollectView(FromPages):
@@ -103,12 +112,19 @@ def take(shop: Shop, events: Any) -> dict[str, Any]:
     if len(events) > shapes.MOST_EVENTS:
         raise ValidationError({"events": [f"holds {len(events):,} events; at most {shapes.MOST_EVENTS:,} fit in one call"]})
     report, new_ids = post_events(shop, events, STRICT)
-    errors = {e.line: {"field": e.field, "message": e.message} for e in report.errors}
-    results = [_result(event, errors.get(i), new_ids) for i, event in enumerate(events)]
-    counts = {status: sum(r["status"] == status for r in results) for status in ("accepted", "duplicate", "rejected")}
+    results = _results(events, report, new_ids)
+    told = Counter([result["status"] for result in results])
+    counts = {status: told[status] for status in ("accepted", "duplicate", "rejected")}
     for status, number in counts.items():
         metrics.events.labels(status).inc(number)
     return {**counts, "results": results}
+
+
+def _results(events: list, report: Report, new_ids: set[str]) -> list[dict]:
+    if len(new_ids) == len(events):  # the usual call: all were new, each once
+        return [{"event_id": event["event_id"], "status": "accepted"} for event in events]
+    errors = {e.line: {"field": e.field, "message": e.message} for e in report.errors}
+    return [_result(event, errors.get(i), new_ids) for i, event in enumerate(events)]
 
 
 def _result(event: object, error: dict | None, new_ids: set[str]) -> dict:

@@ -16,6 +16,7 @@ from recommender.ingest.fields import Parser
 from recommender.ingest.report import Report, RowError
 from recommender.ingest.staging import copy_columns, text_array
 from recommender.models import Shop
+from recommender.prepared import Prepared
 
 STAGED = tuple(COLUMNS)
 ROW, LINE, EVENT_ID, USER_ID, _, ITEM_ID, _, AT = range(8)
@@ -102,19 +103,19 @@ class KnownProducts:
 
 
 known_products = KnownProducts()
-PRODUCTS = "SELECT item_id, id FROM recommender_product WHERE shop_id = %s AND item_id = ANY(%s::text[])"
+PRODUCTS = Prepared("products_by_id", ("bigint", "text[]"), "SELECT item_id, id FROM recommender_product WHERE shop_id = $1 AND item_id = ANY($2)")
 NEW_SHOPPERS = """
     INSERT INTO recommender_shopper (shop_id, user_id, attributes, consent_personalisation, consent_training, first_seen)
     SELECT %s, user_id, '{}', true, true, first_seen FROM unnest(%s::text[], %s::timestamptz[]) AS new (user_id, first_seen)
     ORDER BY user_id ON CONFLICT (shop_id, user_id) DO NOTHING"""
-SHOPPERS = "SELECT user_id, id FROM recommender_shopper WHERE shop_id = %s AND user_id = ANY(%s::text[])"
+SHOPPERS = Prepared("shoppers_by_id", ("bigint", "text[]"), "SELECT user_id, id FROM recommender_shopper WHERE shop_id = $1 AND user_id = ANY($2)")
 
 
-def _found(cursor, question: str, shop: Shop, ids: Collection[str]) -> dict[str, int]:
+def _found(cursor, question: Prepared, shop: Shop, ids: Collection[str]) -> dict[str, int]:
     """Rows by what the shop calls them."""
     if not ids:
         return {}
-    cursor.execute(question, [shop.pk, text_array(ids)])
+    question.ask(cursor, [shop.pk, text_array(ids)])
     return dict(cursor.fetchall())
 
 

@@ -6,7 +6,7 @@ from recommender.models.shops import Shop, ShopOwned
 
 
 class Shopper(models.Model):
-    shop = models.ForeignKey(Shop, models.CASCADE, related_name="shoppers")
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="shoppers", db_index=False)
     user_id = models.CharField(max_length=256)
     attributes = models.JSONField(default=dict, blank=True)
     consent_personalisation = models.BooleanField(default=True, help_text="May lists be made from this shopper's own events?")
