@@ -13,6 +13,7 @@ import polars as pl
 from django.db import connection
 
 from recommender.filters import ATTRIBUTES, Selection, attribute_values, numbers_of
+from recommender.prepared import Prepared, text_array
 
 MASKS_KEPT = 64
 MASK_SECONDS = 60
@@ -37,10 +38,14 @@ SHOWABLE = (
 """The same as ProductQuerySet.showable."""
 
 
-EDITIONS = """
+EDITIONS = Prepared(
+    "editions",
+    ("bigint", "text[]"),
+    """
     SELECT item_id, title, xmin::text::bigint FROM recommender_product
-    WHERE shop_id = %s AND item_id = ANY(%s) AND (available_from IS NULL OR available_from <= statement_timestamp())
-        AND (available_until IS NULL OR available_until > statement_timestamp())"""
+    WHERE shop_id = $1 AND item_id = ANY($2) AND (available_from IS NULL OR available_from <= statement_timestamp())
+        AND (available_until IS NULL OR available_until > statement_timestamp())""",
+)
 """Of these products those whose days have come and not passed, with their row's edition."""
 
 
@@ -164,13 +169,12 @@ class Catalogue:
         A row that the database has in the edition in memory (its `xmin`) needs no second look; the others are read and judged again.
         """
         with connection.cursor() as cursor:
-            cursor.execute(EDITIONS, [self.shop_id, item_ids])
+            EDITIONS.ask(cursor, [self.shop_id, text_array(item_ids)])
             there = cursor.fetchall()
         with self.lock:
             shown = self.mask(selection, now)
-            rows = self._rows_of(item_ids)
-            at = list(rows.values())
-            known = dict(zip(rows, zip(self.frame["edition"].gather(at), shown.gather(at), strict=True), strict=True))
+            editions = self.frame["edition"]
+            known = {item_id: (editions[row], shown[row]) for item_id, row in self._rows_of(item_ids).items()}  # few: quicker than to gather them
         same = {item_id: title for item_id, title, edition in there if known.get(item_id, (None,))[0] == edition}
         titles = {item_id: title for item_id, title in same.items() if known[item_id][1]}
         if other := [item_id for item_id, _, _ in there if item_id not in same]:

@@ -58,11 +58,12 @@ class Feed:
         if first_look:
             older = Change.objects.filter(created_at__lt=now - LATE_COMMITS).order_by("-id").first()
             self.floor = older.pk if older else 0
-        for change in Change.objects.filter(pk__gt=self.floor).order_by("pk"):
-            if change.pk not in self.seen:
-                self.seen[change.pk] = change.created_at.timestamp()
-                if not first_look:
-                    self.on_change(change)
+        there = Change.objects.filter(pk__gt=self.floor).values_list("pk", flat=True)
+        fresh = [pk for pk in there if pk not in self.seen]
+        for change in Change.objects.filter(pk__in=fresh).order_by("pk") if fresh else ():
+            self.seen[change.pk] = change.created_at.timestamp()
+            if not first_look:
+                self.on_change(change)
         settled = [pk for pk, at in self.seen.items() if at < (now - LATE_COMMITS).timestamp()]
         for pk in settled:
             del self.seen[pk]

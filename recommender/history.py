@@ -8,6 +8,7 @@ from django.db import connection
 
 from recommender.models import Product, Shop, Shopper
 from recommender.past import History
+from recommender.prepared import Prepared
 
 EVENTS_READ = 2000
 SHOPPER = "SELECT * FROM recommender_shopper WHERE shop_id = %s AND user_id = %s"
@@ -41,13 +42,17 @@ class Visitor:
 
 
 HISTORY = """
-    SELECT product_id, type, extract(epoch FROM occurred_at)::float8 AS at, quantity, session_id
+    SELECT product_id, type, date_part('epoch', occurred_at) AS at, quantity, session_id
     FROM recommender_event WHERE {whose} AND product_id IS NOT NULL AND NOT simulated
-    ORDER BY occurred_at DESC, id DESC LIMIT %s"""
+    ORDER BY occurred_at DESC, id DESC LIMIT {most}"""
 """The latest events of one shopper or session; the ORM takes longer to write this than the database to answer."""
+OF_SHOPPER = Prepared("history_of_shopper", ("bigint", "int"), HISTORY.format(whose="shopper_id = $1", most="$2"))
+OF_SESSION = Prepared(
+    "history_of_session", ("bigint", "text", "int"), HISTORY.format(whose="shop_id = $1 AND session_id = $2 AND shopper_id IS NULL", most="$3")
+)
 HISTORIES = f"""
     SELECT s.id, latest.* FROM unnest(%s::bigint[]) WITH ORDINALITY AS s (id, place)
-    CROSS JOIN LATERAL (SELECT row_number() OVER (), found.* FROM ({HISTORY.format(whose="shopper_id = s.id")}) found) latest
+    CROSS JOIN LATERAL (SELECT row_number() OVER (), found.* FROM ({HISTORY.format(whose="shopper_id = s.id", most="%s")}) found) latest
     ORDER BY s.place, latest.row_number DESC"""
 NAMES_KEPT = 200_000
 _names: dict[int, str] = {}
@@ -59,10 +64,10 @@ def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> H
     found = []
     with connection.cursor() as cursor:
         if shopper:
-            cursor.execute(HISTORY.format(whose="shopper_id = %s"), [shopper.pk, EVENTS_READ])
+            OF_SHOPPER.ask(cursor, [shopper.pk, EVENTS_READ])
             found.append(cursor.fetchall())
         if session_id:
-            cursor.execute(HISTORY.format(whose="shop_id = %s AND session_id = %s AND shopper_id IS NULL"), [shop.pk, session_id, EVENTS_READ])
+            OF_SESSION.ask(cursor, [shop.pk, session_id, EVENTS_READ])
             found.append(cursor.fetchall())
     names = _names_of({row[0] for rows in found for row in rows})
     pasts = [History([(names[row[0]], *row[1:]) for row in reversed(rows) if row[0] in names]) for rows in found]

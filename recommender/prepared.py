@@ -1,7 +1,7 @@
-"""Questions asked so often that planning them each time would cost more than answering."""
+"""Questions asked so often that planning them each time, or reading their values, would cost more than answering."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connection
@@ -32,3 +32,8 @@ def _names() -> set[str]:
     if getattr(_known, "on", None) is not connection.connection:
         _known.on, _known.names = connection.connection, set()
     return _known.names
+
+
+def text_array(texts: Iterable[str]) -> str:
+    """An array of texts as PostgreSQL reads it: much quicker than a list that the driver writes as one expression."""
+    return "{" + ",".join('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts) + "}"

@@ -1,5 +1,6 @@
 """Things that take a while, made once: a tiny shop's snapshot, a tiny encoder, a checkpoint trained on both."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -72,18 +73,7 @@ def checkpoints(settings, tmp_path):
 @pytest.fixture
 def register(checkpoints, tiny_checkpoint):
     """register(shop) -> a model version with a copy of the tiny checkpoint."""
-    import json
-    import shutil
-
-    from recommender.models import ModelVersion, TrainingRun
-
-    def make(shop) -> ModelVersion:
-        run = TrainingRun.objects.create(shop=shop, status="finished")
-        folder = f"shop-{shop.pk}/run-{run.pk}/checkpoint"
-        shutil.copytree(tiny_checkpoint, checkpoints / folder)
-        return ModelVersion.objects.register(run, folder, json.loads((tiny_checkpoint / "report.json").read_text()))
-
-    return make
+    return partial(tinyshop.register, checkpoint=tiny_checkpoint)
 
 
 @pytest.fixture

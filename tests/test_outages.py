@@ -23,19 +23,15 @@ from ecomsite import embedded
 
 ROOT = Path(__file__).resolve().parent.parent
 PREPARE = """
-import json, shutil, sys
-from django.conf import settings
+import json
 from recommender import scoring
-from recommender.models import ApiKey, ModelVersion, Shop, TrainingRun
+from recommender.models import ApiKey, Shop
 from recommender.models.access import SCOPES
-from tests.tinyshop import stock
+from tests.tinyshop import register, stock
 shop = Shop.objects.create(key="tiny", name="Tiny")
 shop.placements.create_usual(shop)
 stock(shop)
-run = TrainingRun.objects.create(shop=shop, status="finished")
-folder = f"shop-{shop.pk}/run-{run.pk}/checkpoint"
-shutil.copytree(CHECKPOINT, settings.VITRINE_CHECKPOINTS / folder)
-version = ModelVersion.objects.register(run, folder, json.loads((settings.VITRINE_CHECKPOINTS / folder / "report.json").read_text()))
+version = register(shop, CHECKPOINT)
 version.promote()
 scoring.score_shard(version, 0, 10**9)
 print(json.dumps({"key": ApiKey.objects.issue(shop, "test", SCOPES)[1]}))

@@ -1,11 +1,9 @@
 """POST predictions, by a real behaviour model of the tiny shop."""
 
-import json
-import shutil
-
 import pytest
 
-from recommender.models import Event, ModelVersion, Shopper, TrainingRun
+from recommender.models import Event, ModelVersion, Shopper
+from tests import tinyshop
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +26,7 @@ def behaviour_checkpoint(tmp_path_factory, tiny_snapshot, tiny_encoder):
 
 @pytest.fixture
 def predicting(live_shop, behaviour_checkpoint, checkpoints):
-    run = TrainingRun.objects.create(shop=live_shop, recipe="behaviour", status="finished")
-    folder = f"shop-{live_shop.pk}/run-{run.pk}/checkpoint"
-    shutil.copytree(behaviour_checkpoint, checkpoints / folder)
-    ModelVersion.objects.register(run, folder, json.loads((behaviour_checkpoint / "report.json").read_text())).promote()
+    tinyshop.register(live_shop, behaviour_checkpoint, "behaviour").promote()
     return live_shop
 
 

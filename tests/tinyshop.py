@@ -1,12 +1,15 @@
 """A small shop with habits: shoppers of four tastes who come back, so that a model has something to learn in seconds."""
 
+import json
+import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from training.snapshot import write_snapshot
+from training.snapshot import Events, write_snapshot
 
 THEMES = ["lantern", "teapot", "garden", "paper"]
 WORDS = ["red", "blue", "small", "large", "vintage", "glass", "wooden", "spotted", "classic", "round"]
@@ -39,6 +42,13 @@ def events(shoppers: int = 80, seed: int = 3) -> list[dict]:
             day += rng.exponential(9) + 1
             visit += 1
     return sorted(rows, key=lambda row: row["occurred_at"])
+
+
+def events_of(rows: Sequence[tuple[int, int, int, int, float, int]]) -> Events:
+    """From (user, item, type, time, quantity, session) tuples that are already in time order."""
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 6
+    kinds = (np.int32, np.int32, np.int8, np.int64, np.float32, np.int64)
+    return Events(*(np.array(column, dtype=kind) for column, kind in zip(columns, kinds, strict=True)))
 
 
 def write(folder: Path, shoppers: int = 80) -> Path:
@@ -102,3 +112,15 @@ def stock(shop) -> None:
     parser = Parser(shop.zone)
     upsert_products(shop, enumerate(products()), ["title", "price"], parser)
     import_events(shop, with_content_keys(enumerate(rows)), parser, shift=timedelta(days=shift.days))
+
+
+def register(shop, checkpoint: Path, recipe: str = "fusion"):
+    """A model version of the shop with a copy of this checkpoint, of a run that is finished."""
+    from django.conf import settings
+
+    from recommender.models import ModelVersion, TrainingRun
+
+    run = TrainingRun.objects.create(shop=shop, recipe=recipe, status="finished")
+    folder = f"shop-{shop.pk}/run-{run.pk}/checkpoint"
+    shutil.copytree(checkpoint, settings.VITRINE_CHECKPOINTS / folder)
+    return ModelVersion.objects.register(run, folder, json.loads((Path(checkpoint) / "report.json").read_text()))

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -78,13 +77,6 @@ class Events:
 
     def between(self, start: int, end: int) -> "Events":
         return self.take((self.time >= start) & (self.time < end))
-
-    @staticmethod
-    def from_rows(rows: Sequence[tuple[int, int, int, int, float, int]]) -> "Events":
-        """From (user, item, type, time, quantity, session) tuples that are already in time order."""
-        columns = list(zip(*rows, strict=True)) if rows else [()] * 6
-        kinds = (np.int32, np.int32, np.int8, np.int64, np.float32, np.int64)
-        return Events(*(np.array(column, dtype=kind) for column, kind in zip(columns, kinds, strict=True)))
 
 
 @dataclass(frozen=True)

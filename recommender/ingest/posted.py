@@ -14,9 +14,9 @@ from psycopg2.errors import DeadlockDetected
 from recommender.ingest.events import CLOCK_TOLERANCE, COLUMNS, checked_lines, import_events
 from recommender.ingest.fields import Parser
 from recommender.ingest.report import Report, RowError
-from recommender.ingest.staging import copy_columns, text_array
+from recommender.ingest.staging import copy_columns
 from recommender.models import Shop
-from recommender.prepared import Prepared
+from recommender.prepared import Prepared, text_array
 
 STAGED = tuple(COLUMNS)
 ROW, LINE, EVENT_ID, USER_ID, _, ITEM_ID, _, AT = range(8)

@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 from django.db import connection
 
+from recommender.prepared import text_array
+
 NULL = "\\N"
 CHUNK = 1000
 MEANT_OTHERWISE = re.compile(r"[\\\t\n\r]")
@@ -30,11 +32,6 @@ def copy_value(value: Any) -> str:
     elif not isinstance(value, str):
         return str(value)
     return value.translate(ESCAPED) if MEANT_OTHERWISE.search(value) else value
-
-
-def text_array(texts: Iterable[str]) -> str:
-    """An array of texts as PostgreSQL reads it: much quicker than a list that the driver writes as one expression."""
-    return "{" + ",".join('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts) + "}"
 
 
 def _chunks(rows: Iterable[tuple]) -> Iterator[str]:

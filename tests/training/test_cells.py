@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.tinyshop import events_of
 from training import candidates, cells
 from training.cells import cells_of
 from training.checkpoint import load_checkpoint, save_checkpoint
@@ -13,7 +14,7 @@ from training.explain import explain
 from training.extend import NewProducts, with_products
 from training.history import histories, interactions
 from training.recommender import Recommender
-from training.snapshot import DAY, TYPE_CODE, Events, read_snapshot
+from training.snapshot import DAY, TYPE_CODE, read_snapshot
 from training.space import TextSpace
 
 N, KINDS = 3000, 60
@@ -41,9 +42,7 @@ def past():
     bought = [
         (user, kind + KINDS * int(i), day) for user in range(20) for kind in rng.integers(0, KINDS, 2) for day, i in enumerate(rng.integers(0, 50, 4))
     ]
-    return histories(
-        interactions(Events.from_rows([(u, i, TYPE_CODE["purchase"], d * DAY, 1, u) for u, i, d in bought]), EVENT_WEIGHTS), np.arange(20), N
-    )
+    return histories(interactions(events_of([(u, i, TYPE_CODE["purchase"], d * DAY, 1, u) for u, i, d in bought]), EVENT_WEIGHTS), np.arange(20), N)
 
 
 def best_of(texts, past, allowed, k=20):
@@ -73,7 +72,7 @@ def test_pairs_have_their_exact_scores(many, vectors, past):
 
 
 def test_who_has_no_history_is_proposed_nothing(many, vectors):
-    nobody = histories(interactions(Events.from_rows([]), EVENT_WEIGHTS), np.arange(2), N)
+    nobody = histories(interactions(events_of([]), EVENT_WEIGHTS), np.arange(2), N)
     asked = TextSpace(vectors, cells_of(vectors)).asked(nobody, np.zeros(0, dtype=np.float32))
     assert not len(asked.best(np.ones((2, N), dtype=bool), 5).item)
     assert asked.at(np.array([0, 1]), np.array([3, 4])).tolist() == [0, 0]
@@ -157,7 +156,7 @@ def test_a_new_product_is_found_among_many(both, monkeypatch):
     more = with_products(model, NewProducts(vector, np.array([np.nan], dtype=np.float32), nothing, nothing), {})
     new = model.n_items
     assert new in [r.item for r in more.related([4], 20)] and len(more.signals.sequence.items) == new + 1
-    events = Events.from_rows([(0, 4, TYPE_CODE["purchase"], model.signals.popularity.now - DAY, 1, 0)])
+    events = events_of([(0, 4, TYPE_CODE["purchase"], model.signals.popularity.now - DAY, 1, 0)])
     past = more.histories(events, np.zeros(1, dtype=np.int64))
     assert new in [r.item for r in more.by_source(past, "text", model.signals.popularity.now, 5)[0]]
 

@@ -1,17 +1,18 @@
 import numpy as np
 import pytest
 
+from tests.tinyshop import events_of
 from training.config import EVENT_WEIGHTS
 from training.covisitation import _inverse, bought_next, ease, popularity, similar, together, top_neighbours
 from training.history import interactions
-from training.snapshot import DAY, TYPE_CODE, Events
+from training.snapshot import DAY, TYPE_CODE
 
 BUY = TYPE_CODE["purchase"]
 
 
 def shop(*rows):
     """(user, item, day, basket)"""
-    return interactions(Events.from_rows([(u, i, BUY, day * DAY, 1, basket) for u, i, day, basket in rows]), EVENT_WEIGHTS)
+    return interactions(events_of([(u, i, BUY, day * DAY, 1, basket) for u, i, day, basket in rows]), EVENT_WEIGHTS)
 
 
 def test_together_counts_anonymous_baskets():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tests.tinyshop import events_of
 from training.config import EVENT_WEIGHTS
 from training.history import histories, interactions
 from training.snapshot import DAY, TYPE_CODE, Events
@@ -10,7 +11,7 @@ BUY, BACK, VIEW, DISLIKE = (TYPE_CODE[name] for name in ("purchase", "return", "
 
 def events(*rows) -> Events:
     """(user, item, type, day, quantity, session)"""
-    return Events.from_rows([(u, i, t, day * DAY, q, s) for u, i, t, day, q, s in rows])
+    return events_of([(u, i, t, day * DAY, q, s) for u, i, t, day, q, s in rows])
 
 
 def test_a_full_return_takes_the_purchase_away():

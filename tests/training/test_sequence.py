@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.tinyshop import events_of
 from training.config import EVENT_WEIGHTS, SequenceConfig, make_config
 from training.history import histories, interactions
 from training.pairs import Source, history_pairs
@@ -14,7 +15,7 @@ from training.recipes.run import Run
 from training.recipes.sequence import fit_sequence
 from training.sequence import SequenceModel, latest
 from training.sequence_net import SequenceNet, SequenceTask, entries_of
-from training.snapshot import DAY, TYPE_CODE, Events, read_snapshot
+from training.snapshot import DAY, TYPE_CODE, read_snapshot
 from training.split import leave_last_out
 
 BUY = TYPE_CODE["purchase"]
@@ -22,7 +23,7 @@ BUY = TYPE_CODE["purchase"]
 
 def shop(*rows):
     """(user, item, day)"""
-    return interactions(Events.from_rows([(u, i, BUY, day * DAY, 1, -1) for u, i, day in rows]), EVENT_WEIGHTS)
+    return interactions(events_of([(u, i, BUY, day * DAY, 1, -1) for u, i, day in rows]), EVENT_WEIGHTS)
 
 
 SHOP = shop((0, 3, 1), (0, 1, 2), (0, 4, 2), (0, 3, 3), (0, 2, 4), (1, 0, 1), (1, 4, 2), (1, 2, 5), (2, 1, 1))
@@ -107,7 +108,7 @@ def chains(tiny_snapshot):
     for user in range(150):
         begin = int(rng.integers(n))
         rows += [(user, (begin + step) % n, BUY, (10 * user % 7 + step) * DAY, 1, -1) for step in range(8)]
-    events = Events.from_rows(sorted(rows, key=lambda row: row[3]))
+    events = events_of(sorted(rows, key=lambda row: row[3]))
     return snapshot.with_events(events)
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from tests.tinyshop import events_of
 from training import space
 from training.config import EVENT_WEIGHTS
 from training.history import histories, interactions
-from training.snapshot import DAY, TYPE_CODE, Events
+from training.snapshot import DAY, TYPE_CODE
 from training.space import TEMPERATURE, TextSpace
 
 
@@ -20,7 +21,7 @@ def vectors():
 @pytest.fixture
 def past():
     rows = [(0, 1, 1), (0, 5, 2), (0, 3, 3), (2, 6, 1), (2, 1, 2)]
-    events = Events.from_rows([(u, i, TYPE_CODE["purchase"], day * DAY, 1, 10 * u + day) for u, i, day in rows])
+    events = events_of([(u, i, TYPE_CODE["purchase"], day * DAY, 1, 10 * u + day) for u, i, day in rows])
     return histories(interactions(events, EVENT_WEIGHTS), np.arange(3), 7)
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 
+from tests.tinyshop import events_of
 from training.config import EVENT_WEIGHTS
 from training.snapshot import DAY, TYPE_CODE, Events
 from training.split import discovery, leave_last_out, shuffle_ties, time_window
@@ -9,7 +10,7 @@ BUY = TYPE_CODE["purchase"]
 
 def purchases(*rows) -> Events:
     """(user, item, day)"""
-    return Events.from_rows([(u, i, BUY, day * DAY, 1, 100 * u + day) for u, i, day in rows])
+    return events_of([(u, i, BUY, day * DAY, 1, 100 * u + day) for u, i, day in rows])
 
 
 SHOP = purchases((0, 0, 1), (1, 1, 1), (0, 1, 2), (0, 0, 11), (0, 3, 12), (1, 4, 12), (2, 0, 12), (0, 2, 30))
@@ -62,7 +63,7 @@ def test_discovery_may_find_what_was_only_viewed():
     from training.ranking import allowed_products
 
     view = TYPE_CODE["view"]
-    events = Events.from_rows([(0, 0, BUY, 1 * DAY, 1, 1), (0, 1, view, 2 * DAY, 1, 2), (0, 2, BUY, 3 * DAY, 1, 3), (0, 1, BUY, 11 * DAY, 1, 4)])
+    events = events_of([(0, 0, BUY, 1 * DAY, 1, 1), (0, 1, view, 2 * DAY, 1, 2), (0, 2, BUY, 3 * DAY, 1, 3), (0, 1, BUY, 11 * DAY, 1, 4)])
     window = discovery(time_window(events, 3, EVENT_WEIGHTS, 10 * DAY, 5))
     assert window.target.tolist() == [1]
     assert allowed_products(window, window.past).tolist() == [[False, True, False]]
