@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from recommender import memory
 from recommender.past import History, HistoryEvent
 
 if TYPE_CHECKING:
@@ -200,7 +201,9 @@ class Model:
         price = np.array([a.price if a.price else np.nan for a in fresh], dtype=np.float32)
         brand = np.array([code(facts.brand, a.brand_of) for a in fresh], dtype=np.int32)
         category = np.array([code(facts.category, a.category_of) for a in fresh], dtype=np.int32)
-        made = with_products(self.recommender, NewProducts(vectors, price, brand, category), renewed)
+        with memory.staying():
+            made = with_products(self.recommender, NewProducts(vectors, price, brand, category), renewed)
+            made.signals.make_ready()
         ids = [*self.item_ids, *(a.item_id for a in fresh)]
         return Model(made, ids, self.rows | {a.item_id: len(self.item_ids) + i for i, a in enumerate(fresh)}, self.folder)
 
@@ -347,7 +350,9 @@ def _load(folder: str, verify: bool = False) -> Model:
     from training.checkpoint import CheckpointError, load_checkpoint
 
     try:
-        recommender, item_ids = load_checkpoint(checkpoint_path(folder), verify)
+        with memory.staying():
+            recommender, item_ids = load_checkpoint(checkpoint_path(folder), verify)
+            recommender.signals.make_ready()
     except CheckpointError as error:
         raise BrokenCheckpoint(str(error)) from None
     return Model(recommender, item_ids, {item_id: row for row, item_id in enumerate(item_ids)}, checkpoint_path(folder))

@@ -1,8 +1,5 @@
 """What a process keeps in memory per shop to serve it: the champion, what must not be shown, placements, what is popular."""
 
-import contextlib
-import ctypes
-import gc
 import logging
 import threading
 import time
@@ -14,7 +11,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Count, Exists, OuterRef
 from django.utils import timezone
 
-from recommender import engine
+from recommender import engine, memory
 from recommender.catalogue import Catalogue
 from recommender.embedding import additions
 from recommender.feed import Feed
@@ -25,7 +22,6 @@ from recommender.reach import database
 log = logging.getLogger(__name__)
 
 SHOPS_KEPT = 8
-SETTLE_SECONDS = 60.0
 POPULAR_SECONDS = 60
 POPULAR_KEPT = 5000
 COUNTED_SECONDS, COUNTED_KEPT, COUNTED_LONGEST = 300, 300, 500
@@ -82,7 +78,7 @@ class ShopState:
         if outgoing and outgoing.folder != version.folder:
             if outgoing.pk not in {p.version_id for p in (self.placements or {}).values()}:
                 engine.forget(outgoing.folder)
-            _settle_later()
+            memory.settle_later()
 
     def _with_new_products(self, version: ModelVersion, model: engine.Model) -> engine.Model:
         """The model extended by products that arrived after its training, made once for each piece of news."""
@@ -246,26 +242,7 @@ def warm_up() -> None:
         log.warning("no model loaded at start: %s", error)
     finally:
         connection.close()
-        _settle()
-
-
-def _settle() -> None:
-    """Let the garbage collector go past what stays from now on: a full pass over a shop's models and products holds every request up for a while.
-
-    Memory that loading left free goes back to the system.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
-    with contextlib.suppress(OSError, AttributeError):  # a C library other than glibc
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _settle_later() -> None:
-    """Once the requests are over that still use the champion before this one."""
-    timer = threading.Timer(SETTLE_SECONDS, _settle)
-    timer.daemon = True
-    timer.start()
+        memory.settle()
 
 
 def forget_everything() -> None:

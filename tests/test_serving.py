@@ -6,7 +6,7 @@ import weakref
 import pytest
 from django.utils import timezone
 
-from recommender import engine, feed, scoring, serving
+from recommender import engine, feed, memory, scoring, serving
 from recommender import recommend as recommending
 from recommender.asking import Ask
 from recommender.history import histories_of, history_of
@@ -411,12 +411,12 @@ def test_what_stays_in_memory_is_passed_over_and_what_went_since_is_freed():
     kept = Kept()
     gone = weakref.ref(kept)
     try:
-        serving._settle()
+        memory.settle()
         assert gc.get_freeze_count() > 0
         del kept
         gc.collect()
         assert gone() is not None
-        serving._settle()
+        memory.settle()
         assert gone() is None
     finally:
         gc.unfreeze()
@@ -424,8 +424,8 @@ def test_what_stays_in_memory_is_passed_over_and_what_went_since_is_freed():
 
 def test_a_replaced_champion_has_memory_settled_once_its_requests_are_over(live_shop, home_top, register, monkeypatch):
     settled = threading.Event()
-    monkeypatch.setattr(serving, "SETTLE_SECONDS", 0.05)
-    monkeypatch.setattr(serving, "_settle", settled.set)
+    monkeypatch.setattr(memory, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(memory, "settle", settled.set)
     look_again(monkeypatch)
     assert recommend(live_shop, home_top, "shopper-003", None, 3).version.number == 1
     register(live_shop).promote()

@@ -64,6 +64,16 @@ class Signals:
         """What sold in the last 30 days; of products that did not, what sold ever."""
         return Shared(self.popularity.column("sold_30") + 1e-3 * self.popularity.column("sold"))
 
+    def make_ready(self) -> None:
+        """Derive now what the first question would derive, and what stays from then on."""
+        _ = self.trend.order
+        if self.cells is not None:
+            _ = self.cells.members
+        elif self.vectors is not None:
+            _ = self.space.different
+        if self.sequence is not None:
+            _ = self.common
+
 
 @dataclass(frozen=True)
 class Learnt:

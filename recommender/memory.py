@@ -1,0 +1,51 @@
+"""How a process that serves for weeks keeps its memory: what stays apart from what comes and goes, and what is free given back.
+
+Written for glibc; under another C library Python's own part is done, and no more.
+"""
+
+import contextlib
+import ctypes
+import gc
+import threading
+from collections.abc import Iterator
+
+SETTLE_SECONDS = 60.0
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+"""Names of `mallopt`."""
+STAYING, PASSING = 1 << 20, 32 << 20
+"""Bytes from which on a block is mapped by itself: of what stays, and of what a request makes and drops (the most that glibc takes)."""
+
+
+@contextlib.contextmanager
+def staying() -> Iterator[None]:
+    """Large blocks made here are mapped each by itself, so that they go back whole: a model between what requests make and drop would leave holes."""
+    _tell(MMAP_THRESHOLD, STAYING)
+    try:
+        yield
+    finally:
+        _tell(MMAP_THRESHOLD, PASSING)
+        _tell(TRIM_THRESHOLD, 2 * PASSING)
+
+
+def _tell(name: int, value: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(name, value)
+
+
+def settle() -> None:
+    """Let the garbage collector go past what stays from now on: a full pass over a shop's models and products holds every request up for a while.
+
+    Memory that loading left free goes back to the system.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def settle_later() -> None:
+    """Once the requests are over that still use the champion before this one."""
+    timer = threading.Timer(SETTLE_SECONDS, settle)
+    timer.daemon = True
+    timer.start()
