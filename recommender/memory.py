@@ -15,21 +15,28 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 STAYING, PASSING = 1 << 20, 32 << 20
 """Bytes from which on a block is mapped by itself: of what stays, and of what a request makes and drops (the most that glibc takes)."""
 
+_lock, _inside = threading.Lock(), 0
+
 
 @contextlib.contextmanager
 def staying() -> Iterator[None]:
-    """Large blocks made here are mapped each by itself, so that they go back whole: a model between what requests make and drop would leave holes."""
-    _tell(MMAP_THRESHOLD, STAYING)
+    """Large blocks made here, for which memory has to be asked of the system, are mapped each by itself and go back whole: among what requests make
+    and drop they would leave holes."""
+    _bound(+1)
     try:
         yield
     finally:
-        _tell(MMAP_THRESHOLD, PASSING)
-        _tell(TRIM_THRESHOLD, 2 * PASSING)
+        _bound(-1)
 
 
-def _tell(name: int, value: int) -> None:
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(name, value)
+def _bound(step: int) -> None:
+    """One more or less is inside; the bound is that of what stays until the last one has left."""
+    global _inside
+    with _lock, contextlib.suppress(OSError, AttributeError):
+        _inside += step
+        library = ctypes.CDLL(None)
+        library.mallopt(MMAP_THRESHOLD, STAYING if _inside else PASSING)
+        library.mallopt(TRIM_THRESHOLD, 2 * PASSING)
 
 
 def settle() -> None:

@@ -10,8 +10,9 @@ _known = threading.local()
 
 
 class Prepared:
-    """A question that each connection plans once. `kinds` are the SQL types of its $1, $2, …; a proxy between that lends one connection to many
-    clients must know prepared statements."""
+    """A question that each connection plans once. `kinds` are the SQL types of its $1, $2, …
+
+    A proxy between must give each client a connection of its own for the session (PgBouncer: `pool_mode = session`)."""
 
     def __init__(self, name: str, kinds: Sequence[str], question: str) -> None:
         self.name = name

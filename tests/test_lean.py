@@ -118,3 +118,16 @@ def test_events_are_told_of_alike_on_both_ways(ask):
     assert send({"events": []})[::2] == (400, True)
     assert send(viewed("e"), origin="https://shop.example")[::2] == (202, True), "what pages send needs CORS"
     assert ask(viewed("f"), path="events").status_code == 403
+
+
+def test_a_database_that_does_not_answer_is_asked_once(ask, monkeypatch):
+    calls = []
+
+    def gone(*_):
+        calls.append(1)
+        raise OperationalError
+
+    monkeypatch.setattr("recommender.api.views_events.post_events", gone)
+    plain, other = (ask(viewed("a"), scheme, "events:write", "events") for scheme in ("Bearer", "bearer"))
+    assert plain.status_code == other.status_code == 503 and plain.json() == other.json() and len(calls) == 2
+    assert [plain.headers[name] for name in ("Retry-After", "Content-Type")] == [other.headers[name] for name in ("Retry-After", "Content-Type")]

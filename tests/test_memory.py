@@ -55,3 +55,14 @@ except ValueError:
 before, passes = mapped(), block()
 assert mapped() == before
 """)
+
+
+def test_the_bound_holds_until_the_last_one_has_left():
+    run("""
+before = mapped()
+with memory.staying():
+    with memory.staying():
+        pass
+    stays = block()
+assert mapped() == before + 1
+""")

@@ -11,6 +11,7 @@ from django.urls import ResolverMatch, resolve
 from rest_framework.exceptions import APIException
 
 from recommender.api.authentication import key_of
+from recommender.api.problems import database_gone
 from recommender.api.renderers import to_json
 from recommender.api.throttles import within_rate
 from recommender.middleware import note_unexpected
@@ -19,7 +20,7 @@ from recommender.reach import UNREACHABLE
 
 PATHS = ("/api/v1/recommendations", "/api/v1/events")
 """Those of LeanViews."""
-NOT_PLAIN = (APIException, SuspiciousOperation, orjson.JSONDecodeError, RequestDataTooBig, *UNREACHABLE)
+NOT_PLAIN = (APIException, SuspiciousOperation, orjson.JSONDecodeError, RequestDataTooBig)
 
 
 class LeanView(Protocol):
@@ -37,8 +38,7 @@ class Lean:
     """Middleware: a POST with a good key and a good body is read, counted and answered here, since the other layers, the search for the view, and
     DRF's request and response cost as much as a stored list.
 
-    What is not plain (another header, a page's origin, a wrong field, a key that asks too often, a database that is gone) goes on to the view, which
-    says what is wrong.
+    What is not plain (another header, a page's origin, a wrong field, a key that asks too often) goes on to the view, which says what is wrong.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -46,12 +46,8 @@ class Lean:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         match = _lean_views().get(request.path_info) if request.method == "POST" else None
-        reply = _plainly(request, match) if match else None
-        if reply is None:
-            return self.get_response(request)
-        body = to_json(reply)
-        status = match.func.view_class.plain_status
-        return HttpResponse(body, status=status, content_type="application/json", headers={"Content-Length": str(len(body))})
+        response = _plainly(request, match) if match else None
+        return self.get_response(request) if response is None else response
 
 
 @cache
@@ -59,7 +55,7 @@ def _lean_views() -> dict[str, ResolverMatch]:
     return {path: resolve(path) for path in PATHS}
 
 
-def _plainly(request: HttpRequest, match: ResolverMatch) -> dict[str, Any] | None:
+def _plainly(request: HttpRequest, match: ResolverMatch) -> HttpResponse | None:
     scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme != "Bearer" or request.content_type != "application/json" or "HTTP_ORIGIN" in request.META:
         return None
@@ -71,9 +67,16 @@ def _plainly(request: HttpRequest, match: ResolverMatch) -> dict[str, Any] | Non
             return None
         request.key_prefix = key.prefix
         make = view.plain_reply(key.shop, data)
-        return make and make()
+        return make and _response(make(), view.plain_status)
     except NOT_PLAIN:
         return None
+    except UNREACHABLE as error:  # what was asked is not tried twice
+        return database_gone(error)
     except Exception as error:
         note_unexpected(request, error)
         raise
+
+
+def _response(reply: dict[str, Any], status: int) -> HttpResponse:
+    body = to_json(reply)
+    return HttpResponse(body, status=status, content_type="application/json", headers={"Content-Length": str(len(body))})

@@ -15,6 +15,8 @@ from recommender.reach import QUEUE_GONE, UNREACHABLE
 
 log = logging.getLogger(__name__)
 
+NO_DATABASE, LATER = "The database does not answer; try again in a moment.", {"Retry-After": "5"}
+
 
 class Conflict(exceptions.APIException):
     """The request is right, but not in the state that things are in."""
@@ -36,10 +38,10 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
         error = TooLarge()
     elif isinstance(error, UNREACHABLE):
         log.error("database: %s", type(error).__name__)
-        return _response(503, "The database does not answer; try again in a moment.", headers={"Retry-After": "5"})
+        return _response(503, NO_DATABASE, headers=LATER)
     elif isinstance(error, QUEUE_GONE):
         log.error("queue: %s", type(error).__name__)
-        return _response(503, "The queue does not answer; try again in a moment.", headers={"Retry-After": "5"})
+        return _response(503, "The queue does not answer; try again in a moment.", headers=LATER)
     if not isinstance(error, exceptions.APIException):
         return None
     headers = {}
@@ -78,3 +80,9 @@ def _flatten(detail: Any, path: str = ""):
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """For addresses below /api/ that do not exist."""
     return JsonResponse(problem(404, f"There is nothing at {request.path}."), status=404, content_type="application/problem+json")
+
+
+def database_gone(error: Exception) -> HttpResponse:
+    """What `problem_handler` makes of a database that does not answer, ahead of DRF."""
+    log.error("database: %s", type(error).__name__)
+    return JsonResponse(problem(503, NO_DATABASE), status=503, headers=LATER, content_type="application/problem+json")
