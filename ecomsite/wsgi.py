@@ -26,10 +26,8 @@ def application(environ, start_response):
     return body
 
 
-from recommender import memory  # noqa: E402  needs the apps
-from recommender.serving import follow_news, warm_up  # noqa: E402
+from recommender.serving import follow_news, warm_up  # noqa: E402  needs the apps
 
 # Stored lists are served while the champions load.
 threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
 follow_news()
-memory.keep_trimmed()

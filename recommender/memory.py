@@ -7,10 +7,9 @@ import contextlib
 import ctypes
 import gc
 import threading
-import time
 from collections.abc import Iterator
 
-SETTLE_SECONDS, TRIM_SECONDS = 60.0, 60.0
+SETTLE_SECONDS = 60.0
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Names of `mallopt`."""
 STAYING, PASSING = 1 << 20, 32 << 20
@@ -48,26 +47,8 @@ def settle() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
-    trim()
-
-
-def trim() -> None:
-    """Give free memory back to the system."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def keep_trimmed() -> threading.Thread:
-    """From now on every minute: each thread's heap stays as large as its busiest moment made it, such as the one after a promotion."""
-
-    def keep() -> None:
-        while True:
-            time.sleep(TRIM_SECONDS)
-            trim()
-
-    thread = threading.Thread(target=keep, name="trim", daemon=True)
-    thread.start()
-    return thread
 
 
 def settle_later() -> None:

@@ -66,25 +66,3 @@ with memory.staying():
     stays = block()
 assert mapped() == before + 1
 """)
-
-
-def test_free_memory_goes_back_to_the_system_by_itself():
-    run("""
-import time
-
-def resident():
-    return int(open("/proc/self/statm").read().split()[1]) * 4096
-
-memory.TRIM_SECONDS = 0.05
-with memory.staying():
-    pass
-many = [bytes(30_000) for _ in range(2_000)]
-above = bytes(30_000)  # holds the heap's end
-full = resident()
-del many
-memory.keep_trimmed()
-deadline = time.monotonic() + 10
-while resident() > full - 40_000_000 and time.monotonic() < deadline:
-    time.sleep(0.02)
-assert resident() < full - 40_000_000 and len(above)
-""")
