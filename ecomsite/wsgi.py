@@ -26,7 +26,8 @@ def application(environ, start_response):
     return body
 
 
-from recommender.serving import follow_news, warm_up  # noqa: E402  needs the apps
+from recommender.serving import follow_news  # noqa: E402  needs the apps
+from recommender.warmup import warm_up  # noqa: E402
 
 # Stored lists are served while the champions load.
 threading.Thread(target=warm_up, name="warm-up", daemon=True).start()

@@ -74,6 +74,8 @@ class Model:
     item_ids: list[str]
     rows: dict[str, int]
     folder: Path
+    base: "Model | None" = None
+    """The model of the checkpoint alone, where this one knows products beside it."""
 
     def recommend(self, shoppers: list[Past], now: datetime, k: int, showable=None, only_new: bool = False) -> list[list[Place]]:
         """Lists for several shoppers at once, each given by events in time order; empty where nothing of them counts."""
@@ -166,6 +168,9 @@ class Model:
     @cached_property
     def encoder(self):
         """The int8 encoder of the checkpoint, or None where it was trained without one."""
+        if self.base is not None:
+            return self.base.encoder
+
         from training.export import NAME, OnnxEncoder
 
         folder = self.folder / "onnx"
@@ -185,6 +190,13 @@ class Model:
         row, vectors = self.rows.get(item_id), self.recommender.signals.vectors
         return row is not None and vectors is not None and float(vectors[row] @ _vector(vector)) > SAME_TEXT
 
+    def make_ready(self) -> None:
+        """Derive now what the first list would derive and what stays from then on; not for a model that is only extended."""
+        with memory.staying():
+            self.recommender.signals.make_ready()
+            if self.encoder is not None:
+                self.encoder.encode([""])
+
     def with_additions(self, additions: list[Addition]) -> "Model":
         """A model that also knows these products, and the new vectors of known ones."""
         import numpy as np
@@ -203,9 +215,8 @@ class Model:
         category = np.array([code(facts.category, a.category_of) for a in fresh], dtype=np.int32)
         with memory.staying():
             made = with_products(self.recommender, NewProducts(vectors, price, brand, category), renewed)
-            made.signals.make_ready()
         ids = [*self.item_ids, *(a.item_id for a in fresh)]
-        return Model(made, ids, self.rows | {a.item_id: len(self.item_ids) + i for i, a in enumerate(fresh)}, self.folder)
+        return Model(made, ids, self.rows | {a.item_id: len(self.item_ids) + i for i, a in enumerate(fresh)}, self.folder, self)
 
     def with_exposure(self, item_ids: list[str], share: float) -> list[int]:
         """Positions of a ranked list in an order that gives products outside the head at least this share of the places; others keep theirs."""
@@ -352,7 +363,6 @@ def _load(folder: str, verify: bool = False) -> Model:
     try:
         with memory.staying():
             recommender, item_ids = load_checkpoint(checkpoint_path(folder), verify)
-            recommender.signals.make_ready()
     except CheckpointError as error:
         raise BrokenCheckpoint(str(error)) from None
     return Model(recommender, item_ids, {item_id: row for row, item_id in enumerate(item_ids)}, checkpoint_path(folder))

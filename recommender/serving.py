@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from django.db import DatabaseError, connection
 from django.db.models import Count, Exists, OuterRef
 from django.utils import timezone
 
@@ -87,6 +86,7 @@ class ShopState:
             return made
         generation = self.vectors_generation
         made = model.with_additions(additions(version, model))
+        made.make_ready()
         self.extended[version.pk] = (model, made, generation)
         return made
 
@@ -231,18 +231,6 @@ def state_of(shop: Shop) -> ShopState:
 def can_do_without_database() -> bool:
     """Is there a shop whose lists this process could go on serving?"""
     return any(state.version is not None and state.placements is not None for state in list(_shops.states.values()))
-
-
-def warm_up() -> None:
-    """Load what this process is likely to serve with, so that no shopper waits for it, and none goes without should the database go."""
-    try:
-        for shop in Shop.objects.order_by("-id")[:SHOPS_KEPT]:
-            state_of(shop).load()
-    except DatabaseError as error:
-        log.warning("no model loaded at start: %s", error)
-    finally:
-        connection.close()
-        memory.settle()
 
 
 def forget_everything() -> None:

@@ -55,6 +55,14 @@ def tiny_twin():
     return find
 
 
+def test_what_is_new_does_not_load_the_encoder_again(shop_with_encoder, api, tiny_twin):
+    base = state_of(shop_with_encoder).model()
+    put(api, "NEW-1", tiny_twin(shop_with_encoder).title)
+    embedding.embed_products(shop_with_encoder, ["NEW-1"])
+    extended = state_of(shop_with_encoder).model()
+    assert extended is not base and extended.encoder is base.encoder is not None
+
+
 def test_events_of_a_new_product_count_at_once(shop_with_encoder, api, tiny_twin):
     from django.utils import timezone
 
