@@ -3,6 +3,7 @@
 Serving uses numpy, scipy and lightgbm only; torch lives in the training process.
 """
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -20,9 +21,12 @@ from recommender.past import History, HistoryEvent
 
 if TYPE_CHECKING:
     from training.explain import WhyNot
+    from training.export import OnnxEncoder
     from training.predictor import Predictor
     from training.recommender import Recommendation, Recommender
     from training.snapshot import Events
+
+log = logging.getLogger(__name__)
 
 MODELS_KEPT = 4
 SAME_TEXT = 0.995
@@ -166,15 +170,15 @@ class Model:
         return matched_words(self.encoder.encode, [(product_text(*first), product_text(*second)) for first, second in pairs])
 
     @cached_property
-    def encoder(self):
-        """The int8 encoder of the checkpoint, or None where it was trained without one."""
+    def encoder(self) -> "OnnxEncoder | None":
+        """The int8 encoder of the checkpoint; None where it was trained without one, or, with a line in the log, where it cannot be read."""
         if self.base is not None:
             return self.base.encoder
-
-        from training.export import NAME, OnnxEncoder
-
-        folder = self.folder / "onnx"
-        return OnnxEncoder(folder, threads=1) if (folder / NAME).exists() else None
+        try:
+            return _open_encoder(self.folder)
+        except BrokenCheckpoint as error:
+            log.error("%s; serving goes on without it", error)
+            return None
 
     def embed(self, texts: list[ProductText]) -> list[bytes]:
         """What the encoder makes of these products: unit vectors in half precision. Only where there is an encoder."""
@@ -194,8 +198,7 @@ class Model:
         """Derive now what the first list would derive and what stays from then on; not for a model that is only extended."""
         with memory.staying():
             self.recommender.signals.make_ready()
-            if self.encoder is not None:
-                self.encoder.encode([""])
+            _ = self.encoder
 
     def with_additions(self, additions: list[Addition]) -> "Model":
         """A model that also knows these products, and the new vectors of known ones."""
@@ -368,12 +371,28 @@ def _load(folder: str, verify: bool = False) -> Model:
     return Model(recommender, item_ids, {item_id: row for row, item_id in enumerate(item_ids)}, checkpoint_path(folder))
 
 
+def _open_encoder(checkpoint: Path) -> "OnnxEncoder | None":
+    """A checkpoint's encoder, which has read a first text; None where there is none. Raises BrokenCheckpoint."""
+    from training.export import NAME, OnnxEncoder
+
+    folder = checkpoint / "onnx"
+    if not (folder / NAME).exists():
+        return None
+    try:
+        encoder = OnnxEncoder(folder, threads=1)
+        encoder.encode([""])
+    except Exception as error:  # onnxruntime and tokenizers raise kinds of their own
+        raise BrokenCheckpoint(f"{checkpoint.parent.name}/{checkpoint.name}: its encoder cannot be read: {error}") from error
+    return encoder
+
+
 def verify(folder: str, purpose: str = "ranking") -> None:
-    """Read every byte of a checkpoint and compare digests; raises BrokenCheckpoint."""
+    """Read every byte of a checkpoint, compare digests, open its encoder; raises BrokenCheckpoint."""
     from training.checkpoint import CheckpointError, verify_files
 
     if purpose == "ranking":
         _load(folder, verify=True)
+        _open_encoder(checkpoint_path(folder))
         return
     try:
         verify_files(checkpoint_path(folder))

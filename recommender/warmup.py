@@ -5,11 +5,11 @@ import logging
 from django.db import DatabaseError, connection
 from django.urls import get_resolver
 
-from recommender import memory
+from recommender import engine, memory
 from recommender.asking import Ask
 from recommender.models import Placement, Shop
 from recommender.recommend import recommend
-from recommender.serving import SHOPS_KEPT, state_of
+from recommender.serving import state_of
 
 log = logging.getLogger(__name__)
 
@@ -17,10 +17,9 @@ log = logging.getLogger(__name__)
 def warm_up() -> None:
     """Load what this process is likely to serve with, and make a list or two with it; none goes without should the database go."""
     try:
-        for shop in Shop.objects.order_by("-id")[:SHOPS_KEPT]:
-            state_of(shop).load()
-            make_first_lists(shop)
         _ = get_resolver().url_patterns
+        for shop in Shop.objects.order_by("-id")[: engine.MODELS_KEPT]:
+            _warm_up_for(shop)
     except DatabaseError as error:
         log.warning("not all was loaded at start: %s", error)
     finally:
@@ -28,9 +27,22 @@ def warm_up() -> None:
         memory.settle()
 
 
+def _warm_up_for(shop: Shop) -> None:
+    """What goes wrong with one shop is no reason for others to wait."""
+    try:
+        state_of(shop).load()
+        make_first_lists(shop)
+    except DatabaseError:
+        raise
+    except Exception:
+        log.exception("shop %s: no list could be made at start", shop.pk)
+
+
 def make_first_lists(shop: Shop) -> None:
-    """What a newcomer would see who enters with the best-selling product, and what goes with it; with reasons, and told to nobody."""
-    for item_id in state_of(shop).bestsellers()[:1]:
-        placement = Placement(shop=shop)
-        recommend(shop, Ask(placement, placement.size, context={"entry_item_id": item_id}))
-        recommend(shop, Ask(None, placement.size, item_ids=(item_id,)))
+    """What a newcomer would see who enters with a product that sells well, and what goes with it; with reasons, and told to nobody."""
+    state, placement = state_of(shop), Placement(shop=shop)
+    if (model := state.model()) is None:
+        return
+    item_id = next((i for i in state.bestsellers() if i in model.rows), model.item_ids[0])
+    recommend(shop, Ask(placement, placement.size, context={"entry_item_id": item_id}))
+    recommend(shop, Ask(None, placement.size, item_ids=(item_id,)))

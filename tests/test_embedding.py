@@ -63,6 +63,20 @@ def test_what_is_new_does_not_load_the_encoder_again(shop_with_encoder, api, tin
     assert extended is not base and extended.encoder is base.encoder is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("encoder.int8.onnx", b"torn"), ("tokenizer.json", b"torn"), ("encoder.json", b'{"dim": 3, "max_tokens": 16, "prefix": "", "sep": 3}')],
+)
+def test_a_champion_whose_encoder_cannot_be_read_serves_without_it(shop_with_encoder, api, checkpoints, caplog, name, content):
+    version = shop_with_encoder.champion()
+    (checkpoints / version.folder / "onnx" / name).write_bytes(content)
+    assert listed(api, "home_top", user_id="shopper-003") and listed(api, "home_top", context={"interests": ["tea"]})
+    assert embedding.embed_products(shop_with_encoder) == 0
+    assert caplog.text.count("its encoder cannot be read") == 1
+    with pytest.raises(engine.BrokenCheckpoint, match="encoder"):
+        engine.verify(version.folder)
+
+
 def test_events_of_a_new_product_count_at_once(shop_with_encoder, api, tiny_twin):
     from django.utils import timezone
 

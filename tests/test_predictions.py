@@ -1,6 +1,9 @@
 """POST predictions, by a real behaviour model of the tiny shop."""
 
+from io import StringIO
+
 import pytest
+from django.core.management import CommandError, call_command
 
 from recommender.models import Event, ModelVersion, Shopper
 from tests import tinyshop
@@ -59,3 +62,13 @@ def test_a_broken_model_is_named(predicting, api, checkpoints):
     (checkpoints / ModelVersion.objects.get(purpose="behaviour").folder / "head.json").unlink()
     reply = api("post", "predictions", {"item_ids": ["LA/0"]})
     assert reply.status_code == 409 and "head.json" in reply.json()["detail"]
+
+
+def test_doctor_looks_at_champions_by_their_purpose(predicting, checkpoints):
+    version, out = ModelVersion.objects.get(purpose="behaviour"), StringIO()
+    call_command("doctor", stdout=out)
+    assert f"ok    champion {version.label}" in out.getvalue() and "WRONG" not in out.getvalue()
+    (checkpoints / version.folder / "head.json").unlink()
+    with pytest.raises(CommandError, match="1 of these"):
+        call_command("doctor", stdout=out)
+    assert f"WRONG champion {version.label}" in out.getvalue()

@@ -27,20 +27,31 @@ def test_lists_are_made_and_explained_before_anybody_asks(live_shop, closed, mon
     assert closed == ["closed"]
 
 
-def test_the_first_request_loads_nothing_from_disk(live_shop, closed, monkeypatch):
+def test_the_first_request_loads_and_derives_nothing_more(live_shop, closed, api, monkeypatch):
     warmup.warm_up()
     monkeypatch.setattr(engine, "_load", lambda folder: pytest.fail(f"{folder} is loaded again"))
     signals = state_of(live_shop).model().recommender.signals
-    assert {"trend", "space"} <= signals.__dict__.keys()
+    derived = set(signals.__dict__)
+    assert {"trend", "space"} <= derived
+    assert api("post", "recommendations", {"placement": "home_top", "user_id": "shopper-003"}).json()["items"]
+    assert set(signals.__dict__) == derived
 
 
 def test_shops_without_models_or_events_are_no_trouble(live_shop, closed, caplog):
     Shop.objects.create(key="empty", name="Empty")
     warmup.warm_up()
-    assert not caplog.records and state_of(live_shop).model() is not None
+    assert not caplog.records and state_of(live_shop).version_read
 
 
-def test_a_database_that_is_gone_is_told_and_waited_for(live_shop, closed, monkeypatch, caplog):
+def test_one_shop_in_trouble_is_no_trouble_for_the_next(live_shop, closed, caplog, monkeypatch):
+    later = Shop.objects.create(key="later", name="Later")
+    made, make = [], warmup.make_first_lists
+    monkeypatch.setattr(warmup, "make_first_lists", lambda shop: make(shop) or made.append(shop) if shop == live_shop else 1 / 0)
+    warmup.warm_up()
+    assert f"shop {later.pk}" in caplog.text and made == [live_shop]
+
+
+def test_a_database_that_is_gone_is_told_of(live_shop, closed, monkeypatch, caplog):
     def gone(*args):
         raise OperationalError("no answer")
 

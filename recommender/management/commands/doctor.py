@@ -43,7 +43,7 @@ class Command(BaseCommand):
 
     def _broken(self, version: ModelVersion) -> str:
         try:
-            engine.verify(version.folder)
+            engine.verify(version.folder, version.purpose)
         except engine.BrokenCheckpoint as error:
             return str(error)
         return ""
