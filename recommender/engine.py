@@ -360,6 +360,17 @@ def forget(folder: str) -> None:
     _models.forget(folder)
 
 
+def import_numbers() -> None:
+    """Import what models are read and reckoned with, which takes seconds, before there is one."""
+    import onnxruntime  # noqa: F401
+    import tokenizers  # noqa: F401
+
+    import training.checkpoint
+    import training.explain
+    import training.export
+    import training.words  # noqa: F401
+
+
 def _load(folder: str, verify: bool = False) -> Model:
     from training.checkpoint import CheckpointError, load_checkpoint
 

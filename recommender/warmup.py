@@ -18,6 +18,7 @@ def warm_up() -> None:
     """Load what this process is likely to serve with, and make a list or two with it; none goes without should the database go."""
     try:
         _ = get_resolver().url_patterns
+        engine.import_numbers()
         for shop in Shop.objects.order_by("-id")[: engine.MODELS_KEPT]:
             _warm_up_for(shop)
     except DatabaseError as error:

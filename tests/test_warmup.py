@@ -1,5 +1,8 @@
 """What a process does before its first request."""
 
+import subprocess
+import sys
+
 import pytest
 from django.db import OperationalError
 
@@ -58,3 +61,23 @@ def test_a_database_that_is_gone_is_told_of(live_shop, closed, monkeypatch, capl
     monkeypatch.setattr(warmup, "state_of", gone)
     warmup.warm_up()
     assert "no answer" in caplog.text and closed == ["closed"]
+
+
+IMPORTED = """
+import sys
+from pathlib import Path
+from recommender import engine
+
+engine.import_numbers()
+before = set(sys.modules)
+from training.checkpoint import load_checkpoint
+from training.explain import explain
+load_checkpoint(Path(sys.argv[1]))[0].signals.make_ready()
+late = {name.split(".")[0] for name in set(sys.modules) - before} & {"training", "lightgbm", "scipy", "onnxruntime", "tokenizers", "torch"}
+sys.exit(str(late) if late or "torch" in sys.modules else 0)
+"""
+
+
+def test_what_models_need_is_imported_before_there_is_one(tiny_checkpoint):
+    done = subprocess.run([sys.executable, "-c", IMPORTED, str(tiny_checkpoint)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
