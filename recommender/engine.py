@@ -331,16 +331,32 @@ class _Models:
 
     def __init__(self) -> None:
         self.loaded: OrderedDict[str, Model] = OrderedDict()
+        self.loading: dict[str, threading.Lock] = {}
         self.lock = threading.Lock()
 
     def get(self, folder: str) -> Model:
+        """Loaded by the first who asks for it; whoever asks for another one meanwhile does not wait."""
+        found = self._kept(folder)
+        if found is None:
+            with self.lock:
+                alone = self.loading.setdefault(folder, threading.Lock())
+            with alone:
+                found = self._kept(folder) or self._keep(folder, _load(folder))
+        return found
+
+    def _kept(self, folder: str) -> Model | None:
         with self.lock:
-            if folder not in self.loaded:
-                self.loaded[folder] = _load(folder)
-            self.loaded.move_to_end(folder)
+            if folder in self.loaded:
+                self.loaded.move_to_end(folder)
+            return self.loaded.get(folder)
+
+    def _keep(self, folder: str, model: Model) -> Model:
+        with self.lock:
+            self.loaded[folder] = model
+            self.loading.pop(folder, None)
             while len(self.loaded) > MODELS_KEPT:
                 self.loaded.popitem(last=False)
-            return self.loaded[folder]
+        return model
 
     def forget(self, folder: str) -> None:
         with self.lock:

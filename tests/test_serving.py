@@ -2,6 +2,7 @@ import gc
 import threading
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.utils import timezone
@@ -401,6 +402,25 @@ def test_the_champion_before_leaves_memory_once_the_new_one_has_loaded(live_shop
     assert before.folder in engine._models.loaded
     assert state.model() is not None and state.champion() != before
     assert (before.folder in engine._models.loaded) == named
+
+
+def test_a_model_that_loads_keeps_nobody_from_another_one_and_is_loaded_once(monkeypatch):
+    begun, go_on, loaded = threading.Event(), threading.Event(), []
+
+    def load(folder):
+        loaded.append(folder)
+        if folder == "slow":
+            begun.set()
+            assert go_on.wait(10)
+        return f"model of {folder}"
+
+    monkeypatch.setattr(engine, "_load", load)
+    with ThreadPoolExecutor(3) as pool:
+        slow = [pool.submit(engine.model_of, "slow") for _ in range(2)]
+        assert begun.wait(10) and pool.submit(engine.model_of, "quick").result(10) == "model of quick"
+        go_on.set()
+        assert [waiting.result(10) for waiting in slow] == ["model of slow"] * 2
+    assert sorted(loaded) == ["quick", "slow"]
 
 
 def test_what_stays_in_memory_is_passed_over_and_what_went_since_is_freed():
