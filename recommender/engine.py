@@ -5,6 +5,7 @@ Serving uses numpy, scipy and lightgbm only; torch lives in the training process
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ log = logging.getLogger(__name__)
 MODELS_KEPT = 4
 SAME_TEXT = 0.995
 """Cosine from which on two vectors are of the same text; int8 and half precision take a little."""
+
+TRY_AGAIN_SECONDS = 60.0
+_unreadable: dict[Path, float] = {}
+"""Checkpoints whose encoder could not be read, and until when it is not tried again."""
 
 Past = Sequence[HistoryEvent]
 """A shopper's events in time order."""
@@ -169,16 +174,23 @@ class Model:
             return [[] for _ in pairs]
         return matched_words(self.encoder.encode, [(product_text(*first), product_text(*second)) for first, second in pairs])
 
-    @cached_property
+    @property
     def encoder(self) -> "OnnxEncoder | None":
-        """The int8 encoder of the checkpoint; None where it was trained without one, or, with a line in the log, where it cannot be read."""
+        """The int8 encoder of the checkpoint; None where it was trained without one, or, with a line in the log, while it cannot be read."""
         if self.base is not None:
             return self.base.encoder
+        if time.monotonic() < _unreadable.get(self.folder, 0.0):
+            return None
         try:
-            return _open_encoder(self.folder)
+            return self._encoder
         except BrokenCheckpoint as error:
             log.error("%s; serving goes on without it", error)
+            _unreadable[self.folder] = time.monotonic() + TRY_AGAIN_SECONDS
             return None
+
+    @cached_property
+    def _encoder(self) -> "OnnxEncoder | None":
+        return _open_encoder(self.folder)
 
     def embed(self, texts: list[ProductText]) -> list[bytes]:
         """What the encoder makes of these products: unit vectors in half precision. Only where there is an encoder."""
@@ -353,7 +365,6 @@ class _Models:
     def _keep(self, folder: str, model: Model) -> Model:
         with self.lock:
             self.loaded[folder] = model
-            self.loading.pop(folder, None)
             while len(self.loaded) > MODELS_KEPT:
                 self.loaded.popitem(last=False)
         return model
@@ -465,4 +476,5 @@ def forget_everything() -> None:
     """As if the process had just begun; for tests."""
     global _models
     _models = _Models()
+    _unreadable.clear()
     behaviour_of.cache_clear()

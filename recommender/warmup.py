@@ -19,7 +19,8 @@ def warm_up() -> None:
     try:
         _ = get_resolver().url_patterns
         engine.import_numbers()
-        for shop in Shop.objects.order_by("-id")[: engine.MODELS_KEPT]:
+        served = Shop.objects.filter(versions__purpose="ranking", versions__status="champion")
+        for shop in served.order_by("-id")[: engine.MODELS_KEPT]:
             _warm_up_for(shop)
     except DatabaseError as error:
         log.warning("not all was loaded at start: %s", error)

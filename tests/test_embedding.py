@@ -67,14 +67,20 @@ def test_what_is_new_does_not_load_the_encoder_again(shop_with_encoder, api, tin
     ("name", "content"),
     [("encoder.int8.onnx", b"torn"), ("tokenizer.json", b"torn"), ("encoder.json", b'{"dim": 3, "max_tokens": 16, "prefix": "", "sep": 3}')],
 )
-def test_a_champion_whose_encoder_cannot_be_read_serves_without_it(shop_with_encoder, api, checkpoints, caplog, name, content):
+def test_a_champion_serves_without_its_encoder_while_that_cannot_be_read(shop_with_encoder, api, checkpoints, caplog, monkeypatch, name, content):
     version = shop_with_encoder.champion()
-    (checkpoints / version.folder / "onnx" / name).write_bytes(content)
+    file = checkpoints / version.folder / "onnx" / name
+    whole = file.read_bytes()
+    file.write_bytes(content)
     assert listed(api, "home_top", user_id="shopper-003") and listed(api, "home_top", context={"interests": ["tea"]})
     assert embedding.embed_products(shop_with_encoder) == 0
     assert caplog.text.count("its encoder cannot be read") == 1
     with pytest.raises(engine.BrokenCheckpoint, match="encoder"):
         engine.verify(version.folder)
+    file.write_bytes(whole)
+    assert state_of(shop_with_encoder).model().encoder is None
+    monkeypatch.setattr(engine, "_unreadable", {})
+    assert state_of(shop_with_encoder).model().encoder is not None
 
 
 def test_events_of_a_new_product_count_at_once(shop_with_encoder, api, tiny_twin):

@@ -207,7 +207,7 @@ def test_a_text_reason_names_the_nearest_text_and_the_words_that_matched(live_sh
     from training.encoder import TextEncoder
 
     model = serving.state_of(live_shop).model()
-    vars(model)["encoder"] = TextEncoder.load(str(tiny_encoder), max_tokens=16)
+    vars(model)["_encoder"] = TextEncoder.load(str(tiny_encoder), max_tokens=16)
     discover = Placement.objects.get(shop=live_shop, key="discover")
     found = recommend(live_shop, discover, "shopper-003", None, 20, "full")
     by_text = [(i, r) for i in found.items for r in i.reasons if r["kind"] == "text" and not r["against"]]
