@@ -5,7 +5,7 @@ shopper's (or session's) last click on that product within `CREDIT`. Sampled lis
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from django.db import connection
@@ -47,6 +47,9 @@ CREDITED = f"""
         SELECT DISTINCT ON (event_id) list_id, event_id, type, value, shopper_id, session_id, product_id, occurred_at
         FROM after ORDER BY event_id, clicked DESC, list_id DESC),
     credited AS (SELECT * FROM cited UNION ALL SELECT * FROM later)"""
+MODEL = """
+    LEFT JOIN recommender_modelversion v ON v.id = l.version_id
+    LEFT JOIN recommender_trainingrun r ON r.id = v.run_id"""
 EARNED = f"""
     WITH {LISTS}, {CREDITED},
     sums AS (
@@ -57,11 +60,10 @@ EARNED = f"""
         sum(l.weight) FILTER (WHERE s.clicks > 0), sum(l.weight) FILTER (WHERE s.purchases > 0), sum(l.weight * s.clicks),
         sum(l.weight * s.purchases), sum(l.weight * s.revenue)
     FROM lists l
-    LEFT JOIN sums s ON s.list_id = l.id
-    LEFT JOIN recommender_modelversion v ON v.id = l.version_id
-    LEFT JOIN recommender_trainingrun r ON r.id = v.run_id
+    LEFT JOIN sums s ON s.list_id = l.id {MODEL}
     WHERE l.at >= %(since)s AND l.at < %(until)s
     GROUP BY {{parts}} ORDER BY {{parts}}"""
+KINDS = {"placement": "text", "version": "text", "day": "date"}
 COLUMNS = {"placement": "l.placement", "version": "r.recipe || '@' || v.number", "day": "(l.at AT TIME ZONE %(zone)s)::date"}
 
 
@@ -83,6 +85,8 @@ class Earned:
     clicks: float
     purchases: float
     revenue: float
+    products_shown: int | None = None
+    """Different products in these lists; None: not asked for."""
 
     @property
     def click_rate(self) -> float:
@@ -102,49 +106,77 @@ def earned(shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS) ->
 
 COVERED = f"""
     WITH {LISTS}
-    SELECT l.placement, count(DISTINCT i ->> 'item_id') FROM lists l, jsonb_array_elements(l.items) i
-    WHERE l.at >= %(since)s AND l.at < %(until)s GROUP BY l.placement ORDER BY l.placement"""
+    SELECT {{parts}}, count(DISTINCT i ->> 'item_id') FROM lists l CROSS JOIN jsonb_array_elements(l.items) i {MODEL}
+    WHERE l.at >= %(since)s AND l.at < %(until)s GROUP BY {{parts}}"""
 
 
-def covered(shop: Shop, since: date, until: date) -> dict[str, int]:
-    """How many different products each placement showed."""
-    return dict(_rows(COVERED, shop, since, until))
+def covered(shop: Shop, since: date, until: date, by: tuple[str, ...] = ("placement",)) -> dict[tuple, int]:
+    """How many different products the lists of each placement, version or day showed, by (placement, version, day), None where not asked for."""
+    rows = _rows(COVERED.format(parts=", ".join(COLUMNS[name] for name in by)), shop, since, until)
+    told = [(dict(zip(by, row, strict=False)), row[-1]) for row in rows]
+    return {tuple(parts.get(name) for name in PARTS): shown for parts, shown in told}
+
+
+def earned_and_shown(shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS) -> list[Earned]:
+    """As `earned`, with how many different products were shown."""
+    shown = covered(shop, since, until, by)
+    return [replace(row, products_shown=shown.get((row.placement, row.version, row.day), 0)) for row in earned(shop, since, until, by)]
 
 
 LOYAL = f"""
     WITH {LISTS}, {CREDITED},
-    buyers AS (
-        SELECT l.placement, c.shopper_id, min(c.occurred_at) AS at FROM credited c JOIN lists l ON l.id = c.list_id
-        WHERE c.type = 'purchase' AND c.shopper_id IS NOT NULL GROUP BY l.placement, c.shopper_id
+    firsts AS (
+        SELECT {{parts}}, false AS anywhere, true AS bought, c.shopper_id, min(c.occurred_at) AS at
+        FROM credited c JOIN lists l ON l.id = c.list_id {MODEL}
+        WHERE c.type = 'purchase' AND c.shopper_id IS NOT NULL GROUP BY 1, 2, 3, c.shopper_id
         UNION ALL
-        SELECT NULL, e.shopper_id, min(e.occurred_at) FROM recommender_event e
-        WHERE e.shop_id = %(shop)s AND e.type = 'purchase' AND e.shopper_id IS NOT NULL AND e.occurred_at >= %(since)s AND e.occurred_at < %(until)s
-        GROUP BY e.shopper_id)
-    SELECT b.placement, count(*),
-        count(*) FILTER (WHERE EXISTS (
-            SELECT 1 FROM recommender_event e WHERE e.shopper_id = b.shopper_id AND e.type = 'purchase'
-            AND e.occurred_at >= b.at + interval '12 hours' AND e.occurred_at < b.at + %(within)s))
-    FROM buyers b
-    WHERE b.at >= %(since)s AND b.at < %(until)s AND b.at + %(within)s <= now()
-    GROUP BY b.placement ORDER BY b.placement NULLS FIRST"""
+        SELECT {{parts}}, false, false, l.shopper_id, min(l.at) FROM lists l {MODEL}
+        WHERE l.shopper_id IS NOT NULL GROUP BY 1, 2, 3, l.shopper_id
+        UNION ALL
+        SELECT NULL, NULL, NULL, true, kind.bought, e.shopper_id, min(e.occurred_at)
+        FROM recommender_event e CROSS JOIN (VALUES (true), (false)) kind (bought)
+        WHERE e.shop_id = %(shop)s AND e.shopper_id IS NOT NULL AND e.occurred_at >= %(since)s AND e.occurred_at < %(until)s
+            AND (e.type = 'purchase' OR NOT kind.bought)
+        GROUP BY kind.bought, e.shopper_id)
+    SELECT f.placement, f.version, f.day, f.anywhere, count(*) FILTER (WHERE f.bought), count(*) FILTER (WHERE f.bought AND later.came),
+        count(*) FILTER (WHERE NOT f.bought), count(*) FILTER (WHERE NOT f.bought AND later.came)
+    FROM firsts f CROSS JOIN LATERAL (
+        SELECT EXISTS (
+            SELECT 1 FROM recommender_event e WHERE e.shopper_id = f.shopper_id AND (e.type = 'purchase' OR NOT f.bought)
+            AND e.occurred_at >= f.at + interval '12 hours' AND e.occurred_at < f.at + %(within)s) AS came) later
+    WHERE f.at >= %(since)s AND f.at < %(until)s AND f.at + %(within)s <= now()
+    GROUP BY 1, 2, 3, 4 ORDER BY f.anywhere DESC, 1 NULLS FIRST, 2 NULLS FIRST, 3"""
 
 
 @dataclass(frozen=True)
 class Loyal:
-    """Shoppers who bought from a placement's lists (None: who bought at all), and how many of them bought again within so many days."""
+    """How many shoppers came again within so many days after the first list of one placement, version or day (None: not asked for).
+
+    `anywhere`: of the whole shop, to compare with; there the days begin with a shopper's first purchase or event of the time asked about.
+    """
 
     placement: str | None
+    version: str | None
+    day: date | None
+    anywhere: bool
     days: int
     buyers: int
+    """Who bought from these lists."""
     again: int
+    """Those of them who bought anything again."""
+    shoppers: int
+    """Who were shown these lists."""
+    returned: int
+    """Those of them who did anything again."""
 
 
-def loyalty(shop: Shop, since: date, until: date) -> list[Loyal]:
-    """Repeat purchases, at least half a day after the first one; only of shoppers whose days have passed."""
+def loyalty(shop: Shop, since: date, until: date, by: tuple[str, ...] = ("placement",)) -> list[Loyal]:
+    """Repeat purchases and returning shoppers, at least half a day after the first time; only of shoppers whose days have passed."""
+    parts = ", ".join(f"{COLUMNS[name] if name in by else f'NULL::{KINDS[name]}'} AS {name}" for name in PARTS)
     found = []
     for days in LOYAL_DAYS:
-        rows = _rows(LOYAL, shop, since, until, within=timedelta(days=days))
-        found += [Loyal(placement, days, buyers, again) for placement, buyers, again in rows]
+        rows = _rows(LOYAL.format(parts=parts), shop, since, until, within=timedelta(days=days))
+        found += [Loyal(*row[:4], days, *row[4:]) for row in rows]
     return found
 
 

@@ -123,7 +123,9 @@ def test_coverage_counts_different_products(placed):
     placed.served_("r1", "p0 p1")
     placed.served_("r2", "p1 p2")
     placed.served_("r3", "p1", placement="basket")
-    assert covered(placed, placed.today - timedelta(days=27), placed.today) == {"basket": 1, "home_top": 3}
+    assert covered(placed, placed.today - timedelta(days=27), placed.today) == {("basket", None, None): 1, ("home_top", None, None): 3}
+    by_day = covered(placed, placed.today - timedelta(days=27), placed.today, ("day",))
+    assert by_day == {(None, None, placed.today - timedelta(days=5)): 3}
 
 
 def test_loyalty_compares_buyers_from_lists_with_all(placed):
@@ -134,7 +136,40 @@ def test_loyalty_compares_buyers_from_lists_with_all(placed):
     placed.event_("purchase", "p1", day=60, who="bob")
     placed.event_("purchase", "p1", day=10, who="bob")
     found = loyalty(placed, placed.today - timedelta(days=90), placed.today)
-    assert [(f.placement, f.days, f.buyers, f.again) for f in found] == [(None, 30, 2, 1), ("home_top", 30, 1, 1)]
+    assert [(f.anywhere, f.placement, f.days, f.buyers, f.again) for f in found] == [(True, None, 30, 2, 1), (False, "home_top", 30, 1, 1)]
+
+
+def test_shoppers_return_who_do_anything_on_another_visit(placed):
+    placed.served_("r1", day=100)
+    placed.served_("r2", day=100, who="bob")
+    placed.served_("r3", day=40, who="bob")
+    placed.served_("r4", day=100, who=None, session_id="s-1")
+    placed.event_("view", day=100, hours=3)
+    placed.event_("view", day=40, hours=1, who="bob")
+    placed.event_("cart", day=39, hours=1, who="bob")
+    found = loyalty(placed, placed.today - timedelta(days=120), placed.today)
+    assert [(f.days, f.shoppers, f.returned) for f in found if not f.anywhere] == [(30, 2, 0), (90, 2, 1)]
+    assert [(f.days, f.shoppers, f.returned) for f in found if f.anywhere] == [(30, 2, 1), (90, 1, 0)]
+
+
+def test_loyalty_is_told_by_version_and_day(placed, register):
+    version = register(placed)
+    placed.served_("r1", day=60, version=version)
+    placed.served_("r2", day=50, version=version, placement="basket")
+    placed.served_("r3", day=50, who="bob")
+    placed.event_("purchase", cites="r1", day=60)
+    placed.event_("purchase", "p1", cites="r2", day=50)
+
+    def told_by(*by):
+        found = loyalty(placed, placed.today - timedelta(days=80), placed.today, by)
+        return [(f.placement, f.version, f.day, f.buyers, f.again, f.shoppers, f.returned) for f in found if f.days == 30 and not f.anywhere]
+
+    first, second = placed.today - timedelta(days=60), placed.today - timedelta(days=50)
+    assert told_by("version") == [(None, None, None, 0, 0, 1, 0), (None, "fusion@1", None, 1, 1, 1, 1)]
+    assert told_by("day") == [(None, None, first, 1, 1, 1, 1), (None, None, second, 1, 0, 2, 0)]
+    assert told_by("placement", "version", "day") == [
+        ("basket", "fusion@1", second, 1, 0, 1, 0), ("home_top", None, second, 0, 0, 1, 0), ("home_top", "fusion@1", first, 1, 1, 1, 1),
+    ]  # fmt: skip
 
 
 def test_another_shop_sees_nothing(placed, register):
@@ -149,7 +184,9 @@ def test_the_api_tells_all_of_it(placed, api):
     placed.event_("purchase", cites="r1", day=60, value=9.0)
     body = api("get", f"analytics?from={placed.today - timedelta(days=90)}&by=placement").json()
     assert body["rows"][0]["revenue"] == 9 and body["rows"][0]["day"] is None and body["products_shown"] == {"home_top": 2}
-    assert body["products_showable"] == 4 and {"placement": "home_top", "days": 30, "buyers": 1, "again": 0} in body["loyalty"]
+    assert body["products_showable"] == 4 and body["rows"][0]["products_shown"] == 2
+    loyal = {"placement": "home_top", "model_version": None, "day": None, "anywhere": False, "days": 30}
+    assert loyal | {"buyers": 1, "again": 0, "shoppers": 1, "returned": 0} in body["loyalty"]
     assert api("get", "analytics").json()["rows"] == []
 
 

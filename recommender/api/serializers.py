@@ -198,20 +198,26 @@ class EarnedSerializer(serializers.Serializer):
     revenue = serializers.FloatField()
     click_rate = serializers.FloatField(help_text="clicked / lists")
     conversion = serializers.FloatField(help_text="bought / lists")
+    products_shown = serializers.IntegerField(help_text="different products in these lists")
 
 
 class LoyalSerializer(serializers.Serializer):
-    placement = serializers.CharField(allow_null=True, help_text="null: all who bought, to compare with")
+    placement = serializers.CharField(allow_null=True)
+    model_version = serializers.CharField(source="version", allow_null=True)
+    day = serializers.DateField(allow_null=True)
+    anywhere = serializers.BooleanField(help_text="the whole shop, to compare with")
     days = serializers.IntegerField()
-    buyers = serializers.IntegerField(help_text="who bought from its lists, so many days ago or more")
+    buyers = serializers.IntegerField(help_text="who bought from these lists, so many days ago or more")
     again = serializers.IntegerField(help_text="those of them who bought again within these days")
+    shoppers = serializers.IntegerField(help_text="who were shown these lists, so many days ago or more")
+    returned = serializers.IntegerField(help_text="those of them who did anything again within these days, at least half a day later")
 
 
 class AnalyticsReply(serializers.Serializer):
     rows = EarnedSerializer(many=True)
     products_shown = serializers.DictField(child=serializers.IntegerField(), help_text="different products by placement")
     products_showable = serializers.IntegerField()
-    loyalty = LoyalSerializer(many=True)
+    loyalty = LoyalSerializer(many=True, help_text="by the parts that rows are by, after the whole shop's")
 
 
 class PageReply(serializers.Serializer):

@@ -22,12 +22,12 @@ class AnalyticsView(APIView):
         shop = request.auth.shop
         asked = shapes.AnalyticsRequest(data=request.query_params.dict(), context={"shop": shop})
         asked.is_valid(raise_exception=True)
-        since, until = asked.validated_data["from_"], asked.validated_data["to"]
+        since, until, by = (asked.validated_data[name] for name in ("from_", "to", "by"))
         found = {
-            "rows": analytics.earned(shop, since, until, asked.validated_data["by"]),
-            "products_shown": analytics.covered(shop, since, until),
+            "rows": analytics.earned_and_shown(shop, since, until, by),
+            "products_shown": {placement: shown for (placement, *_), shown in analytics.covered(shop, since, until).items()},
             "products_showable": shop.products.showable().count(),
-            "loyalty": analytics.loyalty(shop, since, until),
+            "loyalty": analytics.loyalty(shop, since, until, by),
         }
         return Response(shapes.AnalyticsReply(found).data)
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from recommender.analytics import Earned, Loyal, covered, earned, loyalty
+from recommender.analytics import LOYAL_DAYS, Earned, Loyal, covered, earned, loyalty
 from recommender.console.pages import need, open_shop, page
 from recommender.models import Placement, Shop
 
@@ -66,7 +66,7 @@ def _rows(shop: Shop, since: date, until: date) -> list[Row]:
     found = {e.placement: e for e in earned(shop, since, until, ("placement",))}
     shown, showable = covered(shop, since, until), max(shop.products.showable().count(), 1)
     known = {p.key: p for p in shop.placements.all()}
-    rows = [Row(key, known.get(key), found.get(key), round(100 * shown.get(key, 0) / showable)) for key in known.keys() | found.keys()]
+    rows = [Row(key, known.get(key), found.get(key), round(100 * shown.get((key, None, None), 0) / showable)) for key in known.keys() | found.keys()]
     return sorted(rows, key=lambda row: (-(row.found.revenue if row.found else -1), row.key))
 
 
@@ -115,9 +115,14 @@ def _percent(part: float, whole: float) -> float | None:
 
 
 def _loyal(found: list[Loyal]) -> list[dict]:
-    """Who bought again, per placement, beside all who bought; the shares in percent."""
-    rows: dict[str | None, dict] = {}
+    """Who bought again and who came back, per placement, beside the whole shop; (share in percent, of how many) after each of LOYAL_DAYS."""
+    rows: dict[tuple, dict] = {}
     for told in found:
-        row = rows.setdefault(told.placement, {"placement": told.placement, "parts": {}})
-        row["parts"][told.days] = (round(100 * told.again / told.buyers), told.buyers)
-    return [row | {"parts": [row["parts"].get(days) for days in (30, 90)]} for row in rows.values()] if len(rows) > 1 else []
+        row = rows.setdefault((told.anywhere, told.placement), {"anywhere": told.anywhere, "placement": told.placement, "bought": {}, "came": {}})
+        row["bought"][told.days], row["came"][told.days] = _share(told.again, told.buyers), _share(told.returned, told.shoppers)
+    parts = [row | {name: [row[name].get(days) for days in LOYAL_DAYS] for name in ("bought", "came")} for row in rows.values()]
+    return parts if len(parts) > 1 else []
+
+
+def _share(part: int, whole: int) -> tuple[int, int] | None:
+    return (round(100 * part / whole), whole) if whole else None
