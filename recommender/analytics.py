@@ -105,14 +105,19 @@ def earned(shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS) ->
 
 
 COVERED = f"""
-    WITH {LISTS}
-    SELECT {{parts}}, count(DISTINCT i ->> 'item_id') FROM lists l CROSS JOIN jsonb_array_elements(l.items) i {MODEL}
-    WHERE l.at >= %(since)s AND l.at < %(until)s GROUP BY {{parts}}"""
+    WITH {LISTS},
+    shown AS (
+        SELECT DISTINCT {{by}}, place ->> 'item_id' AS item_id
+        FROM (SELECT {{named}}, l.items FROM lists l {MODEL} WHERE l.at >= %(since)s AND l.at < %(until)s OFFSET 0) l
+        CROSS JOIN jsonb_array_elements(l.items) place)
+    SELECT {{by}}, count(*) FROM shown GROUP BY {{by}}"""
+"""Made different before they are counted, which takes a hash of what is there; count(DISTINCT ...) sorts every place of every list."""
 
 
 def covered(shop: Shop, since: date, until: date, by: tuple[str, ...] = ("placement",)) -> dict[tuple, int]:
     """How many different products the lists of each placement, version or day showed, by (placement, version, day), None where not asked for."""
-    rows = _rows(COVERED.format(parts=", ".join(COLUMNS[name] for name in by)), shop, since, until)
+    named = ", ".join(f"{COLUMNS[name]} AS {name}" for name in by)
+    rows = _rows(COVERED.format(named=named, by=", ".join(by)), shop, since, until)
     told = [(dict(zip(by, row, strict=False)), row[-1]) for row in rows]
     return {tuple(parts.get(name) for name in PARTS): shown for parts, shown in told}
 
