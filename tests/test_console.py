@@ -1,3 +1,5 @@
+import re
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -6,7 +8,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from recommender.console.cards import initials_of
-from recommender.models import Change, Product, TrainingRun
+from recommender.models import Change, Event, Product, ServedList, TrainingRun
 from recommender.scoring import score_shard
 
 PAGES = [
@@ -330,3 +332,10 @@ def test_placements_tell_what_they_brought(live_shop, api, staff, monkeypatch):
     page = staff.get("/console/s/tiny/placements/").content.decode()
     assert "earns most: EUR" in page and "Clicks here are simulated" in page and 'data-chart="line"' in page
     assert "1 of 4 placements had no call" in page and "No list in this time." in page
+    assert "Who comes again" not in page
+    before = timezone.now() - timedelta(days=40)
+    ServedList.objects.update(created_at=before)
+    Event.objects.filter(type="impression").update(occurred_at=before)
+    page = staff.get("/console/s/tiny/placements/").content.decode()
+    again = page[page.index("Who comes again") :]
+    assert "the whole shop" in again and "home_top" in again and re.search(r"\d+ % <span[^>]*>of \d+", again) and "too early to say" in again
