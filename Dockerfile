@@ -11,4 +11,4 @@ RUN uv pip install --system --no-cache --compile-bytecode --torch-backend "$TORC
 COPY --chown=vitrine . .
 USER vitrine
 EXPOSE 8000
-CMD ["sh", "-c", "python manage.py migrate && python manage.py collectstatic --no-input && granian --interface wsgi --host 0.0.0.0 --port 8000 --workers 2 --blocking-threads 2 --no-ws ecomsite.wsgi:application"]
+CMD ["sh", "-c", "python manage.py migrate && python manage.py collectstatic --no-input && python manage.py serve --host 0.0.0.0 --port 8000"]

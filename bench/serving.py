@@ -19,6 +19,7 @@ from pathlib import Path
 from bench.__main__ import ROOT, measure
 from bench.load import Client, Load, request, run_load
 from bench.server import children, manage, memory_mb, prepare, wait_until_ready
+from recommender.management.server import server_command
 
 PORT, SECONDS, CLIENTS, ROUNDS = 8077, 4, 8, 5
 TOOLS = Path(sys.executable).parent
@@ -92,22 +93,10 @@ def _batch() -> dict:
 def _processes() -> Iterator[list[int]]:
     """The server, and the worker that reads new products; gives the web processes' ids."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "bench.site"}
-    server = [
-        "granian",
-        "--interface",
-        "wsgi",
-        "--port",
-        str(PORT),
-        "--workers",
-        "2",
-        "--blocking-threads",
-        "2",
-        "--no-ws",
-        "ecomsite.wsgi:application",
-    ]
-    worker = ["celery", "-A", "ecomsite", "worker", "-Q", "default", "-c", "1", "-l", "WARNING"]
+    server = server_command("ecomsite.rsgi:application", PORT, workers=2)
+    worker = [str(TOOLS / "celery"), "-A", "ecomsite", "worker", "-Q", "default", "-c", "1", "-l", "WARNING"]
     with Path(os.environ["VITRINE_HOME"], "bench.log").open("wb") as log:
-        started = [subprocess.Popen([TOOLS / c[0], *c[1:]], cwd=ROOT, env=environment, stdout=log, stderr=log) for c in (server, worker)]
+        started = [subprocess.Popen(c, cwd=ROOT, env=environment, stdout=log, stderr=log) for c in (server, worker)]
         try:
             wait_until_ready(PORT)
             yield children(started[0].pid)

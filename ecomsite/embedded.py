@@ -4,6 +4,7 @@ Both listen on unix sockets only, in a folder of mode 0700. Their binaries come 
 serves where the wheel cannot. As root the database runs in a user namespace, since PostgreSQL refuses to be root.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import importlib.util
@@ -56,8 +57,17 @@ def start(home: Path) -> None:
 def stop(home: Path) -> None:
     """Stop both, waiting until their data are on disk."""
     with _locked(home):
-        _stop(home / "postgres" / "postmaster.pid", signal.SIGINT)
-        _stop(home / "valkey" / "valkey.pid", signal.SIGTERM)
+        _stop(home / PID_FILES["postgres"], signal.SIGINT)
+        _stop(home / PID_FILES["valkey"], signal.SIGTERM)
+
+
+PID_FILES = {"postgres": Path("postgres/postmaster.pid"), "valkey": Path("valkey/valkey.pid")}
+
+
+def is_running(home: Path, name: str) -> bool:
+    """Does the process of this server (`postgres` or `valkey`) live? Cheaper than to ask it, and true of one that is busy."""
+    pid = _pid_of(home / PID_FILES[name])
+    return pid is not None and _alive(pid)
 
 
 def status(home: Path) -> dict[str, bool]:
@@ -194,15 +204,22 @@ def _wait(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def _stop(pid_file: Path, how: signal.Signals) -> None:
-    """End the server of this file; a number that by now is another program's is left alone."""
+    """End the server of this file."""
+    pid = _pid_of(pid_file)
+    if pid is not None:
+        with contextlib.suppress(OSError):
+            os.kill(pid, how)
+            _wait(lambda: not _alive(pid), 20)
+
+
+def _pid_of(pid_file: Path) -> int | None:
+    """The server's process; None where there is none, also where its number by now is another program's."""
     try:
         pid = int(pid_file.read_text().split()[0])
-        if not any(name in Path(f"/proc/{pid}/comm").read_text() for name in ("postgres", "valkey", "redis")):
-            return
-        os.kill(pid, how)
+        name = Path(f"/proc/{pid}/comm").read_text()
     except (OSError, ValueError, IndexError):
-        return
-    _wait(lambda: not _alive(pid), 20)
+        return None
+    return pid if any(server in name for server in ("postgres", "valkey", "redis")) else None
 
 
 def _alive(pid: int) -> bool:

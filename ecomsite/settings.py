@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from ecomsite import embedded
+from recommender.proxies import networks_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -29,11 +30,19 @@ def _flag(name: str, default: bool = False) -> bool:
     return value in ("1", "true", "yes", "on")
 
 
-def _secret_key() -> str:
-    """From the environment, else made once and kept below VITRINE_HOME."""
-    if key := os.environ.get("SECRET_KEY"):
-        return key
-    path = VITRINE_HOME / "secret_key"
+def _number(name: str, default: float) -> float:
+    try:
+        value = float(os.environ.get(name, default))
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise ImproperlyConfigured(f"{name}={os.environ[name]!r} is not a number above 0")
+    return value
+
+
+def _kept_secret(name: str) -> str:
+    """A secret that is made once and kept below VITRINE_HOME, readable by this user only."""
+    path = VITRINE_HOME / name
     if not path.exists():
         VITRINE_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
@@ -48,11 +57,25 @@ def _secret_key() -> str:
 # Debug pages; never on in a shop.
 DEBUG = _flag("DEBUG")
 # Signs sessions.
-SECRET_KEY = _secret_key()
+SECRET_KEY = os.environ.get("SECRET_KEY") or _kept_secret("secret_key")
 # Host names that may be served.
 ALLOWED_HOSTS = [h for h in os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",") if h]
 # Origins whose forms are trusted behind a TLS proxy.
 CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("CSRF_TRUSTED_ORIGINS", "").split(",") if o]
+
+# Addresses and networks of reverse proxies, with commas between; only their X-Forwarded-For and X-Forwarded-Proto count.
+try:
+    TRUSTED_PROXIES = networks_of(os.environ.get("TRUSTED_PROXIES", ""))
+except ValueError as error:
+    raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from None
+# The console is reached over HTTPS: its cookies are sent over nothing else, and browsers are told to use nothing else. Off for plain HTTP at home.
+VITRINE_HTTPS = _flag("VITRINE_HTTPS", True)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = VITRINE_HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+# Sent with replies over HTTPS alone.
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if VITRINE_HTTPS else 0
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
@@ -76,7 +99,6 @@ MIDDLEWARE = [
     "recommender.middleware.Observed",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "recommender.api.lean.Lean",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "recommender.middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
@@ -144,6 +166,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
 
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}]
+CSRF_FAILURE_VIEW = "ecomsite.errors.csrf_failure"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
@@ -167,6 +190,10 @@ VITRINE_WRITES_BEHIND = True
 
 # Largest request body, in bytes; larger ones are refused with 413.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+# Seconds within which a request's body has to arrive; a later one is refused with 408.
+VITRINE_BODY_SECONDS = _number("VITRINE_BODY_SECONDS", 30)
+# Threads of a web process that serve lists and events; slow calls and the console have threads of their own.
+VITRINE_THREADS = int(_number("VITRINE_THREADS", 2))
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 
@@ -206,7 +233,7 @@ LOGGING = {
     "formatters": {
         "plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
         "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter", "format": "{asctime}{levelname}{name}{message}{request_id}", "style": "{",
+            "()": "pythonjsonlogger.orjson.OrjsonFormatter", "format": "{asctime}{levelname}{name}{message}{request_id}", "style": "{",
             "rename_fields": {"asctime": "at", "levelname": "level", "name": "logger"},
         },
     },
@@ -217,7 +244,7 @@ LOGGING = {
     "loggers": {"django.request": {"level": "CRITICAL"}, "vitrine.access": {"level": os.environ.get("ACCESS_LOG_LEVEL", "INFO")}},
 }  # fmt: skip
 
-# Who may read /metrics: whoever sends this as a bearer token; empty: only this machine.
-METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
+# Who may read /metrics: whoever sends this as a bearer token; unset: made once, in VITRINE_HOME/metrics_token.
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN") or _kept_secret("metrics_token")
 
 from ecomsite.unfold import UNFOLD  # noqa: E402, F401  the console's shell: colours, sidebar, header

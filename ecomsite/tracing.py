@@ -3,10 +3,10 @@
 import os
 
 
-def begin() -> None:
-    """Call before Django's handler is made. Without the variable nothing is imported."""
+def begin() -> bool:
+    """Call before Django's handler is made; are requests traced? Without the variable nothing is imported."""
     if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
-        return
+        return False
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.instrumentation.django import DjangoInstrumentor
@@ -18,6 +18,7 @@ def begin() -> None:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     DjangoInstrumentor().instrument(response_hook=_without_persons)
+    return True
 
 
 PERSONAL = ("http.target", "http.url", "url.path", "url.query", "url.full", "net.peer.ip", "client.address", "net.peer.port", "http.user_agent",

@@ -13,3 +13,5 @@ urlpatterns = [
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("metrics", prometheus),
 ]
+
+handler400, handler403, handler404, handler500 = (f"ecomsite.errors.{name}" for name in ("bad_request", "forbidden", "not_found", "server_error"))

@@ -2,6 +2,7 @@ import os
 import sys
 import threading
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from ecomsite import tracing
@@ -12,12 +13,25 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLA
     os.environ.setdefault(name, "1")
 # A thread that has its answer from the database need not wait 5 ms for one that computes.
 sys.setswitchinterval(0.0005)
-tracing.begin()
+TRACED = tracing.begin()
 django = get_wsgi_application()
+
+from recommender.api.lean import plain_reply  # noqa: E402  needs the apps
+from recommender.proxies import apply_forwarded  # noqa: E402
+from recommender.serving import follow_news  # noqa: E402
+from recommender.warmup import warm_up  # noqa: E402
 
 
 def application(environ, start_response):
-    """The site. A whole reply goes to the server as a list, which it sends at once; to iterate over one takes the lock again for each part."""
+    """The site, behind the fast path, for the client that trusted proxies tell of. A whole reply goes to the server as a list, sent at once.
+
+    Where requests are traced, they all take Django's way, which makes the spans.
+    """
+    apply_forwarded(environ, settings.TRUSTED_PROXIES)
+    if not TRACED and (reply := plain_reply(environ)) is not None:
+        status, headers, body = reply
+        start_response(status, headers)
+        return [body]
     response = django(environ, start_response)
     if getattr(response, "streaming", True):
         return response
@@ -25,9 +39,6 @@ def application(environ, start_response):
     response.close()
     return body
 
-
-from recommender.serving import follow_news  # noqa: E402  needs the apps
-from recommender.warmup import warm_up  # noqa: E402
 
 # Stored lists are served while the champions load.
 threading.Thread(target=warm_up, name="warm-up", daemon=True).start()

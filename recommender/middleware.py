@@ -5,7 +5,11 @@ import re
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
@@ -25,40 +29,67 @@ HEADER, IN_META = "X-Request-ID", "HTTP_X_REQUEST_ID"
 WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
+@dataclass
+class Observation:
+    """A request under way: its id, and when it began."""
+
+    request_id: str
+    begun: float
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.begun
+
+
+@contextmanager
+def observed(meta: Mapping[str, Any]) -> Iterator[Observation]:
+    """Around a request: its id, from the caller where it is well formed, in every line of log that is written meanwhile."""
+    given = meta.get(IN_META, "")
+    own = given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+    token = request_id.set(own)
+    spare_health_checks()
+    try:
+        yield Observation(own, time.perf_counter())
+    finally:
+        request_id.reset(token)
+
+
 class Observed:
-    """Middleware: an id for the request, from the caller where it is well formed; counts and times by route; an access log."""
+    """Middleware: the request's id in its reply; counts and times by route; an access log."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.META.get(IN_META, "")
-        own = given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
-        token, begun = request_id.set(own), time.perf_counter()
-        spare_health_checks()
-        try:
+        with observed(request.META) as observation:
             response = self.get_response(request)
-            self._note(request, response, time.perf_counter() - begun)
-        finally:
-            request_id.reset(token)
-        response.headers[HEADER] = own
+            log_request(request, response.status_code, observation.seconds)
+        if rate := request.META.get("vitrine.rate"):
+            for name, value in rate.headers().items():
+                response.headers[name] = value
+        response.headers[HEADER] = observation.request_id
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> None:
         note_unexpected(request, error)
 
-    def _note(self, request: HttpRequest, response: HttpResponse, seconds: float) -> None:
-        route = _route(request)
-        metrics.requests.labels(request.method, route, response.status_code).inc()
-        metrics.request_seconds.labels(route).observe(seconds)
-        rate = getattr(request, "rate", None)
-        if rate is not None:
-            for name, value in rate.headers().items():
-                response.headers[name] = value
-        level = logging.WARNING if response.status_code >= 500 else logging.INFO
-        if log.isEnabledFor(level):
-            fields = {"method": request.method, "route": route, "status": response.status_code, "ms": round(seconds * 1000, 1)}
-            log.log(level, "request", extra=fields | {"key": getattr(request, "key_prefix", None)})
+
+@lru_cache(maxsize=1000)
+def _measures(method: str, route: str, status: int) -> tuple[Any, Any]:
+    """The counter and the histogram of these labels: to look them up costs more than to count."""
+    return metrics.requests.labels(method, route, status), metrics.request_seconds.labels(route)
+
+
+def log_request(request: HttpRequest, status: int, seconds: float) -> None:
+    """Count and time a request by its route; a line in the access log."""
+    route = _route(request)
+    count, time_taken = _measures(request.method, route, status)
+    count.inc()
+    time_taken.observe(seconds)
+    level = logging.WARNING if status >= 500 else logging.INFO
+    if log.isEnabledFor(level):
+        fields = {"method": request.method, "route": route, "status": status, "ms": round(seconds * 1000, 1)}
+        log.log(level, "request", extra=fields | {"key": getattr(request, "key_prefix", None)})
 
 
 def note_unexpected(request: HttpRequest, error: Exception) -> None:

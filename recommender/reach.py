@@ -1,7 +1,9 @@
 """Whether the database and the queue can be reached, and what a process does when they cannot."""
 
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 
 import kombu.exceptions
 import redis
@@ -33,6 +35,15 @@ class _Database:
 
 database = _Database()
 _clients, _checked = threading.local(), threading.local()
+
+
+@contextlib.contextmanager
+def while_reachable() -> Iterator[None]:
+    """Leave out what is inside where the database does not answer; the next try has a connection of its own."""
+    try:
+        yield
+    except UNREACHABLE:
+        connection.close()
 
 
 def spare_health_checks() -> None:

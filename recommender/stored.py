@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import orjson
-from django.db import connection
+from django.db import connections
 
 from recommender.models import Shop
 from recommender.prepared import Prepared
@@ -85,6 +85,7 @@ class Told:
 
 def told_list(shop_id: int, version_id: int, user_id: str, limit: int, explained: bool) -> Told | None:
     """The first `limit` places; None where the list is out of date, not explained yet, or short of products that may be shown."""
+    connection = connections["default"]
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.cursor() as cursor:

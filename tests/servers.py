@@ -12,6 +12,7 @@ _own = "PYTEST_XDIST_WORKER" in os.environ or "VITRINE_HOME" not in os.environ
 if _own:
     os.environ["VITRINE_HOME"] = tempfile.mkdtemp(prefix="vitrine-tests-")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("VITRINE_HTTPS", "0")
 
 
 def pytest_configure(config) -> None:

@@ -20,6 +20,7 @@ import psycopg2
 import pytest
 
 from ecomsite import embedded
+from recommender.management.server import server_command
 
 ROOT = Path(__file__).resolve().parent.parent
 PREPARE = """
@@ -50,9 +51,9 @@ class Site:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        command = [Path(sys.executable).parent / "granian", "--interface", "wsgi", "--port", str(self.port), "--blocking-threads", "4", "--no-ws"]
+        command = server_command("ecomsite.rsgi:application", self.port)
         with (home / "web.log").open("wb") as log:
-            self.web = subprocess.Popen([*command, "ecomsite.wsgi:application"], cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+            self.web = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
 
     def _manage(self, *words: str) -> str:
         done = subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)

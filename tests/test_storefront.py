@@ -3,7 +3,6 @@
 import os
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from recommender.management.server import server_command
 from recommender.models import ApiKey, Event
 from tests.test_browser import page  # noqa: F401
 from tests.test_tracker import until
@@ -33,11 +33,11 @@ def storefront(transactional_db, live_shop, live_server, tmp_path):
         "VITRINE_KEY": ApiKey.objects.issue(live_shop, "s", ["recs:read", "catalog:read"])[1],
         "VITRINE_PUBLIC_KEY": ApiKey.objects.issue(live_shop, "p", [], public=True)[1],
     }
-    command = [Path(sys.executable).parent / "granian", "--interface", "wsgi", "--port", str(port), "--no-ws", "ecomsite.storefront_wsgi:application"]
+    command = server_command("ecomsite.storefront_rsgi:application", port)
     with (tmp_path / "storefront.log").open("wb") as log:
         # another home, so that its pages take the style sheets from the folder and not from a collected one
         environment = {**os.environ, **keys, "VITRINE_URL": live_server.url, "DEBUG": "1"}
-        process = subprocess.Popen([str(c) for c in command], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:

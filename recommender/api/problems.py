@@ -12,9 +12,11 @@ from rest_framework.response import Response
 
 from recommender.api.parsers import TooLarge
 from recommender.reach import QUEUE_GONE, UNREACHABLE
+from recommender.request_ids import request_id
 
 log = logging.getLogger(__name__)
 
+UNEXPECTED = "Something went wrong here. The log tells more, by the request's id."
 NO_DATABASE, LATER = "The database does not answer; try again in a moment.", {"Retry-After": "5"}
 
 
@@ -76,10 +78,16 @@ def _flatten(detail: Any, path: str = ""):
         yield {"field": path or "body", "message": str(detail)}
 
 
+def problem_response(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+    """A problem outside DRF; a 5xx names the request, by which the log tells more."""
+    body = problem(status, detail) | ({"request_id": request_id.get()} if status >= 500 else {})
+    return JsonResponse(body, status=status, content_type="application/problem+json")
+
+
 @csrf_exempt
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """For addresses below /api/ that do not exist."""
-    return JsonResponse(problem(404, f"There is nothing at {request.path}."), status=404, content_type="application/problem+json")
+    return problem_response(request, 404, f"There is nothing at {request.path}.")
 
 
 def database_gone(error: Exception) -> HttpResponse:

@@ -19,6 +19,7 @@ from rest_framework.throttling import BaseThrottle
 
 from recommender import metrics
 from recommender.models import ApiKey
+from recommender.proxies import subscriber_of
 
 MINUTE = 60
 TELL_SECONDS = 0.25
@@ -101,14 +102,14 @@ class KeyThrottle(BaseThrottle):
 
 
 def within_rate(key: ApiKey, request: HttpRequest) -> bool:
-    """Count this request, once; may the key still ask? `request.rate` is what the reply's headers tell."""
+    """Count this request, once; may the key still ask? `vitrine.rate` of META is what the reply's headers tell."""
     if not key.per_minute:
         return True
-    if hasattr(request, "rate"):
-        return request.rate.used <= key.per_minute
-    name = f"{key.pk}:{request.META['REMOTE_ADDR']}" if key.is_public else str(key.pk)
-    request.rate = Rate(key.per_minute, _counters(settings.REDIS_URL).count(name))
-    if request.rate.used <= key.per_minute:
+    if (rate := request.META.get("vitrine.rate")) is not None:
+        return rate.used <= key.per_minute
+    name = f"{key.pk}:{subscriber_of(request.META['REMOTE_ADDR'])}" if key.is_public else str(key.pk)
+    rate = request.META["vitrine.rate"] = Rate(key.per_minute, _counters(settings.REDIS_URL).count(name))
+    if rate.used <= key.per_minute:
         return True
     metrics.throttled.inc()
     return False

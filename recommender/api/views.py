@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
@@ -64,9 +64,14 @@ def checked(ask: Ask) -> Ask:
 def served(shop: Shop, ask: Ask, simulated: bool = False, at_once: bool = False) -> dict:
     """The reply with the list, which is remembered as served."""
     listing = recommend.recommend(shop, checked(ask))
-    metrics.lists.labels(ask.kind, listing.stored, listing.fallback or "").inc()
+    _counter(ask.kind, listing.stored, listing.fallback or "").inc()
     record(shop, ask, listing, simulated)
     return listing_reply(shop, ask, listing, at_once)
+
+
+@lru_cache(maxsize=200)
+def _counter(kind: str, stored: bool, fallback: str) -> Any:
+    return metrics.lists.labels(kind, stored, fallback)
 
 
 def ask_of(shop: Shop, values: dict) -> Ask:

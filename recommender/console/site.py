@@ -1,7 +1,11 @@
 """The console: Unfold's admin site with the merchandisers' pages, at /console/."""
 
+from functools import wraps
+
 from django.urls import path
 from unfold.sites import UnfoldAdminSite
+
+from recommender.console.errors import error_page
 
 
 class ConsoleSite(UnfoldAdminSite):
@@ -35,5 +39,20 @@ class ConsoleSite(UnfoldAdminSite):
             ("s/<slug:shop>/placements/", views_placements.placements, "placements"),
             ("s/<slug:shop>/preview/", views_preview.preview, "preview"),
         ]
-        own = [path(route, self.admin_view(view), name=name) for route, view, name in pages]
+        own = [path(route, self.admin_view(_with_error_pages(view)), name=name) for route, view, name in pages]
         return own + super().get_urls()
+
+
+def _with_error_pages(view):
+    """Django answers a wrong method with an empty page; here it is one of the console's."""
+
+    @wraps(view)
+    def answered(request, *args, **kwargs):
+        response = view(request, *args, **kwargs)
+        if response.status_code == 405:
+            page = error_page(request, 405, "This address does something only when its form is sent.")
+            page.headers["Allow"] = response.headers["Allow"]
+            return page
+        return response
+
+    return answered

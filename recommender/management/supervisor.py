@@ -1,42 +1,60 @@
-"""Runs the site's processes in the foreground: web, worker, beat. They die with us, and come back when they fall."""
+"""Runs the site's processes in the foreground: web, worker, beat; watches the embedded servers. They die with us, and come back when they fall."""
 
 import contextlib
 import ctypes
+import logging
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from pathlib import Path
 
+import psycopg2
 from django.conf import settings
 
-FALLS_ALLOWED = 5
+from ecomsite import embedded
+from recommender.management.server import allow_many_connections, server_command
+
+log = logging.getLogger(__name__)
+
+FALLS_ALLOWED, FALLS_WITHIN = 5, 60.0
+"""A process that falls more often than that within so many seconds cannot be helped by starting it again."""
+AT_HOME = {"VITRINE_HTTPS": "0", "VITRINE_ENVIRONMENT": "DEMO"}
+"""Settings of processes that serve one machine over plain HTTP, where nothing else is said."""
+EMBEDDED_EVERY = 1.0
+"""Seconds between two looks at the embedded servers."""
 
 
 class Supervisor:
     """Named child processes with a log each below VITRINE_HOME/logs."""
 
     def __init__(self, port: int) -> None:
+        for name, value in AT_HOME.items():
+            os.environ.setdefault(name, value)
         self.logs = settings.VITRINE_HOME / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.storefront_port = _free_port(port + 1)
         celery = [Path(sys.executable).parent / "celery", "-A", "ecomsite"]
         worker = [*celery, "worker", "-l", "INFO", "--without-gossip", "--without-mingle"]
         self.commands = {
-            "web": [*_server(port, 2), "ecomsite.wsgi:application"],
+            "web": server_command("ecomsite.rsgi:application", port, workers=2),
             "worker": [*worker, "-Q", "train,score", "-c", "2", "-n", "learning@%h"],
             "worker-short": [*worker, "-Q", "default", "-c", "1", "-n", "short@%h"],
             "beat": [*celery, "beat", "-l", "INFO", "--pidfile="],
-            "storefront": [*_server(self.storefront_port, 1), "ecomsite.storefront_wsgi:application"],
+            "storefront": server_command("ecomsite.storefront_rsgi:application", self.storefront_port),
         }
         self.once = {"replay": [sys.executable, "manage.py", "replay", "-v", "0"]}
         """Commands that end by themselves."""
         self.groups = settings.VITRINE_HOME / "processes.txt"
         self.running: dict[str, subprocess.Popen] = {}
-        self.falls = dict.fromkeys(self.commands, 0)
+        self.falls = {name: deque(maxlen=FALLS_ALLOWED + 1) for name in self.commands}
+        """When each fell, the last times."""
+        self.stopping, self.watcher = threading.Event(), None
 
     def start(self, *names: str) -> None:
         for name in names:
@@ -63,18 +81,37 @@ class Supervisor:
         self.groups.unlink(missing_ok=True)
 
     def tend(self) -> list[str]:
-        """Start again what has fallen; returns names. Raises RuntimeError where one falls again and again."""
+        """Start again what has fallen; returns names. Raises RuntimeError where one falls again and again within a minute."""
         fallen = [name for name, process in self.running.items() if name in self.commands and process.poll() is not None]
         for name in fallen:
-            self.falls[name] += 1
-            if self.falls[name] > FALLS_ALLOWED:
+            falls, now = self.falls[name], time.monotonic()
+            falls.append(now)
+            if len(falls) > FALLS_ALLOWED and now - falls[0] < FALLS_WITHIN:
                 tail = (self.logs / f"{name}.log").read_text(errors="replace")[-1500:]
-                raise RuntimeError(f"{name} stopped {self.falls[name]} times; the end of its log:\n{tail}")
+                raise RuntimeError(f"{name} stopped {len(falls)} times within a minute; the end of its log:\n{tail}")
             self._start(name)
         return fallen
 
+    def watch_embedded(self) -> None:
+        """From now on, until `stop`, start an embedded server again that has died."""
+        self.watcher = threading.Thread(target=self._keep_embedded, name="embedded", daemon=True)
+        self.watcher.start()
+
+    def _keep_embedded(self) -> None:
+        home = settings.VITRINE_HOME
+        while not self.stopping.wait(EMBEDDED_EVERY):
+            if dead := [name for name in embedded.PID_FILES if not embedded.is_running(home, name)]:
+                log.error("%s died and is started again", " and ".join(dead))
+                try:
+                    embedded.start(home)
+                except (embedded.ServiceError, OSError, psycopg2.Error) as error:
+                    log.error("%s; it is tried again", error)
+
     def stop(self) -> None:
-        """Ask all to end, the worker without waiting for its tasks; then make sure."""
+        """Ask all to end, the worker without waiting for its tasks; then make sure. From then on nothing is started again."""
+        self.stopping.set()
+        if self.watcher:
+            self.watcher.join()
         for name, process in self.running.items():
             if process.poll() is None:
                 process.send_signal(signal.SIGQUIT if name.startswith("worker") else signal.SIGTERM)
@@ -91,13 +128,8 @@ class Supervisor:
 def _child() -> None:
     """In the child: a session of its own, so that ctrl-C reaches only us, and death with us."""
     os.setsid()
+    allow_many_connections()
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
-
-def _server(port: int, workers: int) -> list[str | Path]:
-    granian = Path(sys.executable).parent / "granian"
-    address = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    return [granian, *address, "--workers", str(workers), "--blocking-threads", "2" if workers > 1 else "4", "--no-ws"]
 
 
 def _free_port(wanted: int) -> int:

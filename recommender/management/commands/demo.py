@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
     def _run(self, supervisor: Supervisor, options: dict) -> None:
         self.pid_file.write_text(str(os.getpid()))
-        self._prepare()
+        self._prepare(supervisor)
         supervisor.start("web")
         self.base_url = f"http://127.0.0.1:{options['port']}"
         self._wait_until_ready(supervisor)
@@ -75,13 +75,16 @@ class Command(BaseCommand):
         if options["check"]:
             self._check(supervisor, demo)
             return
+        from recommender import reach
+
         told = False
         while True:
             self._tend(supervisor)
-            if not told and self._tell_when_live(demo):
-                told = True
-                supervisor.start("replay")
-            time.sleep(2)
+            with reach.while_reachable():
+                if not told and self._tell_when_live(demo):
+                    told = True
+                    supervisor.start("replay")
+            time.sleep(0.5)
 
     def _refuse_second(self) -> None:
         settings.VITRINE_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -96,12 +99,13 @@ class Command(BaseCommand):
         embedded.stop(settings.VITRINE_HOME)
         self.stdout.write("stopped")
 
-    def _prepare(self) -> None:
+    def _prepare(self, supervisor: Supervisor) -> None:
         if not (settings.DATABASE_URL and os.environ.get("REDIS_URL")):
             try:
                 embedded.start(settings.VITRINE_HOME)
             except embedded.ServiceError as error:
                 raise CommandError(str(error)) from None
+            supervisor.watch_embedded()
         call_command("migrate", verbosity=0)
         _collect_static()
         from recommender import sample
@@ -144,6 +148,7 @@ class Command(BaseCommand):
             "base_url": self.base_url, "console_url": f"{self.base_url}/console/s/{self.shop.key}/", "username": USERNAME,
             "password": self._password(known.get("password")), "api_key": self._key(known.get("api_key")), "shop": self.shop.key,
             "user_ids": self._user_ids(), "public_key": self._public_key(known.get("public_key")), "storefront_url": self.storefront_url,
+            "metrics_token": settings.METRICS_TOKEN,
         }  # fmt: skip
         part = path.with_suffix(".part")
         part.touch(mode=0o600)

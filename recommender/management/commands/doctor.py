@@ -35,6 +35,9 @@ class Command(BaseCommand):
             return
         pending = MigrationExecutor(connection).migration_plan(MigrationExecutor(connection).loader.graph.leaf_nodes())
         yield "migrations", f"{len(pending)} are to be applied: manage.py migrate" if pending else "", "complete"
+        yield "https", "", "cookies are sent over HTTPS alone" if settings.VITRINE_HTTPS else "off: cookies are sent over plain HTTP"
+        proxies = ", ".join(map(str, settings.TRUSTED_PROXIES))
+        yield "trusted proxies", "", proxies or "none: behind a proxy all shoppers would count as one address; set TRUSTED_PROXIES"
         yield "debug", "DEBUG is on" if settings.DEBUG else "", "off"
         silent = TrainingRun.objects.silent().count()
         yield "training runs", f"{silent} have a silent worker" if silent else "", "none is stuck"

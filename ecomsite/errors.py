@@ -1,0 +1,33 @@
+"""What is answered where no view could: problem+json below /api/, a page of the console elsewhere."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from recommender.api.problems import UNEXPECTED, problem_response
+from recommender.console.errors import error_page
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _reply(request, 400, "The request cannot be read.")
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _reply(request, 403, str(exception) or "Your account may not do this.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _reply(request, 404, f"There is nothing at {request.path}.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _reply(request, 500, UNEXPECTED)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return _reply(request, 403, f"This form is too old, or its cookie was not sent. Load the page again. ({reason})")
+
+
+def _reply(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+    make: Callable[..., HttpResponse] = problem_response if request.path.startswith("/api/") else error_page
+    return make(request, status, detail)
