@@ -19,6 +19,9 @@ VITRINE_HOME = Path(os.environ.get("VITRINE_HOME", BASE_DIR / "var")).resolve()
 VITRINE_CHECKPOINTS = Path(os.environ.get("VITRINE_CHECKPOINTS", VITRINE_HOME / "checkpoints")).resolve()
 # A Hugging Face folder or name of a BERT; empty: the packaged MiniLM.
 VITRINE_ENCODER = os.environ.get("VITRINE_ENCODER", "")
+# What trainings started by REST or in the console may name beside the shop's own versions: encoders, synonym files, functions for back-translation
+# (module:function), with commas between. `manage.py train` may name anything.
+VITRINE_TRAINING_NAMES = frozenset(name.strip() for name in os.environ.get("VITRINE_TRAINING_NAMES", "").split(",") if name.strip())
 # Label in the console's header: LIVE, STAGING or DEMO.
 VITRINE_ENVIRONMENT = os.environ.get("VITRINE_ENVIRONMENT", "LIVE")
 

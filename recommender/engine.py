@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MODELS_KEPT = 4
+MULTILINGUAL = "multilingual"
+"""The packaged multilingual encoder, by its name in the configuration."""
 SAME_TEXT = 0.995
 """Cosine from which on two vectors are of the same text; int8 and half precision take a little."""
 
@@ -450,6 +452,14 @@ def check_config(recipe: str, preset: str, overrides: dict[str, Any]) -> None:
         make_config(recipe, overrides, preset)
     except ConfigError as error:
         raise InvalidConfig(str(error)) from None
+
+
+def names_outside(overrides: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Of flat overrides those that name something outside the configuration: field -> (kind, name); kinds as in training.config.OUTSIDE."""
+    from training.config import OUTSIDE
+
+    named = {field: (OUTSIDE.get(field.rpartition(".")[2]), value) for field, value in overrides.items()}
+    return {field: (kind, str(value)) for field, (kind, value) in named.items() if kind and value}
 
 
 def recipes() -> dict[str, list[tuple[str, Any, str]]]:

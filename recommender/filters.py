@@ -22,6 +22,7 @@ LONGEST = 2000
 DEEPEST = 20
 MOST_COMPARISONS = 50
 MOST_VALUES = 1000
+EARLIEST_YEAR, LATEST_YEAR = 1900, 9000
 
 GRAMMAR = r"""
     ?start: either
@@ -298,6 +299,8 @@ def _moment(value: str, name: str, by: str | None) -> datetime:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise FilterError(f"{name} is compared with a date such as '2026-08-20', not {value[:40]!r}", by) from None
+    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+        raise FilterError(f"{name} is compared with a date from {EARLIEST_YEAR} to {LATEST_YEAR}", by)
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -309,7 +312,9 @@ def _ordered(c: Comparison, values: list[Any]) -> pl.Expr:
     if c.operator == "null":
         return column.is_null()
     if c.operator == "in":
-        return _any(column == value for value in values) if kind_of(c.field) == MOMENT else column.is_in(values)
+        if kind_of(c.field) == MOMENT:
+            return _any(column == value for value in values)
+        return column.cast(pl.Float64).is_in(values)  # a column of whole numbers is not searched for others by itself
     return getattr(column, _COMPARE[c.operator])(values[0])
 
 
@@ -389,8 +394,8 @@ class Selection:
 
 
 def select(texts: Iterable[str], params: Mapping[str, Any] | None = None) -> Selection:
-    """All of these filters; empty texts mean no filter. Raises FilterError."""
-    filters, params = tuple(parse(text) for text in texts if text), params or {}
+    """All of these filters; blank texts mean no filter. Raises FilterError."""
+    filters, params = tuple(parse(text) for text in texts if text.strip()), params or {}
     if not filters:
         return EVERYTHING
     used = {name: params.get(name) for f in filters for name in sorted(f.parameters)}

@@ -58,12 +58,34 @@ def start_run(
     from recommender.tasks import later, train
 
     engine.check_config(recipe, preset, overrides or {})
+    check_names(shop, overrides or {})
     run = TrainingRun.objects.create(
         shop=shop, recipe=recipe, preset=preset, overrides=overrides or {}, promote=promote, created_by=by, data_from=data_from, data_to=data_to,
         then=then or {}, follows=follows,
     )  # fmt: skip
     later(train, run.pk)
     return run
+
+
+def check_names(shop: Shop, overrides: dict) -> None:
+    """Fields that name folders, files or code may hold the shop's own versions (`v12`) and what the operator's settings allow.
+
+    Several shops share a deployment: a key or a form must not reach another shop's models, the host's files, or code. Raises engine.InvalidConfig.
+    """
+    for field, (kind, name) in engine.names_outside(flat(overrides)).items():
+        if name in settings.VITRINE_TRAINING_NAMES or (kind == "encoder" and name in (engine.MULTILINGUAL, settings.VITRINE_ENCODER)):
+            continue
+        if kind in ("encoder", "checkpoint") and (number := version_number(name)) is not None:
+            if shop.versions.filter(number=number).exists():
+                continue
+            raise engine.InvalidConfig(f"{field}: there is no version {name} in this shop")
+        raise engine.InvalidConfig(f"{field}: {name[:60]!r} is not allowed; the operator's setting VITRINE_TRAINING_NAMES lists what may be named")
+
+
+def version_number(name: str) -> int | None:
+    """12 of `v12`; None of anything else."""
+    digits = name.removeprefix("v")
+    return int(digits) if name.startswith("v") and digits.isascii() and digits.isdigit() and len(digits) < 10 else None
 
 
 def learn_on(shop: Shop) -> TrainingRun:
@@ -217,9 +239,8 @@ def _overrides(run: TrainingRun, champion: ModelVersion | None) -> dict:
     if run.recipe == "distil" and champion:
         fields.setdefault("teacher", str(champion))
     for name in ("text.encoder", "encoder", "served_encoder", "teacher"):
-        number = str(fields.get(name, "")).removeprefix("v")
-        if fields.get(name, "").startswith("v") and number.isdecimal():
-            version = run.shop.versions.filter(number=int(number)).first()
+        if (number := version_number(str(fields.get(name, "")))) is not None:
+            version = run.shop.versions.filter(number=number).first()
             if version is None:
                 raise RunFailed(f"{name}: there is no version v{number} in this shop")
             fields[name] = str(engine.checkpoint_path(version.folder) / ("" if name == "teacher" else "encoder"))

@@ -233,7 +233,7 @@ def test_a_product_is_made_changed_and_removed(shop, api):
     body = api("patch", path, {"stock": {"quantity": 2}}).json()
     assert (
         body["stock"] == {"state": "in_stock", "quantity": 2}
-        and body["price"] == {"amount": "129", "currency": "EUR"}
+        and body["price"] == {"amount": "129.00", "currency": "EUR"}
         and body["item_id"] == "SKU/88 ü"
     )
     assert api("get", path).json()["categories"] == ["Shoes > Boots"]

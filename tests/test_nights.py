@@ -56,9 +56,10 @@ def test_a_night_goes_on_from_the_champion_and_makes_the_ranking_with_it(live_sh
     assert origin(checkpoints / second.version.folder) == origin(checkpoints / encoder.folder)
 
 
-def test_the_ranking_is_judged_without_the_encoder_that_has_learned_the_held_out_days(live_shop, queued, tiny_encoder, checkpoints):
+def test_the_ranking_is_judged_without_the_encoder_that_has_learned_the_held_out_days(live_shop, queued, tiny_encoder, checkpoints, settings):
     reports = []
     for more in ({}, {"served_encoder": "v1"}):
+        settings.VITRINE_TRAINING_NAMES = frozenset({str(tiny_encoder)})
         run = pipeline.start_run(live_shop, preset="quick", overrides={**TINY, "text.encoder": str(tiny_encoder), **more}, promote="never")
         tasks.train(run.pk)
         reports.append(ModelVersion.objects.get(run=run).report)

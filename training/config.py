@@ -32,6 +32,8 @@ CHOICES = {
     "train": ("all", "lora", "adalora", "adapters", "head"), "optimiser": ("adamw", "sgd", "adafactor"), "schedule": ("linear", "cosine", "constant"),
     "precision": ("auto", "fp32", "bf16", "fp16"), "average": ("weights", "scores"),
 }  # fmt: skip
+OUTSIDE = {"encoder": "encoder", "served_encoder": "encoder", "teacher": "checkpoint", "synonym_file": "file", "back_translation": "function"}
+"""Fields, by their last name, that name something outside the configuration: a folder, a file, or code to be run."""
 KEYS = {"event_weights": tuple(TYPE_CODE)}
 
 

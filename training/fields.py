@@ -7,6 +7,8 @@ from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any
 
 LARGEST = 1e9
+LONGEST = 1000
+"""Characters of a value that is given as text."""
 
 
 class ConfigError(ValueError):
@@ -57,7 +59,7 @@ class _Reader:
         if rest:
             return self.set(current, rest, value, whole)
         if not isinstance(value, dict):
-            raise ConfigError(f"{whole}: expected an object, got {value!r}")
+            raise ConfigError(f"{whole}: expected an object, got {_short(value)}")
         for name, inner in value.items():
             current = self.set(current, name, inner, f"{whole}.{name}")
         return current
@@ -65,40 +67,47 @@ class _Reader:
     def _set_keys(self, head: str, current: dict, rest: str, value: Any, whole: str) -> dict:
         given = {rest: value} if rest else value
         if not isinstance(given, dict):
-            raise ConfigError(f"{whole}: expected an object, got {value!r}")
+            raise ConfigError(f"{whole}: expected an object, got {_short(value)}")
         unknown = [name for name in given if name not in self.keys[head]]
         if unknown:
             raise ConfigError(f"{whole}: {unknown[0]!r} is none of {', '.join(self.keys[head])}")
         return current | {name: self._parse(inner, 0.0, f"{head}.{name}") for name, inner in given.items()}
 
     def _parse(self, value: Any, current: Any, name: str) -> Any:
+        if isinstance(value, str) and len(value) > LONGEST:
+            raise ConfigError(f"{name}: is longer than {LONGEST} characters")
         if isinstance(value, str) and not isinstance(current, str):
             value = _literal(value, current, name)
         if isinstance(current, float) and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not type(current):
-            raise ConfigError(f"{name}: {value!r} is not a {'number' if isinstance(current, float) else type(current).__name__}")
+            raise ConfigError(f"{name}: {_short(value)} is not a {'number' if isinstance(current, float) else type(current).__name__}")
         last = name.rpartition(".")[2]
         if isinstance(value, str):
             self._check_text(value, last, name)
         elif not isinstance(value, bool):
             least, most = self.limits.get(last, (0, LARGEST))
             if not least <= value <= most:
-                raise ConfigError(f"{name}: {value!r} is not between {least} and {most:g}")
+                raise ConfigError(f"{name}: {_short(value)} is not between {least} and {most:g}")
         return value
 
     def _check_text(self, value: str, last: str, name: str) -> None:
         if last in self.choices and value not in self.choices[last]:
-            raise ConfigError(f"{name}: {value!r} is none of {', '.join(self.choices[last])}")
-        if "\x00" in value or len(value) > 1000:
+            raise ConfigError(f"{name}: {_short(value)} is none of {', '.join(self.choices[last])}")
+        if "\x00" in value:
             raise ConfigError(f"{name}: is no usable text")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"
 
 
 def _literal(value: str, current: Any, name: str) -> Any:
     try:
         return ast.literal_eval(value.title() if value.lower() in ("true", "false") else value)
-    except (ValueError, SyntaxError):
-        raise ConfigError(f"{name}: {value!r} is not a {type(current).__name__}") from None
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        raise ConfigError(f"{name}: {value[:60]!r} is not a {type(current).__name__}") from None
 
 
 def describe_fields(config: Any, prefix: str = "") -> list[tuple[str, Any, str]]:

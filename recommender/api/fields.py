@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from recommender.ingest.fields import FieldError, Parser
+from recommender.ingest.fields import EARLIEST_YEAR, LARGEST_OBJECT, LATEST_YEAR, FieldError, Parser
 
 STRICT = Parser(zone=None, typed=True)
 
@@ -18,6 +18,32 @@ class IdField(serializers.CharField):
             return STRICT.id(self.field_name, data)
         except FieldError as error:
             raise serializers.ValidationError(error.message) from None
+
+
+class ObjectField(serializers.DictField):
+    """A JSON object that is bounded in depth and size, of valid text and numbers."""
+
+    def __init__(self, largest: int = LARGEST_OBJECT, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.largest = largest
+
+    def to_internal_value(self, data):
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("must be an object")
+        try:
+            return STRICT.mapping(self.field_name, data, self.largest)
+        except FieldError as error:
+            raise serializers.ValidationError(error.message) from None
+
+
+class DayField(serializers.DateField):
+    """A date between 1970 and 9000, so that every time zone and interval around it exists."""
+
+    def to_internal_value(self, value):
+        day = super().to_internal_value(value)
+        if not EARLIEST_YEAR < day.year < LATEST_YEAR:
+            raise serializers.ValidationError("is out of range")
+        return day
 
 
 class StrictSerializer(serializers.Serializer):

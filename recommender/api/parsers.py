@@ -8,6 +8,11 @@ from django.conf import settings
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import JSONParser
 
+from recommender.ingest.fields import depth_exceeds
+
+DEEPEST_BODY = 400
+"""Levels beyond which Python gives up to write or compare a value. What a field takes is bounded more narrowly."""
+
 
 class TooLarge(APIException):
     status_code = 413
@@ -26,6 +31,8 @@ class StrictJSONParser(JSONParser):
             data = _patiently(body)
         if not isinstance(data, dict):
             raise ParseError("The body must be a JSON object.")
+        if depth_exceeds(data, DEEPEST_BODY):
+            raise ParseError(f"The body is nested deeper than {DEEPEST_BODY} levels.")
         return data
 
 

@@ -11,6 +11,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from recommender.api.parsers import TooLarge
+from recommender.api.renderers import to_json
 from recommender.reach import QUEUE_GONE, UNREACHABLE
 from recommender.request_ids import request_id
 
@@ -81,7 +82,7 @@ def _flatten(detail: Any, path: str = ""):
 def problem_response(request: HttpRequest, status: int, detail: str) -> HttpResponse:
     """A problem outside DRF; a 5xx names the request, by which the log tells more."""
     body = problem(status, detail) | ({"request_id": request_id.get()} if status >= 500 else {})
-    return JsonResponse(body, status=status, content_type="application/problem+json")
+    return HttpResponse(to_json(body), status=status, content_type="application/problem+json")
 
 
 @csrf_exempt

@@ -11,6 +11,8 @@ from recommender.ingest.fields import FieldError
 MOST_IDS = 100
 MOST_INTERESTS = 20
 LONGEST_LIST = 100
+LARGEST_PARAMS = 1024 * 1024
+"""Bytes of a request's params: a filter may look for a thousand ids."""
 EXPLAIN = ("off", "top", "full")
 Read = Callable[[str, Any], Any]
 
@@ -24,8 +26,8 @@ def _limit(field: str, value: Any) -> int:
 
 
 def _explain(field: str, value: Any) -> str:
-    if value not in EXPLAIN:
-        raise FieldError(field, f"is none of {', '.join(EXPLAIN)}")
+    if not isinstance(value, str) or value not in EXPLAIN:
+        raise FieldError(field, f"must be one of {', '.join(EXPLAIN)}")
     return value
 
 
@@ -49,7 +51,13 @@ def _text(longest: int) -> Read:
 def _object(field: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FieldError(field, "must be an object")
-    return value
+    return STRICT.mapping(field, value)
+
+
+def _params(field: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise FieldError(field, "must be an object")
+    return STRICT.mapping(field, value, LARGEST_PARAMS)
 
 
 def _flag(field: str, value: Any) -> bool:
@@ -58,18 +66,18 @@ def _flag(field: str, value: Any) -> bool:
     return value
 
 
-def _texts(field: str, value: Any, most: int, noun: str) -> list[str]:
-    right = isinstance(value, list) and len(value) <= most
-    if not right or not all(isinstance(i, str) and "\x00" not in i and 0 < len(i) <= 256 for i in value):
-        raise FieldError(field, f"must be a list of at most {most} {noun}")
-    return value
+def read_ids(field: str, value: Any, most: int, noun: str) -> list[str]:
+    """A list of at most so many ids, or other short texts."""
+    if not isinstance(value, list) or len(value) > most or not all(isinstance(i, str) and i for i in value):
+        raise FieldError(field, f"must be a list of at most {most:,} {noun}")
+    return [STRICT.required_id(field, text) for text in value]
 
 
 def read_context(field: str, value: Any) -> dict[str, Any]:
     """item_ids and interests are lists, country and entry_item_id texts; what else stands there is the shop's own."""
     context = _object(field, value)
-    _texts(field, context.get("item_ids", []), MOST_IDS, "product ids: item_ids")
-    _texts(f"{field}.interests", context.get("interests", []), MOST_INTERESTS, "texts of at most 256 characters")
+    read_ids(field, context.get("item_ids", []), MOST_IDS, "product ids: item_ids")
+    read_ids(f"{field}.interests", context.get("interests", []), MOST_INTERESTS, "texts of at most 256 characters")
     for name in ("country", "entry_item_id"):
         if name in context:
             STRICT.id(f"{field}.{name}", context[name])
@@ -77,7 +85,7 @@ def read_context(field: str, value: Any) -> dict[str, Any]:
 
 
 OF_A_PLACEMENT: dict[str, Read] = {
-    "placement": _text(64), "limit": _limit, "context": read_context, "filter": _text(200_000), "params": _object, "diversity": _share,
+    "placement": _text(64), "limit": _limit, "context": read_context, "filter": _text(200_000), "params": _params, "diversity": _share,
 }  # fmt: skip
 OF_A_VISITOR: dict[str, Read] = {"user_id": STRICT.id, "session_id": STRICT.id, "explain": _explain, "simulated": _flag, "hydrate": _flag}
 FIELDS: dict[str, Read] = {**OF_A_PLACEMENT, **OF_A_VISITOR, "next": _text(100_000)}

@@ -6,7 +6,8 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from recommender import analytics, pipeline
-from recommender.api.fields import IdField, StrictSerializer
+from recommender.api.fields import DayField, IdField, ObjectField, StrictSerializer
+from recommender.api.reading import LARGEST_PARAMS
 from recommender.models import ModelVersion, TrainingRun
 from recommender.models.events import EventType
 from recommender.models.registry import USUAL_PRESET
@@ -19,7 +20,7 @@ class Filtered(StrictSerializer):
     """What may be asked of the products of a list."""
 
     filter = serializers.CharField(required=False, allow_blank=True, help_text="such as: stock.state = 'in_stock' and price < :max")
-    params = serializers.DictField(required=False, help_text="values of the filter's :parameters, and of the placement's filter")
+    params = ObjectField(LARGEST_PARAMS, required=False, help_text="values of the filter's :parameters, and of the placement's filter")
     diversity = serializers.FloatField(
         min_value=0, max_value=1, required=False, help_text="0: best first; 1: unlike each other; usual: the placement's"
     )
@@ -32,7 +33,7 @@ class RecommendationRequest(Filtered):
     user_id = IdField(required=False, allow_null=True)
     session_id = IdField(required=False, allow_null=True)
     limit = serializers.IntegerField(min_value=1, max_value=100, required=False)
-    context = serializers.DictField(
+    context = ObjectField(
         required=False,
         help_text="item_ids: the products on the page or in the basket. Of newcomers: entry_item_id, interests (texts), country.",
     )
@@ -60,7 +61,7 @@ class PageRequest(StrictSerializer):
         return value
 
 
-class RelatedRequest(serializers.Serializer):
+class RelatedRequest(StrictSerializer):
     item_id = IdField()
     filter = serializers.CharField(required=False, allow_blank=True)
     limit = serializers.IntegerField(min_value=1, max_value=100, default=12)
@@ -77,7 +78,7 @@ class RerankRequest(StrictSerializer):
     simulated = serializers.BooleanField(default=False)
 
 
-class WhyNotRequest(serializers.Serializer):
+class WhyNotRequest(StrictSerializer):
     placement = serializers.CharField(max_length=64)
     user_id = IdField()
     item_id = IdField()
@@ -153,8 +154,8 @@ class Since(StrictSerializer):
 
 
 class AnalyticsRequest(Since):
-    from_ = serializers.DateField(required=False, help_text="in the shop's time zone; default: 27 days before `to`")
-    to = serializers.DateField(required=False, help_text="included; default: today")
+    from_ = DayField(required=False, help_text="in the shop's time zone; default: 27 days before `to`")
+    to = DayField(required=False, help_text="included; default: today")
     by = serializers.CharField(default="placement,version,day", help_text="any of placement, version, day, with commas between")
 
     def validate_by(self, value):
@@ -337,15 +338,15 @@ class UserSerializer(serializers.Serializer):
 
 
 class DataWindow(Since):
-    from_ = serializers.DateField(required=False, allow_null=True)
-    to = serializers.DateField(required=False, allow_null=True)
+    from_ = DayField(required=False, allow_null=True)
+    to = DayField(required=False, allow_null=True)
 
 
 class TrainingJobRequest(StrictSerializer):
-    recipe = serializers.CharField(default="fusion")
-    preset = serializers.CharField(default=USUAL_PRESET)
+    recipe = serializers.CharField(default="fusion", max_length=20)
+    preset = serializers.CharField(default=USUAL_PRESET, max_length=20)
     data = DataWindow(required=False)
-    set = serializers.DictField(required=False, help_text="fields of the recipe, such as text.steps")
+    set = ObjectField(required=False, help_text="fields of the recipe, such as text.steps")
     promote = serializers.ChoiceField(pipeline.PROMOTE, required=False, help_text="default: if-better, or ask where the key lacks models:write")
 
 
@@ -405,7 +406,7 @@ class ModelVersionSerializer(serializers.ModelSerializer):
 
 
 class RollbackRequest(StrictSerializer):
-    purpose = serializers.CharField(default="ranking")
+    purpose = serializers.CharField(default="ranking", max_length=20)
 
 
 class ErasureSerializer(serializers.Serializer):
@@ -413,6 +414,10 @@ class ErasureSerializer(serializers.Serializer):
     erased_at = serializers.DateTimeField()
     erased = serializers.DictField(child=serializers.IntegerField(), help_text="rows of events, lists, served lists and reviews")
     caches = serializers.ChoiceField(["cleared", "pending"], help_text="pending: Redis did not answer; it is tried again every ten minutes")
+
+
+class ModelsRequest(StrictSerializer):
+    purpose = serializers.CharField(max_length=20, required=False)
 
 
 class ModelsReply(serializers.Serializer):

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from recommender.api.fields import IdField, StrictSerializer
+from recommender.api.fields import IdField, ObjectField, StrictSerializer
 from recommender.api.serializers import Filtered, RecommendationReply
 
 
@@ -12,7 +12,7 @@ class BatchRequest(Filtered):
     placement = serializers.CharField(max_length=64)
     user_ids = serializers.ListField(child=IdField(), min_length=1, max_length=1000)
     limit = serializers.IntegerField(min_value=1, max_value=100, required=False)
-    context = serializers.DictField(required=False)
+    context = ObjectField(required=False)
     explain = serializers.ChoiceField(["off", "top", "full"], default="off")
     simulated = serializers.BooleanField(default=False)
 
@@ -50,7 +50,7 @@ class RowsReply(serializers.Serializer):
     rows = TitledRow(many=True, help_text="empty where nothing is known of the shopper, or without consent")
 
 
-class ShoppersRequest(serializers.Serializer):
+class ShoppersRequest(StrictSerializer):
     item_id = IdField()
     limit = serializers.IntegerField(min_value=1, max_value=1000, default=100)
 

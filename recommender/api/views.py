@@ -164,7 +164,7 @@ class WhyNotView(APIView):
         summary="Why a product is not in a shopper's list: the stage that lost it, and by what",
     )
     def get(self, request: Request) -> Response:
-        asked = shapes.WhyNotRequest(data=request.query_params)
+        asked = shapes.WhyNotRequest(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         values, shop = asked.validated_data, request.auth.shop
         placement = state_of(shop).placement(values["placement"])
@@ -190,7 +190,7 @@ class RelatedView(APIView):
         summary="Products that go with a product",
     )
     def get(self, request: Request) -> Response:
-        asked = shapes.RelatedRequest(data=request.query_params)
+        asked = shapes.RelatedRequest(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         values = asked.validated_data
         if not request.auth.shop.products.filter(item_id=values["item_id"]).exists():

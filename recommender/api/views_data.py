@@ -1,5 +1,7 @@
 """Products and shoppers of the shop."""
 
+from collections.abc import Collection
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -11,8 +13,9 @@ from rest_framework.views import APIView
 
 from recommender.api import serializers as shapes
 from recommender.api.fields import STRICT
+from recommender.api.reading import read_ids
 from recommender.erasure import erase
-from recommender.ingest import FieldError, Report, upsert_products, upsert_shoppers
+from recommender.ingest import FieldError, Report, is_text, upsert_products, upsert_shoppers
 from recommender.ingest.products import COLUMNS
 from recommender.models import Change, Erasure, Product, Shop, Shopper
 
@@ -20,6 +23,7 @@ ITEM_FIELDS = {
     "item_id", "title", "description", "brand", "categories", "price", "attributes", "images", "stock", "available_from", "available_until", "hidden",
     "margin_rate", "locale",
 }  # fmt: skip
+MOST_SESSIONS = 100
 READ_ONLY = {"updated_at", "created_at"}
 
 
@@ -56,8 +60,14 @@ def _part(data: dict[str, Any], name: str, part: str, known: set[str]) -> Any:
     return value.get(part)
 
 
+def amount_of(price: Decimal) -> str:
+    """Two digits after the point, or as many as the price has: 19.90, 0.0035."""
+    cents = price.quantize(Decimal("0.01"))
+    return f"{cents if cents == price else price.normalize():f}"
+
+
 def item_json(product: Product) -> dict[str, Any]:
-    price = None if product.price is None else {"amount": f"{product.price.normalize():f}", "currency": product.shop.currency}
+    price = None if product.price is None else {"amount": amount_of(product.price), "currency": product.shop.currency}
     return {
         "item_id": product.item_id, "title": product.title, "description": product.description, "brand": product.brand,
         "categories": product.categories,
@@ -69,7 +79,7 @@ def item_json(product: Product) -> dict[str, Any]:
 
 
 def find_item(shop: Shop, item_id: str) -> Product:
-    product = shop.products.select_related("shop").filter(item_id=item_id).first() if "\x00" not in item_id else None
+    product = shop.products.select_related("shop").filter(item_id=item_id).first() if is_text(item_id) else None
     if product is None:
         raise NotFound(f"item_id: {item_id[:256]!r} is no product of this shop.")
     return product
@@ -149,6 +159,8 @@ class ItemsBatchView(APIView):
                 by_columns.setdefault(tuple(sorted(row.keys() - {"item_id"})), []).append((i, row))
             except FieldError as error:
                 errors[i] = {"field": error.field, "message": error.message}
+        errors |= _without_title(request.auth.shop, items, errors.keys())
+        by_columns = {columns: [(i, row) for i, row in rows if i not in errors] for columns, rows in by_columns.items()}
         with transaction.atomic():
             for columns, rows in by_columns.items():
                 part = upsert_products(request.auth.shop, rows, columns, STRICT)
@@ -156,6 +168,16 @@ class ItemsBatchView(APIView):
                 errors |= {e.line: {"field": e.field, "message": e.message} for e in part.errors}
         results = [_item_result(item, errors.get(i)) for i, item in enumerate(items)]
         return Response({"new": report.new, "changed": report.changed, "same": report.same, "rejected": len(errors), "results": results})
+
+
+def _without_title(shop: Shop, items: list, wrong: Collection[int]) -> dict[int, dict[str, str]]:
+    """Errors by position: a title may be left out of what the shop has already, and never be empty."""
+    given = {i: item for i, item in enumerate(items) if i not in wrong and isinstance(item.get("item_id"), str)}
+    empty = {i: {"field": "title", "message": "must not be empty"} for i, item in given.items() if item.get("title", "x") in ("", None)}
+    untitled = {i: item["item_id"] for i, item in given.items() if "title" not in item}
+    titled = {item["item_id"] for i, item in given.items() if "title" in item and i not in empty}
+    there = set(shop.products.filter(item_id__in=[i for i in set(untitled.values()) if is_text(i)]).values_list("item_id", flat=True)) | titled
+    return empty | {i: {"field": "title", "message": "is required for a new product"} for i, item_id in untitled.items() if item_id not in there}
 
 
 def _item_result(item: Any, error: dict[str, str] | None) -> dict[str, Any]:
@@ -172,7 +194,7 @@ class UserView(APIView):
     scopes = {"*": "users:write"}
 
     def _find(self, request: Request, user_id: str) -> Shopper:
-        shopper = request.auth.shop.shoppers.filter(user_id=user_id).first() if "\x00" not in user_id else None
+        shopper = request.auth.shop.shoppers.filter(user_id=user_id).first() if is_text(user_id) else None
         if shopper is None:
             raise NotFound(f"user_id: {user_id[:256]!r} is no shopper of this shop.")
         return shopper
@@ -198,8 +220,10 @@ class UserView(APIView):
             if not isinstance(value, bool):
                 raise ValidationError({f"consent.{name}": ["must be true or false"]})
         sessions = data.get("merged_from") or []
-        if not isinstance(sessions, list) or len(sessions) > 100 or not all(isinstance(s, str) and "\x00" not in s for s in sessions):
-            raise ValidationError({"merged_from": ["must be a list of at most 100 session ids"]})
+        try:
+            sessions = read_ids("merged_from", sessions, MOST_SESSIONS, "session ids")
+        except FieldError as error:
+            raise as_validation_error(error) from None
         row = {"user_id": user_id, "attributes": data.get("attributes"), **{f"consent_{name}": value for name, value in consent.items()}}
         report = upsert_shoppers(request.auth.shop, [(0, row)], row.keys(), STRICT)
         refuse_errors(report)
@@ -222,7 +246,7 @@ class ErasureView(APIView):
 
     @extend_schema(responses=shapes.ErasureSerializer, summary="A receipt of an erasure")
     def get(self, request: Request, receipt_id: str) -> Response:
-        receipt = request.auth.shop.erasures.filter(receipt_id=receipt_id).first() if "\x00" not in receipt_id else None
+        receipt = request.auth.shop.erasures.filter(receipt_id=receipt_id).first() if is_text(receipt_id) else None
         if receipt is None:
             raise NotFound(f"receipt_id: {receipt_id[:64]!r} is no receipt of this shop.")
         return Response(erasure_json(receipt))

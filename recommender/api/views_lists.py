@@ -11,9 +11,10 @@ from rest_framework.views import APIView
 from recommender import campaign, engine, rows
 from recommender.api import serializers_lists as shapes
 from recommender.api.problems import Conflict
-from recommender.api.reading import OF_A_PLACEMENT, OF_A_VISITOR, read_fields
+from recommender.api.reading import OF_A_PLACEMENT, OF_A_VISITOR, read_fields, read_ids
 from recommender.api.views import ask_of, checked, hydrated, listing_reply
 from recommender.asking import Ask
+from recommender.ingest import FieldError
 from recommender.predictions import NoModel, predict
 from recommender.served import record
 
@@ -29,9 +30,12 @@ class BatchView(APIView):
     def post(self, request: Request) -> Response:
         data, shop = dict(request.data), request.auth.shop
         user_ids = data.pop("user_ids", None)
-        right = isinstance(user_ids, list) and all(isinstance(u, str) and 0 < len(u) <= 256 and "\x00" not in u for u in user_ids)
-        if not right or not 1 <= len(user_ids) <= MOST_SHOPPERS:
-            raise ValidationError({"user_ids": [f"must be a list of 1 to {MOST_SHOPPERS:,} shopper ids"]})
+        try:
+            user_ids = read_ids("user_ids", user_ids, MOST_SHOPPERS, "shopper ids")
+        except FieldError as error:
+            raise ValidationError({error.field: [error.message]}) from None
+        if not user_ids:
+            raise ValidationError({"user_ids": ["is required"]})
         known = {name: read for name, read in {**OF_A_PLACEMENT, **OF_A_VISITOR}.items() if name not in ("user_id", "session_id", "hydrate")}
         values = {"explain": "off", "simulated": False, **read_fields(data, known)}
         if not values.get("placement"):
@@ -76,7 +80,7 @@ class ShoppersView(APIView):
         summary="The shoppers who would want a product most",
     )
     def get(self, request: Request) -> Response:
-        asked = shapes.ShoppersRequest(data=request.query_params)
+        asked = shapes.ShoppersRequest(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         shop, item_id = request.auth.shop, asked.validated_data["item_id"]
         if not shop.products.filter(item_id=item_id).exists():

@@ -12,9 +12,14 @@ from recommender.api.problems import Conflict
 from recommender.models import ModelVersion, TrainingRun
 
 
+def is_number(text: str) -> bool:
+    """Plain digits that fit a row's number."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
 def find_run(request: Request, job_id: str) -> TrainingRun:
     number = job_id.removeprefix("job-")
-    run = request.auth.shop.runs.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 18 else None
+    run = request.auth.shop.runs.filter(pk=int(number)).first() if is_number(number) else None
     if run is None:
         raise NotFound(f"job_id: {job_id[:60]!r} is no training job of this shop.")
     return run
@@ -88,8 +93,10 @@ class ModelsView(APIView):
     @extend_schema(parameters=[OpenApiParameter("purpose", str)], responses=shapes.ModelsReply, summary="Model versions, newest first")
     def get(self, request: Request) -> Response:
         versions = request.auth.shop.versions.select_related("run")
-        if purpose := request.query_params.get("purpose"):
-            versions = versions.filter(purpose=purpose.replace("\x00", ""))
+        asked = shapes.ModelsRequest(data=request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        if purpose := asked.validated_data.get("purpose"):
+            versions = versions.filter(purpose=purpose)
         return Response({"models": shapes.ModelVersionSerializer(versions[:200], many=True).data})
 
 
@@ -99,9 +106,9 @@ class PromoteView(APIView):
     @extend_schema(request=None, responses=shapes.ModelVersionSerializer, summary="Make a version the champion")
     def post(self, request: Request, number: str) -> Response:
         digits = number.rpartition("@")[2]
-        found = request.auth.shop.versions.filter(number=int(digits)) if digits.isdecimal() and len(digits) < 9 else ModelVersion.objects.none()
+        found = request.auth.shop.versions.filter(number=int(digits)) if is_number(digits) else ModelVersion.objects.none()
         version = found.select_related("run").first()
-        if version is None:
+        if version is None or ("@" in number and number != version.label):
             raise NotFound(f"id: {number[:60]!r} is no model version of this shop.")
         try:
             pipeline.promote_version(version)
@@ -117,7 +124,7 @@ class RollbackView(APIView):
     def post(self, request: Request) -> Response:
         asked = shapes.RollbackRequest(data=request.data)
         asked.is_valid(raise_exception=True)
-        version = pipeline.roll_back(request.auth.shop, asked.validated_data["purpose"].replace("\x00", ""))
+        version = pipeline.roll_back(request.auth.shop, asked.validated_data["purpose"])
         if version is None:
             raise Conflict("There is no earlier version to roll back to.")
         return Response(shapes.ModelVersionSerializer(version).data)

@@ -4,6 +4,7 @@ import json
 from datetime import date, timedelta
 
 from django import forms
+from django.contrib import messages
 from django.db.models import Count, Max, Min
 from django.db.models.functions import TruncWeek
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotFound
@@ -71,7 +72,10 @@ def train(request: HttpRequest, shop: str) -> HttpResponse:
         if form.is_valid() and (lacking := missing(shop, form.cleaned_data["recipe"])):
             form.add_error("recipe", lacking)
         if form.is_valid():
-            return redirect("admin:run", shop=shop.key, pk=_start(request, shop, form.cleaned_data, days).pk)
+            try:
+                return redirect("admin:run", shop=shop.key, pk=_start(request, shop, form.cleaned_data, days).pk)
+            except engine.InvalidConfig as error:
+                form.add_error("advanced", str(error))
     champion = shop.champion()
     recipe = form["recipe"].value() if form["recipe"].value() in RECIPES else "fusion"
     first, more = choices(shop, lambda name: _usual_minutes(shop, name))
@@ -288,8 +292,12 @@ def again(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
     old = find_run(shop, pk)
     _need_for(request, old)
-    fresh = pipeline.start_run(shop, old.recipe, old.preset, old.overrides, old.promote, request.user, old.data_from, old.data_to)
-    return redirect("admin:run", shop=shop.key, pk=fresh.pk)
+    try:
+        run = pipeline.start_run(shop, old.recipe, old.preset, old.overrides, old.promote, request.user, old.data_from, old.data_to)
+    except engine.InvalidConfig as error:
+        messages.error(request, f"This run cannot be started from here: {error}.")
+        run = old
+    return redirect("admin:run", shop=shop.key, pk=run.pk)
 
 
 def log(request: HttpRequest, shop: str, pk: int) -> HttpResponse:

@@ -1,7 +1,7 @@
 """Outside rows become products, shoppers and events: in bulk, idempotent, each bad row named."""
 
 from recommender.ingest.events import import_events
-from recommender.ingest.fields import FieldError, Parser
+from recommender.ingest.fields import FieldError, Parser, is_text
 from recommender.ingest.labelled import KINDS, upsert_labelled
 from recommender.ingest.posted import post_events
 from recommender.ingest.products import upsert_products
@@ -15,6 +15,7 @@ __all__ = [
     "Report",
     "RowError",
     "import_events",
+    "is_text",
     "post_events",
     "upsert_labelled",
     "upsert_products",

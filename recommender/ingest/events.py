@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,15 @@ CONTENT = ("user_id", "item_id", "type", "occurred_at", "quantity", "value", "pr
 TYPES = frozenset(EventType.values)
 PLAIN = {"event_id", "type", "user_id", "session_id", "item_id", "occurred_at"}
 """Fields of most events. One that has no others needs no look at them."""
+ASKS_FOR_MORE = frozenset({EventType.RATING.value, EventType.SEARCH.value})
+"""Types that need a field of their own."""
+EVENT_FIELDS = PLAIN | {
+    "items", "recommendation_id", "placement", "value", "currency", "rating", "query", "simulated", "position", "quantity", "price", "discount",
+    "context",
+}  # fmt: skip
+"""All fields of an event by REST. `context` is the shop's own and is not kept."""
+LINE_FIELDS = frozenset({"item_id", "position", "quantity", "price", "discount", "value", "rating"})
+LEAST_RATING, BEST_RATING = 0, 5
 NOTHING_MORE = (*[None] * 7, False)
 """The columns from `quantity` on of such an event."""
 
@@ -41,23 +50,45 @@ def event_lines(parser: Parser, row: dict[str, Any], latest: datetime, shift: ti
     user_id, session_id = parser.id("user_id", row.get("user_id")), parser.id("session_id", row.get("session_id"))
     if user_id is None and session_id is None:
         raise FieldError("user_id", "is required when there is no session_id")
-    if row.keys() <= PLAIN:
-        kind = _kind(parser, row)
+    if row.keys() <= PLAIN and (kind := _kind(parser, row)) not in ASKS_FOR_MORE:
         return [(0, event_id, user_id, session_id, _item_id(parser, row, kind, ""), kind, occurred_at, *NOTHING_MORE)]
+    if parser.typed:
+        _refuse_unknown(row, EVENT_FIELDS, "")
+        parser.mapping("context", row.get("context"))
+        if parser.currency and row.get("currency") not in (None, parser.currency):
+            raise FieldError("currency", f"must be {parser.currency}, this shop's")
     query = parser.text("query", row.get("query"), 2000)
+    if query is None and row.get("type") == EventType.SEARCH.value and parser.typed:
+        raise FieldError("query", "is required")
     cited = parser.text("recommendation_id", row.get("recommendation_id"), 64), parser.text("placement", row.get("placement"), 64)
     simulated = parser.boolean("simulated", row.get("simulated")) or False
     items = _items(row)
     lines = []
     for i, item in enumerate(items):
         at = f"items[{i}]." if "items" in row else ""
+        if parser.typed and item is not row:
+            _refuse_unknown(item, LINE_FIELDS, at)
         kind, item_id, quantity, value = _what(parser, row, item, at)
-        rating, position = parser.number(at + "rating", item.get("rating")), parser.number(at + "position", item.get("position"))
+        rating, position = _rating(parser, item, kind, at), parser.number(at + "position", item.get("position"))
         if position is not None and not (1 <= position <= 10_000 and position == int(position)):
             raise FieldError(at + "position", "must be a whole number from 1")
         position = None if position is None else int(position)
         lines.append((i, event_id, user_id, session_id, item_id, kind, occurred_at, quantity, value, rating, query, position, *cited, simulated))
     return lines
+
+
+def _refuse_unknown(given: dict[str, Any], known: Collection[str], at: str) -> None:
+    if unknown := sorted(name for name in given if name not in known):
+        raise FieldError(f"{at}{unknown[0][:60]}", "is not a field of an event" if not at else "is not a field of a product in an event")
+
+
+def _rating(parser: Parser, item: dict[str, Any], kind: str, at: str) -> float | None:
+    rating = parser.number(at + "rating", item.get("rating"))
+    if rating is None and kind == EventType.RATING:
+        raise FieldError(at + "rating", "is required")
+    if rating is not None and not LEAST_RATING <= rating <= BEST_RATING:
+        raise FieldError(at + "rating", f"must be from {LEAST_RATING} to {BEST_RATING}")
+    return rating
 
 
 def _items(row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -100,12 +131,21 @@ def _what(parser: Parser, row: dict[str, Any], item: dict[str, Any], at: str) ->
         if quantity == 0:
             raise FieldError(at + "quantity", "must not be 0")
         kind = EventType.RETURN.value if quantity < 0 else kind
+    elif parser.typed and quantity is not None and quantity <= 0:
+        raise FieldError(at + "quantity", "must be above 0")
     quantity = None if quantity is None else abs(quantity)
+    discount = parser.money(at + "discount", item.get("discount")) or 0
+    if parser.typed and value is not None and value < 0:
+        raise FieldError(at + "value", "must not be below 0; send a return as an event of its own")
+    if discount < 0:
+        raise FieldError(at + "discount", "must not be below 0")
     if price is not None and kind in (EventType.PURCHASE, EventType.RETURN):
         if price <= 0:
             raise FieldError(at + "price", "must be above 0")
-        discount = parser.money(at + "discount", item.get("discount")) or 0
-        value = price * (1 if quantity is None else quantity) - discount if value is None else value
+        full = price * (1 if quantity is None else quantity)
+        if discount > full:
+            raise FieldError(at + "discount", "is larger than the price")
+        value = full - discount if value is None else value
     return kind, item_id, quantity, value
 
 

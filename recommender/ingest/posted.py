@@ -5,6 +5,7 @@ which the database tells new from known.
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 
 from django.db import IntegrityError, OperationalError, connection, transaction
@@ -26,7 +27,7 @@ PLAIN = {"line": 0, "simulated": False}
 
 def post_events(shop: Shop, events: list, parser: Parser) -> tuple[Report, set[str]]:
     """Store events, each whole; returns the report and the ids that were new. Same ids again change nothing."""
-    report = Report()
+    report, parser = Report(), replace(parser, currency=shop.currency)
     lines = list(checked_lines(enumerate(events), parser, timezone.now() + CLOCK_TOLERANCE, timedelta(), report))
     try:
         with transaction.atomic():
