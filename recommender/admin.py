@@ -72,8 +72,7 @@ class ProductAdmin(BigTable):
         Change.objects.tell_products(obj.shop, [obj.item_id])
 
     def delete_model(self, request, obj) -> None:
-        Change.objects.tell_products(obj.shop, [obj.item_id])
-        obj.delete()
+        Product.objects.remove(obj.shop, [obj.item_id])
 
     def delete_queryset(self, request, queryset) -> None:
         for product in queryset.select_related("shop"):

@@ -3,6 +3,7 @@
 import shutil
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from recommender.kept import digest_of, forget_lists
 from recommender.models import Erasure, Shop, Shopper, TrainingRun
@@ -15,14 +16,27 @@ def erase(shopper: Shopper) -> Erasure:
     digest = digest_of(shop.pk, user_id)
     with transaction.atomic():
         Shopper.objects.select_for_update().filter(pk=shopper.pk).first()
+        anonymous, seen = _of_own_sessions(shopper)
         counts = {name: getattr(shopper, name).count() for name in ("events", "lists", "served")}
+        counts["events"] += anonymous.count()
+        counts["served"] += seen.count()
         counts["reviews"] = shop.reviews.filter(user_id=user_id).delete()[0]
+        seen.delete()
+        anonymous._raw_delete("default")
         shopper.events.all()._raw_delete("default")
         Shopper.objects.filter(pk=shopper.pk).delete()
-        receipt = Erasure.objects.create(shop=shop, digest=digest, counts=counts)
+        consents = {name: getattr(shopper, name) for name in ("consent_personalisation", "consent_training")}
+        receipt = Erasure.objects.create(shop=shop, digest=digest, counts=counts, **consents)
     _forget_frozen(shop)
     _clear_caches(receipt)
     return receipt
+
+
+def _of_own_sessions(shopper: Shopper) -> tuple[QuerySet, QuerySet]:
+    """Anonymous events, and lists that were served to nobody by name, of the sessions in which this shopper signed in."""
+    signed_in = shopper.events.exclude(session_id=None).values("session_id")
+    own = Q(session_id__in=signed_in) | Q(session_id__in=shopper.session_links.values("session_id"))
+    return shopper.shop.events.filter(own, shopper=None), shopper.shop.served.filter(own, shopper=None)
 
 
 def finish_erasures() -> int:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import kombu.exceptions
 import redis
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
+from psycopg2.errors import DeadlockDetected, SerializationFailure
 
 QUEUE_GONE = (redis.ConnectionError, redis.TimeoutError, kombu.exceptions.OperationalError)
 """What is raised where the queue does not answer."""
@@ -16,6 +17,11 @@ UNREACHABLE = (OperationalError, InterfaceError)
 """What Django raises where the database does not answer."""
 TRY_AGAIN_SECONDS = 1.0
 CHECK_EVERY_SECONDS = 1.0
+
+
+def comes_between(error: Exception) -> bool:
+    """Did another transaction come between, so that the same again may pass? Of what Django raises."""
+    return isinstance(error, IntegrityError) or isinstance(error.__cause__, DeadlockDetected | SerializationFailure)
 
 
 class _Database:

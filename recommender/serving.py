@@ -7,22 +7,23 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Exists, OuterRef
 from django.utils import timezone
 
 from recommender import engine, memory
+from recommender.bestsellers import begun_with, most_sold, most_sold_in
 from recommender.catalogue import Catalogue
 from recommender.embedding import additions
 from recommender.feed import Feed
 from recommender.filters import EVERYTHING, Selection
-from recommender.models import Change, Event, ModelVersion, Placement, Shop
+from recommender.models import Change, ModelVersion, Placement, Shop
 from recommender.reach import database
 
 log = logging.getLogger(__name__)
 
 SHOPS_KEPT = 8
-POPULAR_SECONDS = 60
+POPULAR_SECONDS, EVER_SECONDS = 60, 900
 POPULAR_KEPT = 5000
+MONTH = timezone.timedelta(days=30)
 COUNTED_SECONDS, COUNTED_KEPT, COUNTED_LONGEST = 300, 300, 500
 
 
@@ -38,8 +39,6 @@ class ShopState:
     """The champion before this one, whose model is in memory until the new one has loaded."""
     placements: dict[str, Placement] | None = None
     catalogue: Catalogue = field(init=False)
-    popular: list[str] | None = None
-    popular_at: float = 0.0
     extended: dict[int, tuple[engine.Model, engine.Model, int]] = field(default_factory=dict)
     """By version: its checkpoint as loaded, with the products beside it, and as of which news of vectors."""
     vectors_generation: int = 0
@@ -118,24 +117,24 @@ class ShopState:
 
     def bestsellers(self) -> list[str]:
         """What sold best in the last 30 days, then in all; whether it may be shown is another question."""
-        found = self.popular
-        if found is None or (time.monotonic() - self.popular_at > POPULAR_SECONDS and not database.gone):
-            self.popular_at = time.monotonic()
-            self.popular = found = _most_sold(self.shop_id)
-        return found
+        lately = self._counted("lately", lambda: most_sold(self.shop_id, POPULAR_KEPT, MONTH), POPULAR_SECONDS)
+        if len(lately) >= POPULAR_KEPT:
+            return lately
+        ever = self._counted("ever", lambda: most_sold(self.shop_id, POPULAR_KEPT), EVER_SECONDS)
+        return list(dict.fromkeys([*lately, *ever]))[:POPULAR_KEPT]
 
     def openers(self) -> list[str]:
         """What shoppers began with who came in the last 30 days, the commonest first."""
-        return self._counted("openers", lambda: _begun_with(self.shop_id))
+        return self._counted("openers", lambda: begun_with(self.shop_id, COUNTED_LONGEST, MONTH))
 
     def bestsellers_in(self, country: str) -> list[str]:
         """What shoppers of a country bought in the last 90 days."""
-        return self._counted(f"country {country}", lambda: _most_sold_in(self.shop_id, country))
+        return self._counted(f"country {country}", lambda: most_sold_in(self.shop_id, country, COUNTED_LONGEST, 3 * MONTH))
 
-    def _counted(self, name: str, count: Callable[[], list[str]]) -> list[str]:
+    def _counted(self, name: str, count: Callable[[], list[str]], fresh_seconds: float = COUNTED_SECONDS) -> list[str]:
         """A list of products as counted at most some minutes ago."""
         at, found = self.counted.get(name, (0.0, None))
-        if found is None or (time.monotonic() - at > COUNTED_SECONDS and not database.gone):
+        if found is None or (time.monotonic() - at > fresh_seconds and not database.gone):
             found = count()
             if len(self.counted) > COUNTED_KEPT:
                 self.counted.clear()
@@ -162,33 +161,6 @@ class ShopState:
             self.vectors_generation += 1
         else:
             self.catalogue.changed(change.item_ids())
-
-
-def _most_sold(shop_id: int) -> list[str]:
-    """By the number of purchases, anonymous ones included; not of shoppers of whom nothing may be learned."""
-    bought = Event.objects.usable().filter(shop=shop_id, type="purchase").exclude(product=None)
-    lately = bought.filter(occurred_at__gte=timezone.now() - timezone.timedelta(days=30))
-    found: list[str] = []
-    for events in (lately, bought):
-        if len(found) < POPULAR_KEPT:
-            counted = events.values("product__item_id").annotate(sold=Count("id")).order_by("-sold", "product__item_id")
-            found += counted.values_list("product__item_id", flat=True)[:POPULAR_KEPT]
-    return list(dict.fromkeys(found))[:POPULAR_KEPT]
-
-
-def _begun_with(shop_id: int) -> list[str]:
-    bought = Event.objects.usable().filter(shop=shop_id, type="purchase", shopper__isnull=False, product__isnull=False)
-    before = bought.filter(shopper=OuterRef("shopper"), occurred_at__lt=OuterRef("occurred_at") - timezone.timedelta(days=1))
-    begun = bought.filter(occurred_at__gte=timezone.now() - timezone.timedelta(days=30)).filter(~Exists(before))
-    counted = begun.values("product__item_id").annotate(n=Count("shopper", distinct=True)).order_by("-n", "product__item_id")
-    return list(counted.values_list("product__item_id", flat=True)[:COUNTED_LONGEST])
-
-
-def _most_sold_in(shop_id: int, country: str) -> list[str]:
-    bought = Event.objects.usable().filter(shop=shop_id, type="purchase", product__isnull=False, shopper__attributes__country=country)
-    lately = bought.filter(occurred_at__gte=timezone.now() - timezone.timedelta(days=90))
-    counted = lately.values("product__item_id").annotate(n=Count("shopper", distinct=True)).order_by("-n", "product__item_id")
-    return list(counted.values_list("product__item_id", flat=True)[:COUNTED_LONGEST])
 
 
 class _Shops:

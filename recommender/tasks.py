@@ -1,5 +1,7 @@
 """Celery entry points: take an id, claim, call one function."""
 
+from collections.abc import Callable
+
 from celery import Task, shared_task
 from django.db import transaction
 
@@ -38,19 +40,22 @@ def score_shard(self: Task, version_id: int, first: int, last: int) -> None:
 @shared_task
 def train_every_shop(preset: str = USUAL_PRESET) -> None:
     """A run for each shop that has events and none under way."""
-    for shop in _idle_shops():
-        pipeline.start_run(shop, preset=preset)
+    _for_idle_shops(lambda shop: pipeline.start_run(shop, preset=preset))
 
 
 @shared_task
 def learn_on_every_shop() -> None:
     """The night's incremental training, for each shop that has events and no run under way."""
-    for shop in _idle_shops():
-        pipeline.learn_on(shop)
+    _for_idle_shops(pipeline.learn_on)
 
 
-def _idle_shops() -> list[Shop]:
-    return [shop for shop in Shop.objects.all() if shop.events.exists() and not shop.runs.active().exists()]
+def _for_idle_shops(start: Callable[[Shop], TrainingRun]) -> None:
+    """Start a run in each shop that has events and none under way. The shop's row is locked: two schedulers at once start one run."""
+    for pk in Shop.objects.values_list("pk", flat=True):
+        with transaction.atomic():
+            shop = Shop.objects.select_for_update().get(pk=pk)
+            if shop.events.exists() and not shop.runs.active().exists():
+                start(shop)
 
 
 @shared_task

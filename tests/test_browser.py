@@ -37,7 +37,8 @@ def page():
         browser.close()
 
 
-def test_from_sign_in_to_a_shoppers_list(worker, stocked, live_server, page, tiny_encoder):
+def test_from_sign_in_to_a_shoppers_list(worker, stocked, live_server, page, tiny_encoder, settings):
+    settings.VITRINE_TRAINING_NAMES = frozenset({str(tiny_encoder)})
     User.objects.create_superuser("mia", password="correct horse")
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))

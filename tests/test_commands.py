@@ -1,4 +1,5 @@
 import csv
+import itertools
 from io import StringIO
 
 import pytest
@@ -91,6 +92,17 @@ def test_snapshot_writes_what_training_reads(stocked, tmp_path):
 def test_score_makes_the_lists_that_are_due(live_shop):
     assert "80 of 80 shoppers have a list by v1" in run("score")
     assert run("score").startswith("0 lists made")
+
+
+def test_serve_becomes_the_server(monkeypatch):
+    started = []
+    monkeypatch.setattr("os.execv", lambda program, command: started.append((program, command)))
+    call_command("serve", "--port", "8123", "--workers", "3", "--host", "0.0.0.0")
+    [(program, command)] = started
+    assert program.endswith("granian") and command[-1] == "ecomsite.rsgi:application"
+    told = dict(itertools.pairwise(command))
+    assert (told["--port"], told["--workers"], told["--host"], told["--interface"]) == ("8123", "3", "0.0.0.0", "rsgi")
+    assert "--respawn-failed-workers" in command
 
 
 def test_services_status(db):

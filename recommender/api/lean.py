@@ -23,7 +23,7 @@ from recommender.api.problems import UNEXPECTED, database_gone, problem_response
 from recommender.api.renderers import to_json
 from recommender.api.throttles import within_rate
 from recommender.middleware import log_request, note_unexpected, observed
-from recommender.models import Shop
+from recommender.models import ApiKey
 from recommender.reach import UNREACHABLE
 
 PATHS = ("/api/v1/recommendations", "/api/v1/events")
@@ -41,7 +41,7 @@ class LeanView(Protocol):
     plain_status: int
 
     @staticmethod
-    def plain_reply(shop: Shop, data: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
+    def plain_reply(key: ApiKey, data: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
         """What makes the reply to this body, None where it is not plain; APIException where it cannot be answered."""
 
 
@@ -85,7 +85,7 @@ def _answer(request: PlainRequest, environ: dict[str, Any]) -> tuple[int, bytes,
         if not key.allows(view.scopes["*"]) or not isinstance(data, dict) or not within_rate(key, request):
             return None
         request.key_prefix = key.prefix
-        make = view.plain_reply(key.shop, data)
+        make = view.plain_reply(key, data)
         return make and (view.plain_status, to_json(make()), [("Content-Type", "application/json")])
     except NOT_PLAIN:
         return None

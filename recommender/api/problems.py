@@ -1,10 +1,13 @@
 """Errors as application/problem+json (RFC 9457), each naming its field."""
 
 import logging
+import time
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import RequestDataTooBig
+from django.db import IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -12,13 +15,34 @@ from rest_framework.response import Response
 
 from recommender.api.parsers import TooLarge
 from recommender.api.renderers import to_json
-from recommender.reach import QUEUE_GONE, UNREACHABLE
+from recommender.reach import QUEUE_GONE, UNREACHABLE, comes_between
 from recommender.request_ids import request_id
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 UNEXPECTED = "Something went wrong here. The log tells more, by the request's id."
 NO_DATABASE, LATER = "The database does not answer; try again in a moment.", {"Retry-After": "5"}
+
+
+class Busy(exceptions.APIException):
+    """Others write the same rows at this moment."""
+
+    status_code = 503
+    default_code = "busy"
+    default_detail = "Others write the same rows at this moment; try again."
+
+
+def again_when_busy(act: Callable[[], T], tries: int = 4) -> T:
+    """Do this, and again where another transaction came between. Raises Busy where each time one did."""
+    for n in range(tries):
+        try:
+            return act()
+        except (IntegrityError, OperationalError) as error:
+            if not comes_between(error):
+                raise
+            time.sleep(0.02 * 2**n)
+    raise Busy
 
 
 class Conflict(exceptions.APIException):
@@ -39,6 +63,9 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
         error = exceptions.NotFound(str(error) or None)
     elif isinstance(error, RequestDataTooBig):
         error = TooLarge()
+    elif isinstance(error, IntegrityError) or (isinstance(error, OperationalError) and comes_between(error)):
+        log.warning("rows: %s", type(error).__name__)
+        error = Busy()
     elif isinstance(error, UNREACHABLE):
         log.error("database: %s", type(error).__name__)
         return _response(503, NO_DATABASE, headers=LATER)
@@ -47,7 +74,7 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
         return _response(503, "The queue does not answer; try again in a moment.", headers=LATER)
     if not isinstance(error, exceptions.APIException):
         return None
-    headers = {}
+    headers = dict(LATER) if isinstance(error, Busy) else {}
     if isinstance(error, exceptions.Throttled):
         headers["Retry-After"] = str(error.wait)
     if getattr(error, "auth_header", None):

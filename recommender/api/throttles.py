@@ -23,6 +23,8 @@ from recommender.proxies import subscriber_of
 
 MINUTE = 60
 TELL_SECONDS = 0.25
+COUNTED_EXACTLY = 1000
+"""Keys with a smaller limit a minute are counted in Redis at every request: of so few each one matters, and there are few."""
 TRY_AGAIN_SECONDS = 5.0
 
 
@@ -62,8 +64,8 @@ class _Counters:
         self.counts: dict[str, _Count] = {}
         self.lock = threading.Lock()
 
-    def count(self, name: str) -> int:
-        """One request more; how many there were, this one included."""
+    def count(self, name: str, exactly: bool) -> int:
+        """One request more; how many there were, this one included. Unless `exactly`, those of other processes a moment ago."""
         minute, now = int(time.time() // MINUTE), time.monotonic()
         with self.lock:
             if minute != self.minute:
@@ -72,18 +74,21 @@ class _Counters:
             found.own += 1
             total, untold, due = found.told + found.own, found.own, now >= found.tell_at
             if due:
-                found.tell_at, found.own, found.told = now + TELL_SECONDS, 0, total
+                found.tell_at, found.own, found.told = now + (0 if exactly else TELL_SECONDS), 0, total
         if due:
-            self._tell(found, f"vitrine:rate:{name}:{minute}", untold)
-            total = found.told + found.own
+            total = self._tell(found, f"vitrine:rate:{name}:{minute}", untold, total)
         return total
 
-    def _tell(self, found: _Count, key: str, untold: int) -> None:
-        """Add what this process counted to what all have."""
+    def _tell(self, found: _Count, key: str, untold: int, total: int) -> int:
+        """Add what this process counted to what all have; how many these are, as far as is known."""
         try:
-            found.told = self.shared.incr(key, 2 * MINUTE, untold)
+            all_told = self.shared.incr(key, 2 * MINUTE, untold)
         except (StorageError, RedisError):
             found.tell_at = time.monotonic() + TRY_AGAIN_SECONDS
+            return total
+        with self.lock:
+            found.told = max(found.told, all_told)
+            return all_told + found.own
 
 
 @lru_cache(maxsize=1)
@@ -108,7 +113,7 @@ def within_rate(key: ApiKey, request: HttpRequest) -> bool:
     if (rate := request.META.get("vitrine.rate")) is not None:
         return rate.used <= key.per_minute
     name = f"{key.pk}:{subscriber_of(request.META['REMOTE_ADDR'])}" if key.is_public else str(key.pk)
-    rate = request.META["vitrine.rate"] = Rate(key.per_minute, _counters(settings.REDIS_URL).count(name))
+    rate = request.META["vitrine.rate"] = Rate(key.per_minute, _counters(settings.REDIS_URL).count(name, key.per_minute <= COUNTED_EXACTLY))
     if rate.used <= key.per_minute:
         return True
     metrics.throttled.inc()

@@ -1,8 +1,36 @@
 """/api/v1. Ids may hold "/": they come last, percent-encoded or not."""
 
-from django.urls import path, re_path
+from collections.abc import Callable
+from functools import wraps
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, re_path, register_converter
+from django.urls.converters import StringConverter
+from rest_framework.views import APIView
 
 from recommender.api import problems, views, views_analytics, views_data, views_events, views_lists, views_models, views_operating
+
+
+class IdConverter(StringConverter):
+    """Whatever an id may hold, "/" and line breaks included."""
+
+    regex = r"[\s\S]+"
+
+
+register_converter(IdConverter, "id")
+
+
+def or_item(item_id: str, view: type[APIView]) -> Callable:
+    """The view at `items/<item_id>`, for GET with a query; other calls there mean the product of that id, should a shop have one."""
+    named, item = view.as_view(), views_data.ItemView.as_view()
+
+    @wraps(named)
+    def choose(request: HttpRequest) -> HttpResponse:
+        is_item = request.method in ("PUT", "PATCH", "DELETE") or (request.method == "GET" and not request.GET)
+        return item(request, item_id=item_id) if is_item else named(request)
+
+    return choose
+
 
 urlpatterns = [
     path("recommendations", views.RecommendationsView.as_view()),
@@ -11,12 +39,12 @@ urlpatterns = [
     path("recommendations:batch", views_lists.BatchView.as_view()),
     path("recommendations:rows", views_lists.RowsView.as_view()),
     path("predictions", views_lists.PredictionsView.as_view()),
-    path("items/shoppers", views_lists.ShoppersView.as_view()),
+    path("items/shoppers", or_item("shoppers", views_lists.ShoppersView)),
     path("rerank", views.RerankView.as_view()),
-    path("items/related", views.RelatedView.as_view()),
+    path("items/related", or_item("related", views.RelatedView)),
     path("items:batch", views_data.ItemsBatchView.as_view()),
-    path("items/<path:item_id>", views_data.ItemView.as_view()),
-    path("users/<path:user_id>", views_data.UserView.as_view()),
+    path("items/<id:item_id>", views_data.ItemView.as_view()),
+    path("users/<id:user_id>", views_data.UserView.as_view()),
     path("erasures/<str:receipt_id>", views_data.ErasureView.as_view()),
     path("events", views_events.EventsView.as_view()),
     path("collect", views_events.CollectView.as_view()),

@@ -19,7 +19,7 @@ from recommender.api.views_data import item_json
 from recommender.asking import Ask, Listing
 from recommender.continuation import CannotContinue, continued, next_of
 from recommender.filters import FilterError
-from recommender.models import Placement, Shop
+from recommender.models import ApiKey, Placement, Shop
 from recommender.reasons import row_of
 from recommender.rerank import rerank
 from recommender.served import record
@@ -115,10 +115,10 @@ class RecommendationsView(APIView):
         return Response(hydrated(shop, [reply])[0] if values["hydrate"] else reply)
 
     @staticmethod
-    def plain_reply(shop: Shop, data: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
+    def plain_reply(key: ApiKey, data: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
         if data.get("hydrate"):  # what was served is kept before the products are read
             return None
-        values = read_recommendation(data)
+        values, shop = read_recommendation(data), key.shop
         return partial(served, shop, checked(ask_of(shop, values)), values["simulated"], at_once=True)
 
 

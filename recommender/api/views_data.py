@@ -13,11 +13,12 @@ from rest_framework.views import APIView
 
 from recommender.api import serializers as shapes
 from recommender.api.fields import STRICT
+from recommender.api.problems import again_when_busy
 from recommender.api.reading import read_ids
 from recommender.erasure import erase
 from recommender.ingest import FieldError, Report, is_text, upsert_products, upsert_shoppers
 from recommender.ingest.products import COLUMNS
-from recommender.models import Change, Erasure, Product, Shop, Shopper
+from recommender.models import Erasure, Product, Shop, Shopper
 
 ITEM_FIELDS = {
     "item_id", "title", "description", "brand", "categories", "price", "attributes", "images", "stock", "available_from", "available_until", "hidden",
@@ -133,9 +134,9 @@ class ItemView(APIView):
 
     @extend_schema(responses={204: None}, summary="Remove a product and its events")
     def delete(self, request: Request, item_id: str) -> Response:
-        with transaction.atomic():
-            find_item(request.auth.shop, item_id).delete()
-            Change.objects.tell_products(request.auth.shop, [item_id])
+        find_item(request.auth.shop, item_id)
+        if not again_when_busy(lambda: Product.objects.remove(request.auth.shop, [item_id])):
+            raise NotFound(f"item_id: {item_id[:256]!r} is no product of this shop.")
         return Response(status=204)
 
 
@@ -187,11 +188,15 @@ def _item_result(item: Any, error: dict[str, str] | None) -> dict[str, Any]:
 
 def user_json(shopper: Shopper) -> dict[str, Any]:
     consent = {"personalisation": shopper.consent_personalisation, "training": shopper.consent_training}
-    return {"user_id": shopper.user_id, "attributes": shopper.attributes, "consent": consent, "updated_at": shopper.updated_at}
+    sessions = list(shopper.session_links.order_by("pk").values_list("session_id", flat=True)[:MOST_SESSIONS])
+    return {
+        "user_id": shopper.user_id, "attributes": shopper.attributes, "consent": consent, "merged_from": sessions,
+        "first_seen": shopper.first_seen, "updated_at": shopper.updated_at,
+    }  # fmt: skip
 
 
 class UserView(APIView):
-    scopes = {"*": "users:write"}
+    scopes = {"GET": "users:read", "*": "users:write"}
 
     def _find(self, request: Request, user_id: str) -> Shopper:
         shopper = request.auth.shop.shoppers.filter(user_id=user_id).first() if is_text(user_id) else None
@@ -207,8 +212,18 @@ class UserView(APIView):
         request=shapes.UserSerializer, responses={200: shapes.UserSerializer, 201: shapes.UserSerializer}, summary="Create or replace a shopper"
     )
     def put(self, request: Request, user_id: str) -> Response:
+        return self._write(request, user_id, {"attributes": request.data.get("attributes")})
+
+    @extend_schema(
+        request=shapes.UserSerializer(partial=True), responses=shapes.UserSerializer, summary="Change what is given of a shopper; the rest stays"
+    )
+    def patch(self, request: Request, user_id: str) -> Response:
+        self._find(request, user_id)
+        return self._write(request, user_id, {"attributes": request.data["attributes"]} if "attributes" in request.data else {})
+
+    def _write(self, request: Request, user_id: str, columns: dict[str, Any]) -> Response:
         data = request.data
-        unknown = sorted(data.keys() - {"user_id", "attributes", "consent", "merged_from", "updated_at"})
+        unknown = sorted(data.keys() - {"user_id", "attributes", "consent", "merged_from", "first_seen", "updated_at"})
         if unknown:
             raise ValidationError({unknown[0]: ["is not a field of a user"]})
         if data.get("user_id", user_id) != user_id:
@@ -224,12 +239,16 @@ class UserView(APIView):
             sessions = read_ids("merged_from", sessions, MOST_SESSIONS, "session ids")
         except FieldError as error:
             raise as_validation_error(error) from None
-        row = {"user_id": user_id, "attributes": data.get("attributes"), **{f"consent_{name}": value for name, value in consent.items()}}
-        report = upsert_shoppers(request.auth.shop, [(0, row)], row.keys(), STRICT)
-        refuse_errors(report)
-        shopper = self._find(request, user_id)
-        shopper.take_over(sessions)
-        return Response(user_json(shopper), status=201 if report.new else 200)
+        row = {"user_id": user_id, **columns, **{f"consent_{name}": value for name, value in consent.items()}}
+
+        def write() -> Response:
+            report = upsert_shoppers(request.auth.shop, [(0, row)], row.keys(), STRICT)
+            refuse_errors(report)
+            shopper = self._find(request, user_id)
+            shopper.take_over(sessions)
+            return Response(user_json(shopper), status=201 if report.new else 200)
+
+        return again_when_busy(write)
 
     @extend_schema(responses=shapes.ErasureSerializer, summary="Erase a shopper everywhere; the receipt tells what of")
     def delete(self, request: Request, user_id: str) -> Response:
@@ -242,7 +261,7 @@ def erasure_json(receipt: Erasure) -> dict[str, Any]:
 
 
 class ErasureView(APIView):
-    scopes = {"*": "users:write"}
+    scopes = {"*": "users:read"}
 
     @extend_schema(responses=shapes.ErasureSerializer, summary="A receipt of an erasure")
     def get(self, request: Request, receipt_id: str) -> Response:

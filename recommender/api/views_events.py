@@ -73,11 +73,11 @@ class EventsView(FromPages):
 
     @extend_schema(request=shapes.EventsRequest, responses={202: shapes.EventsReply}, summary="What shoppers did; the next list already knows it")
     def post(self, request: Request) -> Response:
-        return Response(take(request.auth.shop, request.data.get("events")), status=202)
+        return Response(take(request.auth, request.data), status=202)
 
     @staticmethod
-    def plain_reply(shop: Shop, data: dict[str, Any]) -> Callable[[], dict[str, Any]]:
-        return partial(take, shop, data.get("events"))
+    def plain_reply(key: ApiKey, data: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+        return partial(take, key, data)
 
 
 class CollectView(FromPages):
@@ -102,16 +102,19 @@ class CollectView(FromPages):
         refuse_foreign(key, request)
         request.auth = key
         self.check_throttles(request)
-        return Response(take(key.shop, request.data.get("events")), status=202)
+        return Response(take(key, {name: value for name, value in request.data.items() if name != "key"}), status=202)
 
 
-def take(shop: Shop, events: Any) -> dict[str, Any]:
-    """Store events; the reply tells of each."""
+def take(key: ApiKey, data: dict[str, Any]) -> dict[str, Any]:
+    """Store the events of a body; the reply tells of each."""
+    if unknown := sorted(data.keys() - {"events"}):
+        raise ValidationError({unknown[0]: ["is not a field of this request"]})
+    shop, events = key.shop, data.get("events")
     if not isinstance(events, list) or not events:
         raise ValidationError({"events": ["must be a list of at least one event"]})
     if len(events) > shapes.MOST_EVENTS:
         raise ValidationError({"events": [f"holds {len(events):,} events; at most {shapes.MOST_EVENTS:,} fit in one call"]})
-    report, new_ids = post_events(shop, events, STRICT)
+    report, new_ids = post_events(shop, events, STRICT, key.is_public)
     results = _results(events, report, new_ids)
     told = Counter([result["status"] for result in results])
     counts = {status: told[status] for status in ("accepted", "duplicate", "rejected")}
@@ -124,10 +127,13 @@ def _results(events: list, report: Report, new_ids: set[str]) -> list[dict]:
     if len(new_ids) == len(events):  # the usual call: all were new, each once
         return [{"event_id": event["event_id"], "status": "accepted"} for event in events]
     errors = {e.line: {"field": e.field, "message": e.message} for e in report.errors}
-    return [_result(event, errors.get(i), new_ids) for i, event in enumerate(events)]
+    return [_result(event, errors.get(i), new_ids, report.differing) for i, event in enumerate(events)]
 
 
-def _result(event: object, error: dict | None, new_ids: set[str]) -> dict:
+DIFFERS = {"field": "event_id", "message": "was sent before with other content; what was sent first stays"}
+
+
+def _result(event: object, error: dict | None, new_ids: set[str], differing: set[str]) -> dict:
     """One event's outcome. An id that stands twice in a call is accepted once; the other is its duplicate."""
     event_id = event.get("event_id") if isinstance(event, dict) else None
     event_id = event_id if isinstance(event_id, str) else None
@@ -135,4 +141,5 @@ def _result(event: object, error: dict | None, new_ids: set[str]) -> dict:
         return {"event_id": event_id, "status": "rejected", "error": error}
     accepted = event_id in new_ids
     new_ids.discard(event_id)
-    return {"event_id": event_id, "status": "accepted" if accepted else "duplicate"}
+    told = {"event_id": event_id, "status": "accepted" if accepted else "duplicate"}
+    return told if accepted or event_id not in differing else {**told, "error": DIFFERS}

@@ -52,7 +52,7 @@ class TrainingJobsView(APIView):
 
 
 class TrainingJobView(APIView):
-    scopes = {"*": "training:write"}
+    scopes = {"*": "training:read"}
 
     @extend_schema(responses=shapes.TrainingJobSerializer, summary="How a training run is doing")
     def get(self, request: Request, job_id: str) -> Response:
@@ -88,7 +88,7 @@ class ResumeJobView(APIView):
 
 
 class ModelsView(APIView):
-    scopes = {"*": "models:write"}
+    scopes = {"*": "models:read"}
 
     @extend_schema(parameters=[OpenApiParameter("purpose", str)], responses=shapes.ModelsReply, summary="Model versions, newest first")
     def get(self, request: Request) -> Response:

@@ -10,9 +10,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from recommender.ingest.fields import FieldError, Parser
+from recommender.ingest.owners import ERASED, erased_among, restore_refusals
 from recommender.ingest.report import Report, RowError
 from recommender.ingest.staging import stage
-from recommender.models import Shop
+from recommender.models import Erasure, Shop
 from recommender.models.events import EventType
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -162,19 +163,30 @@ def with_content_keys(rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tu
 
 
 def import_events(
-    shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], parser: Parser, shift: timedelta = timedelta(), dry_run: bool = False
+    shop: Shop,
+    rows: Iterable[tuple[int, dict[str, Any]]],
+    parser: Parser,
+    shift: timedelta = timedelta(),
+    dry_run: bool = False,
+    from_page: bool = False,
 ) -> tuple[Report, set[str]]:
     """Store events; returns the report and, of typed (REST) rows, the ids that were new. Same ids again change nothing."""
     report, latest = Report(), timezone.now() + CLOCK_TOLERANCE
     with transaction.atomic(), connection.cursor() as cursor:
         stage(cursor, "staged_event", COLUMNS, checked_lines(rows, parser, latest, shift, report), again=True)
         cursor.execute("ANALYZE staged_event")
+        cursor.execute(TO_OWNERS, [shop.pk])
         _refuse_unknown_products(cursor, shop, report, "items[{}].item_id" if parser.typed else "item_id")
+        erased = _refuse_erased(cursor, shop, report)
         cursor.execute("SELECT count(DISTINCT row) FROM staged_event")
         staged = cursor.fetchone()[0]
-        new_ids = _insert(cursor, shop, keep_ids=parser.typed)
+        new_ids = _insert(cursor, shop, parser.typed, from_page)
+        restore_refusals(shop, erased)
         report.new = len(new_ids) if parser.typed else cursor.fetchone()[0]
         report.same = staged - report.new
+        if parser.typed and report.same:
+            cursor.execute(DIFFERING, [shop.pk])
+            report.differing = {row[0] for row in cursor.fetchall()}
         if dry_run:
             transaction.set_rollback(True)
     return report, new_ids
@@ -199,6 +211,12 @@ def checked_lines(rows: Iterable[tuple[int, dict[str, Any]]], parser: Parser, la
 
 
 def _refuse_unknown_products(cursor, shop: Shop, report: Report, field: str) -> None:
+    """Hold the products of what is staged, so that none is deleted before the events are there, and leave out events of others."""
+    cursor.execute(
+        """WITH held AS (SELECT 1 FROM recommender_product WHERE shop_id = %s AND item_id IN (SELECT item_id FROM staged_event)
+           ORDER BY id FOR KEY SHARE) SELECT count(*) FROM held""",
+        [shop.pk],
+    )
     cursor.execute(
         """SELECT s.row, s.line, s.item_id FROM staged_event s
            LEFT JOIN recommender_product p ON p.shop_id = %s AND p.item_id = s.item_id
@@ -218,9 +236,9 @@ def _refuse_unknown_products(cursor, shop: Shop, report: Report, field: str) -> 
 INSERT = """
     WITH kept AS (
         INSERT INTO recommender_event (shop_id, event_id, line, shopper_id, session_id, product_id, type, occurred_at,
-            quantity, value, rating, query, position, recommendation_id, placement, simulated)
+            quantity, value, rating, query, position, recommendation_id, placement, simulated, from_page)
         SELECT %(shop)s, e.event_id, e.line, s.id, e.session_id, p.id, e.type, e.occurred_at,
-            e.quantity, e.value, e.rating, e.query, e.position, e.recommendation_id, e.placement, e.simulated
+            e.quantity, e.value, e.rating, e.query, e.position, e.recommendation_id, e.placement, e.simulated, %(from_page)s
         FROM {source} e
         LEFT JOIN recommender_shopper s ON s.shop_id = %(shop)s AND s.user_id = e.user_id
         LEFT JOIN recommender_product p ON p.shop_id = %(shop)s AND p.item_id = e.item_id
@@ -240,13 +258,45 @@ SINGLE_LINES = {"source": "staged_event", "fresh": "true"}
 """Files: a row is one line of an event."""
 
 
-def _insert(cursor, shop: Shop, keep_ids: bool) -> set[str]:
+DIFFERING = """
+    SELECT DISTINCT e.event_id FROM staged_event e
+    LEFT JOIN recommender_event o ON o.shop_id = %s AND o.event_id = e.event_id AND o.line = e.line
+    LEFT JOIN recommender_product p ON p.id = o.product_id
+    LEFT JOIN recommender_shopper s ON s.id = o.shopper_id
+    WHERE (o.type, p.item_id, s.user_id, o.session_id, o.occurred_at, o.quantity, o.value, o.rating)
+        IS DISTINCT FROM (e.type, e.item_id, e.user_id, e.session_id, e.occurred_at, e.quantity, e.value, e.rating)"""
+"""Events whose id is there with other content."""
+TO_OWNERS = """
+    UPDATE staged_event e SET user_id = s.user_id
+    FROM recommender_sessionlink l JOIN recommender_shopper s ON s.id = l.shopper_id
+    WHERE e.user_id IS NULL AND l.shop_id = %s AND l.session_id = e.session_id"""
+"""Anonymous events of sessions that became a shopper's are that shopper's."""
+
+
+def _refuse_erased(cursor, shop: Shop, report: Report) -> dict[str, Erasure]:
+    """Leave out events of erased shoppers from before their erasure; returns the receipts of those who come anew."""
+    if not Erasure.objects.of(shop).exists():
+        return {}
+    cursor.execute(
+        """SELECT DISTINCT e.user_id FROM staged_event e LEFT JOIN recommender_shopper s ON s.shop_id = %s AND s.user_id = e.user_id
+           WHERE e.user_id IS NOT NULL AND s.id IS NULL""",
+        [shop.pk],
+    )
+    erased = erased_among(shop, [row[0] for row in cursor.fetchall()])
+    for user_id, receipt in erased.items():
+        cursor.execute("DELETE FROM staged_event WHERE user_id = %s AND occurred_at <= %s RETURNING row", [user_id, receipt.created_at])
+        report.errors += [RowError(row, "user_id", ERASED) for row in sorted({row[0] for row in cursor.fetchall()})]
+    return erased
+
+
+def _insert(cursor, shop: Shop, keep_ids: bool, from_page: bool) -> set[str]:
     """Insert what is staged. With `keep_ids` returns the new ids, else leaves their number for the caller to fetch."""
     _hold_shoppers(cursor, shop)
+    values = {"shop": shop.pk, "from_page": from_page}
     if keep_ids:
-        cursor.execute(INSERT.format(**WHOLE_EVENTS) + "SELECT DISTINCT event_id FROM kept", {"shop": shop.pk})
+        cursor.execute(INSERT.format(**WHOLE_EVENTS) + "SELECT DISTINCT event_id FROM kept", values)
         return {row[0] for row in cursor.fetchall()}
-    cursor.execute(INSERT.format(**SINGLE_LINES) + "SELECT count(*) FROM kept", {"shop": shop.pk})
+    cursor.execute(INSERT.format(**SINGLE_LINES) + "SELECT count(*) FROM kept", values)
     return set()
 
 

@@ -10,76 +10,83 @@ from datetime import timedelta
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
-from psycopg2.errors import DeadlockDetected
 
 from recommender.ingest.events import CLOCK_TOLERANCE, COLUMNS, checked_lines, import_events
 from recommender.ingest.fields import Parser
+from recommender.ingest.owners import ERASED, came_too_late, erased_among, owners_of, restore_refusals
 from recommender.ingest.report import Report, RowError
 from recommender.ingest.staging import copy_columns
 from recommender.models import Shop
 from recommender.prepared import Prepared, text_array
+from recommender.reach import comes_between
 
 STAGED = tuple(COLUMNS)
-ROW, LINE, EVENT_ID, USER_ID, _, ITEM_ID, _, AT = range(8)
+ROW, LINE, EVENT_ID, USER_ID, SESSION_ID, ITEM_ID, _, AT = range(8)
 PLAIN = {"line": 0, "simulated": False}
 """What a column holds when nothing is said; in the others nothing."""
 
 
-def post_events(shop: Shop, events: list, parser: Parser) -> tuple[Report, set[str]]:
-    """Store events, each whole; returns the report and the ids that were new. Same ids again change nothing."""
+def post_events(shop: Shop, events: list, parser: Parser, from_page: bool = False) -> tuple[Report, set[str]]:
+    """Store events, each whole; returns the report and the ids that were new. Same ids again change nothing.
+
+    `from_page`: they came with the key that stands in the shop's pages.
+    """
     report, parser = Report(), replace(parser, currency=shop.currency)
     lines = list(checked_lines(enumerate(events), parser, timezone.now() + CLOCK_TOLERANCE, timedelta(), report))
     try:
         with transaction.atomic():
-            new_ids = _store(shop, lines, report)
+            new_ids = _store(shop, lines, report, from_page)
     except (IntegrityError, OperationalError) as error:
-        if not _is_of_the_moment(error):
+        if not comes_between(error):
             raise
         known_products.forget(shop)
-        return _the_longer_way(shop, events, parser)
+        return _the_longer_way(shop, events, parser, from_page)
     report.new = len(new_ids)
     report.same = len(events) - len({error.line for error in report.errors}) - report.new
     return report, new_ids
 
 
-def _the_longer_way(shop: Shop, events: list, parser: Parser) -> tuple[Report, set[str]]:
+def _the_longer_way(shop: Shop, events: list, parser: Parser, from_page: bool) -> tuple[Report, set[str]]:
     for _ in range(2):
         try:
-            return import_events(shop, enumerate(events), parser)
+            return import_events(shop, enumerate(events), parser, from_page=from_page)
         except (IntegrityError, OperationalError) as error:
-            if not _is_of_the_moment(error):
+            if not comes_between(error):
                 raise
-    return import_events(shop, enumerate(events), parser)
+    return import_events(shop, enumerate(events), parser, from_page=from_page)
 
 
-def _is_of_the_moment(error: IntegrityError | OperationalError) -> bool:
-    """Did another transaction come between, so that the same again may pass?"""
-    return isinstance(error, IntegrityError) or isinstance(error.__cause__, DeadlockDetected)
-
-
-def _store(shop: Shop, lines: list[tuple], report: Report) -> set[str]:
+def _store(shop: Shop, lines: list[tuple], report: Report, from_page: bool) -> set[str]:
     """Raises IntegrityError where one is known."""
     with connection.cursor() as cursor:
         products = known_products.of(cursor, shop, {line[ITEM_ID] for line in lines} - {None})
-        lines = _once(_of_known_products(lines, products, report))
+        lines = _once(_of_known_products(_with_owners(cursor, shop, lines), products, report), report)
+        if not lines:
+            return set()
+        shoppers, lines = _shoppers(cursor, shop, lines, report)
         if not lines:
             return set()
         columns = dict(zip(STAGED, zip(*lines, strict=True), strict=True))
-        shoppers = _shoppers(cursor, shop, lines)
         del columns["row"]
         columns["shopper_id"] = tuple(map(shoppers.get, columns.pop("user_id")))
         columns["product_id"] = tuple(map(products.get, columns.pop("item_id")))
         said = {name: values for name, values in columns.items() if values.count(PLAIN.get(name)) < len(values)}
+        if from_page:
+            said["from_page"] = (True,) * len(lines)
         copy_columns(cursor, "recommender_event", {"shop_id": (shop.pk,) * len(lines), **said})
     return set(columns["event_id"])
 
 
-def _once(lines: list[tuple]) -> list[tuple]:
+def _once(lines: list[tuple], report: Report) -> list[tuple]:
     """Without the events whose id another one of the call had before."""
     first: dict[str, int] = {}
     for line in lines:
         first.setdefault(line[EVENT_ID], line[ROW])
-    return [line for line in lines if first[line[EVENT_ID]] == line[ROW]]
+    kept = [line for line in lines if first[line[EVENT_ID]] == line[ROW]]
+    if len(kept) < len(lines):
+        contents = {(line[EVENT_ID], line[LINE]): line[1:] for line in kept}
+        report.differing = {line[EVENT_ID] for line in lines if contents.get((line[EVENT_ID], line[LINE])) != line[1:]}
+    return kept
 
 
 class KnownProducts:
@@ -130,12 +137,29 @@ def _of_known_products(lines: list[tuple], products: dict[str, int], report: Rep
     return [line for line in lines if line[ROW] not in refused] if refused else lines
 
 
-def _shoppers(cursor, shop: Shop, lines: list[tuple]) -> dict[str, int]:
-    """The shoppers of these events; those that were not known are made."""
+def _with_owners(cursor, shop: Shop, lines: list[tuple]) -> list[tuple]:
+    """Anonymous events of sessions that became a shopper's are that shopper's."""
+    anonymous = {line[SESSION_ID] for line in lines if line[USER_ID] is None}
+    owners = owners_of(cursor, shop, anonymous) if anonymous else None
+    if not owners:
+        return lines
+    return [
+        (*line[:USER_ID], owners[line[SESSION_ID]], *line[USER_ID + 1 :]) if line[USER_ID] is None and line[SESSION_ID] in owners else line
+        for line in lines
+    ]
+
+
+def _shoppers(cursor, shop: Shop, lines: list[tuple], report: Report) -> tuple[dict[str, int], list[tuple]]:
+    """The shoppers of these events, those that were not known are made; and the events without those of erased shoppers from before."""
     user_ids = {line[USER_ID] for line in lines} - {None}
     found = _found(cursor, SHOPPERS, shop, user_ids)
     if len(found) < len(user_ids):
         first = {}
+        erased = erased_among(shop, user_ids - found.keys())
+        late = {line[ROW] for line in lines if erased and came_too_late(erased, line[USER_ID], line[AT])}
+        report.errors += [RowError(row, "user_id", ERASED) for row in sorted(late)]
+        lines = [line for line in lines if line[ROW] not in late]
+        user_ids = {line[USER_ID] for line in lines} - {None}
         for line in lines:
             if line[USER_ID] in user_ids and line[USER_ID] not in found:
                 first[line[USER_ID]] = min(first.get(line[USER_ID], line[AT]), line[AT])
@@ -143,4 +167,5 @@ def _shoppers(cursor, shop: Shop, lines: list[tuple]) -> dict[str, int]:
         found |= _found(cursor, SHOPPERS, shop, first)
         if len(found) < len(user_ids):
             raise IntegrityError("a shopper was erased at this moment")
-    return found
+        restore_refusals(shop, {user_id: receipt for user_id, receipt in erased.items() if user_id in first})
+    return found, lines

@@ -19,6 +19,8 @@ class Report:
     changed: int = 0
     same: int = 0
     errors: list[RowError] = field(default_factory=list)
+    differing: set[str] = field(default_factory=set)
+    """Ids of events that were there already, with other content than they were sent with now."""
     written: list[str] | None = None
     """Ids of the new and changed rows; None where they are too many."""
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from recommender.ingest.fields import Parser
+from recommender.ingest.owners import erased_among, restore_refusals
 from recommender.ingest.report import Report
 from recommender.ingest.upsert import Table, upsert
 from recommender.kept import digest_of, forget_lists
-from recommender.models import RecommendationList, Shop
+from recommender.models import RecommendationList, Shop, Shopper
 
 COLUMNS = {"attributes": "jsonb", "first_seen": "timestamptz", "consent_personalisation": "boolean", "consent_training": "boolean"}
 CONSENTS = frozenset({"consent_personalisation", "consent_training"})
@@ -24,6 +25,12 @@ def _value(parser: Parser, name: str, value: Any) -> Any:
     return parser.boolean(name, value)
 
 
+def _restore_refusals(shop: Shop, report: Report, given: frozenset[str]) -> None:
+    """Of shoppers that came anew after an erasure, unless the shop says otherwise at this moment."""
+    names = report.written if report.written is not None else Shopper.objects.of(shop).values_list("user_id", flat=True).iterator(5000)
+    restore_refusals(shop, erased_among(shop, names), except_for=given)
+
+
 def upsert_shoppers(shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], columns: Iterable[str], parser: Parser, dry_run: bool = False) -> Report:
     """Insert or update shoppers; columns that are not named stay as they are, a consent that is left blank as well.
 
@@ -31,6 +38,8 @@ def upsert_shoppers(shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], colu
     """
     columns = list(columns)
     report = upsert(TABLE, shop, rows, columns, parser, _value, dry_run)
+    if report.new and not dry_run and not set(columns) >= CONSENTS:
+        _restore_refusals(shop, report, CONSENTS & set(columns))
     if "consent_personalisation" in columns and not dry_run:
         unwanted = RecommendationList.objects.of(shop).filter(shopper__consent_personalisation=False)
         forget_lists(shop.pk, [digest_of(shop.pk, user_id) for user_id in unwanted.values_list("shopper__user_id", flat=True)])

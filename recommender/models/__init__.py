@@ -8,7 +8,7 @@ from recommender.models.placements import Placement, RecommendationList
 from recommender.models.registry import MetricPoint, ModelVersion, TrainingRun
 from recommender.models.reviews import Dialogue, Judgement, Review
 from recommender.models.served import ServedList
-from recommender.models.shoppers import Shopper
+from recommender.models.shoppers import SessionLink, Shopper
 from recommender.models.shops import Shop
 from recommender.models.vectors import ProductVector
 
@@ -29,6 +29,7 @@ __all__ = [
     "RecommendationList",
     "Review",
     "ServedList",
+    "SessionLink",
     "Shop",
     "Shopper",
     "TrainingRun",

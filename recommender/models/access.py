@@ -14,7 +14,12 @@ EVENTS_ONLY = ["events:write"]
 """What a key that stands in the pages of a shop may do."""
 PER_MINUTE = 60_000
 PUBLIC_PER_MINUTE = 300
-SCOPES = ["recs:read", "events:write", "catalog:read", "catalog:write", "users:write", "training:write", "models:write", "analytics:read", "admin"]
+SCOPES = [
+    "recs:read", "events:write", "catalog:read", "catalog:write", "users:read", "users:write", "training:read", "training:write", "models:read",
+    "models:write", "analytics:read", "admin",
+]  # fmt: skip
+WRITING_READS = frozenset({"users:read", "training:read", "models:read"})
+"""Scopes that the one for writing includes: they came later than it."""
 
 
 def hash_of(key: str) -> str:
@@ -64,7 +69,9 @@ class ApiKey(models.Model):
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
     def allows(self, scope: str) -> bool:
-        return scope in (EVENTS_ONLY if self.is_public else self.scopes) or ("admin" in self.scopes and not self.is_public)
+        if self.is_public:
+            return scope in EVENTS_ONLY
+        return scope in self.scopes or "admin" in self.scopes or (scope in WRITING_READS and scope.replace(":read", ":write") in self.scopes)
 
     def note_use(self) -> None:
         """Remember the minute of the last use; not every call, so that reads stay reads."""

@@ -1,8 +1,11 @@
 """Products, as the shop describes them."""
 
-from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from collections.abc import Collection
 
+from django.contrib.postgres.fields import ArrayField
+from django.db import models, transaction
+
+from recommender.models.changes import Change
 from recommender.models.shops import Shop, ShopOwned
 
 
@@ -16,6 +19,19 @@ class ProductQuerySet(ShopOwned):
             models.Q(stock_quantity=None) | models.Q(stock_quantity__gt=0),
             hidden=False,
         ).exclude(stock_state=Product.OUT_OF_STOCK)
+
+    def remove(self, shop: Shop, item_ids: Collection[str]) -> list[str]:
+        """Delete these products with their events, and tell every serving process; returns the ids that were there.
+
+        The rows are locked first: an event or a vector that is being written meanwhile is waited for, or finds the product gone.
+        """
+        with transaction.atomic():
+            rows = list(self.filter(shop=shop, item_id__in=item_ids).order_by("pk").select_for_update().values_list("pk", "item_id"))
+            self.filter(pk__in=[pk for pk, _ in rows]).delete()
+            found = [item_id for _, item_id in rows]
+            if found:
+                Change.objects.tell_products(shop, found)
+        return found
 
 
 class Product(models.Model):

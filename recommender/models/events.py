@@ -51,6 +51,7 @@ class Event(models.Model):
     recommendation_id = models.CharField(max_length=64, null=True, blank=True)
     placement = models.CharField(max_length=64, null=True, blank=True)
     simulated = models.BooleanField(default=False, db_default=False)
+    from_page = models.BooleanField(default=False, db_default=False, help_text="Sent with the key that stands in the shop’s pages.")
     received_at = models.DateTimeField(db_default=models.functions.Now())
 
     objects = EventQuerySet.as_manager()

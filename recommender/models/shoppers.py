@@ -26,10 +26,32 @@ class Shopper(models.Model):
         return self.user_id
 
     def take_over(self, sessions: list[str]) -> int:
-        """Anonymous events of these sessions become this shopper's, and the lists that were served to them; returns how many events."""
+        """Anonymous events of these sessions become this shopper's, those that come later as well, and the lists that were served to them.
+
+        Returns how many events were there.
+        """
         if not sessions:
             return 0
         with transaction.atomic():
+            links = [SessionLink(shop=self.shop, session_id=session_id, shopper=self) for session_id in dict.fromkeys(sessions)]
+            SessionLink.objects.bulk_create(links, update_conflicts=True, unique_fields=["shop", "session_id"], update_fields=["shopper"])
             moved = self.shop.events.filter(session_id__in=sessions, shopper=None).update(shopper=self)
             self.shop.served.filter(session_id__in=sessions, shopper=None).update(shopper=self)
         return moved
+
+
+class SessionLink(models.Model):
+    """A session that was a shopper's before they signed in: what it does later is theirs, too."""
+
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="session_links", db_index=False)
+    session_id = models.CharField(max_length=256)
+    shopper = models.ForeignKey(Shopper, models.CASCADE, related_name="session_links")
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+
+    objects = ShopOwned.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["shop", "session_id"], name="session_once_a_shop")]
+
+    def __str__(self) -> str:
+        return self.session_id

@@ -37,6 +37,10 @@ class Shop(models.Model):
         models.CharField(max_length=200, validators=[validate_origin]), default=list, blank=True,
         help_text="Pages from here may send events with a public key, such as https://shop.example. With commas between.",
     )  # fmt: skip
+    trusts_pages = models.BooleanField(
+        default=False,
+        help_text="Purchases that pages send with the public key count for what sells best. Anybody can send those: leave it off if servers do.",
+    )
     is_demo = models.BooleanField(default=False, help_text="Holds the sample data.")
     least_group_quality = models.FloatField(
         null=True, blank=True, validators=SHARE,

@@ -1,0 +1,55 @@
+"""Whose an event is: sessions that became a shopper's, and shoppers who were erased.
+
+An erased shopper is known by a keyed digest alone. Events from before the erasure are not taken any more. Where the shopper comes again, a refusal
+that stood when they were erased stands again.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+from recommender.kept import digest_of
+from recommender.models import Erasure, Shop, Shopper
+from recommender.prepared import Prepared, text_array
+
+LINKS = Prepared(
+    "session_links",
+    ("bigint", "text[]"),
+    """SELECT l.session_id, s.user_id FROM recommender_sessionlink l JOIN recommender_shopper s ON s.id = l.shopper_id
+    WHERE l.shop_id = $1 AND l.session_id = ANY($2)""",
+)
+CHUNK = 5000
+ERASED = "this shopper was erased; events from before are not taken"
+
+
+def owners_of(cursor: Any, shop: Shop, session_ids: Collection[str]) -> dict[str, str]:
+    """The shoppers (user ids) to whom these sessions belong; without those that belong to nobody."""
+    if not session_ids:
+        return {}
+    LINKS.ask(cursor, [shop.pk, text_array(session_ids)])
+    return dict(cursor.fetchall())
+
+
+def erased_among(shop: Shop, user_ids: Iterable[str]) -> dict[str, Erasure]:
+    """The latest receipt of each of these user ids that was erased."""
+    receipts = Erasure.objects.of(shop).order_by("pk")
+    if not receipts.exists():
+        return {}
+    names, found = list(user_ids), {}
+    for i in range(0, len(names), CHUNK):
+        by_digest = {digest_of(shop.pk, name): name for name in names[i : i + CHUNK]}
+        found |= {by_digest[receipt.digest]: receipt for receipt in receipts.filter(digest__in=by_digest)}
+    return found
+
+
+def came_too_late(erased: dict[str, Erasure], user_id: str, at: datetime) -> bool:
+    """Is this an event of an erased shopper from before the erasure?"""
+    return user_id in erased and at <= erased[user_id].created_at
+
+
+def restore_refusals(shop: Shop, erased: dict[str, Erasure], except_for: Collection[str] = ()) -> None:
+    """What these shoppers, who are there anew, had refused is refused again, but for these fields."""
+    for field in {"consent_personalisation", "consent_training"} - set(except_for):
+        refused = [user_id for user_id, receipt in erased.items() if not getattr(receipt, field)]
+        if refused:
+            Shopper.objects.filter(shop=shop, user_id__in=refused).update(**{field: False})
