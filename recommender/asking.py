@@ -57,6 +57,8 @@ class Ask:
     """What other lists of the same page show."""
     context: Mapping[str, Any] = field(default_factory=dict)
     """Of newcomers: entry_item_id, interests, country."""
+    disliked: frozenset[str] = frozenset()
+    """Products that the shopper does not want to see."""
 
     @cached_property
     def selection(self) -> Selection:
@@ -104,10 +106,10 @@ class Ask:
 
     @cached_property
     def _left_out(self) -> frozenset[str]:
-        return frozenset(self.shown + self.elsewhere)
+        return self.disliked.union(self.shown, self.elsewhere)
 
     def unshown(self, items: list[Item]) -> list[Item]:
-        """The items that neither this list nor another one of the page has shown yet."""
+        """The items that neither this list nor another one of the page has shown yet, and that the shopper does not dislike."""
         return [item for item in items if item.item_id not in self._left_out] if self._left_out else items
 
 

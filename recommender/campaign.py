@@ -63,6 +63,6 @@ def who_wants(shop: Shop, item_id: str, limit: int) -> list[Wanting]:
 
 def _asked(ids: list[int], item_id: str, model, now) -> list[Wanting]:
     names, histories = dict(Shopper.objects.filter(pk__in=ids).values_list("pk", "user_id")), histories_of(ids)
-    known = [pk for pk in ids if pk in names and histories.get(pk)]
+    known = [pk for pk in ids if pk in names and histories.get(pk) and item_id not in histories[pk].disliked]
     scores = model.who_wants([histories[pk] for pk in known], item_id, now) if known else []
     return [Wanting(names[pk], round(score, 6)) for pk, score in zip(known, scores, strict=True)]

@@ -15,7 +15,7 @@ from recommender.serving import state_of
 SALT = "vitrine.next"
 VALID = timedelta(hours=24)
 KEPT = ("limit", "user_id", "session_id", "item_ids", "filter", "params", "diversity", "elsewhere", "context")
-LONGEST = 500
+LONGEST = 2000
 """Products of one list, all its parts together."""
 COMPRESSED_FROM = 50
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
 from itertools import chain, repeat
@@ -75,6 +75,8 @@ class Place:
     base: float
     contributions: dict[str, float]
     history: dict[str, float]
+    examples: dict[str, str] = field(default_factory=dict)
+    """By kind of reason, the shopper's own product of which it is most true."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +98,15 @@ class Model:
         lists = self.recommender.recommend(past, int(now.timestamp()), k, showable, only_new)
         return [[self._place(r) for r in found] if past.start[u] < past.start[u + 1] else [] for u, found in enumerate(lists)]
 
-    def by_source(self, shopper: Past, source: str, now: datetime, k: int, showable=None) -> list[str]:
+    def by_source(self, shopper: History, source: str, now: datetime, k: int, showable=None) -> list[str]:
         """What one source alone proposes, best first."""
         import numpy as np
 
         past = self.recommender.histories(_events_of([shopper], self.rows), np.zeros(1, dtype=np.int64))
+        if source == "again":
+            bought = np.zeros(len(self.item_ids), dtype=bool)
+            bought[[self.rows[item_id] for item_id in shopper.bought() if item_id in self.rows]] = True
+            showable = bought if showable is None else bought & showable
         return [self.item_ids[r.item] for r in self.recommender.by_source(past, source, int(now.timestamp()), k, showable)[0]]
 
     def by_interests(self, texts: list[str], k: int, showable=None) -> list[str]:
@@ -142,7 +148,15 @@ class Model:
         rows = [self.rows[i] for i in item_ids]
         found = explain(self.recommender, _events_of([shopper], self.rows), rows, int(now.timestamp()), showable, only_new)
         return [
-            Place(item_id, e.score, [], e.base, e.contributions, {self.item_ids[row]: share for row, share in e.shares.items()})
+            Place(
+                item_id,
+                e.score,
+                [],
+                e.base,
+                e.contributions,
+                {self.item_ids[row]: share for row, share in e.shares.items()},
+                {kind: self.item_ids[row] for kind, row in e.examples.items()},
+            )
             for item_id, e in zip(item_ids, found, strict=True)
         ]
 
@@ -266,6 +280,25 @@ class Model:
 
     def _place(self, r: "Recommendation") -> Place:
         return Place(self.item_ids[r.item], r.score, r.source, 0.0, r.contributions, {self.item_ids[i]: share for i, share in r.history.items()})
+
+
+def settled(history: History) -> History:
+    """The events that count in the end, and what the shopper dislikes: returns, removals and dislikes take others back (training.history.settle)."""
+    from training.history import UNDOING, settle
+
+    if not set(UNDOING) & set(history.columns[1]):
+        return history
+    rows = list(zip(*history.columns, strict=True))
+    of_item: dict[str, list[int]] = {}
+    for at, row in enumerate(rows):
+        of_item.setdefault(row[0], []).append(at)
+    kept, disliked = set(), set()
+    for item_id, places in of_item.items():
+        quantities = [1.0 if rows[at][3] is None else rows[at][3] for at in places]
+        counts, is_disliked = settle([rows[at][1] for at in places], quantities)
+        kept.update(at for at, there in zip(places, counts, strict=True) if there)
+        disliked |= {item_id} if is_disliked else set()
+    return History([row for at, row in enumerate(rows) if at in kept], frozenset(disliked))
 
 
 def _events_of(pasts: list[Past], known: Mapping[str, int]) -> "Events":

@@ -6,7 +6,9 @@ from operator import itemgetter
 
 from django.db import connection
 
+from recommender.engine import settled
 from recommender.models import Product, Shop, Shopper
+from recommender.models.events import MEANT
 from recommender.past import History
 from recommender.prepared import Prepared
 
@@ -41,10 +43,10 @@ class Visitor:
         return history_of(self.shopper, self.shop, self.session_id) if self.agrees else History()
 
 
-HISTORY = """
-    SELECT product_id, type, date_part('epoch', occurred_at) AS at, quantity, session_id
-    FROM recommender_event WHERE {whose} AND product_id IS NOT NULL AND NOT simulated
-    ORDER BY occurred_at DESC, id DESC LIMIT {most}"""
+HISTORY = f"""
+    SELECT product_id, {MEANT} AS type, date_part('epoch', occurred_at) AS at, quantity, session_id
+    FROM recommender_event WHERE {{whose}} AND product_id IS NOT NULL AND NOT simulated
+    ORDER BY occurred_at DESC, id DESC LIMIT {{most}}"""
 """The latest events of one shopper or session; the ORM takes longer to write this than the database to answer."""
 OF_SHOPPER = Prepared("history_of_shopper", ("bigint", "int"), HISTORY.format(whose="shopper_id = $1", most="$2"))
 OF_SESSION = Prepared(
@@ -71,7 +73,7 @@ def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> H
             found.append(cursor.fetchall())
     names = _names_of({row[0] for rows in found for row in rows})
     pasts = [History([(names[row[0]], *row[1:]) for row in reversed(rows) if row[0] in names]) for rows in found]
-    return pasts[0].merged(pasts[1]) if len(pasts) == 2 else pasts[0] if pasts else History()
+    return settled(pasts[0].merged(pasts[1]) if len(pasts) == 2 else pasts[0]) if pasts else History()
 
 
 def histories_of(shopper_ids: list[int]) -> dict[int, History]:
@@ -80,7 +82,7 @@ def histories_of(shopper_ids: list[int]) -> dict[int, History]:
         cursor.execute(HISTORIES, [shopper_ids, EVENTS_READ])
         rows = cursor.fetchall()
     names = _names_of({row[2] for row in rows})
-    return {pk: History([(names[row[2]], *row[3:]) for row in own if row[2] in names]) for pk, own in groupby(rows, itemgetter(0))}
+    return {pk: settled(History([(names[row[2]], *row[3:]) for row in own if row[2] in names])) for pk, own in groupby(rows, itemgetter(0))}
 
 
 def _names_of(products: set[int]) -> dict[int, str]:

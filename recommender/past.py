@@ -19,8 +19,10 @@ class HistoryEvent:
 class History(Sequence[HistoryEvent]):
     """Events of one shopper in time order, from rows of (item_id, type, seconds since 1970, quantity, session_id)."""
 
-    def __init__(self, rows: Sequence[tuple] = ()) -> None:
+    def __init__(self, rows: Sequence[tuple] = (), disliked: frozenset[str] = frozenset()) -> None:
         self.columns = tuple(zip(*rows, strict=True)) if rows else ((), (), (), (), ())
+        self.disliked = disliked
+        """Products that the shopper does not want to see."""
 
     @classmethod
     def of(cls, events: Iterable[HistoryEvent]) -> "History":
@@ -29,6 +31,20 @@ class History(Sequence[HistoryEvent]):
     def merged(self, other: "History") -> "History":
         """Both, in time order."""
         return History(sorted([*zip(*self.columns, strict=True), *zip(*other.columns, strict=True)], key=lambda row: row[2]))
+
+    def bought(self) -> set[str]:
+        """Products that the shopper bought and did not return."""
+        return {item_id for item_id, kind in zip(self.columns[0], self.columns[1], strict=True) if kind == "purchase"}
+
+    def basket(self) -> tuple[str, ...]:
+        """Products that lie in the shopper's basket: put there and neither removed nor bought since; the latest last."""
+        lying: dict[str, None] = {}
+        for item_id, kind in zip(self.columns[0], self.columns[1], strict=True):
+            if kind in ("add_to_cart", "purchase"):
+                lying.pop(item_id, None)
+            if kind == "add_to_cart":
+                lying[item_id] = None
+        return tuple(lying)
 
     @property
     def item_ids(self) -> tuple[str, ...]:
@@ -44,6 +60,6 @@ class History(Sequence[HistoryEvent]):
         return HistoryEvent(item_id, kind, datetime.fromtimestamp(at, UTC), quantity, session_id)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, History) and self.columns == other.columns
+        return isinstance(other, History) and self.columns == other.columns and self.disliked == other.disliked
 
     __hash__ = None

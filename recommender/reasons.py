@@ -11,6 +11,8 @@ from recommender.serving import state_of
 
 REASONS_SHOWN = 3
 NO_REASON = frozenset({"shopper"})
+NAMING = ("bought_next", "bought_together", "similar")
+"""Kinds of reasons that name a product of the shopper's own, beside that of texts."""
 
 
 @dataclass
@@ -24,6 +26,10 @@ class Item:
     contributions: dict[str, float] | None = None
     history: list[list] = field(default_factory=list)
     """The shopper's own products behind it, [id, share] each, the largest share first."""
+    examples: dict[str, str] | None = None
+    """By kind of reason, the own product of which it is most true; None where it was not kept."""
+    bought: bool | None = None
+    """Has the shopper bought it (and not returned it)? None where it was not kept."""
     suits: str | None = None
     """The own product whose text is nearest; None where that is the product itself."""
     title: str = ""
@@ -33,16 +39,23 @@ class Item:
     odds: Any = None
     """How it came to its place, where places are drawn."""
 
+    def example_of(self, kind: str) -> str | None:
+        """The own product that a reason of this kind names; None where it names none."""
+        if kind == "text":
+            return self.suits
+        if self.examples is None:  # of a list that was stored before examples were kept by kind
+            return next((item_id for item_id, _ in self.history if item_id != self.item_id), None) if kind in NAMING else None
+        return self.examples.get(kind)
+
     @property
-    def companion(self) -> str | None:
-        """The own product behind it most, other than itself, which a shopper may have bought before."""
-        return next((item_id for item_id, _ in self.history if item_id != self.item_id), None)
+    def is_bought(self) -> bool:
+        return self.bought if self.bought is not None else "again" in self.source
 
     def kept(self) -> dict[str, Any]:
         """What of it is stored."""
         return {
             "item_id": self.item_id, "score": self.score, "source": self.source, "base": self.base, "contributions": self.contributions,
-            "history": self.history, "suits": self.suits,
+            "history": self.history, "suits": self.suits, "examples": self.examples, "bought": self.bought,
         }  # fmt: skip
 
 
@@ -50,9 +63,9 @@ def explain_items(model: Model, mask, history: History, items: list[Item], now: 
     """Say of these items of the shopper's list why they are in it, as of `now`; `mask` (items,) is what the list was chosen from."""
     ids = [item.item_id for item in items]
     told = model.explain(history, ids, now, mask, only_new)
-    nearest = model.closest(ids, list(dict.fromkeys(history.item_ids)))
+    nearest, bought = model.closest(ids, list(dict.fromkeys(history.item_ids))), history.bought()
     for item, place, suits in zip(items, told, nearest, strict=True):
-        item.suits = suits
+        item.suits, item.examples, item.bought = suits, place.examples, item.item_id in bought
         item.score, item.base = round(place.score, 6), round(place.base, 6)
         item.contributions = {kind: round(value, 6) for kind, value in place.contributions.items()}
         item.history = [[item_id, round(share, 4)] for item_id, share in place.history.items()]
@@ -86,7 +99,7 @@ def kept_row(item: Item) -> dict[str, Any]:
 
 def put_into_words(shop: Shop, items: list[Item], titles: dict[str, str]) -> None:
     """Give the items their reasons; titles that are not at hand are asked for."""
-    causes = {cause for item in items for cause in (item.companion, item.suits) if cause} - titles.keys()
+    causes = {cause for item in items for cause in map(item.example_of, (*NAMING, "text")) if cause} - titles.keys()
     named = titles | (dict(Product.objects.filter(shop=shop, item_id__in=causes).values_list("item_id", "title")) if causes else {})
     for item in items:
         item.reasons = reasons_of(item, named)
@@ -123,6 +136,8 @@ WORDS = {
 }
 
 
+UNNAMED = "Fits what is known of you"
+"""What a kind of reason says that this table does not know, such as one of a later model."""
 ONLY = {"trending": "popularity", "again": "again", "text": "text", "new": "arrived", "interests": "interests", "openers": "openers"}
 """Where one source alone made the list, its reason."""
 
@@ -144,11 +159,9 @@ def reasons_of(item: Item, titles: dict[str, str], most: int = REASONS_SHOWN) ->
     largest = sorted(told.items(), key=lambda pair: -abs(pair[1]))[:most]
     reasons = []
     for kind, value in largest:
-        behind = (item.suits if value > 0 else None) if kind == "text" else item.companion
-        because = titles.get(behind or "", behind)
-        history = kind in ("bought_next", "bought_together", "similar", "text") and bool(because)
-        words = WORDS["first_time" if kind == "again" and "again" not in item.source else kind]
-        text = words.format(because=because if history else "what you chose")
+        example = item.example_of(kind) if value > 0 else None
+        words = WORDS.get("first_time" if kind == "again" and not item.is_bought else kind, UNNAMED)
+        text = words.format(because=titles.get(example or "", example) or "what you chose")
         reason = {"kind": kind, "share": round(abs(value) / total, 4), "against": value < 0, "text": text}
-        reasons.append(reason | ({"item_id": behind} if history else {}))
+        reasons.append(reason | ({"item_id": example} if example else {}))
     return reasons

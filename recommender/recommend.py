@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from recommender import stored
 from recommender.asking import SPARE, Ask, Listing, arranged
-from recommender.engine import Model, Past
+from recommender.engine import Model
 from recommender.history import Visitor, history_of
 from recommender.kept import kept_list
 from recommender.models import Placement, RecommendationList, Shop, Shopper
@@ -51,13 +51,14 @@ def _told(shop: Shop, state: ShopState, ask: Ask) -> Listing | None:
 
 def _listing(shop: Shop, state: ShopState, ask: Ask) -> Listing:
     kind = ask.kind
-    if kind in Placement.OF_PRODUCTS:
-        return _related(state, ask)
     if kind in BY_SOURCE:
         return _by_source(shop, state, ask, BY_SOURCE[kind])
-    if kind in (Placement.TRENDING, Placement.NEW):
-        return _for_everybody(state, ask, kind)
-    return _personal(shop, state, ask)
+    if kind == Placement.PERSONAL:
+        return _personal(shop, state, ask)
+    if ask.user_id or ask.session_id:
+        history = Visitor.of(shop, ask.user_id, ask.session_id).history()
+        ask = replace(ask, disliked=history.disliked)
+    return _related(state, ask) if kind in Placement.OF_PRODUCTS else _for_everybody(state, ask, kind)
 
 
 def _without_database(shop: Shop, state: ShopState, ask: Ask) -> Listing:
@@ -91,6 +92,7 @@ def _personal(shop: Shop, state: ShopState, ask: Ask) -> Listing:
     if shopper and not ask.session_id and not ask.only_new and (listing := _stored(state, shopper, ask)):
         return listing
     history, now = visitor.history(), timezone.now()
+    ask = replace(ask, disliked=history.disliked) if history.disliked else ask
     entry = ask.context.get("entry_item_id") if not history else None
     listing = _live(state, history or (_viewed([entry], now) if entry else history), ask, now)
     if listing is None:
@@ -132,7 +134,7 @@ def _live(state: ShopState, history: History, ask: Ask, now: datetime) -> Listin
 def _without_bought(listing: Listing, ask: Ask, history: History) -> Listing:
     """For placements of new products only: leave out what the shopper has."""
     if ask.only_new:
-        bought = {e.item_id for e in history if e.type == "purchase"}
+        bought = history.bought()
         listing.items = [item for item in listing.items if item.item_id not in bought]
     return listing
 
@@ -164,10 +166,16 @@ def _explain_stored(state: ShopState, model: Model, row: RecommendationList, ite
     row.save(update_fields=["items", "told"])
 
 
-def lists_for(model: Model, mask, histories: list[Past], now: datetime, k: int, only_new: bool = False) -> list[list[Item]]:
-    """Lists for several shoppers of what the mask (items,) lets through, without reasons: what batch scoring and the live list share."""
-    found = model.recommend(histories, now, k, mask, only_new)
-    return [[Item(place.item_id, round(place.score, 6), place.source) for place in places] for places in found]
+def lists_for(model: Model, mask, histories: list[History], now: datetime, k: int, only_new: bool = False) -> list[list[Item]]:
+    """Lists for several shoppers of what the mask (items,) lets through and they do not dislike, without reasons: what batch scoring and the live
+    list share."""
+    most_disliked = max((len(history.disliked) for history in histories), default=0)
+    found = model.recommend(histories, now, k + most_disliked, mask, only_new)
+    lists = []
+    for history, places in zip(histories, found, strict=True):
+        liked = [place for place in places if place.item_id not in history.disliked] if history.disliked else places
+        lists.append([Item(place.item_id, round(place.score, 6), place.source) for place in liked[:k]])
+    return lists
 
 
 def _related(state: ShopState, ask: Ask) -> Listing:
@@ -188,7 +196,9 @@ def _by_source(shop: Shop, state: ShopState, ask: Ask, source: str) -> Listing:
     """What one source alone says: text of the products asked about, else of what the shopper did; then what newcomers get."""
     visitor, now, (version, model) = Visitor.of(shop, ask.user_id, ask.session_id), timezone.now(), state.serving(ask.placement)
     asked = ask.item_ids if source == "text" else ()
-    history = _viewed(asked, now) if asked else visitor.history()
+    own = visitor.history()
+    ask = replace(ask, disliked=own.disliked) if own.disliked else ask
+    history = _viewed(asked, now) if asked else own
     ids = model.by_source(history, source, now, ask.reach + len(asked), state.mask(model, ask.selection)) if model and history else []
     ids = [item_id for item_id in ids if item_id not in asked]
     nearest = model.closest(ids, history.item_ids) if ids and source == "text" else [None] * len(ids)

@@ -29,7 +29,8 @@ class Reranked:
 
 
 def rerank(shop: Shop, item_ids: list[str], user_id: str | None, session_id: str | None, explain: str = "top") -> Reranked:
-    """The products in the order of the champion's scores for this shopper or session; those that it does not know keep their order behind them.
+    """The products in the order of the champion's scores for this shopper or session; those that it does not know, then those that the
+    shopper dislikes, keep their order behind them.
 
     Where nothing is known of the shopper, or no model serves, all keep the order in which they came.
     """
@@ -38,7 +39,7 @@ def rerank(shop: Shop, item_ids: list[str], user_id: str | None, session_id: str
     titles = dict(Product.objects.filter(shop=shop, item_id__in=asked).showable().values_list("item_id", "title"))
     state, visitor = state_of(shop), Visitor.of(shop, user_id, session_id)
     model, history, now = state.model(), visitor.history(), timezone.now()
-    shown = [item_id for item_id in asked if item_id in titles]
+    shown = sorted((item_id for item_id in asked if item_id in titles), key=lambda item_id: item_id in history.disliked)
     items = [Item(item_id, None, []) for item_id in shown]
     ranked = model is not None and any(i in model.rows for i in history.item_ids) and any(i in model.rows for i in shown)
     if ranked:
@@ -53,7 +54,7 @@ def rerank(shop: Shop, item_ids: list[str], user_id: str | None, session_id: str
 
 
 def _ranked(model: Model, mask, history: History, items: list[Item], now: datetime) -> list[Item]:
-    known = [item for item in items if item.item_id in model.rows]
+    known = [item for item in items if item.item_id in model.rows and item.item_id not in history.disliked]
     for item, score in zip(known, model.scores(history, [item.item_id for item in known], now, mask), strict=True):
         item.score = round(score, 6)
     return sorted(known, key=lambda item: (-item.score, item.item_id)) + [item for item in items if item.score is None]

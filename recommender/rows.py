@@ -33,7 +33,7 @@ def titled_rows(shop: Shop, ask: Ask, rows: int) -> list[Row]:
     `ask` says for whom, how long, with which filter and what stands elsewhere on the page.
     """
     leaders = _leaders(Visitor.of(shop, ask.user_id, ask.session_id))
-    titles = dict(Product.objects.filter(shop=shop, item_id__in=leaders).values_list("item_id", "title"))
+    titles = dict(Product.objects.filter(shop=shop, item_id__in=leaders).showable().values_list("item_id", "title"))
     shown, found = (*ask.elsewhere, *leaders), []
     for item_id, event in list(leaders.items())[: TRIED * rows]:
         if len(found) == rows:

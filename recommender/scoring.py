@@ -12,6 +12,7 @@ from django.utils import timezone
 from recommender.history import histories_of
 from recommender.kept import keep_lists
 from recommender.models import ModelVersion, RecommendationList, Shop, Shopper
+from recommender.past import History
 from recommender.reasons import Item
 from recommender.recommend import lists_for
 from recommender.serving import state_of
@@ -77,7 +78,7 @@ def score_shoppers(version: ModelVersion, shoppers: list[Shopper]) -> int:
     if not shoppers or model is None or state.champion() != version:
         return 0
     found, now = histories_of([s.pk for s in shoppers]), timezone.now()
-    lists = lists_for(model, state.mask(model), [found.get(s.pk, []) for s in shoppers], now, STORED)
+    lists = lists_for(model, state.mask(model), [found.get(s.pk, History()) for s in shoppers], now, STORED)
     rows = [_row(version, shopper, items, now) for shopper, items in zip(shoppers, lists, strict=True)]
     written = ["items", "item_ids", "told", "shopper_revision", "created_at"]
     RecommendationList.objects.bulk_create(rows, update_conflicts=True, unique_fields=["shopper", "version"], update_fields=written)

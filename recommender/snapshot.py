@@ -8,6 +8,7 @@ from pathlib import Path
 
 from recommender import engine
 from recommender.models import Shop
+from recommender.models.events import LEAST_LIKED, EventType
 
 CHUNK = 50_000
 LAST_DAY = date(9000, 1, 1)
@@ -125,4 +126,6 @@ def events_between(shop: Shop, since: date | None, until: date | None):
 def _events(shop: Shop, since: date | None, until: date | None):
     fields = ("shopper__user_id", "product__item_id", "type", "occurred_at", "quantity", "value", "rating", "session_id", "query")
     events = events_between(shop, since, until)
-    return events.in_order().values_list(*fields).iterator(CHUNK)
+    for row in events.in_order().values_list(*fields).iterator(CHUNK):
+        poor = row[2] in ("rating", "review") and row[6] is not None and row[6] < LEAST_LIKED
+        yield (*row[:2], EventType.DISLIKE.value, *row[3:]) if poor else row

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from training.candidates import history_weights
 from training.history import Histories, Interactions, histories, interactions
 from training.recommender import Recommender
 from training.snapshot import Events
@@ -18,12 +19,14 @@ class Explanation:
 
     contributions  what each kind of reason adds (TreeSHAP, Lundberg et al. 2020); with `base` they sum to the score
     falls          by how much the score falls without each product of the history; what rises without it is left out
+    examples       by kind of reason, the product of the history that speaks most for this one in just that way
     """
 
     score: float
     base: float
     contributions: dict[str, float]
     falls: dict[int, float]
+    examples: dict[str, int] = field(default_factory=dict)
 
     @property
     def shares(self) -> dict[int, float]:
@@ -45,8 +48,30 @@ def explain(
     wanted = np.repeat(np.arange(past.n_users), len(sought)), np.tile(sought, past.n_users)
     features = model.candidates(past, now, model.allowed(past, showable, only_new), wanted, alone=True).features
     score = model.score(features).reshape(past.n_users, len(sought))
-    exact = model.contributions(features[: len(sought)])
-    return [_explanation(score[:, place], *exact[place], mine) for place in np.searchsorted(sought, items)]
+    exact, examples = model.contributions(features[: len(sought)]), _examples(model, past.shard(0, 1), sought, now)
+    return [_explanation(score[:, place], *exact[place], mine, examples[place]) for place in np.searchsorted(sought, items)]
+
+
+EXAMPLES = {"bought_next": ("next",), "bought_together": ("together",), "similar": ("similar", "ease")}
+"""Kinds of reasons that name a product of the history, and the sources that say which; the first that has one decides."""
+
+
+def _examples(model: Recommender, past: Histories, items: np.ndarray, now: int) -> list[dict[str, int]]:
+    """For each of these products (n,), by kind of reason, the product of the one shopper's history that speaks most for it in that way."""
+    weights = history_weights(past, now, model.signals.half_life_days)
+    found: list[dict[str, int]] = [{} for _ in items]
+    for kind, sources in EXAMPLES.items():
+        for name in sources:
+            matrix = model.signals.matrices.get(name)
+            if matrix is None or not len(past.item):
+                continue
+            said = matrix[past.item][:, items].toarray() * weights[name][:, None]  # (history, items)
+            said[past.item[:, None] == items] = 0
+            best = said.argmax(axis=0)
+            for place, row in enumerate(best):
+                if said[row, place] > 0:
+                    found[place].setdefault(kind, int(past.item[row]))
+    return found
 
 
 def _latest(item: np.ndarray, most: int) -> np.ndarray:
@@ -62,9 +87,9 @@ def _without_each(counted: Interactions, mine: np.ndarray) -> Interactions:
     return replace(counted.take(np.concatenate(kept)), user=owner)
 
 
-def _explanation(score: np.ndarray, base: float, contributions: dict[str, float], mine: np.ndarray) -> Explanation:
+def _explanation(score: np.ndarray, base: float, contributions: dict[str, float], mine: np.ndarray, examples: dict[str, int]) -> Explanation:
     falls = {int(item): float(score[0] - without) for item, without in zip(mine, score[1:], strict=True) if without < score[0]}
-    return Explanation(float(score[0]), base, contributions, falls)
+    return Explanation(float(score[0]), base, contributions, falls, examples)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """From raw events to what models learn from: weighted interactions, and each shopper's history."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,7 @@ class Interactions:
 
 
 def interactions(events: Events, weights: dict[str, float]) -> Interactions:
-    """Interactions of positive weight. A shopper's purchases of a product go when as much was returned as bought."""
+    """Interactions of positive weight, without those that were taken back (`settle`)."""
     type_weight = np.zeros(len(EVENT_TYPES), dtype=np.float32)
     for name, weight in weights.items():
         type_weight[TYPE_CODE[name]] = weight
@@ -48,22 +49,52 @@ def interactions(events: Events, weights: dict[str, float]) -> Interactions:
     )  # fmt: skip
 
 
+UNDOING = ("return", "remove_from_cart", "dislike")
+"""Types of events that take others back; see `settle`."""
+LIKING = ("purchase", "rating", "review")
+"""Types after which a disliked product is not disliked any more."""
+
+
+def settle(kinds: Sequence[str], quantities: Sequence[float]) -> tuple[list[bool], bool]:
+    """Which of one shopper's events about one product count in the end, and is the product disliked? Both in time order.
+
+    return            takes back pieces; when none is left, everything before is forgotten, as if the product had never been touched
+    remove_from_cart  takes back what was put into the basket before
+    dislike           everything before is forgotten, and what is looked at or put into the basket afterwards does not count either, until the product
+                      is bought, or rated or reviewed, again
+    """
+    counts, disliked, pieces = [False] * len(kinds), False, 0.0
+    for i, (kind, quantity) in enumerate(zip(kinds, quantities, strict=True)):
+        if kind == "dislike":
+            counts[:i], disliked, pieces = [False] * i, True, 0.0
+        elif kind == "return":
+            pieces = max(pieces - abs(quantity), 0.0)
+            if not pieces:
+                counts[:i] = [False] * i
+        elif kind == "remove_from_cart":
+            counts[:i] = [there and before != "add_to_cart" for there, before in zip(counts[:i], kinds[:i], strict=True)]
+        else:
+            disliked = disliked and kind not in LIKING
+            pieces += abs(quantity) if kind == "purchase" else 0.0
+            counts[i] = not disliked
+    return counts, disliked
+
+
 def _taken_back(events: Events) -> np.ndarray:
-    """(n,) bool: events about a product that the shopper has returned in full, or dislikes, up to that moment."""
-    code = (events.user.astype(np.int64) << 32) | events.item.astype(np.int64)
+    """(n,) bool: events that do not count in the end, by `settle`, of each shopper (or session, where nobody is signed in) and product."""
     undone = np.zeros(len(events), dtype=bool)
-    known = events.user >= 0
-    returned = known & (events.type == TYPE_CODE["return"])
-    if returned.any():
-        pairs, inverse = np.unique(code, return_inverse=True)
-        net = np.zeros(len(pairs))
-        purchases = known & (events.type == TYPE_CODE["purchase"])
-        np.add.at(net, inverse[purchases], np.abs(events.quantity[purchases]))
-        np.subtract.at(net, inverse[returned], np.abs(events.quantity[returned]))
-        undone |= np.isin(inverse, np.unique(inverse[returned])) & (net[inverse] <= 0)
-    disliked = known & (events.type == TYPE_CODE["dislike"])
-    if disliked.any():
-        undone |= np.isin(code, code[disliked])
+    owner = np.where(events.user >= 0, events.user.astype(np.int64), -2 - events.session)
+    known = ((events.user >= 0) | (events.session >= 0)) & (events.item >= 0)
+    undoing = known & np.isin(events.type, [TYPE_CODE[name] for name in UNDOING])
+    if not undoing.any():
+        return undone
+    code = (owner << 32) | np.maximum(events.item, 0).astype(np.int64)
+    rows = np.flatnonzero(known & np.isin(code, code[undoing]))
+    rows = rows[np.argsort(code[rows], kind="stable")]
+    bounds = np.flatnonzero(np.diff(code[rows])) + 1
+    for pair in np.split(rows, bounds):
+        kinds = [EVENT_TYPES[kind] for kind in events.type[pair]]
+        undone[pair] = ~np.array(settle(kinds, events.quantity[pair].tolist())[0])
     return undone
 
 

@@ -137,7 +137,9 @@ class RecommendationReply(serializers.Serializer):
     placement = serializers.CharField(allow_null=True)
     model_version = serializers.CharField(allow_null=True)
     items = RecommendedItemSerializer(many=True)
-    next = serializers.CharField(allow_null=True, help_text="send it to go on with this list without a repeat; null: nothing is left")
+    next = serializers.CharField(
+        allow_null=True, help_text="send it to go on with this list without a repeat; null: nothing is left, or 2,000 products were shown"
+    )
     fallback = FallbackSerializer()
     stored = serializers.BooleanField()
     took_ms = serializers.IntegerField()

@@ -14,11 +14,12 @@ from rest_framework.views import APIView
 
 from recommender import metrics, recommend
 from recommender.api import serializers as shapes
-from recommender.api.reading import read_recommendation
+from recommender.api.reading import MOST_IDS, read_recommendation
 from recommender.api.views_data import item_json
 from recommender.asking import Ask, Listing
 from recommender.continuation import CannotContinue, continued, next_of
 from recommender.filters import FilterError
+from recommender.history import Visitor
 from recommender.models import ApiKey, Placement, Shop
 from recommender.reasons import row_of
 from recommender.rerank import rerank
@@ -61,12 +62,17 @@ def checked(ask: Ask) -> Ask:
     return ask
 
 
-def served(shop: Shop, ask: Ask, simulated: bool = False, at_once: bool = False) -> dict:
-    """The reply with the list, which is remembered as served."""
-    listing = recommend.recommend(shop, checked(ask))
+def make_list(shop: Shop, ask: Ask, simulated: bool = False) -> Listing:
+    """The list, which is counted and remembered as served."""
+    listing = recommend.recommend(shop, ask)
     _counter(ask.kind, listing.stored, listing.fallback or "").inc()
     record(shop, ask, listing, simulated)
-    return listing_reply(shop, ask, listing, at_once)
+    return listing
+
+
+def served(shop: Shop, ask: Ask, simulated: bool = False, at_once: bool = False) -> dict:
+    """The reply with the list, which is remembered as served."""
+    return listing_reply(shop, ask, make_list(shop, checked(ask), simulated), at_once)
 
 
 @lru_cache(maxsize=200)
@@ -84,6 +90,8 @@ def ask_of(shop: Shop, values: dict) -> Ask:
     if placement is None:
         raise ValidationError({"placement": ["is no placement of this shop"]})
     context_items = values.get("context", {}).get("item_ids")
+    if placement.kind == Placement.BASKET and not context_items:
+        context_items = Visitor.of(shop, values.get("user_id"), values.get("session_id")).history().basket()[-MOST_IDS:]
     if placement.kind in Placement.OF_PRODUCTS and not context_items:
         raise ValidationError({"context.item_ids": [f"is required for the placement {placement.key}"]})
     return Ask(
@@ -130,14 +138,18 @@ class PageView(APIView):
         asked = shapes.PageRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         placements, shop = asked.validated_data.pop("placements"), request.auth.shop
-        lists, shown = [], ()
+        asks, made, shown = [], [], ()
         for i, one in enumerate(placements):
             try:
-                ask = replace(ask_of(shop, read_recommendation({**one, **asked.validated_data})), elsewhere=shown)
-                lists.append(served(shop, ask, asked.validated_data["simulated"]))
+                asks.append(checked(ask_of(shop, read_recommendation({**one, **asked.validated_data}))))
             except ValidationError as error:
                 raise ValidationError({"placements": [*[{}] * i, error.detail]}) from None
-            shown += tuple(item["item_id"] for item in lists[-1]["items"])
+        for i, ask in enumerate(asks):
+            asks[i] = replace(ask, elsewhere=shown)
+            made.append(make_list(shop, asks[i], asked.validated_data["simulated"]))
+            shown += tuple(made[-1].item_ids)
+        on_page = [replace(ask, elsewhere=tuple(i for i in shown if i not in set(listing.item_ids))) for ask, listing in zip(asks, made, strict=True)]
+        lists = [listing_reply(shop, ask, listing) for ask, listing in zip(on_page, made, strict=True)]
         return Response({"lists": hydrated(shop, lists) if asked.validated_data["hydrate"] else lists})
 
 

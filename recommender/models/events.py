@@ -22,6 +22,12 @@ class EventType(models.TextChoices):
     DISLIKE = "dislike"
 
 
+LEAST_LIKED = 3
+"""Stars of five from which on a rating speaks for the product."""
+MEANT = f"CASE WHEN type IN ('rating', 'review') AND rating < {LEAST_LIKED} THEN 'dislike' ELSE type END"
+"""SQL: what an event says. A poor rating or review means dislike; neither it nor a good one is a purchase."""
+
+
 class EventQuerySet(ShopOwned):
     def in_order(self) -> "EventQuerySet":
         """By time; inside one moment by arrival."""
