@@ -1,7 +1,8 @@
 """What lists brought: clicks, purchases, revenue and loyalty, per placement, model version and day; one statement each, over all that was served.
 
-A click or purchase is credited to the list it cites, where the product stands in it. A purchase that cites none is credited to the list of the
-shopper's (or session's) last click on that product within `CREDIT`. Sampled lists count for those they stand for.
+A click or purchase is credited to the list it cites, where the product stands in it, the list was made before, and was not another shopper's. A
+purchase that cites none is credited to the list of the shopper's (or session's) last click on that product within `CREDIT`. What is returned is taken
+off the revenue. The parts of a continued list are one list; sampled lists count for those they stand for.
 """
 
 import json
@@ -14,55 +15,84 @@ from recommender.exploration import Estimate, estimates
 from recommender.models import Shop
 
 CREDIT = timedelta(days=7)
+CLOCKS = timedelta(minutes=5)
+"""By so much the clock of who sends events may be behind."""
 LOYAL_DAYS = (30, 90)
 PARTS = ("placement", "version", "day")
 
 LISTS = """
     lists AS (
-        SELECT l.id, l.recommendation_id, l.placement, l.version_id, l.shopper_id, l.items, l.weight, l.simulated, l.fallback,
-            coalesce(seen.at, l.created_at) AS at
+        SELECT l.id, l.recommendation_id, l.placement, l.version_id, l.session_id, l.items, l.weight, l.simulated, l.fallback, l.created_at,
+            coalesce(l.shopper_id, CASE WHEN l.fallback <> 'no_consent' THEN seen.shopper_id END) AS shopper_id,
+            coalesce(CASE WHEN l.simulated OR seen.at >= l.created_at - %(clocks)s THEN seen.at END, l.created_at) AS at
         FROM recommender_servedlist l
         LEFT JOIN LATERAL (
-            SELECT min(e.occurred_at) AS at FROM recommender_event e
-            WHERE e.shop_id = l.shop_id AND e.recommendation_id = l.recommendation_id AND e.type = 'impression') seen ON true
+            SELECT min(e.occurred_at) FILTER (WHERE e.type = 'impression') AS at, min(e.shopper_id) AS shopper_id FROM recommender_event e
+            WHERE e.shop_id = l.shop_id AND e.recommendation_id = l.recommendation_id) seen ON true
         WHERE l.shop_id = %(shop)s AND l.created_at >= %(since)s)"""
-AFTER = """
-        SELECT c.list_id, e.id AS event_id, e.type, e.value, e.shopper_id, e.session_id, e.product_id, e.occurred_at, c.occurred_at AS clicked
+"""What was served, and when it was seen. A newcomer's first list was made before the shop knew them: it is whose events cite it."""
+OWN = """
+        (l.simulated OR e.occurred_at >= l.created_at - %(clocks)s) AND (
+            e.shopper_id = l.shopper_id OR e.session_id = l.session_id OR (l.shopper_id IS NULL AND (l.session_id IS NULL OR e.session_id IS NULL))
+            OR (e.shopper_id IS NULL AND l.session_id IS NULL))"""
+"""The event came after the list was made, and nothing says that it is somebody else's. Simulated lists are made for purchases of the past."""
+COLUMNS_OF_EVENT = "e.id AS pk, e.event_id, e.type, e.value, e.quantity, e.shopper_id, e.session_id, e.product_id, e.occurred_at"
+AFTER = f"""
+        SELECT c.list_id, {COLUMNS_OF_EVENT}, c.occurred_at AS clicked
         FROM cited c
-        JOIN recommender_event e ON {same} AND e.shop_id = %(shop)s AND e.product_id + 0 = c.product_id AND e.type = 'purchase'
+        JOIN recommender_event e ON {{same}} AND e.shop_id = %(shop)s AND e.product_id + 0 = c.product_id AND e.type = 'purchase'
             AND e.recommendation_id IS NULL AND e.occurred_at BETWEEN c.occurred_at AND c.occurred_at + %(credit)s
         WHERE c.type <> 'purchase'"""
 """Purchases after a click, by the same shopper or in the same session: apart, so that each is found by its own index. `+ 0` keeps the product's
 index out of it, whose entries of a bestseller are many times those of a shopper's week."""
 CREDITED = f"""
     cited AS (
-        SELECT l.id AS list_id, e.id AS event_id, e.type, e.value, e.shopper_id, e.session_id, e.product_id, e.occurred_at
+        SELECT l.id AS list_id, {COLUMNS_OF_EVENT}
         FROM lists l
         JOIN recommender_event e ON e.shop_id = %(shop)s AND e.recommendation_id = l.recommendation_id AND e.type IN ('click', 'view', 'purchase')
         JOIN recommender_product p ON p.id = e.product_id
-        WHERE l.items @> jsonb_build_array(jsonb_build_object('item_id', p.item_id))),
+        WHERE l.items @> jsonb_build_array(jsonb_build_object('item_id', p.item_id)) AND {OWN}),
     after AS ({AFTER.format(same="e.shopper_id = c.shopper_id")}
         UNION ALL {AFTER.format(same="c.shopper_id IS NULL AND e.session_id = c.session_id")}),
     later AS (
-        SELECT DISTINCT ON (event_id) list_id, event_id, type, value, shopper_id, session_id, product_id, occurred_at
-        FROM after ORDER BY event_id, clicked DESC, list_id DESC),
-    credited AS (SELECT * FROM cited UNION ALL SELECT * FROM later)"""
+        SELECT DISTINCT ON (pk) list_id, pk, event_id, type, value, quantity, shopper_id, session_id, product_id, occurred_at
+        FROM after ORDER BY pk, clicked DESC, list_id DESC),
+    told AS (
+        SELECT *, first_value(event_id) OVER (
+            PARTITION BY type, list_id, coalesce(shopper_id::text, '-' || session_id), product_id, occurred_at ORDER BY pk) AS first_told
+        FROM (SELECT * FROM cited UNION ALL SELECT * FROM later) every),
+    credited AS (SELECT * FROM told WHERE type <> 'purchase' OR event_id = first_told)"""
+"""Clicks and purchases, each with its list. A purchase that was sent under several event ids counts once."""
 MODEL = """
     LEFT JOIN recommender_modelversion v ON v.id = l.version_id
     LEFT JOIN recommender_trainingrun r ON r.id = v.run_id"""
+RETURNED = """
+    SELECT least(coalesce(sum(abs(coalesce(r.quantity, 1))), 0) / greatest(abs(coalesce(c.quantity, 1)), 1e-9), 1) AS share
+    FROM recommender_event r
+    WHERE r.shopper_id = c.shopper_id AND r.product_id + 0 = c.product_id AND r.type = 'return' AND r.occurred_at >= c.occurred_at
+        AND NOT EXISTS (
+            SELECT 1 FROM recommender_event o WHERE o.shopper_id = c.shopper_id AND o.product_id + 0 = c.product_id AND o.type = 'purchase'
+                AND o.occurred_at > c.occurred_at AND o.occurred_at <= r.occurred_at)"""
+"""The share of a credited purchase that came back: of the returns before the shopper bought the product again."""
 EARNED = f"""
     WITH {LISTS}, {CREDITED},
     sums AS (
-        SELECT list_id, count(DISTINCT event_id) FILTER (WHERE type <> 'purchase') AS clicks, count(*) FILTER (WHERE type = 'purchase') AS purchases,
-            sum(value) FILTER (WHERE type = 'purchase') AS revenue
-        FROM credited GROUP BY list_id)
-    SELECT {{parts}}, sum(l.weight), sum(l.weight) FILTER (WHERE l.fallback <> ''), sum(l.weight) FILTER (WHERE l.simulated),
-        sum(l.weight) FILTER (WHERE s.clicks > 0), sum(l.weight) FILTER (WHERE s.purchases > 0), sum(l.weight * s.clicks),
-        sum(l.weight * s.purchases), sum(l.weight * s.revenue)
-    FROM lists l
-    LEFT JOIN sums s ON s.list_id = l.id {MODEL}
-    WHERE l.at >= %(since)s AND l.at < %(until)s
-    GROUP BY {{parts}} ORDER BY {{parts}}"""
+        SELECT c.list_id, count(DISTINCT c.pk) FILTER (WHERE c.type <> 'purchase') AS clicks,
+            count(*) FILTER (WHERE c.type = 'purchase') AS purchases,
+            sum(c.value * (1 - coalesce(back.share, 0))) FILTER (WHERE c.type = 'purchase') AS revenue
+        FROM credited c LEFT JOIN LATERAL ({RETURNED}) back ON c.type = 'purchase' AND c.shopper_id IS NOT NULL
+        GROUP BY c.list_id),
+    whole AS (
+        SELECT {{named}}, max(l.weight) AS weight, bool_or(l.fallback <> '') AS fallback, bool_or(l.simulated) AS simulated,
+            sum(s.clicks) AS clicks, sum(s.purchases) AS purchases, sum(s.revenue) AS revenue
+        FROM lists l
+        LEFT JOIN sums s ON s.list_id = l.id {MODEL}
+        WHERE l.at >= %(since)s AND l.at < %(until)s
+        GROUP BY {{parts}}, l.recommendation_id)
+    SELECT {{by}}, sum(weight), sum(weight) FILTER (WHERE fallback), sum(weight) FILTER (WHERE simulated), sum(weight) FILTER (WHERE clicks > 0),
+        sum(weight) FILTER (WHERE purchases > 0), sum(weight * clicks), sum(weight * purchases), sum(weight * revenue)
+    FROM whole GROUP BY {{by}} ORDER BY {{by}}"""
+"""The parts of a list that was continued count as one list."""
 KINDS = {"placement": "text", "version": "text", "day": "date"}
 COLUMNS = {"placement": "l.placement", "version": "r.recipe || '@' || v.number", "day": "(l.at AT TIME ZONE %(zone)s)::date"}
 
@@ -99,7 +129,8 @@ class Earned:
 
 def earned(shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS) -> list[Earned]:
     """What lists seen from `since` to `until`, both included, in the shop's time zone, brought until now; `by` at least one of PARTS."""
-    rows = _rows(EARNED.format(parts=", ".join(COLUMNS[name] for name in by)), shop, since, until)
+    named = ", ".join(f"{COLUMNS[name]} AS {name}" for name in by)
+    rows = _rows(EARNED.format(named=named, parts=", ".join(COLUMNS[name] for name in by), by=", ".join(by)), shop, since, until)
     named = [(dict(zip(by, row, strict=False)), row[len(by) :]) for row in rows]
     return [Earned(*(parts.get(name) for name in PARTS), *(float(value or 0) for value in values)) for parts, values in named]
 
@@ -188,7 +219,7 @@ def loyalty(shop: Shop, since: date, until: date, by: tuple[str, ...] = ("placem
 def _rows(statement: str, shop: Shop, since: date, until: date, **more) -> list[tuple]:
     first = datetime.combine(since, time.min, shop.zone)
     after = datetime.combine(until + timedelta(days=1), time.min, shop.zone)
-    values = {"shop": shop.pk, "since": first, "until": after, "credit": CREDIT, "zone": shop.timezone, **more}
+    values = {"shop": shop.pk, "since": first, "until": after, "credit": CREDIT, "clocks": CLOCKS, "zone": shop.timezone, **more}
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall()

@@ -56,9 +56,13 @@ def _listing(shop: Shop, state: ShopState, ask: Ask) -> Listing:
     if kind == Placement.PERSONAL:
         return _personal(shop, state, ask)
     if ask.user_id or ask.session_id:
-        history = Visitor.of(shop, ask.user_id, ask.session_id).history()
-        ask = replace(ask, disliked=history.disliked)
-    return _related(state, ask) if kind in Placement.OF_PRODUCTS else _for_everybody(state, ask, kind)
+        visitor = Visitor.of(shop, ask.user_id, ask.session_id)
+        ask = replace(ask, disliked=visitor.history().disliked)
+    else:
+        visitor = None
+    listing = _related(state, ask) if kind in Placement.OF_PRODUCTS else _for_everybody(state, ask, kind)
+    listing.shopper_id = visitor.named_id if visitor else None
+    return listing
 
 
 def _without_database(shop: Shop, state: ShopState, ask: Ask) -> Listing:

@@ -93,12 +93,87 @@ def test_parts_of_a_list_are_credited_for_what_stood_in_them(placed):
 
 
 def test_a_list_counts_on_the_day_it_was_seen(placed):
-    placed.served_("r1", day=0)
+    placed.served_("r1", day=0, simulated=True)
     placed.served_("r2", day=3)
     placed.event_("impression", cites="r1", day=2)
     rows = told(placed, "day")
     assert [(r.day, r.lists) for r in rows] == [(placed.today - timedelta(days=3), 1), (placed.today - timedelta(days=2), 1)]
     assert told(placed, "day", days=2)[0].lists == 1
+
+
+def test_a_purchase_is_not_credited_to_another_shoppers_list(placed):
+    placed.served_("r1", who="ann")
+    placed.served_("r2", who=None, session_id="s-1", placement="page")
+    placed.event_("purchase", cites="r1", who="bob", value=10.0)
+    placed.event_("click", cites="r1", who="bob")
+    placed.event_("purchase", cites="r2", who=None, session_id="s-2", value=10.0)
+    home, page = told(placed)
+    assert (home.clicks, home.purchases, home.revenue) == (0, 0, 0) and (page.purchases, page.revenue) == (0, 0)
+    placed.event_("purchase", cites="r1", who="ann", value=1.0)
+    placed.event_("purchase", "p1", cites="r1", who=None, session_id="s-9", value=2.0)
+    placed.event_("purchase", cites="r2", who="ann", session_id="s-1", value=4.0)
+    home, page = told(placed)
+    assert (home.revenue, page.revenue) == (3, 4), "own, anonymous, and signed in meanwhile in the same session"
+
+
+def test_a_purchase_is_not_credited_to_a_list_that_was_made_after_it(placed):
+    placed.served_("r1", day=1)
+    placed.event_("purchase", cites="r1", day=10, value=5.0)
+    placed.event_("click", cites="r1", day=1, hours=-1)
+    placed.event_("purchase", "p1", cites="r1", day=1, hours=-0.05, value=7.0)
+    (row,) = told(placed)
+    assert (row.clicks, row.purchases, row.revenue) == (0, 1, 7), "but for clocks that are minutes behind"
+
+
+def test_an_impression_with_a_wrong_clock_leaves_the_list_where_it_was(placed):
+    placed.served_("r1", day=2)
+    placed.event_("impression", cites="r1", day=90)
+    placed.event_("purchase", cites="r1", day=2, value=5.0)
+    (row,) = told(placed, "day")
+    assert (row.day, row.lists, row.revenue) == (placed.today - timedelta(days=2), 1, 5)
+
+
+def test_parts_of_a_list_are_one_list(placed):
+    placed.served_("r1", "p0 p1")
+    placed.served_("r1", "p2 p3", first_position=3, fallback="filled_up")
+    placed.event_("click", "p0", cites="r1")
+    placed.event_("purchase", "p3", cites="r1", value=5.0)
+    (row,) = told(placed)
+    assert (row.lists, row.clicked, row.clicks, row.bought, row.revenue, row.fallback) == (1, 1, 1, 1, 5, 1)
+
+
+def test_what_is_returned_is_taken_off_the_revenue(placed):
+    placed.served_("r1")
+    placed.event_("purchase", cites="r1", value=30.0, quantity=3)
+    placed.event_("return", hours=2, quantity=1)
+    placed.event_("purchase", "p1", cites="r1", value=8.0)
+    assert told(placed)[0].revenue == pytest.approx(28)
+    placed.event_("return", "p1", day=1)
+    assert told(placed)[0].revenue == pytest.approx(20)
+    placed.event_("purchase", "p0", day=4, value=100.0, quantity=2)
+    placed.event_("return", "p0", day=3, quantity=2)
+    assert told(placed)[0].revenue == pytest.approx(20), "what came back later belongs to the later purchase"
+    placed.event_("return", hours=3, quantity=9)
+    assert told(placed)[0].revenue == pytest.approx(0)
+
+
+def test_a_purchase_under_several_event_ids_counts_once(placed):
+    placed.served_("r1")
+    for _ in range(3):
+        placed.event_("purchase", cites="r1", value=5.0)
+    placed.event_("purchase", cites="r1", hours=2, value=5.0)
+    (row,) = told(placed)
+    assert (row.purchases, row.revenue) == (2, 10)
+
+
+def test_a_newcomers_first_list_counts_for_who_they_became(placed):
+    placed.served_("r1", day=60, who=None)
+    placed.event_("click", cites="r1", day=60)
+    placed.event_("view", "p1", day=50)
+    placed.served_("r2", day=60, who=None, fallback="no_consent", placement="other")
+    placed.event_("click", cites="r2", day=60, who="bob")
+    rows = {r.placement: r for r in loyalty(placed, placed.today - timedelta(days=80), placed.today) if not r.anywhere and r.days == 30}
+    assert (rows["home_top"].shoppers, rows["home_top"].returned) == (1, 1) and rows.get("other") is None
 
 
 def test_versions_are_told_apart(placed, register):

@@ -191,3 +191,19 @@ def test_lists_of_a_page_go_on_without_a_product_of_the_others(shop, api):
             more = api("post", "recommendations", {"next": token}).json()
             assert not shown & {item["item_id"] for item in more["items"]}
             token = more["next"]
+
+
+def test_lists_of_products_and_for_everybody_are_kept_with_their_shopper(shop, api):
+    from recommender.models import ServedList
+    from recommender.served import outbox
+
+    for placement, more in (
+        ("product_page", {"context": {"item_ids": ["LA/1"]}}),
+        ("trending", {}),
+        ("new_in", {}),
+        ("basket", {"context": {"item_ids": ["LA/1"]}}),
+    ):
+        listed(api, placement, **more)
+    api("post", "recommendations:rows", {"user_id": WHO})
+    outbox.flush()
+    assert ServedList.objects.count() > 4 and set(ServedList.objects.values_list("shopper__user_id", flat=True)) == {WHO}
