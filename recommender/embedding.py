@@ -1,6 +1,5 @@
 """New and reworded products: read by the champion's encoder as they arrive, so that they are found and recommended without a training."""
 
-import hashlib
 import logging
 from collections.abc import Collection, Iterable
 
@@ -8,8 +7,9 @@ from django.db import transaction
 from django.db.models import Q
 
 from recommender import engine
-from recommender.engine import Addition, Model
+from recommender.engine import Model
 from recommender.models import Change, ModelVersion, Product, ProductVector, Shop
+from recommender.places import Addition
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +52,9 @@ def _unread(shop: Shop, version: ModelVersion, model: Model, item_ids: Collectio
     digests = dict(read.filter(product__item_id__in=item_ids).values_list("product_id", "text_digest"))
     products = shop.products.filter(item_id__in=item_ids).order_by("-id")
     for pk, item_id, *text in products.values_list("pk", "item_id", *TEXT_FIELDS)[:MOST_ADDED]:
-        digest = hashlib.md5(repr(text).encode(), usedforsecurity=False).hexdigest()
-        if digests.get(pk) != digest:
+        digest = engine.text_digest(tuple(text))
+        known = digests[pk] == digest if pk in digests else model.knows_text(item_id, digest)
+        if not known:
             yield pk, item_id, tuple(text), digest
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 from itertools import chain, repeat
@@ -19,6 +19,7 @@ from django.conf import settings
 
 from recommender import memory
 from recommender.past import History, HistoryEvent
+from recommender.places import Addition, BrokenCheckpoint, InvalidConfig, Place, ProductText
 
 if TYPE_CHECKING:
     from training.explain import WhyNot
@@ -32,8 +33,8 @@ log = logging.getLogger(__name__)
 MODELS_KEPT = 4
 MULTILINGUAL = "multilingual"
 """The packaged multilingual encoder, by its name in the configuration."""
-SAME_TEXT = 0.995
-"""Cosine from which on two vectors are of the same text; int8 and half precision take a little."""
+SAME_TEXT = 0.98
+"""Cosine from which on two vectors are taken for those of one text, where a checkpoint kept no digests of its texts."""
 
 TRY_AGAIN_SECONDS = 60.0
 _unreadable: dict[Path, float] = {}
@@ -41,42 +42,6 @@ _unreadable: dict[Path, float] = {}
 
 Past = Sequence[HistoryEvent]
 """A shopper's events in time order."""
-
-ProductText = tuple[str, str, list[str], str]
-"""Title, brand, categories, description."""
-
-
-class InvalidConfig(ValueError):
-    """A recipe, preset or field that does not exist or cannot be so; the message names it."""
-
-
-class BrokenCheckpoint(RuntimeError):
-    """The checkpoint folder cannot be served; the message names what is wrong."""
-
-
-@dataclass(frozen=True)
-class Addition:
-    """A product beside a checkpoint: its vector (as Model.embed gives it), its price, and known products of its brand and category."""
-
-    item_id: str
-    vector: bytes
-    price: float | None
-    brand_of: str | None
-    category_of: str | None
-
-
-@dataclass(slots=True)
-class Place:
-    """A product in a list: its score, which sources proposed it, and where told why, base + contributions = score and shares of the history."""
-
-    item_id: str
-    score: float
-    source: list[str]
-    base: float
-    contributions: dict[str, float]
-    history: dict[str, float]
-    examples: dict[str, str] = field(default_factory=dict)
-    """By kind of reason, the shopper's own product of which it is most true."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,9 +181,23 @@ class Model:
 
         return [vector.astype(np.float16).tobytes() for vector in self.encoder.encode([product_text(*text) for text in texts])]
 
-    def knows_vector(self, item_id: str, vector: bytes) -> bool:
-        """Has the checkpoint (nearly) this vector for the product?"""
+    @cached_property
+    def _text_digests(self) -> Any:
+        """(items,) uint64 of the texts that the checkpoint was made of; None where it is older than they are."""
+        import numpy as np
 
+        path = self.folder / "text_digests.npy"
+        return np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else None
+
+    def knows_text(self, item_id: str, digest: str) -> bool:
+        """Was the checkpoint made of this text (`text_digest`) of the product? False also where it kept no digests."""
+        row, digests = self.rows.get(item_id), self._text_digests
+        return row is not None and digests is not None and row < len(digests) and int(digests[row]) == int(digest, 16)
+
+    def knows_vector(self, item_id: str, vector: bytes) -> bool:
+        """Has a checkpoint without digests (nearly) this vector for the product?"""
+        if self._text_digests is not None:
+            return False
         row, vectors = self.rows.get(item_id), self.recommender.signals.vectors
         return row is not None and vectors is not None and float(vectors[row] @ _vector(vector)) > SAME_TEXT
 
@@ -282,23 +261,18 @@ class Model:
         return Place(self.item_ids[r.item], r.score, r.source, 0.0, r.contributions, {self.item_ids[i]: share for i, share in r.history.items()})
 
 
+def text_digest(text: ProductText) -> str:
+    """16 hexadecimal digits of what the encoder reads of a product."""
+    from training import text as texts
+
+    return f"{texts.text_digest(texts.product_text(*text)):016x}"
+
+
 def settled(history: History) -> History:
-    """The events that count in the end, and what the shopper dislikes: returns, removals and dislikes take others back (training.history.settle)."""
+    """The events that count in the end, and what the shopper dislikes: returns, removals and dislikes take others back."""
     from training.history import UNDOING, settle
 
-    if not set(UNDOING) & set(history.columns[1]):
-        return history
-    rows = list(zip(*history.columns, strict=True))
-    of_item: dict[str, list[int]] = {}
-    for at, row in enumerate(rows):
-        of_item.setdefault(row[0], []).append(at)
-    kept, disliked = set(), set()
-    for item_id, places in of_item.items():
-        quantities = [1.0 if rows[at][3] is None else rows[at][3] for at in places]
-        counts, is_disliked = settle([rows[at][1] for at in places], quantities)
-        kept.update(at for at, there in zip(places, counts, strict=True) if there)
-        disliked |= {item_id} if is_disliked else set()
-    return History([row for at, row in enumerate(rows) if at in kept], frozenset(disliked))
+    return history.settled(settle) if set(UNDOING) & set(history.columns[1]) else history
 
 
 def _events_of(pasts: list[Past], known: Mapping[str, int]) -> "Events":

@@ -1,6 +1,6 @@
 """What shoppers did, as models see it: columns in time order, read as events only where somebody looks at one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,6 +31,18 @@ class History(Sequence[HistoryEvent]):
     def merged(self, other: "History") -> "History":
         """Both, in time order."""
         return History(sorted([*zip(*self.columns, strict=True), *zip(*other.columns, strict=True)], key=lambda row: row[2]))
+
+    def settled(self, settle: Callable[[list[str], list[float]], tuple[list[bool], bool]]) -> "History":
+        """What `settle` says of each product's events by themselves: those that count, and with them the products that are disliked."""
+        rows, of_item = list(zip(*self.columns, strict=True)), {}
+        for at, row in enumerate(rows):
+            of_item.setdefault(row[0], []).append(at)
+        kept, disliked = set(), set()
+        for item_id, places in of_item.items():
+            counts, is_disliked = settle([rows[at][1] for at in places], [1.0 if rows[at][3] is None else rows[at][3] for at in places])
+            kept.update(at for at, there in zip(places, counts, strict=True) if there)
+            disliked |= {item_id} if is_disliked else set()
+        return History([row for at, row in enumerate(rows) if at in kept], frozenset(disliked))
 
     def bought(self) -> set[str]:
         """Products that the shopper bought and did not return."""

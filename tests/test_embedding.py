@@ -157,3 +157,33 @@ def test_the_queue_may_be_gone_when_a_product_comes(shop_with_encoder, api, monk
         put(api, "NEW-1", "a lamp")
     embed_every_shop()
     assert ProductVector.objects.get().product.item_id == "NEW-1"
+
+
+def test_products_that_were_not_reworded_are_not_read_again(shop_with_encoder, api, monkeypatch):
+    """A feed that changes prices names every product; a checkpoint knows its texts by their digests."""
+    shop, read = shop_with_encoder, []
+    ids = list(shop.products.values_list("item_id", flat=True))
+    embed = engine.Model.embed
+    monkeypatch.setattr(engine.Model, "embed", lambda self, texts: read.extend(texts) or embed(self, texts))
+    assert embedding.embed_products(shop, ids) == 0 and read == []
+    one = shop.products.get(item_id="LA/1")
+    put(api, "LA/1", one.title + "s", categories=one.categories, brand=one.brand, description=one.description)
+    assert embedding.embed_products(shop, ids) == 1 and [text[0] for text in read] == [one.title + "s"]
+    assert embedding.embed_products(shop, ids) == 0 and len(read) == 1
+    put(api, "LA/1", one.title, categories=one.categories, brand=one.brand, description=one.description)
+    assert embedding.embed_products(shop, ids) == 1, "back to what it was: read again, once"
+    assert embedding.embed_products(shop, ids) == 0
+
+
+def test_a_checkpoint_without_digests_compares_vectors(shop_with_encoder, checkpoints):
+    (checkpoints / shop_with_encoder.champion().folder / "text_digests.npy").unlink()
+    ids = list(shop_with_encoder.products.values_list("item_id", flat=True))
+    assert embedding.embed_products(shop_with_encoder, ids) < len(ids) // 4
+
+
+def test_interests_have_one_answer_alone_or_beside_others(shop_with_encoder):
+    encoder = state_of(shop_with_encoder).model().encoder
+    texts = ["red teapot", "blue lantern", "a garden of glass and light"]
+    together = encoder.encode(texts)
+    for text, vector in zip(texts, together, strict=True):
+        assert abs(encoder.encode([text])[0] - vector).max() < 1e-6

@@ -23,6 +23,7 @@ from training.covisitation import ITEM_STATS, Popularity
 from training.ranking import ItemFacts, feature_names
 from training.recommender import Recommender
 from training.sequence import SequenceModel
+from training.text import text_digest
 
 FORMAT = 1
 CELL_ARRAYS = tuple(Cells.__dataclass_fields__)
@@ -62,9 +63,18 @@ def new_checkpoint(folder: Path, recipe: str, config, about: dict, report: dict)
 
 
 def save_checkpoint(
-    folder: Path, served: Recommender, judged: Recommender, item_ids: list[str], encoder, recipe: str, about: dict, report: dict, onnx: bool = False
+    folder: Path,
+    served: Recommender,
+    judged: Recommender,
+    item_ids: list[str],
+    encoder,
+    recipe: str,
+    about: dict,
+    report: dict,
+    onnx: bool = False,
+    texts: list[str] | None = None,
 ) -> None:
-    """The checkpoint of a ranking model.
+    """The checkpoint of a ranking model; `texts` are those of its products, of which digests are kept.
 
     `judged/` keeps the fit that was judged, so that a later challenger can be compared on days that neither has learned.
     """
@@ -72,6 +82,8 @@ def save_checkpoint(
         _write_model(aside, served, recipe)
         _write_model(aside / "judged", judged, recipe)
         write_items(aside, item_ids)
+        if texts is not None:
+            np.save(aside / "text_digests.npy", np.array([text_digest(text) for text in texts], dtype=np.uint64))
         if encoder is not None:
             write_encoder(aside, encoder, onnx)
 

@@ -1,5 +1,6 @@
 """How a product becomes text, and texts become token batches without waste."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -27,6 +28,11 @@ def product_text(title: str | None, brand: str | None, categories: Sequence[str]
     return ". ".join(part for part in parts if part)
 
 
+def text_digest(text: str) -> int:
+    """64 bits that tell whether a product's text has changed; vectors cannot, since two wordings may have nearly the same."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+
+
 def length_batches(lengths: np.ndarray, most_tokens: int) -> Iterator[np.ndarray]:
     """Row numbers in batches of like length, each at most `most_tokens` once padded to its longest row."""
     order = np.argsort(lengths, kind="stable")
@@ -37,3 +43,12 @@ def length_batches(lengths: np.ndarray, most_tokens: int) -> Iterator[np.ndarray
             end += 1
         yield order[begin:end]
         begin = end
+
+
+def equal_lengths(lengths: np.ndarray, most_tokens: int) -> Iterator[np.ndarray]:
+    """Row numbers in batches of one length, so that nothing is padded, each of at most `most_tokens`; at least one row."""
+    order = np.argsort(lengths, kind="stable")
+    for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+        if len(same):
+            most = max(1, most_tokens // max(int(lengths[same[0]]), 1))
+            yield from (same[i : i + most] for i in range(0, len(same), most))

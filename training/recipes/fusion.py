@@ -262,5 +262,16 @@ def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
     run.finish_report(report)
     about = {"snapshot_digest": snapshot.manifest["digest"], "judged_until": cut, "served_until": end} | _origin_of(config.served_encoder)
     encoder = served.served.texts.encoder if served.served.texts else None
-    save_checkpoint(out, served.recommender, judged.recommender, snapshot.item_ids, encoder, run.recipe, about, report, config.onnx)
+    save_checkpoint(
+        out,
+        served.recommender,
+        judged.recommender,
+        snapshot.item_ids,
+        encoder,
+        run.recipe,
+        about,
+        report,
+        config.onnx,
+        product_texts(snapshot.products),
+    )
     return report
