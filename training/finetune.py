@@ -133,17 +133,23 @@ def precision_of(config: TuningConfig) -> str:
     return "no" if config.precision == "fp32" else config.precision
 
 
+def _state() -> PartialState:
+    """The processes that train together. Said to be without a GPU where there is none: asked without it, accelerate takes each process for alone, and
+    whoever asks first decides for all."""
+    return PartialState(cpu=not torch.cuda.is_available())
+
+
 def device() -> torch.device:
     """Where this process trains: its own GPU where there are several."""
-    return PartialState().device
+    return _state().device
 
 
 def is_main_process() -> bool:
-    return PartialState().is_main_process
+    return _state().is_main_process
 
 
 def number_of_processes() -> int:
-    return PartialState().num_processes
+    return _state().num_processes
 
 
 def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -177,7 +183,8 @@ def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Be
     A step depends on the weights, the seed and its number alone, so that a resumed run ends like an unbroken one.
     """
     AcceleratorState._reset_state()
-    accelerator = Accelerator(mixed_precision=precision_of(config))
+    _state()
+    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=precision_of(config))
     sharded = config.shard_weights and accelerator.num_processes > 1
     model = spread(copy.deepcopy(task.model)) if sharded else task.model
     optimiser = make_optimiser(model, config)

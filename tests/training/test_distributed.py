@@ -1,5 +1,6 @@
 """Two processes on one machine (gloo) do what one does with the whole batch."""
 
+import json
 import os
 import socket
 import subprocess
@@ -18,11 +19,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def launch(processes: int, module: str, *arguments: str) -> None:
+    """By torch's own launcher: `accelerate launch --cpu` (1.15) starts one process when asked for two, without a word."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    how = "--cpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no --num_cpu_threads_per_process 1"
-    several = ["-m", "accelerate.commands.launch", *how.split(), "--main_process_port", str(port)] if processes == 2 else []
+    how = ["--nproc_per_node", str(processes), "--master_addr", "127.0.0.1", "--master_port", str(port)]
+    several = ["-m", "torch.distributed.run", *how] if processes > 1 else []
     command = [sys.executable, *several, "-m", module, *arguments]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -35,6 +37,14 @@ def learned(tiny_encoder, tmp_path_factory) -> dict[int, Path]:
     for n, folder in folders.items():
         launch(n, "tests.training.two_processes", str(tiny_encoder), str(folder))
     return folders
+
+
+def test_so_many_processes_took_part_as_were_asked_for(learned):
+    """Were there fewer, all that follows would compare one process with itself."""
+    for n, folder in learned.items():
+        told = [json.loads(path.read_text()) for path in sorted(folder.glob("process-*.json"))]
+        assert [(one["rank"], one["of"]) for one in told] == [(rank, n) for rank in range(n)]
+        assert [one["spread"] for one in told] == [2 if n > 1 else 0] * n, "weights are spread where there are processes to spread them over"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,13 +1,16 @@
-"""What `accelerate launch` runs in test_distributed: a few steps of each kind of task on its share of the batch; rank 0 writes the weights."""
+"""What `torch.distributed.run` runs in test_distributed: a few steps of each kind of task on its share of the batch; rank 0 writes the weights."""
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from safetensors.torch import save_file
 
+from training import finetune
 from training.config import TextConfig, TuningConfig
 from training.encoder import TextEncoder
 from training.finetune import Keeper, is_main_process, train, weights_of
@@ -57,8 +60,13 @@ def learn(kind: str, folder: str, out: Path) -> None:
 
 
 def main(folder: str, out: str) -> None:
+    spread, calls = finetune.spread, []
+    finetune.spread = lambda model: calls.append(1) or spread(model)
     for kind in KINDS:
         learn(kind, folder, Path(out))
+    rank = PartialState().process_index
+    told = {"rank": rank, "of": finetune.number_of_processes(), "spread": len(calls)}
+    (Path(out) / f"process-{rank}.json").write_text(json.dumps(told))
 
 
 if __name__ == "__main__":
