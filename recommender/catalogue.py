@@ -5,7 +5,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -90,6 +90,13 @@ def allowed(frame: pl.DataFrame, selection: Selection, now: datetime) -> pl.Seri
     return aged.select(ok=SHOWABLE & selection.expression).collect()["ok"].fill_null(False)
 
 
+def _true_until(frame: pl.DataFrame, now: datetime) -> datetime:
+    """Until when a mask made now holds: to the next moment at which a product comes or goes, a minute at most."""
+    moment = pl.lit(now, MOMENT)
+    dates = [frame.select(pl.col(name).filter(pl.col(name) > moment).min()).item() for name in ("available_from", "available_until")]
+    return min([now + timedelta(seconds=MASK_SECONDS), *(date for date in dates if date is not None)])
+
+
 class Catalogue:
     """The products of one shop in memory. What has changed is read again before the next question."""
 
@@ -126,15 +133,15 @@ class Catalogue:
             return self.frame
 
     def mask(self, selection: Selection, now: datetime) -> pl.Series:
-        """(products,) bool: which may be shown and are selected; kept for a minute, since dates pass."""
+        """(products,) bool: which may be shown and are selected; kept until the next date of a product comes, a minute at most (ages pass)."""
         with self.lock:
             frame, generation, kept = self.products(selection.attributes), self.generation, self.masks.get(selection.key)
-        if kept and (now - kept[0]).total_seconds() < MASK_SECONDS:
+        if kept and now < kept[0]:
             return kept[1]
-        found = allowed(frame, selection, now)
+        found, until = allowed(frame, selection, now), _true_until(frame, now)
         with self.lock:
             if generation == self.generation:
-                self.masks[selection.key] = (now, found)
+                self.masks[selection.key] = (until, found)
                 while len(self.masks) > MASKS_KEPT:
                     self.masks.popitem(last=False)
         return found

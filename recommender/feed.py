@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
 from recommender.models import Change
@@ -24,13 +24,15 @@ LOOK_EVERY = 1.0
 LATE_COMMITS = timedelta(minutes=10)
 CHANNEL = "vitrine_changes"
 LISTEN_AGAIN_SECONDS = 2.0
+GATHER_SECONDS = 0.02
+"""News often comes in runs; so long the listener waits for more before it looks."""
 
 
 class Feed:
     """Calls `on_change(change)` once for each Change that was committed since this process began to follow."""
 
-    def __init__(self, on_change: Callable[[Change], None]) -> None:
-        self.on_change = on_change
+    def __init__(self, on_change: Callable[[Change], None], on_heard: Callable[[], None] = lambda: None) -> None:
+        self.on_change, self.on_heard = on_change, on_heard
         self.lock = threading.Lock()
         self.looked = 0.0
         self.floor: int | None = None
@@ -82,7 +84,9 @@ class Feed:
                 wrapper.ensure_connection()
                 with wrapper.cursor() as cursor:
                     cursor.execute(f"LISTEN {CHANNEL}")
-                self.news.set()  # what was committed before
+                connection.close()  # Django's types of PostgreSQL opened one to look their numbers up
+                self.news.set()
+                self._take_in()  # what was committed before
                 self._hear(wrapper.connection)
             except Exception as error:
                 log.info("news is looked for each second, since it cannot be listened to: %s", type(error).__name__)
@@ -97,3 +101,15 @@ class Feed:
             if raw.notifies:
                 raw.notifies.clear()
                 self.news.set()
+                self._take_in()
+
+    def _take_in(self) -> None:
+        """Look at once, and renew what is out of date: a process that nobody asks meanwhile knows it, too, should the database go."""
+        time.sleep(GATHER_SECONDS)
+        self.look()
+        try:
+            self.on_heard()
+        except UNREACHABLE:
+            database.note_gone()
+        finally:
+            connection.close()

@@ -21,6 +21,7 @@ from django.utils import timezone
 from recommender import engine
 from recommender.models import MetricPoint, ModelVersion, Shop, TrainingRun
 from recommender.models.registry import USUAL_PRESET, RunStatus, VersionStatus
+from recommender.reach import patiently, while_reachable
 from recommender.reports import BASELINES, MEASURES, primary
 from recommender.snapshot import NothingToLearn, snapshot_shop
 
@@ -117,7 +118,7 @@ def run_training(run: TrainingRun) -> ModelVersion | None:
         with _only_one(folder):
             version = _train(run, folder)
     except RunCancelled:
-        run.finish(RunStatus.CANCELLED)
+        patiently(lambda: run.finish(RunStatus.CANCELLED))
     except (RunFailed, NothingToLearn, engine.BrokenCheckpoint) as error:
         _end(run, RunStatus.FAILED, str(error))
     except Exception as error:
@@ -133,6 +134,10 @@ def run_training(run: TrainingRun) -> ModelVersion | None:
 
 def _end(run: TrainingRun, status: str, error: str = "") -> bool:
     """End the run and queue what comes after it, once. It comes after a failed run as well, then with the encoder that serves already."""
+    return patiently(lambda: _end_now(run, status, error))
+
+
+def _end_now(run: TrainingRun, status: str, error: str) -> bool:
     with transaction.atomic():
         ended = run.finish(status, error)
         if ended and run.then and not run.followers.exists():
@@ -165,14 +170,14 @@ def run_folder(run: TrainingRun) -> Path:
 
 def _train(run: TrainingRun, folder: Path) -> ModelVersion:
     _beat(run, stage="Snapshot", progress=0)
-    manifest = _frozen(run, folder)
-    TrainingRun.objects.filter(pk=run.pk).update(snapshot_digest=manifest["digest"], counts=manifest["counts"])
-    _follow(run, _child(run, folder), folder)
+    manifest = patiently(lambda: _frozen(run, folder))
+    patiently(lambda: TrainingRun.objects.filter(pk=run.pk).update(snapshot_digest=manifest["digest"], counts=manifest["counts"]))
+    _follow(run, patiently(lambda: _child(run, folder)), folder)
     checkpoint = f"shop-{run.shop_id}/{run.folder_name}/checkpoint"
     engine.verify(checkpoint, run.purpose)
     report = json.loads((folder / "checkpoint" / "report.json").read_text(encoding="utf-8"))
-    version = ModelVersion.objects.register(run, checkpoint, report)
-    decide(version, run.promote, run.created_by)
+    version = patiently(lambda: ModelVersion.objects.register(run, checkpoint, report))
+    patiently(lambda: decide(version, run.promote, run.created_by))
     return version
 
 
@@ -189,7 +194,8 @@ def _frozen(run: TrainingRun, folder: Path) -> dict:
 
 
 def _beat(run: TrainingRun, **fields) -> None:
-    if run.beat(**fields):
+    """Note progress. While the database is away the training goes on: its process knows nothing of it."""
+    if patiently(lambda: run.beat(**fields)):
         raise RunCancelled
 
 
@@ -277,7 +283,8 @@ def _follow(run: TrainingRun, child: subprocess.Popen, folder: Path) -> None:
     finally:
         if child.poll() is None:
             _stop(child)
-        TrainingRun.objects.filter(pk=run.pk).update(log_tail=tail_of(folder / "log.txt"))
+        with while_reachable():
+            TrainingRun.objects.filter(pk=run.pk).update(log_tail=tail_of(folder / "log.txt"))
     if child.returncode:
         raise RunFailed(_why(child.returncode, tail_of(folder / "log.txt")))
 
@@ -312,7 +319,7 @@ def _take_progress(run: TrainingRun, path: Path, position: int) -> int:
     whole = text[: text.rfind(b"\n") + 1]
     lines = [json.loads(line) for line in whole.splitlines()]
     points = [MetricPoint(run=run, name=x["metric"], step=x["step"], value=x["value"]) for x in lines if "metric" in x]
-    MetricPoint.objects.bulk_create(points, ignore_conflicts=True)
+    patiently(lambda: MetricPoint.objects.bulk_create(points, ignore_conflicts=True))
     stages = [x for x in lines if "stage" in x]
     if stages:
         last = stages[-1]

@@ -3,7 +3,8 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import kombu.exceptions
 import redis
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
 from psycopg2.errors import DeadlockDetected, SerializationFailure
 
+T = TypeVar("T")
 QUEUE_GONE = (redis.ConnectionError, redis.TimeoutError, kombu.exceptions.OperationalError)
 """What is raised where the queue does not answer."""
 UNREACHABLE = (OperationalError, InterfaceError)
@@ -50,6 +52,19 @@ def while_reachable() -> Iterator[None]:
         yield
     except UNREACHABLE:
         connection.close()
+
+
+def patiently(act: Callable[[], T], seconds: float = 900.0, every: float = 1.0) -> T:
+    """Do this, and while the database does not answer again and again, for so long; then what Django raises is raised."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return act()
+        except UNREACHABLE:
+            connection.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(every)
 
 
 def spare_health_checks() -> None:

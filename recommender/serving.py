@@ -169,7 +169,7 @@ class _Shops:
     def __init__(self) -> None:
         self.states: OrderedDict[int, ShopState] = OrderedDict()
         self.lock = threading.Lock()
-        self.feed = Feed(self._hear)
+        self.feed = Feed(self._hear, self._renew)
 
     def get(self, shop_id: int) -> ShopState:
         self.feed.look()
@@ -181,6 +181,12 @@ class _Shops:
             while len(self.states) > SHOPS_KEPT:
                 self.states.popitem(last=False)
             return state
+
+    def _renew(self) -> None:
+        """Read again the products that have changed, of the shops in memory."""
+        for state in list(self.states.values()):
+            if state.catalogue.frame is not None:
+                state.catalogue.products()
 
     def _hear(self, change: Change) -> None:
         with self.lock:

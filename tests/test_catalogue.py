@@ -95,3 +95,20 @@ def test_news_name_the_products(shop):
     upsert_products(shop, enumerate({"item_id": f"n{i}", "title": "N"} for i in range(1001)), ["title"], STRICT)
     first, second, third = Change.objects.filter(kind=Change.PRODUCT)
     assert sorted(first.item_ids()) == ['a/"b', "c"] and second.item_ids() == ["c"] and third.item_ids() is None
+
+
+def test_a_mask_holds_until_the_next_date_of_a_product(stocked):
+    now = timezone.now()
+    catalogue, nothing = Catalogue(stocked.pk), select([])
+    first, second = stocked.products.order_by("item_id")[:2]
+    Product.objects.filter(pk=first.pk).update(available_until=now + timedelta(seconds=10))
+    Product.objects.filter(pk=second.pk).update(available_from=now + timedelta(seconds=20))
+
+    def shown(seconds: float) -> set[str]:
+        mask = catalogue.mask(nothing, now + timedelta(seconds=seconds))
+        return set(catalogue.frame["item_id"].filter(mask))
+
+    everything = set(stocked.products.values_list("item_id", flat=True))
+    assert shown(0) == everything - {second.item_id} == shown(9.9)
+    assert shown(10.1) == everything - {first.item_id, second.item_id}
+    assert shown(20.1) == everything - {first.item_id}

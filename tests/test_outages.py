@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 from collections import Counter
@@ -178,3 +179,22 @@ def test_a_killed_queue_costs_nothing_but_time(site):
         site.until(lambda: site.ask("health/ready")[1]["status"] == "ok")
     assert not load.odd and set(load.events) == {202}, (load.odd[:3], load.events)
     assert set(load.accepted) <= _stored_events(site)
+
+
+def test_what_was_hidden_just_before_the_database_went_is_hidden_in_a_process_that_nobody_asked(site):
+    """The listener takes news in by itself. All placements of the list are looked at, since the process made none meanwhile."""
+    before = [item["item_id"] for item in site.list_of("shopper-005")[1]["items"]]
+    for item_id in before[:3]:
+        body = json.dumps({"hidden": True}).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{site.port}/api/v1/items/{urllib.parse.quote(item_id, safe='')}", body, method="PATCH")
+        request.add_header("Authorization", f"Bearer {site.key}")
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            assert reply.status == 200
+    time.sleep(1)
+    site.kill("postgres/postmaster.pid")
+    status, reply, _ = site.list_of("shopper-005")
+    assert status == 200 and reply["fallback"]["kind"] == "no_database" and len(reply["items"]) == 5
+    assert not set(before[:3]) & {item["item_id"] for item in reply["items"]}
+    embedded.start(site.home)
+    site.until(lambda: site.list_of("shopper-005")[1]["fallback"]["kind"] is None)

@@ -241,3 +241,24 @@ def test_a_run_whose_worker_died_goes_on_by_itself_while_it_has_a_state(run, mon
         run.refresh_from_db()
         assert (ended, run.status, run.tries) == ((0, "queued", attempt) if attempt < pipeline.MOST_TRIES else (1, "failed", attempt))
     assert asked == [run.pk] * (pipeline.MOST_TRIES - 1)
+
+
+def test_a_break_of_the_database_does_not_end_a_run(run, monkeypatch):
+    """The worker waits until it answers again; the training itself knows nothing of it."""
+    from django.db import OperationalError
+
+    monkeypatch.setattr(pipeline, "_child", child_that("import time; print('step 40', flush=True); time.sleep(2)"))
+    monkeypatch.setattr("recommender.reach.time.sleep", lambda _: None)
+    monkeypatch.setattr("recommender.reach.connection.close", lambda: None)
+    beat, breaks = TrainingRun.beat, iter([False, True, True, False, True])
+
+    def broken(self, **fields):
+        if next(breaks, False):
+            raise OperationalError("the connection is closed")
+        return beat(self, **fields)
+
+    monkeypatch.setattr(TrainingRun, "beat", broken)
+    tasks.train(run.pk)
+    run.refresh_from_db()
+    assert next(breaks, "all used") == "all used" and run.log_tail == "step 40"
+    assert run.status == "failed" and "checkpoint" in run.error, "to its end, where this child left no checkpoint"
