@@ -13,7 +13,21 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).parent.parent
-NAMES = ("online_retail", "beauty", "presets", "training", "tasks", "pretraining", "compression", "live", "serving", "soak", "journey", "peers")
+NAMES = (
+    "online_retail",
+    "beauty",
+    "presets",
+    "training",
+    "tasks",
+    "pretraining",
+    "compression",
+    "live",
+    "serving",
+    "robustness",
+    "soak",
+    "journey",
+    "peers",
+)
 
 
 def measure(value: float, unit: str, reference: float | None = None) -> dict:

@@ -38,18 +38,25 @@ class Client:
     def ask(self, message: bytes) -> tuple[int, bytes]:
         """(status, body)"""
         self.socket.sendall(message)
-        got = self.socket.recv(65536)
+        got = self._more(65536)
         while b"\r\n\r\n" not in got:
-            got += self.socket.recv(65536)
+            got += self._more(65536)
         head, _, body = got.partition(b"\r\n\r\n")
         told = head.lower().partition(b"content-length:")[2]
         length = int(told.partition(b"\r\n")[0]) if told else 0  # 204 has none
         parts = [body]
         missing = length - len(body)
         while missing > 0:
-            parts.append(self.socket.recv(min(missing, 1 << 20)))
+            parts.append(self._more(min(missing, 1 << 20)))
             missing -= len(parts[-1])
         return int(head[9:12]), b"".join(parts)
+
+    def _more(self, most: int) -> bytes:
+        """Raises ConnectionError where the server closed the connection in the middle."""
+        part = self.socket.recv(most)
+        if not part:
+            raise ConnectionError("closed by the server")
+        return part
 
 
 def run_load(port: int, make: Make, seconds: float, clients: int = 4) -> Load:

@@ -395,6 +395,8 @@ def promote_version(version: ModelVersion, by=None) -> ModelVersion:
     """Make a version the champion once its folder has proved whole, and have the stored lists made anew."""
     from recommender.tasks import embed_products, later, score_shop
 
+    if version.is_champion:  # who promoted it, and when, stays
+        return version
     engine.verify(version.folder, version.purpose)
     version.promote(by)
     if version.purpose == "ranking":

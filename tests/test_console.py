@@ -120,7 +120,11 @@ def test_a_running_run_is_polled_and_a_finished_one_is_not(live_shop, staff):
     )
     run.points.create(name="text.loss", step=10, value=1.5)
     live = staff.get(f"/console/s/tiny/runs/{run.pk}/live/").content.decode()
-    assert "every 2s" in live and "about 3 min left" in live and '"x": 10' in live and "Cancel run" in live
+    assert "every 2s" in live and "about 3 min left" in live and '"x": 10' in live
+    whole = staff.get(f"/console/s/tiny/runs/{run.pk}/").content.decode()
+    assert "Cancel run" in whole and 'id="cancel-dialog"' in whole
+    for control in ("<button", "<form", "<dialog", "<a class"):
+        assert control not in live.replace(f'href="/console/s/tiny/runs/{run.pk}/log/"', ""), "what is polled holds no control"
     assert "Fine-tuning" in staff.get("/console/s/tiny/strip/").content.decode()
     assert staff.post(f"/console/s/tiny/runs/{run.pk}/cancel/").status_code == 302
     run.refresh_from_db()
@@ -330,12 +334,131 @@ def test_placements_tell_what_they_brought(live_shop, api, staff, monkeypatch):
     call_command("replay", shop="tiny", url="http://nowhere", key="k", verbosity=0, stdout=StringIO())
     outbox.flush()
     page = staff.get("/console/s/tiny/placements/").content.decode()
-    assert "earns most: EUR" in page and "Clicks here are simulated" in page and 'data-chart="line"' in page
+    assert "earns most: EUR" in page and "Clicks here are simulated" in page and "/placements/more/?days=28" in page
     assert "1 of 4 placements had no call" in page and "No list in this time." in page
-    assert "Who comes again" not in page
+    more = staff.get("/console/s/tiny/placements/more/?days=28").content.decode()
+    assert 'data-chart="line"' in more and "Who comes again" not in more
     before = timezone.now() - timedelta(days=40)
     ServedList.objects.update(created_at=before)
     Event.objects.filter(type="impression").update(occurred_at=before)
-    page = staff.get("/console/s/tiny/placements/").content.decode()
+    page = staff.get("/console/s/tiny/placements/more/").content.decode()
     again = page[page.index("Who comes again") :]
     assert "the whole shop" in again and "home_top" in again and re.search(r"\d+ % <span[^>]*>of \d+", again) and "too early to say" in again
+
+
+def test_loyalty_is_not_counted_before_anybody_could_have_come_again(live_shop, staff, monkeypatch):
+    monkeypatch.setattr("recommender.console.views_placements.loyalty", lambda *_: pytest.fail("counted for a table that is not drawn"))
+    assert staff.get("/console/s/tiny/placements/more/").status_code == 200
+    ServedList.objects.create(shop=live_shop, recommendation_id="r", items=[], created_at=timezone.now() - timedelta(days=29))
+    assert staff.get("/console/s/tiny/placements/more/").status_code == 200
+
+
+def test_when_a_session_ends_a_fragment_leads_the_whole_page_to_the_sign_in(live_shop, client):
+    shown = "https://shop.example/console/s/tiny/placements/?days=7"
+    reply = client.get("/console/s/tiny/strip/", headers={"hx-request": "true", "hx-current-url": shown})
+    assert reply.status_code == 401 and b"<form" not in reply.content
+    assert reply.headers["HX-Redirect"] == "/console/login/?next=%2Fconsole%2Fs%2Ftiny%2Fplacements%2F%3Fdays%3D7"
+    assert client.get("/console/s/tiny/strip/").status_code == 302
+
+
+@pytest.mark.parametrize("fragment", ["strip/", "train/window/", "train/fields/", "placements/more/?days=7"])
+def test_nobody_lands_on_a_fragment_after_signing_in(live_shop, client, fragment):
+    User.objects.create_superuser("boss", password="correct horse")
+    page = client.get("/console/login/", {"next": f"/console/s/tiny/{fragment}"})
+    assert fragment not in page.content.decode()
+    signed_in = client.post("/console/login/", {"username": "boss", "password": "correct horse", "next": f"/console/s/tiny/{fragment}"})
+    assert signed_in.status_code == 302 and signed_in.headers["Location"] == "/console/"
+    client.logout()
+    elsewhere = {"username": "boss", "password": "correct horse", "next": "/console/s/tiny/models/"}
+    assert client.post("/console/login/", elsewhere).headers["Location"] == "/console/s/tiny/models/"
+
+
+def test_what_comes_up_names_every_training_and_scoring_of_the_schedule(live_shop, staff):
+    from django_celery_beat.models import PeriodicTask
+
+    PeriodicTask.objects.update(enabled=True)
+    page = staff.get("/console/s/tiny/").content.decode()
+    coming = page[page.index("Coming up") :]
+    expected = PeriodicTask.objects.filter(task__regex=r"(train|learn|score)").values_list("name", flat=True)
+    assert len(expected) >= 3 and all(name in coming for name in expected)
+
+
+def test_the_strip_tells_of_the_run_that_ended_last(live_shop, staff):
+    TrainingRun.objects.update(finished_at=timezone.now() - timedelta(days=3))
+    now = timezone.now()
+    first = TrainingRun.objects.create(shop=live_shop, status="failed", error="out of memory", finished_at=now)
+    TrainingRun.objects.create(shop=live_shop, status="cancelled", finished_at=now - timedelta(hours=1))
+    strip = staff.get("/console/s/tiny/strip/").content.decode()
+    assert f"Run {first.pk} stopped: out of memory" in strip
+
+
+def test_only_events_that_can_be_learned_from_call_for_a_training(live_shop, staff):
+    product = live_shop.products.first()
+    rows = [
+        Event(shop=live_shop, event_id=f"n{i}", session_id="s", product=product, type="view", occurred_at=timezone.now(), simulated=i >= 12)
+        for i in range(500)
+    ]
+    Event.objects.bulk_create(rows)
+    version = live_shop.champion()
+    TrainingRun.objects.filter(pk=version.run_id).update(started_at=timezone.now() - timedelta(minutes=1), finished_at=timezone.now())
+    Event.objects.exclude(event_id__startswith="n").update(received_at=timezone.now() - timedelta(days=1))
+    Product.objects.update(created_at=timezone.now() - timedelta(days=1))
+    page = staff.get("/console/s/tiny/train/").content.decode()
+    assert "12 new events since v1 was trained: hardly worth a training." in page
+
+
+def test_every_kind_of_fallback_has_a_sentence():
+    from recommender.api.serializers import FallbackSerializer
+    from recommender.console.views_preview import FALLBACKS
+    from recommender.models import Placement
+
+    told = {kind.strip() for kind in FallbackSerializer().fields["kind"].help_text.split(",")}
+    assert told | {source for source, _ in Placement.SOURCES} <= FALLBACKS.keys()
+
+
+def test_why_not_asks_which_of_several_products_is_meant(live_shop, staff):
+    product = live_shop.products.order_by("item_id").first()
+    word = product.title.split()[0]
+    assert live_shop.products.filter(title__icontains=word).count() > 1
+    page = staff.get(f"/console/s/tiny/preview/?user=shopper-003&why={word}").content.decode()
+    assert "Which one?" in page and f"why={product.item_id.replace('/', '%2F')}" in page
+
+
+def test_to_promote_what_serves_changes_nothing(live_shop, staff, register, monkeypatch):
+    monkeypatch.setattr("recommender.tasks.later", lambda *_: pytest.fail("lists are made anew for nothing"))
+    version, changes = live_shop.champion(), Change.objects.count()
+    assert staff.post(f"/console/s/tiny/models/{version.number}/promote/").status_code == 302
+    after = live_shop.champion()
+    assert (after.promoted_at, after.promoted_by) == (version.promoted_at, version.promoted_by) and Change.objects.count() == changes
+
+
+def test_a_roll_back_to_a_broken_version_says_so(live_shop, staff, register, api, checkpoints, monkeypatch):
+    monkeypatch.setattr("recommender.tasks.later", lambda *_: None)
+    first = live_shop.champion()
+    register(live_shop).promote()
+    (checkpoints / first.folder / "items.txt").unlink()
+    reply = staff.post("/console/s/tiny/models/rollback/", {"purpose": "ranking"}, follow=True)
+    assert "The earlier version cannot serve" in reply.content.decode()
+    assert api("post", "models/rollback", {"purpose": "ranking"}).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("get", "models/1/promote/", 405, "only when its form is sent"),
+        ("get", "models/99/", 404, "There is nothing at"),
+        ("get", "nowhere/", 404, "nothing"),
+    ],
+)
+def test_errors_are_pages_of_the_console(live_shop, staff, method, path, status, words):
+    reply = getattr(staff, method)(f"/console/s/tiny/{path}")
+    page = reply.content.decode()
+    assert reply.status_code == status and words in page and "v-sentence" in page and "To the console’s home" in page
+
+
+def test_a_refusal_keeps_the_views_sentence(live_shop, client):
+    viewer = User.objects.create_user("viewer", password="x", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(viewer)
+    reply = client.post("/console/s/tiny/models/1/promote/")
+    assert reply.status_code == 403 and "Your account may look at this, but not do it." in reply.content.decode()

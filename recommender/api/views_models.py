@@ -124,7 +124,10 @@ class RollbackView(APIView):
     def post(self, request: Request) -> Response:
         asked = shapes.RollbackRequest(data=request.data)
         asked.is_valid(raise_exception=True)
-        version = pipeline.roll_back(request.auth.shop, asked.validated_data["purpose"])
+        try:
+            version = pipeline.roll_back(request.auth.shop, asked.validated_data["purpose"])
+        except engine.BrokenCheckpoint as error:
+            raise Conflict(f"The earlier version cannot serve: {error}") from None
         if version is None:
             raise Conflict("There is no earlier version to roll back to.")
         return Response(shapes.ModelVersionSerializer(version).data)

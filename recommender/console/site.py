@@ -1,8 +1,11 @@
 """The console: Unfold's admin site with the merchandisers' pages, at /console/."""
 
 from functools import wraps
+from urllib.parse import urlencode, urlsplit
 
-from django.urls import path
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpResponse
+from django.urls import Resolver404, path, resolve, reverse
 from unfold.sites import UnfoldAdminSite
 
 from recommender.console.errors import error_page
@@ -15,6 +18,30 @@ class ConsoleSite(UnfoldAdminSite):
         from recommender.console.pages import strip_url
 
         return super().each_context(request) | {"strip_url": strip_url(request)}
+
+    def admin_view(self, view, cacheable=False):
+        """Where a session has ended, a fragment that HTMX asked for leads the whole page to the sign-in and back."""
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(view)
+        def guarded(request, *args, **kwargs):
+            if request.headers.get("HX-Request") and not self.has_permission(request):
+                shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+                back = urlencode({"next": shown.path + (f"?{shown.query}" if shown.query else "")})
+                return HttpResponse(status=401, headers={"HX-Redirect": f"{reverse('admin:login')}?{back}"})
+            return inner(request, *args, **kwargs)
+
+        return guarded
+
+    def login(self, request, extra_context=None):
+        """After signing in one comes to a page: a fragment of one is never where to."""
+        for name in ("GET", "POST"):
+            values = getattr(request, name)
+            if REDIRECT_FIELD_NAME in values and _is_fragment(values[REDIRECT_FIELD_NAME]):
+                values = values.copy()
+                values[REDIRECT_FIELD_NAME] = reverse("admin:index")
+                setattr(request, name, values)
+        return super().login(request, extra_context)
 
     def get_urls(self):
         from recommender.console import views_home, views_models, views_placements, views_preview, views_train
@@ -37,10 +64,22 @@ class ConsoleSite(UnfoldAdminSite):
             ("s/<slug:shop>/models/<int:number>/", views_models.version, "version"),
             ("s/<slug:shop>/models/<int:number>/promote/", views_models.promote, "promote"),
             ("s/<slug:shop>/placements/", views_placements.placements, "placements"),
+            ("s/<slug:shop>/placements/more/", views_placements.more, "placements_more"),
             ("s/<slug:shop>/preview/", views_preview.preview, "preview"),
         ]
         own = [path(route, self.admin_view(_with_error_pages(view)), name=name) for route, view, name in pages]
         return own + super().get_urls()
+
+
+FRAGMENTS = frozenset({"strip", "train_window", "train_fields", "run_live", "placements_more"})
+"""Addresses, by their names, that answer with a part of a page."""
+
+
+def _is_fragment(address: str) -> bool:
+    try:
+        return resolve(urlsplit(address).path).url_name in FRAGMENTS
+    except Resolver404:
+        return False
 
 
 def _with_error_pages(view):

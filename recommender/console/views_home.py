@@ -27,7 +27,7 @@ def home(request: HttpRequest, shop: str) -> HttpResponse:
     last_event = Event.objects.of(shop).order_by("-occurred_at").values_list("occurred_at", flat=True).first()
     waiting = shop.versions.filter(status="candidate", gate_passed=True).select_related("run").first()
     fresh, could = scoring.counts(champion)
-    counts = {"products": shop.products.count(), "shoppers": shop.shoppers.count(), "events": shop.events.count()}
+    counts = {"products": shop.products.count(), "shoppers": shop.shoppers.count(), "events": shop.events.usable().count()}
     alerts = list(shop.alerts.open()[:20])
     context = {
         "champion": champion, "champion_ndcg": _ndcg(champion), "popularity_ndcg": _ndcg(champion, "popularity_30d"), "counts": counts,
@@ -61,9 +61,13 @@ def _ndcg(version: ModelVersion | None, system: str = "vitrine") -> float | None
     return found["ndcg@10"]["value"] if found else None
 
 
+COMING = tuple(f"recommender.tasks.{name}" for name in ("learn_on_every_shop", "train_every_shop", "score_every_shop"))
+"""What of the schedule a merchandiser waits for."""
+
+
 def _coming() -> list[dict]:
     now = timezone.now()
-    tasks = PeriodicTask.objects.filter(enabled=True, task__regex=r"^recommender\.tasks\.(train|score)_").select_related("crontab", "interval")
+    tasks = PeriodicTask.objects.filter(enabled=True, task__in=COMING).select_related("crontab", "interval")
     due = []
     for task in tasks:
         seconds = task.schedule.remaining_estimate(task.last_run_at or now).total_seconds()
@@ -76,7 +80,7 @@ def strip(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
     if dismissed := request.GET.get("dismiss"):
         request.session["strip_dismissed"] = dismissed
-    run = shop.runs.active().first() or shop.runs.first()
+    run = shop.runs.active().first() or shop.runs.order_by("-finished_at", "-id").exclude(finished_at=None).first()
     told = run is not None and not run.is_active and request.session.get("strip_dismissed") == str(run.pk)
     old = run is not None and run.finished_at and run.finished_at < timezone.now() - timezone.timedelta(days=1)
     return part(request, "strip", shop=shop, run=None if told or old else run, minutes=minutes_left(run))

@@ -133,7 +133,11 @@ def rollback(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, MAY_PROMOTE)
     purpose = request.POST.get("purpose") if request.POST.get("purpose") in PURPOSES else "ranking"
-    earlier = pipeline.roll_back(shop, purpose)
+    try:
+        earlier = pipeline.roll_back(shop, purpose)
+    except engine.BrokenCheckpoint as error:
+        messages.error(request, f"The earlier version cannot serve: {error}. Nothing has changed.")
+        return redirect(f"{reverse('admin:models', args=[shop.key])}?of={purpose}")
     if earlier:
         messages.success(request, f"Rolled back: {earlier} is live again.")
     else:

@@ -5,11 +5,12 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from django.db.models import Min
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from recommender.analytics import LOYAL_DAYS, Earned, Loyal, covered, earned, loyalty
-from recommender.console.pages import need, open_shop, page
+from recommender.console.pages import need, open_shop, page, part
 from recommender.models import Placement, Shop
 
 PERIODS = (7, 28, 90)
@@ -50,16 +51,37 @@ class Row:
 def placements(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, "recommender.view_placement")
-    asked = request.GET.get("days", "")
-    days = int(asked) if asked.isdecimal() and len(asked) < 4 and int(asked) in PERIODS else USUAL_DAYS
-    until = timezone.localdate(timezone=shop.zone)
-    since = until - timedelta(days=days - 1)
+    days, since, until = _period(request, shop)
     rows = _rows(shop, since, until)
     context = {
-        "rows": rows, "days": days, "periods": PERIODS, "chart": _chart(shop, since, until), "sentence": _sentence(shop, rows, days),
-        "simulated": any(row.found and row.found.simulated for row in rows), "loyal": _loyal(loyalty(shop, until - timedelta(days=365), until)),
+        "rows": rows, "days": days, "periods": PERIODS, "sentence": _sentence(shop, rows, days),
+        "simulated": any(row.found and row.found.simulated for row in rows), "more": any(row.found for row in rows),
     }  # fmt: skip
     return page(request, shop, "placements", "Placements", **context)
+
+
+def more(request: HttpRequest, shop: str) -> HttpResponse:
+    """The lower half of the page, which is loaded after it: the chart, and who comes again."""
+    shop = open_shop(request, shop)
+    need(request, "recommender.view_placement")
+    _, since, until = _period(request, shop)
+    return part(request, "placements_more", chart=_chart(shop, since, until), loyal=_loyal_rows(shop, until))
+
+
+def _period(request: HttpRequest, shop: Shop) -> tuple[int, date, date]:
+    """(days, first, last)"""
+    asked = request.GET.get("days", "")
+    days = next((period for period in PERIODS if asked == str(period)), USUAL_DAYS)
+    until = timezone.localdate(timezone=shop.zone)
+    return days, until - timedelta(days=days - 1), until
+
+
+def _loyal_rows(shop: Shop, until: date) -> list[dict]:
+    """Nothing is counted before a list is old enough that its shoppers could have come again."""
+    first = shop.served.aggregate(first=Min("created_at"))["first"]
+    if first is None or timezone.now() - first < timedelta(days=min(LOYAL_DAYS)):
+        return []
+    return _loyal(loyalty(shop, until - timedelta(days=365), until))
 
 
 def _rows(shop: Shop, since: date, until: date) -> list[Row]:

@@ -7,15 +7,35 @@ from recommender.asking import Ask
 from recommender.console.cards import KINDS, card_of, cards_of
 from recommender.console.pages import need, open_shop, page
 from recommender.models import Event, Placement, Shop, Shopper
+from recommender.serving import state_of
 from recommender.whynot import Lost, why_not
 
 HISTORY_SHOWN = 16
 SUGGESTED = 12
+MATCHES_SOUGHT, MATCHES_SHOWN = 500, 12
 AGAINST_SHOWN = 4
 SOURCES = {
     "again": "Bought again", "next": "Bought next", "together": "Bought together", "similar": "Similar shoppers", "ease": "Similar tastes",
     "sequence": "What comes next", "text": "Text", "trending": "Sells well",
 }  # fmt: skip
+
+
+FALLBACKS = {
+    "entry": "A new shopper who came by a product: they see what goes with it.",
+    "interests": "A new shopper who told their interests: they see what suits them.",
+    "country": "A new shopper: they see what sells well in their country.",
+    "openers": "A new shopper: they see what others buy first.",
+    "popular": "A new shopper: they see what sells best now.",
+    "new": "A new shopper: they see what is new in the shop.",
+    "session": "Nobody is signed in: the list is made of what this session looked at.",
+    "filled_up": "The shopper’s own list is short, so it goes on with what sells well.",
+    "no_consent": "This shopper did not agree to personal lists and sees what everybody sees.",
+    "no_database": "The database does not answer: this is the list that was stored last.",
+    "empty_catalogue": "There is no product that could be shown.",
+    "nothing_selected": "No product passes this placement’s filter.",
+    "as_given": "Nothing is known of the shopper: the products keep their order.",
+}
+"""What the first line says, by the kind of fallback; a test holds it against all kinds that there are."""
 
 
 def preview(request: HttpRequest, shop: str) -> HttpResponse:
@@ -50,22 +70,26 @@ def _sentence(asked: str, shopper: Shopper | None, new: bool, listing, placement
     if listing is None:
         return "Pick a shopper to see what they will be shown, and why."
     if not listing.items:
-        return "No product passes this placement’s filter." if placement.filter else "There is no product that could be shown."
+        reaches = not placement.fallbacks and listing.fallback == "empty_catalogue"
+        return "This placement fills its list from nothing, and no list can be made for a new shopper." if reaches else FALLBACKS[listing.fallback]
     if listing.fallback:
-        kinds = {
-            "popular": "Nothing is known, so the list is what sells best now",
-            "no_consent": "This shopper did not agree to personal lists, so the list is what sells best now",
-        }
-        return kinds.get(listing.fallback, "Little is known") + " (fallback)."
+        return FALLBACKS[listing.fallback]
     how = "stored" if listing.stored else f"made live in {listing.took_ms} ms"
     return f"{listing.version} shows {shopper} these {len(listing.items)} products; the list was {how}."
 
 
 def _why_not(shop: Shop, placement: Placement, shopper: Shopper, wanted: str) -> dict:
-    """What became of the product with this id, else with a title that holds these words."""
-    product = shop.products.filter(item_id=wanted).first() or shop.products.filter(title__icontains=wanted).order_by("item_id").first()
+    """What became of the product with this id, else of the one whose title holds these words; of several, which is meant is asked."""
+    product = shop.products.filter(item_id=wanted).first()
     if product is None:
-        return {"sentence": f"No product here has the id or title “{wanted}”."}
+        titled = list(shop.products.filter(title__icontains=wanted)[:MATCHES_SOUGHT])
+        if not titled:
+            return {"sentence": f"No product here has the id or title “{wanted}”."}
+        if len(titled) > 1:
+            sold = {item_id: place for place, item_id in enumerate(state_of(shop).bestsellers())}
+            matches = sorted(titled, key=lambda p: (sold.get(p.item_id, len(sold)), p.item_id))[:MATCHES_SHOWN]
+            return {"sentence": f"“{wanted}” stands in the titles of several products. Which one?", "matches": matches}
+        product = titled[0]
     lost = why_not(shop, placement, shopper.user_id, product)
     sentences = {
         "hidden": "may not be shown: it is hidden, expired or sold out.",

@@ -27,6 +27,8 @@ THEN = [
     ("never", "Never", "Only measure."),
 ]
 FEWEST_EVENTS = 1000
+FEWEST_NEW = 100
+"""With fewer new events a training changes little."""
 
 
 class RunForm(forms.Form):
@@ -126,11 +128,13 @@ def _usual_minutes(shop: Shop, recipe: str) -> str:
 def _worth(shop: Shop, champion: ModelVersion | None) -> str:
     if champion is None:
         return "No model serves yet. The first one takes a few minutes."
-    new = shop.events.filter(received_at__gt=champion.run.started_at or champion.created_at).count()
+    new = shop.events.usable().filter(received_at__gt=champion.run.started_at or champion.created_at).count()
     products = shop.products.filter(created_at__gt=champion.run.started_at or champion.created_at).count()
     if not new and not products:
         return f"Nothing new since {champion} was trained; training again would change little."
-    return f"Since {champion} was trained: {new:,} new events and {products:,} new products."
+    if new < FEWEST_NEW and not products:
+        return f"{new:,} new events since {champion} was trained: hardly worth a training."
+    return f"Since {champion} was trained: {new:,} new events to learn from and {products:,} new products."
 
 
 def window(request: HttpRequest, shop: str) -> HttpResponse:
@@ -144,7 +148,7 @@ def window(request: HttpRequest, shop: str) -> HttpResponse:
 def _window(shop: Shop, since: date | None, until: date | None) -> dict:
     chosen = events_between(shop, since, until)
     counted = chosen.aggregate(events=Count("id"), shoppers=Count("shopper", distinct=True), products=Count("product", distinct=True))
-    weeks = shop.events.annotate(week=TruncWeek("occurred_at", tzinfo=shop.zone)).values("week").annotate(n=Count("id")).order_by("week")
+    weeks = shop.events.usable().annotate(week=TruncWeek("occurred_at", tzinfo=shop.zone)).values("week").annotate(n=Count("id")).order_by("week")
     most = max((w["n"] for w in weeks), default=1)
     bars = [{"height": round(100 * w["n"] / most), "inside": _inside(w["week"].date(), since, until), "n": w["n"], "week": w["week"]} for w in weeks]
     untold = shop.products.filter(description="").count()

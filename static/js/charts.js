@@ -66,4 +66,5 @@ function addLive() {
 const drawAll = () => document.querySelectorAll("figure[data-chart]").forEach(draw);
 drawAll();
 document.body.addEventListener("htmx:afterSwap", addLive);
+document.body.addEventListener("htmx:load", (event) => { if (event.target !== document.body) event.target.querySelectorAll?.("figure[data-chart]").forEach(draw); if (event.target.matches?.("figure[data-chart]")) draw(event.target); });
 new MutationObserver(drawAll).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
