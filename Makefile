@@ -10,7 +10,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Bytecode is made once, here: some machines never write it, and then each process compiles torch anew.
 UV := .venv/bin/uv pip install --quiet --compile-bytecode --python $(PY) $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
 
-.PHONY: demo demo-check install test bench client screenshots lint stop clean
+.PHONY: demo demo-check install test audit bench client screenshots lint stop clean
 
 install: .venv/installed
 
@@ -36,6 +36,10 @@ test: .venv/installed-dev
 lint: .venv/installed-dev
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
 	$(PY) -m pytest -q tests/test_imports.py tests/test_project.py
+
+# Known faults of the pinned packages, on a machine that reaches their database.
+audit: install
+	.venv/bin/uv tool run pip-audit@2.10.1 --disable-pip --no-deps -r requirements.txt
 
 bench: .venv/installed-dev
 	$(PY) -m bench $(ONLY)

@@ -32,7 +32,8 @@ def run_folder(home: Path) -> Path:
     """Where the sockets lie: below `home`, or in a private folder of /tmp where that path is too long for a socket."""
     folder = home / "run"
     if len(str(folder)) + len("/.s.PGSQL.5432") > LONGEST_SOCKET_PATH:
-        folder = Path("/tmp") / f"vitrine-{os.getuid()}-{hashlib.sha256(str(home).encode()).hexdigest()[:12]}"
+        # its mode is 0700, and what another user made there before cannot be taken over
+        folder = Path("/tmp") / f"vitrine-{os.getuid()}-{hashlib.sha256(str(home).encode()).hexdigest()[:12]}"  # noqa: S108
     return folder
 
 
@@ -147,9 +148,10 @@ def _start_postgres(home: Path) -> None:
 
 
 def _locale(binaries: Path) -> list[str]:
+    """Letters of all alphabets are letters: pg_trgm and word breaks look at LC_CTYPE, whatever the provider. The order is that of bytes."""
     version = subprocess.run([binaries / "initdb", "--version"], capture_output=True, text=True, check=True).stdout
     major = int(version.split()[-1].split(".")[0]) if version.split()[-1][0].isdigit() else int(version.split()[2].split(".")[0])
-    return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"] if major >= 17 else ["--locale=C.UTF-8"]
+    return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--lc-ctype=C.UTF-8"] if major >= 17 else ["--locale=C.UTF-8"]
 
 
 def _create_database(home: Path) -> None:

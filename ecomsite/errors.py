@@ -24,6 +24,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _reply(request, 500, UNEXPECTED)
 
 
+def locked_out(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
+    return _reply(request, 429, "Too many wrong passwords for this name from here. Try again in a quarter of an hour.")
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _reply(request, 403, f"This form is too old, or its cookie was not sent. Load the page again. ({reason})")
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -95,6 +96,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_htmx",
     "django_celery_beat",
+    "axes",
     "recommender",
 ]
 
@@ -102,6 +104,7 @@ MIDDLEWARE = [
     "recommender.middleware.Observed",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "recommender.middleware.ContentSecurity",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "recommender.middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
@@ -109,6 +112,7 @@ MIDDLEWARE = [
     "recommender.middleware.SignedIn",
     "recommender.middleware.Messages",
     "recommender.middleware.Htmx",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "ecomsite.urls"
@@ -167,6 +171,16 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {"recommender.tasks.train": {"queue": "train"}, "recommender.tasks.score_*": {"queue": "score"}}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
+
+# Five wrong passwords of one name from one address, and neither is tried again for a quarter of an hour.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT, AXES_COOLOFF_TIME = 5, timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "recommender.proxies.client_of"
+AXES_LOCKOUT_CALLABLE = "ecomsite.errors.locked_out"
 
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}]
 CSRF_FAILURE_VIEW = "ecomsite.errors.csrf_failure"

@@ -103,6 +103,28 @@ def _route(request: HttpRequest) -> str:
     return request.resolver_match.route if request.resolver_match else "none"
 
 
+PAGES_MAY = (
+    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' https: data:; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+"""What a page of the console may load: scripts of its own files alone, none written into the page. Alpine and HTMX evaluate expressions in
+attributes."""
+REPLIES_MAY = "default-src 'none'; frame-ancestors 'none'"
+"""A reply of the API is no page."""
+
+
+class ContentSecurity:
+    """Middleware: the Content-Security-Policy of pages and replies."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", REPLIES_MAY if request.path_info.startswith("/api/v1/") else PAGES_MAY)
+        return response
+
+
 class _Pages:
     """In front of a middleware that only pages need: calls of the API, which know keys and no sessions, go past it."""
 

@@ -55,6 +55,11 @@ def _address(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def client_of(request: Any) -> str:
+    """The client's address of a request, after `apply_forwarded`."""
+    return request.META.get("REMOTE_ADDR", "")
+
+
 def subscriber_of(text: str) -> str:
     """What counts as one client in rate limits: an IPv4 address; of IPv6 the /64, which one subscriber has whole."""
     address = _address(text)

@@ -1,9 +1,11 @@
 import csv
 import itertools
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from recommender.models import ApiKey, Event, Product, Shop, Shopper
 from training.snapshot import read_snapshot
@@ -73,6 +75,21 @@ def test_create_key_prints_only_the_key(shop):
     secret = run("create_key", "--shop", "tiny", "--scope", "recs:read", "--days", "3").strip()
     row = ApiKey.objects.find(secret)
     assert row.scopes == ["recs:read"] and row.expires_at is not None and secret not in str(row.__dict__)
+
+
+def test_a_key_is_rotated_with_an_overlap(shop):
+    old = ApiKey.objects.issue(shop, "shop server", ["recs:read", "events:write"])[0]
+    ApiKey.objects.filter(pk=old.pk).update(per_minute=77)
+    secret = run("create_key", "--shop", "tiny", "--rotate", old.prefix, "--overlap", "2").strip()
+    fresh = ApiKey.objects.find(secret)
+    assert (fresh.name, fresh.scopes, fresh.per_minute, fresh.expires_at) == ("shop server", ["recs:read", "events:write"], 77, None)
+    old.refresh_from_db()
+    assert not old.expired and timedelta(days=1) < old.expires_at - timezone.now() <= timedelta(days=2)
+    run("create_key", "--shop", "tiny", "--rotate", fresh.prefix, "--overlap", "0")
+    fresh.refresh_from_db()
+    assert fresh.expired
+    with pytest.raises(CommandError, match="--rotate"):
+        run("create_key", "--shop", "tiny", "--rotate", "vt_nope")
 
 
 def test_create_shop(db):

@@ -45,7 +45,15 @@ def ask(client, live_shop, monkeypatch):
 def test_both_ways_give_the_same_reply(ask):
     plain, other = ask(ASKED), ask(ASKED, "bearer")
     assert plain.status_code == other.status_code == 200
-    told = ("Content-Type", "X-Frame-Options", "X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy", "RateLimit-Limit")
+    told = (
+        "Content-Type",
+        "X-Frame-Options",
+        "X-Content-Type-Options",
+        "Referrer-Policy",
+        "Cross-Origin-Opener-Policy",
+        "Content-Security-Policy",
+        "RateLimit-Limit",
+    )
     assert [plain.headers[name] for name in told] == [other.headers[name] for name in told]
     same = lambda reply: {k: v for k, v in reply.json().items() if k not in ("recommendation_id", "next", "took_ms")}  # noqa: E731
     assert same(plain) == same(other) and len(plain.json()["items"]) == 5

@@ -22,7 +22,7 @@ from recommender.api.authentication import key_of
 from recommender.api.problems import UNEXPECTED, database_gone, problem_response
 from recommender.api.renderers import to_json
 from recommender.api.throttles import within_rate
-from recommender.middleware import log_request, note_unexpected, observed
+from recommender.middleware import REPLIES_MAY, log_request, note_unexpected, observed
 from recommender.models import ApiKey
 from recommender.reach import UNREACHABLE
 
@@ -125,7 +125,7 @@ def _headers(environ: dict[str, Any]) -> list[tuple[str, str]]:
     """What Django's security middleware gives every reply."""
     found = [
         ("X-Frame-Options", settings.X_FRAME_OPTIONS), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
-        ("Cross-Origin-Opener-Policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY),
+        ("Cross-Origin-Opener-Policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY), ("Content-Security-Policy", REPLIES_MAY),
     ]  # fmt: skip
     if settings.SECURE_HSTS_SECONDS and environ["wsgi.url_scheme"] == "https":
         found.append(("Strict-Transport-Security", f"max-age={settings.SECURE_HSTS_SECONDS}"))

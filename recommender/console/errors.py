@@ -11,7 +11,7 @@ from recommender.request_ids import request_id
 
 log = logging.getLogger(__name__)
 
-TITLES = {403: "Not for this account", 404: "Nothing here", 405: "Not this way", 500: "Something went wrong"}
+TITLES = {403: "Not for this account", 404: "Nothing here", 405: "Not this way", 429: "Too many tries", 500: "Something went wrong"}
 HELP = {
     403: "Whoever manages people in this console can give your account the permission.",
     404: "It may have been deleted, or the address has a mistake.",

@@ -5,7 +5,7 @@ import secrets
 from datetime import timedelta
 
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from recommender.models.shops import Shop, ShopOwned
@@ -72,6 +72,16 @@ class ApiKey(models.Model):
         if self.is_public:
             return scope in EVENTS_ONLY
         return scope in self.scopes or "admin" in self.scopes or (scope in WRITING_READS and scope.replace(":read", ":write") in self.scopes)
+
+    def rotate(self, overlap_days: int, days: int | None = None) -> tuple["ApiKey", str]:
+        """The successor and its secret; this key ends after the overlap, or when it would have ended before."""
+        until = timezone.now() + timedelta(days=overlap_days)
+        with transaction.atomic():
+            successor, secret = ApiKey.objects.issue(self.shop, self.name, self.scopes, days, self.is_public)
+            ApiKey.objects.filter(pk=successor.pk).update(per_minute=self.per_minute)
+            self.expires_at = min(until, self.expires_at or until)
+            self.save(update_fields=["expires_at"])
+        return successor, secret
 
     def note_use(self) -> None:
         """Remember the minute of the last use; not every call, so that reads stay reads."""

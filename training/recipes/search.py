@@ -194,7 +194,7 @@ def _judge_champion(run: Run, judged: Judged, products: list[str], systems: dict
 
 def _by_words(judged: Judged, products: list[str]) -> np.ndarray:
     """Ranking by the cosine of TF-IDF vectors."""
-    vectorizer = TfidfVectorizer(sublinear_tf=True, token_pattern=r"\w+")
+    vectorizer = TfidfVectorizer(sublinear_tf=True, token_pattern=r"\w+")  # noqa: S106  words
     items = vectorizer.fit_transform([p or "-" for p in products])
     queries = vectorizer.transform(judged.queries)
     return scored(judged, TEST, lambda q, among: np.asarray((items[among] @ queries[q].T).todense()).ravel(), len(products))

@@ -16,8 +16,13 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="command line")
         parser.add_argument("--public", action="store_true", help="for the shop's pages: it can send events and nothing else")
         parser.add_argument("--days", type=int, help="expires after so many days")
+        parser.add_argument("--rotate", metavar="PREFIX", help="the successor of this key: the same name, scopes and limit")
+        parser.add_argument("--overlap", type=int, default=7, metavar="DAYS", help="the old key ends after so many days (7)")
 
     def handle(self, **options):
+        if options["rotate"]:
+            self.stdout.write(self._successor(options))
+            return
         unknown = [scope for scope in options["scope"] if scope not in SCOPES]
         if unknown or not (options["scope"] or options["public"]):
             raise CommandError(
@@ -25,3 +30,13 @@ class Command(BaseCommand):
             )
         _, secret = ApiKey.objects.issue(find_shop(options["shop"]), options["name"], options["scope"], options["days"], options["public"])
         self.stdout.write(secret)
+
+    def _successor(self, options: dict) -> str:
+        found = list(ApiKey.objects.filter(shop=find_shop(options["shop"]), prefix=options["rotate"]))
+        if len(found) != 1:
+            raise CommandError(
+                f"--rotate: {len(found)} keys of this shop begin with {options['rotate']!r}; `prefix` in the table of keys tells them apart"
+            )
+        if options["overlap"] < 0:
+            raise CommandError("--overlap: must be 0 or more days")
+        return found[0].rotate(options["overlap"], options["days"])[1]

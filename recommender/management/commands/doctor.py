@@ -38,6 +38,13 @@ class Command(BaseCommand):
         yield "https", "", "cookies are sent over HTTPS alone" if settings.VITRINE_HTTPS else "off: cookies are sent over plain HTTP"
         proxies = ", ".join(map(str, settings.TRUSTED_PROXIES))
         yield "trusted proxies", "", proxies or "none: behind a proxy all shoppers would count as one address; set TRUSTED_PROXIES"
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT datctype FROM pg_database WHERE datname = current_database()")
+            letters = cursor.fetchone()[0]
+        told = f"LC_CTYPE is {letters}" + (
+            ": letters beyond ASCII are none to it; a new database with C.UTF-8 knows them" if letters in ("C", "POSIX") else ""
+        )
+        yield "letters", "", told
         yield "debug", "DEBUG is on" if settings.DEBUG else "", "off"
         silent = TrainingRun.objects.silent().count()
         yield "training runs", f"{silent} have a silent worker" if silent else "", "none is stuck"
