@@ -22,7 +22,7 @@ from recommender import engine
 from recommender.models import MetricPoint, ModelVersion, Shop, TrainingRun
 from recommender.models.registry import USUAL_PRESET, RunStatus, VersionStatus
 from recommender.reach import patiently, while_reachable
-from recommender.reports import BASELINES, MEASURES, primary
+from recommender.reports import BETTER, MEASURES, UNCLEAR, compare
 from recommender.snapshot import NothingToLearn, snapshot_shop
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,9 @@ STOP_SECONDS = 20
 TAIL_LINES = 200
 MOST_TRIES = 3
 NO_CHAMPION = "there is no champion"
-PROMOTE = ("ask", "if-better", "never", "always")
+PROMOTE = ("ask", "if-better", "if-not-worse", "never", "always")
+"""if-better: only what is better by more than chance; if-not-worse: what is not worse and has learned newer days, as a night's training."""
+PROMOTING = ("if-better", "if-not-worse", "always")
 
 
 class RunFailed(RuntimeError):
@@ -96,8 +98,8 @@ def learn_on(shop: Shop) -> TrainingRun:
     """
     ranking = {"recipe": "fusion", "preset": "quick"}
     if _newest_encoder(shop) is None:
-        return start_run(shop, **ranking)
-    return start_run(shop, "incremental", overrides={"compare_full": False}, then=ranking)
+        return start_run(shop, **ranking, promote="if-not-worse")
+    return start_run(shop, "incremental", overrides={"compare_full": False}, then=ranking, promote="if-not-worse")
 
 
 def resume_run(run: TrainingRun) -> bool:
@@ -342,38 +344,36 @@ def tail_of(path: Path, lines: int = TAIL_LINES) -> str:
 def decide(version: ModelVersion, promote: str, by=None) -> None:
     """The gate, and what follows from it."""
     passed, reason = gate(version.report)
+    better = passed and is_better(version.report)
     if passed and (unfair := unfairness(version.report, version.shop)):
-        passed, reason = False, f"{reason}, but {unfair}"
+        passed, better, reason = False, False, f"{reason}, but {unfair}"
     version.gate_passed, version.gate_reason = passed, reason
-    if promote == "if-better" and not passed:
+    if promote in ("if-better", "if-not-worse") and not passed:
         version.status = VersionStatus.REFUSED
     version.save(update_fields=["gate_passed", "gate_reason", "status"])
-    if promote == "always" or (promote == "if-better" and passed):
+    if promote == "always" or (promote == "if-better" and better) or (promote == "if-not-worse" and passed):
         promote_version(version, by)
 
 
+def is_better(report: dict) -> bool:
+    """Is it better by more than chance, or is there nothing to compare it with?"""
+    found = compare(report)
+    return found is not None and (found.rival is None or found.outcome == BETTER)
+
+
 def gate(report: dict) -> tuple[bool, str]:
-    """Is it better, by the report's primary measure: than the champion on the same data; a first model, than its baseline?"""
-    told = primary(report)
-    systems = (report[told["part"]] if "part" in told else report)["systems"]
-    values = {name: measures[told["measure"]]["value"] for name, measures in systems.items() if told["measure"] in measures}
-    mine, name = values[told["system"]], MEASURES.get(told["measure"], told["measure"])
-    if "champion" in values:
-        rival, whose = values["champion"], "the champion"
-    elif (why := report.get("champion", {}).get("reason", NO_CHAMPION)) != NO_CHAMPION:
-        return False, f"{name} {mine:.4f}, but it could not be compared: {why}"
-    elif values.get(told["baseline"]) is None:
-        return True, f"{name} {mine:.4f}; there is nothing to compare it with"
-    else:
-        rivals = [values[name] for name in (told["baseline"], *told.get("also", [])) if name in values]
-        rival, whose = (
-            (max if told["higher_is_better"] else min)(rivals),
-            f"{BASELINES.get(told['baseline'], told['baseline'])} (there is no champion to compare with)",
-        )
-    better = mine > rival if told["higher_is_better"] else mine < rival
-    days = report["protocol"].get("days")
-    where = f"{days:g} days" if days else "test data"
-    return better, f"{name} {mine:.4f} is {'better' if better else 'not better'} than {rival:.4f} of {whose} on the same {where}"
+    """May it serve? Not if it is worse than the champion on the same data; a first model has to be better than its baseline."""
+    found = compare(report)
+    if found is None:
+        return False, "this version has no report"
+    reason = report.get("champion", {}).get("reason", NO_CHAMPION)
+    if found.rival != "champion" and reason != NO_CHAMPION:
+        return False, f"{MEASURES.get(found.measure, found.measure)} {found.mine:.4f}, but it could not be compared: {reason}"
+    passed = found.rival is None or found.outcome == BETTER or (found.rival == "champion" and found.outcome == UNCLEAR)
+    days = report.get("protocol", {}).get("days")
+    where = f" On the same {days:g} days" if days else " On the same test data"
+    values = "" if found.theirs is None else f"{where}: {found.mine:.4f} against {found.theirs:.4f}"
+    return passed, found.sentence() + values
 
 
 def unfairness(report: dict, shop: Shop) -> str:

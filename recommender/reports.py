@@ -1,4 +1,6 @@
-"""The words of a report: what its measures and baselines are called, and which of them decides."""
+"""The words of a report: what its measures and baselines are called, which of them decides, and how a version compares, for gate and pages alike."""
+
+from dataclasses import dataclass
 
 MEASURES = {
     "ndcg@10": "NDCG@10", "recall@10": "Recall@10", "coverage@10": "Coverage", "accuracy": "Accuracy", "f1_macro": "F1", "auc": "AUC",
@@ -25,3 +27,65 @@ RANKING = {
 def primary(report: dict) -> dict:
     """Which measure of which system decides, against which baseline; a ranking's where the report does not say."""
     return report.get("primary") or RANKING
+
+
+BETTER, WORSE, UNCLEAR = "better", "worse", "unclear"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A version's main measure against a rival on the same data; rival None: there is nothing to compare it with.
+
+    outcome   better or worse only where the 95 % interval of the difference lies on one side of 0; unclear otherwise
+    """
+
+    measure: str
+    mine: float
+    rival: str | None
+    theirs: float | None
+    outcome: str
+
+    def sentence(self, champion: str = "the champion") -> str:
+        """Such as: Better than popularity: NDCG@10 0.385 against 0.140."""
+        words = MEASURES.get(self.measure, self.measure)
+        if self.rival is None or self.theirs is None:
+            return f"{words} {self.mine:.3f}; there is nothing to compare it with."
+        name = champion if self.rival == "champion" else BASELINES.get(self.rival, self.rival.replace("_", " "))
+        start = {BETTER: "Better than", WORSE: "Worse than", UNCLEAR: "No clear difference from"}[self.outcome]
+        return f"{start} {name}: {words} {self.mine:.3f} against {self.theirs:.3f}."
+
+
+def compare(report: dict, part: str = "") -> Comparison | None:
+    """With the champion where the report has one, else with the best of the baselines that decide; None without a measure of the version itself.
+
+    The difference is that of each shopper, averaged (paired bootstrap), where the report holds it; else two intervals that do not meet tell a
+    difference, and where there are none, the values.
+    """
+    told = primary(report)
+    part = part if isinstance(report.get(part), dict) and "systems" in report[part] else told.get("part", "")
+    body = report.get(part, {}) if part else report
+    systems = {
+        name: one[told["measure"]] for name, one in body.get("systems", {}).items() if (one.get(told["measure"]) or {}).get("value") is not None
+    }
+    if told["system"] not in systems:
+        return None
+    mine, up = systems[told["system"]], 1 if told["higher_is_better"] else -1
+    rivals = ["champion"] if "champion" in systems else [name for name in (told["baseline"], *told.get("also", [])) if name in systems]
+    if not rivals:
+        return Comparison(told["measure"], mine["value"], None, None, UNCLEAR)
+    rival = max(rivals, key=lambda name: up * systems[name]["value"])
+    theirs = systems[rival]
+    low, high = _difference(mine, theirs, body.get("differences", {}).get(rival), up)
+    outcome = BETTER if low > 0 else WORSE if high < 0 else UNCLEAR
+    return Comparison(told["measure"], mine["value"], rival, theirs["value"], outcome)
+
+
+def _difference(mine: dict, theirs: dict, paired: dict | None, up: int) -> tuple[float, float]:
+    """Bounds of how much better this version is; `up` is -1 where less is better."""
+    if paired:
+        bounds = up * paired["low"], up * paired["high"]
+    elif None not in (mine.get("low"), mine.get("high"), theirs.get("low"), theirs.get("high")):
+        bounds = up * (mine["low"] - theirs["high"]), up * (mine["high"] - theirs["low"])
+    else:
+        bounds = (up * (mine["value"] - theirs["value"]),) * 2
+    return min(bounds), max(bounds)

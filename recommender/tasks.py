@@ -40,7 +40,7 @@ def score_shard(self: Task, version_id: int, first: int, last: int) -> None:
 @shared_task
 def train_every_shop(preset: str = USUAL_PRESET) -> None:
     """A run for each shop that has events and none under way."""
-    _for_idle_shops(lambda shop: pipeline.start_run(shop, preset=preset))
+    _for_idle_shops(lambda shop: pipeline.start_run(shop, preset=preset, promote="if-not-worse"))
 
 
 @shared_task

@@ -43,7 +43,7 @@ def test_a_night_goes_on_from_the_champion_and_makes_the_ranking_with_it(live_sh
     assert (first.recipe, first.status) == ("incremental", "finished"), first.error
     encoder = first.version
     second = TrainingRun.objects.get(pk=queued[1])
-    assert (second.recipe, second.preset, second.follows, second.promote) == ("fusion", "quick", first, "if-better")
+    assert (second.recipe, second.preset, second.follows, second.promote) == ("fusion", "quick", first, "if-not-worse")
     assert second.overrides["served_encoder"] == str(encoder if encoder.is_champion else live_shop.champion())
     second = carry_out(second.pk, **TINY, **{"text.encoder": str(tiny_encoder), "served_encoder": str(encoder)})
     assert second.status == "finished", second.error

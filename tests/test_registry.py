@@ -127,7 +127,7 @@ def test_a_worse_version_is_refused_unless_always(stocked, register):
     version.report["all"]["systems"]["champion"] = {"ndcg@10": {"value": 0.99}}
     pipeline.decide(version, "if-better")
     version.refresh_from_db()
-    assert version.status == "refused" and "not better" in version.gate_reason
+    assert version.status == "refused" and "Worse than the champion" in version.gate_reason
 
 
 def test_a_champion_that_could_not_be_compared_is_not_replaced_by_itself(stocked, register):
@@ -156,3 +156,53 @@ def test_the_first_schedule_is_rows(db):
     assert {"Weekly full training", "Nightly training", "Score shoppers with new events", "Find runs whose worker died"} <= names
     assert PeriodicTask.objects.get(name="Weekly full training").args == '["standard"]'
     assert PeriodicTask.objects.get(name="Nightly training").task == "recommender.tasks.learn_on_every_shop"
+
+
+def judged(mine, theirs, difference=None, rival="champion", up=True):
+    """A report with (value, low, high) of the version and of its rival, and of their difference."""
+    bounds = lambda values: dict(zip(("value", "low", "high"), values, strict=False))  # noqa: E731
+    part = {"systems": {"vitrine": {"ndcg@10": bounds(mine)}, rival: {"ndcg@10": bounds(theirs)}}}
+    if difference:
+        part["differences"] = {rival: bounds(difference)}
+    told = {"measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "part": "all", "higher_is_better": up}
+    return {"protocol": {"days": 31}, "all": part, "primary": told}
+
+
+@pytest.mark.parametrize(
+    ("report", "passed", "better", "says"),
+    [
+        (judged((0.39, 0.37, 0.41), (0.38, 0.36, 0.40), (0.01, 0.004, 0.016)), True, True, "Better than the champion: NDCG@10 0.390 against 0.380."),
+        (judged((0.39, 0.37, 0.41), (0.38, 0.36, 0.40), (0.01, -0.002, 0.02)), True, False, "No clear difference from the champion"),
+        (judged((0.37, 0.35, 0.39), (0.38, 0.36, 0.40), (-0.01, -0.02, -0.001)), False, False, "Worse than the champion"),
+        (judged((0.39, 0.37, 0.41), (0.38, 0.36, 0.40)), True, False, "No clear difference"),
+        (judged((0.39, 0.37, 0.41), (0.14, 0.12, 0.16), (0.25, 0.2, 0.3), "popularity_30d"), True, True, "Better than popularity"),
+        (judged((0.15, 0.13, 0.17), (0.14, 0.12, 0.16), (0.01, -0.01, 0.03), "popularity_30d"), False, False, "No clear difference from popularity"),
+        (judged((0.5, 0.4, 0.6), (0.9, 0.8, 1.0), (-0.4, -0.5, -0.3), up=False), True, True, "Better than the champion"),
+    ],
+)
+def test_better_is_only_what_is_better_by_more_than_chance_and_all_say_the_same(report, passed, better, says):
+    from recommender.console import leaderboard
+
+    result, reason = pipeline.gate(report)
+    assert (result, pipeline.is_better(report)) == (passed, better) and says in reason
+    assert leaderboard.verdict(report) in reason, "the gate's sentence is the page's"
+
+
+@pytest.mark.parametrize(("promote", "status"), [("if-better", "candidate"), ("if-not-worse", "champion"), ("ask", "candidate")])
+def test_noise_is_not_promoted_as_better_but_a_nights_training_may_serve(stocked, register, promote, status, monkeypatch):
+    version = register(stocked)
+    version.report = judged((0.39, 0.37, 0.41), (0.38, 0.36, 0.40), (0.01, -0.002, 0.02))
+    version.save()
+    pipeline.decide(version, promote)
+    version.refresh_from_db()
+    assert version.status == status and version.gate_passed
+
+
+def test_a_report_holds_the_differences_of_each_shopper(live_shop):
+    report = live_shop.champion().report
+    for part in ("all", "discovery"):
+        systems, found = report[part]["systems"], report[part]["differences"]
+        assert set(found) == set(systems) - {"vitrine"}
+        for name, told in found.items():
+            expected = systems["vitrine"]["ndcg@10"]["value"] - systems[name]["ndcg@10"]["value"]
+            assert told["value"] == pytest.approx(expected, abs=1e-9) and told["low"] <= told["value"] <= told["high"]

@@ -214,8 +214,13 @@ def baseline_rankings(window: Window, signals: Signals, texts: TextVectors | Non
     return ranked
 
 
-def judge(snapshot: Snapshot, window: Window, models: dict[str, Recommender], texts: TextVectors | None) -> dict:
-    """Systems and segments of one question; empty where nobody has anything to find."""
+def judge(
+    snapshot: Snapshot, window: Window, models: dict[str, Recommender], texts: TextVectors | None, others: dict[str, Ranked] | None = None
+) -> dict:
+    """Systems and segments of one question; empty where nobody has anything to find.
+
+    `differences`: of the first model to each other system.
+    """
     if not len(window.target):
         return {"systems": {}, "segments": {}}
     model = next(iter(models.values()))
@@ -224,8 +229,19 @@ def judge(snapshot: Snapshot, window: Window, models: dict[str, Recommender], te
     ranked = baseline_rankings(window, model.signals, texts, model.config)
     for name, one in models.items():
         ranked[name] = rank_by_fusion(window, one)
+    ranked |= others or {}
     shown = {name: ranked[name] for name in ("popularity", "item_knn", *models)}
-    return {"systems": {name: summary(r, catalogue) for name, r in ranked.items()}, "segments": segments(shown, snapshot, catalogue.sold)}
+    return {
+        "systems": {name: summary(r, catalogue) for name, r in ranked.items()}, "segments": segments(shown, snapshot, catalogue.sold),
+        "differences": differences(ranked, next(iter(models))),
+    }  # fmt: skip
+
+
+def differences(ranked: dict[str, Ranked], mine: str) -> dict[str, dict]:
+    """By how much the NDCG@10 of one system is above that of each other one: of each shopper, averaged, with its 95 % interval (paired bootstrap)."""
+    own = ranked[mine].ndcg()
+    found = {name: interval(own - other.ndcg()) for name, other in ranked.items() if name != mine}
+    return {name: difference for name, difference in found.items() if difference}
 
 
 def report_head(snapshot: Snapshot, protocol: dict, test: Window) -> dict:

@@ -34,7 +34,7 @@ class TrainingJobsView(APIView):
         asked.is_valid(raise_exception=True)
         values = asked.validated_data
         promote = values.get("promote") or ("if-better" if request.auth.allows("models:write") else "ask")
-        if promote in ("if-better", "always") and not request.auth.allows("models:write"):
+        if promote in pipeline.PROMOTING and not request.auth.allows("models:write"):
             raise PermissionDenied(f"promote: {promote} needs a key with the scope models:write; ask or never does not.")
         window = values.get("data", {})
         since, until = window.get("from_"), window.get("to")
@@ -79,7 +79,7 @@ class ResumeJobView(APIView):
     )
     def post(self, request: Request, job_id: str) -> Response:
         run = find_run(request, job_id)
-        if run.promote in ("if-better", "always") and not request.auth.allows("models:write"):
+        if run.promote in pipeline.PROMOTING and not request.auth.allows("models:write"):
             raise PermissionDenied(f"promote: this run would promote ({run.promote}), which needs a key with the scope models:write.")
         if not pipeline.resume_run(run):
             raise Conflict(f"This run cannot go on: {run.status}.")

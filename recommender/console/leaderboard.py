@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recommender.reports import BASELINES, BEYOND, MEASURES, primary
+from recommender.reports import BEYOND, MEASURES, compare, primary
 
 NAMES = {
     "champion": ("The champion then", "champion"),
@@ -107,23 +107,10 @@ def _told(measure: str, value: float | None) -> str:
     return f"{100 * value:.1f} %" if measure == "coverage@10" else f"{value:.3f}"
 
 
-def verdict(report: dict, part: str = "") -> str:
-    """The result in one sentence: against the champion where there was one, else against the baseline."""
-    told = primary(report)
-    systems = systems_of(report, part)
-    measure, baseline = told["measure"], "champion" if "champion" in systems else told["baseline"]
-    if (systems.get(told["system"], {}).get(measure) or {}).get("value") is None:
-        return "This version has no report."
-    mine, low, high = _bounds(systems[told["system"]][measure])
-    words = MEASURES.get(measure, measure)
-    if (systems.get(baseline, {}).get(measure) or {}).get("value") is None:
-        return f"{words} {mine:.3f}; there is nothing to compare it with."
-    rival, rival_low, rival_high = _bounds(systems[baseline][measure])
-    name = "the champion" if baseline == "champion" else BASELINES.get(baseline) or NAMES.get(baseline, (baseline,))[0].lower()
-    if low <= rival_high and rival_low <= high:
-        return f"No clear difference from {name}: {words} {mine:.3f} against {rival:.3f}."
-    better = (mine > rival) == told["higher_is_better"]
-    return f"{'Better' if better else 'Worse'} than {name}: {words} {mine:.3f} against {rival:.3f}."
+def verdict(report: dict, part: str = "", serves: bool = False) -> str:
+    """The result in one sentence, the gate's own; of a version that serves against the champion before it."""
+    found = compare(report, part)
+    return found.sentence("the champion before it" if serves else "the champion") if found else "This version has no report."
 
 
 SEGMENTS = {

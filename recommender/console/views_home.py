@@ -7,6 +7,7 @@ from django.utils.timesince import timesince
 from django_celery_beat.models import PeriodicTask
 
 from recommender import scoring
+from recommender.console.leaderboard import verdict
 from recommender.console.navigation import shop_of
 from recommender.console.pages import open_shop, page, part
 from recommender.console.recipes import latest_runs
@@ -44,7 +45,7 @@ def sentence(shop: Shop, champion: ModelVersion | None, waiting: ModelVersion | 
     if champion is None:
         return "The first model is being trained; until then shoppers see what is popular." if run else "No model yet: shoppers see what is popular."
     if waiting and waiting.number > champion.number:
-        return f"{champion} serves. {waiting} did better and waits for you."
+        return f"{champion} serves. {waiting} waits for you. {verdict(waiting.report)}"
     since = timesince(champion.promoted_at).split(",")[0] if champion.promoted_at else ""
     lists = (
         "every shopper has a list of it"

@@ -37,7 +37,7 @@ def versions(request: HttpRequest, shop: str) -> HttpResponse:
 def _entry(version: ModelVersion, champion: ModelVersion | None) -> dict:
     row = next((r for r in leaderboard.board(version.report, serves=version.is_champion).rows if r.name == "This version"), None)
     same = champion is not None and _days(version) == _days(champion)
-    return {"version": version, "row": row, "same_days": same, "verdict": leaderboard.verdict(version.report)}
+    return {"version": version, "row": row, "same_days": same, "verdict": leaderboard.verdict(version.report, serves=version.is_champion)}
 
 
 def _days(version: ModelVersion) -> tuple:
@@ -93,7 +93,7 @@ def version(request: HttpRequest, shop: str, number: int) -> HttpResponse:
         "beyond": leaderboard.beyond_rows(found.report, tab), "fairness": leaderboard.fairness_tables(found.report),
         "report": found.report, "ranks": found.purpose == "ranking", "robustness": leaderboard.robustness_rows(found.report),
         "trials": sorted(found.report.get("trials") or [], key=lambda t: t["value"] is None or -t["value"]), "purpose": PURPOSES[found.purpose],
-        "sentence": f"{found} {_state_words(found)}. {leaderboard.verdict(found.report)}", "lists": (fresh, could),
+        "sentence": f"{found} {_state_words(found)}. {leaderboard.verdict(found.report, tab, found.is_champion)}", "lists": (fresh, could),
         "may_promote": request.user.has_perm(MAY_PROMOTE), "size_mb": _size_mb(found),
     }  # fmt: skip
     return page(request, shop, "version", f"Version {found.number}", **context)

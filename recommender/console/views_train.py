@@ -23,7 +23,7 @@ from recommender.snapshot import events_between
 
 THEN = [
     ("ask", "Ask me", "The result waits; you decide."),
-    ("if-better", "Promote if better", "It serves at once when it beats what serves today on the same days."),
+    ("if-better", "Promote if better", "It serves at once when it beats what serves today on the same days by more than chance."),
     ("never", "Never", "Only measure."),
 ]
 FEWEST_EVENTS = 1000
@@ -208,7 +208,11 @@ def _run_sentence(found: TrainingRun, version: ModelVersion | None, champion: Mo
         return f"Stopped: {found.error}{keeps}"
     if found.status == RunStatus.CANCELLED:
         return f"Cancelled.{keeps}"
-    return f"{version} is {'live' if version and version.is_champion else 'ready'}. {leaderboard.verdict(version.report)}" if version else "Finished."
+    return (
+        f"{version} is {'live' if version and version.is_champion else 'ready'}. {leaderboard.verdict(version.report, serves=version.is_champion)}"
+        if version
+        else "Finished."
+    )
 
 
 def _asked(found: TrainingRun) -> list[tuple[str, object]]:
@@ -268,7 +272,7 @@ def _why_empty(found: TrainingRun, trained: bool) -> str:
 def _need_for(request: HttpRequest, run: TrainingRun) -> None:
     """Who may carry out this run: whoever may train, and promote where it would."""
     need(request, MAY_TRAIN)
-    if run.promote in ("if-better", "always"):
+    if run.promote in pipeline.PROMOTING:
         need(request, MAY_PROMOTE)
 
 

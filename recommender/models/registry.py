@@ -60,7 +60,7 @@ class TrainingRun(models.Model):
     overrides = models.JSONField(default=dict, blank=True, help_text="Fields that differ from the preset.")
     data_from = models.DateField(null=True, blank=True)
     data_to = models.DateField(null=True, blank=True)
-    promote = models.CharField(max_length=10, default="if-better")
+    promote = models.CharField(max_length=12, default="if-better")
     then = models.JSONField(default=dict, blank=True, help_text="The run that is queued once this one has ended: its recipe and preset.")
     follows = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="followers", help_text="The run after which this came.")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")

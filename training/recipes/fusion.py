@@ -15,7 +15,7 @@ from training.cells import cells_of
 from training.checkpoint import CheckpointError, load_checkpoint, read_run, save_checkpoint
 from training.config import FusionConfig
 from training.encoder import TextEncoder
-from training.evaluate import date_of, judge, rank_by_other, report_head, summary
+from training.evaluate import date_of, judge, rank_by_other, report_head
 from training.fairness import fairness
 from training.finetune import device
 from training.history import Interactions, interactions
@@ -207,9 +207,8 @@ def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
     report["champion"] = compared(why_not)
     for i, (name, window) in enumerate((("all", test), ("discovery", discovery(test)))):
         progress.stage("Check", 0.1 + 0.45 * i)
-        report[name] = judge(snapshot, window, {"vitrine": fitted.recommender}, fitted.served.texts)
-        if rival and len(window.target):
-            report[name]["systems"]["champion"] = summary(rank_by_other(window, snapshot.item_ids, *rival))
+        others = {"champion": rank_by_other(window, snapshot.item_ids, *rival)} if rival and len(window.target) else {}
+        report[name] = judge(snapshot, window, {"vitrine": fitted.recommender}, fitted.served.texts, others)
         for system, measures in report[name]["systems"].items():
             progress.metric(f"{name}.{system}.ndcg@10", 0, measures["ndcg@10"]["value"])
     report["fairness"] = fairness(snapshot, test, fitted.recommender)

@@ -11,7 +11,7 @@ import numpy as np
 from training.checkpoint import CheckpointError, read_run
 from training.config import IncrementalConfig, RetrievalConfig
 from training.encoder import TextEncoder
-from training.evaluate import date_of, rank_by_source, summary
+from training.evaluate import date_of, differences, rank_by_source, summary
 from training.history import Interactions, interactions
 from training.recipes.retrieval import Start, Texts, fit_up_to, refreshed, window_before
 from training.recipes.run import Run, need
@@ -153,7 +153,9 @@ def _judge(run: Run, questions: dict[str, Window], systems: dict[str, np.ndarray
     for part, window in questions.items():
         out[part] = {"systems": {}, "shoppers": len(window.users)}
         if len(window.target):
-            out[part]["systems"] = {name: summary(rank_by_source(window, "text", run.config, vectors=v)) for name, v in systems.items()}
+            ranked = {name: rank_by_source(window, "text", run.config, vectors=v) for name, v in systems.items()}
+            out[part]["systems"] = {name: summary(one) for name, one in ranked.items()}
+            out[part]["differences"] = differences(ranked, "incremental")
     if "full" in systems:
         for part in questions:
             values = {name: m["ndcg@10"]["value"] for name, m in out[part]["systems"].items()}
