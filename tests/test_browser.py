@@ -72,5 +72,5 @@ def test_from_sign_in_to_a_shoppers_list(worker, stocked, live_server, page, tin
     expect(page.get_by_text("Where every product starts").first).to_be_visible()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="New shopper").click()
-    expect(page.locator(".v-sentence")).to_contain_text("(fallback)")
+    expect(page.locator(".v-sentence")).to_contain_text("A new shopper")
     assert errors == []
