@@ -55,7 +55,7 @@ def scale_rows(model):
     """The graph with each DynamicQuantizeLinear, which has one scale for a whole tensor, replaced by nodes with a scale for each row (token).
 
     x (…, row, k) -> round(127 x / max|x|) + 128 as uint8, its scale max|x| / 127 (…, row, 1). The product is scaled by column first, then by row.
-    Scaled by both at once, the same graph gave other vectors at onnxruntime 1.32's default optimisation level than at its basic one (mean cosine 0.74).
+    Scaled by both at once, the graph gave other vectors at onnxruntime 1.32's default optimisation level than at its basic one (mean cosine 0.74).
     """
     from onnx import TensorProto, helper, numpy_helper
 
