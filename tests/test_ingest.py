@@ -207,6 +207,41 @@ def test_an_unreadable_file_is_named(tmp_path, name, content, says):
         list(read_rows(tmp_path / name))
 
 
+RAGGED = "item_id,title,brand\nE1,Shirt, blue,Acme\nE2\nE3,Mug,Ada,,\n\nE4,Lamp,Bo\n"
+
+
+def test_a_row_of_other_cells_than_the_header_is_rejected(catalogue, tmp_path):
+    (tmp_path / "p.csv").write_text(RAGGED)
+    report = upsert_products(catalogue, read_rows(tmp_path / "p.csv"), ["title", "brand"], LONDON)
+    assert [(e.line, e.field, e.message) for e in report.errors] == [
+        (2, "row", "has 4 cells; the header has 3"), (3, "row", "has 1 cells; the header has 3"),
+    ]  # fmt: skip
+    assert list(Product.objects.filter(item_id__startswith="E").order_by("item_id").values_list("item_id", "title", "brand")) == [
+        ("E3", "Mug", "Ada"), ("E4", "Lamp", "Bo"),
+    ]  # fmt: skip
+
+
+def test_an_event_of_other_cells_than_the_header_is_rejected(catalogue, tmp_path):
+    (tmp_path / "e.csv").write_text("user_id,item_id,occurred_at\nu1,a,2026-01-05T10:00:00Z,7\nu1\nu1,a,2026-01-06T10:00:00Z\n")
+    report, _ = import_events(catalogue, with_content_keys(read_rows(tmp_path / "e.csv")), LONDON)
+    assert report.new == 1 and [(e.line, e.field) for e in report.errors] == [(2, "row"), (3, "row")]
+
+
+def test_a_filter_does_not_hide_a_row_that_does_not_fit(tmp_path):
+    (tmp_path / "p.csv").write_text("item_id,sell,title\n1,Lamp\n2,0,Mug\n3,1,Cup\n")
+    assert [line for line, _ in mapped(read_rows(tmp_path / "p.csv"), {}, {"sell": "1"})] == [2, 4]
+
+
+def test_a_column_that_comes_twice_must_be_named(tmp_path):
+    (tmp_path / "p.csv").write_text("item_id,title,title,x,x\n1,Lamp,Lampe,,\n")
+    with pytest.raises(FileError, match=r"'title' comes more than once: name one with --map title='title \(column 2\)'"):
+        list(mapped(read_rows(tmp_path / "p.csv"), {}, {}, ["item_id", "title"]))
+    with pytest.raises(FileError, match=r"no column 'x'; there are .*x \(column 4\)"):
+        list(mapped(read_rows(tmp_path / "p.csv"), {"brand": "x"}, {}))
+    ((_, row),) = mapped(read_rows(tmp_path / "p.csv"), {"title": "title (column 3)"}, {}, ["item_id", "title"])
+    assert row["title"] == "Lampe"
+
+
 def test_mapping_fills_fields_and_keeps_chosen_rows():
     rows = iter([(2, {"code": "a", "land": "FR", "ok": "1"}), (3, {"code": "b", "land": "DE", "ok": "0"})])
     _, row = next(mapped(rows, {"item_id": "code", "attributes.country": "land"}, {"ok": "1"}))

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from recommender.ingest.fields import FieldError, Parser
+from recommender.ingest.files import check_whole
 from recommender.ingest.owners import ERASED, erased_among, restore_refusals
 from recommender.ingest.report import Report, RowError
 from recommender.ingest.staging import stage
@@ -199,6 +200,7 @@ def checked_lines(rows: Iterable[tuple[int, dict[str, Any]]], parser: Parser, la
         try:
             if not isinstance(row, dict):
                 raise FieldError("event", "must be an object")
+            check_whole(row)
             lines = event_lines(parser, row, latest, shift)
         except FieldError as error:
             report.errors.append(RowError(row_number, error.field, error.message))

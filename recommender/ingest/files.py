@@ -3,11 +3,16 @@
 import csv
 import gzip
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from recommender.ingest.fields import FieldError
+
 PARQUET_CHUNK = 50_000
+DAMAGE = None
+"""Key of a row that does not fit the header: what is wrong with it. No column has this name."""
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
 
@@ -47,10 +52,34 @@ def _csv(file: TextIO, delimiter: str) -> Rows:
         header = next(reader, None)
         if not header:
             raise FileError("the file is empty: a first line with column names is needed")
+        header = _told_apart(header)
         for cells in reader:
-            yield reader.line_num, dict(zip(header, cells, strict=False))
+            if len(cells) == len(header):
+                yield reader.line_num, dict(zip(header, cells, strict=True))
+            elif cells:
+                yield reader.line_num, _fitted(header, cells)
     except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
         raise FileError(f"after line {reader.line_num}: {error}") from None
+
+
+def _told_apart(header: list[str]) -> list[str]:
+    """Columns of the same name get their number: which of them is meant must be said."""
+    times = Counter(header)
+    return [f"{name} (column {i})" if times[name] > 1 else name for i, name in enumerate(header, 1)]
+
+
+def _fitted(header: list[str], cells: list[str]) -> dict:
+    """A row of more or fewer cells than the header. Blank cells past the end say nothing; otherwise values may stand in the wrong column."""
+    row = dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=False))
+    if len(cells) < len(header) or any(cells[len(header) :]):
+        row[DAMAGE] = f"has {len(cells)} cells; the header has {len(header)}"
+    return row
+
+
+def check_whole(row: dict) -> None:
+    """Raise FieldError for a row that does not fit the header of its file."""
+    if DAMAGE in row:
+        raise FieldError("row", row[DAMAGE])
 
 
 def _json_lines(file: TextIO) -> Rows:
@@ -79,18 +108,27 @@ def _parquet(path: Path) -> Rows:
         raise FileError(f"{path.name}: {error}") from None
 
 
-def mapped(rows: Rows, mapping: dict[str, str], where: dict[str, str]) -> Rows:
+def mapped(rows: Rows, mapping: dict[str, str], where: dict[str, str], fields: Collection[str] = ()) -> Rows:
     """Rename columns to field names (`attributes.country` fills one key of an object); keep rows that match `where`.
 
-    A column that the first row lacks is an error: a typing mistake would empty a field everywhere.
+    A column that the first row lacks is an error: a typing mistake would empty a field everywhere. So is one that comes twice
+    and has the name of one of `fields`, unless the mapping says which is meant. A row that does not fit the header stays, to be rejected.
     """
     for i, (line, row) in enumerate(rows):
-        missing = [column for column in (*mapping.values(), *where) if i == 0 and column not in row]
-        if missing:
-            raise FileError(f"there is no column {missing[0]!r}; there are {', '.join(map(str, row))}")
-        if any(str(row.get(column)) != value for column, value in where.items()):
+        if i == 0:
+            _check_columns([name for name in row if name is not DAMAGE], mapping, where, fields)
+        if DAMAGE not in row and any(str(row.get(column)) != value for column, value in where.items()):
             continue
         yield line, _rename(row, mapping) if mapping else row
+
+
+def _check_columns(columns: list[str], mapping: dict[str, str], where: dict[str, str], fields: Collection[str]) -> None:
+    if missing := [column for column in (*mapping.values(), *where) if column not in columns]:
+        raise FileError(f"there is no column {missing[0]!r}; there are {', '.join(map(str, columns))}")
+    for name in fields:
+        twice = [column for column in columns if str(column).startswith(f"{name} (column ")]
+        if twice and name not in mapping:
+            raise FileError(f"column {name!r} comes more than once: name one with --map {name}='{twice[0]}'")
 
 
 def _rename(row: dict[str, Any], mapping: dict[str, str]) -> dict[str, Any]:

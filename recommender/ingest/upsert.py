@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from recommender.ingest.fields import FieldError, Parser
+from recommender.ingest.files import check_whole
 from recommender.ingest.report import Report, RowError
 from recommender.ingest.staging import stage
 from recommender.models import Shop
@@ -48,6 +49,7 @@ def upsert(
     def checked():
         for line, row in rows:
             try:
+                check_whole(row)
                 yield (line, parser.required_id(table.key, row.get(table.key)), *(value(parser, name, row.get(name)) for name in columns))
             except FieldError as error:
                 report.errors.append(RowError(line, error.field, error.message))

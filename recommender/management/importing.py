@@ -2,7 +2,7 @@
 
 import csv
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -40,6 +40,8 @@ class ImportCommand(BaseCommand):
     """`import_… FILE`: subclasses say what happens with the rows."""
 
     noun = "rows"
+    fields: Collection[str] = ()
+    """What the rows may say, each a column of the file or named with --map."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help=".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
@@ -56,7 +58,7 @@ class ImportCommand(BaseCommand):
             parser = Parser(ZoneInfo(options["timezone"]) if options["timezone"] else shop.zone)
         except (ZoneInfoNotFoundError, ValueError):
             raise CommandError(f"--timezone: {options['timezone']!r} is no known zone") from None
-        rows = mapped(read_rows(options["file"]), pairs(options["map"], "--map"), pairs(options["where"], "--where"))
+        rows = mapped(read_rows(options["file"]), pairs(options["map"], "--map"), pairs(options["where"], "--where"), self.fields)
         try:
             report = self.take(shop, self._counted(rows, options), parser, options)
         except FileError as error:

@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 from recommender.ingest import import_events
-from recommender.ingest.events import with_content_keys
+from recommender.ingest.events import EVENT_FIELDS, with_content_keys
 from recommender.management.importing import ImportCommand
 
 
 class Command(ImportCommand):
     help = __doc__
     noun = "events"
+    fields = EVENT_FIELDS
 
     def add_arguments(self, parser):
         super().add_arguments(parser)

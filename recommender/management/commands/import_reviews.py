@@ -7,6 +7,7 @@ from recommender.management.importing import ImportCommand, columns_of
 class Command(ImportCommand):
     help = __doc__
     noun = "reviews"
+    fields = ("review_id", *KINDS["reviews"].table.columns)
 
     def take(self, shop, rows, parser, options):
-        return upsert_labelled("reviews", shop, rows, columns_of(options, KINDS["reviews"].table.columns), parser, options["dry_run"])
+        return upsert_labelled("reviews", shop, rows, columns_of(options, self.fields), parser, options["dry_run"])
