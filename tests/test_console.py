@@ -5,6 +5,7 @@ from io import StringIO
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
+from django.db.models import Max, Min
 from django.utils import timezone
 
 from recommender.console.cards import initials_of
@@ -90,6 +91,26 @@ def test_what_can_be_chosen_is_what_there_is(stocked, staff):
     assert f'value="{USUAL}" checked' in staff.get("/console/s/tiny/train/").content.decode()
 
 
+def test_the_counts_of_the_days_come_after_the_page(stocked, staff):
+    page = staff.get("/console/s/tiny/train/").content.decode()
+    assert 'hx-get="/console/s/tiny/train/window/"' in page and "events</span>" not in page
+    days = stocked.events.aggregate(first=Min("occurred_at"), last=Max("occurred_at"))
+    first, last = (days[k].astimezone(stocked.zone).date().isoformat() for k in ("first", "last"))
+    part = staff.get("/console/s/tiny/train/window/", {"data_from": first, "data_to": last}).content.decode()
+    assert f"{stocked.events.usable().count():,}</span> events" in part
+
+
+def test_what_a_shop_lacks_for_each_recipe_is_said(shop, stocked, staff):
+    from recommender.console.recipes import RECIPES, missing
+    from recommender.models import Review
+
+    lacks = missing(stocked)
+    assert set(lacks) == set(RECIPES) and {r for r, sentence in lacks.items() if not sentence} == {"fusion", "behaviour", "retrieval", "mlm"}
+    assert lacks["incremental"] == lacks["distil"] == "Needs a model in use to start from."
+    Review.objects.create(shop=stocked, review_id="1", text="good", rating=4)
+    assert {r for r in ("rating", "sentiment", "topic") if not missing(stocked)[r]} == {"rating", "sentiment"}
+
+
 def test_a_training_is_started_with_what_was_chosen(stocked, staff, started):
     reply = staff.post("/console/s/tiny/train/", {"preset": "quick", "promote": "never", "data_from": "2026-01-01", "advanced": "text.steps = 9"})
     run = TrainingRun.objects.get()
@@ -172,7 +193,7 @@ def test_a_name_with_markup_stays_text(live_shop, staff):
 def test_pages_need_few_queries(live_shop, staff, django_assert_max_num_queries):
     score_shard(live_shop.champion(), 0, 10**9)
     staff.get("/console/s/tiny/")
-    for page, most in (("", 45), ("train/", 45), ("models/", 35), ("preview/?user=shopper-003", 40)):
+    for page, most in (("", 45), ("train/", 12), ("models/", 35), ("preview/?user=shopper-003", 40)):
         with django_assert_max_num_queries(most):
             staff.get(f"/console/s/tiny/{page}")
 

@@ -4,6 +4,7 @@ import ast
 import inspect
 import itertools
 from dataclasses import asdict, fields, is_dataclass, replace
+from functools import cache
 from typing import Any
 
 LARGEST = 1e9
@@ -123,6 +124,7 @@ def describe_fields(config: Any, prefix: str = "") -> list[tuple[str, Any, str]]
     return rows
 
 
+@cache
 def _docstrings(cls: type) -> dict[str, str]:
     """The string below each field, those of parent classes included."""
     found: dict[str, str] = {}

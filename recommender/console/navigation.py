@@ -26,10 +26,13 @@ TABLES = [
 
 
 def shop_of(request: HttpRequest) -> Shop | None:
-    """The shop in the path; elsewhere the one that was open last, else the first."""
+    """The shop in the path; elsewhere the one that was open last, else the first. Looked for once a request."""
+    if hasattr(request, "open_shop"):
+        return request.open_shop
     match = request.resolver_match
     key = (match.kwargs.get("shop") if match else None) or request.session.get("shop")
-    return Shop.objects.filter(key=key).first() or Shop.objects.first()
+    request.open_shop = Shop.objects.filter(key=key).first() or Shop.objects.first()
+    return request.open_shop
 
 
 def environment(request: HttpRequest) -> list[str]:

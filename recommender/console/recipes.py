@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+from django.db.models import Exists
+
 from recommender.models import Shop, TrainingRun
+from recommender.models.registry import RunStatus
 
 FIRST = ("fusion", "incremental", "behaviour")
 RECIPES = {
@@ -50,26 +53,53 @@ class Choice:
     missing: str
 
 
-def missing(shop: Shop, recipe: str) -> str:
-    """What the shop lacks for a recipe, in a sentence; empty where it can be trained."""
+def missing(shop: Shop) -> dict[str, str]:
+    """What the shop lacks for each recipe, in a sentence; empty where it can be trained. One statement."""
+    reviews, versions = shop.reviews.all(), shop.versions.filter(status="champion")
+    there = (
+        Shop.objects.filter(pk=shop.pk)
+        .values(
+            has_events=Exists(shop.events.all()),
+            has_products=Exists(shop.products.all()),
+            has_rated=Exists(reviews.filter(rating__isnull=False)),
+            has_labelled=Exists(reviews.exclude(label="", rating=None)),
+            has_topics=Exists(reviews.exclude(topic="")),
+            has_dialogues=Exists(shop.dialogues.all()),
+            has_serving=Exists(versions.filter(purpose__in=["encoder", "ranking"])),
+            has_judged=Exists(shop.judgements.all()),
+            has_clicks=Exists(shop.events.exclude(query=None).filter(product__isnull=False)),
+        )
+        .get()
+    )
     checks = {
-        "rating": (shop.reviews.filter(rating__isnull=False), "Needs reviews with stars: bring them with import_reviews."),
-        "sentiment": (shop.reviews.exclude(label="", rating=None), "Needs reviews with stars or a label: bring them with import_reviews."),
-        "topic": (shop.reviews.exclude(topic=""), "Needs reviews with topics: bring them with import_reviews."),
-        "intent": (shop.dialogues.all(), "Needs solved dialogues: bring them with import_dialogues."),
-        "mlm": (shop.products.all(), "Needs products."),
+        "rating": (there["has_rated"], "Needs reviews with stars: bring them with import_reviews."),
+        "sentiment": (there["has_labelled"], "Needs reviews with stars or a label: bring them with import_reviews."),
+        "topic": (there["has_topics"], "Needs reviews with topics: bring them with import_reviews."),
+        "intent": (there["has_dialogues"], "Needs solved dialogues: bring them with import_dialogues."),
+        "mlm": (there["has_products"], "Needs products."),
+        "distil": (there["has_serving"], "Needs a model in use to start from."),
+        "incremental": (there["has_serving"], "Needs a model in use to start from."),
+        "search": (there["has_judged"] or there["has_clicks"], "Needs judged queries (import_judgements) or clicks that name their query."),
     }
-    if recipe in checks:
-        rows, sentence = checks[recipe]
-        return "" if rows.exists() else sentence
-    if recipe in ("incremental", "distil") and not (shop.champion("encoder") or shop.champion()):
-        return "Needs a model in use to start from."
-    if recipe == "search" and not (shop.judgements.exists() or shop.events.exclude(query=None).filter(product__isnull=False).exists()):
-        return "Needs judged queries (import_judgements) or clicks that name their query."
-    return "" if shop.events.exists() else "Needs orders or other events."
+    lacks = {recipe: "" if met else sentence for recipe, (met, sentence) in checks.items()}
+    needs_events = [r for r in RECIPES if r not in ("rating", "sentiment", "topic", "intent", "mlm")]
+    for recipe in needs_events:
+        lacks[recipe] = lacks.get(recipe, "") or ("" if there["has_events"] else "Needs orders or other events.")
+    return lacks
 
 
-def choices(shop: Shop, usual) -> tuple[list[Choice], list[Choice]]:
-    """(first, more): what can be trained; `usual` tells a recipe's usual time in words."""
-    found = {recipe: Choice(recipe, name, what, usual(recipe), missing(shop, recipe)) for recipe, (name, what) in RECIPES.items()}
+def usual_times(shop: Shop) -> dict[str, str]:
+    """How long the last finished run of each recipe took, in words. One statement."""
+    finished = shop.runs.filter(status=RunStatus.FINISHED, started_at__isnull=False)
+    last = finished.order_by("recipe", "-pk").distinct("recipe").values_list("recipe", "started_at", "finished_at")
+    return {recipe: f"about {max(1, round((end - begin).total_seconds() / 60))} min last time" for recipe, begin, end in last}
+
+
+def choices(shop: Shop) -> tuple[list[Choice], list[Choice]]:
+    """(first, more): what can be trained."""
+    lacks, usual = missing(shop), usual_times(shop)
+    found = {
+        recipe: Choice(recipe, name, what, usual.get(recipe, "no run yet to tell its time by"), lacks[recipe])
+        for recipe, (name, what) in RECIPES.items()
+    }
     return [found[r] for r in FIRST], [choice for r, choice in found.items() if r not in FIRST]

@@ -71,21 +71,21 @@ def train(request: HttpRequest, shop: str) -> HttpResponse:
         need(request, MAY_TRAIN)
         if form.data.get("promote") == "if-better":
             need(request, MAY_PROMOTE)
-        if form.is_valid() and (lacking := missing(shop, form.cleaned_data["recipe"])):
+        if form.is_valid() and (lacking := missing(shop)[form.cleaned_data["recipe"]]):
             form.add_error("recipe", lacking)
         if form.is_valid():
             try:
                 return redirect("admin:run", shop=shop.key, pk=_start(request, shop, form.cleaned_data, days).pk)
             except engine.InvalidConfig as error:
                 form.add_error("advanced", str(error))
-    champion = shop.champion()
+    champion = shop.champion("ranking", "run")
     recipe = form["recipe"].value() if form["recipe"].value() in RECIPES else "fusion"
-    first, more = choices(shop, lambda name: _usual_minutes(shop, name))
+    first, more = choices(shop)
     context = {
         "form": form, "first": first, "more": more, "recipe": recipe, "in_more": recipe in [c.recipe for c in more], "presets": PRESETS,
         "then": _then(request), "champion": champion, "active": shop.runs.active().first(),
         "runs": latest_runs(shop, 10), "may_train": request.user.has_perm(MAY_TRAIN),
-        "fields": engine.recipes()[recipe], "window": _window(shop, days["first"], days["last"]), "sentence": _worth(shop, champion),
+        "fields": engine.recipes()[recipe], "days": days, "sentence": _worth(shop, champion),
     }  # fmt: skip
     return page(request, shop, "train", "Train", **context)
 
@@ -116,13 +116,6 @@ def _start(request: HttpRequest, shop: Shop, values: dict, days: dict) -> Traini
         data_from=since,
         data_to=until,
     )
-
-
-def _usual_minutes(shop: Shop, recipe: str) -> str:
-    last = shop.runs.filter(status=RunStatus.FINISHED, recipe=recipe, started_at__isnull=False).first()
-    if last is None:
-        return "no run yet to tell its time by"
-    return f"about {max(1, round((last.finished_at - last.started_at).total_seconds() / 60))} min last time"
 
 
 def _worth(shop: Shop, champion: ModelVersion | None) -> str:
