@@ -19,6 +19,11 @@ BASELINES = {
     "popularity_30d": "popularity", "text_before": "the text before fine-tuning", "words": "words alone", "unigram": "the frequency of words",
     "history": "buying habits alone", "teacher": "the teacher",
 }  # fmt: skip
+CLASSICAL = {
+    "popularity": "popularity of all time", "popularity_30d": "popularity", "item_knn": "item-kNN", "sequential_knn": "sequential kNN",
+    "ease": "EASE", "buy_again": "buying again what was bought",
+}  # fmt: skip
+"""Baselines that rank products without this version's text model."""
 RANKING = {
     "measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "also": ["popularity"], "part": "all", "higher_is_better": True,
 }  # fmt: skip
@@ -45,12 +50,16 @@ class Comparison:
     theirs: float | None
     outcome: str
 
+    @property
+    def rival_words(self) -> str:
+        return BASELINES.get(self.rival) or CLASSICAL.get(self.rival) or self.rival.replace("_", " ")
+
     def sentence(self, champion: str = "the champion") -> str:
         """Such as: Better than popularity: NDCG@10 0.385 against 0.140."""
         words = MEASURES.get(self.measure, self.measure)
         if self.rival is None or self.theirs is None:
             return f"{words} {self.mine:.3f}; there is nothing to compare it with."
-        name = champion if self.rival == "champion" else BASELINES.get(self.rival, self.rival.replace("_", " "))
+        name = champion if self.rival == "champion" else self.rival_words
         start = {BETTER: "Better than", WORSE: "Worse than", UNCLEAR: "No clear difference from"}[self.outcome]
         return f"{start} {name}: {words} {self.mine:.3f} against {self.theirs:.3f}."
 
@@ -62,15 +71,32 @@ def compare(report: dict, part: str = "") -> Comparison | None:
     difference, and where there are none, the values.
     """
     told = primary(report)
-    part = part if isinstance(report.get(part), dict) and "systems" in report[part] else told.get("part", "")
-    body = report.get(part, {}) if part else report
-    systems = {
-        name: one[told["measure"]] for name, one in body.get("systems", {}).items() if (one.get(told["measure"]) or {}).get("value") is not None
-    }
+    systems, body = _measured(report, part)
     if told["system"] not in systems:
         return None
-    mine, up = systems[told["system"]], 1 if told["higher_is_better"] else -1
     rivals = ["champion"] if "champion" in systems else [name for name in (told["baseline"], *told.get("also", [])) if name in systems]
+    return _compared(told, systems, body, rivals)
+
+
+def compare_with_strongest(report: dict, part: str = "") -> Comparison | None:
+    """With the best of the classical baselines; None where the report has none, or the version itself has no measure."""
+    told = primary(report)
+    systems, body = _measured(report, part)
+    rivals = [name for name in CLASSICAL if name in systems]
+    return _compared(told, systems, body, rivals) if rivals and told["system"] in systems else None
+
+
+def _measured(report: dict, part: str) -> tuple[dict, dict]:
+    """({system: its main measure}, what the report holds of this part)."""
+    told = primary(report)
+    part = part if isinstance(report.get(part), dict) and "systems" in report[part] else told.get("part", "")
+    body = report.get(part, {}) if part else report
+    measures = {name: one.get(told["measure"]) or {} for name, one in body.get("systems", {}).items()}
+    return {name: measure for name, measure in measures.items() if measure.get("value") is not None}, body
+
+
+def _compared(told: dict, systems: dict, body: dict, rivals: list[str]) -> Comparison:
+    mine, up = systems[told["system"]], 1 if told["higher_is_better"] else -1
     if not rivals:
         return Comparison(told["measure"], mine["value"], None, None, UNCLEAR)
     rival = max(rivals, key=lambda name: up * systems[name]["value"])

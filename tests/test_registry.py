@@ -188,6 +188,25 @@ def test_better_is_only_what_is_better_by_more_than_chance_and_all_say_the_same(
     assert leaderboard.verdict(report) in reason, "the gate's sentence is the page's"
 
 
+@pytest.mark.parametrize(
+    ("mine", "bought_again", "paired", "says"),
+    [
+        (0.39, 0.34, (0.05, 0.03, 0.07), "The strongest baseline is buying again what was bought, 0.340: this version is better."),
+        (0.39, 0.38, (0.01, -0.01, 0.03), "The strongest baseline is buying again what was bought, 0.380: the difference is not clear."),
+        (0.36, 0.39, (-0.03, -0.05, -0.01), "The strongest baseline is buying again what was bought, 0.390: this version is worse."),
+        (0.39, 0.10, (0.29, 0.2, 0.3), ""),
+    ],
+)
+def test_the_strongest_baseline_is_named_beside_the_one_that_decides(mine, bought_again, paired, says):
+    from recommender.console import leaderboard
+
+    report = judged((mine, mine - 0.02, mine + 0.02), (0.14, 0.12, 0.16), (0.25, 0.2, 0.3), "popularity_30d")
+    body = report["all"]
+    body["systems"]["buy_again"] = {"ndcg@10": {"value": bought_again, "low": bought_again - 0.02, "high": bought_again + 0.02}}
+    body["differences"]["buy_again"] = dict(zip(("value", "low", "high"), paired, strict=True))
+    assert leaderboard.verdict(report).startswith("Better than popularity:") and leaderboard.strongest(report) == says
+
+
 @pytest.mark.parametrize(("promote", "status"), [("if-better", "candidate"), ("if-not-worse", "champion"), ("ask", "candidate")])
 def test_noise_is_not_promoted_as_better_but_a_nights_training_may_serve(stocked, register, promote, status, monkeypatch):
     version = register(stocked)

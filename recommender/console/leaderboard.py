@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recommender.reports import BEYOND, MEASURES, compare, primary
+from recommender.reports import BETTER, BEYOND, MEASURES, WORSE, compare, compare_with_strongest, primary
 
 NAMES = {
     "champion": ("The champion then", "champion"),
@@ -111,6 +111,15 @@ def verdict(report: dict, part: str = "", serves: bool = False) -> str:
     """The result in one sentence, the gate's own; of a version that serves against the champion before it."""
     found = compare(report, part)
     return found.sentence("the champion before it" if serves else "the champion") if found else "This version has no report."
+
+
+def strongest(report: dict, part: str = "") -> str:
+    """The strongest classical baseline in a sentence; empty where the verdict names it already, or there is none."""
+    found, decides = compare_with_strongest(report, part), compare(report, part)
+    if found is None or found.rival == decides.rival:
+        return ""
+    words = {BETTER: "this version is better", WORSE: "this version is worse"}.get(found.outcome, "the difference is not clear")
+    return f"The strongest baseline is {found.rival_words}, {found.theirs:.3f}: {words}."
 
 
 SEGMENTS = {

@@ -93,7 +93,8 @@ def version(request: HttpRequest, shop: str, number: int) -> HttpResponse:
         "beyond": leaderboard.beyond_rows(found.report, tab), "fairness": leaderboard.fairness_tables(found.report),
         "report": found.report, "ranks": found.purpose == "ranking", "robustness": leaderboard.robustness_rows(found.report),
         "trials": sorted(found.report.get("trials") or [], key=lambda t: t["value"] is None or -t["value"]), "purpose": PURPOSES[found.purpose],
-        "sentence": f"{found} {_state_words(found)}. {leaderboard.verdict(found.report, tab, found.is_champion)}", "lists": (fresh, could),
+        "sentence": f"{found} {_state_words(found)}. {leaderboard.verdict(found.report, tab, found.is_champion)}",
+        "rival": leaderboard.strongest(found.report, tab), "lists": (fresh, could),
         "may_promote": request.user.has_perm(MAY_PROMOTE), "size_mb": _size_mb(found),
     }  # fmt: skip
     return page(request, shop, "version", f"Version {found.number}", **context)
