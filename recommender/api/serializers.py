@@ -280,6 +280,10 @@ class EventsReply(serializers.Serializer):
     results = EventResultSerializer(many=True)
 
 
+WHOLE = "replaces all attributes, by PATCH as well"
+"""Note of the schema."""
+
+
 class PriceSerializer(StrictSerializer):
     amount = serializers.CharField()
     currency = serializers.CharField(required=False)
@@ -291,7 +295,7 @@ class StockSerializer(StrictSerializer):
 
 
 class ItemSerializer(serializers.Serializer):
-    """As CONVENTIONS has it: `price` and `stock` are objects, `brand` may stand in `attributes`."""
+    """`price` and `stock` are objects; `brand` may stand in `attributes`."""
 
     item_id = serializers.CharField(required=False)
     title = serializers.CharField()
@@ -299,7 +303,7 @@ class ItemSerializer(serializers.Serializer):
     brand = serializers.CharField(required=False)
     categories = serializers.ListField(child=serializers.CharField(), required=False)
     price = PriceSerializer(required=False, allow_null=True)
-    attributes = serializers.DictField(required=False)
+    attributes = serializers.DictField(required=False, help_text=WHOLE)
     images = serializers.ListField(child=serializers.CharField(), required=False)
     stock = StockSerializer(required=False, allow_null=True)
     available_from = serializers.DateTimeField(required=False, allow_null=True)
@@ -334,7 +338,7 @@ class ConsentSerializer(StrictSerializer):
 
 class UserSerializer(serializers.Serializer):
     user_id = serializers.CharField(required=False)
-    attributes = serializers.DictField(required=False)
+    attributes = serializers.DictField(required=False, help_text=WHOLE)
     consent = ConsentSerializer(required=False)
     merged_from = serializers.ListField(child=serializers.CharField(), required=False, help_text="anonymous sessions that were this shopper")
 
