@@ -235,5 +235,5 @@ def _fuzz(asked: dict) -> dict:
     command = [
         sys.executable, "-m", "bench.fuzz", str(schema), f"http://127.0.0.1:{PORT}", asked["key"], str(FUZZ_CASES),
     ]  # fmt: skip
-    told = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
-    return {"fuzz_cases": measure(told["cases"], "requests"), "fuzz_5xx": measure(len(told["faults"]), "requests")}
+    result = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+    return {"fuzz_cases": measure(result["cases"], "requests"), "fuzz_5xx": measure(len(result["faults"]), "requests")}

@@ -148,7 +148,7 @@ def _start_postgres(home: Path) -> None:
 
 
 def _locale(binaries: Path) -> list[str]:
-    """Letters of all alphabets are letters: pg_trgm and word breaks look at LC_CTYPE, whatever the provider. The order is that of bytes."""
+    """Letters of all alphabets are letters: pg_trgm and word breaks use LC_CTYPE with every locale provider. The order is that of bytes."""
     version = subprocess.run([binaries / "initdb", "--version"], capture_output=True, text=True, check=True).stdout
     major = int(version.split()[-1].split(".")[0]) if version.split()[-1][0].isdigit() else int(version.split()[2].split(".")[0])
     return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--lc-ctype=C.UTF-8"] if major >= 17 else ["--locale=C.UTF-8"]

@@ -72,7 +72,7 @@ try:
     TRUSTED_PROXIES = networks_of(os.environ.get("TRUSTED_PROXIES", ""))
 except ValueError as error:
     raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from None
-# The console is reached over HTTPS: its cookies are sent over nothing else, and browsers are told to use nothing else. Off for plain HTTP at home.
+# The console is reached over HTTPS: cookies are Secure and HSTS is sent. Off for plain HTTP on a private network.
 VITRINE_HTTPS = _flag("VITRINE_HTTPS", True)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = VITRINE_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
@@ -261,7 +261,7 @@ LOGGING = {
     "loggers": {"django.request": {"level": "CRITICAL"}, "vitrine.access": {"level": os.environ.get("ACCESS_LOG_LEVEL", "INFO")}},
 }  # fmt: skip
 
-# Who may read /metrics: whoever sends this as a bearer token; unset: made once, in VITRINE_HOME/metrics_token.
+# Bearer token of /metrics; unset: generated once, in VITRINE_HOME/metrics_token.
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN") or _kept_secret("metrics_token")
 
 from ecomsite.unfold import UNFOLD  # noqa: E402, F401  the console's shell: colours, sidebar, header

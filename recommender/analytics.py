@@ -57,11 +57,11 @@ CREDITED = f"""
     later AS (
         SELECT DISTINCT ON (pk) list_id, pk, event_id, type, value, quantity, shopper_id, session_id, product_id, occurred_at
         FROM after ORDER BY pk, clicked DESC, list_id DESC),
-    told AS (
+    marked AS (
         SELECT *, first_value(event_id) OVER (
-            PARTITION BY type, list_id, coalesce(shopper_id::text, '-' || session_id), product_id, occurred_at ORDER BY pk) AS first_told
+            PARTITION BY type, list_id, coalesce(shopper_id::text, '-' || session_id), product_id, occurred_at ORDER BY pk) AS first_event
         FROM (SELECT * FROM cited UNION ALL SELECT * FROM later) every),
-    credited AS (SELECT * FROM told WHERE type <> 'purchase' OR event_id = first_told)"""
+    credited AS (SELECT * FROM marked WHERE type <> 'purchase' OR event_id = first_event)"""
 """Clicks and purchases, each with its list. A purchase that was sent under several event ids counts once."""
 MODEL = """
     LEFT JOIN recommender_modelversion v ON v.id = l.version_id

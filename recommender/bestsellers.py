@@ -1,4 +1,4 @@
-"""What sells in a shop: products by how many buyers kept them, whatever number of lines or pieces each bought.
+"""What sells in a shop: products by the number of buyers who kept them; lines and pieces do not count.
 
 A buyer is a shopper, or a session where nobody is signed in. A buyer who returned all pieces of a product did not keep it. Simulated events do not
 count, nor those of shoppers of whom nothing may be learned. Events from pages (`from_page`) count only where the shop trusts its pages, since anybody

@@ -104,7 +104,7 @@ class Feed:
                 self._take_in()
 
     def _take_in(self) -> None:
-        """Look at once, and renew what is out of date: a process that nobody asks meanwhile knows it, too, should the database go."""
+        """Read the feed now and refresh stale state, so that an idle process is current too when the database fails."""
         time.sleep(GATHER_SECONDS)
         self.look()
         try:

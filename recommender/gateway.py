@@ -1,7 +1,7 @@
 """The HTTP gateway between granian (RSGI) and the site: it buffers request bodies and hands whole requests to threads.
 
 An event loop reads each body, within a deadline and a size, before a serving thread is taken. A client that sends slowly, or never ends, holds a
-connection and no thread. Slow calls have a thread of their own, so that they wait for each other and for nobody else. The liveness probe is answered
+connection and no thread. Slow calls have a thread of their own, so that they wait only for each other. The liveness probe is answered
 by the event loop.
 """
 

@@ -19,7 +19,7 @@ class Addition:
 
 @dataclass(slots=True)
 class Place:
-    """A product in a list: its score, which sources proposed it, and where told why, base + contributions = score and shares of the history."""
+    """A product in a list: its score, which sources proposed it, and with an explanation base + contributions = score and shares of the history."""
 
     item_id: str
     score: float

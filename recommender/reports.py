@@ -70,40 +70,40 @@ def compare(report: dict, part: str = "") -> Comparison | None:
     The difference is that of each shopper, averaged (paired bootstrap), where the report holds it; else two intervals that do not meet tell a
     difference, and where there are none, the values.
     """
-    told = primary(report)
+    deciding = primary(report)
     systems, body = _measured(report, part)
-    if told["system"] not in systems:
+    if deciding["system"] not in systems:
         return None
-    rivals = ["champion"] if "champion" in systems else [name for name in (told["baseline"], *told.get("also", [])) if name in systems]
-    return _compared(told, systems, body, rivals)
+    rivals = ["champion"] if "champion" in systems else [name for name in (deciding["baseline"], *deciding.get("also", [])) if name in systems]
+    return _compared(deciding, systems, body, rivals)
 
 
 def compare_with_strongest(report: dict, part: str = "") -> Comparison | None:
     """With the best of the classical baselines; None where the report has none, or the version itself has no measure."""
-    told = primary(report)
+    deciding = primary(report)
     systems, body = _measured(report, part)
     rivals = [name for name in CLASSICAL if name in systems]
-    return _compared(told, systems, body, rivals) if rivals and told["system"] in systems else None
+    return _compared(deciding, systems, body, rivals) if rivals and deciding["system"] in systems else None
 
 
 def _measured(report: dict, part: str) -> tuple[dict, dict]:
     """({system: its main measure}, what the report holds of this part)."""
-    told = primary(report)
-    part = part if isinstance(report.get(part), dict) and "systems" in report[part] else told.get("part", "")
+    deciding = primary(report)
+    part = part if isinstance(report.get(part), dict) and "systems" in report[part] else deciding.get("part", "")
     body = report.get(part, {}) if part else report
-    measures = {name: one.get(told["measure"]) or {} for name, one in body.get("systems", {}).items()}
+    measures = {name: one.get(deciding["measure"]) or {} for name, one in body.get("systems", {}).items()}
     return {name: measure for name, measure in measures.items() if measure.get("value") is not None}, body
 
 
-def _compared(told: dict, systems: dict, body: dict, rivals: list[str]) -> Comparison:
-    mine, up = systems[told["system"]], 1 if told["higher_is_better"] else -1
+def _compared(deciding: dict, systems: dict, body: dict, rivals: list[str]) -> Comparison:
+    mine, up = systems[deciding["system"]], 1 if deciding["higher_is_better"] else -1
     if not rivals:
-        return Comparison(told["measure"], mine["value"], None, None, UNCLEAR)
+        return Comparison(deciding["measure"], mine["value"], None, None, UNCLEAR)
     rival = max(rivals, key=lambda name: up * systems[name]["value"])
     theirs = systems[rival]
     low, high = _difference(mine, theirs, body.get("differences", {}).get(rival), up)
     outcome = BETTER if low > 0 else WORSE if high < 0 else UNCLEAR
-    return Comparison(told["measure"], mine["value"], rival, theirs["value"], outcome)
+    return Comparison(deciding["measure"], mine["value"], rival, theirs["value"], outcome)
 
 
 def _difference(mine: dict, theirs: dict, paired: dict | None, up: int) -> tuple[float, float]:

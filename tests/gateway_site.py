@@ -13,12 +13,12 @@ def site(environ, start_response):
     if path == "/raise":
         raise ValueError("no")
     body = environ["wsgi.input"].read()
-    told = {
+    seen = {
         "path": path.encode("latin-1").decode(), "body": body.decode(), "length": environ["CONTENT_LENGTH"],
         "headers": {k: v for k, v in environ.items() if k.startswith("HTTP_")}, "query": environ["QUERY_STRING"], "address": environ["REMOTE_ADDR"],
     }  # fmt: skip
     start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(told).encode()]
+    return [json.dumps(seen).encode()]
 
 
 LANES = (Lane("serving", 2, queued=20), Lane("slow", 1, ("/slow",), queued=3))

@@ -117,8 +117,8 @@ def test_serve_becomes_the_server(monkeypatch):
     call_command("serve", "--port", "8123", "--workers", "3", "--host", "0.0.0.0")
     [(program, command)] = started
     assert program.endswith("granian") and command[-1] == "ecomsite.rsgi:application"
-    told = dict(itertools.pairwise(command))
-    assert (told["--port"], told["--workers"], told["--host"], told["--interface"]) == ("8123", "3", "0.0.0.0", "rsgi")
+    options = dict(itertools.pairwise(command))
+    assert (options["--port"], options["--workers"], options["--host"], options["--interface"]) == ("8123", "3", "0.0.0.0", "rsgi")
     assert "--respawn-failed-workers" in command
 
 

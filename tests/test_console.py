@@ -433,8 +433,8 @@ def test_every_kind_of_fallback_has_a_sentence():
     from recommender.console.views_preview import FALLBACKS
     from recommender.models import Placement
 
-    told = {kind.strip() for kind in FallbackSerializer().fields["kind"].help_text.split(",")}
-    assert told | {source for source, _ in Placement.SOURCES} <= FALLBACKS.keys()
+    known = {kind.strip() for kind in FallbackSerializer().fields["kind"].help_text.split(",")}
+    assert known | {source for source, _ in Placement.SOURCES} <= FALLBACKS.keys()
 
 
 def test_why_not_asks_which_of_several_products_is_meant(live_shop, staff):
@@ -446,7 +446,7 @@ def test_why_not_asks_which_of_several_products_is_meant(live_shop, staff):
 
 
 def test_to_promote_what_serves_changes_nothing(live_shop, staff, register, monkeypatch):
-    monkeypatch.setattr("recommender.tasks.later", lambda *_: pytest.fail("lists are made anew for nothing"))
+    monkeypatch.setattr("recommender.tasks.later", lambda *_: pytest.fail("lists are computed again without need"))
     version, changes = live_shop.champion(), Change.objects.count()
     assert staff.post(f"/console/s/tiny/models/{version.number}/promote/").status_code == 302
     after = live_shop.champion()

@@ -128,9 +128,9 @@ def test_late_events_of_an_erased_shopper_are_refused_and_a_refusal_is_remembere
 def test_a_shopper_is_changed_in_part(bare, api):
     assert api("patch", "users/anna", {"attributes": {}}).status_code == 404
     api("put", "users/anna", {"attributes": {"country": "SE"}, "consent": {"training": False}})
-    told = api("patch", "users/anna", {"consent": {"personalisation": False}}).json()
-    assert told["attributes"] == {"country": "SE"} and told["consent"] == {"personalisation": False, "training": False}
-    assert "first_seen" in told and api("patch", "users/anna", {"attributes": {"a": 1}}).json()["attributes"] == {"a": 1}
+    user = api("patch", "users/anna", {"consent": {"personalisation": False}}).json()
+    assert user["attributes"] == {"country": "SE"} and user["consent"] == {"personalisation": False, "training": False}
+    assert "first_seen" in user and api("patch", "users/anna", {"attributes": {"a": 1}}).json()["attributes"] == {"a": 1}
 
 
 @pytest.mark.parametrize("item_id", ["related", "shoppers", "a\nb", "a\r\nb/c", "\n", "batch", "a b\t"])

@@ -70,15 +70,15 @@ def server():
 
 
 def test_a_request_reaches_the_site_whole(server):
-    status, told = server.ask("POST", "/a%20b%2Fc/%C3%A9?q=%20x", b"body", "X-Two: 1", "X-Two: 2", "Cookie: a=1", "Cookie: b=2")
-    assert status == 200 and told["path"] == "/a b/c/é" and told["query"] == "q=%20x" and told["body"] == "body" and told["length"] == "4"
-    assert told["headers"]["HTTP_X_TWO"] == "1,2" and told["headers"]["HTTP_COOKIE"] == "a=1; b=2" and told["headers"]["HTTP_HOST"] == "shop"
-    assert told["address"] == "127.0.0.1"
+    status, seen = server.ask("POST", "/a%20b%2Fc/%C3%A9?q=%20x", b"body", "X-Two: 1", "X-Two: 2", "Cookie: a=1", "Cookie: b=2")
+    assert status == 200 and seen["path"] == "/a b/c/é" and seen["query"] == "q=%20x" and seen["body"] == "body" and seen["length"] == "4"
+    assert seen["headers"]["HTTP_X_TWO"] == "1,2" and seen["headers"]["HTTP_COOKIE"] == "a=1; b=2" and seen["headers"]["HTTP_HOST"] == "shop"
+    assert seen["address"] == "127.0.0.1"
 
 
 def test_a_chunked_body_is_read(server):
-    status, told = server.ask("POST", "/x", b"3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n", "Transfer-Encoding: chunked")
-    assert status == 200 and told["body"] == "abcdefg" and told["length"] == "7"
+    status, seen = server.ask("POST", "/x", b"3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n", "Transfer-Encoding: chunked")
+    assert status == 200 and seen["body"] == "abcdefg" and seen["length"] == "7"
 
 
 def test_half_sent_bodies_hold_up_nobody_and_are_refused_in_time(server):
@@ -137,7 +137,7 @@ def test_slow_calls_wait_for_each_other_and_for_nobody_else(server):
     begun = time.monotonic()
     assert [server.ask("GET", "/quick")[0] for _ in range(20)] == [200] * 20 and time.monotonic() - begun < 0.6
     statuses = [read_reply(connection)[0] for connection in slow]
-    assert statuses.count(503) >= 1 and statuses.count(200) in (3, 4), "one is served, three wait, the others are told to come again"
+    assert statuses.count(503) >= 1 and statuses.count(200) in (3, 4), "one is served, three wait, the others get a 503"
 
 
 def test_the_liveness_probe_needs_no_thread(server):

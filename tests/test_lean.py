@@ -45,7 +45,7 @@ def ask(client, live_shop, monkeypatch):
 def test_both_ways_give_the_same_reply(ask):
     plain, other = ask(ASKED), ask(ASKED, "bearer")
     assert plain.status_code == other.status_code == 200
-    told = (
+    compared = (
         "Content-Type",
         "X-Frame-Options",
         "X-Content-Type-Options",
@@ -54,7 +54,7 @@ def test_both_ways_give_the_same_reply(ask):
         "Content-Security-Policy",
         "RateLimit-Limit",
     )
-    assert [plain.headers[name] for name in told] == [other.headers[name] for name in told]
+    assert [plain.headers[name] for name in compared] == [other.headers[name] for name in compared]
     same = lambda reply: {k: v for k, v in reply.json().items() if k not in ("recommendation_id", "next", "took_ms")}  # noqa: E731
     assert same(plain) == same(other) and len(plain.json()["items"]) == 5
     assert not hasattr(plain, "renderer_context") and hasattr(other, "renderer_context")

@@ -57,11 +57,11 @@ def test_snapshots_and_served_histories_say_the_same():
     start = timezone.now()
     for shopper in range(8):
         rows = np.flatnonzero((user == shopper) & (events.item >= 0))
-        told = [
+        lines = [
             HistoryEvent(str(events.item[r]), EVENT_TYPES[events.type[r]], start + timedelta(seconds=int(r)), float(events.quantity[r]), None)
             for r in rows
         ]
-        assert len(settled(History.of(told))) == int((~undone[rows]).sum()) > 5
+        assert len(settled(History.of(lines))) == int((~undone[rows]).sum()) > 5
     undoing = np.isin(events.type, [TYPE_CODE[name] for name in ("return", "dislike", "remove_from_cart")]) & (events.item >= 0)
     assert undone[undoing & (user >= 0)].all() and not undone[events.item < 0].any()
 

@@ -164,8 +164,8 @@ def judged(mine, theirs, difference=None, rival="champion", up=True):
     part = {"systems": {"vitrine": {"ndcg@10": bounds(mine)}, rival: {"ndcg@10": bounds(theirs)}}}
     if difference:
         part["differences"] = {rival: bounds(difference)}
-    told = {"measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "part": "all", "higher_is_better": up}
-    return {"protocol": {"days": 31}, "all": part, "primary": told}
+    deciding = {"measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "part": "all", "higher_is_better": up}
+    return {"protocol": {"days": 31}, "all": part, "primary": deciding}
 
 
 @pytest.mark.parametrize(
@@ -222,6 +222,6 @@ def test_a_report_holds_the_differences_of_each_shopper(live_shop):
     for part in ("all", "discovery"):
         systems, found = report[part]["systems"], report[part]["differences"]
         assert set(found) == set(systems) - {"vitrine"}
-        for name, told in found.items():
+        for name, measure in found.items():
             expected = systems["vitrine"]["ndcg@10"]["value"] - systems[name]["ndcg@10"]["value"]
-            assert told["value"] == pytest.approx(expected, abs=1e-9) and told["low"] <= told["value"] <= told["high"]
+            assert measure["value"] == pytest.approx(expected, abs=1e-9) and measure["low"] <= measure["value"] <= measure["high"]

@@ -65,8 +65,8 @@ print(s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SESSION_COOKIE_HTTPONLY, 
 
     environment = {k: v for k, v in os.environ.items() if k != "VITRINE_HTTPS"} | ({"VITRINE_HTTPS": https} if https else {})
     environment["DJANGO_SETTINGS_MODULE"] = "ecomsite.settings"
-    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout.split()
-    assert told == [str(secure), str(secure), "True", "Lax", str(secure)]
+    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout.split()
+    assert printed == [str(secure), str(secure), "True", "Lax", str(secure)]
 
 
 def test_a_browser_is_told_to_use_https_where_it_did(boss, client, settings):

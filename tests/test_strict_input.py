@@ -1,4 +1,4 @@
-"""Bounds and types at every door: nested, huge and half characters, extreme dates, fields that nobody knows; the same in single and batch calls."""
+"""Bounds and types at every door: nested, huge and half characters, extreme dates, unknown fields; the same in single and batch calls."""
 
 import itertools
 import json
@@ -217,8 +217,8 @@ def test_a_product_of_a_batch_needs_a_title_where_it_is_new(live_shop, api):
 
 
 def test_a_price_comes_back_with_its_cents(live_shop, api):
-    for given, told in (("19.90", "19.90"), (20, "20.00"), ("0.0035", "0.0035"), ("7.125", "7.125")):
-        assert api("put", "items/N", {"title": "x", "price": {"amount": given}}).json()["price"]["amount"] == told
+    for given, shown in (("19.90", "19.90"), (20, "20.00"), ("0.0035", "0.0035"), ("7.125", "7.125")):
+        assert api("put", "items/N", {"title": "x", "price": {"amount": given}}).json()["price"]["amount"] == shown
 
 
 def test_a_version_is_found_by_its_number_or_its_whole_name(live_shop, api):

@@ -217,7 +217,7 @@ def baseline_rankings(window: Window, signals: Signals, texts: TextVectors | Non
 def judge(
     snapshot: Snapshot, window: Window, models: dict[str, Recommender], texts: TextVectors | None, others: dict[str, Ranked] | None = None
 ) -> dict:
-    """Systems and segments of one question; empty where nobody has anything to find.
+    """Systems and segments of one question; empty where no shopper has a relevant product.
 
     `differences`: of the first model to each other system.
     """

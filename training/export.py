@@ -20,8 +20,8 @@ ROWS = "row"
 def export_onnx(encoder, folder: Path) -> Path:
     """Write `encoder.int8.onnx` with its tokenizer: ids, mask and types (batch, length) int64 -> vector (batch, dim) float32.
 
-    Matrices are quantised to int8 per output channel, activations to 8 bits per token (`scale_rows`), so that a text has one vector whatever else is
-    in its batch.
+    Matrices are quantised to int8 per output channel, activations to 8 bits per token (`scale_rows`), so that the vector of a text
+    does not depend on its batch.
     """
     import onnx
     import torch

@@ -134,8 +134,8 @@ def precision_of(config: TuningConfig) -> str:
 
 
 def _state() -> PartialState:
-    """The processes that train together. Said to be without a GPU where there is none: asked without it, accelerate takes each process for alone, and
-    whoever asks first decides for all."""
+    """State of the processes of this training. `cpu` must be set where there is no GPU: without it accelerate sees each process as single, and the
+    first PartialState of a process holds for all later ones."""
     return PartialState(cpu=not torch.cuda.is_available())
 
 

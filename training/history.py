@@ -81,7 +81,7 @@ def settle(kinds: Sequence[str], quantities: Sequence[float]) -> tuple[list[bool
 
 
 def _taken_back(events: Events) -> np.ndarray:
-    """(n,) bool: events that do not count in the end, by `settle`, of each shopper (or session, where nobody is signed in) and product."""
+    """(n,) bool: events that do not count in the end, by `settle`, of each shopper (or anonymous session) and product."""
     undone = np.zeros(len(events), dtype=bool)
     owner = np.where(events.user >= 0, events.user.astype(np.int64), -2 - events.session)
     known = ((events.user >= 0) | (events.session >= 0)) & (events.item >= 0)

@@ -21,7 +21,7 @@ from recommender.request_ids import request_id
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-UNEXPECTED = "Something went wrong here. The log tells more, by the request's id."
+UNEXPECTED = "Something went wrong here. The log has the details under the request's id."
 NO_DATABASE, LATER = "The database does not answer; try again in a moment.", {"Retry-After": "5"}
 
 
@@ -107,7 +107,7 @@ def _flatten(detail: Any, path: str = ""):
 
 
 def problem_response(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    """A problem outside DRF; a 5xx names the request, by which the log tells more."""
+    """A problem outside DRF; a 5xx holds the request id, under which the log has the details."""
     body = problem(status, detail) | ({"request_id": request_id.get()} if status >= 500 else {})
     return HttpResponse(to_json(body), status=status, content_type="application/problem+json")
 

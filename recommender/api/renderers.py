@@ -41,8 +41,8 @@ def to_json(data: Any) -> bytes:
 
 def _patiently(data: Any) -> bytes:
     """What the fast writer refuses, since a reply names what was sent: half characters become question marks, long numbers stay."""
-    told = json.dumps(data, default=lambda value: json.loads(orjson.dumps(value, default=_other, option=OPTIONS)), ensure_ascii=False)
-    return told.encode("utf-8", "replace")
+    text = json.dumps(data, default=lambda value: json.loads(orjson.dumps(value, default=_other, option=OPTIONS)), ensure_ascii=False)
+    return text.encode("utf-8", "replace")
 
 
 def _other(value: Any) -> Any:

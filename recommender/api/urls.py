@@ -12,7 +12,7 @@ from recommender.api import problems, views, views_analytics, views_data, views_
 
 
 class IdConverter(StringConverter):
-    """Whatever an id may hold, "/" and line breaks included."""
+    """Any id: "/" and line breaks are allowed."""
 
     regex = r"[\s\S]+"
 

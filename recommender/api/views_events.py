@@ -106,7 +106,7 @@ class CollectView(FromPages):
 
 
 def take(key: ApiKey, data: dict[str, Any]) -> dict[str, Any]:
-    """Store the events of a body; the reply tells of each."""
+    """Store the events of a body; the reply has the outcome of each."""
     if unknown := sorted(data.keys() - {"events"}):
         raise ValidationError({unknown[0]: ["is not a field of this request"]})
     shop, events = key.shop, data.get("events")
@@ -141,5 +141,5 @@ def _result(event: object, error: dict | None, new_ids: set[str], differing: set
         return {"event_id": event_id, "status": "rejected", "error": error}
     accepted = event_id in new_ids
     new_ids.discard(event_id)
-    told = {"event_id": event_id, "status": "accepted" if accepted else "duplicate"}
-    return told if accepted or event_id not in differing else {**told, "error": DIFFERS}
+    result = {"event_id": event_id, "status": "accepted" if accepted else "duplicate"}
+    return result if accepted or event_id not in differing else {**result, "error": DIFFERS}

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 TITLES = {403: "Not for this account", 404: "Nothing here", 405: "Not this way", 429: "Too many tries", 500: "Something went wrong"}
 HELP = {
-    403: "Whoever manages people in this console can give your account the permission.",
+    403: "An administrator of this console can give your account the permission.",
     404: "It may have been deleted, or the address has a mistake.",
     405: "This address takes the form of its page; it cannot be opened by itself.",
 }

@@ -20,7 +20,7 @@ class ConsoleSite(UnfoldAdminSite):
         return super().each_context(request) | {"strip_url": strip_url(request)}
 
     def admin_view(self, view, cacheable=False):
-        """Where a session has ended, a fragment that HTMX asked for leads the whole page to the sign-in and back."""
+        """After the session expires, an HTMX request redirects the whole page to the sign-in and back."""
         inner = super().admin_view(view, cacheable)
 
         @wraps(view)

@@ -22,12 +22,12 @@ SOURCES = {
 
 FALLBACKS = {
     "entry": "A new shopper who came by a product: they see what goes with it.",
-    "interests": "A new shopper who told their interests: they see what suits them.",
+    "interests": "A new shopper who chose interests: they see what suits them.",
     "country": "A new shopper: they see what sells well in their country.",
     "openers": "A new shopper: they see what others buy first.",
     "popular": "A new shopper: they see what sells best now.",
     "new": "A new shopper: they see what is new in the shop.",
-    "session": "Nobody is signed in: the list is made of what this session looked at.",
+    "session": "Anonymous session: the list is made from the products viewed in it.",
     "filled_up": "The shopper’s own list is short, so it goes on with what sells well.",
     "no_consent": "This shopper did not agree to personal lists and sees what everybody sees.",
     "no_database": "The database does not answer: this is the list that was stored last.",

@@ -276,7 +276,7 @@ TO_OWNERS = """
 
 
 def _refuse_erased(cursor, shop: Shop, report: Report) -> dict[str, Erasure]:
-    """Leave out events of erased shoppers from before their erasure; returns the receipts of those who come anew."""
+    """Leave out events of erased shoppers from before their erasure; returns the receipts of those who are created again."""
     if not Erasure.objects.of(shop).exists():
         return {}
     cursor.execute(

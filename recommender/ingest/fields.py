@@ -39,7 +39,7 @@ class Parser:
     typed: bool = False
     """Do numbers have to come as numbers?"""
     currency: str = ""
-    """The only one that amounts may be in; empty: whichever."""
+    """The only currency that amounts may have; empty: any."""
 
     def text(self, field: str, value: Any, longest: int = LONGEST_TEXT) -> str | None:
         """None where empty."""

@@ -23,7 +23,7 @@ ERASED = "this shopper was erased; events from before are not taken"
 
 
 def owners_of(cursor: Any, shop: Shop, session_ids: Collection[str]) -> dict[str, str]:
-    """The shoppers (user ids) to whom these sessions belong; without those that belong to nobody."""
+    """The shoppers (user ids) to whom these sessions belong; sessions without an owner are left out."""
     if not session_ids:
         return {}
     LINKS.ask(cursor, [shop.pk, text_array(session_ids)])
@@ -48,7 +48,7 @@ def came_too_late(erased: dict[str, Erasure], user_id: str, at: datetime) -> boo
 
 
 def restore_refusals(shop: Shop, erased: dict[str, Erasure], except_for: Collection[str] = ()) -> None:
-    """What these shoppers, who are there anew, had refused is refused again, but for these fields."""
+    """Restore the refused consents of shoppers created again after an erasure, except these fields."""
     for field in {"consent_personalisation", "consent_training"} - set(except_for):
         refused = [user_id for user_id, receipt in erased.items() if not getattr(receipt, field)]
         if refused:

@@ -26,7 +26,7 @@ def _value(parser: Parser, name: str, value: Any) -> Any:
 
 
 def _restore_refusals(shop: Shop, report: Report, given: frozenset[str]) -> None:
-    """Of shoppers that came anew after an erasure, unless the shop says otherwise at this moment."""
+    """Restore refused consents of shoppers created again after an erasure, unless this import sets them."""
     names = report.written if report.written is not None else Shopper.objects.of(shop).values_list("user_id", flat=True).iterator(5000)
     restore_refusals(shop, erased_among(shop, names), except_for=given)
 

@@ -42,9 +42,9 @@ def learned(tiny_encoder, tmp_path_factory) -> dict[int, Path]:
 def test_so_many_processes_took_part_as_were_asked_for(learned):
     """Were there fewer, all that follows would compare one process with itself."""
     for n, folder in learned.items():
-        told = [json.loads(path.read_text()) for path in sorted(folder.glob("process-*.json"))]
-        assert [(one["rank"], one["of"]) for one in told] == [(rank, n) for rank in range(n)]
-        assert [one["spread"] for one in told] == [2 if n > 1 else 0] * n, "weights are spread where there are processes to spread them over"
+        written = [json.loads(path.read_text()) for path in sorted(folder.glob("process-*.json"))]
+        assert [(one["rank"], one["of"]) for one in written] == [(rank, n) for rank in range(n)]
+        assert [one["spread"] for one in written] == [2 if n > 1 else 0] * n, "weights are spread where there are processes to spread them over"
 
 
 @pytest.mark.parametrize("kind", KINDS)

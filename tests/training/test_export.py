@@ -1,4 +1,4 @@
-"""The int8 encoder: one text, one vector, whatever else is in the batch; close to the encoder that it was made of."""
+"""The int8 encoder: a text has one vector in every batch, close to that of the float32 encoder."""
 
 import json
 from pathlib import Path

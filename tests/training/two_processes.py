@@ -65,8 +65,8 @@ def main(folder: str, out: str) -> None:
     for kind in KINDS:
         learn(kind, folder, Path(out))
     rank = PartialState().process_index
-    told = {"rank": rank, "of": finetune.number_of_processes(), "spread": len(calls)}
-    (Path(out) / f"process-{rank}.json").write_text(json.dumps(told))
+    state = {"rank": rank, "of": finetune.number_of_processes(), "spread": len(calls)}
+    (Path(out) / f"process-{rank}.json").write_text(json.dumps(state))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Command(BaseCommand):
         found = list(ApiKey.objects.filter(shop=find_shop(options["shop"]), prefix=options["rotate"]))
         if len(found) != 1:
             raise CommandError(
-                f"--rotate: {len(found)} keys of this shop begin with {options['rotate']!r}; `prefix` in the table of keys tells them apart"
+                f"--rotate: {len(found)} keys of this shop begin with {options['rotate']!r}; give a longer prefix from the table of keys"
             )
         if options["overlap"] < 0:
             raise CommandError("--overlap: must be 0 or more days")

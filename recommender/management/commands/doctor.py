@@ -41,10 +41,10 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:
             cursor.execute("SELECT datctype FROM pg_database WHERE datname = current_database()")
             letters = cursor.fetchone()[0]
-        told = f"LC_CTYPE is {letters}" + (
+        message = f"LC_CTYPE is {letters}" + (
             ": letters beyond ASCII are none to it; a new database with C.UTF-8 knows them" if letters in ("C", "POSIX") else ""
         )
-        yield "letters", "", told
+        yield "letters", "", message
         yield "debug", "DEBUG is on" if settings.DEBUG else "", "off"
         silent = TrainingRun.objects.silent().count()
         yield "training runs", f"{silent} have a silent worker" if silent else "", "none is stuck"
