@@ -177,12 +177,12 @@ def _copy_of_champion():
 
 def _put_back(copy) -> None:
     """The champion that was serves again; its copy is deleted, with the lists that it made."""
-    from recommender import pipeline
+    from recommender import pipeline, promotion
     from recommender.models import RecommendationList, ServedList
 
     copy.refresh_from_db()
     if copy.is_champion:
-        pipeline.roll_back(copy.shop)
+        promotion.roll_back(copy.shop)
     RecommendationList.objects.filter(version=copy).delete()
     ServedList.objects.filter(version=copy).update(version=None)
     folder, run = pipeline.run_folder(copy.run), copy.run

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from recommender import pipeline
+from recommender import pipeline, promotion
 from recommender.models import Change, ModelVersion, Shop, TrainingRun
 from recommender.models.registry import RunStatus
 
@@ -38,9 +38,9 @@ def test_promotion_retires_the_old_and_tells_the_news(versions):
 def test_roll_back_goes_back_one_by_one(versions, stocked):
     for version in versions:
         version.promote()
-    assert pipeline.roll_back(stocked) == versions[1]
-    assert pipeline.roll_back(stocked) == versions[0]
-    assert pipeline.roll_back(stocked) is None
+    assert promotion.roll_back(stocked) == versions[1]
+    assert promotion.roll_back(stocked) == versions[0]
+    assert promotion.roll_back(stocked) is None
     assert stocked.champion() == versions[0]
 
 
@@ -96,7 +96,7 @@ def test_cancelling_a_queued_run_ends_it_at_once(shop):
 def test_the_gate_compares_with_the_champion_or_with_popularity(mine, champion, popularity, passed):
     systems = {"vitrine": mine, "popularity": popularity, "popularity_30d": 0.05} | ({"champion": champion} if champion else {})
     report = {"protocol": {"days": 31}, "all": {"systems": {k: {"ndcg@10": {"value": v}} for k, v in systems.items()}}}
-    result, reason = pipeline.gate(report)
+    result, reason = promotion.gate(report)
     assert result is passed and f"{mine:.4f}" in reason
 
 
@@ -110,14 +110,14 @@ def test_a_shops_limits_fail_the_gate(shop, limits, says):
         setattr(shop, name, value)
     groups = {"country: FR": {"of_all": 0.6}, "country: DE": {"of_all": 1.1}}
     bands = {"head": {"shown": 0.7}, "tail": {"shown": 0.25}, "unsold": {"shown": 0.05}}
-    assert pipeline.unfairness({"fairness": {"groups": groups, "bands": bands}}, shop) == says
-    assert pipeline.unfairness({}, shop) == ""
+    assert promotion.unfairness({"fairness": {"groups": groups, "bands": bands}}, shop) == says
+    assert promotion.unfairness({}, shop) == ""
 
 
 @pytest.mark.parametrize(("promote", "status"), [("ask", "candidate"), ("never", "candidate"), ("if-better", "champion"), ("always", "champion")])
 def test_what_follows_the_gate(stocked, register, promote, status):
     version = register(stocked)
-    pipeline.decide(version, promote)
+    promotion.decide(version, promote)
     version.refresh_from_db()
     assert version.gate_passed and version.status == status
 
@@ -125,7 +125,7 @@ def test_what_follows_the_gate(stocked, register, promote, status):
 def test_a_worse_version_is_refused_unless_always(stocked, register):
     version = register(stocked)
     version.report["all"]["systems"]["champion"] = {"ndcg@10": {"value": 0.99}}
-    pipeline.decide(version, "if-better")
+    promotion.decide(version, "if-better")
     version.refresh_from_db()
     assert version.status == "refused" and "Worse than the champion" in version.gate_reason
 
@@ -134,7 +134,7 @@ def test_a_champion_that_could_not_be_compared_is_not_replaced_by_itself(stocked
     register(stocked).promote()
     version = register(stocked)
     version.report["champion"] = {"compared": False, "reason": "the champion cannot be read: x"}
-    pipeline.decide(version, "if-better")
+    promotion.decide(version, "if-better")
     version.refresh_from_db()
     assert version.status == "refused" and "could not be compared" in version.gate_reason and stocked.champion().number == 1
 
@@ -145,7 +145,7 @@ def test_a_broken_version_is_not_rolled_back_to(stocked, register, checkpoints):
     first, second = register(stocked).promote(), register(stocked).promote()
     (checkpoints / first.folder / "ranker.txt").unlink()
     with pytest.raises(BrokenCheckpoint):
-        pipeline.roll_back(stocked)
+        promotion.roll_back(stocked)
     assert stocked.champion() == second
 
 
@@ -183,8 +183,8 @@ def judged(mine, theirs, difference=None, rival="champion", up=True):
 def test_better_is_only_what_is_better_by_more_than_chance_and_all_say_the_same(report, passed, better, says):
     from recommender.console import leaderboard
 
-    result, reason = pipeline.gate(report)
-    assert (result, pipeline.is_better(report)) == (passed, better) and says in reason
+    result, reason = promotion.gate(report)
+    assert (result, promotion.is_better(report)) == (passed, better) and says in reason
     assert leaderboard.verdict(report) in reason, "the gate's sentence is the page's"
 
 
@@ -212,7 +212,7 @@ def test_noise_is_not_promoted_as_better_but_a_nights_training_may_serve(stocked
     version = register(stocked)
     version.report = judged((0.39, 0.37, 0.41), (0.38, 0.36, 0.40), (0.01, -0.002, 0.02))
     version.save()
-    pipeline.decide(version, promote)
+    promotion.decide(version, promote)
     version.refresh_from_db()
     assert version.status == status and version.gate_passed
 

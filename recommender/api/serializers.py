@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 from rest_framework import serializers
 
-from recommender import analytics, pipeline
+from recommender import analytics, promotion
 from recommender.api.fields import DayField, IdField, ObjectField, StrictSerializer
 from recommender.api.reading import LARGEST_PARAMS
 from recommender.models import ModelVersion, TrainingRun
@@ -353,7 +353,7 @@ class TrainingJobRequest(StrictSerializer):
     preset = serializers.CharField(default=USUAL_PRESET, max_length=20)
     data = DataWindow(required=False)
     set = ObjectField(required=False, help_text="fields of the recipe, such as text.steps")
-    promote = serializers.ChoiceField(pipeline.PROMOTE, required=False, help_text="default: if-better, or ask where the key lacks models:write")
+    promote = serializers.ChoiceField(promotion.PROMOTE, required=False, help_text="default: if-better, or ask where the key lacks models:write")
 
 
 class TrainingJobSerializer(serializers.ModelSerializer):

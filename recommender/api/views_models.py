@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender import engine, pipeline
+from recommender import engine, pipeline, promotion
 from recommender.api import serializers as shapes
 from recommender.api.problems import Conflict
 from recommender.models import ModelVersion, TrainingRun
@@ -34,7 +34,7 @@ class TrainingJobsView(APIView):
         asked.is_valid(raise_exception=True)
         values = asked.validated_data
         promote = values.get("promote") or ("if-better" if request.auth.allows("models:write") else "ask")
-        if promote in pipeline.PROMOTING and not request.auth.allows("models:write"):
+        if promote in promotion.PROMOTING and not request.auth.allows("models:write"):
             raise PermissionDenied(f"promote: {promote} needs a key with the scope models:write; ask or never does not.")
         window = values.get("data", {})
         since, until = window.get("from_"), window.get("to")
@@ -79,7 +79,7 @@ class ResumeJobView(APIView):
     )
     def post(self, request: Request, job_id: str) -> Response:
         run = find_run(request, job_id)
-        if run.promote in pipeline.PROMOTING and not request.auth.allows("models:write"):
+        if run.promote in promotion.PROMOTING and not request.auth.allows("models:write"):
             raise PermissionDenied(f"promote: this run would promote ({run.promote}), which needs a key with the scope models:write.")
         if not pipeline.resume_run(run):
             raise Conflict(f"This run cannot go on: {run.status}.")
@@ -111,7 +111,7 @@ class PromoteView(APIView):
         if version is None or ("@" in number and number != version.label):
             raise NotFound(f"id: {number[:60]!r} is no model version of this shop.")
         try:
-            pipeline.promote_version(version)
+            promotion.promote_version(version)
         except engine.BrokenCheckpoint as error:
             raise Conflict(f"This version cannot serve: {error}") from None
         return Response(shapes.ModelVersionSerializer(version).data)
@@ -125,7 +125,7 @@ class RollbackView(APIView):
         asked = shapes.RollbackRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         try:
-            version = pipeline.roll_back(request.auth.shop, asked.validated_data["purpose"])
+            version = promotion.roll_back(request.auth.shop, asked.validated_data["purpose"])
         except engine.BrokenCheckpoint as error:
             raise Conflict(f"The earlier version cannot serve: {error}") from None
         if version is None:

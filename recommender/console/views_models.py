@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from recommender import engine, pipeline, scoring
+from recommender import engine, promotion, scoring
 from recommender.console import leaderboard
 from recommender.console.pages import MAY_PROMOTE, need, open_shop, page
 from recommender.models import ModelVersion, Shop
@@ -121,7 +121,7 @@ def promote(request: HttpRequest, shop: str, number: int) -> HttpResponse:
     need(request, MAY_PROMOTE)
     found = find_version(shop, number)
     try:
-        pipeline.promote_version(found, request.user)
+        promotion.promote_version(found, request.user)
     except engine.BrokenCheckpoint as error:
         messages.error(request, f"{found} cannot serve: {error}. Nothing has changed.")
     else:
@@ -135,7 +135,7 @@ def rollback(request: HttpRequest, shop: str) -> HttpResponse:
     need(request, MAY_PROMOTE)
     purpose = request.POST.get("purpose") if request.POST.get("purpose") in PURPOSES else "ranking"
     try:
-        earlier = pipeline.roll_back(shop, purpose)
+        earlier = promotion.roll_back(shop, purpose)
     except engine.BrokenCheckpoint as error:
         messages.error(request, f"The earlier version cannot serve: {error}. Nothing has changed.")
         return redirect(f"{reverse('admin:models', args=[shop.key])}?of={purpose}")

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from recommender import engine, pipeline
+from recommender import engine, pipeline, promotion
 from recommender.console import leaderboard
 from recommender.console.pages import MAY_PROMOTE, MAY_TRAIN, need, open_shop, page, part
 from recommender.console.recipes import PRESETS, RECIPES, choices, latest_runs, missing, name_of
@@ -265,7 +265,7 @@ def _why_empty(found: TrainingRun, trained: bool) -> str:
 def _need_for(request: HttpRequest, run: TrainingRun) -> None:
     """Who may carry out this run: whoever may train, and promote where it would."""
     need(request, MAY_TRAIN)
-    if run.promote in pipeline.PROMOTING:
+    if run.promote in promotion.PROMOTING:
         need(request, MAY_PROMOTE)
 
 

@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from recommender import engine, pipeline
+from recommender import engine, pipeline, promotion
 from recommender.management.importing import find_shop, pairs
 from recommender.models import TrainingRun
 from recommender.models.registry import USUAL_PRESET, RunStatus
@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--recipe", default="fusion")
         parser.add_argument("--preset", default=USUAL_PRESET)
         parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
-        parser.add_argument("--promote", choices=pipeline.PROMOTE, default="if-better")
+        parser.add_argument("--promote", choices=promotion.PROMOTE, default="if-better")
 
     def handle(self, **options):
         shop, overrides = find_shop(options["shop"]), pairs(options["set"], "--set")
