@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from recommender import engine, pipeline, promotion
-from recommender.api import serializers as shapes
+from recommender.api import serializers_models as shapes
 from recommender.api.problems import Conflict
 from recommender.models import ModelVersion, TrainingRun
 
