@@ -121,3 +121,10 @@ def _own_settings(settings):
     settings.VITRINE_WRITES_BEHIND = False
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
+@pytest.fixture
+def staff(client, django_user_model):
+    """A client of a superuser who is signed in to the console."""
+    client.force_login(django_user_model.objects.create_superuser("boss", password="x"))
+    return client
