@@ -49,8 +49,8 @@ BODIES = {
 }  # fmt: skip
 
 
-def is_fault(reply: requests.Response) -> bool:
-    return reply.status_code >= 500 and not (reply.status_code == 503 and "Retry-After" in reply.headers)
+def is_fault(reply: requests.Response | schemathesis.Response) -> bool:
+    return reply.status_code >= 500 and not (reply.status_code == 503 and "retry-after" in {name.lower() for name in reply.headers})
 
 
 def by_schema(path: str, base: str, key: str, cases: int) -> tuple[int, list[str]]:
@@ -70,7 +70,7 @@ def by_schema(path: str, base: str, key: str, cases: int) -> tuple[int, list[str
             nonlocal done
             reply = case.call(headers={"Authorization": f"Bearer {key}"})
             done += 1
-            if reply.status_code >= 500 and not (reply.status_code == 503 and "retry-after" in {name.lower() for name in reply.headers}):
+            if is_fault(reply):
                 faults.append(f"{reply.status_code} {case.method} {case.path} {str(case.body)[:200]}")
 
         call()

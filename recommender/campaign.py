@@ -1,10 +1,12 @@
 """Many shoppers at once, for mails and exports: a list for each, and who would want a product."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from recommender.asking import Ask, Listing
@@ -83,21 +85,23 @@ def _listed(version: ModelVersion, item_id: str, most: int) -> list[int]:
 
 def _acting(shop: Shop, item_id: str, most: int) -> list[int]:
     """Shoppers who did something with the product in the last year, the latest first."""
-    events = Event.objects.filter(shop=shop, product__item_id=item_id, simulated=False, shopper__consent_personalisation=True)
-    lately = events.filter(occurred_at__gte=timezone.now() - RECENT).order_by("-occurred_at").values_list("shopper_id", flat=True)
-    return list(dict.fromkeys(lately[: 10 * most]))[:most]
+    return list(dict.fromkeys(_lately(shop, [item_id]).values_list("shopper_id", flat=True)[: 10 * most]))[:most]
+
+
+def _lately(shop: Shop, item_ids: Collection[str]) -> QuerySet:
+    """Events with these products in the last year of shoppers who agree to personal lists, the latest first."""
+    events = Event.objects.filter(shop=shop, product__item_id__in=item_ids, simulated=False, shopper__consent_personalisation=True)
+    return events.filter(occurred_at__gte=timezone.now() - RECENT).order_by("-occurred_at")
 
 
 def _near(shop: Shop, model: Model, item_id: str) -> list[int]:
     """Shoppers by what they did of late with products that go with this one: each counts once, by how well it goes and how long ago it was."""
     goes_with = {place.item_id: place.score for place in model.related([item_id], ASKED_LIKES)}
-    events = Event.objects.filter(shop=shop, product__item_id__in=goes_with, simulated=False, shopper__consent_personalisation=True)
-    rows = (
-        events.filter(occurred_at__gte=timezone.now() - RECENT).order_by("-occurred_at").values_list("shopper_id", "product__item_id", "occurred_at")
-    )
+    rows = _lately(shop, goes_with.keys()).values_list("shopper_id", "product__item_id", "occurred_at")
     best: dict[tuple[int, str], float] = {}
+    now = timezone.now()
     for shopper_id, other, at in rows[:MOST_ROWS]:
-        worth = goes_with[other] * 0.5 ** ((timezone.now() - at) / HALF_LIFE)
+        worth = goes_with[other] * 0.5 ** ((now - at) / HALF_LIFE)
         best[shopper_id, other] = max(best.get((shopper_id, other), 0.0), worth)
     totals: Counter[int] = Counter()
     for (shopper_id, _), worth in best.items():

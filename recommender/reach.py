@@ -10,7 +10,7 @@ import kombu.exceptions
 import redis
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
-from psycopg2.errors import DeadlockDetected, SerializationFailure
+from psycopg2.errors import CheckViolation, DeadlockDetected, NotNullViolation, SerializationFailure
 
 T = TypeVar("T")
 QUEUE_GONE = (redis.ConnectionError, redis.TimeoutError, kombu.exceptions.OperationalError)
@@ -22,8 +22,10 @@ CHECK_EVERY_SECONDS = 1.0
 
 
 def comes_between(error: Exception) -> bool:
-    """Did another transaction come between, so that the same again may pass? Of what Django raises."""
-    return isinstance(error, IntegrityError) or isinstance(error.__cause__, DeadlockDetected | SerializationFailure)
+    """Did a concurrent transaction cause this error, so that a retry may pass? A violated check or a missing value fails at each retry."""
+    if isinstance(error, IntegrityError):
+        return not isinstance(error.__cause__, CheckViolation | NotNullViolation)
+    return isinstance(error.__cause__, DeadlockDetected | SerializationFailure)
 
 
 class _Database:

@@ -1,11 +1,14 @@
 """Whose events are whose, who is erased, what sells, and deletes beside writes."""
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.db import connections
+from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
 from recommender.bestsellers import begun_with, most_sold, most_sold_in
@@ -29,6 +32,21 @@ def bought(api, user: str | None, item: str, **fields):
     n = Event.objects.count()
     reply = send(api, event(f"b-{n}", type="purchase", item_id=item, user_id=user, **fields))
     assert reply["accepted"] == 1, reply
+
+
+def at_once(times: int, act: Callable[[], Any]) -> list:
+    """What `act` returns in so many threads that begin at the same moment."""
+    gate = threading.Barrier(times)
+
+    def one() -> Any:
+        gate.wait()
+        try:
+            return act()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(times) as pool:
+        return [future.result() for future in [pool.submit(one) for _ in range(times)]]
 
 
 @pytest.fixture
@@ -193,18 +211,7 @@ def test_a_product_is_deleted_while_events_on_it_come_in(live_shop, api, client)
 @pytest.mark.django_db(transaction=True)
 def test_of_two_deletes_at_once_each_has_an_answer(live_shop, api):
     api("put", "items/X", {"title": "x"})
-    found, gate = [], threading.Barrier(2)
-
-    def delete() -> None:
-        gate.wait()
-        found.append(api("delete", "items/X").status_code)
-        connections.close_all()
-
-    threads = [threading.Thread(target=delete) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    found = at_once(2, lambda: api("delete", "items/X").status_code)
     assert sorted(found) in ([204, 204], [204, 404])
 
 
@@ -238,16 +245,19 @@ def test_two_schedulers_at_once_start_one_run(live_shop, monkeypatch):
     from recommender import tasks
 
     monkeypatch.setattr("recommender.tasks.later", lambda *_: None)
-    before, gate = live_shop.runs.count(), threading.Barrier(3)
-
-    def schedule() -> None:
-        gate.wait()
-        tasks.learn_on_every_shop()
-        connections.close_all()
-
-    threads = [threading.Thread(target=schedule) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    before = live_shop.runs.count()
+    at_once(3, tasks.learn_on_every_shop)
     assert live_shop.runs.count() == before + 1
+
+
+def test_only_errors_of_concurrent_writes_are_tried_again(bare):
+    from recommender.reach import comes_between
+
+    columns = (
+        "INSERT INTO recommender_product (shop_id, item_id, title, description, brand, categories, attributes, images, stock_state, hidden, locale)"
+    )
+    with pytest.raises(IntegrityError) as missing, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"{columns} VALUES (%s, 'E', NULL, '', '', '{{}}', '{{}}', '{{}}', '', false, '')", [bare.pk])
+    with pytest.raises(IntegrityError) as twice, transaction.atomic():
+        Product.objects.create(shop=bare, item_id="A", title="A")
+    assert comes_between(twice.value) and not comes_between(missing.value)

@@ -148,8 +148,11 @@ class PageView(APIView):
             asks[i] = replace(ask, elsewhere=shown)
             made.append(make_list(shop, asks[i], asked.validated_data["simulated"]))
             shown += tuple(made[-1].item_ids)
-        on_page = [replace(ask, elsewhere=tuple(i for i in shown if i not in set(listing.item_ids))) for ask, listing in zip(asks, made, strict=True)]
-        lists = [listing_reply(shop, ask, listing) for ask, listing in zip(on_page, made, strict=True)]
+        lists = []
+        for ask, listing in zip(asks, made, strict=True):
+            own = set(listing.item_ids)
+            others = tuple(item_id for item_id in shown if item_id not in own)
+            lists.append(listing_reply(shop, replace(ask, elsewhere=others), listing))
         return Response({"lists": hydrated(shop, lists) if asked.validated_data["hydrate"] else lists})
 
 
