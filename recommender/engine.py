@@ -272,7 +272,7 @@ def settled(history: History) -> History:
     """The events that count in the end, and what the shopper dislikes: returns, removals and dislikes take others back."""
     from training.history import UNDOING, settle
 
-    return history.settled(settle) if set(UNDOING) & set(history.columns[1]) else history
+    return history.settled(settle, UNDOING)
 
 
 def _events_of(pasts: list[Past], known: Mapping[str, int]) -> "Events":

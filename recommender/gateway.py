@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -202,13 +203,18 @@ def environ_of(scope: Any, headers: Mapping[str, str], body: bytes) -> dict[str,
     for name, value in headers.items():
         if name in RESERVED:
             continue
-        key = "HTTP_" + name.upper().replace("-", "_")
+        key = _wsgi_name(name)
         if key in environ:
             value = f"{environ[key]}{'; ' if name == 'cookie' else ','}{value}"
         environ[key] = value
     if "HTTP_HOST" not in environ and scope.authority:
         environ["HTTP_HOST"] = scope.authority
     return environ
+
+
+@lru_cache(maxsize=500)
+def _wsgi_name(header: str) -> str:
+    return "HTTP_" + header.upper().replace("-", "_")
 
 
 def refuse(protocol: Any, status: int, detail: str, *headers: tuple[str, str]) -> None:

@@ -1,10 +1,10 @@
 """Around every request: its id, its measures, one line of log. What identifies a person (ids in paths, bodies, addresses) is not logged."""
 
 import logging
+import os
 import re
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Observation:
 def observed(meta: Mapping[str, Any]) -> Iterator[Observation]:
     """Around a request: its id, from the caller where it is well formed, in every line of log that is written meanwhile."""
     given = meta.get(IN_META, "")
-    own = given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+    own = given if WELL_FORMED.fullmatch(given) else os.urandom(16).hex()
     token = request_id.set(own)
     spare_health_checks()
     try:

@@ -1,8 +1,9 @@
 """What shoppers did, as models see it: columns in time order, read as events only where somebody looks at one."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import compress
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,21 @@ class History(Sequence[HistoryEvent]):
         """Both, in time order."""
         return History(sorted([*zip(*self.columns, strict=True), *zip(*other.columns, strict=True)], key=lambda row: row[2]))
 
-    def settled(self, settle: Callable[[list[str], list[float]], tuple[list[bool], bool]]) -> "History":
-        """What `settle` says of each product's events by themselves: those that count, and with them the products that are disliked."""
-        rows, of_item = list(zip(*self.columns, strict=True)), {}
-        for at, row in enumerate(rows):
-            of_item.setdefault(row[0], []).append(at)
-        kept, disliked = set(), set()
+    def settled(self, settle: Callable[[list[str], list[float]], tuple[list[bool], bool]], undoing: Collection[str]) -> "History":
+        """The events that count in the end, and the disliked products: `settle` decides for each product that has an event of a kind in `undoing`."""
+        of_item: dict[str, list[int]] = {item_id: [] for item_id, kind in zip(self.columns[0], self.columns[1], strict=True) if kind in undoing}
+        if not of_item:
+            return self
+        for at, item_id in enumerate(self.columns[0]):
+            if item_id in of_item:
+                of_item[item_id].append(at)
+        kinds, quantities, counts, disliked = self.columns[1], self.columns[3], [True] * len(self), set()
         for item_id, places in of_item.items():
-            counts, is_disliked = settle([rows[at][1] for at in places], [1.0 if rows[at][3] is None else rows[at][3] for at in places])
-            kept.update(at for at, there in zip(places, counts, strict=True) if there)
+            own, is_disliked = settle([kinds[at] for at in places], [1.0 if quantities[at] is None else quantities[at] for at in places])
+            for at, there in zip(places, own, strict=True):
+                counts[at] = there
             disliked |= {item_id} if is_disliked else set()
-        return History([row for at, row in enumerate(rows) if at in kept], frozenset(disliked))
+        return History(list(compress(zip(*self.columns, strict=True), counts)), frozenset(disliked))
 
     def bought(self) -> set[str]:
         """Products that the shopper bought and did not return."""

@@ -61,16 +61,13 @@ def plain_reply(environ: dict[str, Any]) -> Reply | None:
     if match is None or not _is_plain(environ):
         return None
     request = PlainRequest(environ, match)
-    close_old_connections()
-    try:
-        with observed(environ) as observation:
-            found = _answer(request, environ)
-            if found is None:
-                return None
-            status, body, headers = found
-            log_request(request, status, observation.seconds)
-    finally:
-        close_old_connections()
+    close_old_connections()  # those that failed in the last request as well
+    with observed(environ) as observation:
+        found = _answer(request, environ)
+        if found is None:
+            return None
+        status, body, headers = found
+        log_request(request, status, observation.seconds)
     given = [*_headers(environ), ("X-Request-ID", observation.request_id), *headers]
     if "vitrine.rate" in environ:
         given += environ["vitrine.rate"].headers().items()
