@@ -6,8 +6,10 @@ off the revenue. The parts of a continued list are one list; sampled lists count
 """
 
 import json
+import math
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from statistics import NormalDist
 
 from django.db import connection
 
@@ -29,7 +31,7 @@ LISTS = """
         LEFT JOIN LATERAL (
             SELECT min(e.occurred_at) FILTER (WHERE e.type = 'impression') AS at, min(e.shopper_id) AS shopper_id FROM recommender_event e
             WHERE e.shop_id = l.shop_id AND e.recommendation_id = l.recommendation_id) seen ON true
-        WHERE l.shop_id = %(shop)s AND l.created_at >= %(since)s)"""
+        WHERE l.shop_id = %(shop)s AND l.created_at >= %(since)s AND (%(simulated)s::boolean IS NULL OR l.simulated = %(simulated)s))"""
 """What was served, and when it was seen. A newcomer's first list was made before the shop knew them: it is whose events cite it."""
 OWN = """
         (l.simulated OR e.occurred_at >= l.created_at - %(clocks)s) AND (
@@ -90,7 +92,8 @@ EARNED = f"""
         WHERE l.at >= %(since)s AND l.at < %(until)s
         GROUP BY {{parts}}, l.recommendation_id)
     SELECT {{by}}, sum(weight), sum(weight) FILTER (WHERE fallback), sum(weight) FILTER (WHERE simulated), sum(weight) FILTER (WHERE clicks > 0),
-        sum(weight) FILTER (WHERE purchases > 0), sum(weight * clicks), sum(weight * purchases), sum(weight * revenue)
+        sum(weight) FILTER (WHERE purchases > 0), sum(weight * clicks), sum(weight * purchases), sum(weight * revenue),
+        sum(weight) ^ 2 / sum(weight ^ 2)
     FROM whole GROUP BY {{by}} ORDER BY {{by}}"""
 """The parts of a list that was continued count as one list."""
 KINDS = {"placement": "text", "version": "text", "day": "date"}
@@ -115,6 +118,8 @@ class Earned:
     clicks: float
     purchases: float
     revenue: float
+    effective: float
+    """Effective sample size: how many lists, had none been sampled, tell as much (Kish 1965)."""
     products_shown: int | None = None
     """Different products in these lists; None: not asked for."""
 
@@ -123,14 +128,36 @@ class Earned:
         return self.clicked / self.lists
 
     @property
+    def click_interval(self) -> tuple[float, float]:
+        """The 95 % interval of the click rate."""
+        return wilson(self.click_rate, self.effective)
+
+    @property
     def conversion(self) -> float:
         return self.bought / self.lists
 
 
-def earned(shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS) -> list[Earned]:
-    """What lists seen from `since` to `until`, both included, in the shop's time zone, brought until now; `by` at least one of PARTS."""
+def wilson(rate: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """The score interval of a share that was found in `n` draws, n > 0 (Wilson 1927)."""
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    middle, half = rate + z * z / (2 * n), z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    return max((middle - half) / (1 + z * z / n), 0.0), min((middle + half) / (1 + z * z / n), 1.0)
+
+
+def difference(one: tuple[float, float], other: tuple[float, float], level: float = 0.95) -> tuple[float, float]:
+    """The interval of the difference of two independent shares, each (share, draws), from their score intervals (Newcombe 1998, method 10)."""
+    (low, high), (other_low, other_high) = wilson(*one, level), wilson(*other, level)
+    between = one[0] - other[0]
+    return between - math.hypot(one[0] - low, other_high - other[0]), between + math.hypot(high - one[0], other[0] - other_low)
+
+
+def earned(shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS, simulated: bool | None = None) -> list[Earned]:
+    """What lists seen from `since` to `until`, both included, in the shop's time zone, brought until now; `by` at least one of PARTS.
+
+    `simulated`: only the lists that are, or that are not; None: both.
+    """
     named = ", ".join(f"{COLUMNS[name]} AS {name}" for name in by)
-    rows = _rows(EARNED.format(named=named, parts=", ".join(COLUMNS[name] for name in by), by=", ".join(by)), shop, since, until)
+    rows = _rows(EARNED.format(named=named, parts=", ".join(COLUMNS[name] for name in by), by=", ".join(by)), shop, since, until, simulated=simulated)
     named = [(dict(zip(by, row, strict=False)), row[len(by) :]) for row in rows]
     return [Earned(*(parts.get(name) for name in PARTS), *(float(value or 0) for value in values)) for parts, values in named]
 
@@ -145,10 +172,10 @@ COVERED = f"""
 """Made different before they are counted, which takes a hash of what is there; count(DISTINCT ...) sorts every place of every list."""
 
 
-def covered(shop: Shop, since: date, until: date, by: tuple[str, ...] = ("placement",)) -> dict[tuple, int]:
+def covered(shop: Shop, since: date, until: date, by: tuple[str, ...] = ("placement",), simulated: bool | None = None) -> dict[tuple, int]:
     """How many different products the lists of each placement, version or day showed, by (placement, version, day), None where not asked for."""
     named = ", ".join(f"{COLUMNS[name]} AS {name}" for name in by)
-    rows = _rows(COVERED.format(named=named, by=", ".join(by)), shop, since, until)
+    rows = _rows(COVERED.format(named=named, by=", ".join(by)), shop, since, until, simulated=simulated)
     told = [(dict(zip(by, row, strict=False)), row[-1]) for row in rows]
     return {tuple(parts.get(name) for name in PARTS): shown for parts, shown in told}
 
@@ -206,12 +233,12 @@ class Loyal:
     """Those of them who did anything again."""
 
 
-def loyalty(shop: Shop, since: date, until: date, by: tuple[str, ...] = ("placement",)) -> list[Loyal]:
+def loyalty(shop: Shop, since: date, until: date, by: tuple[str, ...] = ("placement",), simulated: bool | None = None) -> list[Loyal]:
     """Repeat purchases and returning shoppers, at least half a day after the first time; only of shoppers whose days have passed."""
     parts = ", ".join(f"{COLUMNS[name] if name in by else f'NULL::{KINDS[name]}'} AS {name}" for name in PARTS)
     found = []
     for days in LOYAL_DAYS:
-        rows = _rows(LOYAL.format(parts=parts), shop, since, until, within=timedelta(days=days))
+        rows = _rows(LOYAL.format(parts=parts), shop, since, until, within=timedelta(days=days), simulated=simulated)
         found += [Loyal(*row[:4], days, *row[4:]) for row in rows]
     return found
 

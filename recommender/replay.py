@@ -1,13 +1,14 @@
-"""Simulated traffic for purchases that were imported: the lists that shoppers might have seen before they bought, and what they might have clicked.
+"""Simulated traffic around purchases that were imported: visits that see a list, click now and then, and mostly buy nothing.
 
-All of it goes through REST and is marked as simulated: it is in charts, never in a snapshot or in a shopper's history.
+All of it goes through REST and is marked as simulated: it is in charts, never in a snapshot or in a shopper's history. Who clicks does not depend on
+how good a list is; only which product is clicked does. So the rates are known: `CLICKED`, times `UPLIFT` of the placement, times the day's factor.
 """
 
 import hashlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 
 from django.db.models import Max
@@ -18,14 +19,34 @@ Send = Callable[[str, dict], dict]
 """send(path below /api/v1, body) -> the reply's JSON."""
 
 PLACEMENTS = {"home_top": 0.5, "discover": 0.2, "product_page": 0.3}
-SEEN_BEFORE, CLICKED_BEFORE = timedelta(minutes=20), timedelta(minutes=15)
-CLICKS_WHAT_IS_BOUGHT, CLICKS_ELSE = 0.6, 0.03
+"""The share of visits that see a list of each."""
+SEEN = 0.25
+"""The share of baskets whose visit saw a list."""
+BROWSING = 20
+"""Visits that buy nothing, for each that buys."""
+CLICKED = 0.035
+"""The share of lists with a click, of visits that buy nothing."""
+BUYS = 6.0
+"""Who buys clicks so many times as often."""
+AGAIN = 0.15
+"""The chance of one more click on the same list, after each."""
+UPLIFT = {"product_page": 1.5}
+"""Lists of these placements are clicked so many times as often as the others: what the page Placements should find."""
+WEEKDAYS = (1.05, 0.95, 0.95, 1.0, 0.9, 0.85, 1.3)
+"""How many visits there are from Monday to Sunday, against the mean day."""
+WEEKEND_CLICKS = 1.15
+NOISE = 0.1
+"""Standard deviation of the logarithm of a day's click rate."""
+WANTS = 0.7
+"""The chance that a click of who buys goes to a product of their basket, where the list holds one."""
 TOGETHER = 100
+BEFORE = timedelta(minutes=20)
+"""So long before a basket its visit sees the list."""
 
 
 @dataclass(frozen=True)
-class Basket:
-    """What a shopper bought at one time, and the last product that they bought before."""
+class Visit:
+    """Who came when, what they bought (nothing: they only looked), and the last product that they bought before."""
 
     key: str
     user_id: str
@@ -34,75 +55,94 @@ class Basket:
     before: str | None
 
 
-def baskets(shop: Shop, days: int) -> list[Basket]:
-    """The baskets of known shoppers in the last `days` that have purchases, but those replayed already; the oldest first."""
+def visits(shop: Shop, days: int, seed: int = 7) -> list[Visit]:
+    """Visits of known shoppers in the last `days` that have purchases, but those replayed already; the oldest first."""
     bought = Event.objects.filter(shop=shop, type="purchase", simulated=False, shopper__isnull=False, product__isnull=False)
     last = bought.aggregate(last=Max("occurred_at"))["last"]
     if last is None:
         return []
-    lines = bought.filter(occurred_at__gt=last - timedelta(days=2 * days)).order_by("shopper_id", "occurred_at", "id")
+    since = last - timedelta(days=days)
+    lines = bought.filter(occurred_at__gt=since - timedelta(days=days)).order_by("shopper_id", "occurred_at", "id")
     rows = lines.values_list("shopper__user_id", "session_id", "occurred_at", "product__item_id")
-    found = [basket for _, own in groupby(rows, key=lambda row: row[0]) for basket in _of_shopper(list(own), last - timedelta(days=days))]
+    baskets = [basket for _, own in groupby(rows, key=lambda row: row[0]) for basket in _of_shopper(list(own), since)]
+    seen = [basket for basket in baskets if random.Random(f"{seed} seen {basket.key}").random() < SEEN]
+    found = [*seen, *(visit for basket in seen for visit in _browsing(basket, baskets, since, last, seed))]
     known = set(Event.objects.filter(shop=shop, simulated=True, type="impression").values_list("event_id", flat=True))
-    return sorted((b for b in found if _event_id(b, "seen") not in known), key=lambda b: b.at)
+    return sorted((visit for visit in found if _event_id(visit, "seen") not in known), key=lambda visit: (visit.at, visit.key))
 
 
-def _of_shopper(rows: list[tuple], since: datetime) -> Iterator[Basket]:
+def _of_shopper(rows: list[tuple], since: datetime) -> Iterator[Visit]:
     before = None
     for _, group in groupby(rows, key=lambda row: row[1] or row[2].date()):
         lines = list(group)
         user_id, _, at, last = lines[0][0], lines[0][1], lines[0][2], lines[-1][3]
         if at > since:
             digest = hashlib.blake2b(f"{user_id} {at.isoformat()}".encode(), digest_size=12).hexdigest()
-            yield Basket(digest, user_id, at, frozenset(line[3] for line in lines), before)
+            yield Visit(digest, user_id, at - BEFORE, frozenset(line[3] for line in lines), before)
         before = last
 
 
-def replay(todo: list[Basket], placements: set[str], send: Send, seed: int = 7) -> Iterator[int]:
-    """Ask for each basket's list and tell what was seen and clicked; yields how many baskets are done."""
+def _browsing(basket: Visit, baskets: list[Visit], since: datetime, last: datetime, seed: int) -> Iterator[Visit]:
+    """Visits of other days of the basket's week, more on some weekdays than on others, each of a shopper drawn from those who bought."""
+    monday = basket.at.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=basket.at.weekday())
+    for number in range(BROWSING):
+        chance = random.Random(f"{seed} {basket.key} {number}")
+        day = chance.choices(range(7), WEEKDAYS)[0]
+        at = monday + timedelta(days=day, minutes=chance.triangular(7 * 60, 23 * 60, 20 * 60))
+        who = chance.choice(baskets)
+        if since < at < last:
+            yield Visit(f"{basket.key}-{number}", who.user_id, at, frozenset(), who.before)
+
+
+def replay(todo: list[Visit], placements: set[str], send: Send, seed: int = 7) -> Iterator[int]:
+    """Ask for each visit's list and tell what was seen and clicked; yields how many visits are done."""
     events: list[dict] = []
-    for done, basket in enumerate(todo, 1):
-        chance = random.Random(f"{seed} {basket.key}")
-        if ask := _ask(basket, placements, chance):
-            events += _events(basket, send("recommendations", ask), chance)
+    for done, visit in enumerate(todo, 1):
+        chance = random.Random(f"{seed} {visit.key}")
+        if ask := _ask(visit, placements, chance):
+            events += _events(visit, send("recommendations", ask), chance, seed)
         if events and (done % TOGETHER == 0 or done == len(todo)):
             send("events", {"events": events})
             events = []
         yield done
 
 
-def _ask(basket: Basket, placements: set[str], chance: random.Random) -> dict | None:
+def _ask(visit: Visit, placements: set[str], chance: random.Random) -> dict | None:
     """A placement by chance; a product page shows what goes with the product that was bought last."""
-    known = [key for key in PLACEMENTS if key in placements and (key != "product_page" or basket.before)]
+    known = [key for key in PLACEMENTS if key in placements and (key != "product_page" or visit.before)]
     if not known:
         return None
     key = chance.choices(known, [PLACEMENTS[k] for k in known])[0]
-    context = {"context": {"item_ids": [basket.before]}} if key == "product_page" else {}
-    return {"placement": key, "user_id": basket.user_id, "simulated": True, **context}
+    context = {"context": {"item_ids": [visit.before]}} if key == "product_page" else {}
+    return {"placement": key, "user_id": visit.user_id, "simulated": True, "explain": "off", **context}
 
 
-def _events(basket: Basket, reply: dict, chance: random.Random) -> list[dict]:
-    """The list is seen; what is bought soon after is clicked oftener than the rest, and the first places oftener than the last."""
+def click_rate(placement: str, day: date, buys: bool, seed: int) -> float:
+    """The probability that a list is clicked."""
+    noise = random.Random(f"{seed} {day}").lognormvariate(0, NOISE)
+    return CLICKED * UPLIFT.get(placement, 1.0) * (WEEKEND_CLICKS if day.weekday() > 4 else 1.0) * noise * (BUYS if buys else 1.0)
+
+
+def _events(visit: Visit, reply: dict, chance: random.Random, seed: int) -> list[dict]:
+    """The list is seen; the first places are clicked oftener than the last, and who buys clicks mostly what they buy."""
     if not reply["items"]:
         return []
     common = {
-        "user_id": basket.user_id, "recommendation_id": reply["recommendation_id"], "placement": reply["placement"], "simulated": True,
+        "user_id": visit.user_id, "recommendation_id": reply["recommendation_id"], "placement": reply["placement"], "simulated": True,
     }  # fmt: skip
-    places = [{"item_id": item["item_id"], "position": item["position"]} for item in reply["items"]]
-    seen = {**common, "event_id": _event_id(basket, "seen"), "type": "impression", "occurred_at": _iso(basket.at - SEEN_BEFORE), "items": places}
-    clicks = []
-    for place in places:
-        wanted = CLICKS_WHAT_IS_BOUGHT if place["item_id"] in basket.item_ids else CLICKS_ELSE / place["position"] ** 0.5
-        if chance.random() < wanted:
-            when = basket.at - CLICKED_BEFORE + timedelta(seconds=20 * place["position"])
-            event_id = _event_id(basket, f"click-{place['position']}")
-            clicks.append({**common, "event_id": event_id, "type": "click", "occurred_at": _iso(when), "items": [place]})
-    return [seen, *clicks]
+    left = [{"item_id": item["item_id"], "position": item["position"]} for item in reply["items"]]
+    told = [{**common, "event_id": _event_id(visit, "seen"), "type": "impression", "occurred_at": visit.at.isoformat(), "items": list(left)}]
+    again = click_rate(reply["placement"], visit.at.date(), bool(visit.item_ids), seed)
+    while left and chance.random() < again:
+        wanted = [place for place in left if place["item_id"] in visit.item_ids]
+        among = wanted if wanted and chance.random() < WANTS else left
+        place = chance.choices(among, [1 / p["position"] for p in among])[0]
+        left.remove(place)
+        when, event_id = visit.at + timedelta(seconds=20 * len(told)), _event_id(visit, f"click-{place['position']}")
+        told.append({**common, "event_id": event_id, "type": "click", "occurred_at": when.isoformat(), "items": [place]})
+        again = AGAIN
+    return told
 
 
-def _event_id(basket: Basket, what: str) -> str:
-    return f"replay-{basket.key}-{what}"
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat()
+def _event_id(visit: Visit, what: str) -> str:
+    return f"replay-{visit.key}-{what}"

@@ -1,20 +1,24 @@
 """Placements: which earn?"""
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db.models import Min
+from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from recommender.analytics import LOYAL_DAYS, Earned, Loyal, covered, earned, loyalty
+from recommender.analytics import LOYAL_DAYS, Earned, Loyal, covered, difference, earned, loyalty
 from recommender.console.pages import need, open_shop, page, part
 from recommender.models import Placement, Shop
 
 PERIODS = (7, 28, 90)
 USUAL_DAYS = 28
+FEWEST = 100
+"""Lists from which a rate is told."""
+FEWEST_OF_A_POINT = 10
+"""Lists from which a point of the chart is drawn."""
+TRAFFIC = {"real": "Real traffic", "simulated": "Simulated traffic"}
 LINES = ("champion", "challenger", "popularity", "knn", "textonly")
 """Colours of the chart's lines."""
 
@@ -42,20 +46,43 @@ class Row:
         return 100 * self.found.conversion
 
     @property
-    def give_or_take(self) -> float:
-        """Half a 95 % interval of the click rate, in points (normal approximation)."""
-        rate = self.found.click_rate
-        return 196 * math.sqrt(rate * (1 - rate) / self.found.lists)
+    def too_few(self) -> bool:
+        return self.found.effective < FEWEST
+
+    @property
+    def interval(self) -> str:
+        """The 95 % interval of the click rate, in percent."""
+        return " to ".join(f"{100 * bound:.1f}" for bound in self.found.click_interval)
+
+
+@dataclass(frozen=True)
+class Period:
+    """What the page is asked about. Lists that were simulated are never added to those that shoppers saw."""
+
+    days: int
+    since: date
+    until: date
+    simulated: bool
+    both: bool
+    """Whether there are lists of both kinds."""
+
+    @property
+    def traffic(self) -> str:
+        return "simulated" if self.simulated else "real"
+
+    @property
+    def query(self) -> str:
+        return f"?days={self.days}" + (f"&traffic={self.traffic}" if self.both else "")
 
 
 def placements(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, "recommender.view_placement")
-    days, since, until = _period(request, shop)
-    rows = _rows(shop, since, until)
+    period = _period(request, shop)
+    rows = _rows(shop, period)
     context = {
-        "rows": rows, "days": days, "periods": PERIODS, "sentence": _sentence(shop, rows, days),
-        "simulated": any(row.found and row.found.simulated for row in rows), "more": any(row.found for row in rows),
+        "rows": rows, "period": period, "periods": PERIODS, "traffic": TRAFFIC if period.both else {}, "sentence": _sentence(shop, rows, period.days),
+        "stands_out": _stands_out(rows), "fewest": FEWEST, "more": any(row.found for row in rows),
     }  # fmt: skip
     return page(request, shop, "placements", "Placements", **context)
 
@@ -64,29 +91,34 @@ def more(request: HttpRequest, shop: str) -> HttpResponse:
     """The lower half of the page, which is loaded after it: the chart, and who comes again."""
     shop = open_shop(request, shop)
     need(request, "recommender.view_placement")
-    _, since, until = _period(request, shop)
-    return part(request, "placements_more", chart=_chart(shop, since, until), loyal=_loyal_rows(shop, until))
+    period = _period(request, shop)
+    return part(request, "placements_more", chart=_chart(shop, period), loyal=_loyal_rows(shop, period))
 
 
-def _period(request: HttpRequest, shop: Shop) -> tuple[int, date, date]:
-    """(days, first, last)"""
+def _period(request: HttpRequest, shop: Shop) -> Period:
+    """As asked; without a word about traffic, that which there is more of."""
     asked = request.GET.get("days", "")
     days = next((period for period in PERIODS if asked == str(period)), USUAL_DAYS)
     until = timezone.localdate(timezone=shop.zone)
-    return days, until - timedelta(days=days - 1), until
+    found = dict(shop.served.order_by().values_list("simulated").annotate(n=Count("pk")))
+    simulated = found.get(True, 0) > found.get(False, 0)
+    if len(found) == 2 and request.GET.get("traffic") in TRAFFIC:
+        simulated = request.GET["traffic"] == "simulated"
+    return Period(days, until - timedelta(days=days - 1), until, simulated, len(found) == 2)
 
 
-def _loyal_rows(shop: Shop, until: date) -> list[dict]:
+def _loyal_rows(shop: Shop, period: Period) -> list[dict]:
     """Nothing is counted before a list is old enough that its shoppers could have come again."""
-    first = shop.served.aggregate(first=Min("created_at"))["first"]
+    first = shop.served.filter(simulated=period.simulated).aggregate(first=Min("created_at"))["first"]
     if first is None or timezone.now() - first < timedelta(days=min(LOYAL_DAYS)):
         return []
-    return _loyal(loyalty(shop, until - timedelta(days=365), until))
+    return _loyal(loyalty(shop, period.until - timedelta(days=365), period.until, simulated=period.simulated))
 
 
-def _rows(shop: Shop, since: date, until: date) -> list[Row]:
-    found = {e.placement: e for e in earned(shop, since, until, ("placement",))}
-    shown, showable = covered(shop, since, until), max(shop.products.showable().count(), 1)
+def _rows(shop: Shop, period: Period) -> list[Row]:
+    asked = shop, period.since, period.until, ("placement",), period.simulated
+    found = {e.placement: e for e in earned(*asked)}
+    shown, showable = covered(*asked), max(shop.products.showable().count(), 1)
     known = {p.key: p for p in shop.placements.all()}
     rows = [Row(key, known.get(key), found.get(key), round(100 * shown.get((key, None, None), 0) / showable)) for key in known.keys() | found.keys()]
     return sorted(rows, key=lambda row: (-(row.found.revenue if row.found else -1), row.key))
@@ -104,27 +136,48 @@ def _sentence(shop: Shop, rows: list[Row], days: int) -> str:
     return first + rest
 
 
+def _stands_out(rows: list[Row]) -> str:
+    """Which placement is clicked more often than all others together, where that is no accident of looking at several (Bonferroni)."""
+    told = [row for row in rows if row.found and not row.too_few]
+    if len(told) < 2:
+        return ""
+    level, best, surest = 1 - 0.05 / len(told), None, 0.0
+    for row in told:
+        others = [other.found for other in told if other is not row]
+        lists, draws = sum(other.lists for other in others), sum(other.effective for other in others)
+        rate = sum(other.clicked for other in others) / lists
+        low, _ = difference((row.found.click_rate, row.found.effective), (rate, draws), level)
+        if low > surest:
+            surest, best = low, (row, rate)
+    if best is None:
+        return "No placement is clicked more often than the others by more than chance."
+    row, rate = best
+    times = f", {row.found.click_rate / rate:.1f} times as often" if rate else ""
+    return f"{_name(row)} is clicked more often than the other placements: {row.click_rate:.1f} % of its lists against {100 * rate:.1f} %{times}."
+
+
 def _name(row: Row) -> str:
     return row.placement.name if row.placement else row.key or "Related products, by address"
 
 
-def _chart(shop: Shop, since: date, until: date) -> dict | None:
-    """The click rate of the busiest placements by day, or by week where there are many days; None before two of them have lists."""
+def _chart(shop: Shop, period: Period) -> dict | None:
+    """The click rate of the busiest placements by day, or by week where there are many days; None before two of them have enough lists."""
+    since, until = period.since, period.until
     step = 1 if until - since < timedelta(days=USUAL_DAYS) else 7
     lists: Counter[tuple[str, int]] = Counter()
     clicked: Counter[tuple[str, int]] = Counter()
-    for e in earned(shop, since, until, ("placement", "day")):
+    for e in earned(shop, since, until, ("placement", "day"), period.simulated):
         at = e.placement, (e.day - since).days // step
         lists[at] += e.lists
         clicked[at] += e.clicked
-    if len({when for _, when in lists}) < 2:
+    if len({when for (_, when), number in lists.items() if number >= FEWEST_OF_A_POINT}) < 2:
         return None
     totals: Counter[str] = Counter()
     for (key, _), number in lists.items():
         totals[key] += number
-    starts = range((until - since).days // step + 1)
+    names, starts = dict(shop.placements.values_list("key", "name")), range((until - since).days // step + 1)
     series = [
-        {"label": key or "items/related", "role": role, "data": [_percent(clicked[key, i], lists[key, i]) for i in starts]}
+        {"label": names.get(key, key or "items/related"), "role": role, "data": [_percent(clicked[key, i], lists[key, i]) for i in starts]}
         for (key, _), role in zip(totals.most_common(len(LINES)), LINES, strict=False)
     ]
     days = [since + timedelta(days=step * i) for i in starts]
@@ -133,7 +186,8 @@ def _chart(shop: Shop, since: date, until: date) -> dict | None:
 
 
 def _percent(part: float, whole: float) -> float | None:
-    return round(100 * part / whole, 2) if whole else None
+    """None, a gap in the line, where there are too few to look like a fact."""
+    return round(100 * part / whole, 2) if whole >= FEWEST_OF_A_POINT else None
 
 
 def _loyal(found: list[Loyal]) -> list[dict]:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from recommender.management.importing import find_shop
-from recommender.replay import baskets, replay
+from recommender.replay import replay, visits
 
 
 class Command(BaseCommand):
@@ -26,13 +26,13 @@ class Command(BaseCommand):
             raise CommandError("--days: must be 1 to 366")
         shop = find_shop(options["shop"])
         url, key = _address(options)
-        todo = baskets(shop, options["days"])
+        todo = visits(shop, options["days"])
         placements = set(shop.placements.values_list("key", flat=True))
-        progress = tqdm(total=len(todo), unit=" baskets", disable=options["verbosity"] == 0 or None)
+        progress = tqdm(total=len(todo), unit=" visits", disable=options["verbosity"] == 0 or None)
         for done in replay(todo, placements, _sender(url, key)):
             progress.update(done - progress.n)
         progress.close()
-        self.stdout.write(f"{len(todo)} baskets replayed")
+        self.stdout.write(f"{len(todo)} visits replayed")
 
 
 def _address(options: dict) -> tuple[str, str]:
