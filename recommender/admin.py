@@ -3,13 +3,14 @@
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.forms import ModelForm
+from django.forms import ModelForm, ModelMultipleChoiceField
 from django_celery_beat.admin import ClockedScheduleAdmin, CrontabScheduleAdmin, PeriodicTaskAdmin
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
 
+from recommender.console.shop_access import OfShop
 from recommender.erasure import erase
 from recommender.filters import FilterError, select
 from recommender.models import (
@@ -32,7 +33,7 @@ from recommender.models import (
 )
 
 
-class BigTable(ModelAdmin):
+class BigTable(OfShop):
     """Lists too long to count."""
 
     paginator = InfinitePaginator
@@ -51,8 +52,18 @@ class ReadOnly(BigTable):
 
 
 @admin.register(Shop)
-class ShopAdmin(ModelAdmin):
+class ShopAdmin(OfShop):
     list_display = ["name", "key", "currency", "timezone", "is_demo"]
+    filter_horizontal = ["people"]
+
+    def get_readonly_fields(self, request, obj=None):
+        """Who sees a shop is for superusers to say, like what a person may do."""
+        return [] if request.user.is_superuser else ["people"]
+
+    def save_related(self, request, form, formsets, change) -> None:
+        super().save_related(request, form, formsets, change)
+        if not change:
+            form.instance.people.add(request.user)
 
 
 @admin.register(Product)
@@ -203,7 +214,7 @@ class PlacementForm(ModelForm):
 
 
 @admin.register(Placement)
-class PlacementAdmin(ModelAdmin):
+class PlacementAdmin(OfShop):
     form = PlacementForm
     list_display = ["name", "key", "kind", "size", "only_new", "shop"]
     list_filter = ["shop"]
@@ -220,7 +231,7 @@ class PlacementAdmin(ModelAdmin):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):
+class ApiKeyAdmin(OfShop):
     """Keys are made by `create_key`, which shows the secret once; here they are seen, limited and revoked."""
 
     list_display = ["name", "prefix", "scopes", "is_public", "per_minute", "shop", "expires_at", "last_used_at"]
@@ -235,15 +246,44 @@ for model in (User, Group, PeriodicTask, IntervalSchedule, CrontabSchedule, Sola
     admin.site.unregister(model)
 
 
+class ForSuperusers(ModelAdmin):
+    """Who changes people can give themselves any permission and any shop."""
+
+    def has_module_permission(self, request) -> bool:
+        return request.user.is_superuser
+
+    def has_view_permission(self, request, obj=None) -> bool:
+        return request.user.is_superuser
+
+    has_add_permission = has_module_permission
+    has_change_permission = has_delete_permission = has_view_permission
+
+
+class PersonForm(UserChangeForm):
+    shops = ModelMultipleChoiceField(
+        Shop.objects.all(), required=False, help_text="The shops that this person sees in the console. Superusers see every shop."
+    )
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["shops"] = self.instance.shops.all()
+
+    def _save_m2m(self) -> None:
+        super()._save_m2m()
+        self.instance.shops.set(self.cleaned_data["shops"])
+
+
 @admin.register(User)
-class PersonAdmin(UserAdmin, ModelAdmin):
-    form = UserChangeForm
+class PersonAdmin(UserAdmin, ForSuperusers):
+    form = PersonForm
+    fieldsets = (*UserAdmin.fieldsets[:2], ("Shops", {"fields": ("shops",)}), *UserAdmin.fieldsets[2:])
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
 
 @admin.register(Group)
-class PersonGroupAdmin(GroupAdmin, ModelAdmin):
+class PersonGroupAdmin(GroupAdmin, ForSuperusers):
     pass
 
 

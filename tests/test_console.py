@@ -57,6 +57,7 @@ def test_the_landing_page_leads_to_the_shop(shop, staff):
 def test_pages_need_a_sign_in_and_the_permission(shop, client):
     assert "/login/" in client.get("/console/s/tiny/").url
     user = User.objects.create_user("new", is_staff=True)
+    shop.people.add(user)
     client.force_login(user)
     assert client.get("/console/s/tiny/").status_code == 403
     user.user_permissions.add(Permission.objects.get(codename="view_modelversion"))
@@ -209,12 +210,14 @@ def test_placements_tell_what_they_brought(live_shop, api, staff, monkeypatch):
     from recommender.served import outbox
 
     monkeypatch.setattr(replay, "_sender", lambda url, key: lambda path, body: api("post", path, body).json())
+    for name, value in (("SEEN", 1.0), ("BROWSING", 1), ("CLICKED", 0.2)):
+        monkeypatch.setattr(f"recommender.replay.{name}", value)
     quiet = staff.get("/console/s/tiny/placements/").content.decode()
     assert "none was asked for a list in the last 28 days" in quiet and "data-chart" not in quiet
     call_command("replay", shop="tiny", url="http://nowhere", key="k", verbosity=0, stdout=StringIO())
     outbox.flush()
     page = staff.get("/console/s/tiny/placements/").content.decode()
-    assert "earns most: EUR" in page and "Clicks here are simulated" in page and "/placements/more/?days=28" in page
+    assert "earns most: EUR" in page and "visits and clicks are simulated" in page and "/placements/more/?days=28" in page
     assert "1 of 4 placements had no call" in page and "No list in this time." in page
     more = staff.get("/console/s/tiny/placements/more/?days=28").content.decode()
     assert 'data-chart="line"' in more and "Who comes again" not in more
@@ -315,6 +318,7 @@ def test_errors_are_pages_of_the_console(live_shop, staff, method, path, status,
 def test_a_refusal_keeps_the_views_sentence(live_shop, client):
     viewer = User.objects.create_user("viewer", password="x", is_staff=True)
     viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    live_shop.people.add(viewer)
     client.force_login(viewer)
     reply = client.post("/console/s/tiny/models/1/promote/")
     assert reply.status_code == 403 and "Your account may look at this, but not do it." in reply.content.decode()

@@ -31,7 +31,8 @@ def shop_of(request: HttpRequest) -> Shop | None:
         return request.open_shop
     match = request.resolver_match
     key = (match.kwargs.get("shop") if match else None) or request.session.get("shop")
-    request.open_shop = Shop.objects.filter(key=key).first() or Shop.objects.first()
+    visible = Shop.objects.visible_to(request.user)
+    request.open_shop = visible.filter(key=key).first() or visible.first()
     return request.open_shop
 
 
@@ -47,7 +48,7 @@ def shops(request: HttpRequest) -> list[dict]:
     """The shop switcher, from two shops on: to the same page of the other shop."""
     if not request.user.is_authenticated:
         return []
-    there = list(Shop.objects.all()[:50])
+    there = list(Shop.objects.visible_to(request.user)[:50])
     if len(there) < 2:
         return []
     name = request.resolver_match.url_name if request.resolver_match else "home"
@@ -91,7 +92,8 @@ def _table(request: HttpRequest, title: str, app: str, model: str, icon: str) ->
 
 
 def _schedule(request: HttpRequest) -> list[dict]:
-    return _table(request, "Schedule", "django_celery_beat", "periodictask", "schedule") + _table(request, "People", "auth", "user", "person")
+    schedule = _table(request, "Schedule", "django_celery_beat", "periodictask", "schedule")
+    return schedule + (_table(request, "People", "auth", "user", "person") if request.user.is_superuser else [])
 
 
 def _tables(request: HttpRequest) -> dict:

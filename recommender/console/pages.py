@@ -15,7 +15,7 @@ def open_shop(request: HttpRequest, key: str) -> Shop:
     """The shop of this address; remembered, so that the tables' pages know it."""
     if not request.user.has_perm("recommender.view_modelversion"):
         raise PermissionDenied("You may sign in, but not see the models yet. Ask for the permission to view model versions.")
-    shop = request.open_shop = get_object_or_404(Shop, key=key)
+    shop = request.open_shop = get_object_or_404(Shop.objects.visible_to(request.user), key=key)
     if request.session.get("shop") != key:
         request.session["shop"] = key
     return shop

@@ -1,5 +1,6 @@
 """Home: is all well, and what is next?"""
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -17,6 +18,8 @@ from recommender.models import Event, ModelVersion, Shop, TrainingRun
 def landing(request: HttpRequest) -> HttpResponse:
     """/console/: the shop that was open last."""
     shop = shop_of(request)
+    if shop is None and Shop.objects.exists():
+        raise PermissionDenied("You may sign in, but not see a shop yet. Ask to become a member of one.")
     if shop is None:
         return redirect("admin:recommender_shop_add")
     return redirect("admin:home", shop=shop.key)

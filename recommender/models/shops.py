@@ -3,6 +3,7 @@
 import re
 import zoneinfo
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -28,6 +29,12 @@ class ShopOwned(models.QuerySet):
         return self.filter(shop=shop)
 
 
+class ShopQuerySet(models.QuerySet):
+    def visible_to(self, user) -> "ShopQuerySet":
+        """The shops that a person of the console may see: all for a superuser, else those they are a member of."""
+        return self if user.is_superuser else self.filter(people=user)
+
+
 class Shop(models.Model):
     key = models.CharField(max_length=40, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*$", "small letters, digits, - and _")])
     name = models.CharField(max_length=100)
@@ -50,7 +57,13 @@ class Shop(models.Model):
         null=True, blank=True, validators=SHARE,
         help_text="The gate refuses a ranking that gives products outside the best-selling fifth a smaller share of the places. Empty: no limit.",
     )  # fmt: skip
+    people = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, related_name="shops", blank=True,
+        help_text="Who sees this shop in the console; what they may do there is a matter of their permissions. Superusers see every shop.",
+    )  # fmt: skip
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ShopQuerySet.as_manager()
 
     class Meta:
         ordering = ["key"]

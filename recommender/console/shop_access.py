@@ -1,0 +1,49 @@
+"""Per-shop permissions of the console's tables: a person sees the rows of the shops they are a member of, wherever rows or choices are listed."""
+
+from typing import Any
+
+from django.contrib.admin.filters import RelatedFieldListFilter
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import ForeignKey, Model, QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from recommender.models import Shop
+
+
+class VisibleShops(RelatedFieldListFilter):
+    """The filter “By shop”, with the shops that may be seen."""
+
+    def field_choices(self, field, request, model_admin) -> list[tuple]:
+        return [(shop.pk, str(shop)) for shop in Shop.objects.visible_to(request.user)]
+
+
+class OfShop(ModelAdmin):
+    """A table whose rows belong to a shop. What a person does not see they cannot open, change, delete, search or choose."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return visible_rows(super().get_queryset(request), request)
+
+    def get_list_filter(self, request: HttpRequest) -> list:
+        return [("shop", VisibleShops) if name == "shop" else name for name in super().get_list_filter(request)]
+
+    def formfield_for_foreignkey(self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any):
+        kwargs["queryset"] = visible_rows(db_field.remote_field.model._default_manager.all(), request)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+def visible_rows(rows: QuerySet, request: HttpRequest) -> QuerySet:
+    """Those of the shops that this request's person may see; rows of no shop stay."""
+    if request.user.is_superuser:
+        return rows
+    visible = list(Shop.objects.visible_to(request.user).values_list("pk", flat=True))
+    if rows.model is Shop:
+        return rows.filter(pk__in=visible)
+    return rows.filter(shop__in=visible) if _belongs_to_a_shop(rows.model) else rows
+
+
+def _belongs_to_a_shop(model: type[Model]) -> bool:
+    try:
+        return model._meta.get_field("shop").related_model is Shop
+    except FieldDoesNotExist:
+        return False
