@@ -1,15 +1,17 @@
 """The admin's own tables for the nouns: facts read-only where the pipeline writes them."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.forms import ModelForm, ModelMultipleChoiceField
+from django.forms import BooleanField, HiddenInput, ModelForm, ModelMultipleChoiceField
 from django_celery_beat.admin import ClockedScheduleAdmin, CrontabScheduleAdmin, PeriodicTaskAdmin
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
+from unfold.widgets import UnfoldBooleanSwitchWidget
 
+from recommender.catalogue import passing
 from recommender.console.shop_access import OfShop
 from recommender.erasure import erase
 from recommender.filters import FilterError, select
@@ -193,7 +195,9 @@ class AlertAdmin(ReadOnly):
 
 
 class PlacementForm(ModelForm):
-    """A filter is checked before it is saved."""
+    """A filter is checked before it is saved; one that no product passes has to be confirmed."""
+
+    although_empty = BooleanField(required=False, widget=HiddenInput, label="Save although no product passes the filter")
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -210,7 +214,23 @@ class PlacementForm(ModelForm):
                 select([text], values["filter_values"])
             except FilterError as error:
                 self.add_error(*(("filter_values", f":{error.parameter} {error}") if error.parameter else ("filter", f"The filter {error}.")))
+            else:
+                self._confirm_empty(values)
         return values
+
+    def _confirm_empty(self, values: dict) -> None:
+        kept = self.instance
+        if values.get("shop") is None or (values["filter"], values["filter_values"], values["shop"].pk) == (
+            kept.filter,
+            kept.filter_values,
+            kept.shop_id,
+        ):
+            return
+        self.passing = passing(values["shop"].pk, values["filter"], values["filter_values"])
+        if self.passing[1] and not self.passing[0] and not values.get("although_empty"):
+            self.fields["although_empty"].widget = UnfoldBooleanSwitchWidget()
+            self.add_error("filter", f"None of {self.passing[1]:,} products passes this filter, so the placement would stay empty.")
+            self.add_error("although_empty", "Tick this to save it all the same.")
 
 
 @admin.register(Placement)
@@ -221,6 +241,8 @@ class PlacementAdmin(OfShop):
 
     def save_model(self, request, obj, form, change) -> None:
         obj.publish()
+        if found := getattr(form, "passing", None):
+            messages.info(request, f"{found[0]:,} of {found[1]:,} products pass the filter.")
 
     def delete_model(self, request, obj) -> None:
         obj.withdraw()

@@ -4,15 +4,16 @@ import io
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 import polars as pl
 from django.db import connection
+from django.utils import timezone
 
-from recommender.filters import ATTRIBUTES, Selection, attribute_values, numbers_of
+from recommender.filters import ATTRIBUTES, EVERYTHING, Selection, attribute_values, numbers_of, select
 from recommender.prepared import Prepared, text_array
 
 MASKS_KEPT = 64
@@ -95,6 +96,12 @@ def _true_until(frame: pl.DataFrame, now: datetime) -> datetime:
     moment = pl.lit(now, MOMENT)
     dates = [frame.select(pl.col(name).filter(pl.col(name) > moment).min()).item() for name in ("available_from", "available_until")]
     return min([now + timedelta(seconds=MASK_SECONDS), *(date for date in dates if date is not None)])
+
+
+def passing(shop_id: int, text: str, params: Mapping[str, Any]) -> tuple[int, int]:
+    """How many of a shop's products pass a filter and may be shown, and how many may be shown. Raises FilterError."""
+    selection, frame, now = select([text], params), read_products(shop_id), timezone.now()
+    return int(allowed(frame, selection, now).sum()), int(allowed(frame, EVERYTHING, now).sum())
 
 
 class Catalogue:

@@ -38,13 +38,6 @@ def stability(before: dict[str, float], now: dict[str, float]) -> float:
     return sum((share(now, n) - share(before, n)) * math.log(share(now, n) / share(before, n)) for n in names)
 
 
-def monitor(shop: Shop) -> int:
-    """Look at everything; open and close alerts accordingly. Returns how many are open."""
-    for finding in findings(shop):
-        Alert.objects.note(shop, finding.kind, finding.subject, finding.message)
-    return Alert.objects.of(shop).open().count()
-
-
 def findings(shop: Shop) -> Iterator[Finding]:
     yield from _events(shop)
     yield from _scores(shop)

@@ -21,6 +21,7 @@ from django.utils import timezone
 from recommender import engine
 from recommender.models import MetricPoint, ModelVersion, Shop, TrainingRun
 from recommender.models.registry import USUAL_PRESET, RunStatus
+from recommender.monitoring import note_trainings
 from recommender.promotion import decide
 from recommender.reach import patiently, while_reachable
 from recommender.snapshot import NothingToLearn, snapshot_shop
@@ -148,6 +149,8 @@ def _end_now(run: TrainingRun, status: str, error: str) -> bool:
                 by=run.created_by,
                 follows=run,
             )
+        if ended:
+            note_trainings(run.shop)
     return ended
 
 

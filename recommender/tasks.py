@@ -5,7 +5,7 @@ from collections.abc import Callable
 from celery import Task, shared_task
 from django.db import transaction
 
-from recommender import drift, embedding, erasure, pipeline, scoring
+from recommender import embedding, erasure, monitoring, pipeline, scoring
 from recommender.models import ModelVersion, ServedList, Shop, TrainingRun
 from recommender.models.registry import USUAL_PRESET
 
@@ -84,7 +84,7 @@ def embed_every_shop() -> None:
 @shared_task
 def monitor_every_shop() -> None:
     for shop in Shop.objects.all():
-        drift.monitor(shop)
+        monitoring.monitor(shop)
 
 
 @shared_task

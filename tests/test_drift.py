@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from recommender import drift, scoring
+from recommender import drift, monitoring, scoring
 from recommender.drift import stability
 from recommender.models import Alert, Event, RecommendationList, ServedList
 
@@ -29,7 +29,7 @@ def quiet(stocked):
 
 
 def open_alerts(shop):
-    drift.monitor(shop)
+    monitoring.monitor(shop)
     return {(a.kind, a.subject): a.message for a in Alert.objects.of(shop).open()}
 
 

@@ -13,6 +13,7 @@ from recommender.console.navigation import shop_of
 from recommender.console.pages import open_shop, page, part
 from recommender.console.recipes import latest_runs
 from recommender.models import Event, ModelVersion, Shop, TrainingRun
+from recommender.monitoring import unwatched_since
 
 
 def landing(request: HttpRequest) -> HttpResponse:
@@ -55,6 +56,8 @@ def sentence(shop: Shop, champion: ModelVersion | None, waiting: ModelVersion | 
         if fresh >= could
         else f"{fresh:,} of {could:,} shoppers have a stored list of it, the others get theirs live"
     )
+    if since_when := unwatched_since(timezone.now()):
+        return f"{champion} serves since {since}, but nothing has been watched since {since_when:%-d %B at %H:%M} UTC: is beat running?"
     if alerts:
         return f"{champion} serves since {since}; {'one thing needs' if alerts == 1 else f'{alerts} things need'} a look."
     return f"All is well: {champion} serves since {since}; {lists}."

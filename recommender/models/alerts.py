@@ -21,11 +21,21 @@ class AlertQuerySet(ShopOwned):
 
 class Alert(models.Model):
     SILENCE, INPUT, SCORES, CLICKS = "silence", "input", "scores", "clicks"
-    KINDS = [(SILENCE, "Events stopped"), (INPUT, "Other events than before"), (SCORES, "Scores moved"), (CLICKS, "Fewer clicks")]
+    FAILED, MISSED, UNASKED, EMPTY = "failed", "missed", "unasked", "empty"
+    KINDS = [
+        (SILENCE, "Events stopped"),
+        (INPUT, "Other events than before"),
+        (SCORES, "Scores moved"),
+        (CLICKS, "Fewer clicks"),
+        (FAILED, "Training failed"),
+        (MISSED, "Training missed"),
+        (UNASKED, "Placement without a call"),
+        (EMPTY, "Filter passes nothing"),
+    ]
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="alerts")
     kind = models.CharField(max_length=10, choices=KINDS)
-    subject = models.CharField(max_length=80, blank=True, default="", help_text="The placement or version that it is about.")
+    subject = models.CharField(max_length=80, blank=True, default="", help_text="The placement, version, recipe or schedule that it is about.")
     message = models.TextField()
     since = models.DateTimeField(default=timezone.now)
     until = models.DateTimeField(null=True, blank=True)

@@ -1,0 +1,109 @@
+"""What somebody should look at: drift, and operations: failed or missed trainings, placements without a call, filters that pass nothing."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max, Q
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from recommender import drift
+from recommender.catalogue import passing
+from recommender.drift import Finding
+from recommender.filters import FilterError
+from recommender.models import Alert, Shop
+from recommender.models.registry import RunStatus
+
+TRAININGS = ("recommender.tasks.learn_on_every_shop", "recommender.tasks.train_every_shop")
+"""Scheduled tasks that start trainings."""
+MONITOR = "recommender.tasks.monitor_every_shop"
+LATE = timedelta(hours=1)
+"""Within which a scheduled training has begun and a queued one has found a worker."""
+FAILURES_COUNT = timedelta(days=14)
+"""A failure is told for so long where no later training of the recipe ends well."""
+SILENT, BEFORE, FEWEST_LISTS = timedelta(days=1), timedelta(days=28), 500
+"""A placement that was asked for at least FEWEST_LISTS lists in the time BEFORE is silent after a day without one."""
+LONGEST_REASON = 200
+
+
+def monitor(shop: Shop) -> int:
+    """Look at everything; open and close alerts accordingly. Returns how many are open."""
+    _note(shop, drift.findings(shop))
+    for kind, findings in OPERATIONS.items():
+        _note(shop, findings(shop), kind)
+    return Alert.objects.of(shop).open().count()
+
+
+def note_trainings(shop: Shop) -> None:
+    """Open and close the alerts of failed trainings, at the end of each run."""
+    _note(shop, _failed(shop), Alert.FAILED)
+
+
+def unwatched_since(now: datetime) -> datetime | None:
+    """When monitoring last ran, where that is too long ago to say that all is well; None where it runs, or has not run yet."""
+    last = PeriodicTask.objects.filter(task=MONITOR, enabled=True).aggregate(last=Max("last_run_at"))["last"]
+    return last if last and last < now - 3 * LATE else None
+
+
+def _note(shop: Shop, findings: Iterable[Finding], kind: str | None = None) -> None:
+    """With a kind its other alerts are closed: what they are about, such as a placement, is not there any more."""
+    told = []
+    for finding in findings:
+        Alert.objects.note(shop, finding.kind, finding.subject, finding.message)
+        told.append(finding.subject)
+    if kind:
+        Alert.objects.of(shop).open().filter(kind=kind).exclude(subject__in=told).update(until=timezone.now())
+
+
+def _failed(shop: Shop) -> Iterator[Finding]:
+    """The last run of each recipe that ended by itself."""
+    ended = shop.runs.filter(status__in=(RunStatus.FINISHED, RunStatus.FAILED), finished_at__gte=timezone.now() - FAILURES_COUNT)
+    for run in ended.order_by("recipe", "-finished_at", "-id").distinct("recipe"):
+        words = None
+        if run.status == RunStatus.FAILED:
+            reason = (run.error.strip().splitlines() or ["no reason is known"])[0][:LONGEST_REASON].rstrip(". ")
+            words = f"Run {run.pk} failed on {run.finished_at:%-d %B at %H:%M} UTC: {reason}. Nothing live has changed."
+        yield Finding(Alert.FAILED, run.recipe, words)
+
+
+def _missed(shop: Shop) -> Iterator[Finding]:
+    """Trainings of the schedule that did not begin, and runs that no worker takes."""
+    now = timezone.now()
+    for task in PeriodicTask.objects.filter(enabled=True, task__in=TRAININGS, last_run_at__lt=now - LATE):
+        due = task.last_run_at
+        at_work = Q(created_at__gte=due - LATE) | Q(finished_at__gte=due) | Q(finished_at=None)
+        began = not shop.events.exists() or shop.runs.filter(at_work).exists()
+        words = None if began else f"It was due on {due:%-d %B at %H:%M} UTC and did not begin. Is a worker running?"
+        yield Finding(Alert.MISSED, task.name[:80], words)
+    waiting = shop.runs.filter(status=RunStatus.QUEUED).order_by("created_at").first()
+    late = waiting is not None and waiting.created_at < now - LATE and not shop.runs.filter(status=RunStatus.RUNNING).exists()
+    words = f"Run {waiting.pk} has waited since {waiting.created_at:%-d %B at %H:%M} UTC for a worker. Is one running?" if late else None
+    yield Finding(Alert.MISSED, "", words)
+
+
+def _silent_placements(shop: Shop) -> Iterator[Finding]:
+    now = timezone.now()
+    lists = shop.served.filter(simulated=False, created_at__gte=now - SILENT - BEFORE)
+    told = lists.values("placement").order_by().annotate(last=Max("created_at"), before=Count("pk", filter=Q(created_at__lt=now - SILENT)))
+    asked = {row["placement"]: row for row in told}
+    for placement in shop.placements.all():
+        row = asked.get(placement.key)
+        silent = row is not None and row["last"] < now - SILENT and row["before"] >= FEWEST_LISTS
+        words = f"The shop asked for its last list on {row['last']:%-d %B at %H:%M} UTC. Is it still on the page?" if silent else None
+        yield Finding(Alert.UNASKED, placement.key, words)
+
+
+def _empty_filters(shop: Shop) -> Iterator[Finding]:
+    for placement in shop.placements.all():
+        words = None
+        if placement.filter.strip():
+            try:
+                passed, showable = passing(shop.pk, placement.filter, placement.filter_values)
+                words = f"None of {showable:,} products passes its filter, so its lists are empty." if showable and not passed else None
+            except FilterError:  # a parameter that each request brings
+                words = None
+        yield Finding(Alert.EMPTY, placement.key, words)
+
+
+OPERATIONS = {Alert.FAILED: _failed, Alert.MISSED: _missed, Alert.UNASKED: _silent_placements, Alert.EMPTY: _empty_filters}
+"""Each yields all that it looked at, so that what it no longer names is closed."""
