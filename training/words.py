@@ -15,7 +15,8 @@ def matched_words(encode: Callable[[list[str]], np.ndarray], pairs: Sequence[tup
     """For each pair (text, other) the words of `text` that make it like `other`, at most so many, the strongest first.
 
     A word's share is the fall of the cosine when it is taken out of `text`, in the sum of all such falls: occlusion (Zeiler & Fergus 2014; for
-    words Li, Monroe & Jurafsky 2016). What makes the texts less alike has none; equal ones (to 1e-6) keep their order. `encode` makes texts to unit vectors (n, dim).
+    words Li, Monroe & Jurafsky 2016). What makes the texts less alike has none; equal ones (to 1e-6) keep their order.
+    `encode` makes texts to unit vectors (n, dim).
     """
     words = [list(dict.fromkeys(word.lower() for word in WORD.findall(text)))[:WORDS_READ] for text, _ in pairs]
     asked = [[other, text, *(_without(text, word) for word in some)] for (text, other), some in zip(pairs, words, strict=True)]
