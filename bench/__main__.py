@@ -24,6 +24,7 @@ NAMES = (
     "live",
     "serving",
     "robustness",
+    "faults",
     "soak",
     "journey",
     "peers",

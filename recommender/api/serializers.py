@@ -28,9 +28,9 @@ class RecommendationRequest(Filtered):
     """Its shape for the schema; api/reading.py reads it."""
 
     placement = serializers.CharField(max_length=64, required=False, help_text="required, but with next")
-    user_id = IdField(required=False, allow_null=True)
-    session_id = IdField(required=False, allow_null=True)
-    limit = serializers.IntegerField(min_value=1, max_value=100, required=False)
+    user_id = IdField(required=False, allow_null=True, help_text="the shop's own id of the shopper")
+    session_id = IdField(required=False, allow_null=True, help_text="of who did not sign in, or before")
+    limit = serializers.IntegerField(min_value=1, max_value=100, required=False, help_text="usual: the placement's size")
     context = ObjectField(
         required=False,
         help_text="item_ids: the products on the page or in the basket. Of newcomers: entry_item_id, interests (texts), country.",
@@ -232,25 +232,28 @@ class RerankReply(RecommendationReply):
 
 class EventLineSerializer(serializers.Serializer):
     item_id = serializers.CharField()
-    position = serializers.IntegerField(required=False)
+    position = serializers.IntegerField(required=False, help_text="place in the list, from 1")
     quantity = serializers.FloatField(required=False)
-    price = serializers.CharField(required=False)
-    discount = serializers.CharField(required=False)
+    price = serializers.CharField(required=False, help_text="of one piece, in the shop's currency")
+    discount = serializers.CharField(required=False, help_text="off the price of one piece")
 
 
 class EventSerializer(serializers.Serializer):
-    event_id = serializers.CharField()
+    event_id = serializers.CharField(help_text="the shop's own; the same event sent again counts once")
     type = serializers.ChoiceField(EventType.choices)
-    user_id = serializers.CharField(required=False, allow_null=True)
+    user_id = serializers.CharField(required=False, allow_null=True, help_text="this or session_id is required")
     session_id = serializers.CharField(required=False, allow_null=True)
     occurred_at = serializers.DateTimeField(help_text="with a zone")
     items = EventLineSerializer(many=True, required=False)
     item_id = serializers.CharField(required=False, help_text="instead of items, for one product")
-    recommendation_id = serializers.CharField(required=False, allow_null=True)
+    recommendation_id = serializers.CharField(required=False, allow_null=True, help_text="of the list that it came from, to which it is credited")
     placement = serializers.CharField(required=False, allow_null=True)
-    value = serializers.CharField(required=False)
-    rating = serializers.FloatField(required=False)
-    query = serializers.CharField(required=False)
+    value = serializers.CharField(required=False, help_text="what was paid for all of it; default: from price, discount and quantity")
+    currency = serializers.CharField(required=False, help_text="the shop's; another one is refused")
+    rating = serializers.FloatField(required=False, help_text="of rating: 0 to 5")
+    query = serializers.CharField(required=False, help_text="of search")
+    simulated = serializers.BooleanField(default=False, help_text="no shopper did it: in charts, and nothing learns from it")
+    context = serializers.DictField(required=False, help_text="the shop's own; it is not kept")
 
 
 class EventsRequest(serializers.Serializer):

@@ -8,7 +8,17 @@ from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 from rest_framework.views import APIView
 
-from recommender.api import problems, views, views_analytics, views_data, views_events, views_lists, views_models, views_operating
+from recommender.api import (
+    problems,
+    schema,  # noqa: F401  it registers the scheme of keys
+    views,
+    views_analytics,
+    views_data,
+    views_events,
+    views_lists,
+    views_models,
+    views_operating,
+)
 
 
 class IdConverter(StringConverter):

@@ -250,7 +250,7 @@ class UserView(APIView):
 
         return again_when_busy(write)
 
-    @extend_schema(responses=shapes.ErasureSerializer, summary="Erase a shopper everywhere; the receipt tells what of")
+    @extend_schema(responses={200: shapes.ErasureSerializer}, summary="Erase a shopper everywhere; the receipt tells what of")
     def delete(self, request: Request, user_id: str) -> Response:
         return Response(erasure_json(erase(self._find(request, user_id))))
 
