@@ -18,6 +18,7 @@ UNFOLD = {
     "BORDER_RADIUS": "8px",
     "ENVIRONMENT": "recommender.console.navigation.environment",
     "COLORS": {"primary": PRIMARY, "font": {"subtle-light": "#5A6373"}},
+    "SCRIPTS": [lambda request: static("js/shell.js")],
     "STYLES": [lambda request: static("css/tokens.css"), lambda request: static("css/console.css")],
     "SITE_DROPDOWN": "recommender.console.navigation.shops",
     "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": "recommender.console.navigation.sidebar"},

@@ -50,17 +50,13 @@ def sentence(shop: Shop, champion: ModelVersion | None, waiting: ModelVersion | 
         return "The first model is being trained; until then shoppers see what is popular." if run else "No model yet: shoppers see what is popular."
     if waiting and waiting.number > champion.number:
         return f"{champion} serves. {waiting} waits for you. {verdict(waiting.report)}"
-    since = timesince(champion.promoted_at).split(",")[0] if champion.promoted_at else ""
-    lists = (
-        "every shopper has a list of it"
-        if fresh >= could
-        else f"{fresh:,} of {could:,} shoppers have a stored list of it, the others get theirs live"
-    )
-    if since_when := unwatched_since(timezone.now()):
-        return f"{champion} serves since {since}, but nothing has been watched since {since_when:%-d %B at %H:%M} UTC: is beat running?"
+    live = f"{champion} has been live for {timesince(champion.promoted_at).split(',')[0]}" if champion.promoted_at else f"{champion} is live"
+    if silent := unwatched_since(timezone.now()):
+        return f"{live}, but nothing has been watched since {silent:%-d %B at %H:%M} UTC: is beat running?"
     if alerts:
-        return f"{champion} serves since {since}; {'one thing needs' if alerts == 1 else f'{alerts} things need'} a look."
-    return f"All is well: {champion} serves since {since}; {lists}."
+        return f"{live}; {'one thing needs' if alerts == 1 else f'{alerts} things need'} a look."
+    lists = "every list is ready" if fresh >= could else f"{fresh:,} of {could:,} lists are ready, the rest are made on request"
+    return f"All is well. {live}; {lists}."
 
 
 def _ndcg(version: ModelVersion | None, system: str = "vitrine") -> float | None:

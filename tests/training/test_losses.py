@@ -65,6 +65,16 @@ def test_hard_negatives_by_hand():
     assert same.item() == pytest.approx(-math.log(math.e / (math.e + 1)))
 
 
+def test_the_correction_takes_popularity_off_and_the_temperature_divides_every_similarity():
+    query = positive = torch.eye(2)
+    popularity = torch.tensor([0.8, 0.2])
+    hard, hard_item = torch.tensor([[[0.6, 0.8]], [[0.6, 0.8]]]), torch.tensor([[9], [9]])
+    loss = in_batch_softmax(query, positive, torch.tensor([1, 2]), popularity.log(), 0.5, hard, hard_item)
+    first = math.exp(2) / 0.8 / (math.exp(2) / 0.8 + 1 / 0.2 + math.exp(1.2))
+    second = math.exp(2) / 0.2 / (1 / 0.8 + math.exp(2) / 0.2 + math.exp(1.6))
+    assert loss.item() == pytest.approx(-(math.log(first) + math.log(second)) / 2, rel=1e-5)
+
+
 def test_recent_pairs_are_drawn_oftener_and_the_correction_knows_it():
     from training.pairs import Pairs, Source, log_popularity
     from training.snapshot import DAY
