@@ -60,6 +60,9 @@ def read_faults() -> list[Fault]:
 
 
 def run() -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        if failed := _first_failure(["tests"], _copy(Path(folder))):
+            sys.exit(f"bench faults: {failed} fails without any fault")
     outcomes = list(tried(read_faults(), whole=True))
     _write(outcomes)
     areas, caught = Counter(o.fault.area for o in outcomes), Counter(o.fault.area for o in outcomes if o.caught_by)

@@ -18,6 +18,7 @@ from recommender.filters import FilterError, select
 from recommender.models import (
     Alert,
     ApiKey,
+    AuditEntry,
     Change,
     Dialogue,
     Erasure,
@@ -194,6 +195,17 @@ class AlertAdmin(ReadOnly):
     ordering = ["-id"]
 
 
+@admin.register(AuditEntry)
+class AuditAdmin(ReadOnly):
+    list_display = ["at", "actor", "action", "subject", "before", "after", "detail", "shop"]
+    list_filter = ["shop", "action"]
+    search_fields = ["actor", "subject"]
+    ordering = ["-id"]
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
 class PlacementForm(ModelForm):
     """A filter is checked before it is saved; one that no product passes has to be confirmed."""
 
@@ -302,6 +314,10 @@ class PersonAdmin(UserAdmin, ForSuperusers):
     fieldsets = (*UserAdmin.fieldsets[:2], ("Shops", {"fields": ("shops",)}), *UserAdmin.fieldsets[2:])
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        """People are deactivated (Active), so that what they started and promoted keeps its name."""
+        return False
 
 
 @admin.register(Group)

@@ -19,7 +19,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from recommender import engine
-from recommender.models import MetricPoint, ModelVersion, Shop, TrainingRun
+from recommender.models import AuditEntry, MetricPoint, ModelVersion, Shop, TrainingRun
+from recommender.models.audit import person_of
 from recommender.models.registry import USUAL_PRESET, RunStatus
 from recommender.monitoring import note_trainings
 from recommender.promotion import decide
@@ -60,9 +61,10 @@ def start_run(
     engine.check_config(recipe, preset, overrides or {})
     check_names(shop, overrides or {})
     run = TrainingRun.objects.create(
-        shop=shop, recipe=recipe, preset=preset, overrides=overrides or {}, promote=promote, created_by=by, data_from=data_from, data_to=data_to,
-        then=then or {}, follows=follows,
+        shop=shop, recipe=recipe, preset=preset, overrides=overrides or {}, promote=promote, created_by=person_of(by),
+        data_from=data_from, data_to=data_to, then=then or {}, follows=follows,
     )  # fmt: skip
+    AuditEntry.objects.note(shop, by, AuditEntry.STARTED, f"run {run.pk}", detail=f"{recipe}, {preset}, promote: {promote}")
     later(train, run.pk)
     return run
 
@@ -99,12 +101,13 @@ def learn_on(shop: Shop) -> TrainingRun:
     return start_run(shop, "incremental", overrides={"compare_full": False}, then=ranking, promote="if-not-worse")
 
 
-def resume_run(run: TrainingRun) -> bool:
+def resume_run(run: TrainingRun, by=None) -> bool:
     """Queue a cancelled or failed run again; it goes on from its state. False when it had finished or is under way."""
     from recommender.tasks import later, train
 
     queued = run.request_resume()
     if queued:
+        AuditEntry.objects.note(run.shop, by, AuditEntry.RESUMED, f"run {run.pk}")
         later(train, run.pk)
     return queued
 

@@ -1,7 +1,10 @@
 """The gate, promotion and roll back: which version serves, and what follows when it changes."""
 
+from django.db import transaction
+
 from recommender import engine
-from recommender.models import ModelVersion, Shop
+from recommender.models import AuditEntry, ModelVersion, Shop
+from recommender.models.audit import person_of
 from recommender.models.registry import VersionStatus
 from recommender.reports import BETTER, MEASURES, UNCLEAR, compare
 
@@ -62,27 +65,36 @@ def unfairness(report: dict, shop: Shop) -> str:
 
 
 def promote_version(version: ModelVersion, by=None) -> ModelVersion:
-    """Make a version the champion once its folder has proved whole, and compute the precomputed lists again."""
+    """Make a version the champion once its folder has proved whole, and compute the precomputed lists again.
+
+    by: the person or API key whose decision it is; None: the engine's own.
+    """
     from recommender.tasks import embed_products, later, score_shop
 
     if version.is_champion:  # who promoted it, and when, stays
         return version
     engine.verify(version.folder, version.purpose)
-    version.promote(by)
+    with transaction.atomic():
+        before = version.shop.champion(version.purpose)
+        version.promote(person_of(by))
+        AuditEntry.objects.note(version.shop, by, AuditEntry.PROMOTED, version.purpose, str(before or ""), str(version))
     if version.purpose == "ranking":
         later(embed_products, version.shop_id)
         later(score_shop, version.shop_id)
     return version
 
 
-def roll_back(shop: Shop, purpose: str = "ranking") -> ModelVersion | None:
+def roll_back(shop: Shop, purpose: str = "ranking", by=None) -> ModelVersion | None:
     """The version before the champion serves again; None when there is none."""
     from recommender.tasks import later, score_shop
 
     champion = shop.champion(purpose)
     if champion and (previous := champion.previous()):
         engine.verify(previous.folder, purpose)
-    earlier = champion.roll_back() if champion else None
+    with transaction.atomic():
+        earlier = champion.roll_back() if champion else None
+        if earlier:
+            AuditEntry.objects.note(shop, by, AuditEntry.ROLLED_BACK, purpose, str(champion), str(earlier))
     if earlier and purpose == "ranking":
         later(score_shop, shop.pk)
     return earlier

@@ -13,6 +13,7 @@ from recommender.console.site import FRAGMENTS
 from recommender.models import (
     Alert,
     ApiKey,
+    AuditEntry,
     Dialogue,
     Erasure,
     Event,
@@ -51,6 +52,7 @@ def fill(shop: Shop, word: str) -> dict:
         ApiKey.objects.issue(shop, word, ["recs:read"])[0],
         Alert.objects.create(shop=shop, kind="events", subject=word, message=word),
         Erasure.objects.create(shop=shop, receipt_id=word, counts={}),
+        AuditEntry.objects.note(shop, None, AuditEntry.CHANGED, word),
     ]  # fmt: skip
     return {type(row): row for row in made} | {Shop: shop}
 

@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 from recommender import engine, pipeline, promotion
 from recommender.api import serializers_models as shapes
 from recommender.api.problems import Conflict
-from recommender.models import ModelVersion, TrainingRun
+from recommender.models import AuditEntry, ModelVersion, TrainingRun
 
 
 def is_number(text: str) -> bool:
@@ -42,7 +42,7 @@ class TrainingJobsView(APIView):
             raise ValidationError({"data.from": ["lies after data.to"]})
         try:
             run = pipeline.start_run(
-                request.auth.shop, values["recipe"], values["preset"], values.get("set", {}), promote, data_from=since, data_to=until
+                request.auth.shop, values["recipe"], values["preset"], values.get("set", {}), promote, request.auth, since, until
             )
         except engine.InvalidConfig as error:
             field, _, message = str(error).partition(": ")
@@ -67,6 +67,7 @@ class CancelJobView(APIView):
         run = find_run(request, job_id)
         if not run.request_cancel():
             raise Conflict(f"This run has already ended: {run.status}.")
+        AuditEntry.objects.note(run.shop, request.auth, AuditEntry.CANCELLED, f"run {run.pk}")
         run.refresh_from_db()
         return Response(shapes.TrainingJobSerializer(run).data, status=202)
 
@@ -81,7 +82,7 @@ class ResumeJobView(APIView):
         run = find_run(request, job_id)
         if run.promote in promotion.PROMOTING and not request.auth.allows("models:write"):
             raise PermissionDenied(f"promote: this run would promote ({run.promote}), which needs a key with the scope models:write.")
-        if not pipeline.resume_run(run):
+        if not pipeline.resume_run(run, request.auth):
             raise Conflict(f"This run cannot go on: {run.status}.")
         run.refresh_from_db()
         return Response(shapes.TrainingJobSerializer(run).data, status=202)
@@ -111,7 +112,7 @@ class PromoteView(APIView):
         if version is None or ("@" in number and number != version.label):
             raise NotFound(f"id: {number[:60]!r} is no model version of this shop.")
         try:
-            promotion.promote_version(version)
+            promotion.promote_version(version, request.auth)
         except engine.BrokenCheckpoint as error:
             raise Conflict(f"This version cannot serve: {error}") from None
         return Response(shapes.ModelVersionSerializer(version).data)
@@ -125,7 +126,7 @@ class RollbackView(APIView):
         asked = shapes.RollbackRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         try:
-            version = promotion.roll_back(request.auth.shop, asked.validated_data["purpose"])
+            version = promotion.roll_back(request.auth.shop, asked.validated_data["purpose"], request.auth)
         except engine.BrokenCheckpoint as error:
             raise Conflict(f"The earlier version cannot serve: {error}") from None
         if version is None:

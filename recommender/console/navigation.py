@@ -21,7 +21,8 @@ TABLES = [
     ("Shops", "shop", "store"),
     ("API keys", "apikey", "key"),
     ("Alerts", "alert", "notifications"),
-    ("Receipts of erasure", "erasure", "delete_forever"),
+    ("Audit trail", "auditentry", "history"),
+    ("Deletion receipts", "erasure", "delete_forever"),
 ]
 
 

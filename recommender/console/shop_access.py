@@ -8,7 +8,10 @@ from django.db.models import ForeignKey, Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from recommender.models import Shop
+from recommender.models import AuditEntry, Shop
+
+NAMED = frozenset({"shop", "product", "placement", "apikey"})
+"""Tables whose rows the audit trail names; the others, such as shoppers and reviews, may identify a person."""
 
 
 class VisibleShops(RelatedFieldListFilter):
@@ -27,6 +30,21 @@ class OfShop(ModelAdmin):
     def get_list_filter(self, request: HttpRequest) -> list:
         return [("shop", VisibleShops) if name == "shop" else name for name in super().get_list_filter(request)]
 
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any):
+        _note(request, obj, AuditEntry.ADDED)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any):
+        changed = [field for part in message if isinstance(part, dict) for field in part.get("changed", {}).get("fields", [])]
+        if changed:
+            _note(request, obj, AuditEntry.CHANGED, ", ".join(changed))
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet):
+        for obj in queryset:
+            _note(request, obj, AuditEntry.DELETED)
+        return super().log_deletions(request, queryset)
+
     def formfield_for_foreignkey(self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any):
         kwargs["queryset"] = visible_rows(db_field.remote_field.model._default_manager.all(), request)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
@@ -40,6 +58,14 @@ def visible_rows(rows: QuerySet, request: HttpRequest) -> QuerySet:
     if rows.model is Shop:
         return rows.filter(pk__in=visible)
     return rows.filter(shop__in=visible) if _belongs_to_a_shop(rows.model) else rows
+
+
+def _note(request: HttpRequest, obj: Model, action: str, detail: str = "") -> None:
+    """Into the audit trail. What identifies a shopper is not written there: an erasure has to leave nothing."""
+    if isinstance(obj, Shop) and action == AuditEntry.DELETED:
+        return
+    name = f" {obj}" if obj._meta.model_name in NAMED else ""
+    AuditEntry.objects.note(obj if isinstance(obj, Shop) else obj.shop, request.user, action, f"{obj._meta.verbose_name}{name}", detail=detail)
 
 
 def _belongs_to_a_shop(model: type[Model]) -> bool:

@@ -1,6 +1,7 @@
 """Models: what serves, what could, and the step between."""
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -9,10 +10,10 @@ from django.views.decorators.http import require_POST
 from recommender import engine, promotion, scoring
 from recommender.console import leaderboard
 from recommender.console.pages import MAY_PROMOTE, need, open_shop, page
-from recommender.models import ModelVersion, Shop
+from recommender.models import AuditEntry, ModelVersion, Shop
 from recommender.reports import MEASURES, primary
 
-SHOWN = 30
+SHOWN, CHANGES = 30, 10
 PURPOSES = {
     "ranking": "Ranking", "search": "Search", "encoder": "Text encoders", "behaviour": "Purchase probability", "rating": "Rating",
     "sentiment": "Sentiment", "topic": "Topics", "intent": "Intents",
@@ -29,6 +30,7 @@ def versions(request: HttpRequest, shop: str) -> HttpResponse:
     context = {
         "entries": entries, "champion": champion, "earlier": champion.previous() if champion else None, "chart": _chart(listed), "purpose": purpose,
         "purposes": [(key, words) for key, words in PURPOSES.items() if key in there], "may_promote": request.user.has_perm(MAY_PROMOTE),
+        "changes": AuditEntry.objects.of(shop).filter(subject=purpose)[:CHANGES],
         "sentence": _sentence(listed, champion, purpose), "measure": leaderboard.board(listed[0].report).measure if listed else "NDCG@10",
     }  # fmt: skip
     return page(request, shop, "models", "Models", **context)
@@ -95,9 +97,15 @@ def version(request: HttpRequest, shop: str, number: int) -> HttpResponse:
         "trials": sorted(found.report.get("trials") or [], key=lambda t: t["value"] is None or -t["value"]), "purpose": PURPOSES[found.purpose],
         "sentence": f"{found} {_state_words(found)}. {leaderboard.verdict(found.report, tab, found.is_champion)}",
         "rival": leaderboard.strongest(found.report, tab), "lists": (fresh, could),
-        "may_promote": request.user.has_perm(MAY_PROMOTE), "size_mb": _size_mb(found),
+        "changes": _changes(found), "may_promote": request.user.has_perm(MAY_PROMOTE), "size_mb": _size_mb(found),
     }  # fmt: skip
     return page(request, shop, "version", f"Version {found.number}", **context)
+
+
+def _changes(found: ModelVersion) -> list[AuditEntry]:
+    """When this version began to serve, and when it was taken off."""
+    entries = AuditEntry.objects.of(found.shop).filter(subject=found.purpose)
+    return list(entries.filter(Q(before=str(found)) | Q(after=str(found)))[:CHANGES])
 
 
 def _state_words(found: ModelVersion) -> str:
@@ -135,7 +143,7 @@ def rollback(request: HttpRequest, shop: str) -> HttpResponse:
     need(request, MAY_PROMOTE)
     purpose = request.POST.get("purpose") if request.POST.get("purpose") in PURPOSES else "ranking"
     try:
-        earlier = promotion.roll_back(shop, purpose)
+        earlier = promotion.roll_back(shop, purpose, request.user)
     except engine.BrokenCheckpoint as error:
         messages.error(request, f"The earlier version cannot serve: {error}. Nothing has changed.")
         return redirect(f"{reverse('admin:models', args=[shop.key])}?of={purpose}")

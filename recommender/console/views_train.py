@@ -17,7 +17,7 @@ from recommender.console import leaderboard
 from recommender.console.pages import MAY_PROMOTE, MAY_TRAIN, need, open_shop, page, part
 from recommender.console.recipes import PRESETS, RECIPES, choices, latest_runs, missing, name_of
 from recommender.console.views_home import minutes_left
-from recommender.models import ModelVersion, Shop, TrainingRun
+from recommender.models import AuditEntry, ModelVersion, Shop, TrainingRun
 from recommender.models.registry import USUAL_PRESET, RunStatus
 from recommender.snapshot import events_between
 
@@ -273,7 +273,8 @@ def _need_for(request: HttpRequest, run: TrainingRun) -> None:
 def cancel(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, MAY_TRAIN)
-    find_run(shop, pk).request_cancel()
+    if find_run(shop, pk).request_cancel():
+        AuditEntry.objects.note(shop, request.user, AuditEntry.CANCELLED, f"run {pk}")
     return redirect("admin:run", shop=shop.key, pk=pk)
 
 
@@ -283,7 +284,7 @@ def resume(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
     found = find_run(shop, pk)
     _need_for(request, found)
-    pipeline.resume_run(found)
+    pipeline.resume_run(found, request.user)
     return redirect("admin:run", shop=shop.key, pk=pk)
 
 

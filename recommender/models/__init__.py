@@ -1,5 +1,6 @@
 from recommender.models.access import ApiKey
 from recommender.models.alerts import Alert
+from recommender.models.audit import AuditEntry
 from recommender.models.catalog import GoneProduct, Product
 from recommender.models.changes import Change
 from recommender.models.erasures import Erasure
@@ -15,6 +16,7 @@ from recommender.models.vectors import ProductVector
 __all__ = [
     "Alert",
     "ApiKey",
+    "AuditEntry",
     "Change",
     "Dialogue",
     "Erasure",
