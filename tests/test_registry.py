@@ -7,6 +7,7 @@ from django.utils import timezone
 from recommender import pipeline, promotion
 from recommender.models import Change, ModelVersion, Shop, TrainingRun
 from recommender.models.registry import RunStatus
+from recommender.reports import compare
 
 
 @pytest.fixture
@@ -120,6 +121,43 @@ def test_what_follows_the_gate(stocked, register, promote, status):
     promotion.decide(version, promote)
     version.refresh_from_db()
     assert version.gate_passed and version.status == status
+
+
+@pytest.mark.parametrize("promote", ["ask", "if-better", "if-not-worse"])
+def test_what_breaks_the_shops_limits_is_not_promoted(stocked, register, promote):
+    stocked.least_tail_shown = 1.0
+    stocked.save()
+    version = register(stocked)
+    version.report["fairness"] = {"groups": {}, "bands": {"head": {"shown": 0.7}, "tail": {"shown": 0.3}}}
+    assert promotion.is_better(version.report)
+    promotion.decide(version, promote)
+    version.refresh_from_db()
+    assert not version.gate_passed and version.status == ("candidate" if promote == "ask" else "refused") and stocked.champion() is None
+
+
+def measured(up=True, also=(), **systems):
+    """A report with (low, value, high) of each system."""
+    told = {name: {"ndcg@10": dict(zip(("low", "value", "high"), values, strict=True))} for name, values in systems.items()}
+    deciding = {"measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "also": list(also), "part": "all", "higher_is_better": up}
+    return {"primary": deciding, "all": {"systems": told}}
+
+
+def test_intervals_that_overlap_tell_no_difference():
+    assert compare(measured(vitrine=(0.35, 0.4, 0.45), popularity_30d=(0.30, 0.35, 0.40))).outcome == "unclear"
+    assert compare(measured(vitrine=(0.41, 0.43, 0.45), popularity_30d=(0.30, 0.35, 0.40))).outcome == "better"
+    assert compare(measured(vitrine=(0.20, 0.25, 0.29), popularity_30d=(0.30, 0.35, 0.40))).outcome == "worse"
+
+
+def test_the_best_of_the_baselines_decides():
+    found = compare(measured(also=["popularity"], vitrine=(0.3, 0.31, 0.32), popularity_30d=(0.1, 0.11, 0.12), popularity=(0.4, 0.41, 0.42)))
+    assert (found.rival, found.outcome) == ("popularity", "worse")
+
+
+@pytest.mark.parametrize(("low", "high", "outcome"), [(-0.1, 0.2, "unclear"), (0.1, 0.2, "worse"), (-0.2, -0.1, "better")])
+def test_where_less_is_better_the_difference_is_turned_round(low, high, outcome):
+    report = measured(up=False, vitrine=(0.4, 0.5, 0.6), popularity_30d=(0.4, 0.5, 0.6))
+    report["all"]["differences"] = {"popularity_30d": {"low": low, "value": (low + high) / 2, "high": high}}
+    assert compare(report).outcome == outcome
 
 
 def test_a_worse_version_is_refused_unless_always(stocked, register):

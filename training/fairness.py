@@ -22,12 +22,17 @@ def fairness(snapshot: Snapshot, window: Window, model: Recommender) -> dict:
     head = is_head(sold)
     deep = rank_by_fusion(window, model, DEPTH)
     plain = Ranked(window, deep.lists[:, :K])
-    new = ~head & (sold <= 0)
-    bands = {"head": head, "tail": ~head & ~new, "unsold": new}
     return {
-        "groups": _groups(snapshot, plain), "bands": {name: _band(plain, mask) for name, mask in bands.items()},
+        "groups": _groups(snapshot, plain), "bands": {name: _band(plain, mask) for name, mask in bands_of(sold).items()},
         "exposure": [_exposed(deep, ~head, share, plain) for share in (0.0, *SHARES)],
     }  # fmt: skip
+
+
+def bands_of(sold: np.ndarray) -> dict[str, np.ndarray]:
+    """Products by what they sold, (items,) bool each; every product is in one band."""
+    head = is_head(sold)
+    new = ~head & (sold <= 0)
+    return {"head": head, "tail": ~head & ~new, "unsold": new}
 
 
 def _groups(snapshot: Snapshot, ranked: Ranked) -> dict:

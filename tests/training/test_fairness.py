@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from training.checkpoint import load_checkpoint
 from training.evaluate import interval, rank_by_fusion
-from training.fairness import SHARES, fairness
+from training.fairness import SHARES, bands_of, fairness
 from training.ranking import with_exposure
 from training.segments import is_head
 from training.snapshot import DAY, read_snapshot
@@ -68,6 +68,11 @@ def test_bands_share_out_places_and_sales(told):
         assert sum(band[what] for band in bands.values()) == pytest.approx(1)
     head = is_head(model.signals.popularity.column("sold"))
     assert bands["head"]["bought"] == pytest.approx(head[window.target].mean()) and bands["unsold"]["found"] is None
+
+
+def test_every_product_is_in_one_band():
+    bands = bands_of(np.array([9.0, 0, 3, 1, 0, 1, 1, 1, 1, 1]))
+    assert {name: np.flatnonzero(mask).tolist() for name, mask in bands.items()} == {"head": [0, 2], "tail": [3, 5, 6, 7, 8, 9], "unsold": [1, 4]}
 
 
 def test_exposure_costs_what_it_says(told):

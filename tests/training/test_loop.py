@@ -1,6 +1,7 @@
 """THE loop: what a kill, a cancellation, a full disk and a broken loss leave behind."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 from training import finetune as loop
 from training.config import ConfigError, TuningConfig
 from training.encoder import TextEncoder
-from training.finetune import Keeper, train, train_several
+from training.finetune import Keeper, blend, train, train_several
 from training.heads import Classifier
 from training.recipes.labels import LabelTask
 from training.state import TrainingError, load_state, save_state
@@ -173,7 +174,17 @@ def test_averaged_weights_are_the_mean_of_the_runs(tiny_encoder):
     task, tuned = labelled(tiny_encoder, config)
     _, members = train_several(task, tuned, replace(config, average="scores"), 7, Keeper())
     assert len(mean) == 1 and len(members) == 2
+    assert not torch.equal(members[0]["head.weight"], members[1]["head.weight"])  # successive seeds
     assert torch.allclose(mean[0]["head.weight"], (members[0]["head.weight"] + members[1]["head.weight"]) / 2)
+
+
+def test_the_mix_that_is_judged_is_the_mix_that_is_kept():
+    model = torch.nn.Linear(1, 1, bias=False)
+    task = SimpleNamespace(model=model, validate=lambda: -abs(model.weight.item() - 0.25))
+    start = {"weight": torch.zeros(1, 1)}
+    torch.nn.init.ones_(model.weight)
+    assert blend(task, start, (0.0, 0.25, 1.0)) == 0.25
+    assert model.weight.item() == 0.25
 
 
 def test_adversarial_steps_raise_the_loss_that_is_learned_from(tiny_encoder):

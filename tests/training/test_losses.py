@@ -1,12 +1,14 @@
 """The mathematics, by hand."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from training.heads import Batch, Matching
 from training.losses import class_loss, distillation_loss, in_batch_softmax, masked_word_loss, rating_loss
 
 
@@ -73,6 +75,16 @@ def test_the_correction_takes_popularity_off_and_the_temperature_divides_every_s
     first = math.exp(2) / 0.8 / (math.exp(2) / 0.8 + 1 / 0.2 + math.exp(1.2))
     second = math.exp(2) / 0.2 / (1 / 0.8 + math.exp(2) / 0.2 + math.exp(1.6))
     assert loss.item() == pytest.approx(-(math.log(first) + math.log(second)) / 2, rel=1e-5)
+
+
+def test_several_anchors_count_as_their_direction():
+    """Their mean is shorter than one; in-batch softmax takes cosines."""
+    vectors = nn.functional.normalize(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]]), dim=1)
+    extra = {"anchor": torch.tensor([[0, 1]]), "positive": torch.tensor([2]), "hard": torch.tensor([[3]]), "log_popularity": torch.zeros(1),
+             "hard_item": torch.tensor([[8]])}  # fmt: skip
+    batch = Batch(SimpleNamespace(encode=lambda encoder: vectors), torch.tensor([5]), extra)
+    right, wrong = math.exp(1.0), math.exp(math.sqrt(0.5))
+    assert Matching(nn.Identity(), 1.0)(batch).item() == pytest.approx(-math.log(right / (right + wrong)), abs=1e-6)
 
 
 def test_recent_pairs_are_drawn_oftener_and_the_correction_knows_it():

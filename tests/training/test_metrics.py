@@ -1,9 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
+from training.evaluate import Ranked
 from training.metrics import (
     bootstrap_interval,
     coverage_at_k,
@@ -76,7 +79,14 @@ def test_bootstrap_interval_holds_the_mean_and_ignores_nan():
     values = np.array([0.0, 1.0] * 50 + [np.nan])
     value, low, high = bootstrap_interval(values)
     assert value == 0.5
-    assert 0.38 < low < 0.45 and 0.55 < high < 0.62
+    assert pytest.approx(low, abs=0.011) == 0.5 - 1.96 * 0.05 and pytest.approx(high, abs=0.011) == 0.5 + 1.96 * 0.05
+
+
+def test_an_empty_place_is_no_hit():
+    """The place of the shopper before's last product is one before this shopper's first."""
+    window = SimpleNamespace(users=np.arange(2), start=np.array([0, 1, 2]), target=np.array([3, 0]), n_items=4)
+    assert Ranked(window, np.array([[1, 2], [1, -1]])).hits().tolist() == [[False, False], [False, False]]
+    assert Ranked(window, np.array([[3, 2], [0, -1]])).hits().tolist() == [[True, False], [True, False]]
 
 
 def test_diversity_is_the_mean_distance_of_pairs():
