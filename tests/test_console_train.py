@@ -6,7 +6,8 @@ import pytest
 from django.db.models import Max, Min
 from django.utils import timezone
 
-from recommender.models import Event, Product, TrainingRun
+from recommender.console import curves
+from recommender.models import Event, MetricPoint, ModelVersion, Product, TrainingRun
 
 
 @pytest.fixture
@@ -71,7 +72,12 @@ def test_the_days_chosen_are_counted(stocked, staff):
 
 def test_a_running_run_is_polled_and_a_finished_one_is_not(live_shop, staff):
     run = TrainingRun.objects.create(
-        shop=live_shop, status="running", stage="Fine-tuning", progress=0.4, seconds_left=200, heartbeat_at=timezone.now()
+        shop=live_shop,
+        status="running",
+        stage="Fine-tuning",
+        progress=0.4,
+        heartbeat_at=timezone.now(),
+        started_at=timezone.now() - timedelta(minutes=2),
     )
     run.points.create(name="text.loss", step=10, value=1.5)
     live = staff.get(f"/console/s/tiny/runs/{run.pk}/live/").content.decode()
@@ -165,3 +171,46 @@ def test_only_events_that_can_be_learned_from_call_for_a_training(live_shop, sta
     Product.objects.update(created_at=timezone.now() - timedelta(days=1))
     page = staff.get("/console/s/tiny/train/").content.decode()
     assert "12 new events since v1 was trained: hardly worth a training." in page
+
+
+def points(run, name, *values):
+    MetricPoint.objects.bulk_create(MetricPoint(run=run, name=name, step=step, value=value) for step, value in values)
+
+
+def test_the_curve_shows_both_phases_one_after_the_other_and_the_chosen_step(shop):
+    run = TrainingRun.objects.create(shop=shop, status="running")
+    points(run, "projection.ndcg@10", (0, 0.05), (100, 0.11), (200, 0.12))
+    points(run, "projection.loss", (100, 3.0), (200, 2.5))
+    projection, tuning, chosen = curves.charts(run)["chart-quality"]["series"]
+    assert [p["x"] for p in projection["data"]] == [0, 100, 200] and not tuning["data"] and not chosen["data"]
+    points(run, "text.ndcg@10", (0, 0.12), (50, 0.13), (100, 0.10))
+    points(run, "text.loss", (50, 2.0), (100, 1.5))
+    told = curves.charts(run)
+    projection, tuning, _ = told["chart-quality"]["series"]
+    assert len(projection["data"]) == 3 and [p["x"] for p in tuning["data"]] == [200, 250, 300]
+    assert [p["x"] for p in told["chart-loss"]["series"][1]["data"]] == [250, 300]
+    version = ModelVersion.objects.register(run, "nowhere", {"chosen": {"text.projection_steps": 200, "text.steps": 50}})
+    assert curves.charts(run)["chart-quality"]["series"][2]["data"] == [{"x": 250, "y": 0.13}]
+    version.report["chosen"]["text.steps"] = 0
+    run.version = version
+    assert curves.charts(run)["chart-quality"]["series"][2]["data"] == [{"x": 200, "y": 0.12}]
+
+
+@pytest.mark.parametrize(
+    ("before", "passed", "progress", "words"),
+    [
+        (None, 5, 0.01, ""),  # nothing to tell it by
+        (None, 10, 0.5, "about 10 min left"),
+        (20, 5, 0.0, "about 15 min left"),
+        (20, 8, 0.25, "about 24 min left"),  # slower than the last one
+        (20, 8, 0.9, "about 12 min left"),
+        (20, 25, 0.99, "less than a minute left"),
+    ],
+)
+def test_the_time_that_is_left_falls_as_time_passes(shop, before, passed, progress, words):
+    now = timezone.now()
+    if before:
+        ended = now - timedelta(minutes=60)
+        TrainingRun.objects.create(shop=shop, status="finished", started_at=ended - timedelta(minutes=before), finished_at=ended)
+    run = TrainingRun.objects.create(shop=shop, status="running", started_at=now - timedelta(minutes=passed), progress=progress)
+    assert curves.minutes_left(run) == words

@@ -8,11 +8,12 @@ from django.utils.timesince import timesince
 from django_celery_beat.models import PeriodicTask
 
 from recommender import scoring
+from recommender.console.curves import minutes_left
 from recommender.console.leaderboard import verdict
 from recommender.console.navigation import shop_of
 from recommender.console.pages import open_shop, page, part
 from recommender.console.recipes import latest_runs
-from recommender.models import Event, ModelVersion, Shop, TrainingRun
+from recommender.models import Event, ModelVersion, Shop
 from recommender.monitoring import unwatched_since
 
 
@@ -87,14 +88,3 @@ def strip(request: HttpRequest, shop: str) -> HttpResponse:
     told = run is not None and not run.is_active and request.session.get("strip_dismissed") == str(run.pk)
     old = run is not None and run.finished_at and run.finished_at < timezone.now() - timezone.timedelta(days=1)
     return part(request, "strip", shop=shop, run=None if told or old else run, minutes=minutes_left(run))
-
-
-def minutes_left(run: TrainingRun | None) -> str:
-    """Remaining time in words, coarse, so that it does not jump: from the last run of this preset, else from the part that is done."""
-    if run is None or run.status != "running":
-        return ""
-    last = run.shop.runs.filter(status="finished", preset=run.preset, recipe=run.recipe, started_at__isnull=False).first()
-    seconds = (last.finished_at - last.started_at).total_seconds() * (1 - run.progress) if last else run.seconds_left
-    if seconds is None:
-        return ""
-    return "less than a minute left" if seconds < 60 else f"about {round(seconds / 60)} min left"

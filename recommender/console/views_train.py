@@ -14,9 +14,9 @@ from django.views.decorators.http import require_POST
 
 from recommender import engine, pipeline, promotion
 from recommender.console import leaderboard
+from recommender.console.curves import charts, minutes_left
 from recommender.console.pages import MAY_PROMOTE, MAY_TRAIN, need, open_shop, page, part
 from recommender.console.recipes import PRESETS, RECIPES, choices, latest_runs, missing, name_of
-from recommender.console.views_home import minutes_left
 from recommender.models import AuditEntry, ModelVersion, Shop, TrainingRun
 from recommender.models.registry import USUAL_PRESET, RunStatus
 from recommender.snapshot import events_between
@@ -162,15 +162,14 @@ def find_run(shop: Shop, pk: int) -> TrainingRun:
 def run(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
     found = find_run(shop, pk)
-    return page(request, shop, "run", f"Run {pk}", charts=_charts(found), **_state(request, found))
+    return page(request, shop, "run", f"Run {pk}", charts=charts(found), **_state(request, found))
 
 
 def live(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     """The changing part of a run's page."""
     shop = open_shop(request, shop)
     found = find_run(shop, pk)
-    charts = _charts(found)
-    points = json.dumps({key: [s["data"] for s in chart["series"]] for key, chart in charts.items()})
+    points = json.dumps({key: [s["data"] for s in chart["series"]] for key, chart in charts(found).items()})
     return part(request, "run_live", shop=shop, points=points, polled=True, **_state(request, found))
 
 
@@ -231,35 +230,6 @@ def _neighbours(found: TrainingRun) -> list[tuple[str, str]]:
 def _resumable(found: TrainingRun) -> bool:
     """Did a stopped run leave a state to go on from?"""
     return found.status in (RunStatus.FAILED, RunStatus.CANCELLED) and (pipeline.run_folder(found) / "state").exists()
-
-
-CURVES = {
-    "masked_word_loss": "Loss of masked words",
-    "mse": "Mean squared error",
-    "cosine": "Cosine to the teacher",
-    "accuracy": "Accuracy",
-    "auc": "AUC",
-}
-
-
-def _charts(found: TrainingRun) -> dict[str, dict]:
-    points: dict[str, list] = {}
-    for name, step, value in found.points.values_list("name", "step", "value"):
-        points.setdefault(name, []).append({"x": step, "y": round(value, 5)})
-    curve = "text" if any(name.startswith("text.") for name in points) else "projection"
-    told = next((name for name in points if name.startswith(f"{curve}.") and name != f"{curve}.loss"), "")
-    words = CURVES.get(told.partition(".")[2], "NDCG@10") if told else "Quality"
-    quality = {"series": [{"label": "Validation", "role": "textonly", "data": points.get(told, [])}], "x": "Training steps", "y": words}
-    trained = points.get(f"{curve}.loss", [])
-    loss = {"series": [{"label": "Training", "role": "champion", "data": trained}], "x": "Training steps", "y": "Loss"}
-    quality["empty"] = loss["empty"] = _why_empty(found, bool(trained))
-    return {"chart-quality": quality, "chart-loss": loss}
-
-
-def _why_empty(found: TrainingRun, trained: bool) -> str:
-    if trained:
-        return "All labelled texts were trained on; none was kept to judge the steps by."
-    return "The curve begins with fine-tuning." if found.is_active else "This run did not reach fine-tuning."
 
 
 def _need_for(request: HttpRequest, run: TrainingRun) -> None:

@@ -31,7 +31,7 @@ function options(data) {
       y: { grid, ticks, beginAtZero: !!data.zero, title: { display: !!data.y, text: data.y, color: css("--v-quiet") } },
     },
     plugins: {
-      legend: { position: "top", align: "start", labels: { color: css("--v-text"), usePointStyle: true, boxHeight: 7, filter: (entry) => entry.text !== "" } },
+      legend: { position: "top", align: "start", labels: { color: css("--v-text"), usePointStyle: true, boxHeight: 7, filter: (entry, drawn) => entry.text !== "" && drawn.datasets[entry.datasetIndex].data.length > 0 } },
       tooltip: { filter: (entry) => entry.dataset.label !== "" },
     },
   };

@@ -82,6 +82,14 @@ def test_only_first_times_are_asked_for():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("repeats", [True, False])
+def test_a_first_basket_has_no_history_and_so_no_targets(repeats):
+    pairs = history_pairs(shop((0, 1, 1), (0, 2, 1), (0, 3, 2), (1, 4, 1), (1, 0, 1)), 5, repeats)
+    assert pairs.item[pairs.usable].tolist() == [3]
+    anchors, target = pairs.anchored(np.random.default_rng(0), np.repeat(pairs.usable, 50), 1)
+    assert set(anchors.ravel().tolist()) == {1, 2} and set(target.tolist()) == {3}
+
+
 def test_a_batch_names_what_came_next_among_its_candidates():
     made = task()
     rows = made.draw(1, 64, np.random.default_rng(1))

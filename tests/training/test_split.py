@@ -32,6 +32,14 @@ def test_nothing_after_the_cut_reaches_the_fit():
     assert window.fit.time.max() < 10 * DAY and window.past.last.max() < 10 * DAY
 
 
+def test_what_happens_at_the_very_moment_of_the_cut_is_asked_for_and_not_known():
+    window = time_window(SHOP, 5, EVENT_WEIGHTS, 11 * DAY, 2)
+    assert (
+        window.fit.time.max() < 11 * DAY and window.users.tolist() == [0, 1] and window.target[window.start[0] : window.start[1]].tolist() == [0, 3]
+    )
+    assert SHOP.before(11 * DAY).time.tolist() + SHOP.between(11 * DAY, 31 * DAY).time.tolist() == SHOP.time.tolist()
+
+
 def test_discovery_asks_only_for_the_new():
     window = discovery(time_window(SHOP, 5, EVENT_WEIGHTS, 10 * DAY, 5))
     assert window.target.tolist() == [3, 4] and window.exclude == "bought"
