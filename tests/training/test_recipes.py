@@ -82,3 +82,31 @@ def test_a_refit_runs_to_the_planned_end_unless_validation_ended_it(fit, monkeyp
     values = iter([0.5, 0.9, 0.8, *[0.1] * 99])
     ended = json.loads((fit("intent", "text.steps=6", "text.evaluate_every=2", "text.patience=1") / "report.json").read_text())
     assert planned["chosen"]["text.steps"] == 6 and ended["chosen"]["text.steps"] == 2
+
+
+def test_a_run_that_stops_in_the_projection_goes_on_there(tiny_snapshot, tiny_encoder, tmp_path, monkeypatch):
+    from training import finetune
+    from training.pairs import PairTask, SpaceTask
+
+    class Killed(Exception):
+        pass
+
+    steps, kill_at = [], 4
+
+    def draw(task, step, size, rng):
+        steps.append(step)
+        if step == kill_at:
+            raise Killed
+        return PairTask.draw(task, step, size, rng)
+
+    monkeypatch.setattr(finetune, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(SpaceTask, "draw", draw)
+    fields = [*SMALL, f"text.encoder={tiny_encoder}", "text.projection_steps=6"]
+    command = ["fit", str(tiny_snapshot), str(tmp_path / "out"), "--recipe", "retrieval"]
+    with pytest.raises(Killed):
+        main([*command, "--set", *fields])
+    assert steps == [1, 2, 3, 4]
+    steps.clear()
+    kill_at = 0
+    assert main([*command, "--resume", "--set", *fields]) == 0
+    assert steps[:3] == [4, 5, 6]

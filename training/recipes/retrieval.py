@@ -12,7 +12,7 @@ from training.checkpoint import CheckpointError, read_run
 from training.encoder import TextEncoder
 from training.evaluate import TextVectors, date_of, rank_by_source, summary
 from training.fields import ConfigError
-from training.finetune import Keeper, Outcome, device, train, train_several
+from training.finetune import Outcome, device, train, train_several
 from training.history import Interactions, interactions
 from training.pairs import PairTask, Source, SpaceTask, history_pairs, pooled_vectors, projected
 from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder, need, steps_for
@@ -151,7 +151,7 @@ def _fit_space(run: Run, store: TextStore, source: Source, judge: TextJudge | No
     task = SpaceTask(store, source, chosen, judge, pooled=pooled)
     tuned = Untouched(encoder)
     look = run.look("Fine-tuning", steps, "ndcg@10", "projection", 0.0, SPACE_PART)
-    keeper = Keeper()  # seconds of work: not worth keeping
+    keeper = run.keeper.child("projection")
     outcome = train(task, tuned, chosen, run.config.seed, keeper, look, keep_last=bool(fixed))
     encoder.freeze(config.frozen_layers)
     found = "" if fixed else f", ndcg@10 {outcome.before:.4f} -> {outcome.best:.4f}"
