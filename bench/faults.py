@@ -40,6 +40,7 @@ class Fault:
     what: str
     before: str
     after: str
+    first: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,8 @@ def _tests(fault: Fault, copy: Path) -> tuple[list[str], list[str]]:
     naming_it = [name for name in files if naming.search((copy / name).read_text())]
     beside = [name for name in files if name.startswith(BESIDE[package])]
     relevant = list(dict.fromkeys([*naming_it, *beside]))
+    if fault.first:
+        return [fault.first], [*(name for name in relevant if name != fault.first), *(name for name in files if name not in relevant)]
     return relevant, [name for name in files if name not in relevant]
 
 

@@ -45,6 +45,18 @@ def test_the_page_somebody_entered_on_leads_their_list(live_shop, api):
     assert reply["items"][0]["because"]["item_id"] == entry
 
 
+def test_what_a_shopper_told_of_themselves_is_not_used_without_their_consent(live_shop, api):
+    word = Product.objects.first().title.split()[-1]
+    told = {"interests": [word], "country": "SE"}
+    for name, agrees in (("agrees", True), ("refuses", False)):
+        api("put", f"users/{name}", {"attributes": told, "consent": {"personalisation": agrees}})
+    assert ask(api, user_id="agrees")["fallback"]["kind"] == "interests"
+    for context in ({}, told):
+        reply = ask(api, user_id="refuses", context=context)
+        assert reply["fallback"]["kind"] == "no_consent" and not [i for i in reply["items"] if "interests" in i["source"]]
+    assert [i["item_id"] for i in reply["items"]] == [i["item_id"] for i in ask(api, user_id="refuses")["items"]]
+
+
 def test_stated_interests_lead_a_newcomers_list(live_shop, api):
     wanted = live_shop.products.order_by("item_id").first()
     word = max(wanted.title.split(), key=len)
