@@ -9,7 +9,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Interval
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
-from unfold.widgets import UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple, UnfoldBooleanSwitchWidget
 
 from recommender.catalogue import passing
 from recommender.console.shop_access import OfShop
@@ -295,8 +295,9 @@ class ForSuperusers(ModelAdmin):
 
 class PersonForm(UserChangeForm):
     shops = ModelMultipleChoiceField(
-        Shop.objects.all(), required=False, help_text="The shops that this person sees in the console. Superusers see every shop."
-    )
+        Shop.objects.all(), required=False, widget=UnfoldAdminCheckboxSelectMultiple,
+        help_text="The shops that this person sees in the console. Superusers see every shop.",
+    )  # fmt: skip
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)

@@ -20,6 +20,18 @@ def known(live_shop, api):
     return live_shop
 
 
+@pytest.mark.parametrize("agrees", [True, False])
+def test_a_sessions_list_is_not_made_of_what_a_signed_in_shopper_did_in_it(live_shop, api, agrees):
+    item = live_shop.products.first()
+    api("put", "users/ann", {"consent": {"personalisation": agrees}})
+    event = {"type": "view", "session_id": "s-9", "item_id": item.item_id, "occurred_at": timezone.now().isoformat()}
+    assert api("post", "events", {"events": [{**event, "event_id": "e-1", "user_id": "ann"}]}).json()["accepted"] == 1
+    body = {"placement": "home_top", "session_id": "s-9"}
+    assert api("post", "recommendations", body).json()["fallback"]["kind"] != "session"
+    assert api("post", "events", {"events": [{**event, "event_id": "e-2"}]}).json()["accepted"] == 1
+    assert api("post", "recommendations", body).json()["fallback"]["kind"] == "session"
+
+
 def test_erasing_leaves_nothing_but_a_receipt(known, api):
     events = Event.objects.filter(shopper__user_id=WHO).count()
     reply = api("delete", f"users/{WHO}")
