@@ -20,6 +20,11 @@ SHELF = 6
 YEAR = 365 * 24 * 3600
 TITLES = {"home_top": "For you", "discover": "New to you", "trending": "Sells well now", "new_in": "New arrivals",
           "product_page": "Goes with it", "basket": "Goes with your basket"}  # fmt: skip
+POLICY = (
+    "default-src 'self'; script-src 'self' {site}; connect-src {site}; style-src 'self' 'unsafe-inline'; img-src 'self' https: data:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+"""What a page may load: its own files, and the tracker, which sends its events to the site."""
 View = Callable[..., HttpResponse]
 
 
@@ -34,6 +39,7 @@ def page(view: View) -> View:
         except shopapi.ShopUnavailable as error:
             response = render(request, "storefront/closed.html", {"detail": str(error)}, status=503)
         response.set_cookie(VISIT, request.visit, max_age=YEAR, httponly=True, samesite="Lax")
+        response.headers["Content-Security-Policy"] = POLICY.format(site=shopapi.access().base_url)
         return response
 
     return wrapped
@@ -67,7 +73,10 @@ def basket(request: HttpRequest) -> HttpResponse:
     ids = _basket(request)
     inside = [_card({"item": found, "item_id": item_id}) for item_id in ids if (found := shopapi.product(item_id))]
     goes = [{"placement": "basket", "limit": SHELF, "context": {"item_ids": ids}}] if ids else [{"placement": "trending", "limit": SHELF}]
-    return _show(request, "basket", inside=inside, shelves=[_shelf(one) for one in shopapi.page_lists(_visitor(request), goes)])
+    lines = [{"item_id": card["item_id"], "quantity": 1} | ({"price": card["amount"]} if card["amount"] else {}) for card in inside]
+    return _show(
+        request, "basket", inside=inside, lines=json.dumps(lines), shelves=[_shelf(one) for one in shopapi.page_lists(_visitor(request), goes)]
+    )
 
 
 @require_POST
