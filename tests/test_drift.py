@@ -86,6 +86,19 @@ def test_fewer_clicks_than_before_are_told(stocked, rate, told):
     assert (("clicks", "home_top") in open_alerts(stocked)) == told
 
 
+def test_this_week_is_no_part_of_what_it_is_compared_with(stocked):
+    """A busy week of few clicks would hide its own fall."""
+    product, now = stocked.products.first(), timezone.now()
+    for name, days, lists, clicked in (("before", 15, 600, 60), ("now", 2, 6000, 180)):
+        at = now - timedelta(days=days)
+        ids = [f"{name}-{i}" for i in range(lists)]
+        ServedList.objects.bulk_create(ServedList(shop=stocked, recommendation_id=i, placement="home_top", items=[], created_at=at) for i in ids)
+        clicks = [Event(shop=stocked, event_id=f"c-{i}", type="click", product=product, session_id="s", occurred_at=at, recommendation_id=i)
+                  for i in ids[:clicked]]  # fmt: skip
+        Event.objects.bulk_create(clicks)
+    assert "3.0% of this week’s lists were clicked, 10.0% in the four weeks before" in open_alerts(stocked)["clicks", "home_top"]
+
+
 def test_home_shows_what_needs_a_look(stocked, client):
     Alert.objects.note(stocked, Alert.CLICKS, "home_top", "3.0% of this week’s lists were clicked.")
     client.force_login(User.objects.create_superuser("mia", password="correct horse"))

@@ -53,7 +53,9 @@ def storefront(transactional_db, live_shop, live_server, tmp_path):
 def test_what_one_looks_at_changes_the_next_lists(storefront, page):  # noqa: F811
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(storefront)
+    page.on("console", lambda told: errors.append(told.text) if "Content Security Policy" in told.text else None)
+    policy = page.goto(storefront).headers["content-security-policy"]
+    assert "script-src 'self' http" in policy and "<script>" not in page.content()
     expect(page.locator("h1")).to_have_text("Come in and look around")
     before = page.locator(".s-shelf").first.locator("[data-vitrine-item]").evaluate_all("all => all.map(e => e.dataset.vitrineItem)")
     assert before and page.locator(".s-shelf h2").first.inner_text() == "For you"
