@@ -105,6 +105,15 @@ def test_pages_need_few_queries(live_shop, staff, django_assert_max_num_queries)
             staff.get(f"/console/s/tiny/{page}")
 
 
+def test_the_line_under_the_header_comes_with_the_page(live_shop, staff):
+    run = TrainingRun.objects.create(shop=live_shop, status="failed", error="disk full", finished_at=timezone.now())
+    for page in ("/console/s/tiny/train/", "/console/recommender/product/"):
+        shown = staff.get(page).content.decode()
+        assert f"Run {run.pk} stopped: disk full" in shown and 'hx-trigger="load"' not in shown[: shown.index("v-strip") + 500]
+    staff.get(f"/console/s/tiny/strip/?dismiss={run.pk}")
+    assert f"Run {run.pk} stopped" not in staff.get("/console/s/tiny/train/").content.decode()
+
+
 @pytest.mark.parametrize(("title", "initials"), [("RED GLASS lantern", "RG"), ("red", "R"), ("红色灯笼", "红"), ("", "·"), ("50's tin", "5T")])
 def test_initials_of_a_drawn_card(title, initials):
     assert initials_of(title) == initials

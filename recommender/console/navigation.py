@@ -6,6 +6,8 @@ from django.urls import reverse
 
 from recommender.models import Shop
 
+MOST_SHOPS = 50
+"""Shops in the switcher."""
 TABLES = [
     ("Products", "product", "inventory_2"),
     ("Shoppers", "shopper", "group"),
@@ -26,14 +28,27 @@ TABLES = [
 ]
 
 
+def visible_shops(request: HttpRequest) -> list[Shop]:
+    """The first shops that this person sees; looked for once a request."""
+    if not hasattr(request, "visible_shops"):
+        request.visible_shops = list(Shop.objects.visible_to(request.user)[:MOST_SHOPS])
+    return request.visible_shops
+
+
+def find_shop(request: HttpRequest, key: str | None) -> Shop | None:
+    """The shop of this key, where the person sees it."""
+    visible = visible_shops(request)
+    found = next((shop for shop in visible if shop.key == key), None)
+    return found or (Shop.objects.visible_to(request.user).filter(key=key).first() if len(visible) == MOST_SHOPS else None)
+
+
 def shop_of(request: HttpRequest) -> Shop | None:
     """The shop in the path; elsewhere the one that was open last, else the first. Looked for once a request."""
     if hasattr(request, "open_shop"):
         return request.open_shop
     match = request.resolver_match
     key = (match.kwargs.get("shop") if match else None) or request.session.get("shop")
-    visible = Shop.objects.visible_to(request.user)
-    request.open_shop = visible.filter(key=key).first() or visible.first()
+    request.open_shop = find_shop(request, key) or next(iter(visible_shops(request)), None)
     return request.open_shop
 
 
@@ -49,7 +64,7 @@ def shops(request: HttpRequest) -> list[dict]:
     """The shop switcher, from two shops on: to the same page of the other shop."""
     if not request.user.is_authenticated:
         return []
-    there = list(Shop.objects.visible_to(request.user)[:50])
+    there = visible_shops(request)
     if len(there) < 2:
         return []
     name = request.resolver_match.url_name if request.resolver_match else "home"

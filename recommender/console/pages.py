@@ -1,11 +1,14 @@
 """What every page of the console shares: its shop, the shell's context, and who may do what."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 
+from recommender.console.navigation import find_shop, shop_of
+from recommender.console.strip import strip_of
 from recommender.models import Shop
 
 MAY_TRAIN, MAY_PROMOTE = "recommender.add_trainingrun", "recommender.change_modelversion"
@@ -15,7 +18,9 @@ def open_shop(request: HttpRequest, key: str) -> Shop:
     """The shop of this address; remembered, so that the tables' pages know it."""
     if not request.user.has_perm("recommender.view_modelversion"):
         raise PermissionDenied("You may sign in, but not see the models yet. Ask for the permission to view model versions.")
-    shop = request.open_shop = get_object_or_404(Shop.objects.visible_to(request.user), key=key)
+    shop = request.open_shop = find_shop(request, key)
+    if shop is None:
+        raise Http404(f"There is no shop {key} among those that you see.")
     if request.session.get("shop") != key:
         request.session["shop"] = key
     return shop
@@ -36,8 +41,7 @@ def part(request: HttpRequest, template: str, **context) -> HttpResponse:
     return render(request, f"console/_{template}.html", context)
 
 
-def strip_url(request: HttpRequest) -> str | None:
-    from recommender.console.navigation import shop_of
-
+def shell_strip(request: HttpRequest) -> dict[str, Any] | None:
+    """What the line under the header says; None where no shop can be seen."""
     shop = shop_of(request) if request.user.is_authenticated and request.user.is_staff else None
-    return reverse("admin:strip", args=[shop.key]) if shop else None
+    return strip_of(request, shop) if shop else None

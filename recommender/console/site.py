@@ -15,9 +15,9 @@ class ConsoleSite(UnfoldAdminSite):
     """Named `admin`, since Unfold reverses `admin:`. The shop is in the path, so that a pasted link opens the same shop."""
 
     def each_context(self, request):
-        from recommender.console.pages import strip_url
+        from recommender.console.pages import shell_strip
 
-        return super().each_context(request) | {"strip_url": strip_url(request)}
+        return super().each_context(request) | {"strip": shell_strip(request)}
 
     def admin_view(self, view, cacheable=False):
         """After the session expires, an HTMX request redirects the whole page to the sign-in and back."""

@@ -8,11 +8,11 @@ from django.utils.timesince import timesince
 from django_celery_beat.models import PeriodicTask
 
 from recommender import scoring
-from recommender.console.curves import minutes_left
 from recommender.console.leaderboard import verdict
 from recommender.console.navigation import shop_of
 from recommender.console.pages import open_shop, page, part
 from recommender.console.recipes import latest_runs
+from recommender.console.strip import strip_of
 from recommender.models import Event, ModelVersion, Shop
 from recommender.monitoring import unwatched_since
 
@@ -80,11 +80,8 @@ def _coming() -> list[dict]:
 
 
 def strip(request: HttpRequest, shop: str) -> HttpResponse:
-    """The line under every header: the run under way, or the last result until it is dismissed."""
+    """The line under every header, which is asked for again from time to time."""
     shop = open_shop(request, shop)
     if dismissed := request.GET.get("dismiss"):
         request.session["strip_dismissed"] = dismissed
-    run = shop.runs.active().first() or shop.runs.order_by("-finished_at", "-id").exclude(finished_at=None).first()
-    told = run is not None and not run.is_active and request.session.get("strip_dismissed") == str(run.pk)
-    old = run is not None and run.finished_at and run.finished_at < timezone.now() - timezone.timedelta(days=1)
-    return part(request, "strip", shop=shop, run=None if told or old else run, minutes=minutes_left(run))
+    return part(request, "strip", **strip_of(request, shop))
