@@ -62,8 +62,9 @@ def read_faults() -> list[Fault]:
 
 def run() -> dict:
     with tempfile.TemporaryDirectory() as folder:
-        if failed := _first_failure(["tests"], _copy(Path(folder))):
-            sys.exit(f"bench faults: {failed} fails without any fault")
+        done = _pytest(["tests"], _copy(Path(folder)))
+        if done is None or done.returncode:
+            sys.exit(f"bench faults: the suite fails without any fault\n{done.stdout[-2000:] if done else 'it did not end'}")
     outcomes = list(tried(read_faults(), whole=True))
     _write(outcomes)
     areas, caught = Counter(o.fault.area for o in outcomes), Counter(o.fault.area for o in outcomes if o.caught_by)
@@ -128,15 +129,22 @@ def _tests(fault: Fault, copy: Path) -> tuple[list[str], list[str]]:
     return relevant, [name for name in files if name not in relevant]
 
 
-def _first_failure(tests: list[str], copy: Path) -> str:
+def _pytest(tests: list[str], copy: Path) -> subprocess.CompletedProcess | None:
+    """None where it did not end in time."""
     environment = {name: value for name, value in os.environ.items() if name not in ("VITRINE_HOME", "DATABASE_URL", "REDIS_URL")}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=no", "--no-header", *tests]
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command, cwd=copy, env=environment | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
             timeout=LONGEST,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
+        return None
+
+
+def _first_failure(tests: list[str], copy: Path) -> str:
+    done = _pytest(tests, copy)
+    if done is None:
         return "the suite did not end"
     if done.returncode != FAILED:
         return ""

@@ -68,6 +68,11 @@ class ShopAdmin(OfShop):
         if not change:
             form.instance.people.add(request.user)
 
+    def get_deleted_objects(self, objs, request):
+        """The audit trail of a shop goes with it, though nobody deletes an entry of it."""
+        shown, counts, missing, kept = super().get_deleted_objects(objs, request)
+        return shown, counts, missing - {AuditEntry._meta.verbose_name}, kept
+
 
 @admin.register(Product)
 class ProductAdmin(BigTable):
@@ -228,6 +233,9 @@ class PlacementForm(ModelForm):
                 self.add_error(*(("filter_values", f":{error.parameter} {error}") if error.parameter else ("filter", f"The filter {error}.")))
             else:
                 self._confirm_empty(values)
+        version, shop = values.get("version"), values.get("shop")
+        if version and shop and (version.shop_id != shop.pk or version.purpose != "ranking"):
+            self.add_error("version", f"{version} is no ranking version of {shop}.")
         return values
 
     def _confirm_empty(self, values: dict) -> None:
@@ -315,6 +323,16 @@ class PersonAdmin(UserAdmin, ForSuperusers):
     fieldsets = (*UserAdmin.fieldsets[:2], ("Shops", {"fields": ("shops",)}), *UserAdmin.fieldsets[2:])
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+
+    def save_related(self, request, form, formsets, change) -> None:
+        before = set(form.instance.shops.all())
+        super().save_related(request, form, formsets, change)
+        after = set(form.instance.shops.all())
+        changed = ", ".join(form.changed_data) if change else "added"
+        for shop in before | after:
+            had, has = (f"sees {shop.key}" if shop in of else "" for of in (before, after))
+            if changed or had != has:
+                AuditEntry.objects.note(shop, request.user, AuditEntry.CHANGED, f"person {form.instance.get_username()}", had, has, changed)
 
     def has_delete_permission(self, request, obj=None) -> bool:
         """People are deactivated (Active), so that what they started and promoted keeps its name."""

@@ -11,7 +11,7 @@ from recommender import drift
 from recommender.catalogue import passing
 from recommender.drift import Finding
 from recommender.filters import FilterError
-from recommender.models import Alert, Shop
+from recommender.models import Alert, Shop, TrainingRun
 from recommender.models.registry import RunStatus
 
 TRAININGS = ("recommender.tasks.learn_on_every_shop", "recommender.tasks.train_every_shop")
@@ -28,9 +28,12 @@ LONGEST_REASON = 200
 
 def monitor(shop: Shop) -> int:
     """Look at everything; open and close alerts accordingly. Returns how many are open."""
-    _note(shop, drift.findings(shop))
+    moved = list(drift.findings(shop))
+    for kind in DRIFT:
+        _note(shop, [finding for finding in moved if finding.kind == kind], kind)
     for kind, findings in OPERATIONS.items():
         _note(shop, findings(shop), kind)
+    Shop.objects.filter(pk=shop.pk).update(watched_at=timezone.now())
     return Alert.objects.of(shop).open().count()
 
 
@@ -39,20 +42,21 @@ def note_trainings(shop: Shop) -> None:
     _note(shop, _failed(shop), Alert.FAILED)
 
 
-def unwatched_since(now: datetime) -> datetime | None:
-    """When monitoring last ran, where that is too long ago to say that all is well; None where it runs, or has not run yet."""
-    last = PeriodicTask.objects.filter(task=MONITOR, enabled=True).aggregate(last=Max("last_run_at"))["last"]
-    return last if last and last < now - 3 * LATE else None
+def unwatched_since(shop: Shop, now: datetime) -> datetime | None:
+    """When monitoring last looked at the shop, where that is too long ago to say that all is well; None where it does its work."""
+    task = PeriodicTask.objects.filter(task=MONITOR, enabled=True).select_related("interval").first()
+    usual = task.interval.schedule.run_every if task and task.interval else LATE
+    last = shop.watched_at or shop.created_at
+    return last if last < now - max(3 * usual, 3 * LATE) else None
 
 
-def _note(shop: Shop, findings: Iterable[Finding], kind: str | None = None) -> None:
-    """With a kind its other alerts are closed: what they are about, such as a placement, is not there any more."""
+def _note(shop: Shop, findings: Iterable[Finding], kind: str) -> None:
+    """Other alerts of the kind are closed: what they are about, such as a placement, is not there any more, or too little is known of it."""
     told = []
     for finding in findings:
         Alert.objects.note(shop, finding.kind, finding.subject, finding.message)
         told.append(finding.subject)
-    if kind:
-        Alert.objects.of(shop).open().filter(kind=kind).exclude(subject__in=told).update(until=timezone.now())
+    Alert.objects.of(shop).open().filter(kind=kind).exclude(subject__in=told).update(until=timezone.now())
 
 
 def _failed(shop: Shop) -> Iterator[Finding]:
@@ -62,7 +66,7 @@ def _failed(shop: Shop) -> Iterator[Finding]:
         words = None
         if run.status == RunStatus.FAILED:
             reason = (run.error.strip().splitlines() or ["no reason is known"])[0][:LONGEST_REASON].rstrip(". ")
-            words = f"Run {run.pk} failed on {run.finished_at:%-d %B at %H:%M} UTC: {reason}. Nothing live has changed."
+            words = f"Run {run.pk} failed on {run.finished_at:%-d %B at %H:%M} UTC: {reason}."
         yield Finding(Alert.FAILED, run.recipe, words)
 
 
@@ -72,12 +76,14 @@ def _missed(shop: Shop) -> Iterator[Finding]:
     for task in PeriodicTask.objects.filter(enabled=True, task__in=TRAININGS, last_run_at__lt=now - LATE):
         due = task.last_run_at
         at_work = Q(created_at__gte=due - LATE) | Q(finished_at__gte=due) | Q(finished_at=None)
-        began = not shop.events.exists() or shop.runs.filter(at_work).exists()
+        had_events = shop.events.filter(received_at__lte=due).exists()
+        began = not had_events or shop.runs.filter(at_work).exists()
         words = None if began else f"It was due on {due:%-d %B at %H:%M} UTC and did not begin. Is a worker running?"
         yield Finding(Alert.MISSED, task.name[:80], words)
-    waiting = shop.runs.filter(status=RunStatus.QUEUED).order_by("created_at").first()
-    late = waiting is not None and waiting.created_at < now - LATE and not shop.runs.filter(status=RunStatus.RUNNING).exists()
-    words = f"Run {waiting.pk} has waited since {waiting.created_at:%-d %B at %H:%M} UTC for a worker. Is one running?" if late else None
+    waiting = shop.runs.filter(status=RunStatus.QUEUED).order_by("queued_at").first()
+    busy = TrainingRun.objects.filter(status=RunStatus.RUNNING).exists()  # of any shop: they share the workers
+    late = waiting is not None and waiting.queued_at < now - LATE and not busy
+    words = f"Run {waiting.pk} has waited since {waiting.queued_at:%-d %B at %H:%M} UTC for a worker. Is one running?" if late else None
     yield Finding(Alert.MISSED, "", words)
 
 
@@ -105,5 +111,6 @@ def _empty_filters(shop: Shop) -> Iterator[Finding]:
         yield Finding(Alert.EMPTY, placement.key, words)
 
 
+DRIFT = (Alert.SILENCE, Alert.INPUT, Alert.SCORES, Alert.CLICKS)
 OPERATIONS = {Alert.FAILED: _failed, Alert.MISSED: _missed, Alert.UNASKED: _silent_placements, Alert.EMPTY: _empty_filters}
 """Each yields all that it looked at, so that what it no longer names is closed."""

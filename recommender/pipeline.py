@@ -152,8 +152,8 @@ def _end_now(run: TrainingRun, status: str, error: str) -> bool:
                 by=run.created_by,
                 follows=run,
             )
-        if ended:
-            note_trainings(run.shop)
+    if ended:
+        note_trainings(run.shop)
     return ended
 
 

@@ -93,7 +93,9 @@ class ShopState:
         """The version that makes a placement's lists, and its model: the one chosen for it, else the champion."""
         if placement is not None and placement.version_id is not None:
             if placement.version_id not in self.chosen:
-                self.chosen[placement.version_id] = ModelVersion.objects.select_related("run").filter(pk=placement.version_id).first()
+                self.chosen[placement.version_id] = (
+                    ModelVersion.objects.select_related("run").filter(pk=placement.version_id, shop=self.shop_id, purpose="ranking").first()
+                )
             version = self.chosen[placement.version_id]
             try:
                 if version is not None:

@@ -1,10 +1,14 @@
 """The audit trail: who promoted, rolled back, started, changed or deleted what, kept when the person is gone."""
 
+from io import StringIO
+
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 
 from recommender import promotion
-from recommender.models import ApiKey, AuditEntry, Placement, Product, Shopper, TrainingRun
+from recommender.models import ApiKey, AuditEntry, Placement, Product, Shop, Shopper, TrainingRun
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +68,44 @@ def test_what_is_changed_in_tables_is_kept_and_shoppers_are_not_named(shop, staf
     assert told == [("changed", "placement Top"), ("deleted", f"product {product}"), ("deleted", "shopper")]
     assert "Fallbacks" in AuditEntry.objects.get(action="changed").detail
     assert "secret-name" not in str(list(AuditEntry.objects.values_list()))
+
+
+def test_djangos_own_log_keeps_no_id_of_a_shopper(shop, staff):
+    shopper = Shopper.objects.create(shop=shop, user_id="secret-name")
+    staff.post(f"/console/recommender/shopper/{shopper.pk}/delete/", {"post": "yes"})
+    assert not Shopper.objects.exists() and not LogEntry.objects.filter(object_repr__contains="secret-name").exists()
+
+
+def test_who_sees_a_shop_and_what_a_person_may_do_is_kept(shop, staff):
+    person = User.objects.create_user("ann", is_staff=True)
+    fields = {"username": "ann", "is_active": "on", "is_staff": "on", "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    staff.post(f"/console/auth/user/{person.pk}/change/", {**fields, "shops": [shop.pk]})
+    staff.post(f"/console/auth/user/{person.pk}/change/", {**fields, "shops": [shop.pk], "is_superuser": "on"})
+    staff.post(f"/console/auth/user/{person.pk}/change/", {**fields, "shops": [], "is_superuser": "on"})
+    assert [entry[2:] for entry in trail(shop)] == [
+        ("person ann", "", "sees tiny"), ("person ann", "sees tiny", "sees tiny"), ("person ann", "sees tiny", ""),
+    ]  # fmt: skip
+    assert "is_superuser" in AuditEntry.objects.order_by("id")[1].detail
+
+
+def test_keys_of_the_command_line_are_kept(shop):
+    call_command("create_key", shop="tiny", scope=["recs:read"], name="till", stdout=StringIO())
+    assert trail(shop)[0][:2] == ("manage.py create_key", "added") and "till" in trail(shop)[0][2]
+
+
+def test_a_shop_with_a_trail_can_be_deleted(staff):
+    staff.post("/console/recommender/shop/add/", {"key": "third", "name": "Third", "currency": "EUR", "timezone": "UTC"})
+    made = Shop.objects.get(key="third")
+    assert trail(made)
+    assert staff.post(f"/console/recommender/shop/{made.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not Shop.objects.filter(pk=made.pk).exists()
+
+
+def test_a_run_is_cancelled_once(shop, staff):
+    run = TrainingRun.objects.create(shop=shop, recipe="fusion", preset="quick", status="running")
+    for _ in range(2):
+        staff.post(f"/console/s/tiny/runs/{run.pk}/cancel/")
+    assert [entry[1] for entry in trail(shop)] == ["cancelled"]
 
 
 def test_nobody_changes_or_deletes_entries_or_people(live_shop, staff, register):

@@ -202,8 +202,9 @@ def test_the_curve_shows_both_phases_one_after_the_other_and_the_chosen_step(sho
         (None, 5, 0.01, ""),  # nothing to tell it by
         (None, 10, 0.5, "about 10 min left"),
         (20, 5, 0.0, "about 15 min left"),
-        (20, 8, 0.25, "about 24 min left"),  # slower than the last one
-        (20, 8, 0.9, "about 12 min left"),
+        (20, 5, 0.25, "about 15 min left"),  # as the last one
+        (20, 8, 0.25, "about 18 min left"),  # slower than the last one
+        (60, 5, 0.95, "less than a minute left"),  # much faster
         (20, 25, 0.99, "less than a minute left"),
     ],
 )

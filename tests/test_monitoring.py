@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from recommender import monitoring, pipeline
-from recommender.models import Alert, Placement, Product, ServedList, TrainingRun
+from recommender.models import Alert, Placement, Product, ServedList, Shop, TrainingRun
 from recommender.models.registry import RunStatus
 
 NIGHT = "recommender.tasks.learn_on_every_shop"
@@ -62,26 +62,41 @@ def missed(shop):
     return [subject for kind, subject in alerts(shop) if kind == Alert.MISSED]
 
 
-def test_a_scheduled_training_that_did_not_begin_is_an_alert(stocked):
+@pytest.fixture
+def old_shop(stocked):
+    """The stocked shop, its events received days ago."""
+    stocked.events.update(received_at=timezone.now() - timedelta(days=10))
+    return stocked
+
+
+def test_a_scheduled_training_that_did_not_begin_is_an_alert(old_shop):
     name = PeriodicTask.objects.get(task=NIGHT).name
-    assert missed(stocked) == []
+    assert missed(old_shop) == []
     begun(0.5)
-    assert missed(stocked) == []  # a worker may still be busy
+    assert missed(old_shop) == []  # a worker may still be busy
     begun(3)
-    assert missed(stocked) == [name]
+    assert missed(old_shop) == [name]
     PeriodicTask.objects.filter(task=NIGHT).update(enabled=False)
-    assert missed(stocked) == []
+    assert missed(old_shop) == []
     PeriodicTask.objects.filter(task=NIGHT).update(enabled=True)
-    ended(stocked, RunStatus.FINISHED, 2)
-    assert missed(stocked) == []
+    ended(old_shop, RunStatus.FINISHED, 2)
+    assert missed(old_shop) == []
 
 
-def test_a_training_that_was_under_way_at_that_time_is_no_miss(stocked):
+def test_a_training_that_was_under_way_at_that_time_is_no_miss(old_shop):
     begun(3)
-    run = ended(stocked, RunStatus.FINISHED, 1)
+    run = ended(old_shop, RunStatus.FINISHED, 1)
     TrainingRun.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(hours=9))
-    assert missed(stocked) == []
+    assert missed(old_shop) == []
     TrainingRun.objects.filter(pk=run.pk).update(finished_at=timezone.now() - timedelta(hours=8))
+    assert missed(old_shop) != []
+
+
+def test_a_shop_whose_events_came_later_misses_nothing(stocked):
+    begun(3)
+    stocked.events.update(received_at=timezone.now() - timedelta(hours=2))
+    assert missed(stocked) == []
+    stocked.events.update(received_at=timezone.now() - timedelta(hours=4))
     assert missed(stocked) != []
 
 
@@ -93,10 +108,23 @@ def test_a_shop_without_events_misses_nothing(shop):
 def test_a_queued_run_that_no_worker_takes_is_an_alert(shop):
     run = TrainingRun.objects.create(shop=shop, recipe="fusion", preset="quick")
     assert missed(shop) == []
-    TrainingRun.objects.update(created_at=timezone.now() - timedelta(hours=2))
+    TrainingRun.objects.update(queued_at=timezone.now() - timedelta(hours=2))
     assert f"Run {run.pk} has waited since" in alerts(shop)["missed", ""]
-    TrainingRun.objects.create(shop=shop, recipe="fusion", preset="quick", status=RunStatus.RUNNING)
-    assert missed(shop) == []  # it waits for that one
+    other = Shop.objects.create(key="other", name="Other")
+    TrainingRun.objects.create(shop=other, recipe="fusion", preset="quick", status=RunStatus.RUNNING)
+    assert missed(shop) == []  # shops share the workers: it waits for that one
+
+
+def test_a_resumed_run_waits_from_when_it_was_resumed(shop):
+    run = TrainingRun.objects.create(shop=shop, recipe="fusion", preset="quick", status=RunStatus.FAILED, finished_at=timezone.now())
+    TrainingRun.objects.update(created_at=timezone.now() - timedelta(days=3), queued_at=timezone.now() - timedelta(days=3))
+    assert run.request_resume() and missed(shop) == []
+
+
+def test_alerts_of_what_is_not_looked_at_any_more_are_closed(shop):
+    for kind, subject in ((Alert.CLICKS, "home_top"), (Alert.SCORES, "v1"), (Alert.INPUT, "")):
+        Alert.objects.note(shop, kind, subject, "moved")
+    assert alerts(shop) == {}
 
 
 def served(shop, number, days_ago, placement="home_top", simulated=False):
@@ -143,12 +171,25 @@ def test_an_alert_about_a_placement_goes_with_it(shop):
 
 
 def test_home_does_not_say_that_all_is_well_where_nothing_is_watched(live_shop, staff):
+    def home(hours_ago):
+        type(live_shop).objects.update(watched_at=timezone.now() - timedelta(hours=hours_ago))
+        return staff.get("/console/s/tiny/").content.decode()
+
+    assert "All is well" in home(2)
+    silent = home(4)
+    assert "All is well" not in silent and "nothing has been watched since" in silent
+    monitoring.monitor(live_shop)
     assert "All is well" in staff.get("/console/s/tiny/").content.decode()
-    begun(2, monitoring.MONITOR)
-    assert "All is well" in staff.get("/console/s/tiny/").content.decode()
-    begun(4, monitoring.MONITOR)
-    page = staff.get("/console/s/tiny/").content.decode()
-    assert "All is well" not in page and "nothing has been watched since" in page
+    PeriodicTask.objects.filter(task=monitoring.MONITOR).update(enabled=False)
+    assert "nothing has been watched since" in home(4)
+    every = IntervalSchedule.objects.create(every=6, period=IntervalSchedule.HOURS)
+    PeriodicTask.objects.filter(task=monitoring.MONITOR).update(enabled=True, interval=every)
+    assert "All is well" in home(17) and "nothing has been watched since" in home(19)
+
+
+def test_a_shop_that_was_never_watched_counts_from_its_beginning(shop):
+    assert monitoring.unwatched_since(shop, timezone.now()) is None
+    assert monitoring.unwatched_since(shop, timezone.now() + timedelta(hours=4)) == shop.created_at
 
 
 @pytest.fixture

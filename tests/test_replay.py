@@ -11,7 +11,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from recommender import replay
-from recommender.analytics import earned
+from recommender.analytics import Earned, earned
+from recommender.console.views_placements import Row, _stands_out
 from recommender.history import history_of
 from recommender.management.commands import replay as command
 from recommender.models import Event, Product, ServedList, Shopper
@@ -146,5 +147,21 @@ def test_real_and_simulated_lists_are_never_added(shop, staff):
     lists(150, True, 15)
     page = staff.get(f"/console/s/{shop.key}/placements/").content.decode()
     assert "10.0 %" in page and "3.0 %" not in page and "traffic=simulated" in page
+    ServedList.objects.filter(simulated=True).update(created_at=timezone.now() - timedelta(days=60))
+    lately = staff.get(f"/console/s/{shop.key}/placements/?days=7").content.decode()
+    assert "3.0 %" in lately and "No list in this time" not in lately[: lately.index("home_top") + 300]
     page = staff.get(f"/console/s/{shop.key}/placements/?traffic=real").content.decode()
     assert "3.0 %" in page and "1.0 to 8.5" in page and "10.0 %" not in page and "are simulated" not in page
+
+
+def earned_by(placement, lists, effective, clicked):
+    found = Earned(placement, None, None, lists, 0, 0, clicked, 0, clicked, 0, 0, effective)
+    return Row(placement, None, found, 0)
+
+
+def test_a_placement_stands_out_by_more_than_chance_alone():
+    told = _stands_out([earned_by("a", 2000, 2000, 100), earned_by("b", 5000, 5000, 150)])
+    assert told == "a is clicked more often than the other placements: 5.0 % of its lists against 3.0 %, 1.7 times as often."
+    sampled = _stands_out([earned_by("a", 2000, 2000, 100), earned_by("b", 10_000, 100, 300), earned_by("c", 5000, 5000, 150)])
+    assert sampled == "No placement is clicked more often than the others by more than chance."  # 100 rows stand for 10,000 lists
+    assert _stands_out([earned_by("a", 2000, 2000, 100), earned_by("b", 50, 50, 0)]) == ""

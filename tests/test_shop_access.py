@@ -178,3 +178,19 @@ def test_those_who_saw_all_shops_before_go_on_to(shop, django_user_model):
     ann, ben = (django_user_model.objects.create_user(name, is_staff=name == "ann") for name in ("ann", "ben"))
     import_module("recommender.migrations.0030_shop_people").join_every_shop(apps, None)
     assert list(shop.people.all()) == [ann] and ben
+
+
+def test_a_placement_takes_no_version_of_another_shop(two_shops, client, django_user_model):
+    """Not by somebody who sees both shops either, and what was stored before is not served."""
+    from recommender import serving
+
+    client.force_login(django_user_model.objects.create_superuser("boss", password="x"))
+    ours, theirs = two_shops
+    fields = {"shop": ours[Shop].pk, "key": "new", "name": "New", "kind": "personal", "size": 6, "tail_percent": 0, "diversity": 0,
+              "explore_percent": 0, "fallbacks": "popular", "filter_values": "{}"}  # fmt: skip
+    reply = client.post(reverse("admin:recommender_placement_add"), {**fields, "version": theirs[ModelVersion].pk})
+    assert reply.status_code == 200 and "is no ranking version of" in reply.content.decode()
+    assert client.post(reverse("admin:recommender_placement_add"), {**fields, "version": ours[ModelVersion].pk}).status_code == 302
+    Placement.objects.filter(key="new").update(version=theirs[ModelVersion])
+    state = serving.ShopState(ours[Shop].pk)
+    assert state.serving(Placement.objects.get(key="new"))[0] is None

@@ -57,7 +57,7 @@ PARAMETERS = {
 }
 CONFLICTS = ("promote", "rollback", "cancel", "resume", "predictions")
 """Words of the addresses that reply 409."""
-FINDS_ITEMS = ("/items/related", "/items/shoppers", "/recommendations/why-not", "/rollback")
+FINDS_ITEMS = ("/items/related", "/items/shoppers", "/recommendations/why-not")
 
 
 class KeyScheme(OpenApiAuthenticationExtension):
@@ -85,12 +85,12 @@ def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
     if example := EXAMPLES.get(f"{method.upper()} {path}"):
         for content in operation["requestBody"]["content"].values():
             content["examples"] = {name.replace(" ", "_"): {"summary": name, "value": value} for name, value in example.items()}
-    for status in _errors(path, operation, parameters):
+    for status in _errors(path, method, operation, parameters):
         content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         operation["responses"].setdefault(status, {"description": ERRORS[status], "content": content})
 
 
-def _errors(path: str, operation: dict[str, Any], parameters: list[dict[str, Any]]) -> list[str]:
+def _errors(path: str, method: str, operation: dict[str, Any], parameters: list[dict[str, Any]]) -> list[str]:
     """The statuses of errors that an operation may reply with."""
     if "/health/" in path:
         return []
@@ -100,7 +100,7 @@ def _errors(path: str, operation: dict[str, Any], parameters: list[dict[str, Any
     if any(parameter["in"] == "query" for parameter in parameters):
         found.append("400")
     if any(parameter["in"] == "path" for parameter in parameters):
-        found += ["400", "404"]
+        found += ["400", *(["404"] if method != "put" else [])]  # PUT makes what is not there
     if path.endswith(FINDS_ITEMS):
         found.append("404")
     if any(word in path for word in CONFLICTS):

@@ -67,7 +67,8 @@ class CancelJobView(APIView):
         run = find_run(request, job_id)
         if not run.request_cancel():
             raise Conflict(f"This run has already ended: {run.status}.")
-        AuditEntry.objects.note(run.shop, request.auth, AuditEntry.CANCELLED, f"run {run.pk}")
+        if not run.cancel_requested:
+            AuditEntry.objects.note(run.shop, request.auth, AuditEntry.CANCELLED, f"run {run.pk}")
         run.refresh_from_db()
         return Response(shapes.TrainingJobSerializer(run).data, status=202)
 

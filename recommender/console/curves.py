@@ -17,6 +17,8 @@ PHASES = (("projection", "Projection", "challenger"), ("text", "Fine-tuning", "t
 """Phases in which steps are counted, one after the other: the points' prefix, its name, its line's role."""
 EARLY = 0.05
 """Progress below which the time so far tells nothing of the time that is left."""
+OWN_PACE = 0.5
+"""Progress from which a run's own pace alone tells it."""
 
 
 def charts(found: TrainingRun) -> dict[str, dict]:
@@ -71,14 +73,15 @@ def _why_empty(found: TrainingRun, trained: bool) -> str:
 
 
 def minutes_left(run: TrainingRun | None) -> str:
-    """Remaining time in words, coarse: the whole time of the last run of this kind, or more where this one is slower, less what has passed."""
+    """Remaining time in words, coarse: at first by the last run of its kind, then more and more by its own pace, from OWN_PACE on by that alone."""
     if run is None or run.status != "running" or run.started_at is None:
         return ""
     last = run.shop.runs.filter(status="finished", preset=run.preset, recipe=run.recipe, started_at__isnull=False).first()
     passed = timezone.now() - run.started_at
     whole = last.finished_at - last.started_at if last else timedelta(0)
     if run.progress >= EARLY:
-        whole = max(whole, passed / run.progress)
+        own, weight = passed / run.progress, min(run.progress / OWN_PACE, 1.0) if whole else 1.0
+        whole = weight * own + (1 - weight) * whole
     if not whole:
         return ""
     seconds = max((whole - passed).total_seconds(), 0)

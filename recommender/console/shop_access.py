@@ -10,7 +10,7 @@ from unfold.admin import ModelAdmin
 
 from recommender.models import AuditEntry, Shop
 
-NAMED = frozenset({"shop", "product", "placement", "apikey"})
+NAMED = frozenset({"shop", "product", "placement", "apikey", "trainingrun", "modelversion", "alert"})
 """Tables whose rows the audit trail names; the others, such as shoppers and reviews, may identify a person."""
 
 
@@ -22,7 +22,10 @@ class VisibleShops(RelatedFieldListFilter):
 
 
 class OfShop(ModelAdmin):
-    """A table whose rows belong to a shop. What a person does not see they cannot open, change, delete, search or choose."""
+    """A table whose rows belong to a shop. What a person does not see they cannot open, change, delete, search or choose.
+
+    The audit trail takes the place of Django's own log, which would keep a shopper's id beyond their erasure.
+    """
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return visible_rows(super().get_queryset(request), request)
@@ -32,18 +35,15 @@ class OfShop(ModelAdmin):
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any):
         _note(request, obj, AuditEntry.ADDED)
-        return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any):
         changed = [field for part in message if isinstance(part, dict) for field in part.get("changed", {}).get("fields", [])]
         if changed:
             _note(request, obj, AuditEntry.CHANGED, ", ".join(changed))
-        return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet):
         for obj in queryset:
             _note(request, obj, AuditEntry.DELETED)
-        return super().log_deletions(request, queryset)
 
     def formfield_for_foreignkey(self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any):
         kwargs["queryset"] = visible_rows(db_field.remote_field.model._default_manager.all(), request)

@@ -52,8 +52,8 @@ def sentence(shop: Shop, champion: ModelVersion | None, waiting: ModelVersion | 
     if waiting and waiting.number > champion.number:
         return f"{champion} serves. {waiting} waits for you. {verdict(waiting.report)}"
     live = f"{champion} has been live for {timesince(champion.promoted_at).split(',')[0]}" if champion.promoted_at else f"{champion} is live"
-    if silent := unwatched_since(timezone.now()):
-        return f"{live}, but nothing has been watched since {silent:%-d %B at %H:%M} UTC: is beat running?"
+    if silent := unwatched_since(shop, timezone.now()):
+        return f"{live}, but nothing has been watched since {silent:%-d %B at %H:%M} UTC: are beat and a worker running?"
     if alerts:
         return f"{live}; {'one thing needs' if alerts == 1 else f'{alerts} things need'} a look."
     lists = "every list is ready" if fresh >= could else f"{fresh:,} of {could:,} lists are ready, the rest are made on request"

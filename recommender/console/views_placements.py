@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 
 from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse
@@ -96,15 +96,19 @@ def more(request: HttpRequest, shop: str) -> HttpResponse:
 
 
 def _period(request: HttpRequest, shop: Shop) -> Period:
-    """As asked; without a word about traffic, that which there is more of."""
+    """As asked; without a word about traffic, that which there is more of in this time."""
     asked = request.GET.get("days", "")
     days = next((period for period in PERIODS if asked == str(period)), USUAL_DAYS)
     until = timezone.localdate(timezone=shop.zone)
-    found = dict(shop.served.order_by().values_list("simulated").annotate(n=Count("pk")))
-    simulated = found.get(True, 0) > found.get(False, 0)
-    if len(found) == 2 and request.GET.get("traffic") in TRAFFIC:
+    since = until - timedelta(days=days - 1)
+    both = all(shop.served.filter(simulated=kind).exists() for kind in (True, False))
+    if both and request.GET.get("traffic") in TRAFFIC:
         simulated = request.GET["traffic"] == "simulated"
-    return Period(days, until - timedelta(days=days - 1), until, simulated, len(found) == 2)
+    else:
+        lately = shop.served.filter(created_at__gte=datetime.combine(since, time.min, shop.zone))
+        found = dict(lately.order_by().values_list("simulated").annotate(n=Count("pk")))
+        simulated = found.get(True, 0) > found.get(False, 0)
+    return Period(days, since, until, simulated, both)
 
 
 def _loyal_rows(shop: Shop, period: Period) -> list[dict]:
@@ -144,7 +148,8 @@ def _stands_out(rows: list[Row]) -> str:
     level, best, surest = 1 - 0.05 / len(told), None, 0.0
     for row in told:
         others = [other.found for other in told if other is not row]
-        lists, draws = sum(other.lists for other in others), sum(other.effective for other in others)
+        lists = sum(other.lists for other in others)
+        draws = lists**2 / sum(other.lists**2 / other.effective for other in others)  # Kish's size of all of them
         rate = sum(other.clicked for other in others) / lists
         low, _ = difference((row.found.click_rate, row.found.effective), (rate, draws), level)
         if low > surest:

@@ -243,7 +243,8 @@ def _need_for(request: HttpRequest, run: TrainingRun) -> None:
 def cancel(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, MAY_TRAIN)
-    if find_run(shop, pk).request_cancel():
+    found = find_run(shop, pk)
+    if found.request_cancel() and not found.cancel_requested:
         AuditEntry.objects.note(shop, request.user, AuditEntry.CANCELLED, f"run {pk}")
     return redirect("admin:run", shop=shop.key, pk=pk)
 

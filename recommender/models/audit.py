@@ -11,7 +11,7 @@ AUTOMATIC = "automatically"
 
 class AuditQuerySet(ShopOwned):
     def note(self, shop: Shop, actor: object, action: str, subject: str, before: str = "", after: str = "", detail: str = "") -> "AuditEntry":
-        """Add an entry. `actor`: a person, an API key, or None for what the engine does by itself."""
+        """Add an entry. `actor`: a person, an API key, the name of a command, or None for what the engine does by itself."""
         return self.create(
             shop=shop, actor=actor_name(actor), action=action, subject=subject[:200], before=before[:200], after=after[:200], detail=detail[:1000]
         )
@@ -56,12 +56,14 @@ class AuditEntry(models.Model):
 
 def person_of(actor: object) -> object | None:
     """The signed-in person; None for a key and for what the engine does by itself."""
-    return None if isinstance(actor, ApiKey) else actor
+    return None if isinstance(actor, ApiKey | str) else actor
 
 
 def actor_name(actor: object) -> str:
     if actor is None:
         return AUTOMATIC
+    if isinstance(actor, str):
+        return actor
     if isinstance(actor, ApiKey):
         return f"API key {actor}"
     return actor.get_full_name() or actor.get_username()

@@ -46,7 +46,7 @@ class TrainingRunQuerySet(ShopOwned):
         """Runs that wait while none is at work, so that their tasks must have been lost."""
         if self.filter(status=RunStatus.RUNNING).exists():
             return self.none()
-        return self.filter(status=RunStatus.QUEUED, created_at__lt=timezone.now() - FORGOTTEN_AFTER)
+        return self.filter(status=RunStatus.QUEUED, queued_at__lt=timezone.now() - FORGOTTEN_AFTER)
 
     def silent(self) -> "TrainingRunQuerySet":
         """Runs that say they run, but whose worker has not been heard of."""
@@ -64,6 +64,7 @@ class TrainingRun(models.Model):
     then = models.JSONField(default=dict, blank=True, help_text="The run that is queued once this one has ended: its recipe and preset.")
     follows = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="followers", help_text="The run after which this came.")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    queued_at = models.DateTimeField(default=timezone.now, help_text="When it was queued last: at first, when it was resumed, or by itself.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     status = models.CharField(max_length=10, choices=RunStatus, default=RunStatus.QUEUED)
@@ -116,12 +117,13 @@ class TrainingRun(models.Model):
     def requeue(self) -> bool:
         """Queue a run whose worker fell silent for the next one. Only one caller wins."""
         silent = TrainingRun.objects.silent().filter(pk=self.pk, heartbeat_at=self.heartbeat_at, cancel_requested=False)
-        return bool(silent.update(status=RunStatus.QUEUED, heartbeat_at=None))
+        return bool(silent.update(status=RunStatus.QUEUED, queued_at=timezone.now(), heartbeat_at=None))
 
     def request_resume(self) -> bool:
         """Queue an ended run again: it goes on from its state, where it left one. False when it finished or is under way."""
         ended = TrainingRun.objects.filter(pk=self.pk, status__in=[RunStatus.FAILED, RunStatus.CANCELLED])
         fields = {"status": RunStatus.QUEUED, "cancel_requested": False, "error": "", "finished_at": None, "heartbeat_at": None}
+        fields["queued_at"] = timezone.now()
         return bool(ended.update(**fields))
 
     def request_cancel(self) -> bool:

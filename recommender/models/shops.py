@@ -62,6 +62,7 @@ class Shop(models.Model):
         help_text="Who sees this shop in the console; what they may do there is a matter of their permissions. Superusers see every shop.",
     )  # fmt: skip
     created_at = models.DateTimeField(auto_now_add=True)
+    watched_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When monitoring last looked at it.")
 
     objects = ShopQuerySet.as_manager()
 

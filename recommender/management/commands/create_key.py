@@ -3,8 +3,10 @@
 from django.core.management.base import BaseCommand, CommandError
 
 from recommender.management.importing import find_shop
-from recommender.models import ApiKey
+from recommender.models import ApiKey, AuditEntry
 from recommender.models.access import SCOPES
+
+COMMAND = "manage.py create_key"
 
 
 class Command(BaseCommand):
@@ -28,7 +30,8 @@ class Command(BaseCommand):
             raise CommandError(
                 f"--scope: {unknown[0]!r} is none of {', '.join(SCOPES)}" if unknown else f"--scope: at least one of {', '.join(SCOPES)}"
             )
-        _, secret = ApiKey.objects.issue(find_shop(options["shop"]), options["name"], options["scope"], options["days"], options["public"])
+        key, secret = ApiKey.objects.issue(find_shop(options["shop"]), options["name"], options["scope"], options["days"], options["public"])
+        AuditEntry.objects.note(key.shop, COMMAND, AuditEntry.ADDED, f"API key {key}", detail=", ".join(key.scopes))
         self.stdout.write(secret)
 
     def _successor(self, options: dict) -> str:
@@ -39,4 +42,6 @@ class Command(BaseCommand):
             )
         if options["overlap"] < 0:
             raise CommandError("--overlap: must be 0 or more days")
-        return found[0].rotate(options["overlap"], options["days"])[1]
+        key, secret = found[0].rotate(options["overlap"], options["days"])
+        AuditEntry.objects.note(key.shop, COMMAND, AuditEntry.ADDED, f"API key {key}", before=str(found[0]), after=str(key))
+        return secret
