@@ -62,7 +62,7 @@ def read_faults() -> list[Fault]:
 
 def run() -> dict:
     with tempfile.TemporaryDirectory() as folder:
-        done = _pytest(["tests"], _copy(Path(folder)))
+        done = _pytest(["-n", str(AT_ONCE), "--dist", "loadfile", "tests"], _copy(Path(folder)))
         if done is None or done.returncode:
             sys.exit(f"bench faults: the suite fails without any fault\n{done.stdout[-2000:] if done else 'it did not end'}")
     outcomes = list(tried(read_faults(), whole=True))
@@ -176,6 +176,8 @@ def main() -> None:
     options = parser.parse_args()
     faults = [fault for fault in read_faults() if not options.only or fault.number in options.only]
     outcomes = list(tried(faults, whole=not options.relevant))
+    if len(outcomes) == len(read_faults()) and not options.relevant:
+        _write(outcomes)
     print(f"{sum(bool(o.caught_by) for o in outcomes)} of {len(outcomes)} caught")
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from training.checkpoint import FORMAT
 from training.config import make_config
-from training.recipes.incremental import _layers_were_trained, _learned_and_cut
-from training.snapshot import DAY
+from training.recipes.incremental import _held, _layers_were_trained, _learned_and_cut, _questions, _without_held
+from training.snapshot import DAY, read_snapshot
 
 
 def run_of(folder, told, config=None):
@@ -34,6 +34,18 @@ def test_a_champion_that_has_learned_everything_flatters_itself(tmp_path):
     run = run_of(tmp_path, 100)
     assert _learned_and_cut(run, 100 * DAY)[1] == 75 * DAY
     assert "no new events since the champion" in run.warnings[0]
+
+
+def test_old_data_is_asked_about_of_held_shoppers_alone(tiny_snapshot):
+    """The old events of all others were learned from."""
+    snapshot = read_snapshot(tiny_snapshot)
+    end = int(snapshot.events.time[-1]) + 1
+    run = SimpleNamespace(snapshot=snapshot, config=make_config("incremental"))
+    new, old = _questions(run, end - 20 * DAY, 20, end - 40 * DAY)
+    held = _held(snapshot.user_ids)
+    assert 0 < held.sum() < len(held) and len(old.users) and held[old.users].all() and not held[new.users].all()
+    known = _without_held(run, end - 40 * DAY).events
+    assert not ((known.user >= 0) & held[known.user] & (known.time < end - 40 * DAY)).any()
 
 
 def test_layers_that_did_not_help_the_champion_stay(tmp_path):

@@ -1,15 +1,21 @@
 """What is judged was not known: whatever happens after the cut, every prediction stays as it was."""
 
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from tests.tinyshop import events_of
 from training import benchmark
+from training.checkpoint import load_checkpoint
+from training.config import make_config
 from training.history import histories
 from training.progress import Progress
+from training.recipes import behaviour
 from training.recipes.run import Run
-from training.snapshot import DAY, read_snapshot
+from training.snapshot import DAY, TYPE_CODE, read_snapshot
 
 DAYS = 21
 
@@ -70,3 +76,39 @@ def test_what_comes_before_the_cut_does(predictions):
         return replace(events, item=np.where(events.time < cut_of(events), rng.permutation(events.item), events.item))
 
     assert predictions(by_time, lambda events, rng: events)["vitrine"] != predictions(by_time, earlier)["vitrine"]
+
+
+def test_the_judged_model_of_a_checkpoint_counts_nothing_of_the_judged_days(tiny_checkpoint, tiny_snapshot):
+    """The one that serves has learned them."""
+    events = read_snapshot(tiny_snapshot).events
+    days = json.loads((tiny_checkpoint / "report.json").read_text())["protocol"]["days"]
+    before = events.before(int(events.time[-1]) + 1 - int(days * DAY))
+    sold = {}
+    for part in ("judged", "served"):
+        model = load_checkpoint(tiny_checkpoint, **({"part": part} if part == "judged" else {}))[0]
+        sold[part] = model.signals.popularity.column("sold")
+    assert sold["judged"].sum() == pytest.approx(len(before)) and sold["served"].sum() == pytest.approx(len(events))
+    assert sold["judged"] == pytest.approx(np.bincount(before.item, minlength=len(sold["judged"])))
+
+
+def test_the_click_head_reads_no_history_after_the_first_judged_impression(monkeypatch):
+    class Read(Exception):
+        pass
+
+    known = []
+
+    def interactions(events, weights):
+        known.extend(events.time.tolist())
+        raise Read
+
+    show, click, buy = (TYPE_CODE[kind] for kind in ("impression", "click", "purchase"))
+    rows = [(0, 0, buy, 1 * DAY, 1, 1), (1, 1, buy, 2 * DAY, 1, 2)]
+    rows += [(day % 2, day % 3, show, day * DAY, 1, day) for day in range(10, 30)]
+    rows += [(0, 0, click, 12 * DAY + 60, 1, 12), (1, 2, buy, 20 * DAY + 60, 1, 20)]
+    events = events_of(sorted(rows, key=lambda row: row[3]))
+    monkeypatch.setattr(behaviour, "FEWEST_IMPRESSIONS", 5)
+    monkeypatch.setattr(behaviour, "interactions", interactions)
+    run = SimpleNamespace(snapshot=SimpleNamespace(events=events, n_items=3), config=make_config("behaviour"))
+    with pytest.raises(Read):
+        behaviour._click(run, None, ["a", "b", "c"])
+    assert known == [1 * DAY, 2 * DAY]

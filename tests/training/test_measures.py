@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from training import metrics
+from training.recipes.judging import summary
 
 
 @settings(max_examples=40, deadline=None)
@@ -52,6 +53,12 @@ def test_graded_ndcg_is_scikit_learns(seed, n, k):
 def test_calibration_error_by_hand():
     assert metrics.calibration_error(np.array([1, 0, 1, 1]), np.array([0.95, 0.95, 0.15, 0.15])) == pytest.approx((2 * 0.45 + 2 * 0.85) / 4)
     assert metrics.calibration_error(np.array([1.0]), np.array([1.0])) == 0.0
+
+
+def test_the_calibration_error_of_a_report_is_that_of_the_predicted_class():
+    right, said = np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    by_hand = metrics.calibration_error(np.array([1, 0, 0]), np.array([0.9, 0.8, 0.6]))
+    assert summary(right, said, rounds=10)["calibration_error"]["value"] == pytest.approx(by_hand) == pytest.approx((0.1 + 0.8 + 0.6) / 3)
 
 
 def test_empty_and_one_sided_input_is_nan():

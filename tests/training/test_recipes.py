@@ -42,6 +42,7 @@ def test_each_recipe_leaves_a_checkpoint_with_a_report(fit, recipe):
     primary = report["primary"]
     systems = (report[primary["part"]] if "part" in primary else report)["systems"]
     assert np.isfinite(systems[primary["system"]][primary["measure"]]["value"])
+    assert primary["higher_is_better"] == (primary["measure"] in ("ndcg@10", "accuracy", "f1_macro", "auc", "cosine"))
     assert not [p for p in folder.rglob("*") if p.suffix in (".pkl", ".pt", ".bin")]
     assert not (folder.parent / "state").exists()
     json.dumps(report, allow_nan=False)
@@ -110,3 +111,21 @@ def test_a_run_that_stops_in_the_projection_goes_on_there(tiny_snapshot, tiny_en
     kill_at = 0
     assert main([*command, "--resume", "--set", *fields]) == 0
     assert steps[:3] == [4, 5, 6]
+
+
+@pytest.mark.parametrize("recipe", ["fusion", "retrieval", "incremental"])
+def test_what_is_stopped_early_has_not_seen_the_days_that_stop_it(fit, monkeypatch, recipe):
+    from training.recipes import fusion, incremental, retrieval
+
+    asked, made = [], retrieval.fit_texts
+
+    def recorded(run, known, validation, *rest, **named):
+        if validation is not None:
+            asked.append((int(known.time.max()), int(validation.now)))
+        return made(run, known, validation, *rest, **named)
+
+    for module in (retrieval, fusion, incremental):
+        if hasattr(module, "fit_texts"):
+            monkeypatch.setattr(module, "fit_texts", recorded)
+    fit(recipe)
+    assert asked and all(last < now for last, now in asked)

@@ -1,9 +1,12 @@
 """Labelled rows: few of each class, and the names of classes as texts of theirs."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import polars as pl
 import pytest
 
-from training.recipes.labelled import NAME_COPIES, TEST, TRAIN, VALIDATION, Rows
+from training.recipes.labelled import NAME_COPIES, TEST, TRAIN, VALIDATION, Rows, dialogue_rows, review_rows
 
 
 @pytest.fixture
@@ -11,6 +14,23 @@ def rows():
     target = np.array([0] * 6 + [1] * 2 + [2] * 4)
     part = np.array([TRAIN] * 4 + [VALIDATION, TEST] + [TRAIN, TEST] + [TRAIN, TRAIN, TEST, TEST])
     return Rows([f"r{i}" for i in range(12)], [f"text {i}" for i in range(12)], target, part, ["lost_card", "top-up: failed", "42"])
+
+
+@pytest.mark.parametrize("kind", ["reviews", "dialogues"])
+def test_one_text_is_in_one_part_however_often_it_comes(kind):
+    """Else the test would ask for texts that were trained on."""
+    texts = [f"text {i % 40}" for i in range(400)]
+    columns = {"split": [None] * 400}
+    if kind == "reviews":
+        columns |= {"review_id": [f"r{i}" for i in range(400)], "title": [""] * 400, "text": texts, "rating": [5.0] * 400, "label": [None] * 400}
+        found = review_rows(SimpleNamespace(tables={kind: pl.DataFrame(columns)}), lambda row: row["rating"], "a rating", 0.3, 0.2)
+    else:
+        columns |= {"text": texts, "intent": ["a"] * 400}
+        found = dialogue_rows(SimpleNamespace(tables={kind: pl.DataFrame(columns)}), 0.3, 0.2)
+    parts = {}
+    for text, part in zip(found.texts, found.part, strict=True):
+        parts.setdefault(text, set()).add(int(part))
+    assert len(parts) == 40 and all(len(part) == 1 for part in parts.values()) and set.union(*parts.values()) == {TRAIN, VALIDATION, TEST}
 
 
 def test_names_of_classes_with_few_texts_follow_the_rows_as_training_texts(rows):
