@@ -55,7 +55,7 @@ def _sentence(listed: list[ModelVersion], champion: ModelVersion | None, purpose
         return "No version serves; shoppers see what is popular." if ranks else "No version has been promoted yet."
     waiting = [v for v in listed if v.status == "candidate" and v.number > champion.number]
     since = f" since {champion.promoted_at:%-d %B}" if champion.promoted_at else ""
-    serves = "serves every shopper" if ranks else "is the one in use"
+    serves = ("has been live for every shopper" if since else "is live for every shopper") if ranks else "has been in use" if since else "is in use"
     return f"{champion} {serves}{since}." + (f" {waiting[0]} waits for a decision." if waiting else "")
 
 
@@ -110,7 +110,7 @@ def _changes(found: ModelVersion) -> list[AuditEntry]:
 
 def _state_words(found: ModelVersion) -> str:
     words = {
-        "champion": "serves every shopper" if found.purpose == "ranking" else "is the one in use",
+        "champion": "is live for every shopper" if found.purpose == "ranking" else "is in use",
         "candidate": "waits for a decision",
         "refused": "was refused by the gate",
         "retired": "served before",
