@@ -13,6 +13,15 @@ from recommender.models.registry import RunStatus
 NIGHT = "recommender.tasks.learn_on_every_shop"
 
 
+@pytest.fixture(autouse=True)
+def _scheduled(db):
+    """The schedule that migrations make; tests with transactions of their own empty its tables."""
+    hourly, _ = IntervalSchedule.objects.get_or_create(every=1, period=IntervalSchedule.HOURS)
+    for task, name in ((NIGHT, "Nightly training"), (monitoring.TRAININGS[1], "Weekly full training"), (monitoring.MONITOR, "Watch every shop")):
+        if not PeriodicTask.objects.filter(task=task).exists():
+            PeriodicTask.objects.create(task=task, name=name, interval=hourly)
+
+
 def alerts(shop):
     monitoring.monitor(shop)
     return {(a.kind, a.subject): a.message for a in Alert.objects.of(shop).open()}

@@ -101,8 +101,11 @@ def _period(request: HttpRequest, shop: Shop) -> Period:
     days = next((period for period in PERIODS if asked == str(period)), USUAL_DAYS)
     until = timezone.localdate(timezone=shop.zone)
     since = until - timedelta(days=days - 1)
-    both = all(shop.served.filter(simulated=kind).exists() for kind in (True, False))
-    if both and request.GET.get("traffic") in TRAFFIC:
+    there = [kind for kind in (True, False) if shop.served.filter(simulated=kind).exists()]
+    both = len(there) == 2
+    if not both:
+        simulated = there == [True]
+    elif request.GET.get("traffic") in TRAFFIC:
         simulated = request.GET["traffic"] == "simulated"
     else:
         lately = shop.served.filter(created_at__gte=datetime.combine(since, time.min, shop.zone))
