@@ -9,7 +9,7 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, Interval
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple, UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldBooleanSwitchWidget
 
 from recommender.catalogue import passing
 from recommender.console.shop_access import OfShop
@@ -40,6 +40,7 @@ class BigTable(OfShop):
     """Lists too long to count."""
 
     paginator = InfinitePaginator
+    list_disable_select_all = True  # it would offer to select all 9999999999 rows
     show_full_result_count = False
     list_per_page = 50
 
@@ -129,7 +130,8 @@ class EventAdmin(ReadOnly):
     list_display = ["occurred_at", "type", "shopper", "session_id", "product", "quantity", "value"]
     list_filter = ["shop", "type"]
     list_select_related = ["shopper", "product"]
-    search_fields = ["event_id"]
+    search_fields = ["=event_id", "=shopper__user_id", "=session_id"]
+    search_help_text = "An event's id, a shopper's or a session's, whole."
     ordering = ["-id"]
 
 
@@ -189,7 +191,8 @@ class ServedListAdmin(ReadOnly):
     list_display = ["created_at", "placement", "shopper", "session_id", "version", "fallback", "simulated"]
     list_filter = ["shop", "placement", "fallback", "simulated"]
     list_select_related = ["shopper", "version"]
-    search_fields = ["recommendation_id"]
+    search_fields = ["=recommendation_id", "=shopper__user_id", "=session_id"]
+    search_help_text = "A recommendation id, a shopper's id or a session's, whole."
     ordering = ["-id"]
 
 
@@ -303,7 +306,7 @@ class ForSuperusers(ModelAdmin):
 
 class PersonForm(UserChangeForm):
     shops = ModelMultipleChoiceField(
-        Shop.objects.all(), required=False, widget=UnfoldAdminCheckboxSelectMultiple,
+        Shop.objects.all(), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="The shops that this person sees in the console. Superusers see every shop.",
     )  # fmt: skip
 

@@ -66,7 +66,8 @@ def test_what_is_changed_in_tables_is_kept_and_shoppers_are_not_named(shop, staf
     staff.post(f"/console/recommender/shopper/{shopper.pk}/delete/", {"post": "yes"})
     told = [(action, subject) for _, action, subject, _, _ in trail(shop)]
     assert told == [("changed", "placement Top"), ("deleted", f"product {product}"), ("deleted", "shopper")]
-    assert "Fallbacks" in AuditEntry.objects.get(action="changed").detail
+    detail = AuditEntry.objects.get(action="changed").detail
+    assert "Fallbacks: country, openers, popular, new → popular" in detail and "Name: 'home_top' → 'Top'" in detail
     assert "secret-name" not in str(list(AuditEntry.objects.values_list()))
 
 

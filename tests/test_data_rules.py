@@ -258,3 +258,22 @@ def test_only_errors_of_concurrent_writes_are_tried_again(bare):
     with pytest.raises(IntegrityError) as twice, transaction.atomic():
         Product.objects.create(shop=bare, item_id="A", title="A")
     assert comes_between(twice.value) and not comes_between(missing.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [({"quantity": 1_000_000_000_000, "price": "99999999999"}, "quantity"), ({"quantity": 2, "price": "9999999999"}, "value"),
+     ({"quantity": 1_000_001, "price": "1"}, "quantity"), ({"value": "99999999999"}, "value")],
+)  # fmt: skip
+def test_one_absurd_purchase_is_refused_before_it_is_all_of_the_revenue(live_shop, api, line, field):
+    item = {"item_id": live_shop.products.first().item_id, **line}
+    event = {"event_id": "e-1", "type": "purchase", "user_id": "u", "occurred_at": "2026-01-01T00:00:00Z", "items": [item]}
+    result = api("post", "events", {"events": [event]}).json()["results"][0]
+    assert result["status"] == "rejected" and result["error"]["field"] == f"items[0].{field}"
+
+
+def test_errors_of_stock_name_what_was_sent(shop, api):
+    for stock, field in (({"state": "zzz"}, "stock.state"), ({"quantity": 1.5}, "stock.quantity")):
+        assert api("put", "items/p", {"title": "x", "stock": stock}).json()["errors"][0]["field"] == field
+        batch = api("post", "items:batch", {"items": [{"item_id": "p", "title": "x", "stock": stock}]}).json()
+        assert batch["results"][0]["error"]["field"] == field

@@ -38,7 +38,7 @@ def tab_to(page, name: str, most: int = 60) -> None:
     for _ in range(most):
         page.keyboard.press("Tab")
         told = page.evaluate("(document.activeElement.getAttribute('aria-label') || document.activeElement.innerText || '').trim()")
-        if told.startswith(name):
+        if any(line.strip().startswith(name) for line in told.splitlines()):
             return
     pytest.fail(f"{name} cannot be reached with Tab")
 
@@ -58,6 +58,11 @@ def test_tables_shops_account_and_theme_open_by_keyboard(open_console):
     tab_to(page, "Account of Mia", most=80)
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Log out")).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    tab_to(page, "Light", most=2)
     page.get_by_role("button", name="Dark", exact=True).focus()
     page.keyboard.press("Space")
     expect(page.get_by_role("button", name="Dark", exact=True)).to_have_attribute("aria-pressed", "true")

@@ -194,3 +194,16 @@ def test_a_placement_takes_no_version_of_another_shop(two_shops, client, django_
     Placement.objects.filter(key="new").update(version=theirs[ModelVersion])
     state = serving.ShopState(ours[Shop].pk)
     assert state.serving(Placement.objects.get(key="new"))[0] is None
+
+
+def test_big_tables_are_searched_by_whole_ids_and_offer_no_selection_of_all(two_shops, client):
+    ours = two_shops[0]
+    shown = ServedList.objects.create(shop=ours[Shop], recommendation_id="r-4711a", shopper=ours[Shopper], session_id="s-1", items=[],
+                                      created_at=timezone.now())  # fmt: skip
+    address = reverse("admin:recommender_servedlist_changelist")
+    for text, found in (("r-4711a", True), ("ours", True), ("s-1", True), ("4711", False)):
+        assert (shown in client.get(address, {"q": text}).context["cl"].queryset) == found, text
+    Event.objects.create(shop=ours[Shop], event_id="e-2", type="view", session_id="s-1", occurred_at=timezone.now())
+    found = client.get(reverse("admin:recommender_event_changelist"), {"q": "s-1"}).context["cl"].queryset
+    assert [event.event_id for event in found] == ["e-2"]
+    assert "Select all 99" not in client.get(reverse("admin:recommender_product_changelist")).content.decode()

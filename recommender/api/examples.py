@@ -38,7 +38,7 @@ ITEM = {
     "price": {"amount": "12.75", "currency": "GBP"}, "attributes": {"colour": ["cream", "red"], "height_cm": 40},
     "images": ["https://shop.example/22423.jpg"], "stock": {"state": "in_stock", "quantity": 12},
 }  # fmt: skip
-USER = {"attributes": {"country": "GB"}, "consent": {"personalisation": True, "training": True}, "merged_from": ["s-9f2"]}
+USER = {"attributes": {"country": "United Kingdom"}, "consent": {"personalisation": True, "training": True}, "merged_from": ["s-9f2"]}
 LIST = {"placement": "home_top", "user_id": "4711", "limit": 12}
 FILTERED = {**LIST, "filter": "price < :most and stock.state = 'in_stock'", "params": {"most": 20}, "explain": "full"}
 
@@ -47,7 +47,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "for a shopper": LIST,
         "with a filter": FILTERED,
         "beside a product": {"placement": "product_page", "user_id": "4711", "context": {"item_ids": ["22423"]}},
-        "for a newcomer": {"placement": "home_top", "session_id": "s-9f2", "context": {"interests": ["baking"], "country": "GB"}},
+        "for a newcomer": {"placement": "home_top", "session_id": "s-9f2", "context": {"interests": ["baking"], "country": "United Kingdom"}},
     },
     "POST /api/v1/recommendations:page": {
         "a page": {"user_id": "4711", "placements": [{"placement": "home_top", "limit": 4}, {"placement": "discover"}]}

@@ -43,6 +43,8 @@ class ExplorationView(APIView):
     def get(self, request: Request) -> Response:
         shop, data = request.auth.shop, request.query_params.dict()
         placement = str(data.pop("placement", "")).replace("\x00", "")
+        if not placement:
+            raise ValidationError({"placement": ["is required"]})
         if not shop.placements.filter(key=placement).exists():
             raise ValidationError({"placement": ["is no placement of this shop"]})
         asked = shapes.AnalyticsRequest(data=data, context={"shop": shop})

@@ -88,7 +88,12 @@ def find_item(shop: Shop, item_id: str) -> Product:
 
 def refuse_errors(report: Report) -> None:
     if report.errors:
-        raise ValidationError({e.field: [e.message] for e in report.errors})
+        raise ValidationError({as_sent(e.field): [e.message] for e in report.errors})
+
+
+def as_sent(field: str) -> str:
+    """What REST calls a column of a product: stock.state."""
+    return field.replace("stock_", "stock.", 1) if field.startswith("stock_") else field
 
 
 def as_validation_error(error: FieldError) -> ValidationError:
@@ -166,7 +171,7 @@ class ItemsBatchView(APIView):
             for columns, rows in by_columns.items():
                 part = upsert_products(request.auth.shop, rows, columns, STRICT)
                 report.new, report.changed, report.same = report.new + part.new, report.changed + part.changed, report.same + part.same
-                errors |= {e.line: {"field": e.field, "message": e.message} for e in part.errors}
+                errors |= {e.line: {"field": as_sent(e.field), "message": e.message} for e in part.errors}
         results = [_item_result(item, errors.get(i)) for i, item in enumerate(items)]
         return Response({"new": report.new, "changed": report.changed, "same": report.same, "rejected": len(errors), "results": results})
 

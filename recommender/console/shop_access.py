@@ -33,13 +33,20 @@ class OfShop(ModelAdmin):
     def get_list_filter(self, request: HttpRequest) -> list:
         return [("shop", VisibleShops) if name == "shop" else name for name in super().get_list_filter(request)]
 
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """As Django's, and what each field was before, for the audit trail; not of tables whose rows may identify a person."""
+        if not add and self.opts.model_name in NAMED:
+            was = [(form.fields[name].label or name, form.initial.get(name), form.cleaned_data.get(name)) for name in form.changed_data]
+            request.audit_detail = "; ".join(f"{label}: {_short(before)} → {_short(after)}" for label, before, after in was)
+        return super().construct_change_message(request, form, formsets, add)
+
     def log_addition(self, request: HttpRequest, obj: Model, message: Any):
         _note(request, obj, AuditEntry.ADDED)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any):
         changed = [field for part in message if isinstance(part, dict) for field in part.get("changed", {}).get("fields", [])]
         if changed:
-            _note(request, obj, AuditEntry.CHANGED, ", ".join(changed))
+            _note(request, obj, AuditEntry.CHANGED, getattr(request, "audit_detail", "") or ", ".join(changed))
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet):
         for obj in queryset:
@@ -58,6 +65,11 @@ def visible_rows(rows: QuerySet, request: HttpRequest) -> QuerySet:
     if rows.model is Shop:
         return rows.filter(pk__in=visible)
     return rows.filter(shop__in=visible) if _belongs_to_a_shop(rows.model) else rows
+
+
+def _short(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list | QuerySet) else str(value)
+    return repr(text[:200]) if isinstance(value, str) else text[:200]
 
 
 def _note(request: HttpRequest, obj: Model, action: str, detail: str = "") -> None:

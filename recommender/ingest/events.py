@@ -36,6 +36,8 @@ EVENT_FIELDS = PLAIN | {
 """All fields of an event by REST. `context` is the shop's own and is not kept."""
 LINE_FIELDS = frozenset({"item_id", "position", "quantity", "price", "discount", "value", "rating"})
 LEAST_RATING, BEST_RATING = 0, 5
+MOST_PIECES, MOST_VALUE = 1_000_000, 10_000_000_000
+"""Of one product in one event. Beyond is a mistake, and one of them would be all that a page of revenue shows."""
 NOTHING_MORE = (*[None] * 7, False)
 """The columns from `quantity` on of such an event."""
 
@@ -148,6 +150,9 @@ def _what(parser: Parser, row: dict[str, Any], item: dict[str, Any], at: str) ->
         if discount > full:
             raise FieldError(at + "discount", "is larger than the price")
         value = full - discount if value is None else value
+    for name, number, most in (("quantity", quantity, MOST_PIECES), ("value", value, MOST_VALUE)):
+        if number is not None and abs(number) > most:
+            raise FieldError(at + name, f"is {number:,.0f}; at most {most:,} of one product in an event")
     return kind, item_id, quantity, value
 
 

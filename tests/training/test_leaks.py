@@ -13,7 +13,7 @@ from training.checkpoint import load_checkpoint
 from training.config import make_config
 from training.history import histories
 from training.progress import Progress
-from training.recipes import behaviour
+from training.recipes import behaviour, fusion
 from training.recipes.run import Run
 from training.snapshot import DAY, TYPE_CODE, read_snapshot
 
@@ -76,6 +76,34 @@ def test_what_comes_before_the_cut_does(predictions):
         return replace(events, item=np.where(events.time < cut_of(events), rng.permutation(events.item), events.item))
 
     assert predictions(by_time, lambda events, rng: events)["vitrine"] != predictions(by_time, earlier)["vitrine"]
+
+
+def test_the_recipes_judged_fit_knows_nothing_of_the_judged_days(tiny_snapshot, tiny_config, tmp_path, monkeypatch):
+    """Neither its counts nor what it learned: who bought what after the cut may be anything."""
+
+    class Judged(Exception):
+        pass
+
+    seen = []
+
+    def judge(run, window, judged, days):
+        seen.append((window, judged.recommender))
+        raise Judged
+
+    def predicted(events):
+        snapshot = replace(read_snapshot(tiny_snapshot), events=events)
+        with pytest.raises(Judged):
+            fusion.fit_fusion(Run(snapshot, "fusion", replace(tiny_config, rounds=10), Progress(quiet=True)), tmp_path, [])
+        window, model = seen[-1]
+        past = histories(window.fit, np.unique(window.fit.user[window.fit.user >= 0]), snapshot.n_items)
+        return window, [(r.item, r.score) for found in model.recommend(past, window.now, 10) for r in found]
+
+    monkeypatch.setattr(fusion, "judge_run", judge)
+    events = read_snapshot(tiny_snapshot).events
+    window, as_it_was = predicted(events)
+    item, later = events.item.copy(), events.time >= window.now
+    item[later] = np.random.default_rng(0).permutation(item[later])
+    assert predicted(replace(events, item=item))[1] == as_it_was and len(as_it_was) > 100
 
 
 def test_the_judged_model_of_a_checkpoint_counts_nothing_of_the_judged_days(tiny_checkpoint, tiny_snapshot):
