@@ -248,7 +248,7 @@ def test_a_product_is_made_changed_and_removed(shop, api):
         ({"title": "a\x00"}, "title"), ({"title": "x", "available_from": "2026-01-01T00:00:00"}, "available_from"),
         ({"title": "x", "categories": "a"}, "categories"),
         ({"title": "x", "attributes": {"a": "\x00"}}, "attributes"), ({"title": "x", "attributes": {"a": "\ud800"}}, "attributes"),
-        ({"title": "x", "stock": {"quantity": 10**400}}, "stock_quantity"), ({"title": "x", "stock": {"state": "lots"}}, "stock_state"),
+        ({"title": "x", "stock": {"quantity": 10**400}}, "stock.quantity"), ({"title": "x", "stock": {"state": "lots"}}, "stock.state"),
     ],
 )  # fmt: skip
 def test_a_wrong_product_names_the_field(shop, api, body, field):
