@@ -1,6 +1,6 @@
 """How many of the deliberate faults in bench/faults.toml the tests catch: each is made in a copy of the project, where the suite then has to fail.
 
-usage: python -m bench.faults [--only N ...] [--relevant]; `make bench ONLY=faults` runs all and writes docs/faults.md. Whoever adds a fault writes it
+usage: python -m bench.faults [--only N ...] [--relevant]; `make bench ONLY=faults` runs all and writes docs/faults.md. A fault is written
 without a look at the tests. Tests that import the broken module run first, so that most faults take seconds; what survives runs the whole suite.
 """
 
@@ -148,8 +148,8 @@ def _first_failure(tests: list[str], copy: Path) -> str:
         return "the suite did not end"
     if done.returncode != FAILED:
         return ""
-    told = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-    return told[1] if told else "unknown"
+    failure = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    return failure[1] if failure else "unknown"
 
 
 def _write(outcomes: list[Outcome]) -> None:

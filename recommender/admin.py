@@ -70,7 +70,7 @@ class ShopAdmin(OfShop):
             form.instance.people.add(request.user)
 
     def get_deleted_objects(self, objs, request):
-        """The audit trail of a shop goes with it, though nobody deletes an entry of it."""
+        """Deleting a shop deletes its audit trail, whose entries cannot be deleted one by one."""
         shown, counts, missing, kept = super().get_deleted_objects(objs, request)
         return shown, counts, missing - {AuditEntry._meta.verbose_name}, kept
 

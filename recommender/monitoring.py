@@ -20,7 +20,7 @@ MONITOR = "recommender.tasks.monitor_every_shop"
 LATE = timedelta(hours=1)
 """Within which a scheduled training has begun and a queued one has found a worker."""
 FAILURES_COUNT = timedelta(days=14)
-"""A failure is told for so long where no later training of the recipe ends well."""
+"""An alert of a failed training stays open for so long, unless a later training of the recipe succeeds."""
 SILENT, BEFORE, FEWEST_LISTS = timedelta(days=1), timedelta(days=28), 500
 """A placement that was asked for at least FEWEST_LISTS lists in the time BEFORE is silent after a day without one."""
 LONGEST_REASON = 200
@@ -52,11 +52,11 @@ def unwatched_since(shop: Shop, now: datetime) -> datetime | None:
 
 def _note(shop: Shop, findings: Iterable[Finding], kind: str) -> None:
     """Other alerts of the kind are closed: what they are about, such as a placement, is not there any more, or too little is known of it."""
-    told = []
+    subjects = []
     for finding in findings:
         Alert.objects.note(shop, finding.kind, finding.subject, finding.message)
-        told.append(finding.subject)
-    Alert.objects.of(shop).open().filter(kind=kind).exclude(subject__in=told).update(until=timezone.now())
+        subjects.append(finding.subject)
+    Alert.objects.of(shop).open().filter(kind=kind).exclude(subject__in=subjects).update(until=timezone.now())
 
 
 def _failed(shop: Shop) -> Iterator[Finding]:
@@ -90,8 +90,8 @@ def _missed(shop: Shop) -> Iterator[Finding]:
 def _silent_placements(shop: Shop) -> Iterator[Finding]:
     now = timezone.now()
     lists = shop.served.filter(simulated=False, created_at__gte=now - SILENT - BEFORE)
-    told = lists.values("placement").order_by().annotate(last=Max("created_at"), before=Count("pk", filter=Q(created_at__lt=now - SILENT)))
-    asked = {row["placement"]: row for row in told}
+    counted = lists.values("placement").order_by().annotate(last=Max("created_at"), before=Count("pk", filter=Q(created_at__lt=now - SILENT)))
+    asked = {row["placement"]: row for row in counted}
     for placement in shop.placements.all():
         row = asked.get(placement.key)
         silent = row is not None and row["last"] < now - SILENT and row["before"] >= FEWEST_LISTS

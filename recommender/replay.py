@@ -131,17 +131,17 @@ def _events(visit: Visit, reply: dict, chance: random.Random, seed: int) -> list
         "user_id": visit.user_id, "recommendation_id": reply["recommendation_id"], "placement": reply["placement"], "simulated": True,
     }  # fmt: skip
     left = [{"item_id": item["item_id"], "position": item["position"]} for item in reply["items"]]
-    told = [{**common, "event_id": _event_id(visit, "seen"), "type": "impression", "occurred_at": visit.at.isoformat(), "items": list(left)}]
+    sent = [{**common, "event_id": _event_id(visit, "seen"), "type": "impression", "occurred_at": visit.at.isoformat(), "items": list(left)}]
     again = click_rate(reply["placement"], visit.at.date(), bool(visit.item_ids), seed)
     while left and chance.random() < again:
         wanted = [place for place in left if place["item_id"] in visit.item_ids]
         among = wanted if wanted and chance.random() < WANTS else left
         place = chance.choices(among, [1 / p["position"] for p in among])[0]
         left.remove(place)
-        when, event_id = visit.at + timedelta(seconds=20 * len(told)), _event_id(visit, f"click-{place['position']}")
-        told.append({**common, "event_id": event_id, "type": "click", "occurred_at": when.isoformat(), "items": [place]})
+        when, event_id = visit.at + timedelta(seconds=20 * len(sent)), _event_id(visit, f"click-{place['position']}")
+        sent.append({**common, "event_id": event_id, "type": "click", "occurred_at": when.isoformat(), "items": [place]})
         again = AGAIN
-    return told
+    return sent
 
 
 def _event_id(visit: Visit, what: str) -> str:

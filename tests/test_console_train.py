@@ -185,10 +185,10 @@ def test_the_curve_shows_both_phases_one_after_the_other_and_the_chosen_step(sho
     assert [p["x"] for p in projection["data"]] == [0, 100, 200] and not tuning["data"] and not chosen["data"]
     points(run, "text.ndcg@10", (0, 0.12), (50, 0.13), (100, 0.10))
     points(run, "text.loss", (50, 2.0), (100, 1.5))
-    told = curves.charts(run)
-    projection, tuning, _ = told["chart-quality"]["series"]
+    drawn = curves.charts(run)
+    projection, tuning, _ = drawn["chart-quality"]["series"]
     assert len(projection["data"]) == 3 and [p["x"] for p in tuning["data"]] == [200, 250, 300]
-    assert [p["x"] for p in told["chart-loss"]["series"][1]["data"]] == [250, 300]
+    assert [p["x"] for p in drawn["chart-loss"]["series"][1]["data"]] == [250, 300]
     version = ModelVersion.objects.register(run, "nowhere", {"chosen": {"text.projection_steps": 200, "text.steps": 50}})
     assert curves.charts(run)["chart-quality"]["series"][2]["data"] == [{"x": 250, "y": 0.13}]
     version.report["chosen"]["text.steps"] = 0

@@ -37,8 +37,8 @@ def tab_to(page, name: str, most: int = 60) -> None:
     """Press Tab until the control of this accessible name has the focus."""
     for _ in range(most):
         page.keyboard.press("Tab")
-        told = page.evaluate("(document.activeElement.getAttribute('aria-label') || document.activeElement.innerText || '').trim()")
-        if any(line.strip().startswith(name) for line in told.splitlines()):
+        name_of_focus = page.evaluate("(document.activeElement.getAttribute('aria-label') || document.activeElement.innerText || '').trim()")
+        if any(line.strip().startswith(name) for line in name_of_focus.splitlines()):
             return
     pytest.fail(f"{name} cannot be reached with Tab")
 

@@ -64,12 +64,12 @@ def test_every_error_that_comes_is_described(schema, live_shop, api, client):
 
 def test_success_is_described_as_it_is(schema, live_shop, api, monkeypatch):
     monkeypatch.setattr("recommender.tasks.later", lambda *_: None)
-    told = operations(schema)
+    described = operations(schema)
     api("put", "users/leaving", {})
-    assert api("delete", "users/leaving").status_code == 200 and "200" in told["DELETE /api/v1/users/{user_id}"]["responses"]
+    assert api("delete", "users/leaving").status_code == 200 and "200" in described["DELETE /api/v1/users/{user_id}"]["responses"]
     api("put", "items/leaving", {"title": "x"})
-    assert api("delete", "items/leaving").status_code == 204 and "204" in told["DELETE /api/v1/items/{item_id}"]["responses"]
-    assert "204" not in told["DELETE /api/v1/users/{user_id}"]["responses"]
+    assert api("delete", "items/leaving").status_code == 204 and "204" in described["DELETE /api/v1/items/{item_id}"]["responses"]
+    assert "204" not in described["DELETE /api/v1/users/{user_id}"]["responses"]
 
 
 def test_every_type_of_event_has_an_example():

@@ -26,9 +26,9 @@ def charts(found: TrainingRun) -> dict[str, dict]:
     points: dict[str, list] = {}
     for name, step, value in found.points.values_list("name", "step", "value"):
         points.setdefault(name, []).append({"x": step, "y": round(value, 5)})
-    told = next((name for name in points if _phase(name) and not name.endswith(".loss")), "")
-    words = CURVES.get(told.partition(".")[2], "NDCG@10") if told else "Quality"
-    validation, loss = _lines(points, told.partition(".")[2]), _lines(points, "loss")
+    metric = next((name for name in points if _phase(name) and not name.endswith(".loss")), "")
+    words = CURVES.get(metric.partition(".")[2], "NDCG@10") if metric else "Quality"
+    validation, loss = _lines(points, metric.partition(".")[2]), _lines(points, "loss")
     validation.append({"label": "Chosen", "role": "champion", "data": _chosen(found, validation)})
     drawn = {"chart-quality": (validation, words), "chart-loss": (loss, "Loss")}
     empty = _why_empty(found, any(line["data"] for line in loss))

@@ -15,7 +15,7 @@ from recommender.models import Placement, Shop
 PERIODS = (7, 28, 90)
 USUAL_DAYS = 28
 FEWEST = 100
-"""Lists from which a rate is told."""
+"""Lists from which a rate is shown."""
 FEWEST_OF_A_POINT = 10
 """Lists from which a point of the chart is drawn."""
 TRAFFIC = {"real": "Real traffic", "simulated": "Simulated traffic"}
@@ -145,12 +145,12 @@ def _sentence(shop: Shop, rows: list[Row], days: int) -> str:
 
 def _stands_out(rows: list[Row]) -> str:
     """Which placement is clicked more often than all others together, where that is no accident of looking at several (Bonferroni)."""
-    told = [row for row in rows if row.found and not row.too_few]
-    if len(told) < 2:
+    measured = [row for row in rows if row.found and not row.too_few]
+    if len(measured) < 2:
         return ""
-    level, best, surest = 1 - 0.05 / len(told), None, 0.0
-    for row in told:
-        others = [other.found for other in told if other is not row]
+    level, best, surest = 1 - 0.05 / len(measured), None, 0.0
+    for row in measured:
+        others = [other.found for other in measured if other is not row]
         lists = sum(other.lists for other in others)
         draws = lists**2 / sum(other.lists**2 / other.effective for other in others)  # Kish's size of all of them
         rate = sum(other.clicked for other in others) / lists
