@@ -11,7 +11,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldBooleanSwitchWidget
 
-from recommender.catalogue import passing
+from recommender.catalogue import passing, read_products
 from recommender.console.shop_access import OfShop
 from recommender.erasure import erase
 from recommender.filters import FilterError, select
@@ -249,7 +249,7 @@ class PlacementForm(ModelForm):
             kept.shop_id,
         ):
             return
-        self.passing = passing(values["shop"].pk, values["filter"], values["filter_values"])
+        self.passing = passing(read_products(values["shop"].pk), values["filter"], values["filter_values"])
         if self.passing[1] and not self.passing[0] and not values.get("although_empty"):
             self.fields["although_empty"].widget = UnfoldBooleanSwitchWidget()
             self.add_error("filter", f"None of {self.passing[1]:,} products passes this filter, so the placement would stay empty.")

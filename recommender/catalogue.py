@@ -98,9 +98,9 @@ def _true_until(frame: pl.DataFrame, now: datetime) -> datetime:
     return min([now + timedelta(seconds=MASK_SECONDS), *(date for date in dates if date is not None)])
 
 
-def passing(shop_id: int, text: str, params: Mapping[str, Any]) -> tuple[int, int]:
-    """How many of a shop's products pass a filter and may be shown, and how many may be shown. Raises FilterError."""
-    selection, frame, now = select([text], params), read_products(shop_id), timezone.now()
+def passing(frame: pl.DataFrame, text: str, params: Mapping[str, Any]) -> tuple[int, int]:
+    """How many of these products (of `read_products`) pass a filter and may be shown, and how many may be shown. Raises FilterError."""
+    selection, now = select([text], params), timezone.now()
     return int(allowed(frame, selection, now).sum()), int(allowed(frame, EVERYTHING, now).sum())
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from recommender import drift
-from recommender.catalogue import passing
+from recommender.catalogue import passing, read_products
 from recommender.drift import Finding
 from recommender.filters import FilterError
 from recommender.models import Alert, Shop, TrainingRun
@@ -100,11 +100,13 @@ def _silent_placements(shop: Shop) -> Iterator[Finding]:
 
 
 def _empty_filters(shop: Shop) -> Iterator[Finding]:
-    for placement in shop.placements.all():
+    placements = list(shop.placements.all())
+    products = read_products(shop.pk) if any(placement.filter.strip() for placement in placements) else None
+    for placement in placements:
         words = None
         if placement.filter.strip():
             try:
-                passed, showable = passing(shop.pk, placement.filter, placement.filter_values)
+                passed, showable = passing(products, placement.filter, placement.filter_values)
                 words = f"None of {showable:,} products passes its filter, so its lists are empty." if showable and not passed else None
             except FilterError:  # a parameter that each request brings
                 words = None
