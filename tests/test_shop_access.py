@@ -72,6 +72,7 @@ def test_no_page_of_another_shop_opens(two_shops, client):
     for name in PAGES:
         assert client.get(reverse(f"admin:{name}", args=["tiny"])).status_code == 200, name
         assert client.get(reverse(f"admin:{name}", args=["other"])).status_code == 404, name
+    assert "/console/s/tiny/train/" in client.get("/console/s/other/").content.decode(), "the page of the error leads back to the own shop"
     run, version = two_shops[1][TrainingRun], two_shops[1][ModelVersion]
     for name, parts in (("run", [run.pk]), ("run_live", [run.pk]), ("run_log", [run.pk]), ("version", [1])):
         assert client.get(reverse(f"admin:{name}", args=["other", *parts])).status_code == 404, name

@@ -18,9 +18,10 @@ def open_shop(request: HttpRequest, key: str) -> Shop:
     """The shop of this address; remembered, so that the tables' pages know it."""
     if not request.user.has_perm("recommender.view_modelversion"):
         raise PermissionDenied("You may sign in, but not see the models yet. Ask for the permission to view model versions.")
-    shop = request.open_shop = find_shop(request, key)
+    shop = find_shop(request, key)
     if shop is None:
         raise Http404(f"There is no shop {key} among those that you see.")
+    request.open_shop = shop
     if request.session.get("shop") != key:
         request.session["shop"] = key
     return shop
