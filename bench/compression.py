@@ -8,13 +8,13 @@ import numpy as np
 from bench.__main__ import measure
 from bench.fits import KEPT, fit, sources
 from bench.online_retail import snapshot as sample
-from training.config import make_config
-from training.encoder import TextEncoder
-from training.evaluate import rank_by_source
-from training.export import NAME, OnnxEncoder
-from training.snapshot import DAY, read_snapshot
-from training.split import discovery, time_window
-from training.text import product_texts
+from training.configuration.recipes import make_config
+from training.data.product_text import product_texts
+from training.data.snapshot import DAY, read_snapshot
+from training.data.splits import discovery, time_window
+from training.encoders.bert import TextEncoder
+from training.encoders.onnx import NAME, OnnxEncoder
+from training.evaluation.ranking import rank_by_source
 
 
 def run() -> dict:

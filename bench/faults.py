@@ -27,7 +27,12 @@ FAILED = 1
 """pytest's exit status where tests failed; any other is no catch, such as 2 where a module could not be imported."""
 BESIDE = {
     "training": ("tests/training/",),
-    "recommender": ("tests/test_api.py", "tests/test_serving.py", "tests/test_meanings.py", "tests/test_pipeline.py"),
+    "recommender": (
+        "tests/api/test_recommendations.py",
+        "tests/recommendations/test_recommend.py",
+        "tests/ingest/test_event_meanings.py",
+        "tests/model_lifecycle/test_runs.py",
+    ),
 }
 """Tests that use a package's modules without importing each by its name."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from bench.__main__ import RESULTS, ROOT
-from training.snapshot import write_snapshot
+from training.data.snapshot import write_snapshot
 
 KEPT = RESULTS / "tmp"
 NO_EVENTS = pl.DataFrame(

@@ -13,13 +13,13 @@ from math import ceil
 import numpy as np
 import scipy.sparse as sp
 
-from training.candidates import Signals
-from training.cells import cells_of
-from training.checkpoint import load_checkpoint
-from training.covisitation import Popularity
-from training.ranking import ItemFacts
-from training.recommender import Recommender
-from training.snapshot import Events
+from training.candidates.covisitation import Popularity
+from training.candidates.ivf_index import cells_of
+from training.candidates.sources import Signals
+from training.data.snapshot import Events
+from training.inference.checkpoint import load_checkpoint
+from training.inference.recommender import Recommender
+from training.ranking.features import ItemFacts
 
 SHOPPERS, SHOWN, SEED, NOISE = 60, 12, 7, 0.02
 LET_THROUGH = 0.9
@@ -29,19 +29,19 @@ def measured(n_items: int) -> dict[str, float]:
     """{"p50", "p95"} milliseconds; the champion and histories are those of the demo shop. Needs Django."""
     from django.utils import timezone
 
-    from recommender import engine
-    from recommender.history import histories_of
+    from recommender.inference import checkpoint_files, history
     from recommender.models import Shop, Shopper
+    from recommender.shoppers.history import histories_of
 
     shop = Shop.objects.get(key="demo")
-    base, item_ids = load_checkpoint(engine.checkpoint_path(shop.champion().folder))
+    base, item_ids = load_checkpoint(checkpoint_files.checkpoint_path(shop.champion().folder))
     rng, now = np.random.default_rng(SEED), int(timezone.now().timestamp())
     model = enlarged(base, n_items, rng)
     rows = {item_id: row for row, item_id in enumerate(item_ids)}
     pasts = histories_of(list(Shopper.objects.of(shop).filter(revision__gt=0).order_by("pk").values_list("pk", flat=True)[:SHOPPERS]))
     mask, taken = rng.random(n_items) < LET_THROUGH, []
     for past in pasts.values():
-        events = _spread(engine._events_of([past], rows), len(item_ids), n_items, rng)
+        events = _spread(history._events_of([past], rows), len(item_ids), n_items, rng)
         begun = time.perf_counter()
         model.recommend(model.histories(events, np.zeros(1, dtype=np.int64)), now, SHOWN, mask, only_new=True)
         taken.append(1000 * (time.perf_counter() - begun))

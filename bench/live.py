@@ -10,14 +10,14 @@ import numpy as np
 
 from bench.__main__ import measure
 from bench.fits import beauty
-from training.config import make_config
-from training.explain import explain
-from training.progress import Progress
+from training.configuration.recipes import make_config
+from training.data.snapshot import Events, read_snapshot
+from training.data.splits import leave_last_out
+from training.inference.explanations import explain
+from training.inference.recommender import Recommender
 from training.recipes.fusion import fit_model
-from training.recipes.run import Run
-from training.recommender import Recommender
-from training.snapshot import Events, read_snapshot
-from training.split import leave_last_out
+from training.runs.progress import Progress
+from training.runs.run import Run
 
 SHOPPERS, SHOWN, SEED = 200, 10, 7
 HASTY = {"fine_tune": False, "sequence.steps": 100}

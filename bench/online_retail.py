@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from bench.__main__ import ROOT, measure
-from training.snapshot import write_snapshot
+from training.data.snapshot import write_snapshot
 
 SAMPLE = ROOT / "recommender" / "sample" / "online_retail"
 TEXT = {"invoice": pl.String, "stock_code": pl.String, "customer_id": pl.String}

@@ -17,10 +17,11 @@ import numpy as np
 from bench.__main__ import ROOT, measure
 from bench.fits import KEPT, beauty, ranked
 from bench.online_retail import snapshot as sample
-from training.config import EVENT_WEIGHTS
-from training.evaluate import K, Ranked, summary
-from training.snapshot import DAY, Snapshot, read_snapshot
-from training.split import Window, discovery, leave_last_out, shuffle_ties, time_window
+from training.configuration.recipes import EVENT_WEIGHTS
+from training.data.snapshot import DAY, Snapshot, read_snapshot
+from training.data.splits import Window, discovery, leave_last_out, shuffle_ties, time_window
+from training.evaluation.ranking import Ranked, summary
+from training.metrics.ranking import K
 
 REQUIREMENTS = Path(__file__).parent / "requirements-peers.txt"
 PEERS = ("als", "bpr", "item_knn", "sasrec")

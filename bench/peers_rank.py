@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from training.metrics import ndcg_at_k
+from training.metrics.ranking import ndcg_at_k
 
 K, SEED = 10, 7
 EPOCHS, EPOCHS_A_LOOK = 24, 3

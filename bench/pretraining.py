@@ -10,10 +10,10 @@ import numpy as np
 
 from bench.__main__ import measure
 from bench.fits import KEPT, clothing, fit, sources
-from training.metrics import bootstrap_interval
-from training.predictor import Predictor, load_predictor
-from training.recipes.labelled import TEST, Rows, polarity, review_rows
-from training.snapshot import read_snapshot
+from training.data.labeled_texts import TEST, Rows, polarity, review_rows
+from training.data.snapshot import read_snapshot
+from training.inference.text_predictor import Predictor, load_predictor
+from training.metrics.ranking import bootstrap_interval
 
 REVIEWS = 8_000
 SHORT = {"text.steps": 150, "text.epochs": 0, "text.frozen_layers": 4, "text.evaluate_every": 75}

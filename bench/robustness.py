@@ -37,7 +37,7 @@ def run() -> dict:
     import django
 
     django.setup()
-    from recommender.management.supervisor import Supervisor
+    from recommender.demo.supervisor import Supervisor
 
     supervisor = Supervisor(PORT)
     supervisor.clear_leftovers()

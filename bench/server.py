@@ -13,9 +13,9 @@ from bench.load import Client, request
 PREPARE = """
 import json
 from django.db import connection
-from recommender import scoring
+from recommender.recommendations import batch_scoring as scoring
 from recommender.models import ApiKey, RecommendationList, Shop
-from recommender.models.access import SCOPES
+from recommender.models.api_keys import SCOPES
 shop = Shop.objects.get(key="demo")
 version = shop.champion()
 rows = list(scoring.due(version).order_by("pk"))

@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.__main__ import ROOT, measure
 from bench.load import Client, Load, request, run_load
 from bench.server import children, manage, memory_mb, prepare, wait_until_ready
-from recommender.management.server import server_command
+from recommender.infrastructure.web_server import server_command
 
 PORT, SECONDS, CLIENTS, ROUNDS = 8077, 4, 8, 5
 TOOLS = Path(sys.executable).parent
@@ -50,7 +50,7 @@ def _large() -> dict:
 
 SCORE = """
 import json, time
-from recommender import scoring
+from recommender.recommendations import batch_scoring as scoring
 from recommender.models import RecommendationList, Shop
 version = Shop.objects.get(key="demo").champion()
 def shards():

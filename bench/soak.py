@@ -110,7 +110,7 @@ def run() -> dict:
     import django
 
     django.setup()
-    from recommender.management.supervisor import Supervisor
+    from recommender.demo.supervisor import Supervisor
 
     supervisor, copy = Supervisor(PORT), _copy_of_champion()
     supervisor.clear_leftovers()
@@ -164,20 +164,19 @@ def _stress(soak: Soak, supervisor, copy) -> list[float]:
 
 def _copy_of_champion():
     """A second version, so that there is something to promote."""
-    from recommender import engine
+    from recommender.inference import checkpoint_files
     from recommender.models import ModelVersion, Shop, TrainingRun
-    from recommender.pipeline import run_folder
 
     champion = Shop.objects.get(key="demo").champion()
     run = TrainingRun.objects.create(shop=champion.shop, status="finished", started_at=datetime.now(UTC), finished_at=datetime.now(UTC))
-    folder = run_folder(run) / "checkpoint"
-    shutil.copytree(engine.checkpoint_path(champion.folder), folder)
-    return ModelVersion.objects.register(run, f"shop-{run.shop_id}/{run.folder_name}/checkpoint", champion.report)
+    folder = run.folder / "checkpoint"
+    shutil.copytree(checkpoint_files.checkpoint_path(champion.folder), folder)
+    return ModelVersion.objects.register(run, f"{run.folder_name}/checkpoint", champion.report)
 
 
 def _put_back(copy) -> None:
     """The champion that was serves again; its copy is deleted, with the lists that it made."""
-    from recommender import pipeline, promotion
+    from recommender.model_lifecycle import promotion
     from recommender.models import RecommendationList, ServedList
 
     copy.refresh_from_db()
@@ -185,7 +184,7 @@ def _put_back(copy) -> None:
         promotion.roll_back(copy.shop)
     RecommendationList.objects.filter(version=copy).delete()
     ServedList.objects.filter(version=copy).update(version=None)
-    folder, run = pipeline.run_folder(copy.run), copy.run
+    folder, run = copy.run.folder, copy.run
     copy.delete()
     run.delete()
     with suppress(OSError):

@@ -13,19 +13,19 @@ import torch
 from bench.__main__ import measure
 from bench.fits import dialogues, fit, value
 from bench.online_retail import snapshot as sample
-from training.config import make_config
-from training.encoder import TextEncoder
-from training.evaluate import rank_by_source
-from training.export import OnnxEncoder, export_onnx
-from training.finetune import Keeper, train
-from training.losses import in_batch_softmax
-from training.pairs import PairTask, Source, history_pairs, log_popularity
+from training.configuration.recipes import make_config
+from training.data.product_text import product_texts
+from training.data.snapshot import DAY, read_snapshot
+from training.data.splits import discovery, time_window
+from training.encoders.bert import TextEncoder
+from training.encoders.onnx import OnnxEncoder, export_onnx
+from training.evaluation.ranking import rank_by_source
+from training.finetuning.loop import Keeper, train
+from training.finetuning.losses import in_batch_softmax
+from training.finetuning.methods import Tuned
+from training.finetuning.pairs import PairTask, Source, history_pairs, log_popularity
+from training.finetuning.text_store import TextStore
 from training.recipes.retrieval import TextJudge
-from training.snapshot import DAY, read_snapshot
-from training.split import discovery, time_window
-from training.store import TextStore
-from training.text import product_texts
-from training.tuning import Tuned
 
 PADDED, PLAIN_BATCH, SEED = 128, 32, 7
 STEPS, PAIRS = 20, 16

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from recommender.api.problems import UNEXPECTED, problem_response
-from recommender.console.errors import error_page
+from recommender.api.http.problem_details import UNEXPECTED, problem_response
+from recommender.console.error_pages import error_page
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from ecomsite.wsgi import application as site
-from recommender.gateway import Gateway, Lane, Limits
+from recommender.infrastructure.gateway import Gateway, Lane, Limits
 
 LANES = (
     Lane("serving", settings.VITRINE_THREADS),

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from ecomsite import embedded
-from recommender.proxies import networks_of
+from recommender.infrastructure.proxies import networks_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -101,17 +101,17 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "recommender.middleware.Observed",
+    "recommender.infrastructure.middleware.Observed",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "recommender.middleware.ContentSecurity",
+    "recommender.infrastructure.middleware.ContentSecurity",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "recommender.middleware.Sessions",
+    "recommender.infrastructure.middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
-    "recommender.middleware.Forgery",
-    "recommender.middleware.SignedIn",
-    "recommender.middleware.Messages",
-    "recommender.middleware.Htmx",
+    "recommender.infrastructure.middleware.Forgery",
+    "recommender.infrastructure.middleware.SignedIn",
+    "recommender.infrastructure.middleware.Messages",
+    "recommender.infrastructure.middleware.Htmx",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -179,7 +179,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-AXES_CLIENT_IP_CALLABLE = "recommender.proxies.client_of"
+AXES_CLIENT_IP_CALLABLE = "recommender.infrastructure.proxies.client_of"
 AXES_LOCKOUT_CALLABLE = "ecomsite.errors.locked_out"
 
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}]
@@ -215,14 +215,14 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["recommender.api.authentication.KeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["recommender.api.authentication.HasScope"],
-    "DEFAULT_THROTTLE_CLASSES": ["recommender.api.throttles.KeyThrottle"],
-    "DEFAULT_RENDERER_CLASSES": ["recommender.api.renderers.FastJSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["recommender.api.parsers.StrictJSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["recommender.api.http.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["recommender.api.http.authentication.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["recommender.api.http.throttling.KeyThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["recommender.api.http.renderers.FastJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["recommender.api.http.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "recommender.api.renderers.AlwaysJSON",
-    "EXCEPTION_HANDLER": "recommender.api.problems.problem_handler",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "recommender.api.http.renderers.AlwaysJSON",
+    "EXCEPTION_HANDLER": "recommender.api.http.problem_details.problem_handler",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
@@ -231,7 +231,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "recommender.api.schema.whole"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "recommender.api.http.openapi.whole"],
     "SERVE_PERMISSIONS": [],
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
@@ -254,7 +254,7 @@ LOGGING = {
             "rename_fields": {"asctime": "at", "levelname": "level", "name": "logger"},
         },
     },
-    "filters": {"request_id": {"()": "recommender.request_ids.WithRequestId"}},
+    "filters": {"request_id": {"()": "recommender.infrastructure.request_id.WithRequestId"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["request_id"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # Django's own lines hold the path, and so ids of persons; the access log has the route, and what was not expected.

@@ -1,3 +1,3 @@
 from django.urls import include, path
 
-urlpatterns = [path("", include("recommender.storefront.urls"))]
+urlpatterns = [path("", include("recommender.demo.storefront.urls"))]

@@ -16,10 +16,10 @@ sys.setswitchinterval(0.0005)
 TRACED = tracing.begin()
 django = get_wsgi_application()
 
-from recommender.api.lean import plain_reply  # noqa: E402  needs the apps
-from recommender.proxies import apply_forwarded  # noqa: E402
-from recommender.serving import follow_news  # noqa: E402
-from recommender.warmup import warm_up  # noqa: E402
+from recommender.api.http.fast_path import plain_reply  # noqa: E402  needs the apps
+from recommender.infrastructure.proxies import apply_forwarded  # noqa: E402
+from recommender.recommendations.warm_up import warm_up  # noqa: E402
+from recommender.serving.shop_state import follow_news  # noqa: E402
 
 
 def application(environ, start_response):

@@ -5,48 +5,47 @@ from collections.abc import Callable
 from celery import Task, shared_task
 from django.db import transaction
 
-from recommender import embedding, erasure, monitoring, pipeline, scoring
+from recommender.catalog import embeddings
+from recommender.model_lifecycle import runs
 from recommender.models import ModelVersion, ServedList, Shop, TrainingRun
 from recommender.models.registry import USUAL_PRESET
+from recommender.monitoring import operations
+from recommender.recommendations import batch_scoring
+from recommender.shoppers import erasure
 
 SCORE_AGAIN, SCORE_AGAIN_SECONDS = 3, 30
-
-
-def later(task: Task, *args) -> None:
-    """Queue a task once the transaction is committed. Where the queue does not answer nothing fails: beat comes round to what was missed."""
-    transaction.on_commit(lambda: task.delay(*args), robust=True)
 
 
 @shared_task
 def train(run_id: int) -> None:
     if TrainingRun.objects.claim(run_id):
-        pipeline.run_training(TrainingRun.objects.select_related("shop").get(pk=run_id))
+        runs.run_training(TrainingRun.objects.select_related("shop").get(pk=run_id))
 
 
 @shared_task
 def score_shop(shop_id: int) -> None:
-    scoring.score_shop(Shop.objects.get(pk=shop_id))
+    batch_scoring.score_shop(Shop.objects.get(pk=shop_id))
 
 
 @shared_task(bind=True)
 def score_shard(self: Task, version_id: int, first: int, last: int) -> None:
     """What another worker holds, or held when it died, is looked after again, a few times."""
     version = ModelVersion.objects.select_related("shop").get(pk=version_id)
-    scoring.score_shard(version, first, last)
-    if self.request.retries < SCORE_AGAIN and version.is_champion and scoring.due(version).filter(pk__gte=first, pk__lte=last).exists():
+    batch_scoring.score_shard(version, first, last)
+    if self.request.retries < SCORE_AGAIN and version.is_champion and batch_scoring.due(version).filter(pk__gte=first, pk__lte=last).exists():
         raise self.retry(countdown=SCORE_AGAIN_SECONDS)
 
 
 @shared_task
 def train_every_shop(preset: str = USUAL_PRESET) -> None:
     """A run for each shop that has events and none under way."""
-    _for_idle_shops(lambda shop: pipeline.start_run(shop, preset=preset, promote="if-not-worse"))
+    _for_idle_shops(lambda shop: runs.start_run(shop, preset=preset, promote="if-not-worse"))
 
 
 @shared_task
 def learn_on_every_shop() -> None:
     """The night's incremental training, for each shop that has events and no run under way."""
-    _for_idle_shops(pipeline.learn_on)
+    _for_idle_shops(runs.learn_on)
 
 
 def _for_idle_shops(start: Callable[[Shop], TrainingRun]) -> None:
@@ -61,30 +60,35 @@ def _for_idle_shops(start: Callable[[Shop], TrainingRun]) -> None:
 @shared_task
 def score_every_shop() -> None:
     for shop in Shop.objects.all():
-        scoring.score_shop(shop)
+        batch_scoring.score_shop(shop)
 
 
 @shared_task
 def fail_silent_runs() -> None:
-    pipeline.tend_silent_runs()
+    runs.tend_silent_runs()
 
 
 @shared_task
 def embed_products(shop_id: int, item_ids: list[str] | None = None) -> None:
-    embedding.embed_products(Shop.objects.get(pk=shop_id), item_ids)
+    embeddings.embed_products(Shop.objects.get(pk=shop_id), item_ids)
 
 
 @shared_task
 def embed_every_shop() -> None:
     """What was missed, while the queue was gone or a version was promoted."""
     for shop in Shop.objects.all():
-        embedding.embed_products(shop)
+        embeddings.embed_products(shop)
+
+
+@shared_task
+def watch_trainings(shop_id: int) -> None:
+    operations.note_trainings(Shop.objects.get(pk=shop_id))
 
 
 @shared_task
 def monitor_every_shop() -> None:
     for shop in Shop.objects.all():
-        monitoring.monitor(shop)
+        operations.monitor(shop)
 
 
 @shared_task

@@ -24,16 +24,16 @@ def tiny_encoder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_config(tiny_encoder):
-    from training.config import make_config
+    from training.configuration.recipes import make_config
 
     return make_config("fusion", {**TINY, "text.encoder": str(tiny_encoder)})
 
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory, tiny_snapshot, tiny_config) -> Path:
+    from training.data.snapshot import read_snapshot
     from training.fit import fit, new_progress
-    from training.recipes.run import Run
-    from training.snapshot import read_snapshot
+    from training.runs.run import Run
 
     folder = tmp_path_factory.mktemp("fit")
     progress = new_progress(folder / "progress.jsonl", "fusion", quiet=True)
@@ -87,13 +87,17 @@ def live_shop(stocked, register):
 def _fresh_process(request):
     """Nothing is remembered from one test to the next."""
     if "db" in request.fixturenames or "transactional_db" in request.fixturenames or "shop" in request.fixturenames:
-        from recommender import engine, history, keys, reach, served, serving
+        from recommender import inference
+        from recommender.api.http import key_cache
+        from recommender.infrastructure import availability
+        from recommender.serving import exposure_log, shop_state
+        from recommender.shoppers import history
 
-        served.outbox.waiting.clear()
-        serving.forget_everything()
-        keys.forget_everything()
-        reach.database.gone_until = 0.0
-        engine.forget_everything()
+        exposure_log.outbox.waiting.clear()
+        shop_state.forget_everything()
+        key_cache.forget_everything()
+        availability.database.gone_until = 0.0
+        inference.forget_everything()
         history.forget_everything()
 
 

@@ -35,7 +35,7 @@ def test_the_schema_is_valid_and_has_every_address():
 
 def test_each_command_has_a_test():
     commands = {p.stem for p in (ROOT / "recommender/management/commands").glob("*.py")} - {"__init__"}
-    tests = "".join(p.read_text() for p in (ROOT / "tests").glob("test_*.py"))
+    tests = "".join(p.read_text() for p in (ROOT / "tests").rglob("test_*.py"))
     assert {name for name in commands if f'"{name}"' not in tests} == set()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from training.snapshot import Events, write_snapshot
+from training.data.snapshot import Events, write_snapshot
 
 THEMES = ["lantern", "teapot", "garden", "paper"]
 WORDS = ["red", "blue", "small", "large", "vintage", "glass", "wooden", "spotted", "classic", "round"]

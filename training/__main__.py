@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from training.config import PRESETS, RECIPES, USUAL, ConfigError, describe, make_config, to_dict
+from training.configuration.recipes import PRESETS, RECIPES, USUAL, ConfigError, describe, make_config, to_dict
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,9 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     _keep_memory()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    from training.checkpoint import CheckpointError
-    from training.snapshot import SnapshotError
-    from training.state import TrainingError
+    from training.data.snapshot import SnapshotError
+    from training.errors import TrainingError
+    from training.inference.checkpoint import CheckpointError
 
     try:
         with logging_redirect_tqdm():
@@ -52,7 +52,7 @@ def _keep_memory() -> None:
 
 
 def _stop(*_) -> None:
-    loop = sys.modules.get("training.finetune")
+    loop = sys.modules.get("training.finetuning.loop")
     if loop is None or not loop.stop():
         raise KeyboardInterrupt
 
@@ -116,8 +116,8 @@ def _config(options: argparse.Namespace):
 
 def _run(options: argparse.Namespace, config, progress, snapshot, folder: Path):
     """The run with its state, cache and TensorBoard files below `folder`."""
-    from training.finetune import Keeper
-    from training.recipes.run import Run
+    from training.finetuning.loop import Keeper
+    from training.runs.run import Run
 
     belongs = {"recipe": options.recipe, "data": snapshot.manifest["digest"], "encoder": config.text.encoder, "train": config.text.train}
     keeper = Keeper(folder / "state", getattr(options, "resume", False), belongs)
@@ -125,9 +125,9 @@ def _run(options: argparse.Namespace, config, progress, snapshot, folder: Path):
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from training.finetune import is_main_process
+    from training.data.snapshot import read_snapshot
+    from training.finetuning.loop import is_main_process
     from training.fit import fit, new_progress
-    from training.snapshot import read_snapshot
 
     config = _config(options)
     folder = options.out.parent
@@ -146,9 +146,9 @@ def _fit(options: argparse.Namespace) -> int:
 def _benchmark(options: argparse.Namespace) -> int:
     from training.benchmark import ABLATIONS, STAGES, benchmark_leave_last_out, benchmark_time
     from training.benchmark import RECIPES as JUDGED
-    from training.progress import Progress
-    from training.snapshot import read_snapshot
-    from training.split import shuffle_ties
+    from training.data.snapshot import read_snapshot
+    from training.data.splits import shuffle_ties
+    from training.runs.progress import Progress
 
     config = _config(options)
     if options.protocol == "time" and options.cut is None:
@@ -176,7 +176,7 @@ def _benchmark(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from training.benchmark import evaluate_checkpoint
-    from training.snapshot import read_snapshot
+    from training.data.snapshot import read_snapshot
 
     begun = time.monotonic()
     report = evaluate_checkpoint(options.checkpoint, read_snapshot(options.snapshot), options.days)
@@ -194,7 +194,7 @@ def _write(out: Path, report: dict, progress=None) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from training.predictor import load_predictor
+    from training.inference.text_predictor import load_predictor
 
     model = load_predictor(options.checkpoint)
     for text, answer in zip(texts := options.text or [line.rstrip("\n") for line in sys.stdin], model.answers(texts), strict=True):
@@ -203,8 +203,8 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _suggest(options: argparse.Namespace) -> int:
-    from training.predictor import least_sure, load_predictor
-    from training.snapshot import read_snapshot
+    from training.data.snapshot import read_snapshot
+    from training.inference.text_predictor import least_sure, load_predictor
 
     for row in least_sure(load_predictor(options.checkpoint), read_snapshot(options.snapshot), options.rows):
         print(json.dumps(row, ensure_ascii=False))

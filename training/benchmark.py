@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from training.candidates import Learnt, fit_signals
-from training.checkpoint import load_checkpoint, read_run
-from training.config import to_dict
-from training.evaluate import baseline_rankings, date_of, judge, rank_by_fusion, rank_by_other, report_head, segments, summary
-from training.ranking import PARTS
+from training.candidates.sources import Learnt, fit_signals
+from training.configuration.recipes import to_dict
+from training.data.snapshot import DAY, Snapshot
+from training.data.splits import Window, discovery, leave_last_out, time_window
+from training.errors import TrainingError, need
+from training.evaluation.ranking import baseline_rankings, date_of, judge, rank_by_fusion, rank_by_other, report_head, segments, summary
+from training.inference.checkpoint import load_checkpoint, read_run
+from training.inference.recommender import Recommender
+from training.ranking.features import PARTS
 from training.recipes.fusion import Fitted, Knowledge, earlier_windows, fit_model, refuse_nobody
 from training.recipes.retrieval import Texts, fit_texts, fit_up_to, text_systems
-from training.recipes.run import Run, need, peak_memory_mb
 from training.recipes.sequence import fit_sequence
-from training.recommender import Recommender
-from training.snapshot import DAY, Snapshot
-from training.split import Window, discovery, leave_last_out, time_window
-from training.state import TrainingError
+from training.runs.run import Run, peak_memory_mb
 
 STAGES = {"Fine-tuning": 0.4, "Sequences": 0.2, "Candidates": 0.1, "Ranking": 0.15, "Check": 0.15}
 LANGUAGE = "language"

@@ -3,11 +3,11 @@
 import tempfile
 from pathlib import Path
 
-from training.fields import ConfigError
-from training.finetune import is_main_process, number_of_processes
-from training.progress import STAGES, Progress
-from training.recipes.run import Run
-from training.tracking import Tracking
+from training.configuration.fields import ConfigError
+from training.finetuning.loop import is_main_process, number_of_processes
+from training.runs.experiment_tracking import Tracking
+from training.runs.progress import STAGES, Progress
+from training.runs.run import Run
 
 
 def fit(run: Run, out: Path) -> dict:
@@ -18,7 +18,7 @@ def fit(run: Run, out: Path) -> dict:
     if run.config.search_minutes and number_of_processes() > 1:
         raise ConfigError("search_minutes: search with one process; then train with several")
     if run.config.search_minutes:
-        from training.recipes.hyper import search_fields
+        from training.runs.hyperparameter_search import search_fields
 
         run.config, trials = search_fields(run, lambda trial: validate(trial))
     if not is_main_process():
@@ -31,7 +31,7 @@ def fit(run: Run, out: Path) -> dict:
 
 def validate(run: Run) -> None:
     """Train once and validate, as a trial of the search over fields; `run.trial` is told each look. The test data are not looked at."""
-    from training.recipes import behaviour, labels, mlm, retrieval, search
+    from training.recipes import behaviour, classification, mlm, retrieval, search
 
     trials = {
         "fusion": retrieval.try_fields,
@@ -40,7 +40,7 @@ def validate(run: Run) -> None:
         "search": search.try_fields,
         "behaviour": behaviour.try_fields,
     }
-    trials |= dict.fromkeys(("rating", "sentiment", "topic", "intent"), labels.try_fields)
+    trials |= dict.fromkeys(("rating", "sentiment", "topic", "intent"), classification.try_fields)
     if run.recipe not in trials:
         raise ConfigError(f"search_minutes: the recipe {run.recipe} has no search over its fields")
     trials[run.recipe](run)
@@ -53,25 +53,27 @@ def _fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
 
 
 def _fit_encoder(run: Run, out: Path, trials: list[dict]) -> dict:
-    from training.recipes import distil, incremental, mlm, retrieval, saving, search
+    from training.recipes import distillation, incremental, mlm, retrieval, search, text_checkpoints
 
     fits = {
         "mlm": mlm.fit_mlm,
         "retrieval": retrieval.fit_retrieval,
         "incremental": incremental.fit_incremental,
         "search": search.fit_search,
-        "distil": distil.fit_distil,
+        "distil": distillation.fit_distil,
     }
     encoder, vectors, report = fits[run.recipe](run)
-    saving.save_encoder(run, out, encoder, report | {"trials": trials}, vectors)
+    text_checkpoints.save_encoder(run, out, encoder, report | {"trials": trials}, vectors)
     return report
 
 
 def _fit_head(run: Run, out: Path, trials: list[dict]) -> dict:
-    from training.recipes import behaviour, labels, saving
+    from training.recipes import behaviour, classification, text_checkpoints
 
-    fitted, report, more = behaviour.fit_behaviour(run) if run.recipe == "behaviour" else (*labels.fit_labels(run, labels.recipe_rows(run)), {})
-    saving.save_head(run, out, fitted, report | {"trials": trials}, more)
+    fitted, report, more = (
+        behaviour.fit_behaviour(run) if run.recipe == "behaviour" else (*classification.fit_labels(run, classification.recipe_rows(run)), {})
+    )
+    text_checkpoints.save_head(run, out, fitted, report | {"trials": trials}, more)
     return report
 
 

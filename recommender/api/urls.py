@@ -8,17 +8,15 @@ from django.urls import path, re_path, register_converter
 from django.urls.converters import StringConverter
 from rest_framework.views import APIView
 
-from recommender.api import (
-    problems,
-    schema,  # noqa: F401  it registers the scheme of keys
-    views,
-    views_analytics,
-    views_data,
-    views_events,
-    views_lists,
-    views_models,
-    views_operating,
-)
+from recommender.api.analytics import views as analytics_views
+from recommender.api.catalog import views as catalog_views
+from recommender.api.events import views as events_views
+from recommender.api.http import problem_details
+from recommender.api.operations import views as operations_views
+from recommender.api.recommendations import bulk_views
+from recommender.api.recommendations import views as recommendations_views
+from recommender.api.shoppers import views as shoppers_views
+from recommender.api.training import views as training_views
 
 
 class IdConverter(StringConverter):
@@ -32,7 +30,7 @@ register_converter(IdConverter, "id")
 
 def or_item(item_id: str, view: type[APIView]) -> Callable:
     """The view at `items/<item_id>`, for GET with a query; other calls there mean the product of that id, should a shop have one."""
-    named, item = view.as_view(), views_data.ItemView.as_view()
+    named, item = view.as_view(), catalog_views.ItemView.as_view()
 
     @wraps(named)
     def choose(request: HttpRequest) -> HttpResponse:
@@ -43,31 +41,31 @@ def or_item(item_id: str, view: type[APIView]) -> Callable:
 
 
 urlpatterns = [
-    path("recommendations", views.RecommendationsView.as_view()),
-    path("recommendations:page", views.PageView.as_view()),
-    path("recommendations/why-not", views.WhyNotView.as_view()),
-    path("recommendations:batch", views_lists.BatchView.as_view()),
-    path("recommendations:rows", views_lists.RowsView.as_view()),
-    path("predictions", views_lists.PredictionsView.as_view()),
-    path("items/shoppers", or_item("shoppers", views_lists.ShoppersView)),
-    path("rerank", views.RerankView.as_view()),
-    path("items/related", or_item("related", views.RelatedView)),
-    path("items:batch", views_data.ItemsBatchView.as_view()),
-    path("items/<id:item_id>", views_data.ItemView.as_view()),
-    path("users/<id:user_id>", views_data.UserView.as_view()),
-    path("erasures/<str:receipt_id>", views_data.ErasureView.as_view()),
-    path("events", views_events.EventsView.as_view()),
-    path("collect", views_events.CollectView.as_view()),
-    path("analytics", views_analytics.AnalyticsView.as_view()),
-    path("analytics/exploration", views_analytics.ExplorationView.as_view()),
-    path("training-jobs", views_models.TrainingJobsView.as_view()),
-    path("training-jobs/<str:job_id>", views_models.TrainingJobView.as_view()),
-    path("training-jobs/<str:job_id>/cancel", views_models.CancelJobView.as_view()),
-    path("training-jobs/<str:job_id>/resume", views_models.ResumeJobView.as_view()),
-    path("models", views_models.ModelsView.as_view()),
-    path("models/rollback", views_models.RollbackView.as_view()),
-    path("models/<str:number>/promote", views_models.PromoteView.as_view()),
-    path("health/live", views_operating.LiveView.as_view()),
-    path("health/ready", views_operating.ReadyView.as_view()),
-    re_path(r"", problems.not_found),
+    path("recommendations", recommendations_views.RecommendationsView.as_view()),
+    path("recommendations:page", recommendations_views.PageView.as_view()),
+    path("recommendations/why-not", recommendations_views.WhyNotView.as_view()),
+    path("recommendations:batch", bulk_views.BatchView.as_view()),
+    path("recommendations:rows", bulk_views.RowsView.as_view()),
+    path("predictions", bulk_views.PredictionsView.as_view()),
+    path("items/shoppers", or_item("shoppers", bulk_views.ShoppersView)),
+    path("rerank", recommendations_views.RerankView.as_view()),
+    path("items/related", or_item("related", recommendations_views.RelatedView)),
+    path("items:batch", catalog_views.ItemsBatchView.as_view()),
+    path("items/<id:item_id>", catalog_views.ItemView.as_view()),
+    path("users/<id:user_id>", shoppers_views.UserView.as_view()),
+    path("erasures/<str:receipt_id>", shoppers_views.ErasureView.as_view()),
+    path("events", events_views.EventsView.as_view()),
+    path("collect", events_views.CollectView.as_view()),
+    path("analytics", analytics_views.AnalyticsView.as_view()),
+    path("analytics/exploration", analytics_views.ExplorationView.as_view()),
+    path("training-jobs", training_views.TrainingJobsView.as_view()),
+    path("training-jobs/<str:job_id>", training_views.TrainingJobView.as_view()),
+    path("training-jobs/<str:job_id>/cancel", training_views.CancelJobView.as_view()),
+    path("training-jobs/<str:job_id>/resume", training_views.ResumeJobView.as_view()),
+    path("models", training_views.ModelsView.as_view()),
+    path("models/rollback", training_views.RollbackView.as_view()),
+    path("models/<str:number>/promote", training_views.PromoteView.as_view()),
+    path("health/live", operations_views.LiveView.as_view()),
+    path("health/ready", operations_views.ReadyView.as_view()),
+    re_path(r"", problem_details.not_found),
 ]

@@ -39,7 +39,7 @@ def page(request: HttpRequest, shop: Shop, template: str, title: str, **context)
 
 def part(request: HttpRequest, template: str, **context) -> HttpResponse:
     """A piece of a page, for HTMX to swap in."""
-    return render(request, f"console/_{template}.html", context)
+    return render(request, f"console/{template}.html", context)
 
 
 def shell_strip(request: HttpRequest) -> dict[str, Any] | None:

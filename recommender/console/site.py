@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.urls import Resolver404, path, resolve, reverse
 from unfold.sites import UnfoldAdminSite
 
-from recommender.console.errors import error_page
+from recommender.console.error_pages import error_page
 
 
 class ConsoleSite(UnfoldAdminSite):
@@ -44,28 +44,32 @@ class ConsoleSite(UnfoldAdminSite):
         return super().login(request, extra_context)
 
     def get_urls(self):
-        from recommender.console import views_home, views_models, views_placements, views_preview, views_train
+        from recommender.console.home import views
+        from recommender.console.models import views as models_views
+        from recommender.console.placements import views as placements_views
+        from recommender.console.preview import views as preview_views
+        from recommender.console.training import views as training_views
 
         pages = [
-            ("", views_home.landing, "index"),
-            ("s/<slug:shop>/", views_home.home, "home"),
-            ("s/<slug:shop>/strip/", views_home.strip, "strip"),
-            ("s/<slug:shop>/train/", views_train.train, "train"),
-            ("s/<slug:shop>/train/window/", views_train.window, "train_window"),
-            ("s/<slug:shop>/train/fields/", views_train.fields, "train_fields"),
-            ("s/<slug:shop>/runs/<int:pk>/", views_train.run, "run"),
-            ("s/<slug:shop>/runs/<int:pk>/live/", views_train.live, "run_live"),
-            ("s/<slug:shop>/runs/<int:pk>/cancel/", views_train.cancel, "run_cancel"),
-            ("s/<slug:shop>/runs/<int:pk>/resume/", views_train.resume, "run_resume"),
-            ("s/<slug:shop>/runs/<int:pk>/again/", views_train.again, "run_again"),
-            ("s/<slug:shop>/runs/<int:pk>/log/", views_train.log, "run_log"),
-            ("s/<slug:shop>/models/", views_models.versions, "models"),
-            ("s/<slug:shop>/models/rollback/", views_models.rollback, "rollback"),
-            ("s/<slug:shop>/models/<int:number>/", views_models.version, "version"),
-            ("s/<slug:shop>/models/<int:number>/promote/", views_models.promote, "promote"),
-            ("s/<slug:shop>/placements/", views_placements.placements, "placements"),
-            ("s/<slug:shop>/placements/more/", views_placements.more, "placements_more"),
-            ("s/<slug:shop>/preview/", views_preview.preview, "preview"),
+            ("", views.landing, "index"),
+            ("s/<slug:shop>/", views.home, "home"),
+            ("s/<slug:shop>/strip/", views.strip, "strip"),
+            ("s/<slug:shop>/train/", training_views.train, "train"),
+            ("s/<slug:shop>/train/window/", training_views.window, "train_window"),
+            ("s/<slug:shop>/train/fields/", training_views.fields, "train_fields"),
+            ("s/<slug:shop>/runs/<int:pk>/", training_views.run, "run"),
+            ("s/<slug:shop>/runs/<int:pk>/live/", training_views.live, "run_live"),
+            ("s/<slug:shop>/runs/<int:pk>/cancel/", training_views.cancel, "run_cancel"),
+            ("s/<slug:shop>/runs/<int:pk>/resume/", training_views.resume, "run_resume"),
+            ("s/<slug:shop>/runs/<int:pk>/again/", training_views.again, "run_again"),
+            ("s/<slug:shop>/runs/<int:pk>/log/", training_views.log, "run_log"),
+            ("s/<slug:shop>/models/", models_views.versions, "models"),
+            ("s/<slug:shop>/models/rollback/", models_views.rollback, "rollback"),
+            ("s/<slug:shop>/models/<int:number>/", models_views.version, "version"),
+            ("s/<slug:shop>/models/<int:number>/promote/", models_views.promote, "promote"),
+            ("s/<slug:shop>/placements/", placements_views.placements, "placements"),
+            ("s/<slug:shop>/placements/more/", placements_views.more, "placements_more"),
+            ("s/<slug:shop>/preview/", preview_views.preview, "preview"),
         ]
         own = [path(route, self.admin_view(_with_error_pages(view)), name=name) for route, view, name in pages]
         return own + super().get_urls()

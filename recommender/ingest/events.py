@@ -9,9 +9,9 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from recommender.ingest.fields import FieldError, Parser
 from recommender.ingest.files import check_whole
 from recommender.ingest.owners import ERASED, erased_among, restore_refusals
+from recommender.ingest.parsing import FieldError, Parser
 from recommender.ingest.report import Report, RowError
 from recommender.ingest.staging import stage
 from recommender.models import Erasure, Shop
@@ -254,8 +254,6 @@ INSERT = """
         ON CONFLICT (shop_id, event_id, line) DO NOTHING
         RETURNING event_id)
 """
-
-
 WHOLE_EVENTS = {
     "source": "(SELECT *, min(row) OVER (PARTITION BY event_id) AS first_row FROM staged_event)",
     "fresh": "e.row = e.first_row AND NOT EXISTS (SELECT 1 FROM recommender_event o WHERE o.shop_id = %(shop)s AND o.event_id = e.event_id)",
@@ -263,8 +261,6 @@ WHOLE_EVENTS = {
 """REST: an event comes whole, and its id is known or not."""
 SINGLE_LINES = {"source": "staged_event", "fresh": "true"}
 """Files: a row is one line of an event."""
-
-
 DIFFERING = """
     SELECT DISTINCT e.event_id FROM staged_event e
     LEFT JOIN recommender_event o ON o.shop_id = %s AND o.event_id = e.event_id AND o.line = e.line

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from recommender.ingest.fields import FieldError
+from recommender.ingest.parsing import FieldError
 
 PARQUET_CHUNK = 50_000
 DAMAGE = None

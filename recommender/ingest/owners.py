@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from recommender.kept import digest_of
+from recommender.infrastructure.prepared_statements import Prepared, text_array
 from recommender.models import Erasure, Shop, Shopper
-from recommender.prepared import Prepared, text_array
+from recommender.shoppers.keyed_cache import digest_of
 
 LINKS = Prepared(
     "session_links",

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.db import transaction
 
-from recommender.ingest.fields import FieldError, Parser
+from recommender.infrastructure import task_queue
+from recommender.ingest.parsing import FieldError, Parser
 from recommender.ingest.report import Report
 from recommender.ingest.upsert import Table, upsert
 from recommender.models import Change, Shop
@@ -69,13 +70,11 @@ def _value(parser: Parser, name: str, value: Any) -> Any:
 
 def upsert_products(shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], columns: Iterable[str], parser: Parser, dry_run: bool = False) -> Report:
     """Insert or update products; columns that are not named stay as they are. A later row of the same id wins."""
-    from recommender.tasks import embed_products, later
-
     columns = list(columns)
     with transaction.atomic():
         report = upsert(TABLE, shop, rows, columns, parser, _value, dry_run)
         if (report.new or report.changed) and not dry_run:
             Change.objects.tell_products(shop, report.written)
             if TEXTS & set(columns):
-                later(embed_products, shop.pk, report.written)
+                task_queue.enqueue("embed_products", shop.pk, report.written)
     return report

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from recommender.ingest.fields import Parser
 from recommender.ingest.owners import erased_among, restore_refusals
+from recommender.ingest.parsing import Parser
 from recommender.ingest.report import Report
 from recommender.ingest.upsert import Table, upsert
-from recommender.kept import digest_of, forget_lists
 from recommender.models import RecommendationList, Shop, Shopper
+from recommender.shoppers.keyed_cache import digest_of, forget_lists
 
 COLUMNS = {"attributes": "jsonb", "first_seen": "timestamptz", "consent_personalisation": "boolean", "consent_training": "boolean"}
 CONSENTS = frozenset({"consent_personalisation", "consent_training"})

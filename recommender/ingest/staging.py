@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from django.db import connection
 
-from recommender.prepared import text_array
+from recommender.infrastructure.prepared_statements import text_array
 
 NULL = "\\N"
 CHUNK = 1000

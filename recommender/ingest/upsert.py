@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from recommender.ingest.fields import FieldError, Parser
 from recommender.ingest.files import check_whole
+from recommender.ingest.parsing import FieldError, Parser
 from recommender.ingest.report import Report, RowError
 from recommender.ingest.staging import stage
 from recommender.models import Shop

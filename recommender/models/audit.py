@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils import timezone
 
-from recommender.models.access import ApiKey
+from recommender.models.api_keys import ApiKey
 from recommender.models.shops import Shop, ShopOwned
 
 AUTOMATIC = "automatically"

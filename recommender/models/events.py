@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from recommender.models.catalog import Product
+from recommender.models.products import Product
 from recommender.models.shoppers import Shopper
 from recommender.models.shops import Shop, ShopOwned
 

@@ -1,6 +1,7 @@
 """Training runs, their measures, and the registry of model versions."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.db import models, transaction
@@ -13,8 +14,6 @@ FORGOTTEN_AFTER = timedelta(minutes=2)
 SILENT_AFTER = timedelta(seconds=45)
 USUAL_PRESET = "standard"
 """What is trained where nobody chooses."""
-
-
 PURPOSES = {
     "fusion": "ranking", "retrieval": "encoder", "incremental": "encoder", "mlm": "encoder", "distil": "encoder", "search": "search",
     "behaviour": "behaviour", "rating": "rating", "sentiment": "sentiment", "topic": "topic", "intent": "intent",
@@ -99,7 +98,13 @@ class TrainingRun(models.Model):
 
     @property
     def folder_name(self) -> str:
-        return f"run-{self.pk}"
+        """The run's folder, relative to VITRINE_CHECKPOINTS."""
+        return f"shop-{self.shop_id}/run-{self.pk}"
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder: its snapshot, state, log and checkpoint."""
+        return settings.VITRINE_CHECKPOINTS / self.folder_name
 
     def beat(self, **fields) -> bool:
         """Note progress; returns whether someone asked to cancel. Only while the run is still running."""

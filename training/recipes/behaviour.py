@@ -6,23 +6,24 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from training import metrics
-from training.answer import Answer, Member
-from training.augment import make_augment
-from training.config import BehaviourConfig
-from training.finetune import device, train
-from training.heads import Classifier
-from training.history import Histories, histories, interactions
-from training.recipes import linear
-from training.recipes.judging import _measured
-from training.recipes.labels import LabelTask
-from training.recipes.members import Labelled, head_of, outputs
-from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder, need, steps_for
-from training.snapshot import DAY, TYPE_CODE
-from training.split import Window, time_window
-from training.store import TextStore
-from training.text import product_texts
-from training.tuning import Tuned
+from training.configuration.recipes import BehaviourConfig
+from training.data.interactions import Histories, histories, interactions
+from training.data.product_text import product_texts
+from training.data.snapshot import DAY, TYPE_CODE
+from training.data.splits import Window, time_window
+from training.errors import need
+from training.evaluation import linear_baselines
+from training.evaluation.classification import measured
+from training.finetuning.augmentation import make_augment
+from training.finetuning.heads import Classifier
+from training.finetuning.loop import device, train
+from training.finetuning.methods import Tuned
+from training.finetuning.text_store import TextStore
+from training.inference.calibration import Answer, Member
+from training.metrics import classification
+from training.recipes.classification import LabelTask
+from training.recipes.ensembles import Labelled, head_of, outputs
+from training.runs.run import NO_CHAMPION, Run, compared, load_encoder, steps_for
 
 TRAINING_WINDOWS = 3
 FEWEST_BOUGHT = 20
@@ -176,7 +177,9 @@ def _train(run: Run, store: TextStore, rows: PairRows, training: np.ndarray):
     some = np.sort(np.random.default_rng(config.seed).permutation(learned)[:4000])
     tuned = Tuned(store.encoder, chosen)
     model = Classifier(store.encoder, 2, chosen.dropout).to(store.device)
-    model.start_from(*linear.softmax_weights(linear.fit_classes(_vectors(store, some), rows.label[some], [], rows.label[:0], config.seed), 2))
+    model.start_from(
+        *linear_baselines.softmax_weights(linear_baselines.fit_classes(_vectors(store, some), rows.label[some], [], rows.label[:0], config.seed), 2)
+    )
     task = LabelTask(store, rows.label, learned, held, model, config.seed, make_augment(chosen, store.encoder))
     outcome = train(task, tuned, chosen, config.seed, run.keeper.child("behaviour"), run.look("Fine-tuning", chosen.steps, "auc"))
     return model, outcome, tuned
@@ -211,18 +214,18 @@ def _systems(rows: PairRows, logit: np.ndarray, places: list[np.ndarray]) -> tup
 def _measures(label: np.ndarray, said: np.ndarray) -> dict:
     both = np.stack([1 - said, said], axis=1)
     measures = {
-        "auc": lambda r: metrics.auc(label[r], said[r]), "log_loss": lambda r: metrics.log_loss(label[r], both[r]),
-        "calibration_error": lambda r: metrics.calibration_error(label[r], said[r]), "brier": lambda r: metrics.mse(label[r], said[r]),
+        "auc": lambda r: classification.auc(label[r], said[r]), "log_loss": lambda r: classification.log_loss(label[r], both[r]),
+        "calibration_error": lambda r: classification.calibration_error(label[r], said[r]), "brier": lambda r: classification.mse(label[r], said[r]),
     }  # fmt: skip
-    return {name: _measured(f, len(label), 200) for name, f in measures.items()}
+    return {name: measured(f, len(label), 200) for name, f in measures.items()}
 
 
 def _judge_champion(run: Run, test: _Moment, judged: PairRows, systems: dict) -> dict:
     """The champion on the same pairs, where it has not learned their days."""
     if run.champion is None:
         return compared(NO_CHAMPION)
-    from training.checkpoint import CheckpointError, read_run
-    from training.predictor import load_predictor
+    from training.inference.checkpoint import CheckpointError, read_run
+    from training.inference.text_predictor import load_predictor
 
     try:
         if read_run(run.champion).get("learned_until", test.window.now + 1) > test.window.now:

@@ -10,28 +10,29 @@ import lightgbm as lgb
 import numpy as np
 import polars as pl
 
-from training.candidates import Learnt, Signals, fit_signals
-from training.cells import cells_of
-from training.checkpoint import CheckpointError, load_checkpoint, read_run, save_checkpoint
-from training.config import FusionConfig
-from training.encoder import TextEncoder
-from training.evaluate import date_of, judge, rank_by_other, report_head
-from training.fairness import fairness
-from training.finetune import device
-from training.history import Interactions, interactions
-from training.lift import Lift, choose_lift
-from training.ranking import ItemFacts, TrainingRows, check_parts, feature_names, stack, train_ranker, training_rows
+from training.candidates.ivf_index import cells_of
+from training.candidates.sources import Learnt, Signals, fit_signals
+from training.configuration.recipes import FusionConfig
+from training.data.interactions import Interactions, interactions
+from training.data.product_text import product_texts
+from training.data.snapshot import DAY, Snapshot
+from training.data.splits import Window, discovery, time_window
+from training.encoders.bert import TextEncoder
+from training.errors import TrainingError
+from training.evaluation.fairness import fairness
+from training.evaluation.ranking import date_of, judge, rank_by_other, report_head
+from training.finetuning.loop import device
+from training.inference.checkpoint import CheckpointError, load_checkpoint, read_run, save_checkpoint
+from training.inference.recommender import Recommender
+from training.ranking.features import ItemFacts, check_parts, feature_names
+from training.ranking.new_product_boost import Lift, choose_lift
+from training.ranking.ranker import TrainingRows, stack, train_ranker, training_rows
 from training.recipes.incremental import origin
 from training.recipes.mlm import pretrain
 from training.recipes.retrieval import Start, Texts, fit_texts, refreshed
-from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder
 from training.recipes.sequence import Learned as Sequence
 from training.recipes.sequence import fit_sequence
-from training.recommender import Recommender
-from training.snapshot import DAY, Snapshot
-from training.split import Window, discovery, time_window
-from training.state import TrainingError
-from training.text import product_texts
+from training.runs.run import NO_CHAMPION, Run, compared, load_encoder
 
 log = logging.getLogger(__name__)
 

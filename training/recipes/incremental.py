@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from training.checkpoint import CheckpointError, read_run
-from training.config import IncrementalConfig, RetrievalConfig
-from training.encoder import TextEncoder
-from training.evaluate import date_of, differences, rank_by_source, summary
-from training.history import Interactions, interactions
+from training.configuration.recipes import IncrementalConfig, RetrievalConfig
+from training.data.interactions import Interactions, interactions
+from training.data.product_text import product_texts
+from training.data.snapshot import DAY, Snapshot
+from training.data.splits import Window, discovery, time_window
+from training.encoders.bert import TextEncoder
+from training.errors import TrainingError, need
+from training.evaluation.ranking import date_of, differences, rank_by_source, summary
+from training.inference.checkpoint import CheckpointError, read_run
 from training.recipes.retrieval import Start, Texts, fit_up_to, refreshed, window_before
-from training.recipes.run import Run, need
-from training.snapshot import DAY, Snapshot
-from training.split import Window, discovery, time_window
-from training.state import TrainingError
-from training.text import product_texts
+from training.runs.run import Run
 
 HELD_SHOPPERS = 0.1
 """Share of the shoppers whose old events no training here sees: they tell what was forgotten."""

@@ -5,17 +5,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from training.config import MlmConfig
-from training.encoder import TextEncoder, pad
-from training.finetune import Task, device, train
-from training.heads import Batch, MaskedWords
-from training.metrics import bootstrap_interval
-from training.recipes.labelled import review_text
-from training.recipes.run import Run, load_encoder, need, steps_for
-from training.snapshot import Snapshot
-from training.store import LENGTH_GROUPS, TextBatch
-from training.text import product_texts
-from training.tuning import Tuned
+from training.configuration.recipes import MlmConfig
+from training.data.labeled_texts import review_text
+from training.data.product_text import product_texts
+from training.data.snapshot import Snapshot
+from training.encoders.bert import TextEncoder, pad
+from training.errors import need
+from training.finetuning.heads import Batch, MaskedWords
+from training.finetuning.loop import Task, device, train
+from training.finetuning.methods import Tuned
+from training.finetuning.text_store import LENGTH_GROUPS, TextBatch
+from training.metrics.ranking import bootstrap_interval
+from training.runs.run import Run, load_encoder, steps_for
 
 FEWEST_TEXTS = 20
 MOST_VALIDATED = 1000

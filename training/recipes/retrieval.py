@@ -5,22 +5,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training import covisitation
-from training.augment import DISTURBANCES, disturbed, make_augment
-from training.candidates import Signals
-from training.checkpoint import CheckpointError, read_run
-from training.encoder import TextEncoder
-from training.evaluate import TextVectors, date_of, rank_by_source, summary
-from training.fields import ConfigError
-from training.finetune import Outcome, device, train, train_several
-from training.history import Interactions, interactions
-from training.pairs import PairTask, Source, SpaceTask, history_pairs, pooled_vectors, projected
-from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder, need, steps_for
-from training.snapshot import DAY
-from training.split import Window, discovery, time_window
-from training.store import TextStore
-from training.text import product_texts
-from training.tuning import Tuned, Untouched
+from training.candidates import covisitation
+from training.candidates.sources import Signals
+from training.configuration.fields import ConfigError
+from training.data.interactions import Interactions, interactions
+from training.data.product_text import product_texts
+from training.data.snapshot import DAY
+from training.data.splits import Window, discovery, time_window
+from training.encoders.bert import TextEncoder
+from training.errors import need
+from training.evaluation.ranking import TextVectors, date_of, rank_by_source, summary
+from training.finetuning.augmentation import DISTURBANCES, disturbed, make_augment
+from training.finetuning.loop import Outcome, device, train, train_several
+from training.finetuning.methods import Tuned, Untouched
+from training.finetuning.pairs import PairTask, Source, SpaceTask, history_pairs, pooled_vectors, projected
+from training.finetuning.text_store import TextStore
+from training.inference.checkpoint import CheckpointError, read_run
+from training.runs.run import NO_CHAMPION, Run, compared, load_encoder, steps_for
 
 FEWEST_PAIRS = 200
 MOST_JUDGED = 10_000

@@ -8,17 +8,18 @@ import polars as pl
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from training.augment import Augment, make_augment
-from training.config import SearchConfig
-from training.encoder import TextEncoder
-from training.fields import ConfigError
-from training.finetune import Outcome, Task, device, train
-from training.heads import Batch, Matching
-from training.metrics import bootstrap_interval, ndcg_graded
-from training.recipes.run import NO_CHAMPION, Run, compared, load_encoder, need, steps_for
-from training.store import TextStore
-from training.text import product_texts
-from training.tuning import Tuned
+from training.configuration.fields import ConfigError
+from training.configuration.recipes import SearchConfig
+from training.data.product_text import product_texts
+from training.encoders.bert import TextEncoder
+from training.errors import need
+from training.finetuning.augmentation import Augment, make_augment
+from training.finetuning.heads import Batch, Matching
+from training.finetuning.loop import Outcome, Task, device, train
+from training.finetuning.methods import Tuned
+from training.finetuning.text_store import TextStore
+from training.metrics.ranking import bootstrap_interval, ndcg_graded
+from training.runs.run import NO_CHAMPION, Run, compared, load_encoder, steps_for
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 RELEVANT = 0.6

@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from training.config import SequenceConfig, TuningConfig
-from training.evaluate import rank_by_scores
-from training.finetune import device, train
-from training.history import Interactions
-from training.pairs import Source, history_pairs
+from training.candidates.sequence_model import SequenceModel
+from training.configuration.recipes import SequenceConfig, TuningConfig
+from training.data.interactions import Interactions
+from training.data.splits import Window
+from training.evaluation.ranking import rank_by_scores
+from training.finetuning.loop import device, train
+from training.finetuning.methods import Untouched
+from training.finetuning.pairs import Source, history_pairs
 from training.recipes.retrieval import half_life, judged_question
-from training.recipes.run import Run
-from training.sequence import SequenceModel
-from training.sequence_net import SequenceTask
-from training.split import Window
-from training.tuning import Untouched
+from training.recipes.sequence_network import SequenceTask
+from training.runs.run import Run
 
 FEWEST_PAIRS = 200
 

@@ -2,9 +2,9 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from recommender.management.importing import find_shop
+from recommender.management.import_command import find_shop
 from recommender.models import ApiKey, AuditEntry
-from recommender.models.access import SCOPES
+from recommender.models.api_keys import SCOPES
 
 COMMAND = "manage.py create_key"
 

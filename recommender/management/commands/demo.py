@@ -16,8 +16,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from ecomsite import embedded
-from recommender.management import democheck
-from recommender.management.supervisor import Supervisor
+from recommender.demo import check
+from recommender.demo.supervisor import Supervisor
 
 LONGEST_CHECK = 25 * 60
 USERNAME = "merchandiser"
@@ -75,12 +75,12 @@ class Command(BaseCommand):
         if options["check"]:
             self._check(supervisor, demo)
             return
-        from recommender import reach
+        from recommender.infrastructure import availability
 
         told = False
         while True:
             self._tend(supervisor)
-            with reach.while_reachable():
+            with availability.while_reachable():
                 if not told and self._tell_when_live(demo):
                     told = True
                     supervisor.start("replay")
@@ -108,12 +108,12 @@ class Command(BaseCommand):
             supervisor.watch_embedded()
         call_command("migrate", verbosity=0)
         _collect_static()
-        from recommender import sample
+        from recommender.demo import sample_shop
         from recommender.models import TrainingRun
         from recommender.models.registry import RunStatus
         from recommender.tasks import train
 
-        self.shop = sample.create_shop()
+        self.shop = sample_shop.create_shop()
         for run in TrainingRun.objects.filter(status=RunStatus.RUNNING):
             run.finish(
                 RunStatus.FAILED, f"Everything was stopped during “{run.stage or 'start'}”. Nothing live has changed; the run can be started again."
@@ -170,7 +170,7 @@ class Command(BaseCommand):
 
     def _key(self, known: str | None) -> str:
         from recommender.models import ApiKey
-        from recommender.models.access import SCOPES
+        from recommender.models.api_keys import SCOPES
 
         if known and ApiKey.objects.find(known):
             return known
@@ -202,15 +202,15 @@ class Command(BaseCommand):
 """)
 
     def _bring_data(self) -> None:
-        from recommender import sample
+        from recommender.demo import sample_shop
 
         if self.shop.events.exists():
             return
-        for noun, report in sample.load(self.shop):
+        for noun, report in sample_shop.load(self.shop):
             self.stdout.write(f"{noun}: {report}")
 
     def _begin_training(self) -> None:
-        from recommender.pipeline import start_run
+        from recommender.model_lifecycle.runs import start_run
 
         if self.shop.champion() is None and not self.shop.runs.active().exists():
             start_run(self.shop, preset="quick")
@@ -225,10 +225,10 @@ class Command(BaseCommand):
         return version is not None
 
     def _check(self, supervisor: Supervisor, demo: dict) -> None:
-        from recommender import scoring
+        from recommender.recommendations import batch_scoring
 
         deadline = time.monotonic() + LONGEST_CHECK
-        while (version := self.shop.champion()) is None or scoring.counts(version)[0] == 0:
+        while (version := self.shop.champion()) is None or batch_scoring.counts(version)[0] == 0:
             self._tend(supervisor)
             last = self.shop.runs.first()
             if version is None and last and not last.is_active:
@@ -238,9 +238,9 @@ class Command(BaseCommand):
             time.sleep(1)
         time.sleep(2)
         try:
-            for seen in democheck.check(demo):
+            for seen in check.check(demo):
                 self.stdout.write(f"ok: {seen}")
-        except democheck.CheckFailed as error:
+        except check.CheckFailed as error:
             raise CommandError(str(error)) from None
 
 

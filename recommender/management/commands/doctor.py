@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from recommender import engine, reach
+from recommender.inference import checkpoint_files, model_cache
+from recommender.infrastructure import availability
 from recommender.models import ModelVersion, TrainingRun
 
 
@@ -25,7 +26,7 @@ class Command(BaseCommand):
 
     def _findings(self) -> Iterator[tuple[str, str, str]]:
         """(what, what is wrong or "", note)"""
-        states = reach.dependencies()
+        states = availability.dependencies()
         for name, brought in (
             ("database", settings.DATABASE_URL),
             ("queue", not settings.REDIS_URL.startswith(f"redis+socket://{settings.VITRINE_HOME}")),
@@ -53,7 +54,7 @@ class Command(BaseCommand):
 
     def _broken(self, version: ModelVersion) -> str:
         try:
-            engine.verify(version.folder, version.purpose)
-        except engine.BrokenCheckpoint as error:
+            model_cache.verify(version.folder, version.purpose)
+        except checkpoint_files.BrokenCheckpoint as error:
             return str(error)
         return ""

@@ -1,7 +1,7 @@
 """Bring solved dialogues from a file: what intent learns from."""
 
 from recommender.ingest import KINDS, upsert_labelled
-from recommender.management.importing import ImportCommand, columns_of
+from recommender.management.import_command import ImportCommand, columns_of
 
 
 class Command(ImportCommand):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from recommender.ingest import import_events
 from recommender.ingest.events import EVENT_FIELDS, with_content_keys
-from recommender.management.importing import ImportCommand
+from recommender.management.import_command import ImportCommand
 
 
 class Command(ImportCommand):

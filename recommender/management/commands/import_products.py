@@ -2,7 +2,7 @@
 
 from recommender.ingest import upsert_products
 from recommender.ingest.products import COLUMNS
-from recommender.management.importing import ImportCommand, columns_of
+from recommender.management.import_command import ImportCommand, columns_of
 
 
 class Command(ImportCommand):

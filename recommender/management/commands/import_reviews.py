@@ -1,7 +1,7 @@
 """Bring reviews from a file: what rating, sentiment and topic learn from."""
 
 from recommender.ingest import KINDS, upsert_labelled
-from recommender.management.importing import ImportCommand, columns_of
+from recommender.management.import_command import ImportCommand, columns_of
 
 
 class Command(ImportCommand):

@@ -2,7 +2,7 @@
 
 from recommender.ingest import upsert_shoppers
 from recommender.ingest.shoppers import COLUMNS
-from recommender.management.importing import ImportCommand, columns_of
+from recommender.management.import_command import ImportCommand, columns_of
 
 
 class Command(ImportCommand):

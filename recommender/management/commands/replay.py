@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from recommender.management.importing import find_shop
-from recommender.replay import replay, visits
+from recommender.demo.traffic_simulation import replay, visits
+from recommender.management.import_command import find_shop
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ import os
 
 from django.core.management.base import BaseCommand
 
-from recommender.management.server import allow_many_connections, server_command
+from recommender.infrastructure.web_server import allow_many_connections, server_command
 
 
 class Command(BaseCommand):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from recommender.management.importing import find_shop
-from recommender.snapshot import NothingToLearn, snapshot_shop
+from recommender.management.import_command import find_shop
+from recommender.model_lifecycle.snapshot_export import NothingToLearn, snapshot_shop
 
 
 class Command(BaseCommand):

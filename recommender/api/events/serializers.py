@@ -1,0 +1,55 @@
+"""Shapes of events in requests and replies."""
+
+from rest_framework import serializers
+
+from recommender.api.http.strict_fields import RowErrorSerializer
+from recommender.models.events import EventType
+
+MOST_EVENTS = 10_000
+
+
+class EventLineSerializer(serializers.Serializer):
+    item_id = serializers.CharField()
+    position = serializers.IntegerField(required=False, help_text="place in the list, from 1")
+    quantity = serializers.FloatField(required=False)
+    price = serializers.CharField(required=False, help_text="of one piece, in the shop's currency")
+    discount = serializers.CharField(required=False, help_text="off the price of one piece")
+
+
+class EventSerializer(serializers.Serializer):
+    event_id = serializers.CharField(help_text="the shop's own; the same event sent again counts once")
+    type = serializers.ChoiceField(EventType.choices)
+    user_id = serializers.CharField(required=False, allow_null=True, help_text="this or session_id is required")
+    session_id = serializers.CharField(required=False, allow_null=True)
+    occurred_at = serializers.DateTimeField(help_text="with a zone")
+    items = EventLineSerializer(many=True, required=False)
+    item_id = serializers.CharField(required=False, help_text="instead of items, for one product")
+    recommendation_id = serializers.CharField(required=False, allow_null=True, help_text="of the list that it came from, to which it is credited")
+    placement = serializers.CharField(required=False, allow_null=True)
+    value = serializers.CharField(required=False, help_text="what was paid for all of it; default: from price, discount and quantity")
+    currency = serializers.CharField(required=False, help_text="the shop's; another one is refused")
+    rating = serializers.FloatField(required=False, help_text="of rating: 0 to 5")
+    query = serializers.CharField(required=False, help_text="of search")
+    simulated = serializers.BooleanField(default=False, help_text="no shopper did it: in charts, and nothing learns from it")
+    context = serializers.DictField(required=False, help_text="the shop's own; it is not kept")
+
+
+class EventsRequest(serializers.Serializer):
+    events = EventSerializer(many=True, help_text=f"at most {MOST_EVENTS:,}")
+
+
+class CollectRequest(EventsRequest):
+    key = serializers.CharField(help_text="a public key")
+
+
+class EventResultSerializer(serializers.Serializer):
+    event_id = serializers.CharField(allow_null=True)
+    status = serializers.ChoiceField(["accepted", "duplicate", "rejected"])
+    error = RowErrorSerializer(required=False)
+
+
+class EventsReply(serializers.Serializer):
+    accepted = serializers.IntegerField()
+    duplicate = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    results = EventResultSerializer(many=True)

@@ -1,0 +1,47 @@
+"""Keys by header, scopes by view."""
+
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from recommender.api.http.key_cache import find_key
+from recommender.models import ApiKey
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer KEY`; request.auth is the ApiKey, request.auth.shop its shop."""
+
+    def authenticate(self, request: Request) -> tuple[None, ApiKey] | None:
+        parts = get_authorization_header(request).split()
+        if not parts:
+            return None
+        if len(parts) != 2 or parts[0].lower() != b"bearer":
+            raise AuthenticationFailed("Send the key as: Authorization: Bearer KEY")
+        key = key_of(parts[1].decode("latin-1"))
+        request._request.key_prefix = key.prefix
+        return None, key
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+def key_of(secret: str) -> ApiKey:
+    """Raises AuthenticationFailed where the key is unknown or has expired."""
+    key = find_key(secret)
+    if key is None:
+        raise AuthenticationFailed("This key is not known.")
+    if key.expired:
+        raise AuthenticationFailed(f"This key expired on {key.expires_at:%Y-%m-%d}.")
+    return key
+
+
+class HasScope(BasePermission):
+    """The key must hold the view's scope for this method."""
+
+    def has_permission(self, request: Request, view) -> bool:
+        scope = view.scopes.get(request.method, view.scopes.get("*"))
+        if request.auth is None:
+            return False
+        self.message = f"This key lacks the scope {scope}."
+        return request.auth.allows(scope)

@@ -1,0 +1,57 @@
+"""API keys as a process keeps them: read again after two seconds; while the database does not answer, as they were last."""
+
+import threading
+import time
+from collections import OrderedDict
+
+from recommender.infrastructure.availability import UNREACHABLE, database
+from recommender.models import ApiKey
+from recommender.models.api_keys import hash_of
+
+FRESH_SECONDS = 2.0
+KEPT = 1000
+
+
+class _Keys:
+    def __init__(self) -> None:
+        self.known: OrderedDict[str, tuple[ApiKey, float]] = OrderedDict()
+        self.lock = threading.Lock()
+
+    def find(self, secret: str) -> ApiKey | None:
+        """The key, expired or not; None where there is none. Raises what Django raises where nothing can be known of it."""
+        digest = hash_of(secret)
+        known, read_at = self.known.get(digest, (None, 0.0))
+        if known is not None and (database.gone or time.monotonic() - read_at < FRESH_SECONDS):
+            return known
+        try:
+            key = ApiKey.objects.find(secret)
+            if key is not None and not key.expired:
+                key.note_use()
+        except UNREACHABLE:
+            database.note_gone()
+            if known is None:
+                raise
+            return known
+        self._keep(digest, key)
+        return key
+
+    def _keep(self, digest: str, key: ApiKey | None) -> None:
+        with self.lock:
+            self.known.pop(digest, None)
+            if key is not None:
+                self.known[digest] = (key, time.monotonic())
+            while len(self.known) > KEPT:
+                self.known.popitem(last=False)
+
+
+_keys = _Keys()
+
+
+def find_key(secret: str) -> ApiKey | None:
+    return _keys.find(secret)
+
+
+def forget_everything() -> None:
+    """As if the process had just begun; for tests."""
+    global _keys
+    _keys = _Keys()

@@ -1,0 +1,108 @@
+"""The OpenAPI schema beyond what the views say: the key, every error, a word for each parameter, an example for each body."""
+
+import json
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+from recommender.api.http.examples import EXAMPLES
+
+KEY = "key"
+PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "what is wrong, in words"},
+        "errors": {
+            "type": "array",
+            "description": "each wrong field",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+        "request_id": {"type": "string", "description": "of errors on our side: the log has the details under it"},
+    },
+}
+ERRORS = {
+    "400": "A field or the body is not as described; `errors` names each.",
+    "401": "There is no key, or it is not known, or it has expired.",
+    "403": "The key lacks the scope, or it is a public one on another page than the shop's.",
+    "404": "What the address or a field names is not there.",
+    "408": "The body did not arrive in time.",
+    "409": "Right, but not in the state that things are in.",
+    "413": "The body is too large.",
+    "429": "Too many requests with this key; `Retry-After` says when to go on.",
+    "503": "The database or the queue does not answer, or too much is asked at once; `Retry-After` says when to try again.",
+}
+PARAMETERS = {
+    "by": "any of placement, version, day, with commas between; default: all three",
+    "from": "the first day, such as 2026-01-31, in the shop's time zone; default: 27 days before `to`",
+    "to": "the last day, included; default: today",
+    "placement": "key of a placement, such as home_top",
+    "receipt_id": "of the reply to DELETE users",
+    "item_id": "the shop's own id of a product",
+    "user_id": "the shop's own id of a shopper",
+    "explain": "off: without reasons; top: the strongest (default); full: every contribution",
+    "filter": "which products may be in the list, such as: stock.state = 'in_stock' and price < 20",
+    "limit": "how many at most",
+    "purpose": "what versions are for, such as ranking, encoder, behaviour; default: all",
+    "number": "number of a version, 3 or fusion@3",
+    "job_id": "id of a training job, such as job-12",
+}
+CONFLICTS = ("promote", "rollback", "cancel", "resume", "predictions")
+"""Words of the addresses that reply 409."""
+FINDS_ITEMS = ("/items/related", "/items/shoppers", "/recommendations/why-not")
+
+
+class KeyScheme(OpenApiAuthenticationExtension):
+    target_class = "recommender.api.http.authentication.KeyAuthentication"
+    name = KEY
+
+    def get_security_definition(self, auto_schema) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "A key of the shop, made by `manage.py create_key`: Authorization: Bearer KEY"}
+
+
+def whole(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """The last touch. Serializers of requests are called so already; the generator says it once more."""
+    result = json.loads(json.dumps(result, default=str).replace("RequestRequest", "Request"))
+    result["components"]["schemas"]["Problem"] = PROBLEM
+    for path, operations in result["paths"].items():
+        for method, operation in operations.items():
+            _describe(path, method, operation)
+    return result
+
+
+def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
+    parameters = operation.get("parameters", [])
+    for parameter in parameters:
+        parameter.setdefault("description", PARAMETERS.get(parameter["name"], ""))
+    if example := EXAMPLES.get(f"{method.upper()} {path}"):
+        for content in operation["requestBody"]["content"].values():
+            content["examples"] = {name.replace(" ", "_"): {"summary": name, "value": value} for name, value in example.items()}
+    for status in _errors(path, method, operation, parameters):
+        content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        operation["responses"].setdefault(status, {"description": ERRORS[status], "content": content})
+
+
+def _errors(path: str, method: str, operation: dict[str, Any], parameters: list[dict[str, Any]]) -> list[str]:
+    """The statuses of errors that an operation may reply with."""
+    if "/health/" in path:
+        return []
+    found = ["401", "403", "429", "503"]
+    if "requestBody" in operation:
+        found += ["400", "408", "413"]
+    if any(parameter["in"] == "query" for parameter in parameters):
+        found.append("400")
+    if any(parameter["in"] == "path" for parameter in parameters):
+        found += ["400", *(["404"] if method != "put" else [])]  # PUT makes what is not there
+    if path.endswith(FINDS_ITEMS):
+        found.append("404")
+    if any(word in path for word in CONFLICTS):
+        found.append("409")
+    return sorted(set(found))

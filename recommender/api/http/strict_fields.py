@@ -1,0 +1,84 @@
+"""Serializer fields that refuse what JSON does not mean: no numbers as ids, no naive times, no NUL."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from recommender.ingest.parsing import EARLIEST_YEAR, LARGEST_OBJECT, LATEST_YEAR, FieldError, Parser
+
+STRICT = Parser(zone=None, typed=True)
+MOST_ITEMS = 1_000
+WHOLE = "replaces all attributes, by PATCH as well"
+"""Note of the schema on attributes."""
+
+
+class IdField(serializers.CharField):
+    """Any UTF-8 up to 256 characters, "/" included."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(max_length=256, trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data):
+        try:
+            return STRICT.id(self.field_name, data)
+        except FieldError as error:
+            raise serializers.ValidationError(error.message) from None
+
+
+class ObjectField(serializers.DictField):
+    """A JSON object that is bounded in depth and size, of valid text and numbers."""
+
+    def __init__(self, largest: int = LARGEST_OBJECT, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.largest = largest
+
+    def to_internal_value(self, data):
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("must be an object")
+        try:
+            return STRICT.mapping(self.field_name, data, self.largest)
+        except FieldError as error:
+            raise serializers.ValidationError(error.message) from None
+
+
+class DayField(serializers.DateField):
+    """A date between 1970 and 9000, so that every time zone and interval around it exists."""
+
+    def to_internal_value(self, value):
+        day = super().to_internal_value(value)
+        if not EARLIEST_YEAR < day.year < LATEST_YEAR:
+            raise serializers.ValidationError("is out of range")
+        return day
+
+
+class StrictSerializer(serializers.Serializer):
+    """Refuses fields it does not know, so that a typing error is not silently ignored."""
+
+    def to_internal_value(self, data):
+        if isinstance(data, dict):
+            unknown = [name for name in data if name not in self.fields]
+            if unknown:
+                raise serializers.ValidationError({name: ["is not a field of this request"] for name in unknown})
+        return super().to_internal_value(data)
+
+
+class Since(StrictSerializer):
+    """Its field `from_` is called `from`, which Python does not allow."""
+
+    def get_fields(self):
+        fields = super().get_fields()
+        fields["from"] = fields.pop("from_")
+        fields["from"].source = "from_"
+        return fields
+
+
+class RowErrorSerializer(serializers.Serializer):
+    field = serializers.CharField()
+    message = serializers.CharField()
+
+
+def read_ids(field: str, value: Any, most: int, noun: str) -> list[str]:
+    """A list of at most so many ids, or other short texts."""
+    if not isinstance(value, list) or len(value) > most or not all(isinstance(i, str) and i for i in value):
+        raise FieldError(field, f"must be a list of at most {most:,} {noun}")
+    return [STRICT.required_id(field, text) for text in value]

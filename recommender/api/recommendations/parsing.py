@@ -1,0 +1,110 @@
+"""What a request for a list says, checked field by field. By hand: a serializer takes longer than a stored list."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rest_framework.exceptions import ValidationError
+
+from recommender.api.http.strict_fields import STRICT, read_ids
+from recommender.ingest.parsing import FieldError
+
+MOST_IDS = 100
+MOST_INTERESTS = 20
+LONGEST_LIST = 100
+LARGEST_PARAMS = 1024 * 1024
+"""Bytes of a request's params: a filter may look for a thousand ids."""
+EXPLAIN = ("off", "top", "full")
+Read = Callable[[str, Any], Any]
+
+
+def _limit(field: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise FieldError(field, "A valid integer is required.")
+    if not 1 <= value <= LONGEST_LIST:
+        raise FieldError(field, f"must be from 1 to {LONGEST_LIST}")
+    return value
+
+
+def _explain(field: str, value: Any) -> str:
+    if not isinstance(value, str) or value not in EXPLAIN:
+        raise FieldError(field, f"must be one of {', '.join(EXPLAIN)}")
+    return value
+
+
+def _share(field: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise FieldError(field, "A valid number is required.")
+    if not 0 <= value <= 1:
+        raise FieldError(field, "must be from 0 to 1")
+    return float(value)
+
+
+def _text(longest: int) -> Read:
+    def read(field: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise FieldError(field, "must be text")
+        return STRICT.text(field, value, longest) or ""
+
+    return read
+
+
+def _object(field: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise FieldError(field, "must be an object")
+    return STRICT.mapping(field, value)
+
+
+def _params(field: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise FieldError(field, "must be an object")
+    return STRICT.mapping(field, value, LARGEST_PARAMS)
+
+
+def _flag(field: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise FieldError(field, "must be true or false")
+    return value
+
+
+def read_context(field: str, value: Any) -> dict[str, Any]:
+    """item_ids and interests are lists, country and entry_item_id texts; what else stands there is the shop's own."""
+    context = _object(field, value)
+    read_ids(field, context.get("item_ids", []), MOST_IDS, "product ids: item_ids")
+    read_ids(f"{field}.interests", context.get("interests", []), MOST_INTERESTS, "texts of at most 256 characters")
+    for name in ("country", "entry_item_id"):
+        if name in context:
+            STRICT.id(f"{field}.{name}", context[name])
+    return context
+
+
+OF_A_PLACEMENT: dict[str, Read] = {
+    "placement": _text(64), "limit": _limit, "context": read_context, "filter": _text(200_000), "params": _params, "diversity": _share,
+}  # fmt: skip
+OF_A_VISITOR: dict[str, Read] = {"user_id": STRICT.id, "session_id": STRICT.id, "explain": _explain, "simulated": _flag, "hydrate": _flag}
+FIELDS: dict[str, Read] = {**OF_A_PLACEMENT, **OF_A_VISITOR, "next": _text(100_000)}
+BESIDE_NEXT = frozenset({"next", "limit", "explain", "simulated", "hydrate"})
+
+
+def read_fields(data: dict[str, Any], known: dict[str, Read], word: str = "request") -> dict[str, Any]:
+    """The fields of a request; raises ValidationError that names each wrong one."""
+    values, errors = {}, {}
+    for name, value in data.items():
+        try:
+            if name not in known:
+                raise FieldError(name, f"is not a field of this {word}")
+            values[name] = known[name](name, value)
+        except FieldError as error:
+            errors[error.field] = [error.message]
+    if errors:
+        raise ValidationError(errors)
+    return values
+
+
+def read_recommendation(data: dict[str, Any]) -> dict[str, Any]:
+    values = read_fields(data, FIELDS)
+    if "next" in values:
+        for name in sorted(values.keys() - BESIDE_NEXT):
+            raise ValidationError({name: ["is known by next already"]})
+    elif not values.get("placement"):
+        raise ValidationError({"placement": ["is required"]})
+    return {"explain": "top", "simulated": False, "hydrate": False, **values}

@@ -1,0 +1,212 @@
+"""Placements: which earn?"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from django.db.models import Count, Min
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from recommender.analytics.attribution import LOYAL_DAYS, Earned, Loyal, covered, difference, earned, loyalty
+from recommender.console.pages import need, open_shop, page, part
+from recommender.models import Placement, Shop
+
+PERIODS = (7, 28, 90)
+USUAL_DAYS = 28
+FEWEST = 100
+"""Lists from which a rate is shown."""
+FEWEST_OF_A_POINT = 10
+"""Lists from which a point of the chart is drawn."""
+TRAFFIC = {"real": "Real traffic", "simulated": "Simulated traffic"}
+LINES = ("champion", "challenger", "popularity", "knn", "textonly")
+"""Colours of the chart's lines."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A placement and what its lists brought; `found` None where none went out."""
+
+    key: str
+    placement: Placement | None
+    found: Earned | None
+    products: int
+    """Different products shown, in percent of all that may be shown."""
+
+    @property
+    def fallback(self) -> float:
+        return 100 * self.found.fallback / self.found.lists
+
+    @property
+    def click_rate(self) -> float:
+        return 100 * self.found.click_rate
+
+    @property
+    def conversion(self) -> float:
+        return 100 * self.found.conversion
+
+    @property
+    def too_few(self) -> bool:
+        return self.found.effective < FEWEST
+
+    @property
+    def interval(self) -> str:
+        """The 95 % interval of the click rate, in percent."""
+        return " to ".join(f"{100 * bound:.1f}" for bound in self.found.click_interval)
+
+
+@dataclass(frozen=True)
+class Period:
+    """What the page is asked about. Lists that were simulated are never added to those that shoppers saw."""
+
+    days: int
+    since: date
+    until: date
+    simulated: bool
+    both: bool
+    """Whether there are lists of both kinds."""
+
+    @property
+    def traffic(self) -> str:
+        return "simulated" if self.simulated else "real"
+
+    @property
+    def query(self) -> str:
+        return f"?days={self.days}" + (f"&traffic={self.traffic}" if self.both else "")
+
+
+def placements(request: HttpRequest, shop: str) -> HttpResponse:
+    shop = open_shop(request, shop)
+    need(request, "recommender.view_placement")
+    period = _period(request, shop)
+    rows = _rows(shop, period)
+    context = {
+        "rows": rows, "period": period, "periods": PERIODS, "traffic": TRAFFIC if period.both else {}, "sentence": _sentence(shop, rows, period.days),
+        "stands_out": _stands_out(rows), "fewest": FEWEST, "more": any(row.found for row in rows),
+    }  # fmt: skip
+    return page(request, shop, "placements/placements", "Placements", **context)
+
+
+def more(request: HttpRequest, shop: str) -> HttpResponse:
+    """The lower half of the page, which is loaded after it: the chart, and who comes again."""
+    shop = open_shop(request, shop)
+    need(request, "recommender.view_placement")
+    period = _period(request, shop)
+    return part(request, "placements/_more", chart=_chart(shop, period), loyal=_loyal_rows(shop, period))
+
+
+def _period(request: HttpRequest, shop: Shop) -> Period:
+    """As asked; without a word about traffic, that which there is more of in this time."""
+    asked = request.GET.get("days", "")
+    days = next((period for period in PERIODS if asked == str(period)), USUAL_DAYS)
+    until = timezone.localdate(timezone=shop.zone)
+    since = until - timedelta(days=days - 1)
+    there = [kind for kind in (True, False) if shop.served.filter(simulated=kind).exists()]
+    both = len(there) == 2
+    if not both:
+        simulated = there == [True]
+    elif request.GET.get("traffic") in TRAFFIC:
+        simulated = request.GET["traffic"] == "simulated"
+    else:
+        lately = shop.served.filter(created_at__gte=datetime.combine(since, time.min, shop.zone))
+        found = dict(lately.order_by().values_list("simulated").annotate(n=Count("pk")))
+        simulated = found.get(True, 0) > found.get(False, 0)
+    return Period(days, since, until, simulated, both)
+
+
+def _loyal_rows(shop: Shop, period: Period) -> list[dict]:
+    """Nothing is counted before a list is old enough that its shoppers could have come again."""
+    first = shop.served.filter(simulated=period.simulated).aggregate(first=Min("created_at"))["first"]
+    if first is None or timezone.now() - first < timedelta(days=min(LOYAL_DAYS)):
+        return []
+    return _loyal(loyalty(shop, period.until - timedelta(days=365), period.until, simulated=period.simulated))
+
+
+def _rows(shop: Shop, period: Period) -> list[Row]:
+    asked = shop, period.since, period.until, ("placement",), period.simulated
+    found = {e.placement: e for e in earned(*asked)}
+    shown, showable = covered(*asked), max(shop.products.showable().count(), 1)
+    known = {p.key: p for p in shop.placements.all()}
+    rows = [Row(key, known.get(key), found.get(key), round(100 * shown.get((key, None, None), 0) / showable)) for key in known.keys() | found.keys()]
+    return sorted(rows, key=lambda row: (-(row.found.revenue if row.found else -1), row.key))
+
+
+def _sentence(shop: Shop, rows: list[Row], days: int) -> str:
+    if not rows:
+        return "A placement is a spot in the shop that asks for products."
+    asked = [row for row in rows if row.found]
+    if not asked:
+        return f"{len(rows)} placements; none was asked for a list in the last {days} days."
+    best, silent = asked[0], len(rows) - len(asked)
+    first = f"{_name(best)} earns most: {shop.currency} {best.found.revenue:,.0f} in {days} days." if best.found.revenue else "No purchase yet."
+    rest = f" {silent} of {len(rows)} placements had no call." if silent else ""
+    return first + rest
+
+
+def _stands_out(rows: list[Row]) -> str:
+    """Which placement is clicked more often than all others together, where that is no accident of looking at several (Bonferroni)."""
+    measured = [row for row in rows if row.found and not row.too_few]
+    if len(measured) < 2:
+        return ""
+    level, best, surest = 1 - 0.05 / len(measured), None, 0.0
+    for row in measured:
+        others = [other.found for other in measured if other is not row]
+        lists = sum(other.lists for other in others)
+        draws = lists**2 / sum(other.lists**2 / other.effective for other in others)  # Kish's size of all of them
+        rate = sum(other.clicked for other in others) / lists
+        low, _ = difference((row.found.click_rate, row.found.effective), (rate, draws), level)
+        if low > surest:
+            surest, best = low, (row, rate)
+    if best is None:
+        return "No placement is clicked more often than the others by more than chance."
+    row, rate = best
+    times = f", {row.found.click_rate / rate:.1f} times as often" if rate else ""
+    return f"{_name(row)} is clicked more often than the other placements: {row.click_rate:.1f} % of its lists against {100 * rate:.1f} %{times}."
+
+
+def _name(row: Row) -> str:
+    return row.placement.name if row.placement else row.key or "Related products, by address"
+
+
+def _chart(shop: Shop, period: Period) -> dict | None:
+    """The click rate of the busiest placements by day, or by week where there are many days; None before two of them have enough lists."""
+    since, until = period.since, period.until
+    step = 1 if until - since < timedelta(days=USUAL_DAYS) else 7
+    lists: Counter[tuple[str, int]] = Counter()
+    clicked: Counter[tuple[str, int]] = Counter()
+    for e in earned(shop, since, until, ("placement", "day"), period.simulated):
+        at = e.placement, (e.day - since).days // step
+        lists[at] += e.lists
+        clicked[at] += e.clicked
+    if len({when for (_, when), number in lists.items() if number >= FEWEST_OF_A_POINT}) < 2:
+        return None
+    totals: Counter[str] = Counter()
+    for (key, _), number in lists.items():
+        totals[key] += number
+    names, starts = dict(shop.placements.values_list("key", "name")), range((until - since).days // step + 1)
+    series = [
+        {"label": names.get(key, key or "items/related"), "role": role, "data": [_percent(clicked[key, i], lists[key, i]) for i in starts]}
+        for (key, _), role in zip(totals.most_common(len(LINES)), LINES, strict=False)
+    ]
+    days = [since + timedelta(days=step * i) for i in starts]
+    labels = [f"{day.day} {day:%b}" for day in days]
+    return {"labels": labels, "series": series, "y": "lists with a click, %", "zero": True, "step": "day" if step == 1 else "week"}
+
+
+def _percent(part: float, whole: float) -> float | None:
+    """None, a gap in the line, where there are too few to look like a fact."""
+    return round(100 * part / whole, 2) if whole >= FEWEST_OF_A_POINT else None
+
+
+def _loyal(found: list[Loyal]) -> list[dict]:
+    """Who bought again and who came back, per placement, beside the whole shop; (share in percent, of how many) after each of LOYAL_DAYS."""
+    rows: dict[tuple, dict] = {}
+    for told in found:
+        row = rows.setdefault((told.anywhere, told.placement), {"anywhere": told.anywhere, "placement": told.placement, "bought": {}, "came": {}})
+        row["bought"][told.days], row["came"][told.days] = _share(told.again, told.buyers), _share(told.returned, told.shoppers)
+    parts = [row | {name: [row[name].get(days) for days in LOYAL_DAYS] for name in ("bought", "came")} for row in rows.values()]
+    return parts if len(parts) > 1 else []
+
+
+def _share(part: int, whole: int) -> tuple[int, int] | None:
+    return (round(100 * part / whole), whole) if whole else None

@@ -1,0 +1,368 @@
+"""The admin's own tables for the nouns: facts read-only where the pipeline writes them."""
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.forms import BooleanField, HiddenInput, ModelForm, ModelMultipleChoiceField
+from django_celery_beat.admin import ClockedScheduleAdmin, CrontabScheduleAdmin, PeriodicTaskAdmin
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.paginator import InfinitePaginator
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldBooleanSwitchWidget
+
+from recommender.catalog.eligibility import read_products
+from recommender.catalog.filter_language import FilterError, select
+from recommender.catalog.product_index import passing
+from recommender.console.shop_access import OfShop
+from recommender.models import (
+    Alert,
+    ApiKey,
+    AuditEntry,
+    Change,
+    Dialogue,
+    Erasure,
+    Event,
+    Judgement,
+    ModelVersion,
+    Placement,
+    Product,
+    RecommendationList,
+    Review,
+    ServedList,
+    Shop,
+    Shopper,
+    TrainingRun,
+)
+from recommender.shoppers.erasure import erase
+
+
+class BigTable(OfShop):
+    """Lists too long to count."""
+
+    paginator = InfinitePaginator
+    list_disable_select_all = True  # it would offer to select all 9999999999 rows
+    show_full_result_count = False
+    list_per_page = 50
+
+
+class ReadOnly(BigTable):
+    """Rows that only the pipeline and the API write."""
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(Shop)
+class ShopAdmin(OfShop):
+    list_display = ["name", "key", "currency", "timezone", "is_demo"]
+    filter_horizontal = ["people"]
+
+    def get_readonly_fields(self, request, obj=None):
+        """Who sees a shop is for superusers to say, like what a person may do."""
+        return [] if request.user.is_superuser else ["people"]
+
+    def save_related(self, request, form, formsets, change) -> None:
+        super().save_related(request, form, formsets, change)
+        if not change:
+            form.instance.people.add(request.user)
+
+    def get_deleted_objects(self, objs, request):
+        """Deleting a shop deletes its audit trail, whose entries cannot be deleted one by one."""
+        shown, counts, missing, kept = super().get_deleted_objects(objs, request)
+        return shown, counts, missing - {AuditEntry._meta.verbose_name}, kept
+
+
+@admin.register(Product)
+class ProductAdmin(BigTable):
+    list_display = ["item_id", "title", "price", "stock_state", "hidden", "shop"]
+    list_filter = ["shop", "hidden", "stock_state"]
+    search_fields = ["item_id", "title"]
+    ordering = ["id"]
+    readonly_fields = ["created_at", "updated_at"]
+
+    def get_readonly_fields(self, request, obj=None):
+        """What a product is called stays: events, models and the shop's pages know it by that."""
+        return [*self.readonly_fields, "shop", "item_id"] if obj else self.readonly_fields
+
+    def save_model(self, request, obj, form, change) -> None:
+        super().save_model(request, obj, form, change)
+        Change.objects.tell_products(obj.shop, [obj.item_id])
+
+    def delete_model(self, request, obj) -> None:
+        Product.objects.remove(obj.shop, [obj.item_id])
+
+    def delete_queryset(self, request, queryset) -> None:
+        for product in queryset.select_related("shop"):
+            self.delete_model(request, product)
+
+
+@admin.register(Shopper)
+class ShopperAdmin(BigTable):
+    list_display = ["user_id", "attributes", "consent_personalisation", "consent_training", "shop"]
+    list_filter = ["shop"]
+    search_fields = ["user_id"]
+    ordering = ["id"]
+    readonly_fields = ["revision", "first_seen", "updated_at"]
+
+    def delete_model(self, request, obj) -> None:
+        erase(obj)
+
+    def delete_queryset(self, request, queryset) -> None:
+        for shopper in queryset.select_related("shop"):
+            erase(shopper)
+
+
+@admin.register(Erasure)
+class ErasureAdmin(ReadOnly):
+    list_display = ["receipt_id", "created_at", "counts", "caches_cleared", "shop"]
+    list_filter = ["shop", "caches_cleared"]
+    search_fields = ["receipt_id"]
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnly):
+    list_display = ["occurred_at", "type", "shopper", "session_id", "product", "quantity", "value"]
+    list_filter = ["shop", "type"]
+    list_select_related = ["shopper", "product"]
+    search_fields = ["=event_id", "=shopper__user_id", "=session_id"]
+    search_help_text = "An event's id, a shopper's or a session's, whole."
+    ordering = ["-id"]
+
+
+@admin.register(Review)
+class ReviewAdmin(BigTable):
+    list_display = ["review_id", "item_id", "rating", "label", "topic", "created_at", "shop"]
+    list_filter = ["shop", "label", "topic"]
+    search_fields = ["review_id", "item_id"]
+    ordering = ["-id"]
+    readonly_fields = ["updated_at"]
+
+
+@admin.register(Dialogue)
+class DialogueAdmin(BigTable):
+    list_display = ["text", "intent", "shop"]
+    list_filter = ["shop"]
+    search_fields = ["intent"]
+    ordering = ["-id"]
+    readonly_fields = ["updated_at"]
+
+
+@admin.register(Judgement)
+class JudgementAdmin(BigTable):
+    list_display = ["query", "item_id", "grade", "shop"]
+    list_filter = ["shop"]
+    search_fields = ["query", "item_id"]
+    ordering = ["-id"]
+    readonly_fields = ["updated_at"]
+
+
+@admin.register(TrainingRun)
+class TrainingRunAdmin(ReadOnly):
+    list_display = ["id", "shop", "recipe", "preset", "status", "created_at", "finished_at", "created_by"]
+    list_filter = ["shop", "status", "recipe"]
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnly):
+    list_display = ["__str__", "shop", "purpose", "status", "gate_passed", "created_at", "promoted_at"]
+    list_filter = ["shop", "purpose", "status"]
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(RecommendationList)
+class RecommendationListAdmin(ReadOnly):
+    list_display = ["shopper", "version", "created_at"]
+    list_filter = ["shop"]
+    list_select_related = ["shopper", "version"]
+    search_fields = ["shopper__user_id"]
+    ordering = ["-id"]
+
+
+@admin.register(ServedList)
+class ServedListAdmin(ReadOnly):
+    list_display = ["created_at", "placement", "shopper", "session_id", "version", "fallback", "simulated"]
+    list_filter = ["shop", "placement", "fallback", "simulated"]
+    list_select_related = ["shopper", "version"]
+    search_fields = ["=recommendation_id", "=shopper__user_id", "=session_id"]
+    search_help_text = "A recommendation id, a shopper's id or a session's, whole."
+    ordering = ["-id"]
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly):
+    list_display = ["since", "kind", "subject", "message", "until", "shop"]
+    list_filter = ["shop", "kind"]
+    ordering = ["-id"]
+
+
+@admin.register(AuditEntry)
+class AuditAdmin(ReadOnly):
+    list_display = ["at", "actor", "action", "subject", "before", "after", "detail", "shop"]
+    list_filter = ["shop", "action"]
+    search_fields = ["actor", "subject"]
+    ordering = ["-id"]
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
+class PlacementForm(ModelForm):
+    """A filter is checked before it is saved; one that no product passes has to be confirmed."""
+
+    although_empty = BooleanField(required=False, widget=HiddenInput, label="Save although no product passes the filter")
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        for name, rows in (("filter", 3), ("filter_values", 3), ("fallbacks", 1)):
+            if name in self.fields:
+                self.fields[name].widget.attrs["rows"] = rows
+
+    def clean(self) -> dict:
+        values = super().clean()
+        if not isinstance(values.get("filter_values"), dict):
+            self.add_error("filter_values", 'This must be an object such as {"max": 20}.')
+        elif text := values.get("filter"):
+            try:
+                select([text], values["filter_values"])
+            except FilterError as error:
+                self.add_error(*(("filter_values", f":{error.parameter} {error}") if error.parameter else ("filter", f"The filter {error}.")))
+            else:
+                self._confirm_empty(values)
+        version, shop = values.get("version"), values.get("shop")
+        if version and shop and (version.shop_id != shop.pk or version.purpose != "ranking"):
+            self.add_error("version", f"{version} is no ranking version of {shop}.")
+        return values
+
+    def _confirm_empty(self, values: dict) -> None:
+        kept = self.instance
+        if values.get("shop") is None or (values["filter"], values["filter_values"], values["shop"].pk) == (
+            kept.filter,
+            kept.filter_values,
+            kept.shop_id,
+        ):
+            return
+        self.passing = passing(read_products(values["shop"].pk), values["filter"], values["filter_values"])
+        if self.passing[1] and not self.passing[0] and not values.get("although_empty"):
+            self.fields["although_empty"].widget = UnfoldBooleanSwitchWidget()
+            self.add_error("filter", f"None of {self.passing[1]:,} products passes this filter, so the placement would stay empty.")
+            self.add_error("although_empty", "Tick this to save it all the same.")
+
+
+@admin.register(Placement)
+class PlacementAdmin(OfShop):
+    form = PlacementForm
+    list_display = ["name", "key", "kind", "size", "only_new", "shop"]
+    list_filter = ["shop"]
+
+    def save_model(self, request, obj, form, change) -> None:
+        obj.publish()
+        if found := getattr(form, "passing", None):
+            messages.info(request, f"{found[0]:,} of {found[1]:,} products pass the filter.")
+
+    def delete_model(self, request, obj) -> None:
+        obj.withdraw()
+
+    def delete_queryset(self, request, queryset) -> None:
+        for placement in queryset:
+            placement.withdraw()
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(OfShop):
+    """Keys are made by `create_key`, which shows the secret once; here they are seen, limited and revoked."""
+
+    list_display = ["name", "prefix", "scopes", "is_public", "per_minute", "shop", "expires_at", "last_used_at"]
+    fields = ["shop", "name", "prefix", "is_public", "scopes", "per_minute", "created_at", "expires_at", "last_used_at"]
+    readonly_fields = ["shop", "prefix", "is_public", "created_at", "last_used_at"]
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+
+for model in (User, Group, PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule):
+    admin.site.unregister(model)
+
+
+class ForSuperusers(ModelAdmin):
+    """Who changes people can give themselves any permission and any shop."""
+
+    def has_module_permission(self, request) -> bool:
+        return request.user.is_superuser
+
+    def has_view_permission(self, request, obj=None) -> bool:
+        return request.user.is_superuser
+
+    has_add_permission = has_module_permission
+    has_change_permission = has_delete_permission = has_view_permission
+
+
+class PersonForm(UserChangeForm):
+    shops = ModelMultipleChoiceField(
+        Shop.objects.all(), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="The shops that this person sees in the console. Superusers see every shop.",
+    )  # fmt: skip
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["shops"] = self.instance.shops.all()
+
+    def _save_m2m(self) -> None:
+        super()._save_m2m()
+        self.instance.shops.set(self.cleaned_data["shops"])
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin, ForSuperusers):
+    form = PersonForm
+    fieldsets = (*UserAdmin.fieldsets[:2], ("Shops", {"fields": ("shops",)}), *UserAdmin.fieldsets[2:])
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+    def save_related(self, request, form, formsets, change) -> None:
+        before = set(form.instance.shops.all())
+        super().save_related(request, form, formsets, change)
+        after = set(form.instance.shops.all())
+        changed = ", ".join(form.changed_data) if change else "added"
+        for shop in before | after:
+            had, has = (f"sees {shop.key}" if shop in of else "" for of in (before, after))
+            if changed or had != has:
+                AuditEntry.objects.note(shop, request.user, AuditEntry.CHANGED, f"person {form.instance.get_username()}", had, has, changed)
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        """People are deactivated (Active), so that what they started and promoted keeps its name."""
+        return False
+
+
+@admin.register(Group)
+class PersonGroupAdmin(GroupAdmin, ForSuperusers):
+    pass
+
+
+@admin.register(PeriodicTask)
+class ScheduleAdmin(PeriodicTaskAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(CrontabSchedule)
+class TimesAdmin(CrontabScheduleAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(ClockedSchedule)
+class MomentsAdmin(ClockedScheduleAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(IntervalSchedule)
+class IntervalsAdmin(ModelAdmin):
+    pass

@@ -1,0 +1,64 @@
+"""What a training run's page draws and says of its progress: validation and loss by step, and the step that was chosen."""
+
+from recommender.models import TrainingRun
+
+CURVES = {
+    "masked_word_loss": "Loss of masked words",
+    "mse": "Mean squared error",
+    "cosine": "Cosine to the teacher",
+    "accuracy": "Accuracy",
+    "auc": "AUC",
+}
+PHASES = (("projection", "Projection", "challenger"), ("text", "Fine-tuning", "textonly"))
+"""Phases in which steps are counted, one after the other: the points' prefix, its name, its line's role."""
+
+
+def charts(found: TrainingRun) -> dict[str, dict]:
+    """Validation and loss by training step; the second phase follows the first on the axis. Lines stay in their places while points come."""
+    points: dict[str, list] = {}
+    for name, step, value in found.points.values_list("name", "step", "value"):
+        points.setdefault(name, []).append({"x": step, "y": round(value, 5)})
+    metric = next((name for name in points if _phase(name) and not name.endswith(".loss")), "")
+    words = CURVES.get(metric.partition(".")[2], "NDCG@10") if metric else "Quality"
+    validation, loss = _lines(points, metric.partition(".")[2]), _lines(points, "loss")
+    validation.append({"label": "Chosen", "role": "champion", "data": _chosen(found, validation)})
+    drawn = {"chart-quality": (validation, words), "chart-loss": (loss, "Loss")}
+    empty = _why_empty(found, any(line["data"] for line in loss))
+    return {
+        key: {"series": series, "x": "Training steps", "y": y, "empty": empty, "drawn": any(line["data"] for line in series)}
+        for key, (series, y) in drawn.items()
+    }
+
+
+def _phase(name: str) -> str:
+    prefix = name.partition(".")[0]
+    return prefix if prefix in dict(phase[:2] for phase in PHASES) else ""
+
+
+def _lines(points: dict[str, list], measure: str) -> list[dict]:
+    """One line a phase, each from where the one before ended."""
+    lines, begin = [], 0
+    for prefix, label, role in PHASES:
+        own = points.get(f"{prefix}.{measure}", [])
+        lines.append({"label": label, "role": role, "data": [{**point, "x": begin + point["x"]} for point in own]})
+        steps = [point["x"] for name, of in points.items() if name.startswith(f"{prefix}.") for point in of]
+        begin += max(steps, default=0)
+    return lines
+
+
+def _chosen(found: TrainingRun, lines: list[dict]) -> list[dict]:
+    """The step whose weights serve, where it was judged on validation data."""
+    version = getattr(found, "version", None)
+    chosen = (version.report.get("chosen") or {}) if version else {}
+    for (prefix, _, _), line, before in reversed(list(zip(PHASES, lines, [None, *lines], strict=False))):
+        steps = chosen.get("text.projection_steps" if prefix == "projection" else "text.steps") or 0
+        begin = before["data"][-1]["x"] if before and before["data"] else 0
+        if steps and (there := [point for point in line["data"] if point["x"] == begin + steps]):
+            return there[:1]
+    return []
+
+
+def _why_empty(found: TrainingRun, trained: bool) -> str:
+    if trained:
+        return "All labelled texts were trained on; none was kept to judge the steps by."
+    return "The curve begins with fine-tuning." if found.is_active else "This run did not reach fine-tuning."

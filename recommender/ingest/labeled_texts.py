@@ -1,0 +1,89 @@
+"""Reviews, solved dialogues and judged queries: rows with text and labels that training learns from."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from recommender.ingest.parsing import FieldError, Parser
+from recommender.ingest.report import Report
+from recommender.ingest.upsert import Table, upsert
+from recommender.models import Shop
+
+LONGEST_WRITTEN = 200_000
+Rows = Iterable[tuple[int, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One sort of labelled rows: its table, what a row must have, and what makes its id where it brings none."""
+
+    table: Table
+    required: tuple[str, ...]
+    content: tuple[str, ...]
+
+
+def _kind(name: str, key: str, columns: dict[str, str], required: tuple[str, ...], content: tuple[str, ...]) -> Kind:
+    blank = {column: "''" for column, sql in columns.items() if sql == "text" and column not in required}
+    return Kind(Table(f"recommender_{name}", key, columns, blank), required, content)
+
+
+KINDS = {
+    "reviews": _kind(
+        "review", "review_id",
+        {"item_id": "text", "user_id": "text", "rating": "float8", "title": "text", "text": "text", "label": "text", "topic": "text", "split": "text",
+         "created_at": "timestamptz"},
+        ("text",), ("item_id", "user_id", "title", "text", "created_at"),
+    ),
+    "dialogues": _kind(
+        "dialogue", "dialogue_id", {"text": "text", "intent": "text", "answer": "text", "split": "text"}, ("text", "intent"), ("text", "intent"),
+    ),
+    "judgements": _kind(
+        "judgement", "judgement_id", {"query": "text", "item_id": "text", "grade": "float8", "fold": "int"}, ("query", "item_id", "grade"),
+        ("query", "item_id"),
+    ),
+}  # fmt: skip
+
+
+def upsert_labelled(kind: str, shop: Shop, rows: Rows, columns: Iterable[str], parser: Parser, dry_run: bool = False) -> Report:
+    """Insert or update rows; a row without an id is known by its content and its number among alike ones, so that a second import changes nothing."""
+    chosen = KINDS[kind]
+
+    def value(parser: Parser, name: str, given: Any) -> Any:
+        parsed = _value(parser, name, given)
+        if parsed is None and name in chosen.required:
+            raise FieldError(name, "is required")
+        return "" if parsed is None and chosen.table.columns[name] == "text" else parsed
+
+    return upsert(chosen.table, shop, _with_ids(chosen, rows), {*columns, *chosen.required}, parser, value, dry_run)
+
+
+def _value(parser: Parser, name: str, given: Any) -> Any:
+    if name in ("rating", "grade"):
+        number = parser.number(name, given)
+        if number is not None and not 0 <= number <= 100:
+            raise FieldError(name, "must be between 0 and 100")
+        return number
+    if name == "fold":
+        number = parser.number(name, given)
+        return None if number is None else int(number)
+    if name == "created_at":
+        return parser.moment(name, given)
+    if name == "split" and given not in (None, "", "train", "test"):
+        raise FieldError(name, "must be train or test")
+    if name in ("text", "answer", "title", "query"):
+        found = parser.text(name, given, LONGEST_WRITTEN)
+        return None if found is None or not found.strip() else found
+    return parser.text(name, given, 256 if name.endswith("_id") else 100)
+
+
+def _with_ids(kind: Kind, rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
+    seen: Counter[str] = Counter()
+    for line, row in rows:
+        if not row.get(kind.table.key):
+            content = "\x1f".join(str(row.get(name) or "") for name in kind.content)
+            digest = hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()[:32]
+            row = {**row, kind.table.key: f"{digest}-{seen[digest]}"}
+            seen[digest] += 1
+        yield line, row

@@ -1,0 +1,202 @@
+"""Single values from outside: checked, converted, and refused with a message that names the field."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+LONGEST_ID = 256
+LONGEST_TEXT = 20_000
+LARGEST_OBJECT = 64 * 1024
+"""Bytes of an object (attributes, context) as JSON."""
+DEEPEST_OBJECT = 16
+"""Levels of objects and lists in each other."""
+MOST_TEXTS = 250
+"""Texts of a list, such as categories or images."""
+EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
+PLAIN_AMOUNT = re.compile(r"\s*[-+]?\d{1,13}(\.\d{1,12})?\s*", re.ASCII)
+LONG_NUMBER = re.compile(r"\d{19}")
+
+
+class FieldError(ValueError):
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field, self.message = field, message
+
+
+@dataclass(frozen=True)
+class Parser:
+    """How values are read: files bring text and local times, REST brings typed values and must name the zone."""
+
+    zone: ZoneInfo | None = None
+    """Zone of dates without one; None: such dates are refused."""
+    typed: bool = False
+    """Do numbers have to come as numbers?"""
+    currency: str = ""
+    """The only currency that amounts may have; empty: any."""
+
+    def text(self, field: str, value: Any, longest: int = LONGEST_TEXT) -> str | None:
+        """None where empty."""
+        if type(value) is str and 0 < len(value) <= longest and value.isascii() and "\x00" not in value:
+            return value
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            if self.typed or isinstance(value, dict | list):
+                raise FieldError(field, "must be text")
+            value = str(value)
+        if "\x00" in value:
+            raise FieldError(field, "must not hold a NUL character")
+        if len(value) > longest:
+            raise FieldError(field, f"is longer than {longest} characters")
+        try:
+            value.isascii() or value.encode()
+        except UnicodeEncodeError:
+            raise FieldError(field, "is no valid Unicode text") from None
+        return value
+
+    def id(self, field: str, value: Any) -> str | None:
+        return self.text(field, value, LONGEST_ID)
+
+    def required_id(self, field: str, value: Any) -> str:
+        text = self.id(field, value)
+        if text is None:
+            raise FieldError(field, "is required")
+        return text
+
+    def number(self, field: str, value: Any) -> float | None:
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool) or (self.typed and not isinstance(value, int | float)):
+            raise FieldError(field, "must be a number")
+        try:
+            number = float(value)
+        except OverflowError:
+            raise FieldError(field, "is out of range") from None
+        except (TypeError, ValueError):
+            raise FieldError(field, f"{str(value)[:40]!r} is not a number") from None
+        if not math.isfinite(number) or abs(number) > 1e12:
+            raise FieldError(field, "is out of range")
+        return number
+
+    def money(self, field: str, value: Any) -> float | None:
+        """A number, or text that is one in plain digits: amounts travel as text in JSON so that they stay exact."""
+        if self.typed and isinstance(value, str) and not PLAIN_AMOUNT.fullmatch(value):
+            raise FieldError(field, f"{value[:40]!r} is not an amount such as 19.90")
+        if value is not None and not isinstance(value, str | int | float):
+            raise FieldError(field, "must be an amount such as 19.90")
+        return None if value is None else Parser(self.zone).number(field, value)
+
+    def boolean(self, field: str, value: Any) -> bool | None:
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool):
+            return value
+        known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        if self.typed or str(value).lower() not in known:
+            raise FieldError(field, "must be true or false")
+        return known[str(value).lower()]
+
+    def moment(self, field: str, value: Any) -> datetime | None:
+        if value is None or value == "":
+            return None
+        if not isinstance(value, datetime):
+            if not isinstance(value, str):
+                raise FieldError(field, "must be a date and time such as 2026-08-20T09:13:01Z")
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                raise FieldError(field, f"{value[:40]!r} is no date and time such as 2026-08-20T09:13:01Z") from None
+        if value.tzinfo is None:
+            if self.zone is None:
+                raise FieldError(field, "has no time zone; write it with Z or an offset such as +02:00")
+            value = value.replace(tzinfo=self.zone)
+        if not EARLIEST_YEAR <= value.year <= LATEST_YEAR:
+            raise FieldError(field, "is out of range")
+        return value.astimezone(UTC)
+
+    def mapping(self, field: str, value: Any, largest: int = LARGEST_OBJECT) -> dict | None:
+        if value is None or value == "":
+            return None
+        if isinstance(value, str) and not self.typed:
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                raise FieldError(field, "is no JSON object") from None
+        if not isinstance(value, dict):
+            raise FieldError(field, "must be an object")
+        if value:
+            self._check_object(field, value, largest)
+        return value
+
+    def _check_object(self, field: str, value: dict, largest: int) -> None:
+        """JSON that can be stored and given back: bounded in depth and size, numbers in range, text without NUL or halves of characters."""
+        if depth_exceeds(value, DEEPEST_OBJECT):
+            raise FieldError(field, f"is nested deeper than {DEEPEST_OBJECT} levels")
+        try:
+            written = json.dumps(value, allow_nan=False, ensure_ascii=False)
+            size = len(written.encode())
+        except UnicodeEncodeError:
+            raise FieldError(field, "is no valid Unicode text") from None
+        except (ValueError, TypeError):
+            raise FieldError(field, "holds a number that is out of range") from None
+        if size > largest:
+            raise FieldError(field, f"is larger than {largest // 1024} KB")
+        if "\\u0000" in written:
+            raise FieldError(field, "must not hold a NUL character")
+        if LONG_NUMBER.search(written) and not all(-(2**63) <= n < 2**64 for n in numbers_in(value) if isinstance(n, int)):
+            raise FieldError(field, "holds a number that is out of range")
+
+    def texts(self, field: str, value: Any) -> list[str] | None:
+        """A list of texts; in files also one text, its parts joined with |."""
+        if value is None or value == "":
+            return None
+        if isinstance(value, str) and not self.typed:
+            value = _listed(value)
+        if not isinstance(value, list):
+            raise FieldError(field, "must be a list of texts")
+        if len(value) > MOST_TEXTS:
+            raise FieldError(field, f"holds {len(value):,} texts; at most {MOST_TEXTS} fit")
+        return [self.text(f"{field}[{i}]", part) or "" for i, part in enumerate(value)]
+
+
+def _listed(text: str) -> list:
+    """A list written as JSON, or parts joined with |."""
+    if text.startswith("["):
+        try:
+            return json.loads(text)
+        except ValueError:
+            pass  # a name in brackets
+    return text.split("|")
+
+
+def is_text(value: str) -> bool:
+    """Can PostgreSQL hold it: neither NUL nor halves of characters?"""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in value
+
+
+def depth_exceeds(value: Any, most: int) -> bool:
+    """Do objects and lists lie in each other more than `most` levels deep? Without recursion, however deep they are."""
+    level = [value]
+    for _ in range(most):
+        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer) if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def numbers_in(value: Any) -> Iterator[float]:
+    """All numbers of an object of bounded depth."""
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from numbers_in(inner)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value

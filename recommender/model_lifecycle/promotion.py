@@ -1,0 +1,58 @@
+"""The gate, promotion and roll back: which version serves, and what follows when it changes."""
+
+from django.db import transaction
+
+from recommender.inference import model_cache
+from recommender.infrastructure import task_queue
+from recommender.model_lifecycle.gate import gate, is_better, unfairness
+from recommender.models import AuditEntry, ModelVersion, Shop
+from recommender.models.audit import person_of
+from recommender.models.registry import VersionStatus
+
+PROMOTING = ("if-better", "if-not-worse", "always")
+
+
+def decide(version: ModelVersion, promote: str, by=None) -> None:
+    """The gate, and what follows from it."""
+    passed, reason = gate(version.report)
+    better = passed and is_better(version.report)
+    if passed and (unfair := unfairness(version.report, version.shop)):
+        passed, better, reason = False, False, f"{reason}, but {unfair}"
+    version.gate_passed, version.gate_reason = passed, reason
+    if promote in ("if-better", "if-not-worse") and not passed:
+        version.status = VersionStatus.REFUSED
+    version.save(update_fields=["gate_passed", "gate_reason", "status"])
+    if promote == "always" or (promote == "if-better" and better) or (promote == "if-not-worse" and passed):
+        promote_version(version, by)
+
+
+def promote_version(version: ModelVersion, by=None) -> ModelVersion:
+    """Make a version the champion once its folder has proved whole, and compute the precomputed lists again.
+
+    by: the person or API key whose decision it is; None: the engine's own.
+    """
+    if version.is_champion:  # who promoted it, and when, stays
+        return version
+    model_cache.verify(version.folder, version.purpose)
+    with transaction.atomic():
+        before = version.shop.champion(version.purpose)
+        version.promote(person_of(by))
+        AuditEntry.objects.note(version.shop, by, AuditEntry.PROMOTED, version.purpose, str(before or ""), str(version))
+    if version.purpose == "ranking":
+        task_queue.enqueue("embed_products", version.shop_id)
+        task_queue.enqueue("score_shop", version.shop_id)
+    return version
+
+
+def roll_back(shop: Shop, purpose: str = "ranking", by=None) -> ModelVersion | None:
+    """The version before the champion serves again; None when there is none."""
+    champion = shop.champion(purpose)
+    if champion and (previous := champion.previous()):
+        model_cache.verify(previous.folder, purpose)
+    with transaction.atomic():
+        earlier = champion.roll_back() if champion else None
+        if earlier:
+            AuditEntry.objects.note(shop, by, AuditEntry.ROLLED_BACK, purpose, str(champion), str(earlier))
+    if earlier and purpose == "ranking":
+        task_queue.enqueue("score_shop", shop.pk)
+    return earlier

@@ -1,0 +1,179 @@
+"""One training run: snapshot, train in a child process, follow its progress, register its version."""
+
+import contextlib
+import fcntl
+import json
+import logging
+import shutil
+from pathlib import Path
+
+from django.db import transaction
+from django.utils import timezone
+
+from recommender.inference import checkpoint_files, model_cache, training_options
+from recommender.infrastructure import task_queue
+from recommender.infrastructure.availability import patiently
+from recommender.model_lifecycle.errors import RunCancelled, RunFailed
+from recommender.model_lifecycle.promotion import decide
+from recommender.model_lifecycle.run_options import check_names, newest_encoder
+from recommender.model_lifecycle.snapshot_export import NothingToLearn, snapshot_shop
+from recommender.model_lifecycle.training_process import beat, follow, start_process, tail_of
+from recommender.models import AuditEntry, ModelVersion, Shop, TrainingRun
+from recommender.models.audit import person_of
+from recommender.models.registry import USUAL_PRESET, RunStatus
+
+log = logging.getLogger(__name__)
+
+MOST_TRIES = 3
+
+
+def start_run(
+    shop: Shop,
+    recipe: str = "fusion",
+    preset: str = USUAL_PRESET,
+    overrides: dict | None = None,
+    promote: str = "if-better",
+    by=None,
+    data_from=None,
+    data_to=None,
+    then: dict[str, str] | None = None,
+    follows: TrainingRun | None = None,
+) -> TrainingRun:
+    """Queue a run, and what is to come after it (`then`: recipe, preset); raises engine.InvalidConfig where it could not be configured so."""
+    training_options.check_config(recipe, preset, overrides or {})
+    check_names(shop, overrides or {})
+    run = TrainingRun.objects.create(
+        shop=shop, recipe=recipe, preset=preset, overrides=overrides or {}, promote=promote, created_by=person_of(by),
+        data_from=data_from, data_to=data_to, then=then or {}, follows=follows,
+    )  # fmt: skip
+    AuditEntry.objects.note(shop, by, AuditEntry.STARTED, f"run {run.pk}", detail=f"{recipe}, {preset}, promote: {promote}")
+    task_queue.enqueue("train", run.pk)
+    return run
+
+
+def learn_on(shop: Shop) -> TrainingRun:
+    """What a night brings: the champion's encoder goes on from new events and a replay of old ones, then the ranking is made with it.
+
+    Where there is no champion with an encoder, the ranking alone.
+    """
+    ranking = {"recipe": "fusion", "preset": "quick"}
+    if newest_encoder(shop) is None:
+        return start_run(shop, **ranking, promote="if-not-worse")
+    return start_run(shop, "incremental", overrides={"compare_full": False}, then=ranking, promote="if-not-worse")
+
+
+def resume_run(run: TrainingRun, by=None) -> bool:
+    """Queue a cancelled or failed run again; it goes on from its state. False when it had finished or is under way."""
+    queued = run.request_resume()
+    if queued:
+        AuditEntry.objects.note(run.shop, by, AuditEntry.RESUMED, f"run {run.pk}")
+        task_queue.enqueue("train", run.pk)
+    return queued
+
+
+def run_training(run: TrainingRun) -> ModelVersion | None:
+    """Carry out a claimed run to its end, from its state where it left one; how it ended stands in its row."""
+    folder = run.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with _only_one(folder):
+            version = _train(run, folder)
+    except RunCancelled:
+        patiently(lambda: run.finish(RunStatus.CANCELLED))
+    except (RunFailed, NothingToLearn, checkpoint_files.BrokenCheckpoint) as error:
+        _end(run, RunStatus.FAILED, str(error))
+    except Exception as error:
+        _end(run, RunStatus.FAILED, f"{type(error).__name__}: {error}")
+        raise
+    else:
+        _end(run, RunStatus.FINISHED)
+        for part in ("snapshot", "cache"):
+            shutil.rmtree(folder / part, ignore_errors=True)
+        return version
+    return None
+
+
+def _end(run: TrainingRun, status: str, error: str = "") -> bool:
+    """End the run and queue what comes after it, once. It comes after a failed run as well, then with the encoder that serves already."""
+    return patiently(lambda: _end_now(run, status, error))
+
+
+def _end_now(run: TrainingRun, status: str, error: str) -> bool:
+    with transaction.atomic():
+        ended = run.finish(status, error)
+        if ended and run.then and not run.followers.exists():
+            encoder = newest_encoder(run.shop)
+            start_run(
+                run.shop,
+                **run.then,
+                overrides={"served_encoder": str(encoder)} if encoder else {},
+                promote=run.promote,
+                by=run.created_by,
+                follows=run,
+            )
+    if ended:
+        task_queue.enqueue("watch_trainings", run.shop_id)
+    return ended
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path):
+    """Hold the run's folder: a second worker that was given the same run must not write beside the first."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunFailed("another worker still holds this run's folder; it was not started twice") from None
+        yield
+
+
+def _train(run: TrainingRun, folder: Path) -> ModelVersion:
+    beat(run, stage="Snapshot", progress=0)
+    manifest = patiently(lambda: _frozen(run, folder))
+    patiently(lambda: TrainingRun.objects.filter(pk=run.pk).update(snapshot_digest=manifest["digest"], counts=manifest["counts"]))
+    follow(run, patiently(lambda: start_process(run, folder)), folder)
+    checkpoint = f"{run.folder_name}/checkpoint"
+    model_cache.verify(checkpoint, run.purpose)
+    report = json.loads((folder / "checkpoint" / "report.json").read_text(encoding="utf-8"))
+    version = patiently(lambda: ModelVersion.objects.register(run, checkpoint, report))
+    patiently(lambda: decide(version, run.promote, run.created_by))
+    return version
+
+
+def _frozen(run: TrainingRun, folder: Path) -> dict:
+    """The run's snapshot: the one that a stopped try left, else a new one, with which everything of the run begins anew."""
+    manifest = folder / "snapshot" / "manifest.json"
+    if manifest.exists() and (folder / "state").exists():
+        return json.loads(manifest.read_text(encoding="utf-8"))
+    for part in folder.iterdir():
+        if part.name != "lock":
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
+    run.points.all().delete()
+    return snapshot_shop(run.shop, folder / "snapshot", run.data_from, run.data_to, tick=lambda: beat(run), recipe=run.recipe)
+
+
+def tend_silent_runs() -> int:
+    """Runs whose worker fell silent: those with a state go on with another worker, up to MOST_TRIES; the others end with what their log last said.
+
+    Runs whose task was lost are queued again; of two tasks for one run, one claims it.
+
+    Returns how many ended.
+    """
+    failed = 0
+    for run in TrainingRun.objects.forgotten():
+        task_queue.enqueue("train", run.pk)
+    for run in TrainingRun.objects.silent():
+        if run.cancel_requested:
+            run.finish(RunStatus.CANCELLED)
+            continue
+        if run.tries < MOST_TRIES and (run.folder / "state").exists() and run.requeue():
+            task_queue.enqueue("train", run.pk)
+            continue
+        tail = tail_of(run.folder / "log.txt")
+        run.log_tail = tail or run.log_tail
+        TrainingRun.objects.filter(pk=run.pk).update(log_tail=run.log_tail)
+        seen = timezone.localtime(run.heartbeat_at).strftime("%H:%M:%S")
+        failed += _end(
+            run, RunStatus.FAILED, f"The worker stopped during “{run.stage or 'start'}” (last heard of at {seen} UTC). Nothing live has changed."
+        )
+    return failed

@@ -1,0 +1,131 @@
+"""Database -> snapshot folder: what training reads."""
+
+import json
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from functools import partial
+from pathlib import Path
+
+from recommender.inference import training_options
+from recommender.models import Shop
+from recommender.models.events import LEAST_LIKED, EventType
+
+CHUNK = 50_000
+LAST_DAY = date(9000, 1, 1)
+TEXT_RECIPES = ("rating", "sentiment", "topic", "intent", "mlm")
+"""Recipes that can do without products and events; what they need instead, training says itself."""
+
+
+class NothingToLearn(ValueError):
+    """The shop has no products or no events in the window."""
+
+
+def snapshot_shop(
+    shop: Shop, folder: Path, since: date | None = None, until: date | None = None, tick: Callable[[], None] = lambda: None, recipe: str = "fusion"
+) -> dict:
+    """Freeze a shop's products, shoppers, usable events and labelled texts, `until` included, in the shop's time zone; returns the manifest.
+
+    `tick` is called now and then. The shop goes on meanwhile, so events are read first and those of vanished products left out.
+    """
+    import polars as pl
+
+    events = _frame(pl, _events(shop, since, until), _EVENT_SCHEMA, tick)
+    products = _frame(pl, _products(shop), _PRODUCT_SCHEMA, tick)
+    events = events.filter(pl.col("item_id").is_null() | pl.col("item_id").is_in(products["item_id"].implode()))
+    written = {name: _frame(pl, rows(shop), _WRITTEN_SCHEMAS[name], tick) for name, rows in _WRITTEN.items()}
+    written["judgements"] = written["judgements"].filter(pl.col("item_id").is_in(products["item_id"].implode()))
+    written = {name: frame for name, frame in written.items() if len(frame)}
+    if not len(products) and recipe not in TEXT_RECIPES:
+        raise NothingToLearn("this shop has no products yet; import them first")
+    if not len(events) and recipe not in (*TEXT_RECIPES, "search"):
+        raise NothingToLearn("there are no events to learn from in this window; import orders or choose other dates")
+    shoppers = _frame(pl, _shoppers(shop), {"user_id": "String", "attributes": "String", "first_seen": "Datetime"}, tick)
+    return training_options.write_snapshot(folder, shop.key, {"products": products, "events": events, "shoppers": shoppers, **written}, shop.currency)
+
+
+_PRODUCT_SCHEMA = {
+    "item_id": "String",
+    "title": "String",
+    "description": "String",
+    "brand": "String",
+    "categories": "List",
+    "price": "Float64",
+    "attributes": "String",
+    "available_from": "Datetime",
+    "hidden": "Boolean",
+}
+_EVENT_SCHEMA = {
+    "user_id": "String",
+    "item_id": "String",
+    "type": "String",
+    "occurred_at": "Datetime",
+    "quantity": "Float64",
+    "value": "Float64",
+    "rating": "Float64",
+    "session_id": "String",
+    "query": "String",
+}
+_WRITTEN_SCHEMAS = {
+    "reviews": {
+        "review_id": "String", "item_id": "String", "user_id": "String", "rating": "Float64", "title": "String", "text": "String",
+        "label": "String", "topic": "String", "split": "String", "created_at": "Datetime",
+    },
+    "dialogues": {"text": "String", "intent": "String", "answer": "String", "split": "String"},
+    "judgements": {"query": "String", "item_id": "String", "grade": "Float64", "fold": "Int64"},
+}  # fmt: skip
+
+
+def _written(name: str, shop: Shop):
+    """Rows of labelled texts, blanks as nothing; not of shoppers who do not agree to training."""
+    rows = getattr(shop, name).order_by("id")
+    if name == "reviews":
+        rows = rows.exclude(user_id__in=shop.shoppers.filter(consent_training=False).values("user_id"))
+    for row in rows.values_list(*_WRITTEN_SCHEMAS[name]).iterator(CHUNK):
+        yield tuple(None if value == "" else value for value in row)
+
+
+_WRITTEN = {name: partial(_written, name) for name in _WRITTEN_SCHEMAS}
+
+
+def _frame(pl, rows, schema: dict[str, str], tick: Callable[[], None]):
+    kinds = {"Datetime": pl.Datetime("us", "UTC"), "List": pl.List(pl.String)}
+    typed = {name: kinds.get(kind) or getattr(pl, kind) for name, kind in schema.items()}
+    parts, chunk = [], []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == CHUNK:
+            parts.append(pl.DataFrame(chunk, schema=typed, orient="row"))
+            chunk = []
+            tick()
+    return pl.concat([*parts, pl.DataFrame(chunk, schema=typed, orient="row")])
+
+
+def _products(shop: Shop):
+    fields = ("item_id", "title", "description", "brand", "categories", "price", "attributes", "available_from", "hidden")
+    for row in shop.products.order_by("item_id").values_list(*fields).iterator(CHUNK):
+        price = None if row[5] is None else float(row[5])
+        yield (*row[:5], price, json.dumps(row[6], ensure_ascii=False) if row[6] else None, *row[7:])
+
+
+def _shoppers(shop: Shop):
+    rows = shop.shoppers.filter(consent_training=True).order_by("user_id").values_list("user_id", "attributes", "first_seen")
+    for user_id, attributes, first_seen in rows.iterator(CHUNK):
+        yield user_id, json.dumps(attributes, ensure_ascii=False) if attributes else None, first_seen
+
+
+def events_between(shop: Shop, since: date | None, until: date | None):
+    """Usable events of these days, both included, in the shop's time zone."""
+    events = shop.events.usable()
+    if since:
+        events = events.filter(occurred_at__gte=datetime.combine(since, time.min, shop.zone))
+    if until and until < LAST_DAY:
+        events = events.filter(occurred_at__lt=datetime.combine(until + timedelta(days=1), time.min, shop.zone))
+    return events
+
+
+def _events(shop: Shop, since: date | None, until: date | None):
+    fields = ("shopper__user_id", "product__item_id", "type", "occurred_at", "quantity", "value", "rating", "session_id", "query")
+    events = events_between(shop, since, until)
+    for row in events.in_order().values_list(*fields).iterator(CHUNK):
+        poor = row[2] in ("rating", "review") and row[6] is not None and row[6] < LEAST_LIKED
+        yield (*row[:2], EventType.DISLIKE.value, *row[3:]) if poor else row

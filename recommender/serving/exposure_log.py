@@ -1,0 +1,114 @@
+"""Keeping what was served without making anybody wait: rows gather in memory and are written together, some times a second.
+
+What is served faster than `MOST_A_SECOND` by one process is sampled; a kept list then says how many it stands for, so that sums stay true.
+"""
+
+import atexit
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, close_old_connections, connection
+
+from recommender.infrastructure import telemetry
+
+log = logging.getLogger(__name__)
+
+WRITE_EVERY = 0.25
+MOST_A_SECOND = 200
+MOST_WAITING = 20_000
+INSERT = """
+    INSERT INTO recommender_servedlist (shop_id, recommendation_id, placement, version_id, shopper_id, session_id, first_position, items, fallback,
+        weight, simulated, created_at)
+    SELECT r.shop, r.recommendation_id, r.placement, v.id, s.id, r.session_id, r.first_position, r.items, r.fallback, r.weight, r.simulated,
+        r.created_at
+    FROM jsonb_to_recordset(%s::jsonb) AS r (shop bigint, recommendation_id text, placement text, version bigint, shopper bigint, session_id text,
+        first_position smallint, items jsonb, fallback text, weight float8, simulated boolean, created_at timestamptz)
+    JOIN recommender_shop h ON h.id = r.shop
+    LEFT JOIN recommender_modelversion v ON v.id = r.version
+    LEFT JOIN recommender_shopper s ON s.id = r.shopper
+    WHERE r.shopper IS NULL OR s.id IS NOT NULL
+    ORDER BY r.created_at"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A row to be; a shopper erased meanwhile takes it along."""
+
+    shop: int
+    recommendation_id: str
+    placement: str
+    version: int | None
+    shopper: int | None
+    session_id: str | None
+    first_position: int
+    items: str
+    """JSON"""
+    fallback: str
+    simulated: bool
+    created_at: datetime
+
+
+class Outbox:
+    """Rows on their way to the database. Where it does not answer they wait, the oldest giving way."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[tuple[Served, float]] = deque(maxlen=MOST_WAITING)
+        self.writing = threading.Lock()
+        self.begun = threading.Lock()
+        self.second, self.count, self.share = 0, 0, 1.0
+
+    def put(self, make: Callable[[], Served]) -> None:
+        """Take the row that this makes, or leave it out as sampling has it."""
+        share = self._share(int(time.monotonic()))
+        if share >= 1.0 or random.random() < share:
+            self.waiting.append((make(), 1.0 / share))
+        if settings.VITRINE_WRITES_BEHIND and self.begun.acquire(blocking=False):
+            threading.Thread(target=self._keep_writing, name="served lists", daemon=True).start()
+            atexit.register(self.flush)
+
+    def _share(self, second: int) -> float:
+        """Which share is kept in this second: by how many came in the one before."""
+        if second != self.second:
+            self.share = min(1.0, MOST_A_SECOND / self.count) if self.count and second == self.second + 1 else 1.0
+            self.second, self.count = second, 0
+        self.count += 1
+        return self.share
+
+    def flush(self) -> None:
+        """Write what waits."""
+        with self.writing:
+            rows = [self.waiting.popleft() for _ in range(len(self.waiting))]
+            if not rows:
+                return
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(INSERT, [orjson.dumps([_fields(row, weight) for row, weight in rows]).decode()])
+            except (OperationalError, InterfaceError, IntegrityError) as error:
+                log.warning("%d served lists wait for the database: %s", len(rows), error)
+                self.waiting.extendleft(reversed(rows))
+            except DatabaseError:
+                log.exception("%d served lists could not be kept", len(rows))
+
+    def _keep_writing(self) -> None:
+        while True:
+            time.sleep(WRITE_EVERY)
+            if self.waiting:
+                close_old_connections()
+                self.flush()
+            telemetry.served_waiting.set(len(self.waiting))
+
+
+def _fields(row: Served, weight: float) -> dict[str, Any]:
+    return vars(row) | {"items": orjson.Fragment(row.items), "weight": weight}
+
+
+outbox = Outbox()

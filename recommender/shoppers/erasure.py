@@ -1,0 +1,58 @@
+"""Erasing a shopper everywhere: profile, events, lists, what was served, reviews, caches, and the frozen data of runs that could still go on."""
+
+import shutil
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from recommender.models import Erasure, Shop, Shopper, TrainingRun
+from recommender.shoppers.keyed_cache import digest_of, forget_lists
+
+
+def erase(shopper: Shopper) -> Erasure:
+    """Erase them and leave a receipt. What is on its way to the database does not arrive; later snapshots do not know them."""
+    shop, user_id = shopper.shop, shopper.user_id
+    digest = digest_of(shop.pk, user_id)
+    with transaction.atomic():
+        Shopper.objects.select_for_update().filter(pk=shopper.pk).first()
+        anonymous, seen = _of_own_sessions(shopper)
+        counts = {name: getattr(shopper, name).count() for name in ("events", "lists", "served")}
+        counts["events"] += anonymous.count()
+        counts["served"] += seen.count()
+        counts["reviews"] = shop.reviews.filter(user_id=user_id).delete()[0]
+        seen.delete()
+        anonymous._raw_delete("default")
+        shopper.events.all()._raw_delete("default")
+        Shopper.objects.filter(pk=shopper.pk).delete()
+        consents = {name: getattr(shopper, name) for name in ("consent_personalisation", "consent_training")}
+        receipt = Erasure.objects.create(shop=shop, digest=digest, counts=counts, **consents)
+    _forget_frozen(shop)
+    _clear_caches(receipt)
+    return receipt
+
+
+def _of_own_sessions(shopper: Shopper) -> tuple[QuerySet, QuerySet]:
+    """Anonymous events and anonymous served lists of the sessions in which this shopper signed in."""
+    signed_in = shopper.events.exclude(session_id=None).values("session_id")
+    own = Q(session_id__in=signed_in) | Q(session_id__in=shopper.session_links.values("session_id"))
+    return shopper.shop.events.filter(own, shopper=None), shopper.shop.served.filter(own, shopper=None)
+
+
+def finish_erasures() -> int:
+    """Clear caches that did not answer when they should have been; returns how many receipts are done now."""
+    return sum(_clear_caches(receipt) for receipt in Erasure.objects.filter(caches_cleared=False))
+
+
+def _clear_caches(receipt: Erasure) -> bool:
+    cleared = forget_lists(receipt.shop_id, [receipt.digest])
+    if cleared:
+        receipt.caches_cleared = True
+        receipt.save(update_fields=["caches_cleared"])
+    return cleared
+
+
+def _forget_frozen(shop: Shop) -> None:
+    """Runs that were stopped keep their snapshot to go on with; without it they begin anew."""
+    for run in TrainingRun.objects.of(shop).filter(status__in=["failed", "cancelled"]):
+        for part in ("snapshot", "cache", "state"):
+            shutil.rmtree(run.folder / part, ignore_errors=True)

@@ -1,0 +1,101 @@
+"""A shopper's events as models see them."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+
+from django.db import connection
+
+from recommender.inference.history import History, settled
+from recommender.infrastructure.prepared_statements import Prepared
+from recommender.models import Product, Shop, Shopper
+from recommender.models.events import MEANT
+
+EVENTS_READ = 2000
+SHOPPER = "SELECT * FROM recommender_shopper WHERE shop_id = %s AND user_id = %s"
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks: a shopper, a session, both, or nobody known. Without consent nothing of them is looked at."""
+
+    shop: Shop
+    shopper: Shopper | None
+    session_id: str | None
+
+    @classmethod
+    def of(cls, shop: Shop, user_id: str | None, session_id: str | None) -> "Visitor":
+        found = Shopper.objects.raw(SHOPPER, [shop.pk, user_id]) if user_id else ()
+        return cls(shop, next(iter(found), None), session_id)
+
+    @property
+    def agrees(self) -> bool:
+        return self.shopper is None or self.shopper.consent_personalisation
+
+    @property
+    def named_id(self) -> int | None:
+        """The shopper's row, where they agree to be one."""
+        return self.shopper.pk if self.shopper and self.agrees else None
+
+    def history(self) -> History:
+        """Their latest events in time order; none without consent."""
+        return history_of(self.shopper, self.shop, self.session_id) if self.agrees else History()
+
+
+HISTORY = f"""
+    SELECT product_id, {MEANT} AS type, date_part('epoch', occurred_at) AS at, quantity, session_id
+    FROM recommender_event WHERE {{whose}} AND product_id IS NOT NULL AND NOT simulated
+    ORDER BY occurred_at DESC, id DESC LIMIT {{most}}"""
+"""The latest events of one shopper or session; the ORM takes longer to write this than the database to answer."""
+OF_SHOPPER = Prepared("history_of_shopper", ("bigint", "int"), HISTORY.format(whose="shopper_id = $1", most="$2"))
+OF_SESSION = Prepared(
+    "history_of_session", ("bigint", "text", "int"), HISTORY.format(whose="shop_id = $1 AND session_id = $2 AND shopper_id IS NULL", most="$3")
+)
+HISTORIES = f"""
+    SELECT s.id, latest.* FROM unnest(%s::bigint[]) WITH ORDINALITY AS s (id, place)
+    CROSS JOIN LATERAL (SELECT row_number() OVER (), found.* FROM ({HISTORY.format(whose="shopper_id = s.id", most="%s")}) found) latest
+    ORDER BY s.place, latest.row_number DESC"""
+NAMES_KEPT = 200_000
+_names: dict[int, str] = {}
+"""What shops call products, by their keys in the database: neither ever becomes another's."""
+
+
+def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> History:
+    """The latest events of a shopper and of a session, in time order."""
+    found = []
+    with connection.cursor() as cursor:
+        if shopper:
+            OF_SHOPPER.ask(cursor, [shopper.pk, EVENTS_READ])
+            found.append(cursor.fetchall())
+        if session_id:
+            OF_SESSION.ask(cursor, [shop.pk, session_id, EVENTS_READ])
+            found.append(cursor.fetchall())
+    names = _names_of({row[0] for rows in found for row in rows})
+    pasts = [History([(names[row[0]], *row[1:]) for row in reversed(rows) if row[0] in names]) for rows in found]
+    return settled(pasts[0].merged(pasts[1]) if len(pasts) == 2 else pasts[0]) if pasts else History()
+
+
+def histories_of(shopper_ids: list[int]) -> dict[int, History]:
+    """The same for many shoppers at once; without those of whom there are no events."""
+    with connection.cursor() as cursor:
+        cursor.execute(HISTORIES, [shopper_ids, EVENTS_READ])
+        rows = cursor.fetchall()
+    names = _names_of({row[2] for row in rows})
+    return {pk: settled(History([(names[row[2]], *row[3:]) for row in own if row[2] in names])) for pk, own in groupby(rows, itemgetter(0))}
+
+
+def _names_of(products: set[int]) -> dict[int, str]:
+    """What the shop calls these products; without those that are gone by now."""
+    found = {pk: name for pk in products if (name := _names.get(pk)) is not None}
+    if missing := products - found.keys():
+        fresh = dict(Product.objects.filter(pk__in=missing).values_list("pk", "item_id"))
+        if len(_names) > NAMES_KEPT:
+            _names.clear()
+        _names.update(fresh)
+        found |= fresh
+    return found
+
+
+def forget_everything() -> None:
+    """As if the process had just begun; for tests."""
+    _names.clear()

@@ -1,0 +1,25 @@
+"""Redis keys of shoppers: a keyed digest instead of the id, so that an erased shopper leaves no name."""
+
+import redis
+from django.utils.crypto import salted_hmac
+
+from recommender.infrastructure.availability import queue_client
+
+
+def digest_of(shop_id: int, user_id: str) -> str:
+    """What a shopper is called where their id must not stand: 64 hexadecimal digits."""
+    return salted_hmac("vitrine.shopper", f"{shop_id}/{user_id}", algorithm="sha256").hexdigest()
+
+
+def key_of(shop_id: int, digest: str) -> str:
+    return f"vitrine:list:{shop_id}:{digest}"
+
+
+def forget_lists(shop_id: int, digests: list[str]) -> bool:
+    """Delete what is kept of these shoppers; False where Redis does not answer, so that it must be tried again."""
+    try:
+        if digests:
+            queue_client().delete(*(key_of(shop_id, digest) for digest in digests))
+    except redis.RedisError:
+        return False
+    return True

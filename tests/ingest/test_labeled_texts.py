@@ -1,0 +1,77 @@
+"""Reviews, dialogues and judged queries: from files to what training reads."""
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import polars as pl
+import pytest
+from django.core.management import CommandError, call_command
+
+from recommender.model_lifecycle.snapshot_export import NothingToLearn, snapshot_shop
+from recommender.models import Dialogue, Judgement, Review
+
+REVIEWS = """id,stars,words,about
+r1,5,Lovely lantern,lantern
+r2,1,"Broke, sadly",teapot
+r3,7x,Odd stars,teapot
+r4,3,,garden
+"""
+
+
+def bring(command: str, path: Path, *options: str) -> str:
+    out = StringIO()
+    call_command(command, str(path), *options, "--rejected", str(path.with_suffix(".rejected")), stdout=out, verbosity=0)
+    return out.getvalue()
+
+
+def test_reviews_come_in_and_a_second_import_changes_nothing(shop, tmp_path):
+    path = tmp_path / "reviews.csv"
+    path.write_text(REVIEWS)
+    mapped = ("--map", "review_id=id", "rating=stars", "text=words", "topic=about")
+    assert "2 new, 0 changed, 0 same, 2 rejected" in bring("import_reviews", path, *mapped)
+    assert "0 new, 0 changed, 2 same, 2 rejected" in bring("import_reviews", path, *mapped)
+    assert path.with_suffix(".rejected").read_text().splitlines()[1:] == ["4,rating,'7x' is not a number", "5,text,is required"]
+    assert list(Review.objects.order_by("review_id").values_list("review_id", "rating", "text", "topic")) == [
+        ("r1", 5.0, "Lovely lantern", "lantern"), ("r2", 1.0, "Broke, sadly", "teapot")]  # fmt: skip
+
+
+def test_rows_without_an_id_are_known_by_their_content(shop, tmp_path):
+    path = tmp_path / "dialogues.jsonl"
+    rows = [{"text": "Where is it?", "intent": "order"}, {"text": "Where is it?", "intent": "order"}, {"text": "Thanks", "intent": ""}]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    assert "2 new, 0 changed, 0 same, 1 rejected" in bring("import_dialogues", path)
+    assert "0 new, 0 changed, 2 same" in bring("import_dialogues", path) and Dialogue.objects.count() == 2
+
+
+def test_judged_queries(shop, tmp_path):
+    path = tmp_path / "judged.csv"
+    path.write_text("query,item_id,grade\nred lantern,LA/0,3\nred lantern,LA/1,-1\n")
+    assert "1 new" in bring("import_judgements", path) and Judgement.objects.get().grade == 3
+
+
+def test_an_import_without_its_texts_names_the_column(shop, tmp_path):
+    path = tmp_path / "reviews.csv"
+    path.write_text("review_id,rating\nr1,5\n")
+    with pytest.raises(CommandError, match="there is no column 'words'"):
+        bring("import_reviews", path, "--map", "text=words")
+    assert "0 new, 0 changed, 0 same, 1 rejected" in bring("import_reviews", path)
+
+
+def test_the_snapshot_has_what_was_written_by_those_who_agree(stocked, tmp_path):
+    for i, user in enumerate(["shopper-001", "shopper-002", ""]):
+        Review.objects.create(shop=stocked, review_id=f"r{i}", user_id=user, text="fine", rating=4)
+    Judgement.objects.create(shop=stocked, judgement_id="a", query="lantern", item_id="LA/0", grade=1)
+    Judgement.objects.create(shop=stocked, judgement_id="b", query="lantern", item_id="gone", grade=1)
+    stocked.shoppers.filter(user_id="shopper-001").update(consent_training=False)
+    manifest = snapshot_shop(stocked, tmp_path / "snapshot")
+    reviews = pl.read_parquet(tmp_path / "snapshot" / "reviews.parquet")
+    assert reviews["review_id"].to_list() == ["r1", "r2"] and reviews["user_id"].to_list() == ["shopper-002", None]
+    assert manifest["counts"]["judgements"] == 1 and "dialogues" not in manifest["counts"]
+
+
+def test_reviews_alone_are_enough_for_what_learns_from_them(shop, tmp_path):
+    Review.objects.create(shop=shop, review_id="r", text="fine", rating=4)
+    assert snapshot_shop(shop, tmp_path / "one", recipe="rating")["counts"]["products"] == 0
+    with pytest.raises(NothingToLearn, match="no products"):
+        snapshot_shop(shop, tmp_path / "two")

@@ -1,0 +1,78 @@
+"""How classifiers and rating models are judged: baselines, calibration, measures with intervals."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.data.labeled_texts import TRAIN, VALIDATION, Rows
+from training.evaluation import linear_baselines
+from training.inference.calibration import Answer
+from training.metrics import classification, ranking
+
+ROUNDS = 200
+TEMPERATURES = np.geomspace(0.25, 4.0, 41)
+SHARES = (0.0, 0.25, 0.5, 0.75)
+"""What is tried as the neighbours' share of the answer."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """output (rows, classes) probabilities or (rows, 1) ratings of every row."""
+
+    output: np.ndarray
+    fit: linear_baselines.LinearFit | None = None
+
+
+def baselines(rows: Rows, vectors: np.ndarray, seed: int) -> dict[str, Baseline]:
+    """The commonest class (or mean rating), words without the encoder, and a linear model on its frozen vectors."""
+    train, validation = rows.at(TRAIN), rows.at(VALIDATION)
+    words = linear_baselines.word_features(rows.texts, train)
+    y, n = rows.target, len(rows.classes)
+    found: dict[str, Baseline] = {}
+    strengths = {"words": (10.0,), "text_before": linear_baselines.STRENGTHS}
+    if rows.classes:
+        share = np.bincount(y[train], minlength=n) / len(train)
+        found["majority"] = Baseline(np.tile(share, (len(y), 1)))
+        for name, x in (("words", words), ("text_before", vectors)):
+            fit = linear_baselines.fit_classes(x[train], y[train], x[validation], y[validation], seed, strengths[name])
+            found[name] = Baseline(linear_baselines.probabilities(fit, x, n), fit)
+    else:
+        found["mean"] = Baseline(np.full((len(y), 1), y[train].mean()))
+        for name, x in (("words", words), ("text_before", vectors)):
+            fit = linear_baselines.fit_ratings(x[train], y[train], x[validation], y[validation])
+            found[name] = Baseline(np.clip(fit.model.predict(x), y[train].min(), y[train].max())[:, None], fit)
+    return found
+
+
+def answer_of(rows: Rows, output: np.ndarray, vote: np.ndarray | None = None) -> Answer:
+    """The temperature, and the vote's share, with the least log loss on the validation rows, whose outputs (and votes) are given."""
+    if not rows.classes:
+        given = rows.target[rows.at(TRAIN)]
+        return Answer(1.0, float(given.min()), float(given.max()))
+    if not len(output):
+        return Answer(1.0)
+    right, shares = rows.target[rows.at(VALIDATION)], SHARES if vote is not None else (0.0,)
+    tried = [Answer(float(t), vote_share=share) for share in shares for t in TEMPERATURES]
+    return min(tried, key=lambda a: classification.log_loss(right, a.apply(output, vote)))
+
+
+def summary(right: np.ndarray, said: np.ndarray, rounds: int = ROUNDS) -> dict[str, dict]:
+    """Measures with 95 % intervals: right (rows,) classes or ratings; said (rows, classes) probabilities or (rows, 1) ratings."""
+    costly = said.shape[1] > 10
+    if said.shape[1] > 1:
+        predicted = said.argmax(axis=1)
+        confidence = said.max(axis=1)
+        measures = {
+            "accuracy": lambda r: classification.accuracy(right[r], predicted[r]),
+            "f1_macro": lambda r: classification.f1_macro(right[r], predicted[r]),
+            "auc": lambda r: classification.auc_one_vs_rest(right[r], said[r]), "log_loss": lambda r: classification.log_loss(right[r], said[r]),
+            "calibration_error": lambda r: classification.calibration_error((right == predicted)[r], confidence[r]),
+        }  # fmt: skip
+    else:
+        measures = {"mae": lambda r: classification.mae(right[r], said[r, 0]), "mse": lambda r: classification.mse(right[r], said[r, 0])}
+    return {name: measured(f, len(right), 20 if costly and rounds and name in ("auc", "f1_macro") else rounds) for name, f in measures.items()}
+
+
+def measured(statistic, n: int, rounds: int) -> dict:
+    value, low, high = ranking.bootstrap_statistic(statistic, n, rounds=rounds) if rounds else (statistic(np.arange(n)), None, None)
+    return {name: None if v is None or np.isnan(v) else v for name, v in (("value", value), ("low", low), ("high", high))}

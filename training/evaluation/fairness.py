@@ -1,0 +1,75 @@
+"""Who and what comes short: quality by group of shoppers, exposure by band of popularity, and lists re-ranked for exposure with their cost."""
+
+import numpy as np
+
+from training.data.segments import is_head, shopper_groups
+from training.data.snapshot import Snapshot
+from training.data.splits import Window
+from training.evaluation.ranking import Ranked, interval, rank_by_fusion
+from training.inference.recommender import Recommender
+from training.metrics.ranking import K
+from training.ranking.reranking import with_exposure
+
+SHARES = (0.1, 0.2, 0.3, 0.5)
+DEPTH = 100
+"""Places among which products for exposure are looked for."""
+FEWEST = 50
+"""Shoppers below which nothing is said of a group."""
+
+
+def fairness(snapshot: Snapshot, window: Window, model: Recommender) -> dict:
+    """What a report says: `groups` of shoppers, `bands` of products, and what each least `exposure` of products outside the head costs."""
+    sold = model.signals.popularity.column("sold")
+    head = is_head(sold)
+    deep = rank_by_fusion(window, model, DEPTH)
+    plain = Ranked(window, deep.lists[:, :K])
+    return {
+        "groups": _groups(snapshot, plain), "bands": {name: _band(plain, mask) for name, mask in bands_of(sold).items()},
+        "exposure": [_exposed(deep, ~head, share, plain) for share in (0.0, *SHARES)],
+    }  # fmt: skip
+
+
+def bands_of(sold: np.ndarray) -> dict[str, np.ndarray]:
+    """Products by what they sold, (items,) bool each; every product is in one band."""
+    head = is_head(sold)
+    new = ~head & (sold <= 0)
+    return {"head": head, "tail": ~head & ~new, "unsold": new}
+
+
+def _groups(snapshot: Snapshot, ranked: Ranked) -> dict:
+    """NDCG@10 of each group of shoppers, and its share of everybody's."""
+    ndcg = ranked.ndcg()
+    whole = float(np.nanmean(ndcg))
+    found = {}
+    for name, mask in shopper_groups(snapshot, ranked.window).items():
+        value = interval(ndcg[mask])
+        if value and mask.sum() >= FEWEST:
+            found[name] = {"shoppers": int(mask.sum()), "ndcg@10": value, "of_all": value["value"] / whole if whole else 1.0}
+    return found
+
+
+def _band(ranked: Ranked, mask: np.ndarray) -> dict:
+    """Shares of the products, of what was bought, of what is shown, and of what was bought the part that was shown."""
+    shown, bought = ranked.lists[ranked.lists >= 0], ranked.window.target
+    hits = ranked.lists[ranked.hits()]
+    asked = mask[bought].sum()
+    return {
+        "products": float(mask.mean()), "bought": float(mask[bought].mean()) if len(bought) else 0.0,
+        "shown": float(mask[shown].mean()) if len(shown) else 0.0, "found": float(mask[hits].sum() / asked) if asked else None,
+    }  # fmt: skip
+
+
+def _exposed(deep: Ranked, protected: np.ndarray, share: float, plain: Ranked) -> dict:
+    """What lists with at least this share of protected products reach."""
+    lists = np.full((len(deep.lists), K), -1, dtype=np.int64)
+    for row, ranked in enumerate(deep.lists):
+        ranked = ranked[ranked >= 0]
+        chosen = ranked[with_exposure(protected[ranked], share, K)]
+        lists[row, : len(chosen)] = chosen
+    mine, before = Ranked(deep.window, lists), float(np.nanmean(plain.ndcg()))
+    value = interval(mine.ndcg())
+    shown = lists[lists >= 0]
+    return {
+        "least": share, "shown": float(protected[shown].mean()) if len(shown) else 0.0, "ndcg@10": value,
+        "cost": 1 - value["value"] / before if value and before else 0.0,
+    }  # fmt: skip

@@ -1,0 +1,146 @@
+"""Training texts in other words: word dropout, near words, parts that change places, back-translation; and texts as people mistype them."""
+
+import importlib
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from training.configuration.fields import ConfigError
+from training.configuration.recipes import TuningConfig
+
+PART = re.compile(r"(?<=\.) ")
+NEAR, NEAREST = 0.6, 5
+"""Cosine from which words of the vocabulary count as near, and how many of them at most."""
+Augment = Callable[[list[str], np.random.Generator], list[str]]
+
+
+def make_augment(config: TuningConfig, encoder=None) -> Augment | None:
+    """The configured changes as one function of texts and a generator; None where nothing is changed."""
+    steps: list[Augment] = []
+    if config.back_translation and config.back_translation_share:
+        steps.append(_back_translation(load_translator(config.back_translation), config.back_translation_share))
+    if config.attribute_shuffle:
+        steps.append(lambda texts, rng: [shuffle_parts(t, rng) if rng.random() < config.attribute_shuffle else t for t in texts])
+    if config.synonyms:
+        near = read_synonyms(Path(config.synonym_file)) if config.synonym_file else _NearWords(encoder)
+        steps.append(lambda texts, rng: [replace_words(t, near, config.synonyms, rng) for t in texts])
+    if config.word_dropout:
+        steps.append(lambda texts, rng: [drop_words(t, config.word_dropout, rng) for t in texts])
+    if not steps:
+        return None
+
+    def augment(texts: list[str], rng: np.random.Generator) -> list[str]:
+        for step in steps:
+            texts = step(texts, rng)
+        return texts
+
+    return augment
+
+
+def drop_words(text: str, share: float, rng: np.random.Generator) -> str:
+    """Leave out each word with this chance; one is always kept."""
+    words = text.split()
+    if len(words) < 2:
+        return text
+    kept = rng.random(len(words)) >= share
+    kept[rng.integers(len(words))] = True
+    return " ".join(w for w, k in zip(words, kept, strict=True) if k)
+
+
+def shuffle_parts(text: str, rng: np.random.Generator) -> str:
+    """A product's title, brand, categories and description (sentences of any text) in another order."""
+    parts = PART.split(text)
+    return " ".join(parts[i] for i in rng.permutation(len(parts)))
+
+
+def replace_words(text: str, near, share: float, rng: np.random.Generator) -> str:
+    """Replace each word that has near ones with this chance."""
+    words = text.split()
+    for i in np.flatnonzero(rng.random(len(words)) < share):
+        others = near.get(words[i].lower(), ())
+        if others:
+            words[i] = others[rng.integers(len(others))]
+    return " ".join(words)
+
+
+def read_synonyms(path: Path) -> dict[str, tuple[str, ...]]:
+    """Groups of synonyms, one a line, separated by commas. Raises ConfigError where the file cannot be read."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"text.synonym_file: {error}") from None
+    near: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        group = [word.strip().lower() for word in line.split(",") if word.strip()]
+        near |= {word: tuple(w for w in group if w != word) for word in group}
+    return near
+
+
+class _NearWords:
+    """Near words of the encoder's own vocabulary, by the cosine of their input embeddings; looked up once each."""
+
+    def __init__(self, encoder) -> None:
+        vocabulary = encoder.tokenizer.get_vocab()
+        words = sorted(w for w in vocabulary if w.isalpha() and len(w) > 2)
+        self.row = {w: i for i, w in enumerate(words)}
+        self.words, self.found = words, {}
+        table = encoder.bert.embeddings.word_embeddings.weight.detach().cpu().numpy()[[vocabulary[w] for w in words]]
+        self.table = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
+
+    def get(self, word: str, default: tuple = ()) -> tuple[str, ...]:
+        if word not in self.row:
+            return default
+        if word not in self.found:
+            cosine = self.table @ self.table[self.row[word]]
+            best = np.argsort(-cosine)[1 : NEAREST + 1]
+            self.found[word] = tuple(self.words[i] for i in best if cosine[i] >= NEAR)
+        return self.found[word]
+
+
+def load_translator(name: str) -> Callable[[list[str]], list[str]]:
+    """The plug-in for back-translation: `module:function`, list of texts in, list of as many texts out."""
+    module, _, function = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"text.back_translation: {name!r} cannot be loaded: {error}; it must be module:function") from None
+
+
+def _back_translation(translate: Callable[[list[str]], list[str]], share: float) -> Augment:
+    def step(texts: list[str], rng: np.random.Generator) -> list[str]:
+        chosen = np.flatnonzero(rng.random(len(texts)) < share)
+        there_and_back = translate([texts[i] for i in chosen]) if len(chosen) else []
+        if len(there_and_back) != len(chosen):
+            raise ConfigError(f"text.back_translation: gave {len(there_and_back)} texts for {len(chosen)}")
+        out = list(texts)
+        for i, text in zip(chosen, there_and_back, strict=True):
+            out[i] = text
+        return out
+
+    return step
+
+
+def typos(text: str, rng: np.random.Generator, share: float = 0.1) -> str:
+    """Two neighbouring letters changed over, or one left out, in this share of the words of four letters or more."""
+    words = text.split()
+    for i, word in enumerate(words):
+        if len(word) >= 4 and rng.random() < share:
+            at = int(rng.integers(1, len(word) - 2))
+            swapped = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+            words[i] = swapped if rng.random() < 0.5 else word[:at] + word[at + 1 :]
+    return " ".join(words)
+
+
+DISTURBANCES: dict[str, Callable[[str, np.random.Generator], str]] = {
+    "typos": typos,
+    "dropped_words": lambda text, rng: drop_words(text, 0.1, rng),
+    "case": lambda text, rng: text.upper(),
+}
+"""What the robustness line of a report does to the texts that are judged."""
+
+
+def disturbed(texts: Sequence[str], kind: str, seed: int) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return [DISTURBANCES[kind](text, rng) for text in texts]

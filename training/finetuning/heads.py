@@ -1,0 +1,109 @@
+"""Task adaptation: what sits on the encoder, as one module whose forward pass takes a batch and gives its loss."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from training.encoders.bert import TextEncoder
+from training.finetuning.losses import class_loss, distillation_loss, in_batch_softmax, masked_word_loss, rating_loss
+from training.finetuning.text_store import TextBatch
+
+
+@dataclass
+class Batch:
+    """What a step needs. texts: those to encode, in the order that `rows` counts; target: what is right for each."""
+
+    texts: TextBatch
+    target: torch.Tensor
+    extra: dict[str, torch.Tensor]
+
+
+class Matching(nn.Module):
+    """First side → product, by cosine; a first side is the mean of its texts' vectors.
+
+    batch.extra: anchor (batch, n) and positive (batch,) rows of the texts, hard (batch, m) too or absent; log_popularity (batch,),
+    hard_item (batch, m). batch.target: (batch,) product numbers.
+    """
+
+    def __init__(self, encoder: TextEncoder, temperature: float) -> None:
+        super().__init__()
+        self.encoder, self.temperature = encoder, temperature
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        vectors = batch.texts.encode(self.encoder)
+        query = nn.functional.normalize(vectors[batch.extra["anchor"]].mean(1), dim=1)
+        hard = vectors[batch.extra["hard"]] if "hard" in batch.extra else None
+        positive = vectors[batch.extra["positive"]]
+        return in_batch_softmax(query, positive, batch.target, batch.extra["log_popularity"], self.temperature, hard, batch.extra.get("hard_item"))
+
+
+class Classifier(nn.Module):
+    """A linear head on the unit vector, softmax and cross-entropy."""
+
+    def __init__(self, encoder: TextEncoder, classes: int, dropout: float, smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, nn.Linear(encoder.dim, classes)
+        self.drop, self.smoothing = nn.Dropout(dropout), smoothing
+
+    def start_from(self, weight: np.ndarray, bias: np.ndarray) -> None:
+        """Begin where a linear model on the frozen vectors ended: (classes, dim), (classes,) (Kumar et al. 2022)."""
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(np.asarray(weight, dtype=np.float32)))
+            self.head.bias.copy_(torch.from_numpy(np.asarray(bias, dtype=np.float32)))
+
+    def outputs(self, texts: TextBatch) -> torch.Tensor:
+        return self.head(self.drop(texts.encode(self.encoder)))
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        return class_loss(self.outputs(batch.texts), batch.target, self.smoothing)
+
+
+class Regressor(Classifier):
+    """A linear head with one output, mean squared error."""
+
+    def __init__(self, encoder: TextEncoder, dropout: float) -> None:
+        super().__init__(encoder, 1, dropout)
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        return rating_loss(self.outputs(batch.texts)[:, 0], batch.target)
+
+
+class MaskedWords(nn.Module):
+    """BERT's masked-word head, its output matrix tied to the word embeddings; fresh where the weights lack one.
+
+    batch.extra: per group of texts the changed ids, and where a word is asked for.
+    """
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        config, words = encoder.bert.config, encoder.bert.embeddings.word_embeddings
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.bias = nn.Parameter(torch.zeros(words.num_embeddings))
+        nn.init.eye_(self.dense.weight)
+        nn.init.zeros_(self.dense.bias)
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(asked, dim) -> (asked, vocabulary)."""
+        hidden = self.norm(nn.functional.gelu(self.dense(hidden)))
+        return hidden @ self.encoder.bert.embeddings.word_embeddings.weight.T + self.bias
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        asked = []
+        for i, places in enumerate(batch.extra["places"]):
+            asked.append(self.encoder.states(batch.texts.entering(self.encoder, i), batch.texts.masks[i])[places])
+        return masked_word_loss(self.logits(torch.cat(asked)), batch.target)
+
+
+class Distiller(nn.Module):
+    """The student's vectors, pulled to the teacher's (batch.target)."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        return distillation_loss(batch.texts.encode(self.encoder), batch.target)

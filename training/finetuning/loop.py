@@ -1,0 +1,354 @@
+"""THE loop: one for every recipe, visible and short. What a recipe trains on is a Task; what keeps it is a Keeper."""
+
+import contextlib
+import copy
+import logging
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
+from torch import nn
+from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from training.configuration.recipes import TuningConfig
+from training.errors import TrainingError
+from training.finetuning.heads import Batch
+from training.finetuning.methods import Tuned, make_optimiser, schedule_of, trainable, trainable_share
+from training.finetuning.resume_state import load_state, remove_state, save_state
+
+log = logging.getLogger(__name__)
+
+SAVE_SECONDS = 30.0
+"""Seconds between two savings of the state."""
+
+
+class Task(ABC):
+    """What a recipe trains on. Everything random comes from the generator that it is given, so that a step can be repeated."""
+
+    model: nn.Module
+
+    @abstractmethod
+    def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        """`size` rows of training examples for this step, (size,) or (size, columns)."""
+
+    @abstractmethod
+    def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
+        """These rows as tensors."""
+
+    @abstractmethod
+    def validate(self) -> float:
+        """Quality on the validation data; larger is better."""
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What the task itself remembers from look to look."""
+        return {}
+
+    def load_state(self, state: dict[str, torch.Tensor]) -> None:  # noqa: B027 (most tasks remember nothing)
+        """Go on from what `state` gave."""
+
+
+class _Stop:
+    """Somebody's wish that the loop ends after the step in hand."""
+
+    running = asked = False
+
+
+def stop() -> bool:
+    """Ask the loop to keep its state and end after this step, by KeyboardInterrupt; False where none is running, or it was asked before."""
+    if not _Stop.running or _Stop.asked:
+        return False
+    _Stop.asked = True
+    return True
+
+
+OnLook = Callable[["Look", float], None] | None
+
+
+@dataclass(frozen=True)
+class Look:
+    """The end of an evaluation interval: the mean loss since the last one."""
+
+    step: int
+    loss: float
+    steps_per_second: float
+
+
+@dataclass
+class Keeper:
+    """What outlives a kill: the state's folder, and what is read from and written to it."""
+
+    folder: Path | None = None
+    resume: bool = False
+    facts: dict = field(default_factory=dict)
+    """What the state belongs to; a state of something else is refused."""
+    saved_at: float = field(default_factory=time.monotonic)
+
+    def read(self) -> tuple[dict, dict] | None:
+        found = load_state(self.folder) if self.folder and self.resume else None
+        if found and found[1]["belongs"] != self.facts:
+            theirs = found[1]["belongs"]
+            wrong = next(k for k in {**theirs, **self.facts} if theirs.get(k) != self.facts.get(k))
+            raise TrainingError(
+                f"the state in {self.folder} belongs to another run: its {wrong} is {theirs.get(wrong)!r}, not {self.facts.get(wrong)!r}"
+            )
+        return found
+
+    def due(self) -> bool:
+        return self.folder is not None and time.monotonic() - self.saved_at >= SAVE_SECONDS
+
+    def write(self, tensors: dict, facts: dict) -> None:
+        save_state(self.folder, tensors, facts | {"belongs": self.facts})
+        self.saved_at = time.monotonic()
+
+    def child(self, name: str) -> "Keeper":
+        """The keeper of a part of the run."""
+        return replace(self, folder=self.folder / name if self.folder else None, saved_at=time.monotonic())
+
+    def clear(self) -> None:
+        if self.folder:
+            remove_state(self.folder)
+
+
+@dataclass
+class Best:
+    """What early stopping remembers."""
+
+    value: float
+    step: int = 0
+    misses: int = 0
+    weights: dict[str, torch.Tensor] | None = None
+
+
+def precision_of(config: TuningConfig) -> str:
+    """accelerate's name for the configured precision: half only where the device has it."""
+    if config.precision == "auto":
+        return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+    return "no" if config.precision == "fp32" else config.precision
+
+
+def _state() -> PartialState:
+    """State of the processes of this training. `cpu` must be set where there is no GPU: without it accelerate sees each process as single, and the
+    first PartialState of a process holds for all later ones."""
+    return PartialState(cpu=not torch.cuda.is_available())
+
+
+def device() -> torch.device:
+    """Where this process trains: its own GPU where there are several."""
+    return _state().device
+
+
+def is_main_process() -> bool:
+    return _state().is_main_process
+
+
+def number_of_processes() -> int:
+    return _state().num_processes
+
+
+def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of everything that is trained, whole even where it is spread over processes."""
+    trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    return {name: p.full_tensor() if isinstance(p, DTensor) else p.clone() for name, p in trained.items()}
+
+
+def put_weights(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if name in weights:
+                whole = weights[name].to(p.device)
+                p.copy_(distribute_tensor(whole, p.device_mesh, p.placements) if isinstance(p, DTensor) else whole)
+
+
+def spread(model: nn.Module) -> nn.Module:
+    """Each layer's weights, gradients and optimiser state in parts over the processes, gathered when needed (FSDP, Zhao et al. 2023)."""
+    encoder = model.encoder
+    for layer in encoder.layers[encoder.frozen_layers :]:
+        fully_shard(layer)
+    fully_shard(encoder)
+    for method in ("states", "lower"):
+        register_fsdp_forward_method(encoder, method)
+    return fully_shard(model)
+
+
+def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Best, keeper: Keeper) -> Iterator[Look]:
+    """Train `task.model`; yields after each evaluation interval, when the caller evaluates, keeps the best in `best`, and may stop.
+
+    A step depends on the weights, the seed and its number alone, so that a resumed run ends like an unbroken one.
+    """
+    AcceleratorState._reset_state()
+    _state()
+    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=precision_of(config))
+    sharded = config.shard_weights and accelerator.num_processes > 1
+    model = spread(copy.deepcopy(task.model)) if sharded else task.model
+    optimiser = make_optimiser(model, config)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule_of(config))
+    model, optimiser = (model, accelerator.prepare(optimiser)) if sharded else accelerator.prepare(model, optimiser)
+    parameters = trainable(model)
+    step, losses = _restore(keeper, task, optimiser, schedule, tuned, best)
+    began, first = time.monotonic(), step
+
+    while step < config.steps:
+        # a step's examples, drawn alike on every process, each of which takes its part
+        step += 1
+        rng = np.random.default_rng([seed, step])
+        torch.manual_seed(seed * 1_000_003 + step)
+        model.train()
+        mine = task.draw(step, config.batch_size, rng)[accelerator.process_index :: accelerator.num_processes]
+        parts = np.array_split(mine, min(config.accumulate, len(mine)))
+
+        # forward and backward, part by part
+        total = 0.0
+        for i, rows in enumerate(parts):
+            batch = task.collate(rows, rng)
+            with accelerator.no_sync(model) if i < len(parts) - 1 else contextlib.nullcontext():
+                loss = _forward_backward(accelerator, model, batch, tuned, len(parts), config.adversarial)
+            total += loss / len(parts)
+        if not math.isfinite(total):
+            if keeper.folder and not sharded and all(w.isfinite().all() for w in weights_of(task.model).values()):
+                _keep(keeper, task, optimiser, tuned, best, step - 1, losses)
+            raise TrainingError(
+                f"the loss is not a number at step {step} (learning rate {schedule.get_last_lr()[0]:.2g}); "
+                f"the last good state is kept, the best one was of step {best.step}. A lower learning_rate or clip_norm may help"
+            )
+
+        # update
+        accelerator.clip_grad_norm_(parameters, config.clip_norm)
+        optimiser.step()
+        tuned.after_backward(step)
+        schedule.step()
+        optimiser.zero_grad()
+        losses.append(total)
+
+        if step % config.evaluate_every == 0 or step == config.steps:
+            if sharded:
+                put_weights(task.model, weights_of(model))
+            yield Look(step, float(np.mean(losses)), (step - first) / (time.monotonic() - began))
+            losses.clear()
+        if (keeper.due() or (_Stop.asked and keeper.folder)) and accelerator.is_main_process and not sharded:
+            _keep(keeper, task, optimiser, tuned, best, step, losses)
+        if _Stop.asked:
+            raise KeyboardInterrupt
+
+
+def _keep(keeper: Keeper, task: Task, optimiser, tuned: Tuned, best: Best, step: int, losses: list[float]) -> None:
+    """Write the state after this step."""
+    tensors = {
+        "weights": weights_of(task.model), "optimiser": optimiser.state_dict(), "best": best.weights or {}, "tuned": tuned.state(),
+        "task": task.state(),
+    }  # fmt: skip
+    keeper.write(tensors, {"step": step, "losses": losses, "value": best.value, "best_step": best.step, "misses": best.misses})
+
+
+def _forward_backward(accelerator: Accelerator, model: nn.Module, batch: Batch, tuned: Tuned, parts: int, adversarial: float) -> float:
+    if adversarial:
+        batch.texts.watch()
+    with accelerator.autocast():
+        loss = model(batch)
+    accelerator.backward((loss + tuned.penalty()) / parts)
+    if adversarial:
+        batch.texts.perturb(adversarial)
+        with accelerator.autocast():
+            attacked = model(batch)
+        accelerator.backward(attacked / parts)
+    return loss.item()
+
+
+def _restore(keeper: Keeper, task: Task, optimiser, schedule, tuned: Tuned, best: Best) -> tuple[int, list[float]]:
+    """Go on from the kept state, if any: (step, losses since the last look)."""
+    found = keeper.read()
+    if found is None:
+        return 0, []
+    tensors, facts = found
+    put_weights(task.model, tensors["weights"])
+    task.load_state(tensors["task"])
+    optimiser.load_state_dict(tensors["optimiser"])
+    tuned.load_state(tensors["tuned"])
+    schedule.last_epoch = facts["step"] - 1
+    schedule.step()
+    best.value, best.step, best.misses = facts["value"], facts["best_step"], facts["misses"]
+    best.weights = tensors.get("best") or None
+    log.info("resumed at step %d", facts["step"])
+    return facts["step"], list(facts["losses"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training came to."""
+
+    before: float
+    best: float
+    best_step: int
+    steps: int
+    seconds: float
+    trainable_share: float
+
+
+def train(task: Task, tuned: Tuned, config: TuningConfig, seed: int, keeper: Keeper, on_look: OnLook = None, keep_last: bool = False) -> Outcome:
+    """Run the loop with early stopping; afterwards `task.model` has the weights that were best on validation.
+
+    keep_last  do not look at validation at all: so many steps, and the last weights
+    """
+    began, initial = time.monotonic(), weights_of(task.model)
+    before = float("-inf") if keep_last else task.validate()
+    on_look = on_look or (lambda look, value: None)
+    if not keep_last:
+        on_look(Look(0, float("nan"), 0.0), before)
+    best, share, step = Best(before), trainable_share(task.model), 0
+    _Stop.running = True
+    try:
+        for look in finetune(task, tuned, config, seed, best, keeper) if trainable(task.model) else ():
+            step = look.step
+            value = float("nan") if keep_last else task.validate()
+            on_look(look, value)
+            if value > best.value or keep_last:
+                best.value, best.step, best.misses = value, step, 0
+                best.weights = None if keep_last else weights_of(task.model)
+            else:
+                best.misses += 1
+                if best.misses >= config.patience:
+                    break
+    finally:
+        _Stop.running = _Stop.asked = False
+    if not keep_last:
+        put_weights(task.model, initial if best.weights is None else best.weights)
+    return Outcome(before, best.value, best.step, step, time.monotonic() - began, share)
+
+
+def blend(task: Task, start: dict[str, torch.Tensor], shares: tuple[float, ...]) -> float:
+    """Put the mix of the start's and the tuned weights that validation likes best into the model; returns the tuned share.
+
+    Weights between those before and after fine-tuning are often better than either (Wortsman et al. 2022, "WiSE-FT").
+    """
+    end, values = weights_of(task.model), {}
+    for share in shares:
+        put_weights(task.model, {name: start[name] + share * (w - start[name]) for name, w in end.items()})
+        values[share] = task.validate() if len(shares) > 1 else 0.0
+    best = max(values, key=values.get)
+    put_weights(task.model, {name: start[name] + best * (w - start[name]) for name, w in end.items()})
+    return best
+
+
+def train_several(
+    task: Task, tuned: Tuned, config: TuningConfig, seed: int, keeper: Keeper, on_look: OnLook = None, keep_last: bool = False
+) -> tuple[Outcome, list[dict[str, torch.Tensor]]]:
+    """`average_runs` trainings from the same start with successive seeds: the first one's outcome, and each one's weights.
+
+    The model ends with the mean of the weights (Wortsman et al. 2022), or with the first run's where scores are to be averaged.
+    """
+    initial, outcomes, members = weights_of(task.model), [], []
+    for i in range(config.average_runs):
+        put_weights(task.model, initial)
+        outcomes.append(train(task, tuned, config, seed + i, keeper.child(f"run-{i}"), on_look if i == 0 else None, keep_last))
+        members.append(weights_of(task.model))
+    if config.average == "weights":
+        members = [{name: torch.stack([m[name] for m in members]).mean(0) for name in members[0]}] if len(members) > 1 else members
+    put_weights(task.model, members[0])
+    return outcomes[0], members

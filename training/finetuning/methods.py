@@ -1,0 +1,131 @@
+"""What is trained of an encoder (everything, top layers, LoRA, AdaLoRA, bottleneck adapters, the head alone) and by which optimiser."""
+
+import math
+
+import torch
+from torch import nn
+
+from training.configuration.recipes import TuningConfig
+from training.encoders.adapters import add_adapters
+from training.encoders.bert import TextEncoder
+
+ATTENTION = ("query", "value")
+
+
+class Tuned:
+    """An encoder prepared for training as the configuration says; `finish` leaves it plain again."""
+
+    def __init__(self, encoder: TextEncoder, config: TuningConfig) -> None:
+        self.encoder, self.peft = encoder, None
+        _set_dropout(encoder, config.dropout)
+        encoder.freeze(config.frozen_layers)
+        if config.train in ("lora", "adalora"):
+            self.peft = _inject(encoder, config)
+        elif config.train == "adapters":
+            encoder.bert.requires_grad_(False)
+            add_adapters(encoder.layers, encoder.dim, config.adapter_size, range(encoder.frozen_layers, len(encoder.layers)))
+        elif config.train == "head":
+            encoder.bert.requires_grad_(False)
+        self.adaptive = config.train == "adalora"
+
+    def penalty(self) -> torch.Tensor | float:
+        """AdaLoRA's pull towards orthogonal factors (Zhang et al. 2023, equation 4); 0 for the others."""
+        if not self.adaptive:
+            return 0.0
+        total = 0.0
+        for name, p in self.encoder.named_parameters():
+            if "lora_A" in name or "lora_B" in name:
+                gram = p @ p.T if "lora_A" in name else p.T @ p
+                total = total + torch.linalg.matrix_norm(gram - torch.eye(len(gram), device=p.device))
+        return 0.1 * total
+
+    def after_backward(self, step: int) -> None:
+        """AdaLoRA moves rank to where the gradients say that it counts."""
+        if self.adaptive:
+            self.peft.base_model.update_and_allocate(step)
+
+    def state(self) -> dict[str, dict[str, torch.Tensor]]:
+        """What AdaLoRA remembers of the gradients; empty for the others."""
+        allocator = self.peft.base_model.rankallocator if self.adaptive else None
+        return {name: dict(getattr(allocator, name)) for name in ("ipt", "exp_avg_ipt", "exp_avg_unc")} if allocator else {}
+
+    def load_state(self, state: dict[str, dict[str, torch.Tensor]]) -> None:
+        for name, values in state.items():
+            setattr(self.peft.base_model.rankallocator, name, dict(values))
+
+    def finish(self) -> TextEncoder:
+        """LoRA's product goes into the weights, so that the encoder is a plain BERT once more."""
+        if self.peft is not None:
+            self.encoder.bert = self.peft.merge_and_unload()
+            self.peft, self.adaptive = None, False
+        return self.encoder
+
+
+class Untouched(Tuned):
+    """Of the encoder nothing is prepared: what is trained lies elsewhere."""
+
+    def __init__(self, encoder: TextEncoder | None = None) -> None:
+        self.encoder, self.peft, self.adaptive = encoder, None, False
+
+
+def _inject(encoder: TextEncoder, config: TuningConfig):
+    from peft import AdaLoraConfig, LoraConfig, get_peft_model
+
+    layers = "|".join(str(i) for i in range(encoder.frozen_layers, len(encoder.layers)))
+    targets = rf".*encoder\.layer\.({layers})\..*\.({'|'.join(ATTENTION)})"
+    if config.train == "lora":
+        chosen = LoraConfig(r=config.lora_rank, lora_alpha=config.lora_alpha, lora_dropout=config.dropout, target_modules=targets)
+    else:
+        first, last = max(1, config.steps // 10), max(2, config.steps // 3)
+        chosen = AdaLoraConfig(
+            target_r=config.lora_rank, init_r=round(1.5 * config.lora_rank), lora_alpha=config.lora_alpha, lora_dropout=config.dropout,
+            tinit=first, tfinal=last, deltaT=max(1, config.steps // 50), total_step=config.steps + 1, target_modules=targets,
+        )  # fmt: skip
+    return get_peft_model(encoder.bert, chosen)
+
+
+def _set_dropout(encoder: TextEncoder, share: float) -> None:
+    for module in encoder.bert.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
+
+
+def trainable(model: nn.Module) -> list[nn.Parameter]:
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+def trainable_share(model: nn.Module) -> float:
+    """Share of the parameters that are trained."""
+    return sum(p.numel() for p in trainable(model)) / max(1, sum(p.numel() for p in model.parameters()))
+
+
+def make_optimiser(model: nn.Module, config: TuningConfig) -> torch.optim.Optimizer:
+    """Groups: the encoder's matrices (decayed), its biases and norms (not), and the head with its own learning rate."""
+    groups: dict[tuple[bool, bool], list] = {}
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            groups.setdefault((name.startswith("encoder.bert") or ".encoder.bert" in name, p.ndim > 1), []).append(p)
+    sets = [
+        {"params": ps, "lr": config.learning_rate if body else config.head_learning_rate, "weight_decay": config.weight_decay if decays else 0.0}
+        for (body, decays), ps in sorted(groups.items(), key=lambda g: g[0])
+    ]
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(sets, lr=config.learning_rate, momentum=0.9)
+    if config.optimiser == "adafactor":
+        return torch.optim.Adafactor(sets, lr=config.learning_rate)
+    return torch.optim.AdamW(sets, lr=config.learning_rate, fused=True)
+
+
+def schedule_of(config: TuningConfig):
+    """step (from 0) -> factor of the peak learning rate: linear warm-up, then linear, cosine (Loshchilov & Hutter 2017) or constant."""
+    warmup = max(1, round(config.steps * config.warmup_ratio))
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        if config.schedule == "constant":
+            return 1.0
+        part = min(1.0, (step - warmup) / max(1, config.steps - warmup))
+        return 1.0 - part if config.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * part))
+
+    return factor

@@ -1,0 +1,229 @@
+"""Pairs of a shopper's history and the product that came next, and the task of matching them by text."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from training.configuration.recipes import TextConfig
+from training.data.interactions import Interactions, number_baskets
+from training.data.snapshot import DAY
+from training.encoders.bert import TextEncoder
+from training.finetuning.augmentation import Augment
+from training.finetuning.heads import Batch, Matching
+from training.finetuning.loop import Task
+from training.finetuning.text_store import TextStore
+
+HISTORY_REACH = 30
+NEAR_KEPT = 30
+"""Nearest products of each product from which hard negatives are drawn."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Every first time that a shopper took a product (with `repeats` every time), with where that shopper's earlier ones lie.
+
+    item   (n,) products by shopper, in order of time
+    number (n,) which of the shopper's baskets it is in, from 0
+    first  (n,) position of the shopper's first entry; basket (n,) position where the entry's own basket begins
+    time   (n,) seconds
+    usable (m,) positions of first times with something earlier than their own basket
+    """
+
+    item: np.ndarray
+    number: np.ndarray
+    first: np.ndarray
+    basket: np.ndarray
+    time: np.ndarray
+    usable: np.ndarray
+
+    def anchored(self, rng: np.random.Generator, at: np.ndarray, anchors: int) -> tuple[np.ndarray, np.ndarray]:
+        """(n, anchors) products of the history, drawn from the last HISTORY_REACH, and (n,) the product that came next, of the pairs `at` (n,)."""
+        reach = np.minimum(self.basket[at] - self.first[at], HISTORY_REACH)
+        back = (rng.random((len(at), anchors)) * reach[:, None]).astype(np.int64)
+        return self.item[self.basket[at][:, None] - 1 - back], self.item[at]
+
+
+def history_pairs(events: Interactions, n_items: int, repeats: bool = False) -> Pairs:
+    """Pairs of what shoppers took and what they first took later."""
+    known = events.take(events.user >= 0)
+    known = known.take(np.lexsort((np.arange(len(known)), known.time, known.user)))
+    number, _ = number_baskets(known.user, known.basket, int(known.user.max(initial=-1)) + 1)
+    code = known.user.astype(np.int64) * n_items + known.item
+    is_first = _marked(len(known), np.unique(code, return_index=True)[1])
+    once = np.unique(np.stack([known.basket, code]), axis=1, return_index=True)[1] if repeats else np.flatnonzero(is_first)
+    kept = np.sort(once)
+    known, number = known.take(kept), number[kept]
+    new_user = np.ones(len(known), dtype=bool)
+    new_user[1:] = known.user[1:] != known.user[:-1]
+    new_basket = new_user.copy()
+    new_basket[1:] |= known.basket[1:] != known.basket[:-1]
+    position = np.arange(len(known))
+    first = np.maximum.accumulate(np.where(new_user, position, 0))
+    basket = np.maximum.accumulate(np.where(new_basket, position, 0))
+    return Pairs(known.item, number, first, basket, known.time, np.flatnonzero((basket > first) & is_first[kept]))
+
+
+def _marked(n: int, places: np.ndarray) -> np.ndarray:
+    marked = np.zeros(n, dtype=bool)
+    marked[places] = True
+    return marked
+
+
+@dataclass
+class Source:
+    """How pairs are drawn: all of them, the recent ones oftener; those before `since` (seconds) together at least as often as `replay` says."""
+
+    pairs: Pairs
+    half_life_days: float = 0.0
+    since: int | None = None
+    replay: float = 0.0
+    chance: np.ndarray = field(init=False)
+    up_to: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        """(usable,) how often each pair is drawn, summing to 1."""
+        time = self.pairs.time[self.pairs.usable].astype(np.float64)
+        age = (time.max(initial=0) - time) / DAY
+        weight = 0.5 ** (age / self.half_life_days) if self.half_life_days else np.ones(len(age))
+        self.chance = weight / max(weight.sum(), 1e-12)
+        if self.since is not None:
+            self._replay(time < self.since)
+        self.up_to = np.cumsum(self.chance)[:-1]
+
+    def _replay(self, old: np.ndarray) -> None:
+        share = self.chance[old].sum()
+        if 0 < share < self.replay and not old.all():
+            self.chance = self.chance * np.where(old, self.replay / share, (1 - self.replay) / (1 - share))
+
+    def places(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """(size,) positions of pairs."""
+        weighted = self.half_life_days or self.since is not None
+        chosen = np.searchsorted(self.up_to, rng.random(size)) if weighted else rng.integers(0, len(self.chance), size)
+        return self.pairs.usable[chosen]
+
+    def draw(self, rng: np.random.Generator, size: int, anchors: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.pairs.anchored(rng, self.places(rng, size), anchors)
+
+
+@dataclass
+class PairTask(Task):
+    """History → next product with in-batch softmax. `judge` gives NDCG@10 of vectors (items, dim) on the validation window."""
+
+    store: TextStore
+    source: Source
+    config: TextConfig
+    judge: Callable[[np.ndarray], float]
+    augment: Augment | None = None
+    model: nn.Module = field(init=False)
+    near: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self.model = Matching(self.store.encoder, self.config.temperature).to(self.store.device)
+        self.log_popularity = log_popularity(self.source, len(self.store), self.config.popularity_correction)
+
+    def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        """(size, anchors + 1 + hard negatives) products."""
+        anchor, target = self.source.draw(rng, size, self.config.anchors)
+        columns = [anchor, target[:, None]]
+        if self.config.hard_negatives and self.near is not None:
+            chosen = rng.integers(0, self.near.shape[1], (size, self.config.hard_negatives))
+            columns.append(np.take_along_axis(self.near[target], chosen, axis=1))
+        return np.concatenate(columns, axis=1)
+
+    def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
+        """Each product's text is encoded once, however often it occurs."""
+        unique, place = np.unique(rows, return_inverse=True)
+        place = torch.from_numpy(place.reshape(rows.shape)).to(self.store.device)
+        n = self.config.anchors
+        target = rows[:, n]
+        extra = {"anchor": place[:, :n], "positive": place[:, n], "log_popularity": self._tensor(self.log_popularity[target])}
+        if rows.shape[1] > n + 1:
+            extra |= {"hard": place[:, n + 1 :], "hard_item": self._tensor(rows[:, n + 1 :])}
+        augment = (lambda texts: self.augment(texts, rng)) if self.augment else None
+        return Batch(self.texts(unique, augment), self._tensor(target), extra)
+
+    def texts(self, items: np.ndarray, augment):
+        return self.store.batch(items, augment)
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.store.device)
+
+    def vectors(self) -> np.ndarray:
+        return self.store.vectors()
+
+    def validate(self) -> float:
+        vectors = self.vectors()
+        if self.config.hard_negatives:
+            self.near = nearest(vectors, NEAR_KEPT)
+        return self.judge(vectors)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return {} if self.near is None else {"near": torch.from_numpy(self.near)}
+
+    def load_state(self, state: dict[str, torch.Tensor]) -> None:
+        if "near" in state:
+            self.near = state["near"].numpy()
+
+
+@dataclass
+class SpaceTask(PairTask):
+    """The same on vectors that stay as they are (`pooled`): only the projection learns, so that a step costs next to nothing."""
+
+    pooled: np.ndarray = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.fixed = torch.from_numpy(self.pooled).to(self.store.device)
+
+    def texts(self, items: np.ndarray, augment):
+        return _Fixed(self.fixed[torch.from_numpy(items).to(self.store.device)])
+
+    def vectors(self) -> np.ndarray:
+        return projected(self.store.encoder, self.pooled)
+
+
+@dataclass
+class _Fixed:
+    """Ready vectors in the place of a batch of texts."""
+
+    vectors: torch.Tensor
+
+    def encode(self, encoder: TextEncoder) -> torch.Tensor:
+        return nn.functional.normalize(encoder.projection(self.vectors), dim=1)
+
+
+def pooled_vectors(store: TextStore) -> np.ndarray:
+    """(texts, dim) unit vectors as they are before the projection."""
+    projection, store.encoder.projection = store.encoder.projection, None
+    vectors = store.vectors()
+    store.encoder.projection = projection
+    return vectors
+
+
+def projected(encoder: TextEncoder, pooled: np.ndarray) -> np.ndarray:
+    """(texts, dim) unit vectors after the encoder's projection, where it has one."""
+    if encoder.projection is None:
+        return pooled
+    with torch.no_grad():
+        fixed = torch.from_numpy(pooled).to(encoder.projection.weight.device)
+        return _Fixed(fixed).encode(encoder).float().cpu().numpy()
+
+
+def log_popularity(source: Source, n_items: int, correction: float) -> np.ndarray:
+    """(items,) float32: log of each product's chance to be drawn, times `correction`; at least that of one pair drawn alike."""
+    share = np.bincount(source.pairs.item[source.pairs.usable], source.chance, minlength=n_items)
+    return (correction * np.log(np.maximum(share, 1 / max(1, len(source.pairs.usable))))).astype(np.float32)
+
+
+def nearest(vectors: np.ndarray, k: int, shard: int = 1024) -> np.ndarray:
+    """(items, k) the products nearest to each one, itself left out."""
+    k = min(k, len(vectors) - 1)
+    out = np.zeros((len(vectors), k), dtype=np.int64)
+    for begin in range(0, len(vectors), shard):
+        cosine = vectors[begin : begin + shard] @ vectors.T
+        cosine[np.arange(len(cosine)), np.arange(begin, begin + len(cosine))] = -np.inf
+        out[begin : begin + shard] = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
+    return out

@@ -1,0 +1,101 @@
+"""A run's resumable state: one safetensors file and one JSON file in a folder that is whole or the one before."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from training.errors import TrainingError
+
+
+def save_state(folder: Path, tensors: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Write aside, then swap: a kill at any moment leaves this state or the last one. Raises TrainingError where the disk is full."""
+    aside, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
+    shutil.rmtree(aside, ignore_errors=True)
+    flat, plain = _flatten(tensors)
+    try:
+        aside.mkdir(parents=True)
+        save_file(flat, aside / "tensors.safetensors")
+        (aside / "facts.json").write_text(json.dumps({"facts": facts, "plain": plain}), encoding="utf-8")
+    except Exception as error:  # safetensors raises a class of its own for a full disk
+        shutil.rmtree(aside, ignore_errors=True)
+        if isinstance(error, OSError) or "space" in str(error).lower() or type(error).__name__ == "SafetensorError":
+            raise TrainingError(f"the training state could not be written to {folder}: {error}; the last good state is kept") from None
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    aside.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_state(folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """(tensors, facts) as they were saved, or None where there is no state."""
+    for place in (folder, folder.with_name(folder.name + ".old")):
+        if (place / "facts.json").exists():
+            read = json.loads((place / "facts.json").read_text(encoding="utf-8"))
+            return _unflatten(load_file(place / "tensors.safetensors"), read["plain"]), read["facts"]
+    return None
+
+
+def remove_state(folder: Path) -> None:
+    for place in (folder, folder.with_name(folder.name + ".old"), folder.with_name(folder.name + ".part")):
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _flatten(value: dict[str, Any], prefix: str = "") -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Nested dictionaries and lists as {"a/b/0": tensor}, and what is no tensor likewise."""
+    tensors, plain = {}, {}
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        name = f"{prefix}{'i' if isinstance(key, int) else 's'}:{key}"
+        if isinstance(inner, torch.Tensor):
+            tensors[name] = inner.detach().cpu().clone().contiguous()
+        elif isinstance(inner, dict | list):
+            plain[name] = "list" if isinstance(inner, list) else "dict"
+            more, others = _flatten(inner, name + "\x1f")
+            tensors |= more
+            plain |= others
+        else:
+            plain[name] = [inner]
+    return tensors, plain
+
+
+def _unflatten(tensors: dict[str, torch.Tensor], plain: dict[str, Any]) -> dict[str, Any]:
+    root: dict[Any, Any] = {}
+    kinds = {name: kind for name, kind in plain.items() if isinstance(kind, str)}
+    for name in kinds:
+        _place(root, name, {})
+    for name, value in tensors.items():
+        _place(root, name, value)
+    for name, value in plain.items():
+        if not isinstance(value, str):
+            _place(root, name, value[0])
+    return _listed(root, "", kinds)
+
+
+def _place(root: dict, name: str, value: Any) -> None:
+    *path, last = name.split("\x1f")
+    for key in path:
+        root = root.setdefault(_key(key), {})
+    if not (isinstance(value, dict) and _key(last) in root):
+        root[_key(last)] = value
+
+
+def _key(text: str) -> Any:
+    kind, _, name = text.partition(":")
+    return int(name) if kind == "i" else name
+
+
+def _listed(node: Any, prefix: str, kinds: dict[str, str]) -> Any:
+    if not isinstance(node, dict):
+        return node
+    out = {}
+    for key, inner in node.items():
+        name = f"{prefix}{'i' if isinstance(key, int) else 's'}:{key}"
+        out[key] = _listed(inner, name + "\x1f", kinds)
+        if kinds.get(name) == "list":
+            out[key] = [out[key][i] for i in sorted(out[key])]
+    return out

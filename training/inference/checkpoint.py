@@ -1,0 +1,225 @@
+"""A checkpoint folder: whole or not there. Arrays as npy (item vectors in half precision), weights as safetensors and ONNX, the ranker as
+LightGBM text; no pickle."""
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import lightgbm as lgb
+import numpy as np
+import scipy.sparse as sp
+
+import training
+from training.candidates.covisitation import ITEM_STATS, Popularity
+from training.candidates.ivf_index import Cells
+from training.candidates.sequence_model import SequenceModel
+from training.candidates.sources import Signals
+from training.configuration.recipes import FusionConfig, from_dict, to_dict
+from training.data.product_text import text_digest
+from training.inference.recommender import Recommender
+from training.ranking.features import ItemFacts, feature_names
+
+FORMAT = 1
+CELL_ARRAYS = tuple(Cells.__dataclass_fields__)
+LIBRARIES = ("torch", "transformers", "peft", "accelerate", "onnxruntime", "scikit-learn", "lightgbm", "numpy", "scipy", "polars")
+
+
+class CheckpointError(ValueError):
+    """The folder is no whole checkpoint; the message names the file."""
+
+
+@contextlib.contextmanager
+def new_checkpoint(folder: Path, recipe: str, config, about: dict, report: dict) -> Iterator[Path]:
+    """A folder to write to; then report and digests are added, all is flushed to disk and renamed: complete or absent.
+
+    Raises CheckpointError where the disk is full; an older checkpoint of this name is then still there.
+    """
+    aside = folder.with_name(folder.name + ".part")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+        (aside / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+        run = {
+            "format": FORMAT, "recipe": recipe, "config": to_dict(config), "code_version": training.__version__,
+            "python": platform.python_version(), "libraries": {name: version(name) for name in LIBRARIES}, **about,
+            "files": {str(p.relative_to(aside)): _sha256(p) for p in sorted(aside.rglob("*")) if p.is_file()},
+        }  # fmt: skip
+        (aside / "run.json").write_text(json.dumps(run, indent=1), encoding="utf-8")
+        _flush(aside)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise CheckpointError(f"{folder.name} could not be written: {error}; nothing else was changed") from None
+    if folder.exists():
+        shutil.rmtree(folder)
+    aside.rename(folder)
+    _sync(folder.parent)
+
+
+def save_checkpoint(
+    folder: Path,
+    served: Recommender,
+    judged: Recommender,
+    item_ids: list[str],
+    encoder,
+    recipe: str,
+    about: dict,
+    report: dict,
+    onnx: bool = False,
+    texts: list[str] | None = None,
+) -> None:
+    """The checkpoint of a ranking model; `texts` are those of its products, of which digests are kept.
+
+    `judged/` keeps the fit that was judged, so that a later challenger can be compared on days that neither has learned.
+    """
+    with new_checkpoint(folder, recipe, served.config, about, report) as aside:
+        _write_model(aside, served, recipe)
+        _write_model(aside / "judged", judged, recipe)
+        write_items(aside, item_ids)
+        if texts is not None:
+            np.save(aside / "text_digests.npy", np.array([text_digest(text) for text in texts], dtype=np.uint64))
+        if encoder is not None:
+            write_encoder(aside, encoder, onnx)
+
+
+def write_items(folder: Path, item_ids: list[str]) -> None:
+    (folder / "items.txt").write_text("".join(_escape(i) + "\n" for i in item_ids), encoding="utf-8")
+
+
+def read_items(folder: Path) -> list[str]:
+    return [_unescape(line) for line in (folder / "items.txt").read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+def write_encoder(folder: Path, encoder, onnx: bool) -> None:
+    """`encoder/` as a Hugging Face folder, and `onnx/`, its int8 twin, where wanted."""
+    encoder.save(folder / "encoder")
+    if onnx:
+        from training.encoders.onnx import export_onnx
+
+        export_onnx(encoder, folder / "onnx")
+
+
+def _write_model(folder: Path, model: Recommender, recipe: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    signals, facts = model.signals, model.facts
+    for name, matrix in signals.matrices.items():
+        np.save(folder / f"{name}.data.npy", matrix.data.astype(np.float32))
+        np.save(folder / f"{name}.indices.npy", matrix.indices.astype(np.int32))
+        np.save(folder / f"{name}.indptr.npy", matrix.indptr.astype(np.int64))
+    np.save(folder / "popularity.npy", signals.popularity.stats)
+    if signals.vectors is not None:
+        np.save(folder / "vectors.npy", signals.vectors.astype(np.float16))
+    if signals.cells is not None:
+        for name in CELL_ARRAYS:
+            np.save(folder / f"cells.{name}.npy", getattr(signals.cells, name))
+    if signals.sequence is not None:
+        signals.sequence.save(folder / "sequence.safetensors")
+    for name in ("price", "brand", "category"):
+        np.save(folder / f"{name}.npy", getattr(facts, name))
+    model.ranker.save_model(folder / "ranker.txt")
+    facts_of_model = {
+        "recipe": recipe, "config": to_dict(model.config), "matrices": sorted(signals.matrices), "off": signals.off, "now": signals.popularity.now,
+        "half_life_days": signals.half_life_days, "item_stats": list(ITEM_STATS), "lift": model.lift,
+        "features": feature_names(signals, model.config),
+    }  # fmt: skip
+    (folder / "model.json").write_text(json.dumps(facts_of_model, indent=1), encoding="utf-8")
+
+
+def load_checkpoint(folder: Path, verify: bool = False, part: str = "") -> tuple[Recommender, list[str]]:
+    """The recommender and its item ids, arrays mapped from disk; part "judged": the fit that was judged.
+
+    `verify` also reads every byte and compares digests.
+    """
+    verify_files(folder, digests=verify)
+    try:
+        item_ids = read_items(folder)
+        return _read_model(folder / part, len(item_ids)), item_ids
+    except CheckpointError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
+        raise CheckpointError(f"{folder.name}: {error}") from None
+
+
+def verify_files(folder: Path, digests: bool = True) -> None:
+    """Is every file there, and with `digests` as it was written? Raises CheckpointError with the file's name."""
+    for name, digest in read_run(folder)["files"].items():
+        path = folder / name
+        if not path.exists():
+            raise CheckpointError(f"{folder.name}: {name} is missing")
+        if digests and _sha256(path) != digest:
+            raise CheckpointError(f"{folder.name}: {name} was changed or is damaged")
+
+
+def read_run(folder: Path) -> dict:
+    try:
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder}: no run.json; is this a checkpoint folder?") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder.name}: run.json cannot be read: {error}") from None
+    if not isinstance(run, dict) or run.get("format") != FORMAT or not isinstance(run.get("files"), dict):
+        raise CheckpointError(f"{folder.name}: run.json is of an unknown format")
+    return run
+
+
+def _read_model(folder: Path, n: int) -> Recommender:
+    about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+
+    def array(name: str) -> np.ndarray:
+        return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+    matrices = {}
+    for name in about["matrices"]:
+        parts = (array(f"{name}.data"), array(f"{name}.indices"), array(f"{name}.indptr"))
+        matrices[name] = sp.csr_matrix(parts, shape=(n, n), copy=False)
+    cells = Cells(*(array(f"cells.{name}") for name in CELL_ARRAYS)) if (folder / "cells.number.npy").exists() else None
+    vectors = array("vectors") if (folder / "vectors.npy").exists() else None
+    if vectors is not None and cells is None:
+        vectors = vectors.astype(np.float32)
+    sequence = SequenceModel.load(folder / "sequence.safetensors") if (folder / "sequence.safetensors").exists() else None
+    stats = array("popularity")
+    held = (stats, vectors, sequence and sequence.items, cells and cells.number)
+    if any(part is not None and len(part) != n for part in held):
+        raise CheckpointError(f"{folder.name}: items.txt names {n} products, the arrays hold another number")
+    signals = Signals(matrices, Popularity(stats, about["now"]), vectors, about["half_life_days"], sequence, about["off"], cells)
+    facts = ItemFacts(np.array(array("price")), np.array(array("brand")), np.array(array("category")))
+    config: FusionConfig = from_dict(about["recipe"], about["config"])
+    if about["features"] != feature_names(signals, config):
+        raise CheckpointError(f"{folder.name}: was made by another version of the code; train again")
+    return Recommender(signals, facts, lgb.Booster(model_file=str(folder / "ranker.txt")), config, about.get("lift", 0.0))
+
+
+def _escape(item_id: str) -> str:
+    return item_id.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _unescape(line: str) -> str:
+    if "\\" not in line:
+        return line
+    return line.replace("\\\\", "\x00").replace("\\n", "\n").replace("\\r", "\r").replace("\x00", "\\")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,86 @@
+"""New products beside a checkpoint, which stays as it is: a Recommender that knows them by their texts and facts until the next training."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from training.candidates.covisitation import ITEM_STATS, Popularity
+from training.candidates.sequence_model import SequenceModel
+from training.candidates.sources import Signals
+from training.candidates.text_similarity import TextSpace
+from training.inference.recommender import Recommender
+from training.ranking.features import ItemFacts
+
+AKIN = 5
+"""Nearest known products that stand for a new one where only events could tell what it is."""
+FEWEST_BUYERS = 5
+"""As in covisitation: how many imagined buyers damp the share that came back."""
+
+
+@dataclass(frozen=True)
+class NewProducts:
+    """vectors (m, dim) float32 of unit length; price (m,), nan where unknown; brand, category (m,) codes of the checkpoint, -1 for new ones."""
+
+    vectors: np.ndarray
+    price: np.ndarray
+    brand: np.ndarray
+    category: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+
+def with_products(model: Recommender, new: NewProducts, renewed: dict[int, np.ndarray]) -> Recommender:
+    """A Recommender with these products as its last rows, and with these vectors (dim,) in place of known ones, by row.
+
+    A new product has no event, so counting says nothing of it; its text, price, brand and category do. To the sequence model it is the mean of the
+    known products whose texts are nearest.
+    """
+    signals, m = model.signals, len(new)
+    if signals.vectors is None:
+        return model
+    known = np.array(signals.vectors) if renewed else signals.vectors
+    for row, vector in renewed.items():
+        known[row] = vector
+    n = model.n_items + m
+    vectors = np.concatenate([known, new.vectors.astype(known.dtype)]) if m else known
+    cells = signals.cells and signals.cells.with_products(new.vectors, renewed)
+    extended = Signals(
+        {name: _padded(matrix, n) for name, matrix in signals.matrices.items()},
+        Popularity(np.concatenate([signals.popularity.stats, _without_events(signals.popularity, m)]), signals.popularity.now),
+        vectors, signals.half_life_days, _sequence(signals.sequence, TextSpace(vectors, cells), new.vectors), signals.off, cells,
+    )  # fmt: skip
+    facts = ItemFacts(*(np.concatenate([getattr(model.facts, name), getattr(new, name)]) for name in ("price", "brand", "category")))
+    return Recommender(extended, facts, model.ranker, model.config, model.lift)
+
+
+def _padded(matrix: sp.csr_matrix, n: int) -> sp.csr_matrix:
+    indptr = np.concatenate([matrix.indptr, np.full(n - matrix.shape[0], matrix.indptr[-1], dtype=matrix.indptr.dtype)])
+    return sp.csr_matrix((matrix.data, matrix.indices, indptr), shape=(n, n), copy=False)
+
+
+def _without_events(known: Popularity, m: int) -> np.ndarray:
+    """(m, stats) of products that nobody has bought: nothing sold, no trend, and the shop's own share of buyers who come back."""
+    buyers, again = known.column("buyers"), known.column("again_rate")
+    overall = float((again * (buyers + FEWEST_BUYERS)).sum() / max((buyers + FEWEST_BUYERS).sum(), 1))
+    said = dict.fromkeys(ITEM_STATS, 0.0) | {"trend": 1.0, "again_rate": overall}
+    said |= dict.fromkeys(("age_days", "idle_days", "gap_days"), np.nan)
+    return np.tile(np.array([said[name] for name in ITEM_STATS], dtype=np.float32), (m, 1))
+
+
+def _sequence(sequence: SequenceModel | None, space: TextSpace, vectors: np.ndarray) -> SequenceModel | None:
+    """What the sequence model knows, with a mean of akin products for each of these vectors (m, dim)."""
+    if sequence is None or not len(vectors):
+        return sequence
+    return replace(sequence, items=np.concatenate([sequence.items, sequence.items[_akin(space, vectors)].mean(axis=1)]))
+
+
+def _akin(space: TextSpace, vectors: np.ndarray) -> np.ndarray:
+    """(m, AKIN) the known products whose texts are nearest to each of these, which are the last of the space."""
+    n_known = len(space.vectors) - len(vectors)
+    if space.cells is None:
+        return np.argsort(-(vectors @ space.vectors[:n_known].T), axis=1, kind="stable")[:, :AKIN]
+    known = np.arange(len(space.vectors)) < n_known
+    near = [space.near(vector[None], known) for vector in vectors]
+    return np.stack([rows[np.argsort(-(space.read(rows) @ vector), kind="stable")[:AKIN]] for rows, vector in zip(near, vectors, strict=True)])

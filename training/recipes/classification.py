@@ -1,0 +1,247 @@
+"""`sentiment`, `topic`, `intent` and `rating`: a linear head on the encoder, started where a linear model on frozen vectors ended."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from training.configuration.recipes import ClassificationConfig, TuningConfig
+from training.data.labeled_texts import TEST, TRAIN, VALIDATION, Rows
+from training.errors import need
+from training.evaluation import classification, linear_baselines
+from training.finetuning.augmentation import Augment, disturbed, make_augment
+from training.finetuning.heads import Batch, Classifier, Regressor
+from training.finetuning.loop import Task, blend, device, put_weights, train_several, weights_of
+from training.finetuning.methods import Tuned
+from training.finetuning.text_store import TextStore
+from training.inference.calibration import Answer
+from training.metrics.classification import auc, mse
+from training.recipes.ensembles import Labelled, Members, outputs
+from training.runs.run import NO_CHAMPION, Run, compared, load_encoder, steps_for
+
+BLENDS = (0.25, 0.5, 0.75, 1.0)
+"""Shares of the tuned weights that are tried against those it started from."""
+
+
+@dataclass
+class LabelTask(Task):
+    """Rows of a store with a class or a rating each; epochs in an order that the seed and the epoch's number give.
+
+    train, validation  row numbers; without validation rows there is nothing to stop by: train with `keep_last`
+    """
+
+    store: TextStore
+    target: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+    model: Classifier
+    seed: int
+    augment: Augment | None = None
+    order: tuple[int, np.ndarray] = field(default=(-1, np.zeros(0, dtype=np.int64)))
+
+    def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        places = np.arange((step - 1) * size, step * size)
+        return np.concatenate(
+            [self._epoch(e)[places[places // len(self.train) == e] % len(self.train)] for e in np.unique(places // len(self.train))]
+        )
+
+    def _epoch(self, number: int) -> np.ndarray:
+        if self.order[0] != number:
+            self.order = (number, np.random.default_rng([self.seed, 1_000_000 + number]).permutation(self.train))
+        return self.order[1]
+
+    def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
+        augment = (lambda texts: self.augment(texts, rng)) if self.augment else None
+        return Batch(self.store.batch(rows, augment), torch.from_numpy(self.target[rows]).to(self.store.device), {})
+
+    def validate(self) -> float:
+        out, right = outputs(self.model, self.store, self.validation), self.target[self.validation]
+        if isinstance(self.model, Regressor):
+            return -mse(right, np.clip(out[:, 0], self.target[self.train].min(), self.target[self.train].max()))
+        if out.shape[1] == 2:
+            return auc(right == 1, out[:, 1] - out[:, 0])
+        return float((out.argmax(1) == right).mean()) - 1e-3 * float(nn.functional.cross_entropy(torch.from_numpy(out), torch.from_numpy(right)))
+
+
+def try_fields(run: Run) -> None:
+    """One trial of the search over fields: training and validation rows only."""
+    rows = _drawn(recipe_rows(run), run.config)
+    need(len(rows.at(VALIDATION)) > 0, "the search over fields goes by validation rows, and there are none")
+    rows = _named(rows.take(np.flatnonzero(rows.part != TEST)), run.config)
+    encoder = load_encoder(run.config.text, run.config.seed).to(device())
+    store = TextStore(encoder, rows.texts, device(), run.cache)
+    fit = classification.baselines(rows, store.vectors(), run.config.seed)["text_before"].fit
+    _, task, tuned, chosen = _prepare(run, rows, store, fit)
+    train_several(task, tuned, chosen, run.config.seed, run.keeper, run.look("Fine-tuning", chosen.steps, _measure(rows)))
+
+
+def _drawn(rows: Rows, config) -> Rows:
+    """Few training rows of each class, where the configuration asks for few."""
+    few = getattr(config, "per_class", 0)
+    return rows.draw_few(few, config.seed) if few else rows
+
+
+def _named(rows: Rows, config) -> Rows:
+    """With the names of classes that have few training rows; ratings have neither."""
+    return rows.with_names(config.named_below) if rows.classes else rows
+
+
+def _measure(rows: Rows) -> str:
+    return "mse" if not rows.classes else "auc" if len(rows.classes) == 2 else "accuracy"
+
+
+def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
+    """Train on the rows' training part, stop on validation, judge on test: the model and its report."""
+    config, rows = run.config, _drawn(rows, run.config)
+    _check(rows)
+    learned = _named(rows, config)
+    encoder = load_encoder(config.text, config.seed, run, rows.texts).to(device())
+    run.progress.stage("Baselines", 0, f"{len(rows.at(TRAIN)):,} training, {len(rows.at(VALIDATION)):,} validation, {len(rows.at(TEST)):,} test rows")
+    store = TextStore(encoder, learned.texts, device(), run.cache, tell=run.reading("Baselines", 0.7))
+    frozen = store.vectors()
+    base = classification.baselines(learned, frozen, config.seed)
+    run.progress.stage("Fine-tuning", 0)
+    members, tuned, answer, found = _trained(run, learned, store, frozen, base["text_before"].fit)
+    run.progress.stage("Check", 0)
+    report = _report(run, rows, base, members.answers(store, rows.at(TEST), answer)) | found
+    report["robustness"] = _robustness(run, rows, members, store, answer)
+    return Labelled(members.finish(tuned), rows.classes, answer), run.finish_report(report)
+
+
+def _trained(run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, fit: linear_baselines.LinearFit) -> tuple[Members, Tuned, Answer, dict]:
+    """Fine-tuning, stopped by validation and done once more with it where wanted; how outputs become answers; what the report tells of it."""
+    config = run.config
+    model, task, tuned, chosen = _prepare(run, rows, store, fit)
+    voters = getattr(config, "voters", 0) if len(task.validation) else 0
+    start = weights_of(model)
+    refit = getattr(config, "refit", False) and len(task.validation) > 0
+    once = replace(chosen, average_runs=1) if refit else chosen
+    look = run.look("Fine-tuning", chosen.steps, _measure(rows))
+    outcome, weights = train_several(task, tuned, once, config.seed, run.keeper.child("labels"), look, keep_last=not len(task.validation))
+    weights, shares = _blended(task, start, weights)
+    members = Members(model, weights).remember(store, rows.at(TRAIN), rows.target, voters)
+    answer = classification.answer_of(rows, *members.outputs(store, rows.at(VALIDATION)))
+    if not answer.vote_share:
+        members, voters = Members(model, weights), 0
+    steps = outcome.best_step
+    if refit and steps:
+        steps = chosen.steps if outcome.steps == chosen.steps else steps
+        weights = _refitted(run, rows, store, frozen, start, task, tuned, replace(chosen, steps=steps), shares[0])
+        members = Members(model, weights).remember(store, np.flatnonzero(rows.part != TEST), rows.target, voters)
+    told = {"text.steps": steps, "strength": fit.strength, "trainable_share": outcome.trainable_share, "tuned_share": shares}
+    told["vote_share"] = answer.vote_share
+    return members, tuned, answer, {"chosen": told, "seconds": {"training": round(outcome.seconds, 1)}}
+
+
+def _report(run: Run, rows: Rows, base: dict[str, classification.Baseline], said: np.ndarray) -> dict:
+    """What the test rows say of the model, whose answers to them are given, of its baselines and of the champion."""
+    test, measure = rows.at(TEST), _measure(rows)
+    report = run.report_head({"kind": "rows", **{n: len(rows.at(p)) for n, p in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))}})
+    systems = {name: b.output[test] for name, b in base.items()} | {"text_after": said}
+    report["systems"] = {name: classification.summary(rows.target[test], told) for name, told in systems.items()}
+    report["champion"] = _judge_champion(run, rows, report["systems"])
+    report["classes"] = rows.classes
+    report["primary"] = {"measure": measure, "system": "text_after", "baseline": "text_before", "higher_is_better": measure != "mse"}
+    return report
+
+
+def _refitted(
+    run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, start: dict, task: LabelTask, tuned: Tuned, chosen, share: float
+) -> list[dict]:
+    """The same training with the validation rows among the training rows, for all runs that are averaged.
+
+    Its mix with the start is what validation chose, and so are its steps where validation stopped the training before its planned end.
+    """
+    everything = np.flatnonzero(rows.part != TEST)
+    fit = linear_baselines.fit_classes(frozen[everything], rows.target[everything], [], rows.target[:0], run.config.seed, (100.0,))
+    put_weights(task.model, start)
+    task.model.start_from(*linear_baselines.softmax_weights(fit, len(rows.classes)))
+    start = weights_of(task.model)
+    whole = replace(task, train=everything, validation=rows.target[:0], order=(-1, everything[:0]))
+    whole.model = task.model
+    _, weights = train_several(whole, tuned, chosen, run.config.seed, run.keeper.child("refit"), keep_last=True)
+    for i, member in enumerate(weights):
+        put_weights(task.model, member)
+        blend(whole, start, (share,))
+        weights[i] = weights_of(task.model)
+    return weights
+
+
+def _blended(task: LabelTask, start: dict, weights: list[dict]) -> tuple[list[dict], list[float]]:
+    """Each member mixed with the start as validation likes it; without validation rows nothing of it."""
+    mixed, shares = [], []
+    for tuned in weights:
+        put_weights(task.model, tuned)
+        shares.append(blend(task, start, BLENDS if len(task.validation) else (1.0,)))
+        mixed.append(weights_of(task.model))
+    return mixed, shares
+
+
+def _check(rows: Rows) -> None:
+    need(len(rows.at(TRAIN)) >= 2, f"only {len(rows.at(TRAIN))} labelled texts to train on")
+    need(len(rows.at(TEST)) > 0, "no rows are left for the test: name some (split = test) or raise test_share")
+    if rows.classes:
+        there = np.unique(rows.target[rows.at(TRAIN)])
+        need(len(there) >= 2, f"all training texts are of one class ({rows.classes[int(there[0])]}): there is nothing to tell apart")
+
+
+def _prepare(run: Run, rows: Rows, store: TextStore, fit: linear_baselines.LinearFit) -> tuple[Classifier, LabelTask, Tuned, TuningConfig]:
+    config, train = run.config, rows.at(TRAIN)
+    chosen = steps_for(config.text, len(train))
+    tuned = Tuned(store.encoder, chosen)
+    if rows.classes:
+        model = Classifier(store.encoder, len(rows.classes), chosen.dropout, config.label_smoothing)
+        model.start_from(*linear_baselines.softmax_weights(fit, len(rows.classes)))
+    else:
+        model = Regressor(store.encoder, chosen.dropout)
+        model.start_from(fit.model.coef_[None, :], np.array([fit.model.intercept_]))
+    task = LabelTask(store, rows.target, train, rows.at(VALIDATION), model.to(store.device), config.seed, make_augment(chosen, store.encoder))
+    return model, task, tuned, chosen
+
+
+def _judge_champion(run: Run, rows: Rows, systems: dict) -> dict:
+    """The champion on the same test rows, which no run has trained on: they are test rows by their text."""
+    if run.champion is None:
+        return compared(NO_CHAMPION)
+    from training.inference.checkpoint import CheckpointError
+    from training.inference.text_predictor import load_predictor
+
+    try:
+        model = load_predictor(run.champion)
+        if model.facts["classes"] != rows.classes:
+            return compared("the champion knows other classes")
+    except CheckpointError as error:
+        return compared(f"the champion cannot be read: {error}")
+    texts = [rows.texts[i] for i in rows.at(TEST)]
+    systems["champion"] = classification.summary(rows.target[rows.at(TEST)], model.told(texts))
+    return compared()
+
+
+def _robustness(run: Run, rows: Rows, members: Members, store: TextStore, answer: Answer) -> dict:
+    """The same measures when the judged texts have typing mistakes, lost words, or capitals; on at most 1,000 rows."""
+    test = rows.at(TEST)
+    test = test[np.random.default_rng(run.config.seed).permutation(len(test))[:1000]]
+    out: dict[str, dict] = {}
+    for kind in ("as_written", "typos", "dropped_words", "case"):
+        texts = [rows.texts[i] for i in test]
+        texts = texts if kind == "as_written" else disturbed(texts, kind, run.config.seed)
+        some = TextStore(store.encoder, texts, store.device, keep=False)
+        found = members.answers(some, np.arange(len(texts)), answer)
+        out[kind] = {name: m["value"] for name, m in classification.summary(rows.target[test], found, rounds=0).items()}
+    return out
+
+
+def recipe_rows(run: Run) -> Rows:
+    """The rows that this recipe learns from."""
+    from training.data.labeled_texts import dialogue_rows, polarity, review_rows
+
+    config: ClassificationConfig = run.config
+    shares = config.test_share, config.validation_share
+    if run.recipe == "intent":
+        return dialogue_rows(run.snapshot, *shares)
+    targets = {
+        "sentiment": (polarity, "a label or a rating"), "topic": (lambda r: r["topic"], "a topic"),
+        "rating": (lambda r: None if r["rating"] is None else float(r["rating"]), "a rating"),
+    }  # fmt: skip
+    return review_rows(run.snapshot, *targets[run.recipe], *shares)

@@ -1,0 +1,84 @@
+"""What training leaves of a text model: one encoder and linear head, or several whose outputs are averaged, and what each remembers."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from training.data.product_text import length_batches
+from training.encoders.bert import BATCH_TOKENS
+from training.finetuning.heads import Classifier
+from training.finetuning.loop import put_weights
+from training.finetuning.methods import Tuned
+from training.finetuning.text_store import TextStore
+from training.inference.calibration import Answer, Member, Neighbours, averaged
+
+
+def vectors(model: Classifier, store: TextStore, rows: np.ndarray) -> np.ndarray:
+    """Unit vectors of these rows as the model's encoder makes them now: (n, dim)."""
+    was_training = model.training
+    model.eval()
+    out = np.zeros((len(rows), model.encoder.dim), dtype=np.float32)
+    with torch.inference_mode():
+        for batch in length_batches(store.lengths[rows], BATCH_TOKENS):
+            out[batch] = store.batch(rows[batch]).encode(model.encoder).float().cpu().numpy()
+    model.train(was_training)
+    return out
+
+
+def head_of(model: Classifier) -> tuple[np.ndarray, np.ndarray]:
+    """Copies of the head's weight (outputs, dim) and bias (outputs,)."""
+    return model.head.weight.detach().cpu().numpy().copy(), model.head.bias.detach().cpu().numpy().copy()
+
+
+def outputs(model: Classifier, store: TextStore, rows: np.ndarray) -> np.ndarray:
+    """What the head gives for these rows: (n, classes) logits, or (n, 1) ratings."""
+    weight, bias = head_of(model)
+    return vectors(model, store, rows) @ weight.T + bias
+
+
+@dataclass
+class Members:
+    """The weights of each run that counts, in one model that takes them on in turn; `neighbours` are empty where none vote."""
+
+    model: Classifier
+    weights: list[dict[str, torch.Tensor]]
+    neighbours: list[Neighbours] = field(default_factory=list)
+
+    def remember(self, store: TextStore, rows: np.ndarray, target: np.ndarray, k: int) -> "Members":
+        """The same with these rows as those whose nearest `k` vote; 0: none vote."""
+        made = [Neighbours(vectors(self.model, store, rows), target[rows], k) for _ in self._each()] if k else []
+        return Members(self.model, self.weights, made)
+
+    def outputs(self, store: TextStore, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The mean output (rows, outputs) of all, and the mean vote (rows, classes) of their neighbours or None."""
+        return averaged([self._member(i).judge(vectors(self.model, store, rows)) for i in self._each()])
+
+    def answers(self, store: TextStore, rows: np.ndarray, answer: Answer) -> np.ndarray:
+        """(rows, classes) probabilities or (rows, 1) ratings."""
+        return answer.apply(*self.outputs(store, rows))
+
+    def finish(self, tuned: Tuned) -> list[Member]:
+        """Plain encoders with their heads, to be saved."""
+        alone = len(self.weights) == 1
+        return [replace(self._member(i), encoder=(tuned if alone else copy.deepcopy(tuned)).finish()) for i in self._each()]
+
+    def _each(self) -> Iterator[int]:
+        """Each member's number, the model being that member meanwhile."""
+        for i, weights in enumerate(self.weights):
+            put_weights(self.model, weights)
+            yield i
+
+    def _member(self, i: int) -> Member:
+        return Member(self.model.encoder, *head_of(self.model), self.neighbours[i] if self.neighbours else None)
+
+
+@dataclass
+class Labelled:
+    """What a recipe leaves that answers single texts: members, the names of their outputs, and how outputs become answers."""
+
+    members: list[Member]
+    classes: list[str]
+    answer: Answer

@@ -1,0 +1,42 @@
+"""Checkpoints of text recipes: encoder, its ONNX twin, and what the recipe adds."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from training.encoders.bert import TextEncoder
+from training.inference.checkpoint import new_checkpoint, write_encoder, write_items
+from training.recipes.ensembles import Labelled
+from training.runs.run import Run
+
+
+def save_encoder(run: Run, out: Path, encoder: TextEncoder, report: dict, vectors: np.ndarray | None = None) -> None:
+    """An encoder with the vectors (items, dim) of the snapshot's products, in half precision."""
+    about = {"snapshot_digest": run.snapshot.manifest["digest"], "kind": "encoder", **report.pop("about", {})}
+    with new_checkpoint(out, run.recipe, run.config, about, report) as aside:
+        write_encoder(aside, encoder, run.config.onnx)
+        if vectors is not None:
+            np.save(aside / "vectors.npy", vectors.astype(np.float16))
+            write_items(aside, run.snapshot.item_ids)
+
+
+def save_head(run: Run, out: Path, fitted: Labelled, report: dict, more: dict | None = None) -> None:
+    """Members: encoder, linear head, and the training rows whose vote counts. `head.json` says how outputs become answers."""
+    about = {"snapshot_digest": run.snapshot.manifest["digest"], "kind": "head", **report.pop("about", {})}
+    with new_checkpoint(out, run.recipe, run.config, about, report) as aside:
+        for i, member in enumerate(fitted.members):
+            folder = aside if i == 0 else aside / f"member-{i}"
+            folder.mkdir(exist_ok=True)
+            write_encoder(folder, member.encoder, run.config.onnx)
+            save_file({"weight": member.weight.astype(np.float32), "bias": member.bias.astype(np.float32)}, folder / "head.safetensors")
+            if member.neighbours:
+                remembered = {"vectors": member.neighbours.vectors.astype(np.float16), "label": member.neighbours.label.astype(np.int32)}
+                save_file(remembered, folder / "neighbours.safetensors")
+        facts = {
+            "recipe": run.recipe, "classes": fitted.classes, "members": len(fitted.members), **asdict(fitted.answer),
+            "voters": fitted.members[0].neighbours.k if fitted.members[0].neighbours else 0, **(more or {}),
+        }  # fmt: skip
+        (aside / "head.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
