@@ -1,4 +1,5 @@
-"""`make bench [ONLY=NAME]`: every measured claim of the README, written to bench/results/NAME.json and printed as a table.
+"""`make bench [ONLY=NAME]`: every measured claim of the README, written to bench/results/NAME.json
+and printed as a table.
 
 Absolute times move with the machine; what counts are ratios within one run.
 """
@@ -34,7 +35,11 @@ NAMES = (
 def measure(value: float, unit: str, reference: float | None = None) -> dict:
     """One measure; with a reference, the ratio to it."""
     row = {"value": round(float(value), 6), "unit": unit}
-    return row | ({"reference": round(float(reference), 6), "ratio": round(float(value / reference), 4)} if reference else {})
+    return row | (
+        {"reference": round(float(reference), 6), "ratio": round(float(value / reference), 4)}
+        if reference
+        else {}
+    )
 
 
 def main() -> int:
@@ -49,13 +54,24 @@ def main() -> int:
 
 
 def _write(name: str, measures: dict) -> None:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-    machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    machine = {
+        "cpus": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+    }
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps({"measures": measures, "machine": machine, "commit": commit}, indent=1) + "\n")
+    (RESULTS / f"{name}.json").write_text(
+        json.dumps({"measures": measures, "machine": machine, "commit": commit}, indent=1) + "\n"
+    )
     lines = ["| measure | value | unit | against | ratio |", "| --- | --- | --- | --- | --- |"]
     for key, row in measures.items():
-        lines.append(f"| {key} | {row['value']:g} | {row['unit']} | {row.get('reference', '')} | {row.get('ratio', '')} |")
+        lines.append(
+            f"| {key} | {row['value']:g} | {row['unit']} | {row.get('reference', '')} | "
+            f"{row.get('ratio', '')} |"
+        )
     (RESULTS / f"{name}.md").write_text("\n".join(lines) + "\n")
     print(f"{name}\n" + "\n".join(lines))
 

@@ -1,4 +1,6 @@
-"""Size, speed and NDCG@10 of each way to make the text model smaller, on the sample's last month: int8, half-precision vectors, a student."""
+"""Size, speed and NDCG@10 of each way to make the text model smaller, on the sample's last
+month: int8, half-precision vectors, a student.
+"""
 
 import time
 from pathlib import Path
@@ -29,7 +31,10 @@ def run() -> dict:
     texts = product_texts(data.products)
     encoders = {}
     for name, folder in (("", teacher), ("student_", student)):
-        encoders[f"{name}fp32"] = TextEncoder.load(str(folder / "encoder")), folder / "encoder" / "model.safetensors"
+        encoders[f"{name}fp32"] = (
+            TextEncoder.load(str(folder / "encoder")),
+            folder / "encoder" / "model.safetensors",
+        )
         encoders[f"{name}int8"] = OnnxEncoder(folder / "onnx"), folder / "onnx" / NAME
     found, whole = {}, None
     for name, (encoder, path) in encoders.items():
@@ -40,15 +45,18 @@ def run() -> dict:
         half = _ndcg(window, vectors.astype(np.float16).astype(np.float32), config)
         found[f"{name}.half_vectors.ndcg@10"] = measure(half, "NDCG@10", whole[0])
     found["vectors.fp32_mb"] = measure(len(texts) * vectors.shape[1] * 4 / 1e6, "MB")
-    found["vectors.half_mb"] = measure(len(texts) * vectors.shape[1] * 2 / 1e6, "MB", len(texts) * vectors.shape[1] * 4 / 1e6)
+    found["vectors.half_mb"] = measure(
+        len(texts) * vectors.shape[1] * 2 / 1e6, "MB", len(texts) * vectors.shape[1] * 4 / 1e6
+    )
     return found
 
 
 def _rows(name: str, ndcg: float, speed: float, path: Path, whole: tuple[float, float]) -> dict:
     return {
-        f"{name}.ndcg@10": measure(ndcg, "NDCG@10", whole[0]), f"{name}.texts_per_s": measure(speed, "texts/s", whole[1]),
+        f"{name}.ndcg@10": measure(ndcg, "NDCG@10", whole[0]),
+        f"{name}.texts_per_s": measure(speed, "texts/s", whole[1]),
         f"{name}.mb": measure(path.stat().st_size / 1e6, "MB"),
-    }  # fmt: skip
+    }
 
 
 def _encode(encoder, texts: list[str]) -> tuple[np.ndarray, float]:

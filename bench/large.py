@@ -1,6 +1,8 @@
-"""A live list from many products: the demo's champion with its products copied and their vectors perturbed, for the histories of its shoppers.
+"""A live list from many products: the demo's champion with its products copied and their vectors
+perturbed, for the histories of its shoppers.
 
-Measured in one process without the database: history, candidates, ranking, and a mask as a filter leaves it. `VITRINE_HOME` holds the demo.
+Measured in one process without the database: history, candidates, ranking, and a mask as a filter
+leaves it. `VITRINE_HOME` holds the demo.
 """
 
 import json
@@ -26,7 +28,10 @@ LET_THROUGH = 0.9
 
 
 def measured(n_items: int) -> dict[str, float]:
-    """{"p50", "p95"} milliseconds; the champion and histories are those of the demo shop. Needs Django."""
+    """{"p50", "p95"} milliseconds; the champion and histories are those of the demo shop.
+
+    Needs Django.
+    """
     from django.utils import timezone
 
     from recommender.inference import checkpoint_files, history
@@ -38,12 +43,21 @@ def measured(n_items: int) -> dict[str, float]:
     rng, now = np.random.default_rng(SEED), int(timezone.now().timestamp())
     model = enlarged(base, n_items, rng)
     rows = {item_id: row for row, item_id in enumerate(item_ids)}
-    pasts = histories_of(list(Shopper.objects.of(shop).filter(revision__gt=0).order_by("pk").values_list("pk", flat=True)[:SHOPPERS]))
+    pasts = histories_of(
+        list(
+            Shopper.objects.of(shop)
+            .filter(revision__gt=0)
+            .order_by("pk")
+            .values_list("pk", flat=True)[:SHOPPERS]
+        )
+    )
     mask, taken = rng.random(n_items) < LET_THROUGH, []
     for past in pasts.values():
         events = _spread(history._events_of([past], rows), len(item_ids), n_items, rng)
         begun = time.perf_counter()
-        model.recommend(model.histories(events, np.zeros(1, dtype=np.int64)), now, SHOWN, mask, only_new=True)
+        model.recommend(
+            model.histories(events, np.zeros(1, dtype=np.int64)), now, SHOWN, mask, only_new=True
+        )
         taken.append(1000 * (time.perf_counter() - begun))
     cuts = statistics.quantiles(taken[len(taken) // 10 :], n=100)
     return {"p50": cuts[49], "p95": cuts[94]}
@@ -52,20 +66,32 @@ def measured(n_items: int) -> dict[str, float]:
 def enlarged(base: Recommender, n_items: int, rng: np.random.Generator) -> Recommender:
     """The recommender with so many products: copies of its own, no two of the same text."""
     signals, copies = base.signals, ceil(n_items / base.n_items)
-    tiled = lambda values: np.concatenate([values] * copies)[:n_items]  # noqa: E731
+
+    def tiled(values):
+        return np.concatenate([values] * copies)[:n_items]
+
     vectors = _perturbed(signals.vectors, copies, n_items, rng)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    sequence = signals.sequence and replace(signals.sequence, items=_perturbed(signals.sequence.items, copies, n_items, rng))
-    matrices = {name: sp.block_diag([matrix] * copies, format="csr")[:n_items, :n_items] for name, matrix in signals.matrices.items()}
+    sequence = signals.sequence and replace(
+        signals.sequence, items=_perturbed(signals.sequence.items, copies, n_items, rng)
+    )
+    matrices = {
+        name: sp.block_diag([matrix] * copies, format="csr")[:n_items, :n_items]
+        for name, matrix in signals.matrices.items()
+    }
     stats = Popularity(tiled(signals.popularity.stats), signals.popularity.now)
     cells = cells_of(vectors)
     vectors = vectors if cells is None else vectors.astype(np.float16)
     many = Signals(matrices, stats, vectors, signals.half_life_days, sequence, signals.off, cells)
-    facts = ItemFacts(*(tiled(getattr(base.facts, name)) for name in ("price", "brand", "category")))
+    facts = ItemFacts(
+        *(tiled(getattr(base.facts, name)) for name in ("price", "brand", "category"))
+    )
     return Recommender(many, facts, base.ranker, base.config, base.lift)
 
 
-def _perturbed(values: np.ndarray, copies: int, n_items: int, rng: np.random.Generator) -> np.ndarray:
+def _perturbed(
+    values: np.ndarray, copies: int, n_items: int, rng: np.random.Generator
+) -> np.ndarray:
     values = np.concatenate([np.asarray(values, dtype=np.float32)] * copies)[:n_items]
     for begin in range(0, n_items, 50_000):
         part = values[begin : begin + 50_000]

@@ -1,6 +1,8 @@
-"""One shopper's list made live from 12,101 products (Amazon Beauty), without and with the reasons of its ten products, one shopper after the other.
+"""One shopper's list made live from 12,101 products (Amazon Beauty), without and with the reasons
+of its ten products, one shopper after the other.
 
-Only time is measured: the model has every source and feature, but its text is as it comes and its sequence model hardly trained.
+Only time is measured: the model has every source and feature, but its text is as it comes and its
+sequence model hardly trained.
 """
 
 import statistics
@@ -26,13 +28,23 @@ HASTY = {"fine_tune": False, "sequence.steps": 100}
 def run() -> dict:
     shop, config = read_snapshot(beauty()), make_config("fusion", HASTY)
     validation, test = leave_last_out(shop.events, shop.n_items, config.event_weights)
-    model = fit_model(Run(shop, "fusion", config, Progress(quiet=True)), [validation], validation.fit, test.now).recommender
+    model = fit_model(
+        Run(shop, "fusion", config, Progress(quiet=True)), [validation], validation.fit, test.now
+    ).recommender
     asked = np.random.default_rng(SEED).choice(test.users, SHOPPERS, replace=False)
-    taken = np.array([_milliseconds(model, shop.events.take(shop.events.user == user), test.now) for user in asked])
+    taken = np.array(
+        [
+            _milliseconds(model, shop.events.take(shop.events.user == user), test.now)
+            for user in asked
+        ]
+    )
     found = {}
     for name, values in (("list", taken[:, 0]), ("list_with_reasons", taken.sum(axis=1))):
         cuts = statistics.quantiles(values, n=100)
-        found |= {f"{name}.p50_ms": measure(cuts[49], "ms"), f"{name}.p95_ms": measure(cuts[94], "ms")}
+        found |= {
+            f"{name}.p50_ms": measure(cuts[49], "ms"),
+            f"{name}.p95_ms": measure(cuts[94], "ms"),
+        }
     return found
 
 

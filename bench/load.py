@@ -1,4 +1,6 @@
-"""A small load generator: each client has one connection and asks again as soon as it has its answer."""
+"""A small load generator: each client has one connection and asks again as soon as it has its
+answer.
+"""
 
 import socket
 import statistics
@@ -24,7 +26,10 @@ class Load:
 
 
 def request(method: str, path: str, key: str, body: bytes = b"") -> bytes:
-    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+    head = (
+        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
+        f"{key}\r\nContent-Type: application/json\r\n"
+    )
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -80,4 +85,6 @@ def run_load(port: int, make: Make, seconds: float, clients: int = 4) -> Load:
     for thread in threads:
         thread.join()
     taken = [value for values, _ in found for value in values]
-    return Load(len(taken) / (time.perf_counter() - begun), taken, sum(errors for _, errors in found))
+    return Load(
+        len(taken) / (time.perf_counter() - begun), taken, sum(errors for _, errors in found)
+    )

@@ -10,11 +10,18 @@ TIME = ("--protocol", "time", "--cut", "2011-11-09", "--days", "31")
 
 def run() -> dict:
     shop, measures = sample(KEPT / "snapshots" / "online_retail"), {}
-    reports = {preset: ranked("fusion", shop, f"preset-{preset}", {}, "--preset", preset, *TIME) for preset in PRESETS}
+    reports = {
+        preset: ranked("fusion", shop, f"preset-{preset}", {}, "--preset", preset, *TIME)
+        for preset in PRESETS
+    }
     usual = reports[USUAL]
     for preset, report in reports.items():
-        measures[f"{preset}.seconds"] = measure(report["seconds"]["total"], "s", usual["seconds"]["total"])
+        measures[f"{preset}.seconds"] = measure(
+            report["seconds"]["total"], "s", usual["seconds"]["total"]
+        )
         for part in ("all", "discovery"):
-            found, reference = (r[part]["systems"]["vitrine"]["ndcg@10"]["value"] for r in (report, usual))
+            found, reference = (
+                r[part]["systems"]["vitrine"]["ndcg@10"]["value"] for r in (report, usual)
+            )
             measures[f"{preset}.{part}.ndcg@10"] = measure(found, "NDCG@10", reference)
     return measures

@@ -1,7 +1,8 @@
-"""Whether it pays to read the shop's text first (masked words), then to learn the task: three tasks on Women's Clothing reviews,
-the same steps, the same test rows.
+"""Whether it pays to read the shop's text first (masked words), then to learn the task: three tasks
+on Women's Clothing reviews, the same steps, the same test rows.
 
-The change is that of the served models' measure, row by row, with its 95 % bootstrap interval. Seed 7.
+The change is that of the served models' measure, row by row, with its 95 % bootstrap interval. Seed
+7.
 """
 
 from pathlib import Path
@@ -25,7 +26,12 @@ def run() -> dict:
     fit("mlm", snapshot, "mlm", {"onnx": False})
     for recipe in ("topic", "rating", "sentiment"):
         fit(recipe, snapshot, f"plain-{recipe}", SHORT)
-        fit(recipe, snapshot, f"mlm-first-{recipe}", SHORT | {"text.encoder": str(_folder("mlm") / "encoder")})
+        fit(
+            recipe,
+            snapshot,
+            f"mlm-first-{recipe}",
+            SHORT | {"text.encoder": str(_folder("mlm") / "encoder")},
+        )
         found |= _change(recipe, _test_rows(recipe, snapshot))
     return found
 
@@ -41,13 +47,18 @@ def _test_rows(recipe: str, snapshot: Path) -> Rows:
 
 
 def _change(recipe: str, rows: Rows) -> dict:
-    plain, first = (_by_row(load_predictor(_folder(f"{name}-{recipe}")), rows) for name in ("plain", "mlm-first"))
+    plain, first = (
+        _by_row(load_predictor(_folder(f"{name}-{recipe}")), rows)
+        for name in ("plain", "mlm-first")
+    )
     unit = UNITS.get(recipe, "accuracy")
     change, low, high = bootstrap_interval(first - plain)
     return {
         f"{recipe}.mlm_first": measure(first.mean(), unit, plain.mean()),
-        f"{recipe}.change": measure(change, unit), f"{recipe}.change_low": measure(low, unit), f"{recipe}.change_high": measure(high, unit),
-    }  # fmt: skip
+        f"{recipe}.change": measure(change, unit),
+        f"{recipe}.change_low": measure(low, unit),
+        f"{recipe}.change_high": measure(high, unit),
+    }
 
 
 def _by_row(model: Predictor, rows: Rows) -> np.ndarray:
@@ -55,4 +66,6 @@ def _by_row(model: Predictor, rows: Rows) -> np.ndarray:
     told = model.told(rows.texts)
     if not rows.classes:
         return (told[:, 0] - rows.target) ** 2
-    return (np.array(model.facts["classes"])[told.argmax(axis=1)] == np.array(rows.classes)[rows.target]).astype(float)
+    return (
+        np.array(model.facts["classes"])[told.argmax(axis=1)] == np.array(rows.classes)[rows.target]
+    ).astype(float)

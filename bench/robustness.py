@@ -1,6 +1,8 @@
-"""What a shop's shoppers notice when something goes wrong: bodies that never end, a web process or the database killed under load, slow calls.
+"""What a shop's shoppers notice when something goes wrong: bodies that never end, a web process or
+the database killed under load, slow calls.
 
-The site runs as `manage.py demo` runs it, under its supervisor, on VITRINE_HOME, which must hold a trained demo with the embedded servers.
+The site runs as `manage.py demo` runs it, under its supervisor, on VITRINE_HOME, which must hold a
+trained demo with the embedded servers.
 """
 
 import json
@@ -47,7 +49,13 @@ def run() -> dict:
         wait_until_ready(PORT)
         supervisor.watch_embedded()
         keeper.start()
-        return _slow_bodies(asked) | _slow_calls(asked) | _killed_web(asked, supervisor) | _killed_postgres(asked) | _fuzz(asked)
+        return (
+            _slow_bodies(asked)
+            | _slow_calls(asked)
+            | _killed_web(asked, supervisor)
+            | _killed_postgres(asked)
+            | _fuzz(asked)
+        )
     finally:
         stop.set()
         keeper.join()
@@ -77,7 +85,9 @@ def _lists(asked: dict) -> tuple[int, float]:
 
 
 def _slow_bodies(asked: dict) -> dict:
-    """Lists for one client while 64 connections have sent half a body and wait; against a quiet server."""
+    """Lists for one client while 64 connections have sent half a body and wait; against a quiet
+    server.
+    """
     _lists(asked)
     ratios, answered = [], []
     for _ in range(3):
@@ -92,15 +102,19 @@ def _slow_bodies(asked: dict) -> dict:
         ratios.append(beside / quiet)
         answered.append(done / LISTS)
     return {
-        "slow_bodies_answered": measure(min(answered), "share", 1.0), "slow_bodies_p95_ratio": measure(statistics.median(ratios), "x", 1.0),
-    }  # fmt: skip
+        "slow_bodies_answered": measure(min(answered), "share", 1.0),
+        "slow_bodies_p95_ratio": measure(statistics.median(ratios), "x", 1.0),
+    }
 
 
 def _slow_calls(asked: dict) -> dict:
     """`GET items/shoppers` alone, then twelve at once, beside which lists are asked for."""
     paths = [f"/api/v1/items/shoppers?item_id={item}" for item in asked["items"][:120:10]]
     taken = [_timed(request("GET", path, asked["key"])) for path in paths]
-    threads = [threading.Thread(target=_timed, args=(request("GET", path, asked["key"]),)) for path in paths]
+    threads = [
+        threading.Thread(target=_timed, args=(request("GET", path, asked["key"]),))
+        for path in paths
+    ]
     quiet = _lists(asked)[1]
     for thread in threads:
         thread.start()
@@ -108,9 +122,11 @@ def _slow_calls(asked: dict) -> dict:
     for thread in threads:
         thread.join()
     return {
-        "item_shoppers_s": measure(statistics.median(taken), "s"), "item_shoppers_worst_s": measure(max(taken), "s"),
-        "slow_calls_answered": measure(done / LISTS, "share", 1.0), "slow_calls_p95_ratio": measure(beside / quiet, "x", 1.0),
-    }  # fmt: skip
+        "item_shoppers_s": measure(statistics.median(taken), "s"),
+        "item_shoppers_worst_s": measure(max(taken), "s"),
+        "slow_calls_answered": measure(done / LISTS, "share", 1.0),
+        "slow_calls_p95_ratio": measure(beside / quiet, "x", 1.0),
+    }
 
 
 def _timed(message: bytes) -> float:
@@ -122,7 +138,9 @@ def _timed(message: bytes) -> float:
 
 
 class Shoppers:
-    """Clients that ask A_SECOND times a second together, each on a connection that it opens again where it broke."""
+    """Clients that ask A_SECOND times a second together, each on a connection that it opens
+    again where it broke.
+    """
 
     def __init__(self, ask: Callable[[int], bytes], clients: int = 8) -> None:
         self.ask, self.clients, self.over = ask, clients, threading.Event()
@@ -158,12 +176,16 @@ class Shoppers:
 
 
 def _killed_web(asked: dict, supervisor) -> dict:
-    """kill -9 of one of the two web processes under 200 requests a second: failed requests, seconds until both serve."""
+    """kill -9 of one of the two web processes under 200 requests a second: failed requests,
+    seconds until both serve.
+    """
     failed, seconds = [], []
     parent = supervisor.running["web"].pid
     with Shoppers(lambda n: _list(asked, asked["users"][n % len(asked["users"])])) as shoppers:
         for _ in range(3):
-            time.sleep(8)  # granian takes two deaths of a worker within 5.5 seconds for a crash loop
+            time.sleep(
+                8
+            )  # granian takes two deaths of a worker within 5.5 seconds for a crash loop
             before, killed = set(children(parent)), time.monotonic()
             os.kill(max(before), signal.SIGKILL)
             while len(fresh := set(children(parent)) - before) < 1:
@@ -174,13 +196,17 @@ def _killed_web(asked: dict, supervisor) -> dict:
             time.sleep(1)
             failed.append(shoppers.failed_since(killed))
     return {
-        "web_kill_failed_requests": measure(statistics.median(failed), "requests"), "web_kill_worst_failed": measure(max(failed), "requests"),
+        "web_kill_failed_requests": measure(statistics.median(failed), "requests"),
+        "web_kill_worst_failed": measure(max(failed), "requests"),
         "web_kill_recovery_s": measure(max(seconds), "s"),
-    }  # fmt: skip
+    }
 
 
 def _listens(pid: int) -> bool:
-    """Does the process accept connections? Workers share the port, each with a socket of its own."""
+    """Does the process accept connections?
+
+    Workers share the port, each with a socket of its own.
+    """
     inodes = set()
     with suppress(OSError):
         for link in Path(f"/proc/{pid}/fd").iterdir():
@@ -189,24 +215,36 @@ def _listens(pid: int) -> bool:
                 if target.startswith("socket:["):
                     inodes.add(target[8:-1])
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return any(row[3] == "0A" and int(row[1].split(":")[1], 16) == PORT and row[9] in inodes for row in rows)
+    return any(
+        row[3] == "0A" and int(row[1].split(":")[1], 16) == PORT and row[9] in inodes
+        for row in rows
+    )
 
 
 def _killed_postgres(asked: dict) -> dict:
-    """kill -9 of the embedded PostgreSQL under load: lists go on, events are taken again after so long, none that was accepted is lost."""
+    """kill -9 of the embedded PostgreSQL under load: lists go on, events are taken again after
+    so long, none that was accepted is lost.
+    """
     home, accepted, taken = Path(os.environ["VITRINE_HOME"]).resolve(), [], []
     with Shoppers(lambda n: _list(asked, asked["users"][n % len(asked["users"])]), 4) as shoppers:
         sender, client = random.Random(1), None
         killed, until = None, time.monotonic() + 40
         while time.monotonic() < until:
             if killed is None and len(accepted) >= 50:
-                os.kill(int((home / "postgres/postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+                os.kill(
+                    int((home / "postgres/postmaster.pid").read_text().split()[0]), signal.SIGKILL
+                )
                 killed = time.monotonic()
             event = {
-                "event_id": uuid.uuid4().hex, "type": "view", "user_id": sender.choice(asked["users"]), "item_id": sender.choice(asked["items"]),
+                "event_id": uuid.uuid4().hex,
+                "type": "view",
+                "user_id": sender.choice(asked["users"]),
+                "item_id": sender.choice(asked["items"]),
                 "occurred_at": datetime.now(UTC).isoformat(),
-            }  # fmt: skip
-            message = request("POST", "/api/v1/events", asked["key"], json.dumps({"events": [event]}).encode())
+            }
+            message = request(
+                "POST", "/api/v1/events", asked["key"], json.dumps({"events": [event]}).encode()
+            )
             try:
                 client = client or Client(PORT)
                 status = client.ask(message)[0]
@@ -223,17 +261,36 @@ def _killed_postgres(asked: dict) -> dict:
     gaps = [b - a for a, b in zip([killed, *taken], taken, strict=False)]
     there = set(Event.objects.filter(event_id__in=accepted).values_list("event_id", flat=True))
     return {
-        "postgres_kill_events_lost": measure(len(set(accepted) - there), "events"), "postgres_kill_recovery_s": measure(max(gaps), "s"),
+        "postgres_kill_events_lost": measure(len(set(accepted) - there), "events"),
+        "postgres_kill_recovery_s": measure(max(gaps), "s"),
         "postgres_kill_lists_failed": measure(failed, "requests"),
-    }  # fmt: skip
+    }
 
 
 def _fuzz(asked: dict) -> dict:
     """schemathesis over the schema, all checks that a server's faults show in."""
     schema = Path(os.environ["VITRINE_HOME"]) / "bench-openapi.yml"
-    subprocess.run([sys.executable, "manage.py", "spectacular", "--file", schema], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "manage.py", "spectacular", "--file", schema],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     command = [
-        sys.executable, "-m", "bench.fuzz", str(schema), f"http://127.0.0.1:{PORT}", asked["key"], str(FUZZ_CASES),
-    ]  # fmt: skip
-    result = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
-    return {"fuzz_cases": measure(result["cases"], "requests"), "fuzz_5xx": measure(len(result["faults"]), "requests")}
+        sys.executable,
+        "-m",
+        "bench.fuzz",
+        str(schema),
+        f"http://127.0.0.1:{PORT}",
+        asked["key"],
+        str(FUZZ_CASES),
+    ]
+    result = json.loads(
+        subprocess.run(
+            command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout.splitlines()[-1]
+    )
+    return {
+        "fuzz_cases": measure(result["cases"], "requests"),
+        "fuzz_5xx": measure(len(result["faults"]), "requests"),
+    }

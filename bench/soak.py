@@ -1,7 +1,9 @@
-"""Half an hour of a shop's day at once: lists, events, product changes; a promotion; the learning worker killed while it scores what was promoted.
+"""Half an hour of a shop's day at once: lists, events, product changes; a promotion; the learning
+worker killed while it scores what was promoted.
 
-The site runs as `manage.py demo` runs it, under its supervisor, on VITRINE_HOME, which must hold a trained demo. What is promoted is a copy of its
-champion, which is taken back and deleted at the end. `VITRINE_SOAK_MINUTES` shortens it.
+The site runs as `manage.py demo` runs it, under its supervisor, on VITRINE_HOME, which must hold a
+trained demo. What is promoted is a copy of its champion, which is taken back and deleted at the
+end. `VITRINE_SOAK_MINUTES` shortens it.
 """
 
 import json
@@ -24,7 +26,9 @@ from bench.server import children, memory_mb, prepare, wait_until_ready
 PORT = 8078
 MINUTES = float(os.environ.get("VITRINE_SOAK_MINUTES", "30"))
 WARM_UP, PROMOTE, KILL = 1 / 6, 1 / 3, 10.0
-"""Shares of the time after which memory counts and the promotion comes; seconds from there to the kill."""
+"""Shares of the time after which memory counts and the promotion comes; seconds from there to
+the kill.
+"""
 REPEATED = 0.1
 """Share of the events that are sent a second time, as a page does whose first try went astray."""
 
@@ -36,8 +40,12 @@ class Soak:
         self.asked, self.over = asked, threading.Event()
         self.requests, self.statuses, self.accepted = Counter(), Counter(), []
 
-    def ask(self, client: Client, what: str, method: str, path: str, body: dict | None = None) -> tuple[int, dict]:
-        message = request(method, path, self.asked["key"], json.dumps(body).encode() if body is not None else b"")
+    def ask(
+        self, client: Client, what: str, method: str, path: str, body: dict | None = None
+    ) -> tuple[int, dict]:
+        message = request(
+            method, path, self.asked["key"], json.dumps(body).encode() if body is not None else b""
+        )
         try:
             status, reply = client.ask(message)
         except (OSError, IndexError, ValueError) as error:
@@ -51,16 +59,35 @@ class Soak:
         return status, json.loads(reply) if reply else {}
 
     def lists(self, seed: int) -> None:
-        """Pages that are looked at: stored, live, filtered, related, several placements of one page."""
+        """Pages that are looked at: stored, live, filtered, related, several placements of one
+        page.
+        """
         client, chance = Client(PORT), random.Random(seed)
         while not self.over.wait(0.02):
             user, item = chance.choice(self.asked["users"]), chance.choice(self.asked["items"])
             path, body = chance.choice(
                 [
                     ("recommendations", {"placement": "home_top", "user_id": user}),
-                    ("recommendations", {"placement": "discover", "user_id": user, "filter": "price < 20", "explain": "off"}),
-                    ("recommendations", {"placement": "home_top", "session_id": f"soak-{chance.randrange(1000)}"}),
-                    ("recommendations:page", {"placements": [{"placement": "home_top"}, {"placement": "discover"}], "user_id": user}),
+                    (
+                        "recommendations",
+                        {
+                            "placement": "discover",
+                            "user_id": user,
+                            "filter": "price < 20",
+                            "explain": "off",
+                        },
+                    ),
+                    (
+                        "recommendations",
+                        {"placement": "home_top", "session_id": f"soak-{chance.randrange(1000)}"},
+                    ),
+                    (
+                        "recommendations:page",
+                        {
+                            "placements": [{"placement": "home_top"}, {"placement": "discover"}],
+                            "user_id": user,
+                        },
+                    ),
                     (f"items/related?item_id={item}", None),
                 ]
             )
@@ -73,23 +100,57 @@ class Soak:
             batch = [self._event(chance) for _ in range(25)]
             again = [{**event} for event in batch if chance.random() < REPEATED]
             for events in (batch, again):
-                status, reply = self.ask(client, "events", "POST", "/api/v1/events", {"events": events}) if events else (0, {})
-                self.accepted += [one["event_id"] for one in reply.get("results", []) if one["status"] == "accepted"] if status == 202 else []
+                status, reply = (
+                    self.ask(client, "events", "POST", "/api/v1/events", {"events": events})
+                    if events
+                    else (0, {})
+                )
+                self.accepted += (
+                    [
+                        one["event_id"]
+                        for one in reply.get("results", [])
+                        if one["status"] == "accepted"
+                    ]
+                    if status == 202
+                    else []
+                )
 
     def _event(self, chance: random.Random) -> dict:
-        who = {"user_id": chance.choice(self.asked["users"])} if chance.random() < 0.8 else {"session_id": f"soak-{chance.randrange(1000)}"}
+        who = (
+            {"user_id": chance.choice(self.asked["users"])}
+            if chance.random() < 0.8
+            else {"session_id": f"soak-{chance.randrange(1000)}"}
+        )
         kind = chance.choices(["view", "cart", "purchase"], [8, 1, 1])[0]
-        return {"event_id": uuid.uuid4().hex, "type": kind, "item_id": chance.choice(self.asked["items"]), "occurred_at": _now(), **who}
+        return {
+            "event_id": uuid.uuid4().hex,
+            "type": kind,
+            "item_id": chance.choice(self.asked["items"]),
+            "occurred_at": _now(),
+            **who,
+        }
 
     def products(self) -> None:
         """Prices and stock that change, products that come and go."""
         client, chance, own = Client(PORT), random.Random(2), []
         while not self.over.wait(1.0):
             item = chance.choice(self.asked["items"])
-            self.ask(client, "products", "PATCH", f"/api/v1/items/{item}", {"price": _price(chance.uniform(0.5, 30))})
+            self.ask(
+                client,
+                "products",
+                "PATCH",
+                f"/api/v1/items/{item}",
+                {"price": _price(chance.uniform(0.5, 30))},
+            )
             if chance.random() < 0.1:
                 own.append(f"soak-{uuid.uuid4().hex[:10]}")
-                self.ask(client, "products", "PUT", f"/api/v1/items/{own[-1]}", {"title": f"red metal lantern {len(own)}", "price": _price(4.5)})
+                self.ask(
+                    client,
+                    "products",
+                    "PUT",
+                    f"/api/v1/items/{own[-1]}",
+                    {"title": f"red metal lantern {len(own)}", "price": _price(4.5)},
+                )
             if len(own) > 5:
                 self.ask(client, "products", "DELETE", f"/api/v1/items/{own.pop(0)}")
         for item in own:
@@ -125,17 +186,29 @@ def run() -> dict:
         _put_back(copy)
     lost, doubled, unscored = _fate(soak.accepted)
     print(
-        json.dumps({"requests": soak.requests, "failed": soak.statuses, "events accepted": len(soak.accepted), "web MB": [round(m) for m in memory]})
+        json.dumps(
+            {
+                "requests": soak.requests,
+                "failed": soak.statuses,
+                "events accepted": len(soak.accepted),
+                "web MB": [round(m) for m in memory],
+            }
+        )
     )
     calm = memory[int(len(memory) * WARM_UP) :]
     tenth = max(1, len(calm) // 10)
     first, last = statistics.mean(calm[:tenth]), statistics.mean(calm[-tenth:])
     return {
-        "requests": measure(sum(soak.requests.values()), "requests"), "errors": measure(sum(soak.statuses.values()), "requests"),
-        "memory_growth": measure(last / first - 1, "share"), "web_memory_mb": measure(last, "MB", first),
-        "events_accepted": measure(len(soak.accepted), "events"), "events_lost": measure(lost, "events"),
-        "events_doubled": measure(doubled, "events"), "lists_not_scored": measure(unscored, "shoppers"), "minutes": measure(MINUTES, "min"),
-    }  # fmt: skip
+        "requests": measure(sum(soak.requests.values()), "requests"),
+        "errors": measure(sum(soak.statuses.values()), "requests"),
+        "memory_growth": measure(last / first - 1, "share"),
+        "web_memory_mb": measure(last, "MB", first),
+        "events_accepted": measure(len(soak.accepted), "events"),
+        "events_lost": measure(lost, "events"),
+        "events_doubled": measure(doubled, "events"),
+        "lists_not_scored": measure(unscored, "shoppers"),
+        "minutes": measure(MINUTES, "min"),
+    }
 
 
 def _stress(soak: Soak, supervisor, copy) -> list[float]:
@@ -168,7 +241,12 @@ def _copy_of_champion():
     from recommender.models import ModelVersion, Shop, TrainingRun
 
     champion = Shop.objects.get(key="demo").champion()
-    run = TrainingRun.objects.create(shop=champion.shop, status="finished", started_at=datetime.now(UTC), finished_at=datetime.now(UTC))
+    run = TrainingRun.objects.create(
+        shop=champion.shop,
+        status="finished",
+        started_at=datetime.now(UTC),
+        finished_at=datetime.now(UTC),
+    )
     folder = run.folder / "checkpoint"
     shutil.copytree(checkpoint_files.checkpoint_path(champion.folder), folder)
     return ModelVersion.objects.register(run, f"{run.folder_name}/checkpoint", champion.report)
@@ -192,15 +270,30 @@ def _put_back(copy) -> None:
 
 
 def _fate(accepted: list[str]) -> tuple[int, int, int]:
-    """(accepted events that are not there, that are there more than once, shoppers of whom no list of a champion is stored)"""
+    """(accepted events that are not there, that are there more than once, shoppers of whom no
+    list of a champion is stored)
+    """
     from django.db.models import Count
 
     from recommender.models import Event, RecommendationList, Shop, Shopper
 
     shop, there = Shop.objects.get(key="demo"), Counter()
     for i in range(0, len(accepted), 5000):
-        rows = Event.objects.filter(shop=shop, event_id__in=accepted[i : i + 5000]).values_list("event_id").annotate(n=Count("pk"))
+        rows = (
+            Event.objects.filter(shop=shop, event_id__in=accepted[i : i + 5000])
+            .values_list("event_id")
+            .annotate(n=Count("pk"))
+        )
         there.update(dict(rows.order_by()))
     scored = RecommendationList.objects.filter(shop=shop).values("shopper")
-    unscored = Shopper.objects.of(shop).filter(revision__gt=0, consent_personalisation=True).exclude(pk__in=scored).count()
-    return len(set(accepted) - there.keys()), sum(n > 1 for n in there.values()) + len(accepted) - len(set(accepted)), unscored
+    unscored = (
+        Shopper.objects.of(shop)
+        .filter(revision__gt=0, consent_personalisation=True)
+        .exclude(pk__in=scored)
+        .count()
+    )
+    return (
+        len(set(accepted) - there.keys()),
+        sum(n > 1 for n in there.values()) + len(accepted) - len(set(accepted)),
+        unscored,
+    )

@@ -1,12 +1,25 @@
-"""What the recipes reach on public data, each with its defaults; the data lie in the folder that VITRINE_BENCH_DATA names.
+"""What the recipes reach on public data, each with its defaults; the data lie in the folder that
+VITRINE_BENCH_DATA names.
 
-Seeds: 7 everywhere; the few-shot draws have 0 to 9. Validation parts of the training rows choose everything; test rows only judge.
+Seeds: 7 everywhere; the few-shot draws have 0 to 9. Validation parts of the training rows choose
+everything; test rows only judge.
 """
 
 import statistics
 
 from bench.__main__ import measure
-from bench.fits import KEPT, beauty, before, chinese, clothing, dialogues, fit, ranked, sources, value
+from bench.fits import (
+    KEPT,
+    beauty,
+    before,
+    chinese,
+    clothing,
+    dialogues,
+    fit,
+    ranked,
+    sources,
+    value,
+)
 from bench.online_retail import snapshot as sample
 
 DRAWS = range(10)
@@ -22,28 +35,57 @@ def run() -> dict:
 def _banking() -> dict:
     data = dialogues("banking77")
     whole = fit("intent", data, "banking", {"onnx": False})
-    few = [fit("intent", data, f"banking-few-{seed}", {"per_class": FEW, "seed": seed, "onnx": False}) for seed in DRAWS]
-    tuned, linear = ([value(r, system, "accuracy") for r in few] for system in ("text_after", "text_before"))
+    few = [
+        fit("intent", data, f"banking-few-{seed}", {"per_class": FEW, "seed": seed, "onnx": False})
+        for seed in DRAWS
+    ]
+    tuned, linear = (
+        [value(r, system, "accuracy") for r in few] for system in ("text_after", "text_before")
+    )
     return {
-        "banking77.accuracy": measure(value(whole, "text_after", "accuracy"), "accuracy", value(whole, "text_before", "accuracy")),
-        "banking77.accuracy_10_shot": measure(statistics.mean(tuned), "accuracy", statistics.mean(linear)),
+        "banking77.accuracy": measure(
+            value(whole, "text_after", "accuracy"),
+            "accuracy",
+            value(whole, "text_before", "accuracy"),
+        ),
+        "banking77.accuracy_10_shot": measure(
+            statistics.mean(tuned), "accuracy", statistics.mean(linear)
+        ),
         "banking77.accuracy_10_shot_deviation": measure(statistics.stdev(tuned), "accuracy"),
     }
 
 
 def _clothing() -> dict:
     data = clothing()
-    liked, stars = fit("sentiment", data, "clothing-sentiment", {"onnx": False}), fit("rating", data, "clothing-rating", {"onnx": False})
+    liked = fit("sentiment", data, "clothing-sentiment", {"onnx": False})
+    stars = fit("rating", data, "clothing-rating", {"onnx": False})
     return {
-        "womens_clothing.auc": measure(value(liked, "text_after", "auc"), "AUC", value(liked, "text_before", "auc")),
-        "womens_clothing.mae": measure(value(stars, "text_after", "mae"), "stars", value(stars, "text_before", "mae")),
-        "womens_clothing.mse": measure(value(stars, "text_after", "mse"), "stars²", value(stars, "text_before", "mse")),
+        "womens_clothing.auc": measure(
+            value(liked, "text_after", "auc"), "AUC", value(liked, "text_before", "auc")
+        ),
+        "womens_clothing.mae": measure(
+            value(stars, "text_after", "mae"), "stars", value(stars, "text_before", "mae")
+        ),
+        "womens_clothing.mse": measure(
+            value(stars, "text_after", "mse"), "stars²", value(stars, "text_before", "mse")
+        ),
     }
 
 
 def _chinese() -> dict:
-    report = fit("sentiment", chinese(CHINESE_REVIEWS, 7), "chinese", {"text.encoder": "multilingual", "onnx": False, **CHINESE})
-    return {"chinese_reviews.accuracy": measure(value(report, "text_after", "accuracy"), "accuracy", value(report, "text_before", "accuracy"))}
+    report = fit(
+        "sentiment",
+        chinese(CHINESE_REVIEWS, 7),
+        "chinese",
+        {"text.encoder": "multilingual", "onnx": False, **CHINESE},
+    )
+    return {
+        "chinese_reviews.accuracy": measure(
+            value(report, "text_after", "accuracy"),
+            "accuracy",
+            value(report, "text_before", "accuracy"),
+        )
+    }
 
 
 CHINESE = {"text.frozen_layers": 9, "text.epochs": 1, "text.max_tokens": 96}
@@ -51,20 +93,32 @@ CHINESE = {"text.frozen_layers": 9, "text.epochs": 1, "text.max_tokens": 96}
 
 
 def _beauty() -> dict:
-    report = ranked("retrieval", beauty(), "beauty", {}, "--protocol", "leave-last-out", "--shuffle-ties", "0")
+    report = ranked(
+        "retrieval", beauty(), "beauty", {}, "--protocol", "leave-last-out", "--shuffle-ties", "0"
+    )
     frozen, tuned = value(report, "text_before", "ndcg@10"), value(report, "text_after", "ndcg@10")
-    return {"beauty.text_before.ndcg@10": measure(frozen, "NDCG@10"), "beauty.text_after.ndcg@10": measure(tuned, "NDCG@10", frozen)}
+    return {
+        "beauty.text_before.ndcg@10": measure(frozen, "NDCG@10"),
+        "beauty.text_after.ndcg@10": measure(tuned, "NDCG@10", frozen),
+    }
 
 
 def _incremental() -> dict:
-    """The sample: a champion of what came before 2011-10-01, then incremental and full training on what came after, judged on the last month."""
+    """The sample: a champion of what came before 2011-10-01, then incremental and full training
+    on what came after, judged on the last month.
+    """
     data = sample(KEPT / "snapshots" / "online_retail")
     fit("retrieval", before(data, "2011-10-01"), "early", {**EARLY, "onnx": False})
     champion = KEPT / sources() / "early" / "out"
     report = fit("incremental", data, "incremental", {"onnx": False}, "--champion", str(champion))
     shares = report["shares"]
-    found = {f"incremental.{part}_share": measure(shares[part], "share", 1.0) for part in ("new", "old", "time")}
+    found = {
+        f"incremental.{part}_share": measure(shares[part], "share", 1.0)
+        for part in ("new", "old", "time")
+    }
     for part in ("new", "old"):
         for system in ("champion", "incremental", "full"):
-            found[f"incremental.{part}.{system}.ndcg@10"] = measure(value(report, system, "ndcg@10", part), "NDCG@10")
+            found[f"incremental.{part}.{system}.ndcg@10"] = measure(
+                value(report, system, "ndcg@10", part), "NDCG@10"
+            )
     return found

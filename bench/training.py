@@ -1,6 +1,8 @@
-"""What a training step and an embedding cost, against the plain way; and what each way of tuning trains, takes and reaches.
+"""What a training step and an embedding cost, against the plain way; and what each way of tuning
+trains, takes and reaches.
 
-Texts and pairs are the sample's; the tuning table is BANKING77's, 20 messages a class, from the folder that VITRINE_BENCH_DATA names.
+Texts and pairs are the sample's; the tuning table is BANKING77's, 20 messages a class, from the
+folder that VITRINE_BENCH_DATA names.
 """
 
 import tempfile
@@ -33,24 +35,39 @@ EMBEDDED = 1_000
 MONTHS = 9
 LIGHT = {"text.frozen_layers": 0, "text.learning_rate": 1e-3}
 METHODS = {
-    "all": {"text.frozen_layers": 0}, "top2": {"text.frozen_layers": 4}, "lora": LIGHT | {"text.train": "lora"},
-    "adalora": LIGHT | {"text.train": "adalora"},    "adapters": LIGHT | {"text.train": "adapters"},
+    "all": {"text.frozen_layers": 0},
+    "top2": {"text.frozen_layers": 4},
+    "lora": LIGHT | {"text.train": "lora"},
+    "adalora": LIGHT | {"text.train": "adalora"},
+    "adapters": LIGHT | {"text.train": "adapters"},
     "head": {"text.train": "head", "text.frozen_layers": 5},
-}  # fmt: skip
+}
 
 
 def run() -> dict:
     with tempfile.TemporaryDirectory() as scratch:
         data = read_snapshot(sample(Path(scratch) / "snapshot"))
         cut = int(data.events.time[-1]) + 1 - 31 * DAY
-        config = make_config("retrieval", {"text.batch_size": PAIRS, "text.steps": STEPS, "text.evaluate_every": STEPS})
-        months = [time_window(data.events, data.n_items, config.event_weights, cut - i * 31 * DAY, 31) for i in range(MONTHS)]
+        config = make_config(
+            "retrieval",
+            {"text.batch_size": PAIRS, "text.steps": STEPS, "text.evaluate_every": STEPS},
+        )
+        months = [
+            time_window(data.events, data.n_items, config.event_weights, cut - i * 31 * DAY, 31)
+            for i in range(MONTHS)
+        ]
         texts = product_texts(data.products)
-        return _steps(data, months[0], texts, config, Path(scratch)) | _embedding(months, texts, config, Path(scratch)) | _tuning()
+        return (
+            _steps(data, months[0], texts, config, Path(scratch))
+            | _embedding(months, texts, config, Path(scratch))
+            | _tuning()
+        )
 
 
 def _steps(data, window, texts, config, scratch: Path) -> dict:
-    """Steps a second of the plain loop and of ours on the same pairs, and what validation says after as many steps."""
+    """Steps a second of the plain loop and of ours on the same pairs, and what validation says
+    after as many steps.
+    """
     judge = TextJudge(window, config)
     source = Source(history_pairs(window.fit, data.n_items), config.text.pair_half_life_days)
     plain, plain_quality = _plain_loop(texts, source, config, judge)
@@ -63,13 +80,16 @@ def _steps(data, window, texts, config, scratch: Path) -> dict:
     ours, quality = STEPS / (time.perf_counter() - begun), judge(store.vectors())
     speedup = measure(ours / plain, "ratio", 1.0)
     return {
-        "train_speedup": speedup, "train.steps_per_s": measure(ours, "steps/s", plain),
+        "train_speedup": speedup,
+        "train.steps_per_s": measure(ours, "steps/s", plain),
         "train.validation_ndcg@10": measure(quality, "NDCG@10", plain_quality),
-    }  # fmt: skip
+    }
 
 
 def _plain_loop(texts, source, config, judge) -> tuple[float, float]:
-    """As a tutorial would: every text padded to 128, all weights in float32, AdamW without fusing."""
+    """As a tutorial would: every text padded to 128, all weights in float32, AdamW without
+    fusing.
+    """
     torch.manual_seed(SEED)
     encoder = TextEncoder.load("", PADDED, 0)
     encoder.train()
@@ -79,12 +99,24 @@ def _plain_loop(texts, source, config, judge) -> tuple[float, float]:
     begun = time.perf_counter()
     for step in range(1, STEPS + 1):
         for group in optimiser.param_groups:
-            group["lr"] = config.text.learning_rate * min(step / warmup, (STEPS - step + 1) / (STEPS - warmup + 1))
-        anchor, target = source.draw(np.random.default_rng([SEED, step]), PAIRS, config.text.anchors)
+            group["lr"] = config.text.learning_rate * min(
+                step / warmup, (STEPS - step + 1) / (STEPS - warmup + 1)
+            )
+        anchor, target = source.draw(
+            np.random.default_rng([SEED, step]), PAIRS, config.text.anchors
+        )
         items = np.concatenate([anchor.ravel(), target])
         vectors = encoder(*_padded(encoder, [texts[i] for i in items]))
-        query = torch.nn.functional.normalize(vectors[: anchor.size].view(*anchor.shape, -1).mean(1), dim=1)
-        loss = in_batch_softmax(query, vectors[anchor.size :], torch.from_numpy(target), torch.from_numpy(log_share[target]), config.text.temperature)
+        query = torch.nn.functional.normalize(
+            vectors[: anchor.size].view(*anchor.shape, -1).mean(1), dim=1
+        )
+        loss = in_batch_softmax(
+            query,
+            vectors[anchor.size :],
+            torch.from_numpy(target),
+            torch.from_numpy(log_share[target]),
+            config.text.temperature,
+        )
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), config.text.clip_norm)
@@ -93,14 +125,18 @@ def _plain_loop(texts, source, config, judge) -> tuple[float, float]:
 
 
 def _padded(encoder: TextEncoder, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-    found = encoder.tokenizer(texts, padding="max_length", truncation=True, max_length=PADDED, return_tensors="pt")
+    found = encoder.tokenizer(
+        texts, padding="max_length", truncation=True, max_length=PADDED, return_tensors="pt"
+    )
     return found["input_ids"], found["attention_mask"].bool()
 
 
 def _embedding(months, texts, config, scratch: Path) -> dict:
-    """Texts a second of the plain loop and of the int8 encoder, and what int8 and half precision do to vectors and to the ranking by text.
+    """Texts a second of the plain loop and of the int8 encoder, and what int8 and half precision do
+    to vectors and to the ranking by text.
 
-    The encoder is as it comes, so that none of the months was learned: one month alone moves by two to four per cent either way.
+    The encoder is as it comes, so that none of the months was learned: one month alone moves by two
+    to four per cent either way.
     """
     encoder = TextEncoder.load("", config.text.max_tokens)
     encoder.eval()
@@ -122,32 +158,52 @@ def _embedding(months, texts, config, scratch: Path) -> dict:
     questions = [discovery(window) for window in months]
 
     def ndcg(vectors: np.ndarray) -> float:
-        return float(np.mean([np.nanmean(rank_by_source(question, "text", config, vectors=vectors).ndcg()) for question in questions]))
+        return float(
+            np.mean(
+                [
+                    np.nanmean(rank_by_source(question, "text", config, vectors=vectors).ndcg())
+                    for question in questions
+                ]
+            )
+        )
 
     whole = ndcg(exact)
     size = sum(p.numel() for p in encoder.parameters()) * 4 / 1e6
     half = exact.astype(np.float16).astype(np.float32)
     return {
-        "embed_speedup": measure(ours / plain, "ratio", 1.0), "embed.plain_per_s": measure(plain, "texts/s"),
-        "embed.fp32_per_s": measure(batched, "texts/s", plain), "embed.int8_per_s": measure(ours, "texts/s", plain),
+        "embed_speedup": measure(ours / plain, "ratio", 1.0),
+        "embed.plain_per_s": measure(plain, "texts/s"),
+        "embed.fp32_per_s": measure(batched, "texts/s", plain),
+        "embed.int8_per_s": measure(ours, "texts/s", plain),
         "embed_cosine": measure(float((exact * quick).sum(axis=1).mean()), "cosine"),
         "int8_ndcg_loss": measure(1 - ndcg(quick) / whole, "share", 1.0),
-        "half_ndcg_loss": measure(1 - ndcg(half) / whole, "share", 1.0), "embed.fp32_mb": measure(size, "MB"),
+        "half_ndcg_loss": measure(1 - ndcg(half) / whole, "share", 1.0),
+        "embed.fp32_mb": measure(size, "MB"),
         "embed.int8_mb": measure(path.stat().st_size / 1e6, "MB", size),
-    }  # fmt: skip
+    }
 
 
 def _tuning() -> dict:
-    """Each way of tuning for 120 steps from the same start on the same 1,540 messages; quality is the accuracy on the 3,080 test messages."""
+    """Each way of tuning for 120 steps from the same start on the same 1,540 messages; quality
+    is the accuracy on the 3,080 test messages.
+    """
     found: dict = {}
     for name, fields in METHODS.items():
-        common = {"text.steps": 120, "text.epochs": 0, "text.evaluate_every": 120, "per_class": 20, "onnx": False}
+        common = {
+            "text.steps": 120,
+            "text.epochs": 0,
+            "text.evaluate_every": 120,
+            "per_class": 20,
+            "onnx": False,
+        }
         report = fit("intent", dialogues("banking77"), f"tune-{name}", {**common, **fields})
         whole = found.get("tune.all.seconds", {}).get("value")
         found |= {
             f"tune.{name}.seconds": measure(report["seconds"]["training"], "s", whole),
             f"tune.{name}.quality": measure(value(report, "text_after", "accuracy"), "accuracy"),
-            f"tune.{name}.trainable_share": measure(report["chosen"]["trainable_share"], "share", 1.0),
+            f"tune.{name}.trainable_share": measure(
+                report["chosen"]["trainable_share"], "share", 1.0
+            ),
             f"tune.{name}.peak_memory_mb": measure(report["peak_memory_mb"], "MB"),
         }
     return found

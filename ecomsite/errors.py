@@ -1,4 +1,6 @@
-"""What is answered where no view could: problem+json below /api/, a page of the console elsewhere."""
+"""What is answered where no view could: problem+json below /api/, a page of the console
+elsewhere.
+"""
 
 from collections.abc import Callable
 
@@ -25,13 +27,23 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def locked_out(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
-    return _reply(request, 429, "Too many wrong passwords for this name from here. Try again in a quarter of an hour.")
+    return _reply(
+        request,
+        429,
+        "Too many wrong passwords for this name from here. Try again in a quarter of an hour.",
+    )
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return _reply(request, 403, f"This form is too old, or its cookie was not sent. Load the page again. ({reason})")
+    return _reply(
+        request,
+        403,
+        f"This form is too old, or its cookie was not sent. Load the page again. ({reason})",
+    )
 
 
 def _reply(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    make: Callable[..., HttpResponse] = problem_response if request.path.startswith("/api/") else error_page
+    make: Callable[..., HttpResponse] = (
+        problem_response if request.path.startswith("/api/") else error_page
+    )
     return make(request, status, detail)

@@ -1,4 +1,6 @@
-"""RSGI entry point for granian (`manage.py serve`): the site behind a gateway that buffers request bodies."""
+"""RSGI entry point for granian (`manage.py serve`): the site behind a gateway that buffers
+request bodies.
+"""
 
 from django.conf import settings
 
@@ -8,7 +10,17 @@ from recommender.infrastructure.gateway import Gateway, Lane, Limits
 LANES = (
     Lane("serving", settings.VITRINE_THREADS),
     Lane("probe", 1, ("/api/v1/health/", "/metrics"), queued=50),
-    Lane("slow", 1, ("/api/v1/analytics", "/api/v1/items/shoppers", "/api/v1/recommendations:batch", "/api/v1/recommendations/why-not"), queued=100),
+    Lane(
+        "slow",
+        1,
+        (
+            "/api/v1/analytics",
+            "/api/v1/items/shoppers",
+            "/api/v1/recommendations:batch",
+            "/api/v1/recommendations/why-not",
+        ),
+        queued=100,
+    ),
     Lane("pages", 2, ("/console", "/static", "/api/docs", "/api/schema"), queued=200),
 )
 application = Gateway(

@@ -17,12 +17,17 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # All state of this installation: database, queue, checkpoints, logs.
 VITRINE_HOME = Path(os.environ.get("VITRINE_HOME", BASE_DIR / "var")).resolve()
 # Checkpoint folders; several hosts may share it.
-VITRINE_CHECKPOINTS = Path(os.environ.get("VITRINE_CHECKPOINTS", VITRINE_HOME / "checkpoints")).resolve()
+VITRINE_CHECKPOINTS = Path(
+    os.environ.get("VITRINE_CHECKPOINTS", VITRINE_HOME / "checkpoints")
+).resolve()
 # A Hugging Face folder or name of a BERT; empty: the packaged MiniLM.
 VITRINE_ENCODER = os.environ.get("VITRINE_ENCODER", "")
-# What trainings started by REST or in the console may name beside the shop's own versions: encoders, synonym files, functions for back-translation
+# What trainings started by REST or in the console may name beside the shop's own versions:
+# encoders, synonym files, functions for back-translation
 # (module:function), with commas between. `manage.py train` may name anything.
-VITRINE_TRAINING_NAMES = frozenset(name.strip() for name in os.environ.get("VITRINE_TRAINING_NAMES", "").split(",") if name.strip())
+VITRINE_TRAINING_NAMES = frozenset(
+    name.strip() for name in os.environ.get("VITRINE_TRAINING_NAMES", "").split(",") if name.strip()
+)
 # Label in the console's header: LIVE, STAGING or DEMO.
 VITRINE_ENVIRONMENT = os.environ.get("VITRINE_ENVIRONMENT", "LIVE")
 
@@ -63,16 +68,20 @@ DEBUG = _flag("DEBUG")
 # Signs sessions.
 SECRET_KEY = os.environ.get("SECRET_KEY") or _kept_secret("secret_key")
 # Host names that may be served.
-ALLOWED_HOSTS = [h for h in os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",") if h]
+ALLOWED_HOSTS = [
+    h for h in os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",") if h
+]
 # Origins whose forms are trusted behind a TLS proxy.
 CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("CSRF_TRUSTED_ORIGINS", "").split(",") if o]
 
-# Addresses and networks of reverse proxies, with commas between; only their X-Forwarded-For and X-Forwarded-Proto count.
+# Addresses and networks of reverse proxies, with commas between; only their X-Forwarded-For and
+# X-Forwarded-Proto count.
 try:
     TRUSTED_PROXIES = networks_of(os.environ.get("TRUSTED_PROXIES", ""))
 except ValueError as error:
     raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from None
-# The console is reached over HTTPS: cookies are Secure and HSTS is sent. Off for plain HTTP on a private network.
+# The console is reached over HTTPS: cookies are Secure and HSTS is sent. Off for plain HTTP on a
+# private network.
 VITRINE_HTTPS = _flag("VITRINE_HTTPS", True)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = VITRINE_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
@@ -135,7 +144,9 @@ TEMPLATES = [
 # PostgreSQL; unset: the embedded one below VITRINE_HOME.
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
 if DATABASE_URL:
-    DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
+    DATABASES = {
+        "default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)
+    }
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
     if "postgresql" not in DATABASES["default"]["ENGINE"]:
         raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database")
@@ -168,12 +179,19 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 24 * 3600}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"recommender.tasks.train": {"queue": "train"}, "recommender.tasks.score_*": {"queue": "score"}}
+CELERY_TASK_ROUTES = {
+    "recommender.tasks.train": {"queue": "train"},
+    "recommender.tasks.score_*": {"queue": "score"},
+}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
 
-# Five wrong passwords of one name from one address, and neither is tried again for a quarter of an hour.
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Five wrong passwords of one name from one address, and neither is tried again for a quarter of an
+# hour.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
 AXES_FAILURE_LIMIT, AXES_COOLOFF_TIME = 5, timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = AXES_DISABLE_ACCESS_LOG = True
@@ -182,7 +200,9 @@ AXES_VERBOSE = False
 AXES_CLIENT_IP_CALLABLE = "recommender.infrastructure.proxies.client_of"
 AXES_LOCKOUT_CALLABLE = "ecomsite.errors.locked_out"
 
-AUTH_PASSWORD_VALIDATORS = [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}
+]
 CSRF_FAILURE_VIEW = "ecomsite.errors.csrf_failure"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
@@ -198,18 +218,22 @@ STATIC_ROOT = VITRINE_HOME / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage" if DEBUG else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
 
-# Served lists are written by a thread of their own, some times a second; tests write them when they look.
+# Served lists are written by a thread of their own, some times a second; tests write them when they
+# look.
 VITRINE_WRITES_BEHIND = True
 
 # Largest request body, in bytes; larger ones are refused with 413.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 # Seconds within which a request's body has to arrive; a later one is refused with 408.
 VITRINE_BODY_SECONDS = _number("VITRINE_BODY_SECONDS", 30)
-# Threads of a web process that serve lists and events; slow calls and the console have threads of their own.
+# Threads of a web process that serve lists and events; slow calls and the console have threads of
+# their own.
 VITRINE_THREADS = int(_number("VITRINE_THREADS", 2))
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -231,13 +255,19 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "recommender.api.http.openapi.whole"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "recommender.api.http.openapi.whole",
+    ],
     "SERVE_PERMISSIONS": [],
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"RunStatus": "recommender.models.registry.RunStatus", "VersionStatus": "recommender.models.registry.VersionStatus"},
+    "ENUM_NAME_OVERRIDES": {
+        "RunStatus": "recommender.models.registry.RunStatus",
+        "VersionStatus": "recommender.models.registry.VersionStatus",
+    },
 }
 
 # How lines of log look: json (an object each) or plain.
@@ -250,16 +280,28 @@ LOGGING = {
     "formatters": {
         "plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
         "json": {
-            "()": "pythonjsonlogger.orjson.OrjsonFormatter", "format": "{asctime}{levelname}{name}{message}{request_id}", "style": "{",
+            "()": "pythonjsonlogger.orjson.OrjsonFormatter",
+            "format": "{asctime}{levelname}{name}{message}{request_id}",
+            "style": "{",
             "rename_fields": {"asctime": "at", "levelname": "level", "name": "logger"},
         },
     },
     "filters": {"request_id": {"()": "recommender.infrastructure.request_id.WithRequestId"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["request_id"]}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["request_id"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    # Django's own lines hold the path, and so ids of persons; the access log has the route, and what was not expected.
-    "loggers": {"django.request": {"level": "CRITICAL"}, "vitrine.access": {"level": os.environ.get("ACCESS_LOG_LEVEL", "INFO")}},
-}  # fmt: skip
+    # Django's own lines hold the path, and so ids of persons; the access log has the route, and
+    # what was not expected.
+    "loggers": {
+        "django.request": {"level": "CRITICAL"},
+        "vitrine.access": {"level": os.environ.get("ACCESS_LOG_LEVEL", "INFO")},
+    },
+}
 
 # Bearer token of /metrics; unset: generated once, in VITRINE_HOME/metrics_token.
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN") or _kept_secret("metrics_token")

@@ -1,4 +1,7 @@
-"""Settings of the storefront's own server: no database, no console, only its pages. It reaches the shop over REST."""
+"""Settings of the storefront's own server: no database, no console, only its pages.
+
+It reaches the shop over REST.
+"""
 
 from ecomsite.settings import *  # noqa: F403
 
@@ -12,5 +15,10 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [BASE_DIR / "templates"], "OPTIONS": {  # noqa: F405
-    "context_processors": ["django.template.context_processors.request"]}}]  # fmt: skip
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],  # noqa: F405
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]

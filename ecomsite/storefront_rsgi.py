@@ -9,4 +9,6 @@ site = get_wsgi_application()
 
 from recommender.infrastructure.gateway import Gateway, Lane, Limits  # noqa: E402  needs no settings; stands after them like the site's own
 
-application = Gateway(site, (Lane("pages", 4),), Limits(64 * 1024, 10), live=("/health/live", b'{"status":"ok"}'))
+application = Gateway(
+    site, (Lane("pages", 4),), Limits(64 * 1024, 10), live=("/health/live", b'{"status":"ok"}')
+)

@@ -1,10 +1,15 @@
-"""OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT says where to: a span for each request, with its route and never its path or query."""
+"""OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT says where to: a span for each request, with
+its route and never its path or query.
+"""
 
 import os
 
 
 def begin() -> bool:
-    """Call before Django's handler is made; are requests traced? Without the variable nothing is imported."""
+    """Call before Django's handler is made; are requests traced?
+
+    Without the variable nothing is imported.
+    """
     if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return False
     from opentelemetry import trace
@@ -14,15 +19,27 @@ def begin() -> bool:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    provider = TracerProvider(resource=Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", "vitrine")}))
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", "vitrine")})
+    )
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     DjangoInstrumentor().instrument(response_hook=_without_persons)
     return True
 
 
-PERSONAL = ("http.target", "http.url", "url.path", "url.query", "url.full", "net.peer.ip", "client.address", "net.peer.port", "http.user_agent",
-            "user_agent.original")  # fmt: skip
+PERSONAL = (
+    "http.target",
+    "http.url",
+    "url.path",
+    "url.query",
+    "url.full",
+    "net.peer.ip",
+    "client.address",
+    "net.peer.port",
+    "http.user_agent",
+    "user_agent.original",
+)
 
 
 def _without_persons(span, request, response) -> None:

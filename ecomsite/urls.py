@@ -14,4 +14,6 @@ urlpatterns = [
     path("metrics", metrics),
 ]
 
-handler400, handler403, handler404, handler500 = (f"ecomsite.errors.{name}" for name in ("bad_request", "forbidden", "not_found", "server_error"))
+handler400, handler403, handler404, handler500 = (
+    f"ecomsite.errors.{name}" for name in ("bad_request", "forbidden", "not_found", "server_error")
+)

@@ -8,7 +8,8 @@ from django.core.wsgi import get_wsgi_application
 from ecomsite import tracing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecomsite.settings")
-# A request computes in one thread: several requests at once use the cores better than threads that wait for each other.
+# A request computes in one thread: several requests at once use the cores better than threads that
+# wait for each other.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
     os.environ.setdefault(name, "1")
 # A thread that has its answer from the database need not wait 5 ms for one that computes.
@@ -23,7 +24,8 @@ from recommender.serving.shop_state import follow_news  # noqa: E402
 
 
 def application(environ, start_response):
-    """The site, behind the fast path, for the client that trusted proxies tell of. A whole reply goes to the server as a list, sent at once.
+    """The site, behind the fast path, for the client that trusted proxies tell of. A whole reply
+    goes to the server as a list, sent at once.
 
     Where requests are traced, they all take Django's way, which makes the spans.
     """

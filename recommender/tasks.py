@@ -32,7 +32,11 @@ def score_shard(self: Task, version_id: int, first: int, last: int) -> None:
     """What another worker holds, or held when it died, is looked after again, a few times."""
     version = ModelVersion.objects.select_related("shop").get(pk=version_id)
     batch_scoring.score_shard(version, first, last)
-    if self.request.retries < SCORE_AGAIN and version.is_champion and batch_scoring.due(version).filter(pk__gte=first, pk__lte=last).exists():
+    if (
+        self.request.retries < SCORE_AGAIN
+        and version.is_champion
+        and batch_scoring.due(version).filter(pk__gte=first, pk__lte=last).exists()
+    ):
         raise self.retry(countdown=SCORE_AGAIN_SECONDS)
 
 
@@ -49,7 +53,10 @@ def learn_on_every_shop() -> None:
 
 
 def _for_idle_shops(start: Callable[[Shop], TrainingRun]) -> None:
-    """Start a run in each shop that has events and none under way. The shop's row is locked: two schedulers at once start one run."""
+    """Start a run in each shop that has events and none under way.
+
+    The shop's row is locked: two schedulers at once start one run.
+    """
     for pk in Shop.objects.values_list("pk", flat=True):
         with transaction.atomic():
             shop = Shop.objects.select_for_update().get(pk=pk)

@@ -1,4 +1,6 @@
-"""Things that take a while, made once: a tiny shop's snapshot, a tiny encoder, a checkpoint trained on both."""
+"""Things that take a while, made once: a tiny shop's snapshot, a tiny encoder, a checkpoint
+trained on both.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -7,9 +9,19 @@ import pytest
 
 from tests import tinyshop
 
-TINY = {"text.steps": 20, "text.evaluate_every": 10, "text.batch_size": 32, "text.frozen_layers": 1, "text.projection_steps": 20,
-        "sequence.steps": 20, "sequence.evaluate_every": 10, "sequence.batch_size": 64,
-        "rounds": 30, "candidates_per_source": 20, "onnx": False}  # fmt: skip
+TINY = {
+    "text.steps": 20,
+    "text.evaluate_every": 10,
+    "text.batch_size": 32,
+    "text.frozen_layers": 1,
+    "text.projection_steps": 20,
+    "sequence.steps": 20,
+    "sequence.evaluate_every": 10,
+    "sequence.batch_size": 64,
+    "rounds": 30,
+    "candidates_per_source": 20,
+    "onnx": False,
+}
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +58,9 @@ def tiny_checkpoint(tmp_path_factory, tiny_snapshot, tiny_config) -> Path:
 def shop(db):
     from recommender.models import Placement, Shop
 
-    shop = Shop.objects.create(key="tiny", name="Tiny shop", currency="EUR", timezone="Europe/London")
+    shop = Shop.objects.create(
+        key="tiny", name="Tiny shop", currency="EUR", timezone="Europe/London"
+    )
     for key, kind, only_new in (
         ("home_top", "personal", False),
         ("discover", "personal", True),
@@ -86,7 +100,11 @@ def live_shop(stocked, register):
 @pytest.fixture(autouse=True)
 def _fresh_process(request):
     """Nothing is remembered from one test to the next."""
-    if "db" in request.fixturenames or "transactional_db" in request.fixturenames or "shop" in request.fixturenames:
+    if (
+        "db" in request.fixturenames
+        or "transactional_db" in request.fixturenames
+        or "shop" in request.fixturenames
+    ):
         from recommender import inference
         from recommender.api.http import key_cache
         from recommender.infrastructure import availability
@@ -113,7 +131,9 @@ def api(shop, client):
     def call(method: str, path: str, body=None, key: str = secret):
         data = body if isinstance(body, str | bytes) else json.dumps(body)
         extra = {} if body is None else {"data": data, "content_type": "application/json"}
-        return getattr(client, method)(f"/api/v1/{path}", headers={"authorization": f"Bearer {key}"}, **extra)
+        return getattr(client, method)(
+            f"/api/v1/{path}", headers={"authorization": f"Bearer {key}"}, **extra
+        )
 
     call.key = secret
     return call

@@ -1,4 +1,7 @@
-"""Every console page, light and dark, 390 and 1440 wide, into docs/screenshots/. Needs a running `make demo`."""
+"""Every console page, light and dark, 390 and 1440 wide, into docs/screenshots/.
+
+Needs a running `make demo`.
+"""
 
 import json
 import os
@@ -26,7 +29,9 @@ def main() -> int:
         browser = playwright.chromium.launch(**LAUNCH)
         for scheme in ("light", "dark"):
             for width in WIDTHS:
-                page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+                page = browser.new_page(
+                    color_scheme=scheme, viewport={"width": width, "height": 900}
+                )
                 page.add_init_script(f"localStorage.setItem('_x_adminTheme', '\"{scheme}\"')")
                 _sign_in(page, demo)
                 for name, path in _pages(demo):
@@ -49,13 +54,18 @@ def _sign_in(page: Page, demo: dict) -> None:
 def _pages(demo: dict) -> list[tuple[str, str]]:
     base = f"/console/s/{demo['shop']}"
     return [
-        ("home", f"{base}/"), ("train", f"{base}/train/"), ("run", f"{base}/runs/1/"), ("models", f"{base}/models/"),
-        ("version", f"{base}/models/1/"), ("preview", f"{base}/preview/"),
+        ("home", f"{base}/"),
+        ("train", f"{base}/train/"),
+        ("run", f"{base}/runs/1/"),
+        ("models", f"{base}/models/"),
+        ("version", f"{base}/models/1/"),
+        ("preview", f"{base}/preview/"),
         ("preview-shopper", f"{base}/preview/?user={demo['user_ids'][0]}"),
         ("preview-new", f"{base}/preview/?new=1"),
         ("placements", f"{base}/placements/"),
-        ("schedule", "/console/django_celery_beat/periodictask/"), ("products", "/console/recommender/product/"),
-    ]  # fmt: skip
+        ("schedule", "/console/django_celery_beat/periodictask/"),
+        ("products", "/console/recommender/product/"),
+    ]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""A pytest plugin: an own VITRINE_HOME with its PostgreSQL and Valkey, before Django reads its settings. Each process of pytest-xdist has its own."""
+"""A pytest plugin: an own VITRINE_HOME with its PostgreSQL and Valkey, before Django reads its
+settings. Each process of pytest-xdist has its own.
+"""
 
 import os
 import shutil
@@ -33,7 +35,9 @@ def _only_distributes(config) -> bool:
 
 
 def _no_autovacuum(dsn: dict[str, str]) -> None:
-    """Between tests, whose rows are never committed, it would note that all tables are empty, and queries would be planned for that."""
+    """Between tests, whose rows are never committed, it would note that all tables are empty,
+    and queries would be planned for that.
+    """
     connection = psycopg2.connect(**dsn)
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -60,7 +64,8 @@ def environment_of_tests(checkpoints: Path) -> dict[str, str]:
     from django.conf import settings
 
     database = settings.DATABASES["default"]
-    url = f"postgres://{database['USER']}@{quote(database['HOST'], safe='')}:{database['PORT'] or 5432}/{database['NAME']}"
+    host = f"{quote(database['HOST'], safe='')}:{database['PORT'] or 5432}"
+    url = f"postgres://{database['USER']}@{host}/{database['NAME']}"
     if database.get("PASSWORD"):
         url = url.replace("@", f":{quote(database['PASSWORD'], safe='')}@", 1)
     return {**os.environ, "DATABASE_URL": url, "VITRINE_CHECKPOINTS": str(checkpoints)}

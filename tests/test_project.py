@@ -28,13 +28,26 @@ def test_migrations_are_complete():
 def test_the_schema_is_valid_and_has_every_address():
     schema = SchemaGenerator().get_schema(request=None, public=True)
     validate_schema(schema)
-    for path in ("recommendations", "items/related", "events", "items/{item_id}", "items:batch", "users/{user_id}", "training-jobs",
-                 "training-jobs/{job_id}/cancel", "models", "models/rollback", "health/ready"):  # fmt: skip
+    for path in (
+        "recommendations",
+        "items/related",
+        "events",
+        "items/{item_id}",
+        "items:batch",
+        "users/{user_id}",
+        "training-jobs",
+        "training-jobs/{job_id}/cancel",
+        "models",
+        "models/rollback",
+        "health/ready",
+    ):
         assert f"/api/v1/{path}" in schema["paths"], path
 
 
 def test_each_command_has_a_test():
-    commands = {p.stem for p in (ROOT / "recommender/management/commands").glob("*.py")} - {"__init__"}
+    commands = {p.stem for p in (ROOT / "recommender/management/commands").glob("*.py")} - {
+        "__init__"
+    }
     tests = "".join(p.read_text() for p in (ROOT / "tests").rglob("test_*.py"))
     assert {name for name in commands if f'"{name}"' not in tests} == set()
 
@@ -42,10 +55,20 @@ def test_each_command_has_a_test():
 @pytest.mark.parametrize("key", ["DEBUG=maybe", "DATABASE_URL=sqlite:///x"])
 def test_settings_are_checked_at_start(key):
     name, value = key.split("=")
-    code = "import os; os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'ecomsite.settings'); import django; django.setup()"
+    code = (
+        "import os; os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'ecomsite.settings'); "
+        "import django; django.setup()"
+    )
     import os
 
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, name: value}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, name: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode and name in done.stderr
 
 
@@ -53,5 +76,9 @@ def test_no_path_of_a_machine_is_in_the_sources():
     wrong = re.compile(r"/(?:root|work|farm)/")
     for path in ROOT.rglob("*"):
         tracked = path.is_file() and not {".git", ".venv", "var", "vendor"} & set(path.parts)
-        if tracked and path.suffix in {".py", ".md", ".toml", ".yml", ".html", ".sh"} and path != Path(__file__):
+        if (
+            tracked
+            and path.suffix in {".py", ".md", ".toml", ".yml", ".html", ".sh"}
+            and path != Path(__file__)
+        ):
             assert not wrong.search(path.read_text(encoding="utf-8")), path

@@ -1,4 +1,6 @@
-"""A small shop with habits: shoppers of four tastes who come back, so that a model has something to learn in seconds."""
+"""A small shop with habits: shoppers of four tastes who come back, so that a model has
+something to learn in seconds.
+"""
 
 import json
 import shutil
@@ -12,17 +14,34 @@ import polars as pl
 from training.data.snapshot import Events, write_snapshot
 
 THEMES = ["lantern", "teapot", "garden", "paper"]
-WORDS = ["red", "blue", "small", "large", "vintage", "glass", "wooden", "spotted", "classic", "round"]
+WORDS = [
+    "red",
+    "blue",
+    "small",
+    "large",
+    "vintage",
+    "glass",
+    "wooden",
+    "spotted",
+    "classic",
+    "round",
+]
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 DAYS = 150
 
 
 def products() -> list[dict]:
-    return [{"item_id": f"{theme[:2].upper()}/{i}", "title": f"{word} {theme}", "price": 1.5 + i} for theme in THEMES for i, word in enumerate(WORDS)]
+    return [
+        {"item_id": f"{theme[:2].upper()}/{i}", "title": f"{word} {theme}", "price": 1.5 + i}
+        for theme in THEMES
+        for i, word in enumerate(WORDS)
+    ]
 
 
 def events(shoppers: int = 80, seed: int = 3) -> list[dict]:
-    """Purchases in time order: mostly of the shopper's theme, every few days, some again and again; a few anonymous baskets."""
+    """Purchases in time order: mostly of the shopper's theme, every few days, some again and
+    again; a few anonymous baskets.
+    """
     rng = np.random.default_rng(seed)
     catalogue = products()
     rows = []
@@ -32,13 +51,24 @@ def events(shoppers: int = 80, seed: int = 3) -> list[dict]:
         day = rng.uniform(0, 10)
         visit = 0
         while day < DAYS:
-            chosen = {theme * len(WORDS) + int(i) for i in rng.choice(favourites, 2)} | {theme * len(WORDS) + int(rng.integers(len(WORDS)))}
+            chosen = {theme * len(WORDS) + int(i) for i in rng.choice(favourites, 2)} | {
+                theme * len(WORDS) + int(rng.integers(len(WORDS)))
+            }
             chosen |= {int(rng.integers(len(catalogue)))} if rng.random() < 0.2 else set()
             who = None if rng.random() < 0.05 else f"shopper-{shopper:03d}"
             for item in sorted(chosen):
                 moment = START + timedelta(days=float(day))
-                rows.append({"user_id": who, "item_id": catalogue[item]["item_id"], "type": "purchase", "occurred_at": moment.replace(microsecond=0),
-                             "quantity": 1.0, "price": catalogue[item]["price"], "session_id": f"s-{shopper}-{visit}"})  # fmt: skip
+                rows.append(
+                    {
+                        "user_id": who,
+                        "item_id": catalogue[item]["item_id"],
+                        "type": "purchase",
+                        "occurred_at": moment.replace(microsecond=0),
+                        "quantity": 1.0,
+                        "price": catalogue[item]["price"],
+                        "session_id": f"s-{shopper}-{visit}",
+                    }
+                )
             day += rng.exponential(9) + 1
             visit += 1
     return sorted(rows, key=lambda row: row["occurred_at"])
@@ -48,33 +78,60 @@ def events_of(rows: Sequence[tuple[int, int, int, int, float, int]]) -> Events:
     """From (user, item, type, time, quantity, session) tuples that are already in time order."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * 6
     kinds = (np.int32, np.int32, np.int8, np.int64, np.float32, np.int64)
-    return Events(*(np.array(column, dtype=kind) for column, kind in zip(columns, kinds, strict=True)))
+    return Events(
+        *(np.array(column, dtype=kind) for column, kind in zip(columns, kinds, strict=True))
+    )
 
 
 def write(folder: Path, shoppers: int = 80) -> Path:
     """The shop as a snapshot folder."""
     rows = events(shoppers)
-    frame = pl.DataFrame([{k: v for k, v in row.items() if k != "price"} for row in rows], infer_schema_length=None)
+    frame = pl.DataFrame(
+        [{k: v for k, v in row.items() if k != "price"} for row in rows], infer_schema_length=None
+    )
     items = pl.DataFrame([{**p, "hidden": False} for p in products()])
     write_snapshot(folder, "tiny", {"products": items, "events": frame, **tables()})
     return folder
 
 
 def tables(n: int = 240, seed: int = 5) -> dict[str, pl.DataFrame]:
-    """Reviews, judged queries and solved dialogues in the shop's few words: some words praise, some blame, themes are topics."""
+    """Reviews, judged queries and solved dialogues in the shop's few words: some words praise,
+    some blame, themes are topics.
+    """
     rng = np.random.default_rng(seed)
     reviews, dialogues, judgements = [], [], []
     for i in range(n):
         theme, good = THEMES[i % 4], bool(rng.random() < 0.5)
         mood = rng.choice(WORDS[:5] if good else WORDS[5:], 3)
-        reviews.append({"review_id": f"r-{i}", "item_id": f"{theme[:2].upper()}/0", "rating": 5.0 if good else 1.0, "title": mood[0],
-                        "text": f"{theme} {' '.join(mood[1:])}", "label": None, "topic": theme})  # fmt: skip
-        dialogues.append({"text": f"{' '.join(rng.choice(WORDS, 2))} {theme}", "intent": f"ask {theme}"})
+        reviews.append(
+            {
+                "review_id": f"r-{i}",
+                "item_id": f"{theme[:2].upper()}/0",
+                "rating": 5.0 if good else 1.0,
+                "title": mood[0],
+                "text": f"{theme} {' '.join(mood[1:])}",
+                "label": None,
+                "topic": theme,
+            }
+        )
+        dialogues.append(
+            {"text": f"{' '.join(rng.choice(WORDS, 2))} {theme}", "intent": f"ask {theme}"}
+        )
     for theme in THEMES:
         for i, word in enumerate(WORDS):
             for other in THEMES:
-                judgements.append({"query": f"{word} {theme}", "item_id": f"{other[:2].upper()}/{i}", "grade": 3.0 if other == theme else 0.0})
-    return {"reviews": pl.DataFrame(reviews, infer_schema_length=None), "dialogues": pl.DataFrame(dialogues), "judgements": pl.DataFrame(judgements)}
+                judgements.append(
+                    {
+                        "query": f"{word} {theme}",
+                        "item_id": f"{other[:2].upper()}/{i}",
+                        "grade": 3.0 if other == theme else 0.0,
+                    }
+                )
+    return {
+        "reviews": pl.DataFrame(reviews, infer_schema_length=None),
+        "dialogues": pl.DataFrame(dialogues),
+        "judgements": pl.DataFrame(judgements),
+    }
 
 
 def write_encoder(folder: Path, hidden: int = 32, layers: int = 2) -> Path:
@@ -84,16 +141,29 @@ def write_encoder(folder: Path, hidden: int = 32, layers: int = 2) -> Path:
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *THEMES, "a", "b", "c"]
-    tokenizer = Tokenizer(models.WordPiece({w: i for i, w in enumerate(vocabulary)}, unk_token="[UNK]"))
+    tokenizer = Tokenizer(
+        models.WordPiece({w: i for i, w in enumerate(vocabulary)}, unk_token="[UNK]")
+    )
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]"
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
     )
     fast.save_pretrained(folder)
     torch.manual_seed(0)
-    config = BertConfig(vocab_size=len(vocabulary), hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=64)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=64,
+    )
     BertModel(config, add_pooling_layer=False).save_pretrained(folder)
     return folder
 
@@ -111,7 +181,9 @@ def stock(shop) -> None:
     shift = (timezone.now() - timedelta(days=1)) - rows[-1]["occurred_at"]
     parser = Parser(shop.zone)
     upsert_products(shop, enumerate(products()), ["title", "price"], parser)
-    import_events(shop, with_content_keys(enumerate(rows)), parser, shift=timedelta(days=shift.days))
+    import_events(
+        shop, with_content_keys(enumerate(rows)), parser, shift=timedelta(days=shift.days)
+    )
 
 
 def register(shop, checkpoint: Path, recipe: str = "fusion"):
@@ -123,4 +195,6 @@ def register(shop, checkpoint: Path, recipe: str = "fusion"):
     run = TrainingRun.objects.create(shop=shop, recipe=recipe, status="finished")
     folder = f"shop-{shop.pk}/run-{run.pk}/checkpoint"
     shutil.copytree(checkpoint, settings.VITRINE_CHECKPOINTS / folder)
-    return ModelVersion.objects.register(run, folder, json.loads((Path(checkpoint) / "report.json").read_text()))
+    return ModelVersion.objects.register(
+        run, folder, json.loads((Path(checkpoint) / "report.json").read_text())
+    )

@@ -1,4 +1,4 @@
-"""`python -m training fit|benchmark|evaluate|predict|suggest|recipes`: the library without the site.
+"""`python -m training fit|benchmark|evaluate|predict|suggest|recipes`: the library by itself.
 
 On several GPUs or hosts: `accelerate launch -m training fit …`.
 """
@@ -17,12 +17,22 @@ from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from training.configuration.recipes import PRESETS, RECIPES, USUAL, ConfigError, describe, make_config, to_dict
+from training.configuration.recipes import (
+    PRESETS,
+    RECIPES,
+    USUAL,
+    ConfigError,
+    describe,
+    make_config,
+    to_dict,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
+    )
     signal.signal(signal.SIGTERM, _stop)
     _keep_memory()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -43,7 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _keep_memory() -> None:
-    """Have glibc keep what each step frees, instead of asking the kernel for it anew: about a tenth of a step's time."""
+    """Have glibc keep what each step frees, instead of asking the kernel for it anew: about a
+    tenth of a step's time.
+    """
     mmap_threshold, trim_threshold = -3, -1
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
@@ -63,38 +75,66 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="snapshot folder -> checkpoint folder")
     fit.add_argument("snapshot", type=Path)
     fit.add_argument("out", type=Path)
-    fit.add_argument("--champion", type=Path, help="checkpoint of the serving model, to be judged on the same data; `incremental` goes on from it")
-    fit.add_argument("--resume", action="store_true", help="go on where a stopped run of the same configuration left its state beside OUT")
+    fit.add_argument(
+        "--champion",
+        type=Path,
+        help="checkpoint of the serving model, to be judged on the same data; `incremental` goes "
+        "on from it",
+    )
+    fit.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where a stopped run of the same configuration left its state beside OUT",
+    )
     fit.set_defaults(action=_fit)
     benchmark = commands.add_parser("benchmark", help="every system on one protocol, as a report")
     benchmark.add_argument("snapshot", type=Path)
     benchmark.add_argument("--protocol", choices=["leave-last-out", "time"], required=True)
     benchmark.add_argument("--cut", type=_day, help="first day that is judged, YYYY-MM-DD")
     benchmark.add_argument("--days", type=int, default=31)
-    benchmark.add_argument("--shuffle-ties", type=int, metavar="SEED", help="reorder events of one shopper on one day")
-    benchmark.add_argument("--ablate", nargs="+", default=[], metavar="PART", help="what is left without each of these; `all`: each in turn")
+    benchmark.add_argument(
+        "--shuffle-ties", type=int, metavar="SEED", help="reorder events of one shopper on one day"
+    )
+    benchmark.add_argument(
+        "--ablate",
+        nargs="+",
+        default=[],
+        metavar="PART",
+        help="what is left without each of these; `all`: each in turn",
+    )
     benchmark.set_defaults(action=_benchmark)
     evaluate = commands.add_parser("evaluate", help="a checkpoint on a snapshot's last days")
     evaluate.add_argument("checkpoint", type=Path)
     evaluate.add_argument("snapshot", type=Path)
     evaluate.add_argument("--days", type=int, default=31)
     evaluate.set_defaults(action=_evaluate)
-    predict = commands.add_parser("predict", help="a class or rating model's answers, one line of JSON a text")
+    predict = commands.add_parser(
+        "predict", help="a class or rating model's answers, one line of JSON a text"
+    )
     predict.add_argument("checkpoint", type=Path)
     predict.add_argument("text", nargs="*", help="without any, lines of standard input")
     predict.set_defaults(action=_predict)
-    suggest = commands.add_parser("suggest", help="which rows of a snapshot to label next: those of which the model is least sure")
+    suggest = commands.add_parser(
+        "suggest",
+        help="which rows of a snapshot to label next: those of which the model is least sure",
+    )
     suggest.add_argument("checkpoint", type=Path)
     suggest.add_argument("snapshot", type=Path)
     suggest.add_argument("--rows", type=int, default=20)
     suggest.set_defaults(action=_suggest)
-    recipes = commands.add_parser("recipes", help="every recipe, every field, its default and meaning")
+    recipes = commands.add_parser(
+        "recipes", help="every recipe, every field, its default and meaning"
+    )
     recipes.set_defaults(action=_recipes)
     for command in (fit, benchmark):
         command.add_argument("--recipe", default="fusion", choices=list(RECIPES))
         command.add_argument("--preset", default=USUAL, choices=list(PRESETS))
         command.add_argument("--set", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
-        command.add_argument("--progress", type=Path, help="file for progress lines; default: progress.jsonl beside the output")
+        command.add_argument(
+            "--progress",
+            type=Path,
+            help="file for progress lines; default: progress.jsonl beside the output",
+        )
     for command in (benchmark, evaluate):
         command.add_argument("--out", type=Path, required=True, metavar="REPORT.json")
     return parser
@@ -111,7 +151,9 @@ def _config(options: argparse.Namespace):
     wrong = [pair for pair in options.set if "=" not in pair]
     if wrong:
         raise ConfigError(f"--set: {wrong[0]!r} is not of the form field=value")
-    return make_config(options.recipe, dict(pair.split("=", 1) for pair in options.set), options.preset)
+    return make_config(
+        options.recipe, dict(pair.split("=", 1) for pair in options.set), options.preset
+    )
 
 
 def _run(options: argparse.Namespace, config, progress, snapshot, folder: Path):
@@ -119,9 +161,22 @@ def _run(options: argparse.Namespace, config, progress, snapshot, folder: Path):
     from training.finetuning.loop import Keeper
     from training.runs.run import Run
 
-    belongs = {"recipe": options.recipe, "data": snapshot.manifest["digest"], "encoder": config.text.encoder, "train": config.text.train}
+    belongs = {
+        "recipe": options.recipe,
+        "data": snapshot.manifest["digest"],
+        "encoder": config.text.encoder,
+        "train": config.text.train,
+    }
     keeper = Keeper(folder / "state", getattr(options, "resume", False), belongs)
-    return Run(snapshot, options.recipe, config, progress, getattr(options, "champion", None), keeper, folder / "cache")
+    return Run(
+        snapshot,
+        options.recipe,
+        config,
+        progress,
+        getattr(options, "champion", None),
+        keeper,
+        folder / "cache",
+    )
 
 
 def _fit(options: argparse.Namespace) -> int:
@@ -134,7 +189,10 @@ def _fit(options: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     main_process = is_main_process()
     progress = new_progress(
-        options.progress or folder / "progress.jsonl" if main_process else None, options.recipe, not main_process, to_dict(config)
+        options.progress or folder / "progress.jsonl" if main_process else None,
+        options.recipe,
+        not main_process,
+        to_dict(config),
     )
     progress.stage(next(iter(progress.stages)), 0, "reading the snapshot")
     fit(_run(options, config, progress, read_snapshot(options.snapshot), folder), options.out)
@@ -154,7 +212,10 @@ def _benchmark(options: argparse.Namespace) -> int:
     if options.protocol == "time" and options.cut is None:
         raise ConfigError("--cut: the time protocol needs a day")
     if options.recipe not in JUDGED:
-        raise ConfigError(f"recipe: the protocols rank products, which {options.recipe} does not; `fit` reports on its own test data")
+        raise ConfigError(
+            f"recipe: the protocols rank products, which {options.recipe} does not; `fit` "
+            "reports on its own test data"
+        )
     unknown = [part for part in options.ablate if part not in (*ABLATIONS, "all")]
     if unknown:
         raise ConfigError(f"--ablate: {unknown[0]!r} is none of {', '.join(ABLATIONS)}, all")
@@ -166,9 +227,16 @@ def _benchmark(options: argparse.Namespace) -> int:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     progress = Progress(options.progress or options.out.parent / "progress.jsonl", STAGES)
     if options.protocol == "time":
-        report = benchmark_time(_run(options, config, progress, snapshot, options.out.parent), options.cut, options.days, parts)
+        report = benchmark_time(
+            _run(options, config, progress, snapshot, options.out.parent),
+            options.cut,
+            options.days,
+            parts,
+        )
     else:
-        report = benchmark_leave_last_out(_run(options, config, progress, snapshot, options.out.parent), parts)
+        report = benchmark_leave_last_out(
+            _run(options, config, progress, snapshot, options.out.parent), parts
+        )
     report["protocol"]["shuffle_ties"] = options.shuffle_ties
     report["seconds"] = {"total": round(time.monotonic() - begun, 1)}
     return _write(options.out, report, progress)
@@ -197,7 +265,11 @@ def _predict(options: argparse.Namespace) -> int:
     from training.inference.text_predictor import load_predictor
 
     model = load_predictor(options.checkpoint)
-    for text, answer in zip(texts := options.text or [line.rstrip("\n") for line in sys.stdin], model.answers(texts), strict=True):
+    for text, answer in zip(
+        texts := options.text or [line.rstrip("\n") for line in sys.stdin],
+        model.answers(texts),
+        strict=True,
+    ):
         print(json.dumps({"text": text, **answer}, ensure_ascii=False))
     return 0
 
@@ -206,7 +278,9 @@ def _suggest(options: argparse.Namespace) -> int:
     from training.data.snapshot import read_snapshot
     from training.inference.text_predictor import least_sure, load_predictor
 
-    for row in least_sure(load_predictor(options.checkpoint), read_snapshot(options.snapshot), options.rows):
+    for row in least_sure(
+        load_predictor(options.checkpoint), read_snapshot(options.snapshot), options.rows
+    ):
         print(json.dumps(row, ensure_ascii=False))
     return 0
 

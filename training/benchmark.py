@@ -9,7 +9,16 @@ from training.configuration.recipes import to_dict
 from training.data.snapshot import DAY, Snapshot
 from training.data.splits import Window, discovery, leave_last_out, time_window
 from training.errors import TrainingError, need
-from training.evaluation.ranking import baseline_rankings, date_of, judge, rank_by_fusion, rank_by_other, report_head, segments, summary
+from training.evaluation.ranking import (
+    baseline_rankings,
+    date_of,
+    judge,
+    rank_by_fusion,
+    rank_by_other,
+    report_head,
+    segments,
+    summary,
+)
 from training.inference.checkpoint import load_checkpoint, read_run
 from training.inference.recommender import Recommender
 from training.ranking.features import PARTS
@@ -27,20 +36,35 @@ RECIPES = ("fusion", "retrieval")
 
 
 def benchmark_time(run: Run, cut: int, days: int, ablate: Sequence[str] = ()) -> dict:
-    """The `time` protocol: trained on events before `cut` only, judged on the `days` from it; `ablate`: parts to leave out in turn."""
+    """The `time` protocol: trained on events before `cut` only, judged on the `days` from it;
+    `ablate`: parts to leave out in turn.
+    """
     snapshot = run.snapshot
     known = snapshot.with_events(snapshot.events.before(cut))
     test = time_window(snapshot.events, snapshot.n_items, run.config.event_weights, cut, days)
     if not len(test.users):
         refuse_nobody(days)
     run = replace(run, snapshot=known, config=replace(run.config, window_days=days))
-    report = report_head(snapshot, {"kind": "time", "cut": date_of(cut), "days": days, "seed": run.config.seed}, test)
+    report = report_head(
+        snapshot, {"kind": "time", "cut": date_of(cut), "days": days, "seed": run.config.seed}, test
+    )
     if run.recipe == "retrieval":
-        validation = time_window(known.events, known.n_items, run.config.event_weights, cut - days * DAY, days)
-        return _text_alone(run, fit_up_to(run, validation, test.fit), {"all": test, "discovery": discovery(test)}, report)
-    windows, questions = earlier_windows(known, cut, days, run.config), {"all": test, "discovery": discovery(test)}
+        validation = time_window(
+            known.events, known.n_items, run.config.event_weights, cut - days * DAY, days
+        )
+        return _text_alone(
+            run,
+            fit_up_to(run, validation, test.fit),
+            {"all": test, "discovery": discovery(test)},
+            report,
+        )
+    windows = earlier_windows(known, cut, days, run.config)
+    questions = {"all": test, "discovery": discovery(test)}
     fitted = fit_model(run, windows, test.fit, cut)
-    models = {"vitrine": fitted.recommender, "vitrine_no_popularity": _without(run, windows, test, fitted, "popularity")}
+    models = {
+        "vitrine": fitted.recommender,
+        "vitrine_no_popularity": _without(run, windows, test, fitted, "popularity"),
+    }
     for i, (name, window) in enumerate(questions.items()):
         run.progress.stage("Check", i / 2)
         report[name] = judge(snapshot, window, models, fitted.served.texts)
@@ -49,7 +73,9 @@ def benchmark_time(run: Run, cut: int, days: int, ablate: Sequence[str] = ()) ->
 
 
 def benchmark_leave_last_out(run: Run, ablate: Sequence[str] = ()) -> dict:
-    """The literature's protocol: the last event of each shopper is asked for, the ranker is fitted on the last but one."""
+    """The literature's protocol: the last event of each shopper is asked for, the ranker is
+    fitted on the last but one.
+    """
     snapshot = run.snapshot
     validation, test = leave_last_out(snapshot.events, snapshot.n_items, run.config.event_weights)
     if not len(test.users):
@@ -58,7 +84,10 @@ def benchmark_leave_last_out(run: Run, ablate: Sequence[str] = ()) -> dict:
     if run.recipe == "retrieval":
         return _text_alone(run, fit_texts(run, validation.fit, validation), {"": test}, report)
     fitted = fit_model(run, [validation], validation.fit, test.now)
-    models = {"vitrine": fitted.recommender, "vitrine_no_popularity": _without(run, [validation], test, fitted, "popularity")}
+    models = {
+        "vitrine": fitted.recommender,
+        "vitrine_no_popularity": _without(run, [validation], test, fitted, "popularity"),
+    }
     run.progress.stage("Check", 0)
     report |= judge(snapshot, test, models, fitted.served.texts)
     report["ablation"] = _ablation(run, [validation], {"all": test}, fitted, ablate)
@@ -77,51 +106,92 @@ def _text_alone(run: Run, texts: Texts | None, questions: dict[str, Window], rep
     return report
 
 
-def _without(run: Run, windows: list[Window], test: Window, fitted: Fitted, part: str) -> Recommender:
-    """The same model without a source or a group of features; without LANGUAGE, sequences are learned from ids alone, too."""
+def _without(
+    run: Run, windows: list[Window], test: Window, fitted: Fitted, part: str
+) -> Recommender:
+    """The same model without a source or a group of features; without LANGUAGE, sequences are
+    learned from ids alone, too.
+    """
     left_out = run.config.parts_left_out | ({"text"} if part == LANGUAGE else {part})
-    without = replace(run, config=replace(run.config, left_out=",".join(sorted(left_out))), keeper=run.keeper.child(part))
+    without = replace(
+        run,
+        config=replace(run.config, left_out=",".join(sorted(left_out))),
+        keeper=run.keeper.child(part),
+    )
     ranked, served = fitted.ranked, fitted.served
     if part == LANGUAGE and "sequence" not in left_out:
         ranked = Knowledge(None, fit_sequence(without, windows[-1].fit, None, windows[-1]))
-        served = ranked if test.fit is windows[-1].fit else Knowledge(None, fit_sequence(without, test.fit, None, None, ranked.sequence.steps))
+        served = (
+            ranked
+            if test.fit is windows[-1].fit
+            else Knowledge(None, fit_sequence(without, test.fit, None, None, ranked.sequence.steps))
+        )
     return fit_model(without, windows, test.fit, test.now, ranked, served).recommender
 
 
-def _ablation(run: Run, windows: list[Window], questions: dict[str, Window], fitted: Fitted, parts: Sequence[str]) -> dict:
-    """What is left without each part: the measures of the first question, those of others under their names."""
+def _ablation(
+    run: Run,
+    windows: list[Window],
+    questions: dict[str, Window],
+    fitted: Fitted,
+    parts: Sequence[str],
+) -> dict:
+    """What is left without each part: the measures of the first question, those of others under
+    their names.
+    """
     found = {}
     for part in parts:
         run.progress.stage("Check", message=f"without {part}")
         model = _without(run, windows, next(iter(questions.values())), fitted, part)
-        measures = {name: summary(rank_by_fusion(window, model)) for name, window in questions.items()}
+        measures = {
+            name: summary(rank_by_fusion(window, model)) for name, window in questions.items()
+        }
         found[part] = measures.pop("all") | measures
     return found
 
 
 def _finish(report: dict, fitted: Fitted, run: Run) -> dict:
-    report["chosen"], report["off"], report["config"] = fitted.ranked.chosen, fitted.recommender.signals.off, to_dict(run.config)
+    report["chosen"], report["off"], report["config"] = (
+        fitted.ranked.chosen,
+        fitted.recommender.signals.off,
+        to_dict(run.config),
+    )
     report["new_products"] = asdict(fitted.lift)
     report["peak_memory_mb"] = peak_memory_mb()
     return report
 
 
 def evaluate_checkpoint(folder: Path, snapshot: Snapshot, days: int) -> dict:
-    """A checkpoint's judged fit on the last `days` of a snapshot, products matched by id; refused where it has learned those days."""
+    """A checkpoint's judged fit on the last `days` of a snapshot, products matched by id;
+    refused where it has learned those days.
+    """
     model, model_ids = load_checkpoint(folder, verify=True, part="judged")
     end = int(snapshot.events.time[-1]) + 1
-    window = time_window(snapshot.events, snapshot.n_items, model.config.event_weights, end - days * DAY, days)
+    window = time_window(
+        snapshot.events, snapshot.n_items, model.config.event_weights, end - days * DAY, days
+    )
     if not len(window.users):
         refuse_nobody(days)
     if read_run(folder)["judged_until"] > window.now:
-        raise TrainingError(f"this checkpoint has learned some of the last {days} days; take fewer days or a later snapshot")
-    report = report_head(snapshot, {"kind": "checkpoint", "cut": date_of(window.now), "days": days}, window)
-    signals = fit_signals(window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, model.config, Learnt())
+        raise TrainingError(
+            f"this checkpoint has learned some of the last {days} days; take fewer days or "
+            "a later snapshot"
+        )
+    report = report_head(
+        snapshot, {"kind": "checkpoint", "cut": date_of(window.now), "days": days}, window
+    )
+    signals = fit_signals(
+        window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, model.config, Learnt()
+    )
     for name, question in (("all", window), ("discovery", discovery(window))):
         ranked = baseline_rankings(question, signals, None, model.config)
         ranked["vitrine"] = rank_by_other(question, snapshot.item_ids, model, model_ids)
         sold = signals.popularity.column("sold")
         systems = {system: summary(r) for system, r in ranked.items()}
-        report[name] = {"systems": systems, "segments": segments(ranked, snapshot, sold)} if len(question.target) else {"systems": {}}
+        report[name] = (
+            {"systems": systems, "segments": segments(ranked, snapshot, sold)}
+            if len(question.target)
+            else {"systems": {}}
+        )
     report["peak_memory_mb"] = peak_memory_mb()
     return report

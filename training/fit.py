@@ -14,7 +14,10 @@ def fit(run: Run, out: Path) -> dict:
     """Carry out a run and leave its checkpoint at `out`; returns the report."""
     trials = []
     if run.config.text.shard_weights and run.config.text.train == "adalora":
-        raise ConfigError("text.shard_weights: adalora moves rank between whole matrices, which spread ones are not")
+        raise ConfigError(
+            "text.shard_weights: adalora moves rank between whole matrices, which spread "
+            "ones are not"
+        )
     if run.config.search_minutes and number_of_processes() > 1:
         raise ConfigError("search_minutes: search with one process; then train with several")
     if run.config.search_minutes:
@@ -22,7 +25,9 @@ def fit(run: Run, out: Path) -> dict:
 
         run.config, trials = search_fields(run, lambda trial: validate(trial))
     if not is_main_process():
-        with tempfile.TemporaryDirectory() as scratch:  # every process has the whole result; the first one keeps it
+        with (
+            tempfile.TemporaryDirectory() as scratch
+        ):  # every process has the whole result; the first one keeps it
             return _RECIPES[run.recipe](run, Path(scratch) / "out", trials)
     report = _RECIPES[run.recipe](run, out, trials)
     run.keeper.clear()
@@ -30,7 +35,10 @@ def fit(run: Run, out: Path) -> dict:
 
 
 def validate(run: Run) -> None:
-    """Train once and validate, as a trial of the search over fields; `run.trial` is told each look. The test data are not looked at."""
+    """Train once and validate, as a trial of the search over fields; `run.trial` is told each look.
+
+    The test data are not looked at.
+    """
     from training.recipes import behaviour, classification, mlm, retrieval, search
 
     trials = {
@@ -71,19 +79,24 @@ def _fit_head(run: Run, out: Path, trials: list[dict]) -> dict:
     from training.recipes import behaviour, classification, text_checkpoints
 
     fitted, report, more = (
-        behaviour.fit_behaviour(run) if run.recipe == "behaviour" else (*classification.fit_labels(run, classification.recipe_rows(run)), {})
+        behaviour.fit_behaviour(run)
+        if run.recipe == "behaviour"
+        else (*classification.fit_labels(run, classification.recipe_rows(run)), {})
     )
     text_checkpoints.save_head(run, out, fitted, report | {"trials": trials}, more)
     return report
 
 
 _RECIPES = {
-    "fusion": _fit_fusion, **dict.fromkeys(("mlm", "retrieval", "incremental", "search", "distil"), _fit_encoder),
+    "fusion": _fit_fusion,
+    **dict.fromkeys(("mlm", "retrieval", "incremental", "search", "distil"), _fit_encoder),
     **dict.fromkeys(("behaviour", "rating", "sentiment", "topic", "intent"), _fit_head),
-}  # fmt: skip
+}
 
 
-def new_progress(path: Path | None, recipe: str, quiet: bool = False, config: dict | None = None) -> Progress:
+def new_progress(
+    path: Path | None, recipe: str, quiet: bool = False, config: dict | None = None
+) -> Progress:
     """Progress into this file, with TensorBoard's files beside it."""
     tracking = Tracking(path.parent, f"{recipe} {path.parent.name}", config) if path else None
     return Progress(path, STAGES[recipe], quiet, tracking)

@@ -1,8 +1,11 @@
-"""What lists brought: clicks, purchases, revenue and loyalty, per placement, model version and day; one statement each, over all that was served.
+"""What lists brought: clicks, purchases, revenue and loyalty, per placement, model version and day;
+one statement each, over all that was served.
 
-A click or purchase is credited to the list it cites, where the product stands in it, the list was made before, and was not another shopper's. A
-purchase that cites none is credited to the list of the shopper's (or session's) last click on that product within `CREDIT`. What is returned is taken
-off the revenue. The parts of a continued list are one list; sampled lists count for those they stand for.
+A click or purchase is credited to the list it cites, where the product stands in it, the list was
+made before, and was not another shopper's. A purchase that cites none is credited to the list of
+the shopper's (or session's) last click on that product within `CREDIT`. What is returned is taken
+off the revenue. The parts of a continued list are one list; sampled lists count for those they
+stand for.
 """
 
 import json
@@ -24,85 +27,128 @@ PARTS = ("placement", "version", "day")
 
 LISTS = """
     lists AS (
-        SELECT l.id, l.recommendation_id, l.placement, l.version_id, l.session_id, l.items, l.weight, l.simulated, l.fallback, l.created_at,
-            coalesce(l.shopper_id, CASE WHEN l.fallback <> 'no_consent' THEN seen.shopper_id END) AS shopper_id,
-            coalesce(CASE WHEN l.simulated OR seen.at >= l.created_at - %(clocks)s THEN seen.at END, l.created_at) AS at
+        SELECT l.id, l.recommendation_id, l.placement, l.version_id, l.session_id, l.items,
+            l.weight, l.simulated, l.fallback, l.created_at,
+            coalesce(l.shopper_id,
+                CASE WHEN l.fallback <> 'no_consent' THEN seen.shopper_id END) AS shopper_id,
+            coalesce(CASE WHEN l.simulated OR seen.at >= l.created_at - %(clocks)s THEN seen.at END,
+                l.created_at) AS at
         FROM recommender_servedlist l
         LEFT JOIN LATERAL (
-            SELECT min(e.occurred_at) FILTER (WHERE e.type = 'impression') AS at, min(e.shopper_id) AS shopper_id FROM recommender_event e
+            SELECT min(e.occurred_at) FILTER (WHERE e.type = 'impression') AS at,
+                min(e.shopper_id) AS shopper_id FROM recommender_event e
             WHERE e.shop_id = l.shop_id AND e.recommendation_id = l.recommendation_id) seen ON true
-        WHERE l.shop_id = %(shop)s AND l.created_at >= %(since)s AND (%(simulated)s::boolean IS NULL OR l.simulated = %(simulated)s))"""
-"""What was served, and when it was seen. A newcomer's first list was made before the shop knew them: it is whose events cite it."""
+        WHERE l.shop_id = %(shop)s AND l.created_at >= %(since)s AND (%(simulated)s::boolean IS NULL
+            OR l.simulated = %(simulated)s))"""
+"""What was served, and when it was seen.
+
+A newcomer's first list was made before the shop knew them: it is whose events cite it.
+"""
 OWN = """
         (l.simulated OR e.occurred_at >= l.created_at - %(clocks)s) AND (
-            e.shopper_id = l.shopper_id OR e.session_id = l.session_id OR (l.shopper_id IS NULL AND (l.session_id IS NULL OR e.session_id IS NULL))
+            e.shopper_id = l.shopper_id OR e.session_id = l.session_id OR (l.shopper_id IS NULL
+                AND (l.session_id IS NULL OR e.session_id IS NULL))
             OR (e.shopper_id IS NULL AND l.session_id IS NULL))"""
-"""The event came after the list was made, and nothing says that it is somebody else's. Simulated lists are made for purchases of the past."""
-COLUMNS_OF_EVENT = "e.id AS pk, e.event_id, e.type, e.value, e.quantity, e.shopper_id, e.session_id, e.product_id, e.occurred_at"
+"""The event came after the list was made, and nothing says that it is somebody else's.
+
+Simulated lists are made for purchases of the past.
+"""
+COLUMNS_OF_EVENT = (
+    "e.id AS pk, e.event_id, e.type, e.value, e.quantity, e.shopper_id, e.session_id, "
+    "e.product_id, e.occurred_at"
+)
 AFTER = f"""
         SELECT c.list_id, {COLUMNS_OF_EVENT}, c.occurred_at AS clicked
         FROM cited c
-        JOIN recommender_event e ON {{same}} AND e.shop_id = %(shop)s AND e.product_id + 0 = c.product_id AND e.type = 'purchase'
-            AND e.recommendation_id IS NULL AND e.occurred_at BETWEEN c.occurred_at AND c.occurred_at + %(credit)s
+        JOIN recommender_event e ON {{same}} AND e.shop_id = %(shop)s
+            AND e.product_id + 0 = c.product_id AND e.type = 'purchase'
+            AND e.recommendation_id IS NULL AND e.occurred_at BETWEEN c.occurred_at
+                AND c.occurred_at + %(credit)s
         WHERE c.type <> 'purchase'"""
-"""Purchases after a click, by the same shopper or in the same session: apart, so that each is found by its own index. `+ 0` keeps the product's
-index out of it, whose entries of a bestseller are many times those of a shopper's week."""
+"""Purchases after a click, by the same shopper or in the same session: apart, so that each is found
+by its own index. `+ 0` keeps the product's index out of it, whose entries of a bestseller are
+many times those of a shopper's week.
+"""
 CREDITED = f"""
     cited AS (
         SELECT l.id AS list_id, {COLUMNS_OF_EVENT}
         FROM lists l
-        JOIN recommender_event e ON e.shop_id = %(shop)s AND e.recommendation_id = l.recommendation_id AND e.type IN ('click', 'view', 'purchase')
+        JOIN recommender_event e ON e.shop_id = %(shop)s
+            AND e.recommendation_id = l.recommendation_id AND e.type IN ('click', 'view',
+                'purchase')
         JOIN recommender_product p ON p.id = e.product_id
         WHERE l.items @> jsonb_build_array(jsonb_build_object('item_id', p.item_id)) AND {OWN}),
     after AS ({AFTER.format(same="e.shopper_id = c.shopper_id")}
         UNION ALL {AFTER.format(same="c.shopper_id IS NULL AND e.session_id = c.session_id")}),
     later AS (
-        SELECT DISTINCT ON (pk) list_id, pk, event_id, type, value, quantity, shopper_id, session_id, product_id, occurred_at
+        SELECT DISTINCT ON (pk) list_id, pk, event_id, type, value, quantity, shopper_id,
+            session_id, product_id, occurred_at
         FROM after ORDER BY pk, clicked DESC, list_id DESC),
     marked AS (
         SELECT *, first_value(event_id) OVER (
-            PARTITION BY type, list_id, coalesce(shopper_id::text, '-' || session_id), product_id, occurred_at ORDER BY pk) AS first_event
+            PARTITION BY type, list_id, coalesce(shopper_id::text, '-' || session_id), product_id,
+                occurred_at ORDER BY pk) AS first_event
         FROM (SELECT * FROM cited UNION ALL SELECT * FROM later) every),
     credited AS (SELECT * FROM marked WHERE type <> 'purchase' OR event_id = first_event)"""
-"""Clicks and purchases, each with its list. A purchase that was sent under several event ids counts once."""
+"""Clicks and purchases, each with its list.
+
+A purchase that was sent under several event ids counts once.
+"""
 MODEL = """
     LEFT JOIN recommender_modelversion v ON v.id = l.version_id
     LEFT JOIN recommender_trainingrun r ON r.id = v.run_id"""
 RETURNED = """
-    SELECT least(coalesce(sum(abs(coalesce(r.quantity, 1))), 0) / greatest(abs(coalesce(c.quantity, 1)), 1e-9), 1) AS share
+    SELECT least(coalesce(sum(abs(coalesce(r.quantity, 1))), 0) / greatest(abs(coalesce(c.quantity,
+        1)), 1e-9), 1) AS share
     FROM recommender_event r
-    WHERE r.shopper_id = c.shopper_id AND r.product_id + 0 = c.product_id AND r.type = 'return' AND r.occurred_at >= c.occurred_at
+    WHERE r.shopper_id = c.shopper_id AND r.product_id + 0 = c.product_id AND r.type = 'return'
+        AND r.occurred_at >= c.occurred_at
         AND NOT EXISTS (
-            SELECT 1 FROM recommender_event o WHERE o.shopper_id = c.shopper_id AND o.product_id + 0 = c.product_id AND o.type = 'purchase'
+            SELECT 1 FROM recommender_event o WHERE o.shopper_id = c.shopper_id
+                AND o.product_id + 0 = c.product_id AND o.type = 'purchase'
                 AND o.occurred_at > c.occurred_at AND o.occurred_at <= r.occurred_at)"""
-"""The share of a credited purchase that came back: of the returns before the shopper bought the product again."""
+"""The share of a credited purchase that came back: of the returns before the shopper bought the
+product again.
+"""
 EARNED = f"""
     WITH {LISTS}, {CREDITED},
     sums AS (
         SELECT c.list_id, count(DISTINCT c.pk) FILTER (WHERE c.type <> 'purchase') AS clicks,
             count(*) FILTER (WHERE c.type = 'purchase') AS purchases,
-            sum(c.value * (1 - coalesce(back.share, 0))) FILTER (WHERE c.type = 'purchase') AS revenue
-        FROM credited c LEFT JOIN LATERAL ({RETURNED}) back ON c.type = 'purchase' AND c.shopper_id IS NOT NULL
+            sum(c.value * (1 - coalesce(back.share,
+                0))) FILTER (WHERE c.type = 'purchase') AS revenue
+        FROM credited c LEFT JOIN LATERAL ({RETURNED}) back ON c.type = 'purchase'
+            AND c.shopper_id IS NOT NULL
         GROUP BY c.list_id),
     whole AS (
-        SELECT {{named}}, max(l.weight) AS weight, bool_or(l.fallback <> '') AS fallback, bool_or(l.simulated) AS simulated,
+        SELECT {{named}}, max(l.weight) AS weight, bool_or(l.fallback <> '') AS fallback,
+            bool_or(l.simulated) AS simulated,
             sum(s.clicks) AS clicks, sum(s.purchases) AS purchases, sum(s.revenue) AS revenue
         FROM lists l
         LEFT JOIN sums s ON s.list_id = l.id {MODEL}
         WHERE l.at >= %(since)s AND l.at < %(until)s
         GROUP BY {{parts}}, l.recommendation_id)
-    SELECT {{by}}, sum(weight), sum(weight) FILTER (WHERE fallback), sum(weight) FILTER (WHERE simulated), sum(weight) FILTER (WHERE clicks > 0),
-        sum(weight) FILTER (WHERE purchases > 0), sum(weight * clicks), sum(weight * purchases), sum(weight * revenue),
+    SELECT {{by}}, sum(weight), sum(weight) FILTER (WHERE fallback),
+        sum(weight) FILTER (WHERE simulated), sum(weight) FILTER (WHERE clicks > 0),
+        sum(weight) FILTER (WHERE purchases > 0), sum(weight * clicks), sum(weight * purchases),
+            sum(weight * revenue),
         sum(weight) ^ 2 / sum(weight ^ 2)
     FROM whole GROUP BY {{by}} ORDER BY {{by}}"""
 """The parts of a list that was continued count as one list."""
 KINDS = {"placement": "text", "version": "text", "day": "date"}
-COLUMNS = {"placement": "l.placement", "version": "r.recipe || '@' || v.number", "day": "(l.at AT TIME ZONE %(zone)s)::date"}
+COLUMNS = {
+    "placement": "l.placement",
+    "version": "r.recipe || '@' || v.number",
+    "day": "(l.at AT TIME ZONE %(zone)s)::date",
+}
 
 
 @dataclass(frozen=True)
 class Earned:
-    """What the lists of one placement, version or day (None: not asked for) brought. Counts are estimates where lists were sampled."""
+    """What the lists of one placement, version or day (None: not asked for) brought.
+
+    Counts are estimates where lists were sampled.
+    """
 
     placement: str | None
     version: str | None
@@ -140,50 +186,87 @@ class Earned:
 def wilson(rate: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """The score interval of a share that was found in `n` draws, n > 0 (Wilson 1927)."""
     z = NormalDist().inv_cdf(0.5 + level / 2)
-    middle, half = rate + z * z / (2 * n), z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    middle = rate + z * z / (2 * n)
+    half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     return max((middle - half) / (1 + z * z / n), 0.0), min((middle + half) / (1 + z * z / n), 1.0)
 
 
-def difference(one: tuple[float, float], other: tuple[float, float], level: float = 0.95) -> tuple[float, float]:
-    """The interval of the difference of two independent shares, each (share, draws), from their score intervals (Newcombe 1998, method 10)."""
+def difference(
+    one: tuple[float, float], other: tuple[float, float], level: float = 0.95
+) -> tuple[float, float]:
+    """The interval of the difference of two independent shares, each (share, draws), from their
+    score intervals (Newcombe 1998, method 10).
+    """
     (low, high), (other_low, other_high) = wilson(*one, level), wilson(*other, level)
     between = one[0] - other[0]
-    return between - math.hypot(one[0] - low, other_high - other[0]), between + math.hypot(high - one[0], other[0] - other_low)
+    return between - math.hypot(one[0] - low, other_high - other[0]), between + math.hypot(
+        high - one[0], other[0] - other_low
+    )
 
 
-def earned(shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS, simulated: bool | None = None) -> list[Earned]:
-    """What lists seen from `since` to `until`, both included, in the shop's time zone, brought until now; `by` at least one of PARTS.
+def earned(
+    shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS, simulated: bool | None = None
+) -> list[Earned]:
+    """What lists seen from `since` to `until`, both included, in the shop's time zone, brought
+    until now; `by` at least one of PARTS.
 
     `simulated`: only the lists that are, or that are not; None: both.
     """
     named = ", ".join(f"{COLUMNS[name]} AS {name}" for name in by)
-    rows = _rows(EARNED.format(named=named, parts=", ".join(COLUMNS[name] for name in by), by=", ".join(by)), shop, since, until, simulated=simulated)
+    rows = _rows(
+        EARNED.format(named=named, parts=", ".join(COLUMNS[name] for name in by), by=", ".join(by)),
+        shop,
+        since,
+        until,
+        simulated=simulated,
+    )
     named = [(dict(zip(by, row, strict=False)), row[len(by) :]) for row in rows]
-    return [Earned(*(parts.get(name) for name in PARTS), *(float(value or 0) for value in values)) for parts, values in named]
+    return [
+        Earned(*(parts.get(name) for name in PARTS), *(float(value or 0) for value in values))
+        for parts, values in named
+    ]
 
 
 COVERED = f"""
     WITH {LISTS},
     shown AS (
         SELECT DISTINCT {{by}}, place ->> 'item_id' AS item_id
-        FROM (SELECT {{named}}, l.items FROM lists l {MODEL} WHERE l.at >= %(since)s AND l.at < %(until)s OFFSET 0) l
+        FROM (SELECT {{named}}, l.items FROM lists l {MODEL} WHERE l.at >= %(since)s
+            AND l.at < %(until)s OFFSET 0) l
         CROSS JOIN jsonb_array_elements(l.items) place)
     SELECT {{by}}, count(*) FROM shown GROUP BY {{by}}"""
-"""Made different before they are counted, which takes a hash of what is there; count(DISTINCT ...) sorts every place of every list."""
+"""Made different before they are counted, which takes a hash of what is there; count(DISTINCT
+...) sorts every place of every list.
+"""
 
 
-def covered(shop: Shop, since: date, until: date, by: tuple[str, ...] = ("placement",), simulated: bool | None = None) -> dict[tuple, int]:
-    """How many different products the lists of each placement, version or day showed, by (placement, version, day), None where not asked for."""
+def covered(
+    shop: Shop,
+    since: date,
+    until: date,
+    by: tuple[str, ...] = ("placement",),
+    simulated: bool | None = None,
+) -> dict[tuple, int]:
+    """How many different products the lists of each placement, version or day showed, by
+    (placement, version, day), None where not asked for.
+    """
     named = ", ".join(f"{COLUMNS[name]} AS {name}" for name in by)
-    rows = _rows(COVERED.format(named=named, by=", ".join(by)), shop, since, until, simulated=simulated)
+    rows = _rows(
+        COVERED.format(named=named, by=", ".join(by)), shop, since, until, simulated=simulated
+    )
     told = [(dict(zip(by, row, strict=False)), row[-1]) for row in rows]
     return {tuple(parts.get(name) for name in PARTS): shown for parts, shown in told}
 
 
-def earned_and_shown(shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS) -> list[Earned]:
+def earned_and_shown(
+    shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS
+) -> list[Earned]:
     """As `earned`, with how many different products were shown."""
     shown = covered(shop, since, until, by)
-    return [replace(row, products_shown=shown.get((row.placement, row.version, row.day), 0)) for row in earned(shop, since, until, by)]
+    return [
+        replace(row, products_shown=shown.get((row.placement, row.version, row.day), 0))
+        for row in earned(shop, since, until, by)
+    ]
 
 
 LOYAL = f"""
@@ -198,24 +281,30 @@ LOYAL = f"""
         UNION ALL
         SELECT NULL, NULL, NULL, true, kind.bought, e.shopper_id, min(e.occurred_at)
         FROM recommender_event e CROSS JOIN (VALUES (true), (false)) kind (bought)
-        WHERE e.shop_id = %(shop)s AND e.shopper_id IS NOT NULL AND e.occurred_at >= %(since)s AND e.occurred_at < %(until)s
+        WHERE e.shop_id = %(shop)s AND e.shopper_id IS NOT NULL AND e.occurred_at >= %(since)s
+            AND e.occurred_at < %(until)s
             AND (e.type = 'purchase' OR NOT kind.bought)
         GROUP BY kind.bought, e.shopper_id)
-    SELECT f.placement, f.version, f.day, f.anywhere, count(*) FILTER (WHERE f.bought), count(*) FILTER (WHERE f.bought AND later.came),
+    SELECT f.placement, f.version, f.day, f.anywhere, count(*) FILTER (WHERE f.bought),
+        count(*) FILTER (WHERE f.bought AND later.came),
         count(*) FILTER (WHERE NOT f.bought), count(*) FILTER (WHERE NOT f.bought AND later.came)
     FROM firsts f CROSS JOIN LATERAL (
         SELECT EXISTS (
-            SELECT 1 FROM recommender_event e WHERE e.shopper_id = f.shopper_id AND (e.type = 'purchase' OR NOT f.bought)
-            AND e.occurred_at >= f.at + interval '12 hours' AND e.occurred_at < f.at + %(within)s) AS came) later
+            SELECT 1 FROM recommender_event e WHERE e.shopper_id = f.shopper_id
+                AND (e.type = 'purchase' OR NOT f.bought)
+            AND e.occurred_at >= f.at + interval '12 hours'
+                AND e.occurred_at < f.at + %(within)s) AS came) later
     WHERE f.at >= %(since)s AND f.at < %(until)s AND f.at + %(within)s <= now()
     GROUP BY 1, 2, 3, 4 ORDER BY f.anywhere DESC, 1 NULLS FIRST, 2 NULLS FIRST, 3"""
 
 
 @dataclass(frozen=True)
 class Loyal:
-    """How many shoppers came again within so many days after the first list of one placement, version or day (None: not asked for).
+    """How many shoppers came again within so many days after the first list of one placement,
+    version or day (None: not asked for).
 
-    `anywhere`: of the whole shop, to compare with; there the days begin with a shopper's first purchase or event of the time asked about.
+    `anywhere`: of the whole shop, to compare with; there the days begin with a shopper's first
+    purchase or event of the time asked about.
     """
 
     placement: str | None
@@ -233,12 +322,29 @@ class Loyal:
     """Those of them who did anything again."""
 
 
-def loyalty(shop: Shop, since: date, until: date, by: tuple[str, ...] = ("placement",), simulated: bool | None = None) -> list[Loyal]:
-    """Repeat purchases and returning shoppers, at least half a day after the first time; only of shoppers whose days have passed."""
-    parts = ", ".join(f"{COLUMNS[name] if name in by else f'NULL::{KINDS[name]}'} AS {name}" for name in PARTS)
+def loyalty(
+    shop: Shop,
+    since: date,
+    until: date,
+    by: tuple[str, ...] = ("placement",),
+    simulated: bool | None = None,
+) -> list[Loyal]:
+    """Repeat purchases and returning shoppers, at least half a day after the first time; only
+    of shoppers whose days have passed.
+    """
+    parts = ", ".join(
+        f"{COLUMNS[name] if name in by else f'NULL::{KINDS[name]}'} AS {name}" for name in PARTS
+    )
     found = []
     for days in LOYAL_DAYS:
-        rows = _rows(LOYAL.format(parts=parts), shop, since, until, within=timedelta(days=days), simulated=simulated)
+        rows = _rows(
+            LOYAL.format(parts=parts),
+            shop,
+            since,
+            until,
+            within=timedelta(days=days),
+            simulated=simulated,
+        )
         found += [Loyal(*row[:4], days, *row[4:]) for row in rows]
     return found
 
@@ -246,7 +352,15 @@ def loyalty(shop: Shop, since: date, until: date, by: tuple[str, ...] = ("placem
 def _rows(statement: str, shop: Shop, since: date, until: date, **more) -> list[tuple]:
     first = datetime.combine(since, time.min, shop.zone)
     after = datetime.combine(until + timedelta(days=1), time.min, shop.zone)
-    values = {"shop": shop.pk, "since": first, "until": after, "credit": CREDIT, "clocks": CLOCKS, "zone": shop.timezone, **more}
+    values = {
+        "shop": shop.pk,
+        "since": first,
+        "until": after,
+        "credit": CREDIT,
+        "clocks": CLOCKS,
+        "zone": shop.timezone,
+        **more,
+    }
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall()
@@ -255,14 +369,21 @@ def _rows(statement: str, shop: Shop, since: date, until: date, **more) -> list[
 EXPLORED = """
     SELECT place.value::text, EXISTS (
         SELECT FROM recommender_event e JOIN recommender_product p ON p.id = e.product_id
-        WHERE e.shop_id = l.shop_id AND e.recommendation_id = l.recommendation_id AND e.type IN ('click', 'purchase')
+        WHERE e.shop_id = l.shop_id AND e.recommendation_id = l.recommendation_id
+            AND e.type IN ('click', 'purchase')
             AND p.item_id = place.value ->> 'item_id')
     FROM recommender_servedlist l, jsonb_array_elements(l.items) AS place
-    WHERE l.shop_id = %(shop)s AND l.placement = %(placement)s AND l.created_at >= %(since)s AND l.created_at < %(until)s
+    WHERE l.shop_id = %(shop)s AND l.placement = %(placement)s AND l.created_at >= %(since)s
+        AND l.created_at < %(until)s
         AND jsonb_exists(place.value, 'p')
     LIMIT 1000000"""
 
 
 def explored(shop: Shop, placement: str, since: date, until: date) -> list[Estimate]:
-    """What other lists would have brought at a placement that explores: clicks or purchases a place."""
-    return estimates((json.loads(place), clicked) for place, clicked in _rows(EXPLORED, shop, since, until, placement=placement))
+    """What other lists would have brought at a placement that explores: clicks or purchases a
+    place.
+    """
+    return estimates(
+        (json.loads(place), clicked)
+        for place, clicked in _rows(EXPLORED, shop, since, until, placement=placement)
+    )

@@ -1,4 +1,6 @@
-"""Off-policy estimates: the click rate of a ranking that was never served, from lists with random places."""
+"""Off-policy estimates: the click rate of a ranking that was never served, from lists with
+random places.
+"""
 
 import math
 from collections.abc import Iterable
@@ -7,7 +9,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a policy would have brought per place: by inverse propensity (ips), self-normalised (snips), with the standard error of the latter."""
+    """What a policy would have brought per place: by inverse propensity (ips), self-normalised
+    (snips), with the standard error of the latter.
+    """
 
     policy: str
     places: int
@@ -17,14 +21,25 @@ class Estimate:
 
 
 def estimates(rows: Iterable[tuple[dict, bool]]) -> list[Estimate]:
-    """Of (what was kept of a place, was it clicked): the best product always, a product drawn evenly, and what was served."""
-    kept = [(odds["p"], odds["best"], odds["of"], clicked) for odds, clicked in rows if odds.get("p")]
+    """Of (what was kept of a place, was it clicked): the best product always, a product drawn
+    evenly, and what was served.
+    """
+    kept = [
+        (odds["p"], odds["best"], odds["of"], clicked) for odds, clicked in rows if odds.get("p")
+    ]
     policies = {
         "best": lambda p, best, of: (1.0 if best else 0.0) / p,
         "random": lambda p, best, of: 1.0 / of / p,
         "served": lambda p, best, of: 1.0,
     }
-    return [_estimate(name, [(weight(p, best, of), clicked) for p, best, of, clicked in kept]) for name, weight in policies.items()] if kept else []
+    return (
+        [
+            _estimate(name, [(weight(p, best, of), clicked) for p, best, of, clicked in kept])
+            for name, weight in policies.items()
+        ]
+        if kept
+        else []
+    )
 
 
 def _estimate(policy: str, weighted: list[tuple[float, bool]]) -> Estimate:

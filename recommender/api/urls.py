@@ -29,12 +29,16 @@ register_converter(IdConverter, "id")
 
 
 def or_item(item_id: str, view: type[APIView]) -> Callable:
-    """The view at `items/<item_id>`, for GET with a query; other calls there mean the product of that id, should a shop have one."""
+    """The view at `items/<item_id>`, for GET with a query; other calls there mean the product
+    of that id, should a shop have one.
+    """
     named, item = view.as_view(), catalog_views.ItemView.as_view()
 
     @wraps(named)
     def choose(request: HttpRequest) -> HttpResponse:
-        is_item = request.method in ("PUT", "PATCH", "DELETE") or (request.method == "GET" and not request.GET)
+        is_item = request.method in ("PUT", "PATCH", "DELETE") or (
+            request.method == "GET" and not request.GET
+        )
         return item(request, item_id=item_id) if is_item else named(request)
 
     return choose

@@ -1,4 +1,6 @@
-"""New and reworded products: read by the champion's encoder as they arrive, so that they are found and recommended without a training."""
+"""New and reworded products: read by the champion's encoder as they arrive, so that they are
+found and recommended without a training.
+"""
 
 import logging
 from collections.abc import Collection, Iterable
@@ -19,10 +21,14 @@ TEXT_FIELDS = ("title", "brand", "categories", "description")
 
 
 def embed_products(shop: Shop, item_ids: Collection[str] | None = None) -> int:
-    """Read what the champion, and versions that placements name, do not know: of these products those that are new or reworded, without names all
-    that are new. Returns how many."""
+    """Read what the champion, and versions that placements name, do not know: of these products
+    those that are new or reworded, without names all that are new. Returns how many.
+    """
     versions = ModelVersion.objects.filter(shop=shop, purpose="ranking")
-    return sum(_embed_for(shop, v, item_ids) for v in versions.filter(Q(status="champion") | Q(pk__in=shop.placements.values("version"))))
+    return sum(
+        _embed_for(shop, v, item_ids)
+        for v in versions.filter(Q(status="champion") | Q(pk__in=shop.placements.values("version")))
+    )
 
 
 def _embed_for(shop: Shop, version: ModelVersion, item_ids: Collection[str] | None) -> int:
@@ -43,12 +49,20 @@ def _embed_for(shop: Shop, version: ModelVersion, item_ids: Collection[str] | No
     return done + _embed(shop, version, model, rows)
 
 
-def _unread(shop: Shop, version: ModelVersion, model: Model, item_ids: Collection[str] | None) -> Iterable[tuple[int, str, tuple, str]]:
+def _unread(
+    shop: Shop, version: ModelVersion, model: Model, item_ids: Collection[str] | None
+) -> Iterable[tuple[int, str, tuple, str]]:
     """(row, item id, text, digest) of products whose text this version's encoder has not read."""
     read = ProductVector.objects.filter(version=version)
     if item_ids is None:
-        item_ids = [item_id for item_id in shop.products.values_list("item_id", flat=True).iterator(20_000) if item_id not in model.rows]
-    digests = dict(read.filter(product__item_id__in=item_ids).values_list("product_id", "text_digest"))
+        item_ids = [
+            item_id
+            for item_id in shop.products.values_list("item_id", flat=True).iterator(20_000)
+            if item_id not in model.rows
+        ]
+    digests = dict(
+        read.filter(product__item_id__in=item_ids).values_list("product_id", "text_digest")
+    )
     products = shop.products.filter(item_id__in=item_ids).order_by("-id")
     for pk, item_id, *text in products.values_list("pk", "item_id", *TEXT_FIELDS)[:MOST_ADDED]:
         digest = ranking_model.text_digest(tuple(text))
@@ -57,22 +71,37 @@ def _unread(shop: Shop, version: ModelVersion, model: Model, item_ids: Collectio
             yield pk, item_id, tuple(text), digest
 
 
-def _embed(shop: Shop, version: ModelVersion, model: Model, rows: list[tuple[int, str, tuple, str]]) -> int:
-    """Keep the vectors of these products that say something which the checkpoint does not, and tell of it."""
+def _embed(
+    shop: Shop, version: ModelVersion, model: Model, rows: list[tuple[int, str, tuple, str]]
+) -> int:
+    """Keep the vectors of these products that say something which the checkpoint does not, and
+    tell of it.
+    """
     if not rows:
         return 0
     vectors = model.embed([text for _, _, text, _ in rows])
     said = [
         (row, vector)
         for row, vector in zip(rows, vectors, strict=True)
-        if not model.knows_vector(row[1], vector) or ProductVector.objects.filter(version=version, product=row[0]).exists()
+        if not model.knows_vector(row[1], vector)
+        or ProductVector.objects.filter(version=version, product=row[0]).exists()
     ]
-    made = [ProductVector(shop=shop, version=version, product_id=pk, vector=vector, text_digest=digest) for (pk, _, _, digest), vector in said]
+    made = [
+        ProductVector(shop=shop, version=version, product_id=pk, vector=vector, text_digest=digest)
+        for (pk, _, _, digest), vector in said
+    ]
     with transaction.atomic():
-        there = set(Product.objects.select_for_update().filter(pk__in=[v.product_id for v in made]).values_list("pk", flat=True))
+        there = set(
+            Product.objects.select_for_update()
+            .filter(pk__in=[v.product_id for v in made])
+            .values_list("pk", flat=True)
+        )
         made = [v for v in made if v.product_id in there]
         ProductVector.objects.bulk_create(
-            made, update_conflicts=True, unique_fields=["version", "product"], update_fields=["vector", "text_digest", "created_at"]
+            made,
+            update_conflicts=True,
+            unique_fields=["version", "product"],
+            update_fields=["vector", "text_digest", "created_at"],
         )
         if made:
             Change.objects.create(shop=shop, kind=Change.VECTORS, key=str(version.pk))
@@ -81,20 +110,48 @@ def _embed(shop: Shop, version: ModelVersion, model: Model, rows: list[tuple[int
 
 def additions(version: ModelVersion, model: Model) -> list[Addition]:
     """What is known of products beside this version's checkpoint, the oldest first."""
-    fields = ("product__item_id", "vector", "product__price", "product__brand", "product__categories")
-    rows = list(ProductVector.objects.filter(version=version).order_by("-product_id").values_list(*fields)[:MOST_ADDED])[::-1]
-    brands = _akin(version, model, "brand__in", {row[3] for row in rows if row[3]}, lambda brand, _: brand)
+    fields = (
+        "product__item_id",
+        "vector",
+        "product__price",
+        "product__brand",
+        "product__categories",
+    )
+    rows = list(
+        ProductVector.objects.filter(version=version)
+        .order_by("-product_id")
+        .values_list(*fields)[:MOST_ADDED]
+    )[::-1]
+    brands = _akin(
+        version, model, "brand__in", {row[3] for row in rows if row[3]}, lambda brand, _: brand
+    )
     firsts = {row[4][0] for row in rows if row[4]}
-    categories = _akin(version, model, "categories__0__in", firsts, lambda _, paths: paths[0] if paths else "")
+    categories = _akin(
+        version, model, "categories__0__in", firsts, lambda _, paths: paths[0] if paths else ""
+    )
     return [
-        Addition(item_id, bytes(vector), None if price is None else float(price), brands.get(brand), categories.get(paths[0]) if paths else None)
+        Addition(
+            item_id,
+            bytes(vector),
+            None if price is None else float(price),
+            brands.get(brand),
+            categories.get(paths[0]) if paths else None,
+        )
         for item_id, vector, price, brand, paths in rows
     ]
 
 
-def _akin(version: ModelVersion, model: Model, lookup: str, values: set[str], key) -> dict[str, str]:
+def _akin(
+    version: ModelVersion, model: Model, lookup: str, values: set[str], key
+) -> dict[str, str]:
     """Of each brand or category a product that the checkpoint knows."""
     if not values:
         return {}
-    products = Product.objects.filter(shop=version.shop_id, **{lookup: values}).values_list("item_id", "brand", "categories")
-    return {key(brand, paths): item_id for item_id, brand, paths in products.iterator(2000) if item_id in model.rows}
+    products = Product.objects.filter(shop=version.shop_id, **{lookup: values}).values_list(
+        "item_id", "brand", "categories"
+    )
+    return {
+        key(brand, paths): item_id
+        for item_id, brand, paths in products.iterator(2000)
+        if item_id in model.rows
+    }

@@ -1,9 +1,11 @@
-"""Which products may stand in a list: one small expression language, the same in placements and in requests.
+"""Which products may stand in a list: one small expression language, the same in placements and in
+requests.
 
     stock.state = 'in_stock' and price < :max and not categories in ('Sale', 'Home > Lighting')
 
-A comparison with something that a product does not have is false; `not`, `!=` and `not in` are its exact opposite, so they are true
-of such a product. A category means itself and all below it. `:name` is a parameter, whose value comes with the request.
+A comparison with something that a product does not have is false; `not`, `!=` and `not in` are its
+exact opposite, so they are true of such a product. A category means itself and all below it.
+`:name` is a parameter, whose value comes with the request.
 """
 
 import functools
@@ -14,7 +16,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
-from lark import Lark, Token, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, v_args
+from lark import (
+    Lark,
+    Token,
+    UnexpectedCharacters,
+    UnexpectedEOF,
+    UnexpectedInput,
+    UnexpectedToken,
+    v_args,
+)
 from lark.exceptions import VisitError
 from lark.visitors import Transformer_NonRecursive
 
@@ -59,16 +69,28 @@ GRAMMAR = r"""
 
 TEXT, NUMBER, MOMENT, PATHS, ANY = "text", "number", "date", "categories", "attribute"
 FIELDS = {
-    "item_id": TEXT, "title": TEXT, "brand": TEXT, "locale": TEXT, "stock.state": TEXT, "stock.quantity": NUMBER, "price": NUMBER,
-    "margin_rate": NUMBER, "age": NUMBER, "available_from": MOMENT, "available_until": MOMENT, "categories": PATHS,
-}  # fmt: skip
+    "item_id": TEXT,
+    "title": TEXT,
+    "brand": TEXT,
+    "locale": TEXT,
+    "stock.state": TEXT,
+    "stock.quantity": NUMBER,
+    "price": NUMBER,
+    "margin_rate": NUMBER,
+    "age": NUMBER,
+    "available_from": MOMENT,
+    "available_until": MOMENT,
+    "categories": PATHS,
+}
 """What can be asked for; beside it `attributes.NAME`."""
 ALIASES = {"price.amount": "price"}
 ATTRIBUTES = "attributes."
 
 
 class FilterError(ValueError):
-    """An expression that cannot be read, or a value that does not fit it; `parameter` names the one to blame, if any."""
+    """An expression that cannot be read, or a value that does not fit it; `parameter` names the
+    one to blame, if any.
+    """
 
     def __init__(self, message: str, parameter: str | None = None) -> None:
         super().__init__(message)
@@ -82,7 +104,9 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One field against one value, or several; `operator` is one of = < <= > >= contains in null."""
+    """One field against one value, or several; `operator` is one of = < <= > >= contains in
+    null.
+    """
 
     field: str
     operator: str
@@ -93,7 +117,9 @@ class Comparison:
         values = self.values
         if isinstance(values, Parameter):
             values = _several(values.name, params)
-        return _COMPILED[kind_of(self.field)](self, [_checked(self, value, params) for value in values]).fill_null(False)
+        return _COMPILED[kind_of(self.field)](
+            self, [_checked(self, value, params) for value in values]
+        ).fill_null(False)
 
 
 @dataclass(frozen=True)
@@ -127,7 +153,10 @@ class Filter:
     """Names of the attributes it asks for."""
 
     def expression(self, params: Mapping[str, Any]) -> pl.Expr:
-        """Over a catalogue's columns: true of products that may stand in the list. Raises FilterError where a parameter does not fit."""
+        """Over a catalogue's columns: true of products that may stand in the list.
+
+        Raises FilterError where a parameter does not fit.
+        """
         return self.root.expression(params)
 
 
@@ -152,11 +181,17 @@ def _parser() -> Lark:
 
 
 def _where(error: UnexpectedInput, text: str) -> str:
-    if isinstance(error, UnexpectedEOF) or (isinstance(error, UnexpectedToken) and error.token.type == "$END"):
+    if isinstance(error, UnexpectedEOF) or (
+        isinstance(error, UnexpectedToken) and error.token.type == "$END"
+    ):
         return "ends too early" if text.strip() else "is empty"
     at = error.pos_in_stream
     found = str(error.token) if isinstance(error, UnexpectedToken) else text[at : at + 20]
-    hint = "; texts stand in single quotes" if isinstance(error, UnexpectedCharacters) and found.startswith('"') else ""
+    hint = (
+        "; texts stand in single quotes"
+        if isinstance(error, UnexpectedCharacters) and found.startswith('"')
+        else ""
+    )
     return f"cannot be read from character {at + 1} on: {found[:40]!r}{hint}"
 
 
@@ -176,7 +211,9 @@ class _Seen(Transformer_NonRecursive):
         if name.startswith(ATTRIBUTES) and len(name) > len(ATTRIBUTES):
             self.attributes.add(name.removeprefix(ATTRIBUTES))
         elif name not in FIELDS:
-            raise FilterError(f"{name[:60]!r} is no field; there are {', '.join(FIELDS)} and attributes.NAME")
+            raise FilterError(
+                f"{name[:60]!r} is no field; there are {', '.join(FIELDS)} and attributes.NAME"
+            )
         return name
 
     def OPERATOR(self, token: Token) -> str:
@@ -230,7 +267,11 @@ class _Seen(Transformer_NonRecursive):
         return self._joined(parts, False)
 
     def _joined(self, parts: tuple, every: bool):
-        return parts[0] if len(parts) == 1 else self._no_deeper(Joined(parts, every, max(p.depth for p in parts) + 1))
+        return (
+            parts[0]
+            if len(parts) == 1
+            else self._no_deeper(Joined(parts, every, max(p.depth for p in parts) + 1))
+        )
 
     def _no_deeper(self, node: Any):
         if node.depth > DEEPEST:
@@ -253,8 +294,12 @@ class _Seen(Transformer_NonRecursive):
 
 _ORDERED = {"=", "<", "<=", ">", ">=", "in", "null"}
 _OPERATORS = {
-    TEXT: {"=", "in", "contains", "null"}, PATHS: {"=", "in", "contains", "null"}, NUMBER: _ORDERED, MOMENT: _ORDERED, ANY: _ORDERED | {"contains"},
-}  # fmt: skip
+    TEXT: {"=", "in", "contains", "null"},
+    PATHS: {"=", "in", "contains", "null"},
+    NUMBER: _ORDERED,
+    MOMENT: _ORDERED,
+    ANY: _ORDERED | {"contains"},
+}
 
 
 def kind_of(name: str) -> str:
@@ -279,18 +324,36 @@ def _checked(comparison: Comparison, value: Any, params: Mapping[str, Any]) -> A
     by = comparison.values.name if isinstance(comparison.values, Parameter) else None
     if isinstance(value, Parameter):
         by, value = value.name, _value_of(value.name, params)
-    kind, is_number = kind_of(comparison.field), isinstance(value, int | float) and not isinstance(value, bool)
+    kind = kind_of(comparison.field)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and abs(value) > 1e15:
         raise FilterError("is out of range", by)
     if kind == MOMENT and isinstance(value, str):
         return _moment(value, comparison.field, by)
-    fits = {TEXT: isinstance(value, str), PATHS: isinstance(value, str), NUMBER: is_number, MOMENT: False}
-    fits[ANY] = is_number or (comparison.operator not in ("<", "<=", ">", ">=") and isinstance(value, str | bool))
+    fits = {
+        TEXT: isinstance(value, str),
+        PATHS: isinstance(value, str),
+        NUMBER: is_number,
+        MOMENT: False,
+    }
+    fits[ANY] = is_number or (
+        comparison.operator not in ("<", "<=", ">", ">=") and isinstance(value, str | bool)
+    )
     if comparison.operator == "contains":
         fits[kind] = isinstance(value, str) and bool(value)
     if not fits[kind]:
-        wanted = {TEXT: "a text", PATHS: "a text", NUMBER: "a number", MOMENT: "a date such as '2026-08-20'", ANY: "a number"}
-        raise FilterError(f"{comparison.field} is compared with {'a text' if comparison.operator == 'contains' else wanted[kind]}", by)
+        wanted = {
+            TEXT: "a text",
+            PATHS: "a text",
+            NUMBER: "a number",
+            MOMENT: "a date such as '2026-08-20'",
+            ANY: "a number",
+        }
+        raise FilterError(
+            f"{comparison.field} is compared with "
+            f"{'a text' if comparison.operator == 'contains' else wanted[kind]}",
+            by,
+        )
     return float(value) if is_number else value
 
 
@@ -298,9 +361,13 @@ def _moment(value: str, name: str, by: str | None) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise FilterError(f"{name} is compared with a date such as '2026-08-20', not {value[:40]!r}", by) from None
+        raise FilterError(
+            f"{name} is compared with a date such as '2026-08-20', not {value[:40]!r}", by
+        ) from None
     if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
-        raise FilterError(f"{name} is compared with a date from {EARLIEST_YEAR} to {LATEST_YEAR}", by)
+        raise FilterError(
+            f"{name} is compared with a date from {EARLIEST_YEAR} to {LATEST_YEAR}", by
+        )
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -314,7 +381,9 @@ def _ordered(c: Comparison, values: list[Any]) -> pl.Expr:
     if c.operator == "in":
         if kind_of(c.field) == MOMENT:
             return _any(column == value for value in values)
-        return column.cast(pl.Float64).is_in(values)  # a column of whole numbers is not searched for others by itself
+        return column.cast(pl.Float64).is_in(
+            values
+        )  # a column of whole numbers is not searched for others by itself
     return getattr(column, _COMPARE[c.operator])(values[0])
 
 
@@ -333,8 +402,12 @@ def _paths(c: Comparison, values: list[Any]) -> pl.Expr:
     if c.operator == "null":
         return column.list.len() == 0
     if c.operator == "contains":
-        return column.list.eval(pl.element().str.to_lowercase().str.contains(values[0].lower(), literal=True)).list.any()
-    return column.list.eval(_any((pl.element() == path) | pl.element().str.starts_with(f"{path} > ") for path in values)).list.any()
+        return column.list.eval(
+            pl.element().str.to_lowercase().str.contains(values[0].lower(), literal=True)
+        ).list.any()
+    return column.list.eval(
+        _any((pl.element() == path) | pl.element().str.starts_with(f"{path} > ") for path in values)
+    ).list.any()
 
 
 def _attribute(c: Comparison, values: list[Any]) -> pl.Expr:
@@ -343,9 +416,16 @@ def _attribute(c: Comparison, values: list[Any]) -> pl.Expr:
     if c.operator == "null":
         return texts.list.len() == 0
     if c.operator == "contains":
-        return texts.list.eval(pl.element().str.to_lowercase().str.contains(values[0].lower(), literal=True)).list.any()
+        return texts.list.eval(
+            pl.element().str.to_lowercase().str.contains(values[0].lower(), literal=True)
+        ).list.any()
     if c.operator in ("=", "in"):
-        return _any(numbers.list.contains(v) if isinstance(v, float) else texts.list.contains(attribute_text(v)) for v in values)
+        return _any(
+            numbers.list.contains(v)
+            if isinstance(v, float)
+            else texts.list.contains(attribute_text(v))
+            for v in values
+        )
     extreme = numbers.list.min() if c.operator in ("<", "<=") else numbers.list.max()
     return getattr(extreme, _COMPARE[c.operator])(values[0])
 
@@ -367,7 +447,9 @@ def attribute_text(value: str | bool) -> str:
 
 
 def attribute_values(value: Any) -> tuple[list[str], list[float]]:
-    """What is compared of an attribute: (texts, numbers); numbers are texts as well, as JSON writes them."""
+    """What is compared of an attribute: (texts, numbers); numbers are texts as well, as JSON
+    writes them.
+    """
     texts, numbers = [], []
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, bool | str):
@@ -400,7 +482,12 @@ def select(texts: Iterable[str], params: Mapping[str, Any] | None = None) -> Sel
         return EVERYTHING
     used = {name: params.get(name) for f in filters for name in sorted(f.parameters)}
     expression = pl.all_horizontal([f.expression(params) for f in filters])
-    return Selection(filters, used, expression, json.dumps([[f.text for f in filters], used], sort_keys=True, default=str))
+    return Selection(
+        filters,
+        used,
+        expression,
+        json.dumps([[f.text for f in filters], used], sort_keys=True, default=str),
+    )
 
 
 EVERYTHING = Selection((), {}, pl.lit(True), "")

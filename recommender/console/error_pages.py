@@ -1,4 +1,6 @@
-"""Errors as pages in the console's shell, with the sentence that says what is wrong and who can help."""
+"""Errors as pages in the console's shell, with the sentence that says what is wrong and who can
+help.
+"""
 
 import logging
 from http import HTTPStatus
@@ -11,7 +13,13 @@ from recommender.infrastructure.request_id import request_id
 
 log = logging.getLogger(__name__)
 
-TITLES = {403: "Not for this account", 404: "Nothing here", 405: "Not this way", 429: "Too many tries", 500: "Something went wrong"}
+TITLES = {
+    403: "Not for this account",
+    404: "Nothing here",
+    405: "Not this way",
+    429: "Too many tries",
+    500: "Something went wrong",
+}
 HELP = {
     403: "An administrator of this console can give your account the permission.",
     404: "It may have been deleted, or the address has a mistake.",
@@ -20,14 +28,25 @@ HELP = {
 
 
 def error_page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    """The page, in the shell of who is signed in; bare where the shell itself cannot be made, as without a database."""
+    """The page, in the shell of who is signed in; bare where the shell itself cannot be made,
+    as without a database.
+    """
     context = {
-        "status": status, "title": TITLES.get(status, HTTPStatus(status).phrase), "detail": detail, "help": HELP.get(status, ""),
+        "status": status,
+        "title": TITLES.get(status, HTTPStatus(status).phrase),
+        "detail": detail,
+        "help": HELP.get(status, ""),
         "request_id": request_id.get() if status >= 500 else "",
-    }  # fmt: skip
-    if status < 500 and getattr(request, "user", None) is not None and request.user.is_authenticated:
+    }
+    if (
+        status < 500
+        and getattr(request, "user", None) is not None
+        and request.user.is_authenticated
+    ):
         try:
-            content = render_to_string("console/error.html", {**admin.site.each_context(request), **context}, request)
+            content = render_to_string(
+                "console/error.html", {**admin.site.each_context(request), **context}, request
+            )
             return HttpResponse(content, status=status)
         except Exception as error:
             log.error("the error page is bare: %s", type(error).__name__)

@@ -39,11 +39,18 @@ def find_shop(request: HttpRequest, key: str | None) -> Shop | None:
     """The shop of this key, where the person sees it."""
     visible = visible_shops(request)
     found = next((shop for shop in visible if shop.key == key), None)
-    return found or (Shop.objects.visible_to(request.user).filter(key=key).first() if len(visible) == MOST_SHOPS else None)
+    return found or (
+        Shop.objects.visible_to(request.user).filter(key=key).first()
+        if len(visible) == MOST_SHOPS
+        else None
+    )
 
 
 def shop_of(request: HttpRequest) -> Shop | None:
-    """The shop in the path; elsewhere the one that was open last, else the first. Looked for once a request."""
+    """The shop in the path; elsewhere the one that was open last, else the first.
+
+    Looked for once a request.
+    """
     if hasattr(request, "open_shop"):
         return request.open_shop
     match = request.resolver_match
@@ -69,7 +76,10 @@ def shops(request: HttpRequest) -> list[dict]:
         return []
     name = request.resolver_match.url_name if request.resolver_match else "home"
     page = name if name in ("home", "train", "models", "preview", "placements") else "home"
-    return [{"icon": "store", "title": shop.key, "link": reverse(f"admin:{page}", args=[shop.key])} for shop in there]
+    return [
+        {"icon": "store", "title": shop.key, "link": reverse(f"admin:{page}", args=[shop.key])}
+        for shop in there
+    ]
 
 
 def sidebar(request: HttpRequest) -> list[dict]:
@@ -82,22 +92,35 @@ def sidebar(request: HttpRequest) -> list[dict]:
                 "title": "Models",
                 "items": [
                     _page(request, shop, "Train", "model_training", "train", ("train", "run")),
-                    _page(request, shop, "Models", "deployed_code", "models", ("models", "version")),
+                    _page(
+                        request, shop, "Models", "deployed_code", "models", ("models", "version")
+                    ),
                 ],
             },
         ]
         shopfront = []
         if request.user.has_perms(["recommender.view_shopper", "recommender.view_event"]):
-            shopfront.append(_page(request, shop, "Preview", "person_search", "preview", ("preview",)))
+            shopfront.append(
+                _page(request, shop, "Preview", "person_search", "preview", ("preview",))
+            )
         if request.user.has_perm("recommender.view_placement"):
-            shopfront.append(_page(request, shop, "Placements", "view_carousel", "placements", ("placements",)))
+            shopfront.append(
+                _page(request, shop, "Placements", "view_carousel", "placements", ("placements",))
+            )
         groups += [{"title": "Shopfront", "items": shopfront}] if shopfront else []
     return [*groups, {"title": "Run", "items": _schedule(request)}, _tables(request)]
 
 
-def _page(request: HttpRequest, shop: Shop, title: str, icon: str, name: str, active: tuple[str, ...]) -> dict:
+def _page(
+    request: HttpRequest, shop: Shop, title: str, icon: str, name: str, active: tuple[str, ...]
+) -> dict:
     here = request.resolver_match.url_name if request.resolver_match else ""
-    return {"title": title, "icon": icon, "link": reverse(f"admin:{name}", args=[shop.key]), "active": here in active}
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse(f"admin:{name}", args=[shop.key]),
+        "active": here in active,
+    }
 
 
 def _table(request: HttpRequest, title: str, app: str, model: str, icon: str) -> list[dict]:
@@ -109,9 +132,15 @@ def _table(request: HttpRequest, title: str, app: str, model: str, icon: str) ->
 
 def _schedule(request: HttpRequest) -> list[dict]:
     schedule = _table(request, "Schedule", "django_celery_beat", "periodictask", "schedule")
-    return schedule + (_table(request, "People", "auth", "user", "person") if request.user.is_superuser else [])
+    return schedule + (
+        _table(request, "People", "auth", "user", "person") if request.user.is_superuser else []
+    )
 
 
 def _tables(request: HttpRequest) -> dict:
-    items = [item for title, model, icon in TABLES for item in _table(request, title, "recommender", model, icon)]
+    items = [
+        item
+        for title, model, icon in TABLES
+        for item in _table(request, title, "recommender", model, icon)
+    ]
     return {"title": "Tables", "collapsible": True, "items": items}

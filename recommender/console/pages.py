@@ -17,7 +17,10 @@ MAY_TRAIN, MAY_PROMOTE = "recommender.add_trainingrun", "recommender.change_mode
 def open_shop(request: HttpRequest, key: str) -> Shop:
     """The shop of this address; remembered, so that the tables' pages know it."""
     if not request.user.has_perm("recommender.view_modelversion"):
-        raise PermissionDenied("You may sign in, but not see the models yet. Ask for the permission to view model versions.")
+        raise PermissionDenied(
+            "You may sign in, but not see the models yet. Ask for the permission to view "
+            "model versions."
+        )
     shop = find_shop(request, key)
     if shop is None:
         raise Http404(f"There is no shop {key} among those that you see.")
@@ -34,7 +37,9 @@ def need(request: HttpRequest, permission: str) -> None:
 
 def page(request: HttpRequest, shop: Shop, template: str, title: str, **context) -> HttpResponse:
     shell = admin.site.each_context(request)
-    return render(request, f"console/{template}.html", {**shell, "title": title, "shop": shop, **context})
+    return render(
+        request, f"console/{template}.html", {**shell, "title": title, "shop": shop, **context}
+    )
 
 
 def part(request: HttpRequest, template: str, **context) -> HttpResponse:

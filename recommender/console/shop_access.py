@@ -1,4 +1,6 @@
-"""Per-shop permissions of the console's tables: a person sees the rows of the shops they are a member of, wherever rows or choices are listed."""
+"""Per-shop permissions of the console's tables: a person sees the rows of the shops they are a
+member of, wherever rows or choices are listed.
+"""
 
 from typing import Any
 
@@ -10,8 +12,12 @@ from unfold.admin import ModelAdmin
 
 from recommender.models import AuditEntry, Shop
 
-NAMED = frozenset({"shop", "product", "placement", "apikey", "trainingrun", "modelversion", "alert"})
-"""Tables whose rows the audit trail names; the others, such as shoppers and reviews, may identify a person."""
+NAMED = frozenset(
+    {"shop", "product", "placement", "apikey", "trainingrun", "modelversion", "alert"}
+)
+"""Tables whose rows the audit trail names; the others, such as shoppers and reviews, may
+identify a person.
+"""
 
 
 class VisibleShops(RelatedFieldListFilter):
@@ -22,38 +28,68 @@ class VisibleShops(RelatedFieldListFilter):
 
 
 class OfShop(ModelAdmin):
-    """A table whose rows belong to a shop. What a person does not see they cannot open, change, delete, search or choose.
+    """A table whose rows belong to a shop. What a person does not see they cannot open, change,
+    delete, search or choose.
 
-    The audit trail takes the place of Django's own log, which would keep a shopper's id beyond their erasure.
+    The audit trail takes the place of Django's own log, which would keep a shopper's id beyond
+    their erasure.
     """
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return visible_rows(super().get_queryset(request), request)
 
     def get_list_filter(self, request: HttpRequest) -> list:
-        return [("shop", VisibleShops) if name == "shop" else name for name in super().get_list_filter(request)]
+        return [
+            ("shop", VisibleShops) if name == "shop" else name
+            for name in super().get_list_filter(request)
+        ]
 
-    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
-        """As Django's, and what each field was before, for the audit trail; not of tables whose rows may identify a person."""
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """As Django's, and what each field was before, for the audit trail; not of tables whose
+        rows may identify a person.
+        """
         if not add and self.opts.model_name in NAMED:
-            was = [(form.fields[name].label or name, form.initial.get(name), form.cleaned_data.get(name)) for name in form.changed_data]
-            request.audit_detail = "; ".join(f"{label}: {_short(before)} → {_short(after)}" for label, before, after in was)
+            was = [
+                (
+                    form.fields[name].label or name,
+                    form.initial.get(name),
+                    form.cleaned_data.get(name),
+                )
+                for name in form.changed_data
+            ]
+            request.audit_detail = "; ".join(
+                f"{label}: {_short(before)} → {_short(after)}" for label, before, after in was
+            )
         return super().construct_change_message(request, form, formsets, add)
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any):
         _note(request, obj, AuditEntry.ADDED)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any):
-        changed = [field for part in message if isinstance(part, dict) for field in part.get("changed", {}).get("fields", [])]
+        changed = [
+            field
+            for part in message
+            if isinstance(part, dict)
+            for field in part.get("changed", {}).get("fields", [])
+        ]
         if changed:
-            _note(request, obj, AuditEntry.CHANGED, getattr(request, "audit_detail", "") or ", ".join(changed))
+            _note(
+                request,
+                obj,
+                AuditEntry.CHANGED,
+                getattr(request, "audit_detail", "") or ", ".join(changed),
+            )
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet):
         for obj in queryset:
             _note(request, obj, AuditEntry.DELETED)
 
     def formfield_for_foreignkey(self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any):
-        kwargs["queryset"] = visible_rows(db_field.remote_field.model._default_manager.all(), request)
+        kwargs["queryset"] = visible_rows(
+            db_field.remote_field.model._default_manager.all(), request
+        )
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
@@ -73,11 +109,20 @@ def _short(value: Any) -> str:
 
 
 def _note(request: HttpRequest, obj: Model, action: str, detail: str = "") -> None:
-    """Into the audit trail. What identifies a shopper is not written there: an erasure has to leave nothing."""
+    """Into the audit trail.
+
+    What identifies a shopper is not written there: an erasure has to leave nothing.
+    """
     if isinstance(obj, Shop) and action == AuditEntry.DELETED:
         return
     name = f" {obj}" if obj._meta.model_name in NAMED else ""
-    AuditEntry.objects.note(obj if isinstance(obj, Shop) else obj.shop, request.user, action, f"{obj._meta.verbose_name}{name}", detail=detail)
+    AuditEntry.objects.note(
+        obj if isinstance(obj, Shop) else obj.shop,
+        request.user,
+        action,
+        f"{obj._meta.verbose_name}{name}",
+        detail=detail,
+    )
 
 
 def _belongs_to_a_shop(model: type[Model]) -> bool:

@@ -12,7 +12,10 @@ from recommender.console.error_pages import error_page
 
 
 class ConsoleSite(UnfoldAdminSite):
-    """Named `admin`, since Unfold reverses `admin:`. The shop is in the path, so that a pasted link opens the same shop."""
+    """Named `admin`, since Unfold reverses `admin:`.
+
+    The shop is in the path, so that a pasted link opens the same shop.
+    """
 
     def each_context(self, request):
         from recommender.console.pages import shell_strip
@@ -20,7 +23,9 @@ class ConsoleSite(UnfoldAdminSite):
         return super().each_context(request) | {"strip": shell_strip(request)}
 
     def admin_view(self, view, cacheable=False):
-        """After the session expires, an HTMX request redirects the whole page to the sign-in and back."""
+        """After the session expires, an HTMX request redirects the whole page to the sign-in
+        and back.
+        """
         inner = super().admin_view(view, cacheable)
 
         @wraps(view)
@@ -28,7 +33,9 @@ class ConsoleSite(UnfoldAdminSite):
             if request.headers.get("HX-Request") and not self.has_permission(request):
                 shown = urlsplit(request.headers.get("HX-Current-URL", ""))
                 back = urlencode({"next": shown.path + (f"?{shown.query}" if shown.query else "")})
-                return HttpResponse(status=401, headers={"HX-Redirect": f"{reverse('admin:login')}?{back}"})
+                return HttpResponse(
+                    status=401, headers={"HX-Redirect": f"{reverse('admin:login')}?{back}"}
+                )
             return inner(request, *args, **kwargs)
 
         return guarded
@@ -71,7 +78,10 @@ class ConsoleSite(UnfoldAdminSite):
             ("s/<slug:shop>/placements/more/", placements_views.more, "placements_more"),
             ("s/<slug:shop>/preview/", preview_views.preview, "preview"),
         ]
-        own = [path(route, self.admin_view(_with_error_pages(view)), name=name) for route, view, name in pages]
+        own = [
+            path(route, self.admin_view(_with_error_pages(view)), name=name)
+            for route, view, name in pages
+        ]
         return own + super().get_urls()
 
 
@@ -93,7 +103,9 @@ def _with_error_pages(view):
     def answered(request, *args, **kwargs):
         response = view(request, *args, **kwargs)
         if response.status_code == 405:
-            page = error_page(request, 405, "This address does something only when its form is sent.")
+            page = error_page(
+                request, 405, "This address does something only when its form is sent."
+            )
             page.headers["Allow"] = response.headers["Allow"]
             return page
         return response

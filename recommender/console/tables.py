@@ -5,7 +5,13 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.forms import BooleanField, HiddenInput, ModelForm, ModelMultipleChoiceField
 from django_celery_beat.admin import ClockedScheduleAdmin, CrontabScheduleAdmin, PeriodicTaskAdmin
-from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
@@ -165,13 +171,30 @@ class JudgementAdmin(BigTable):
 
 @admin.register(TrainingRun)
 class TrainingRunAdmin(ReadOnly):
-    list_display = ["id", "shop", "recipe", "preset", "status", "created_at", "finished_at", "created_by"]
+    list_display = [
+        "id",
+        "shop",
+        "recipe",
+        "preset",
+        "status",
+        "created_at",
+        "finished_at",
+        "created_by",
+    ]
     list_filter = ["shop", "status", "recipe"]
 
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ReadOnly):
-    list_display = ["__str__", "shop", "purpose", "status", "gate_passed", "created_at", "promoted_at"]
+    list_display = [
+        "__str__",
+        "shop",
+        "purpose",
+        "status",
+        "gate_passed",
+        "created_at",
+        "promoted_at",
+    ]
     list_filter = ["shop", "purpose", "status"]
 
     def has_delete_permission(self, request, obj=None) -> bool:
@@ -189,7 +212,15 @@ class RecommendationListAdmin(ReadOnly):
 
 @admin.register(ServedList)
 class ServedListAdmin(ReadOnly):
-    list_display = ["created_at", "placement", "shopper", "session_id", "version", "fallback", "simulated"]
+    list_display = [
+        "created_at",
+        "placement",
+        "shopper",
+        "session_id",
+        "version",
+        "fallback",
+        "simulated",
+    ]
     list_filter = ["shop", "placement", "fallback", "simulated"]
     list_select_related = ["shopper", "version"]
     search_fields = ["=recommendation_id", "=shopper__user_id", "=session_id"]
@@ -218,7 +249,9 @@ class AuditAdmin(ReadOnly):
 class PlacementForm(ModelForm):
     """A filter is checked before it is saved; one that no product passes has to be confirmed."""
 
-    although_empty = BooleanField(required=False, widget=HiddenInput, label="Save although no product passes the filter")
+    although_empty = BooleanField(
+        required=False, widget=HiddenInput, label="Save although no product passes the filter"
+    )
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -234,7 +267,13 @@ class PlacementForm(ModelForm):
             try:
                 select([text], values["filter_values"])
             except FilterError as error:
-                self.add_error(*(("filter_values", f":{error.parameter} {error}") if error.parameter else ("filter", f"The filter {error}.")))
+                self.add_error(
+                    *(
+                        ("filter_values", f":{error.parameter} {error}")
+                        if error.parameter
+                        else ("filter", f"The filter {error}.")
+                    )
+                )
             else:
                 self._confirm_empty(values)
         version, shop = values.get("version"), values.get("shop")
@@ -244,16 +283,26 @@ class PlacementForm(ModelForm):
 
     def _confirm_empty(self, values: dict) -> None:
         kept = self.instance
-        if values.get("shop") is None or (values["filter"], values["filter_values"], values["shop"].pk) == (
+        if values.get("shop") is None or (
+            values["filter"],
+            values["filter_values"],
+            values["shop"].pk,
+        ) == (
             kept.filter,
             kept.filter_values,
             kept.shop_id,
         ):
             return
-        self.passing = passing(read_products(values["shop"].pk), values["filter"], values["filter_values"])
+        self.passing = passing(
+            read_products(values["shop"].pk), values["filter"], values["filter_values"]
+        )
         if self.passing[1] and not self.passing[0] and not values.get("although_empty"):
             self.fields["although_empty"].widget = UnfoldBooleanSwitchWidget()
-            self.add_error("filter", f"None of {self.passing[1]:,} products passes this filter, so the placement would stay empty.")
+            self.add_error(
+                "filter",
+                f"None of {self.passing[1]:,} products passes this filter, so the placement "
+                "would stay empty.",
+            )
             self.add_error("although_empty", "Tick this to save it all the same.")
 
 
@@ -278,17 +327,46 @@ class PlacementAdmin(OfShop):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(OfShop):
-    """Keys are made by `create_key`, which shows the secret once; here they are seen, limited and revoked."""
+    """Keys are made by `create_key`, which shows the secret once; here they are seen, limited
+    and revoked.
+    """
 
-    list_display = ["name", "prefix", "scopes", "is_public", "per_minute", "shop", "expires_at", "last_used_at"]
-    fields = ["shop", "name", "prefix", "is_public", "scopes", "per_minute", "created_at", "expires_at", "last_used_at"]
+    list_display = [
+        "name",
+        "prefix",
+        "scopes",
+        "is_public",
+        "per_minute",
+        "shop",
+        "expires_at",
+        "last_used_at",
+    ]
+    fields = [
+        "shop",
+        "name",
+        "prefix",
+        "is_public",
+        "scopes",
+        "per_minute",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+    ]
     readonly_fields = ["shop", "prefix", "is_public", "created_at", "last_used_at"]
 
     def has_add_permission(self, request) -> bool:
         return False
 
 
-for model in (User, Group, PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule):
+for model in (
+    User,
+    Group,
+    PeriodicTask,
+    IntervalSchedule,
+    CrontabSchedule,
+    SolarSchedule,
+    ClockedSchedule,
+):
     admin.site.unregister(model)
 
 
@@ -307,9 +385,11 @@ class ForSuperusers(ModelAdmin):
 
 class PersonForm(UserChangeForm):
     shops = ModelMultipleChoiceField(
-        Shop.objects.all(), required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        Shop.objects.all(),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="The shops that this person sees in the console. Superusers see every shop.",
-    )  # fmt: skip
+    )
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -324,7 +404,11 @@ class PersonForm(UserChangeForm):
 @admin.register(User)
 class PersonAdmin(UserAdmin, ForSuperusers):
     form = PersonForm
-    fieldsets = (*UserAdmin.fieldsets[:2], ("Shops", {"fields": ("shops",)}), *UserAdmin.fieldsets[2:])
+    fieldsets = (
+        *UserAdmin.fieldsets[:2],
+        ("Shops", {"fields": ("shops",)}),
+        *UserAdmin.fieldsets[2:],
+    )
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
@@ -336,10 +420,20 @@ class PersonAdmin(UserAdmin, ForSuperusers):
         for shop in before | after:
             had, has = (f"sees {shop.key}" if shop in of else "" for of in (before, after))
             if changed or had != has:
-                AuditEntry.objects.note(shop, request.user, AuditEntry.CHANGED, f"person {form.instance.get_username()}", had, has, changed)
+                AuditEntry.objects.note(
+                    shop,
+                    request.user,
+                    AuditEntry.CHANGED,
+                    f"person {form.instance.get_username()}",
+                    had,
+                    has,
+                    changed,
+                )
 
     def has_delete_permission(self, request, obj=None) -> bool:
-        """People are deactivated (Active), so that what they started and promoted keeps its name."""
+        """People are deactivated (Active), so that what they started and promoted keeps its
+        name.
+        """
         return False
 
 

@@ -1,4 +1,6 @@
-"""What `make demo-check` proves, as a client from outside: a personal list by REST, and a console page behind the sign-in."""
+"""What `make demo-check` proves, as a client from outside: a personal list by REST, and a
+console page behind the sign-in.
+"""
 
 import http.cookiejar
 import json
@@ -32,19 +34,34 @@ def _personal_list(demo: dict) -> str:
     except urllib.error.URLError as error:
         raise CheckFailed(f"no recommendations for {user_id}: {error}") from None
     if reply["fallback"]["used"] or not reply["model_version"] or not reply["items"]:
-        raise CheckFailed(f"the list of {user_id} is not personal: {reply['fallback']}, {reply['model_version']}, {len(reply['items'])} products")
-    return f"{len(reply['items'])} products for {user_id} by {reply['model_version']} in {reply['took_ms']} ms"
+        raise CheckFailed(
+            f"the list of {user_id} is not personal: {reply['fallback']}, "
+            f"{reply['model_version']}, {len(reply['items'])} products"
+        )
+    return (
+        f"{len(reply['items'])} products for {user_id} by {reply['model_version']} in "
+        f"{reply['took_ms']} ms"
+    )
 
 
 def _console_page(demo: dict) -> str:
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+    opener = urllib.request.build_opener(
+        urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+    )
     login = f"{demo['base_url']}/console/login/?next=/console/s/{demo['shop']}/"
     page = opener.open(login, timeout=30).read().decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
     if not token:
         raise CheckFailed("the sign-in page has no form")
-    form = {"csrfmiddlewaretoken": token[1], "username": demo["username"], "password": demo["password"], "next": f"/console/s/{demo['shop']}/"}
-    request = urllib.request.Request(login, urllib.parse.urlencode(form).encode(), {"Referer": login})
+    form = {
+        "csrfmiddlewaretoken": token[1],
+        "username": demo["username"],
+        "password": demo["password"],
+        "next": f"/console/s/{demo['shop']}/",
+    }
+    request = urllib.request.Request(
+        login, urllib.parse.urlencode(form).encode(), {"Referer": login}
+    )
     with opener.open(request, timeout=30) as reply:
         body = reply.read().decode()
         if reply.status != 200 or "Log out" not in body:

@@ -16,7 +16,13 @@ from recommender.models import Placement, Shop
 FOLDER = Path(__file__).parent / "online_retail"
 LAST_DAY = datetime.date(2011, 12, 9)
 PRODUCT_MAP = {"item_id": "stock_code", "price": "median_price_gbp"}
-EVENT_MAP = {"user_id": "customer_id", "item_id": "stock_code", "occurred_at": "timestamp", "session_id": "invoice", "price": "unit_price"}
+EVENT_MAP = {
+    "user_id": "customer_id",
+    "item_id": "stock_code",
+    "occurred_at": "timestamp",
+    "session_id": "invoice",
+    "price": "unit_price",
+}
 SHOPPER_MAP = {"user_id": "customer_id", "attributes.country": "country"}
 
 
@@ -24,7 +30,13 @@ def create_shop() -> Shop:
     """The sample's shop with its placements; the one there is, if it is."""
     with transaction.atomic():
         shop, _ = Shop.objects.get_or_create(
-            key="demo", defaults={"name": "Online Retail", "currency": "GBP", "timezone": "Europe/London", "is_demo": True}
+            key="demo",
+            defaults={
+                "name": "Online Retail",
+                "currency": "GBP",
+                "timezone": "Europe/London",
+                "is_demo": True,
+            },
         )
         Placement.objects.create_usual(shop)
     return shop
@@ -36,13 +48,27 @@ def shift_weeks(today: datetime.date) -> int:
 
 
 def load(shop: Shop, quiet: bool = False) -> list[tuple[str, Report]]:
-    """Import the sample, moved by whole weeks so that it ends last week; returns a report per file."""
+    """Import the sample, moved by whole weeks so that it ends last week; returns a report per
+    file.
+    """
     parser = Parser(ZoneInfo("Europe/London"))
     shift = datetime.timedelta(weeks=shift_weeks(timezone.localdate()))
     products = mapped(read_rows(FOLDER / "items.csv.gz"), PRODUCT_MAP, {"is_product": "1"})
     reports = [("products", upsert_products(shop, products, ["title", "price"], parser))]
     lines = mapped(read_rows(FOLDER / "transactions.csv.gz"), EVENT_MAP, {})
-    bar = tqdm(lines, total=541_909, unit=" lines", unit_scale=True, desc="events", disable=quiet or None, mininterval=1)
+    bar = tqdm(
+        lines,
+        total=541_909,
+        unit=" lines",
+        unit_scale=True,
+        desc="events",
+        disable=quiet or None,
+        mininterval=1,
+    )
     reports.append(("events", import_events(shop, with_content_keys(bar), parser, shift)[0]))
-    known = (row for row in mapped(read_rows(FOLDER / "transactions.csv.gz"), SHOPPER_MAP, {}) if row[1]["user_id"])
+    known = (
+        row
+        for row in mapped(read_rows(FOLDER / "transactions.csv.gz"), SHOPPER_MAP, {})
+        if row[1]["user_id"]
+    )
     return [*reports, ("shoppers", upsert_shoppers(shop, known, ["attributes"], parser))]

@@ -1,4 +1,7 @@
-"""Runs the site's processes in the foreground: web, worker, beat; watches the embedded servers. They die with us, and come back when they fall."""
+"""Runs the site's processes in the foreground: web, worker, beat; watches the embedded servers.
+
+They die with us, and come back when they fall.
+"""
 
 import contextlib
 import ctypes
@@ -23,7 +26,9 @@ from recommender.infrastructure.web_server import allow_many_connections, server
 log = logging.getLogger(__name__)
 
 FALLS_ALLOWED, FALLS_WITHIN = 5, 60.0
-"""A process that falls more often than that within so many seconds cannot be helped by starting it again."""
+"""A process that falls more often than that within so many seconds cannot be helped by starting
+it again.
+"""
 AT_HOME = {"VITRINE_HTTPS": "0", "VITRINE_ENVIRONMENT": "DEMO"}
 """Settings of processes that serve one machine over plain HTTP, where nothing else is said."""
 EMBEDDED_EVERY = 1.0
@@ -46,7 +51,9 @@ class Supervisor:
             "worker": [*worker, "-Q", "train,score", "-c", "2", "-n", "learning@%h"],
             "worker-short": [*worker, "-Q", "default", "-c", "1", "-n", "short@%h"],
             "beat": [*celery, "beat", "-l", "INFO", "--pidfile="],
-            "storefront": server_command("ecomsite.storefront_rsgi:application", self.storefront_port),
+            "storefront": server_command(
+                "ecomsite.storefront_rsgi:application", self.storefront_port
+            ),
         }
         self.once = {"replay": [sys.executable, "manage.py", "replay", "-v", "0"]}
         """Commands that end by themselves."""
@@ -63,12 +70,20 @@ class Supervisor:
     def _start(self, name: str) -> None:
         with (self.logs / f"{name}.log").open("ab") as log:
             command = [str(part) for part in (self.commands | self.once)[name]]
-            self.running[name] = subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=log, stderr=subprocess.STDOUT, preexec_fn=_child)
+            self.running[name] = subprocess.Popen(
+                command,
+                cwd=settings.BASE_DIR,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_child,
+            )
 
         self.groups.write_text("".join(f"{process.pid}\n" for process in self.running.values()))
 
     def clear_leftovers(self) -> None:
-        """End what an earlier supervisor left when it was killed: a server's own children do not die with it. Measures begin anew."""
+        """End what an earlier supervisor left when it was killed: a server's own children do
+        not die with it. Measures begin anew.
+        """
         shutil.rmtree(settings.VITRINE_HOME / "metrics", ignore_errors=True)
         groups = set(self.groups.read_text().split()) if self.groups.exists() else set()
         for process in Path("/proc").glob("[0-9]*"):
@@ -81,14 +96,24 @@ class Supervisor:
         self.groups.unlink(missing_ok=True)
 
     def tend(self) -> list[str]:
-        """Start again what has fallen; returns names. Raises RuntimeError where one falls again and again within a minute."""
-        fallen = [name for name, process in self.running.items() if name in self.commands and process.poll() is not None]
+        """Start again what has fallen; returns names.
+
+        Raises RuntimeError where one falls again and again within a minute.
+        """
+        fallen = [
+            name
+            for name, process in self.running.items()
+            if name in self.commands and process.poll() is not None
+        ]
         for name in fallen:
             falls, now = self.falls[name], time.monotonic()
             falls.append(now)
             if len(falls) > FALLS_ALLOWED and now - falls[0] < FALLS_WITHIN:
                 tail = (self.logs / f"{name}.log").read_text(errors="replace")[-1500:]
-                raise RuntimeError(f"{name} stopped {len(falls)} times within a minute; the end of its log:\n{tail}")
+                raise RuntimeError(
+                    f"{name} stopped {len(falls)} times within a minute; the end of its "
+                    f"log:\n{tail}"
+                )
             self._start(name)
         return fallen
 
@@ -108,7 +133,10 @@ class Supervisor:
                     log.error("%s; it is tried again", error)
 
     def stop(self) -> None:
-        """Ask all to end, the worker without waiting for its tasks; then make sure. From then on nothing is started again."""
+        """Ask all to end, the worker without waiting for its tasks; then make sure.
+
+        From then on nothing is started again.
+        """
         self.stopping.set()
         if self.watcher:
             self.watcher.join()

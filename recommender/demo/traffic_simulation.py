@@ -1,7 +1,9 @@
-"""Simulated traffic around purchases that were imported: visits that see a list, click now and then, and mostly buy nothing.
+"""Simulated traffic around purchases that were imported: visits that see a list, click now and
+then, and mostly buy nothing.
 
-All of it goes through REST and is marked as simulated: it is in charts, never in a snapshot or in a shopper's history. Who clicks does not depend on
-how good a list is; only which product is clicked does. So the rates are known: `CLICKED`, times `UPLIFT` of the placement, times the day's factor.
+All of it goes through REST and is marked as simulated: it is in charts, never in a snapshot or in a
+shopper's history. Who clicks does not depend on how good a list is; only which product is clicked
+does. So the rates are known: `CLICKED`, times `UPLIFT` of the placement, times the day's factor.
 """
 
 import hashlib
@@ -31,14 +33,18 @@ BUYS = 6.0
 AGAIN = 0.15
 """The chance of one more click on the same list, after each."""
 UPLIFT = {"product_page": 1.5}
-"""Lists of these placements are clicked so many times as often as the others: what the page Placements should find."""
+"""Lists of these placements are clicked so many times as often as the others: what the page
+Placements should find.
+"""
 WEEKDAYS = (1.05, 0.95, 0.95, 1.0, 0.9, 0.85, 1.3)
 """How many visits there are from Monday to Sunday, against the mean day."""
 WEEKEND_CLICKS = 1.15
 NOISE = 0.1
 """Standard deviation of the logarithm of a day's click rate."""
 WANTS = 0.7
-"""The chance that a click of who buys goes to a product of their basket, where the list holds one."""
+"""The chance that a click of who buys goes to a product of their basket, where the list holds
+one.
+"""
 TOGETHER = 100
 BEFORE = timedelta(minutes=20)
 """So long before a basket its visit sees the list."""
@@ -46,7 +52,9 @@ BEFORE = timedelta(minutes=20)
 
 @dataclass(frozen=True)
 class Visit:
-    """Who came when, what they bought (nothing: they only looked), and the last product that they bought before."""
+    """Who came when, what they bought (nothing: they only looked), and the last product that
+    they bought before.
+    """
 
     key: str
     user_id: str
@@ -56,19 +64,41 @@ class Visit:
 
 
 def visits(shop: Shop, days: int, seed: int = 7) -> list[Visit]:
-    """Visits of known shoppers in the last `days` that have purchases, but those replayed already; the oldest first."""
-    bought = Event.objects.filter(shop=shop, type="purchase", simulated=False, shopper__isnull=False, product__isnull=False)
+    """Visits of known shoppers in the last `days` that have purchases, but those replayed
+    already; the oldest first.
+    """
+    bought = Event.objects.filter(
+        shop=shop, type="purchase", simulated=False, shopper__isnull=False, product__isnull=False
+    )
     last = bought.aggregate(last=Max("occurred_at"))["last"]
     if last is None:
         return []
     since = last - timedelta(days=days)
-    lines = bought.filter(occurred_at__gt=since - timedelta(days=days)).order_by("shopper_id", "occurred_at", "id")
+    lines = bought.filter(occurred_at__gt=since - timedelta(days=days)).order_by(
+        "shopper_id", "occurred_at", "id"
+    )
     rows = lines.values_list("shopper__user_id", "session_id", "occurred_at", "product__item_id")
-    baskets = [basket for _, own in groupby(rows, key=lambda row: row[0]) for basket in _of_shopper(list(own), since)]
-    seen = [basket for basket in baskets if random.Random(f"{seed} seen {basket.key}").random() < SEEN]
-    found = [*seen, *(visit for basket in seen for visit in _browsing(basket, baskets, since, last, seed))]
-    known = set(Event.objects.filter(shop=shop, simulated=True, type="impression").values_list("event_id", flat=True))
-    return sorted((visit for visit in found if _event_id(visit, "seen") not in known), key=lambda visit: (visit.at, visit.key))
+    baskets = [
+        basket
+        for _, own in groupby(rows, key=lambda row: row[0])
+        for basket in _of_shopper(list(own), since)
+    ]
+    seen = [
+        basket for basket in baskets if random.Random(f"{seed} seen {basket.key}").random() < SEEN
+    ]
+    found = [
+        *seen,
+        *(visit for basket in seen for visit in _browsing(basket, baskets, since, last, seed)),
+    ]
+    known = set(
+        Event.objects.filter(shop=shop, simulated=True, type="impression").values_list(
+            "event_id", flat=True
+        )
+    )
+    return sorted(
+        (visit for visit in found if _event_id(visit, "seen") not in known),
+        key=lambda visit: (visit.at, visit.key),
+    )
 
 
 def _of_shopper(rows: list[tuple], since: datetime) -> Iterator[Visit]:
@@ -77,14 +107,22 @@ def _of_shopper(rows: list[tuple], since: datetime) -> Iterator[Visit]:
         lines = list(group)
         user_id, _, at, last = lines[0][0], lines[0][1], lines[0][2], lines[-1][3]
         if at > since:
-            digest = hashlib.blake2b(f"{user_id} {at.isoformat()}".encode(), digest_size=12).hexdigest()
+            digest = hashlib.blake2b(
+                f"{user_id} {at.isoformat()}".encode(), digest_size=12
+            ).hexdigest()
             yield Visit(digest, user_id, at - BEFORE, frozenset(line[3] for line in lines), before)
         before = last
 
 
-def _browsing(basket: Visit, baskets: list[Visit], since: datetime, last: datetime, seed: int) -> Iterator[Visit]:
-    """Visits of other days of the basket's week, more on some weekdays than on others, each of a shopper drawn from those who bought."""
-    monday = basket.at.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=basket.at.weekday())
+def _browsing(
+    basket: Visit, baskets: list[Visit], since: datetime, last: datetime, seed: int
+) -> Iterator[Visit]:
+    """Visits of other days of the basket's week, more on some weekdays than on others, each of
+    a shopper drawn from those who bought.
+    """
+    monday = basket.at.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(
+        days=basket.at.weekday()
+    )
     for number in range(BROWSING):
         chance = random.Random(f"{seed} {basket.key} {number}")
         day = chance.choices(range(7), WEEKDAYS)[0]
@@ -95,7 +133,9 @@ def _browsing(basket: Visit, baskets: list[Visit], since: datetime, last: dateti
 
 
 def replay(todo: list[Visit], placements: set[str], send: Send, seed: int = 7) -> Iterator[int]:
-    """Ask for each visit's list and tell what was seen and clicked; yields how many visits are done."""
+    """Ask for each visit's list and tell what was seen and clicked; yields how many visits are
+    done.
+    """
     events: list[dict] = []
     for done, visit in enumerate(todo, 1):
         chance = random.Random(f"{seed} {visit.key}")
@@ -108,38 +148,76 @@ def replay(todo: list[Visit], placements: set[str], send: Send, seed: int = 7) -
 
 
 def _ask(visit: Visit, placements: set[str], chance: random.Random) -> dict | None:
-    """A placement by chance; a product page shows what goes with the product that was bought last."""
-    known = [key for key in PLACEMENTS if key in placements and (key != "product_page" or visit.before)]
+    """A placement by chance; a product page shows what goes with the product that was bought
+    last.
+    """
+    known = [
+        key for key in PLACEMENTS if key in placements and (key != "product_page" or visit.before)
+    ]
     if not known:
         return None
     key = chance.choices(known, [PLACEMENTS[k] for k in known])[0]
     context = {"context": {"item_ids": [visit.before]}} if key == "product_page" else {}
-    return {"placement": key, "user_id": visit.user_id, "simulated": True, "explain": "off", **context}
+    return {
+        "placement": key,
+        "user_id": visit.user_id,
+        "simulated": True,
+        "explain": "off",
+        **context,
+    }
 
 
 def click_rate(placement: str, day: date, buys: bool, seed: int) -> float:
     """The probability that a list is clicked."""
     noise = random.Random(f"{seed} {day}").lognormvariate(0, NOISE)
-    return CLICKED * UPLIFT.get(placement, 1.0) * (WEEKEND_CLICKS if day.weekday() > 4 else 1.0) * noise * (BUYS if buys else 1.0)
+    return (
+        CLICKED
+        * UPLIFT.get(placement, 1.0)
+        * (WEEKEND_CLICKS if day.weekday() > 4 else 1.0)
+        * noise
+        * (BUYS if buys else 1.0)
+    )
 
 
 def _events(visit: Visit, reply: dict, chance: random.Random, seed: int) -> list[dict]:
-    """The list is seen; the first places are clicked oftener than the last, and who buys clicks mostly what they buy."""
+    """The list is seen; the first places are clicked oftener than the last, and who buys clicks
+    mostly what they buy.
+    """
     if not reply["items"]:
         return []
     common = {
-        "user_id": visit.user_id, "recommendation_id": reply["recommendation_id"], "placement": reply["placement"], "simulated": True,
-    }  # fmt: skip
+        "user_id": visit.user_id,
+        "recommendation_id": reply["recommendation_id"],
+        "placement": reply["placement"],
+        "simulated": True,
+    }
     left = [{"item_id": item["item_id"], "position": item["position"]} for item in reply["items"]]
-    sent = [{**common, "event_id": _event_id(visit, "seen"), "type": "impression", "occurred_at": visit.at.isoformat(), "items": list(left)}]
+    sent = [
+        {
+            **common,
+            "event_id": _event_id(visit, "seen"),
+            "type": "impression",
+            "occurred_at": visit.at.isoformat(),
+            "items": list(left),
+        }
+    ]
     again = click_rate(reply["placement"], visit.at.date(), bool(visit.item_ids), seed)
     while left and chance.random() < again:
         wanted = [place for place in left if place["item_id"] in visit.item_ids]
         among = wanted if wanted and chance.random() < WANTS else left
         place = chance.choices(among, [1 / p["position"] for p in among])[0]
         left.remove(place)
-        when, event_id = visit.at + timedelta(seconds=20 * len(sent)), _event_id(visit, f"click-{place['position']}")
-        sent.append({**common, "event_id": event_id, "type": "click", "occurred_at": when.isoformat(), "items": [place]})
+        when = visit.at + timedelta(seconds=20 * len(sent))
+        event_id = _event_id(visit, f"click-{place['position']}")
+        sent.append(
+            {
+                **common,
+                "event_id": event_id,
+                "type": "click",
+                "occurred_at": when.isoformat(),
+                "items": [place],
+            }
+        )
         again = AGAIN
     return sent
 

@@ -20,8 +20,12 @@ class Behaviour:
     event_weights: dict[str, float]
     horizon_days: int
 
-    def probabilities(self, shopper: Past, asked: list[str], texts: dict[str, ProductText]) -> list[tuple[float, float | None]]:
-        """(purchase, click or None) of each product asked about, for the shopper with these events; `texts` of all products that occur."""
+    def probabilities(
+        self, shopper: Past, asked: list[str], texts: dict[str, ProductText]
+    ) -> list[tuple[float, float | None]]:
+        """(purchase, click or None) of each product asked about, for the shopper with these
+        events; `texts` of all products that occur.
+        """
         import numpy as np
 
         from training.data.interactions import histories, interactions
@@ -30,15 +34,23 @@ class Behaviour:
         if not asked:
             return []
         ids = list(texts)
-        rows, told = {item_id: row for row, item_id in enumerate(ids)}, [product_text(*texts[item_id]) for item_id in ids]
-        past = histories(interactions(events_of([shopper], rows), self.event_weights), np.zeros(1, dtype=np.int64), len(ids))
+        rows = {item_id: row for row, item_id in enumerate(ids)}
+        told = [product_text(*texts[item_id]) for item_id in ids]
+        past = histories(
+            interactions(events_of([shopper], rows), self.event_weights),
+            np.zeros(1, dtype=np.int64),
+            len(ids),
+        )
         bought = dict(zip(past.item.tolist(), past.bought.tolist(), strict=True))
         latest = past.item[::-1][: self.predictor.facts["history_items"]]
-        history, products = "; ".join(told[row] for row in latest), [told[rows[item_id]] for item_id in asked]
+        history = "; ".join(told[row] for row in latest)
+        products = [told[rows[item_id]] for item_id in asked]
         before = np.array([bought.get(rows[item_id], 0) > 0 for item_id in asked])
         purchase = self.predictor.purchase([history] * len(asked), products, before)
         click = self.predictor.click([history] * len(asked), products)
-        return [(float(p), None if click is None else float(click[i])) for i, p in enumerate(purchase)]
+        return [
+            (float(p), None if click is None else float(click[i])) for i, p in enumerate(purchase)
+        ]
 
 
 @lru_cache(maxsize=4)

@@ -15,7 +15,10 @@ unreadable: dict[Path, float] = {}
 
 
 def open_encoder(checkpoint: Path) -> "OnnxEncoder | None":
-    """A checkpoint's encoder, which has read a first text; None where there is none. Raises BrokenCheckpoint."""
+    """A checkpoint's encoder, which has read a first text; None where there is none.
+
+    Raises BrokenCheckpoint.
+    """
     from training.encoders.onnx import NAME, OnnxEncoder
 
     folder = checkpoint / "onnx"
@@ -25,7 +28,9 @@ def open_encoder(checkpoint: Path) -> "OnnxEncoder | None":
         encoder = OnnxEncoder(folder, threads=1)
         encoder.encode([""])
     except Exception as error:  # onnxruntime and tokenizers raise kinds of their own
-        raise BrokenCheckpoint(f"{checkpoint.parent.name}/{checkpoint.name}: its encoder cannot be read: {error}") from error
+        raise BrokenCheckpoint(
+            f"{checkpoint.parent.name}/{checkpoint.name}: its encoder cannot be read: {error}"
+        ) from error
     return encoder
 
 

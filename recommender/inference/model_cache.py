@@ -21,7 +21,9 @@ class _Models:
         self.lock = threading.Lock()
 
     def get(self, folder: str) -> Model:
-        """Loaded by the first who asks for it; whoever asks for another one meanwhile does not wait."""
+        """Loaded by the first who asks for it; whoever asks for another one meanwhile does not
+        wait.
+        """
         found = self._kept(folder)
         if found is None:
             with self.lock:
@@ -61,7 +63,9 @@ def model_of(folder: str) -> Model:
 
 
 def forget(folder: str) -> None:
-    """Free the memory of a model that is not served any more; asked for again it is loaded again."""
+    """Free the memory of a model that is not served any more; asked for again it is loaded
+    again.
+    """
     models.forget(folder)
 
 
@@ -84,11 +88,18 @@ def _load(folder: str, verify: bool = False) -> Model:
             recommender, item_ids = load_checkpoint(checkpoint_path(folder), verify)
     except CheckpointError as error:
         raise BrokenCheckpoint(str(error)) from None
-    return Model(recommender, item_ids, {item_id: row for row, item_id in enumerate(item_ids)}, checkpoint_path(folder))
+    return Model(
+        recommender,
+        item_ids,
+        {item_id: row for row, item_id in enumerate(item_ids)},
+        checkpoint_path(folder),
+    )
 
 
 def verify(folder: str, purpose: str = "ranking") -> None:
-    """Read every byte of a checkpoint, compare digests, open its encoder; raises BrokenCheckpoint."""
+    """Read every byte of a checkpoint, compare digests, open its encoder; raises
+    BrokenCheckpoint.
+    """
     from training.inference.checkpoint import CheckpointError, verify_files
 
     if purpose == "ranking":

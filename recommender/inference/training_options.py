@@ -15,10 +15,14 @@ def check_config(recipe: str, preset: str, overrides: dict[str, Any]) -> None:
 
 
 def names_outside(overrides: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Flat overrides that name a folder, file or code: field -> (kind, name), with the kinds of training.configuration.recipes.OUTSIDE."""
+    """Flat overrides that name a folder, file or code: field -> (kind, name), with the kinds of
+    training.configuration.recipes.OUTSIDE.
+    """
     from training.configuration.recipes import OUTSIDE
 
-    named = {field: (OUTSIDE.get(field.rpartition(".")[2]), value) for field, value in overrides.items()}
+    named = {
+        field: (OUTSIDE.get(field.rpartition(".")[2]), value) for field, value in overrides.items()
+    }
     return {field: (kind, str(value)) for field, (kind, value) in named.items() if kind and value}
 
 

@@ -22,14 +22,19 @@ CHECK_EVERY_SECONDS = 1.0
 
 
 def comes_between(error: Exception) -> bool:
-    """Did a concurrent transaction cause this error, so that a retry may pass? A violated check or a missing value fails at each retry."""
+    """Did a concurrent transaction cause this error, so that a retry may pass?
+
+    A violated check or a missing value fails at each retry.
+    """
     if isinstance(error, IntegrityError):
         return not isinstance(error.__cause__, CheckViolation | NotNullViolation)
     return isinstance(error.__cause__, DeadlockDetected | SerializationFailure)
 
 
 class _Database:
-    """Remembers for a moment that the database was gone, so that not every request waits to find out."""
+    """Remembers for a moment that the database was gone, so that not every request waits to
+    find out.
+    """
 
     def __init__(self) -> None:
         self.gone_until = 0.0
@@ -49,7 +54,9 @@ _clients, _checked = threading.local(), threading.local()
 
 @contextlib.contextmanager
 def while_reachable() -> Iterator[None]:
-    """Leave out what is inside where the database does not answer; the next try has a connection of its own."""
+    """Leave out what is inside where the database does not answer; the next try has a
+    connection of its own.
+    """
     try:
         yield
     except UNREACHABLE:
@@ -57,7 +64,9 @@ def while_reachable() -> Iterator[None]:
 
 
 def patiently(act: Callable[[], T], seconds: float = 900.0, every: float = 1.0) -> T:
-    """Do this, and while the database does not answer again and again, for so long; then what Django raises is raised."""
+    """Do this, and while the database does not answer again and again, for so long; then what
+    Django raises is raised.
+    """
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -70,7 +79,9 @@ def patiently(act: Callable[[], T], seconds: float = 900.0, every: float = 1.0) 
 
 
 def spare_health_checks() -> None:
-    """Django asks each connection once a request whether it still lives; once a second and thread is enough."""
+    """Django asks each connection once a request whether it still lives; once a second and
+    thread is enough.
+    """
     now = time.monotonic()
     if now - getattr(_checked, "at", 0.0) < CHECK_EVERY_SECONDS:
         connection.health_check_done = True
@@ -79,7 +90,10 @@ def spare_health_checks() -> None:
 
 
 def queue_client() -> redis.Redis:
-    """This thread's client of Redis or Valkey. Calls raise redis.RedisError where it does not answer."""
+    """This thread's client of Redis or Valkey.
+
+    Calls raise redis.RedisError where it does not answer.
+    """
     if getattr(_clients, "url", None) != settings.REDIS_URL:
         _clients.url, _clients.client = settings.REDIS_URL, _new_client(settings.REDIS_URL)
     return _clients.client

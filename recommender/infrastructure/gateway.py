@@ -1,8 +1,10 @@
-"""The HTTP gateway between granian (RSGI) and the site: it buffers request bodies and hands whole requests to threads.
+"""The HTTP gateway between granian (RSGI) and the site: it buffers request bodies and hands whole
+requests to threads.
 
-An event loop reads each body, within a deadline and a size, before a serving thread is taken. A client that sends slowly, or never ends, holds a
-connection and no thread. Slow calls have a thread of their own, so that they wait only for each other. The liveness probe is answered
-by the event loop.
+An event loop reads each body, within a deadline and a size, before a serving thread is taken. A
+client that sends slowly, or never ends, holds a connection and no thread. Slow calls have a thread
+of their own, so that they wait only for each other. The liveness probe is answered by the event
+loop.
 """
 
 import asyncio
@@ -27,16 +29,22 @@ SWEEP_SECONDS = 0.5
 RESERVED = frozenset({"content-type", "content-length", "transfer-encoding"})
 """Request headers that WSGI names without HTTP_, or that the buffered body replaces."""
 STATIC = {
-    "SCRIPT_NAME": "", "wsgi.version": (1, 0), "wsgi.multithread": True, "wsgi.multiprocess": True, "wsgi.run_once": False,
-    "wsgi.input_terminated": True, "SERVER_SOFTWARE": "granian",
-}  # fmt: skip
+    "SCRIPT_NAME": "",
+    "wsgi.version": (1, 0),
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+    "wsgi.input_terminated": True,
+    "SERVER_SOFTWARE": "granian",
+}
 
 WSGI = Callable[[dict[str, Any], Callable], Iterable[bytes]]
 
 
 @dataclass(frozen=True)
 class Lane:
-    """Threads for the requests whose path begins with one of `prefixes`, and how many may wait for them.
+    """Threads for the requests whose path begins with one of `prefixes`, and how many may wait for
+    them.
 
     `queued` requests may wait; one more is answered with 503.
     """
@@ -49,7 +57,9 @@ class Lane:
 
 @dataclass(frozen=True)
 class Limits:
-    """body_bytes: largest body; body_seconds: within which it has to arrive; bodies: so many are awaited at once, then the oldest is refused."""
+    """body_bytes: largest body; body_seconds: within which it has to arrive; bodies: so many
+    are awaited at once, then the oldest is refused.
+    """
 
     body_bytes: int
     body_seconds: float
@@ -82,17 +92,25 @@ class Gateway:
     live: path of the liveness probe, and its reply's JSON.
     """
 
-    def __init__(self, site: WSGI, lanes: Sequence[Lane], limits: Limits, live: tuple[str, bytes]) -> None:
+    def __init__(
+        self, site: WSGI, lanes: Sequence[Lane], limits: Limits, live: tuple[str, bytes]
+    ) -> None:
         self.site, self.lanes, self.limits, self.live = site, lanes, limits, live
         self.finished: deque[asyncio.Future] = deque()
-        """Of requests that have their reply. The event loop resolves them when it is awake anyway: to wake it costs as much as a small reply."""
+        """Of requests that have their reply.
+
+        The event loop resolves them when it is awake anyway: to wake it costs as much as a small
+        reply.
+        """
         self.pending: OrderedDict[asyncio.Task, float] = OrderedDict()
         """Tasks that wait for a body, the oldest first, and until when."""
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.usual, *special = [_Workers(lane) for lane in self.lanes]
-        self.special = [(prefix, workers) for workers in special for prefix in workers.lane.prefixes]
+        self.special = [
+            (prefix, workers) for workers in special for prefix in workers.lane.prefixes
+        ]
         loop.call_later(SWEEP_SECONDS, self._sweep)
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
@@ -108,18 +126,36 @@ class Gateway:
         headers = scope.headers
         length = headers.get("content-length")
         try:
-            body = b"" if length in (None, "0") and "transfer-encoding" not in headers else await self._body(protocol, length)
+            body = (
+                b""
+                if length in (None, "0") and "transfer-encoding" not in headers
+                else await self._body(protocol, length)
+            )
         except asyncio.CancelledError:
-            refuse(protocol, 408, f"The body did not arrive within {self.limits.body_seconds:g} seconds.")
+            refuse(
+                protocol,
+                408,
+                f"The body did not arrive within {self.limits.body_seconds:g} seconds.",
+            )
             return
         except RuntimeError:  # granian's RSGIProtocolClosed: the client is gone
             return
         if body is None:
-            refuse(protocol, 413, f"The body is larger than {self.limits.body_bytes // 2**20} MB; send smaller batches.")
+            refuse(
+                protocol,
+                413,
+                f"The body is larger than {self.limits.body_bytes // 2**20} MB; send "
+                "smaller batches.",
+            )
             return
         workers = self._workers_of(scope.path)
         if workers.is_full:
-            refuse(protocol, 503, "Too many requests wait; try again in a moment.", ("retry-after", "5"))
+            refuse(
+                protocol,
+                503,
+                "Too many requests wait; try again in a moment.",
+                ("retry-after", "5"),
+            )
             return
         done = self.loop.create_future()
         self._let_go()
@@ -129,7 +165,9 @@ class Gateway:
     async def _body(self, protocol: Any, length: str | None) -> bytes | None:
         """The whole body; None where it is too large. Raises CancelledError at the deadline."""
         most = self.limits.body_bytes
-        if length is not None and (not length.isascii() or not length.isdigit() or int(length) > most):
+        if length is not None and (
+            not length.isascii() or not length.isdigit() or int(length) > most
+        ):
             return None
         task = asyncio.current_task()
         self.pending[task] = self.loop.time() + self.limits.body_seconds
@@ -168,7 +206,9 @@ class Gateway:
                 return workers
         return self.usual
 
-    def _serve(self, scope: Any, headers: Any, body: bytes, protocol: Any, done: asyncio.Future) -> None:
+    def _serve(
+        self, scope: Any, headers: Any, body: bytes, protocol: Any, done: asyncio.Future
+    ) -> None:
         """In a thread: one request to the site, its reply to the client."""
         try:
             status, reply_headers, reply = self._call(environ_of(scope, headers, body))
@@ -182,7 +222,9 @@ class Gateway:
     def _call(self, environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
         """The site's reply, whole, so that a client that reads slowly holds no thread either."""
         begun: list[Any] = []
-        parts = self.site(environ, lambda status, headers, exc_info=None: begun.extend((int(status[:3]), headers)))
+        parts = self.site(
+            environ, lambda status, headers, exc_info=None: begun.extend((int(status[:3]), headers))
+        )
         try:
             reply = parts[0] if isinstance(parts, list) and len(parts) == 1 else b"".join(parts)
         finally:
@@ -195,11 +237,19 @@ def environ_of(scope: Any, headers: Mapping[str, str], body: bytes) -> dict[str,
     """The WSGI environment (PEP 3333) of an RSGI request whose body is buffered."""
     host, _, port = scope.server.rpartition(":")
     environ = {
-        **STATIC, "REQUEST_METHOD": scope.method, "PATH_INFO": scope.path.encode().decode("latin-1"), "QUERY_STRING": scope.query_string,
-        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}", "SERVER_NAME": host, "SERVER_PORT": port,
-        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"), "wsgi.url_scheme": scope.scheme, "wsgi.input": BytesIO(body),
-        "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": headers.get("content-type", ""),
-    }  # fmt: skip
+        **STATIC,
+        "REQUEST_METHOD": scope.method,
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "SERVER_NAME": host,
+        "SERVER_PORT": port,
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": BytesIO(body),
+        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_TYPE": headers.get("content-type", ""),
+    }
     for name, value in headers.items():
         if name in RESERVED:
             continue
@@ -219,6 +269,13 @@ def _wsgi_name(header: str) -> str:
 
 def refuse(protocol: Any, status: int, detail: str, *headers: tuple[str, str]) -> None:
     """A problem+json reply (RFC 9457) that the site does not make."""
-    body = orjson.dumps({"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail})
+    body = orjson.dumps(
+        {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail,
+        }
+    )
     with contextlib.suppress(RuntimeError):  # the client is gone, or had its reply
         protocol.response_bytes(status, [("content-type", PROBLEM), *headers], body)

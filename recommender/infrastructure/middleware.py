@@ -1,4 +1,7 @@
-"""Around every request: its id, its measures, one line of log. What identifies a person (ids in paths, bodies, addresses) is not logged."""
+"""Around every request: its id, its measures, one line of log.
+
+What identifies a person (ids in paths, bodies, addresses) is not logged.
+"""
 
 import logging
 import os
@@ -43,7 +46,9 @@ class Observation:
 
 @contextmanager
 def observed(meta: Mapping[str, Any]) -> Iterator[Observation]:
-    """Around a request: its id, from the caller where it is well formed, in every line of log that is written meanwhile."""
+    """Around a request: its id, from the caller where it is well formed, in every line of log
+    that is written meanwhile.
+    """
     given = meta.get(IN_META, "")
     own = given if WELL_FORMED.fullmatch(given) else os.urandom(16).hex()
     token = request_id.set(own)
@@ -88,15 +93,27 @@ def log_request(request: HttpRequest, status: int, seconds: float) -> None:
     time_taken.observe(seconds)
     level = logging.WARNING if status >= 500 else logging.INFO
     if log.isEnabledFor(level):
-        fields = {"method": request.method, "route": route, "status": status, "ms": round(seconds * 1000, 1)}
+        fields = {
+            "method": request.method,
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+        }
         log.log(level, "request", extra=fields | {"key": getattr(request, "key_prefix", None)})
 
 
 def note_unexpected(request: HttpRequest, error: Exception) -> None:
-    """What nobody expected: where it happened; a database error's own words hold values of rows, so they are left out."""
+    """What nobody expected: where it happened; a database error's own words hold values of
+    rows, so they are left out.
+    """
     words = "" if isinstance(error, DatabaseError) else str(error)
     trace = "".join(traceback.format_tb(error.__traceback__))
-    log.error("%s: %s", type(error).__name__, words, extra={"method": request.method, "route": _route(request), "trace": trace})
+    log.error(
+        "%s: %s",
+        type(error).__name__,
+        words,
+        extra={"method": request.method, "route": _route(request), "trace": trace},
+    )
 
 
 def _route(request: HttpRequest) -> str:
@@ -104,11 +121,13 @@ def _route(request: HttpRequest) -> str:
 
 
 PAGES_MAY = (
-    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' https: data:; object-src 'none'; "
+    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' https: data:; object-src 'none'; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
-"""What a page of the console may load: scripts of its own files alone, none written into the page. Alpine and HTMX evaluate expressions in
-attributes."""
+"""What a page of the console may load: scripts of its own files alone, none written into the page.
+Alpine and HTMX evaluate expressions in attributes.
+"""
 REPLIES_MAY = "default-src 'none'; frame-ancestors 'none'"
 """A reply of the API is no page."""
 
@@ -121,12 +140,17 @@ class ContentSecurity:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", REPLIES_MAY if request.path_info.startswith("/api/v1/") else PAGES_MAY)
+        response.headers.setdefault(
+            "Content-Security-Policy",
+            REPLIES_MAY if request.path_info.startswith("/api/v1/") else PAGES_MAY,
+        )
         return response
 
 
 class _Pages:
-    """In front of a middleware that only pages need: calls of the API, which know keys and no sessions, go past it."""
+    """In front of a middleware that only pages need: calls of the API, which know keys and no
+    sessions, go past it.
+    """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith("/api/v1/"):

@@ -1,4 +1,6 @@
-"""Questions asked so often that planning them each time, or reading their values, would cost more than answering."""
+"""Questions asked so often that planning them each time, or reading their values, would cost
+more than answering.
+"""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -12,7 +14,9 @@ _known = threading.local()
 class Prepared:
     """A question that each connection plans once. `kinds` are the SQL types of its $1, $2, …
 
-    A proxy between must give each client a connection of its own for the session (PgBouncer: `pool_mode = session`)."""
+    A proxy between must give each client a connection of its own for the session (PgBouncer:
+    `pool_mode = session`).
+    """
 
     def __init__(self, name: str, kinds: Sequence[str], question: str) -> None:
         self.name = name
@@ -36,5 +40,11 @@ def _names() -> set[str]:
 
 
 def text_array(texts: Iterable[str]) -> str:
-    """An array of texts as PostgreSQL reads it: much quicker than a list that the driver writes as one expression."""
-    return "{" + ",".join('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts) + "}"
+    """An array of texts as PostgreSQL reads it: much quicker than a list that the driver writes
+    as one expression.
+    """
+    return (
+        "{"
+        + ",".join('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
+        + "}"
+    )

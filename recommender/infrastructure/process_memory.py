@@ -1,4 +1,5 @@
-"""How a process that serves for weeks keeps its memory: what stays apart from what comes and goes, and what is free given back.
+"""How a process that serves for weeks keeps its memory: what stays apart from what comes and goes,
+and what is free given back.
 
 Written for glibc; under another C library Python's own part is done, and no more.
 """
@@ -13,15 +14,18 @@ SETTLE_SECONDS = 60.0
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Names of `mallopt`."""
 STAYING, PASSING = 1 << 20, 32 << 20
-"""Bytes from which on a block is mapped by itself: of what stays, and of what a request makes and drops (the most that glibc takes)."""
+"""Bytes from which on a block is mapped by itself: of what stays, and of what a request makes
+and drops (the most that glibc takes).
+"""
 
 _lock, _inside = threading.Lock(), 0
 
 
 @contextlib.contextmanager
 def staying() -> Iterator[None]:
-    """Large blocks made here, for which memory has to be asked of the system, are mapped each by itself and go back whole: among what requests make
-    and drop they would leave holes."""
+    """Large blocks made here, for which memory has to be asked of the system, are mapped each by
+    itself and go back whole: among what requests make and drop they would leave holes.
+    """
     _bound(+1)
     try:
         yield
@@ -40,7 +44,8 @@ def _bound(step: int) -> None:
 
 
 def settle() -> None:
-    """Let the garbage collector go past what stays from now on: a full pass over a shop's models and products holds every request up for a while.
+    """Let the garbage collector go past what stays from now on: a full pass over a shop's models
+    and products holds every request up for a while.
 
     Memory that loading left free goes back to the system.
     """

@@ -17,7 +17,10 @@ def enqueue(name: str, *args) -> None:
 
 
 def enqueue_group(name: str, calls: Iterable[tuple]) -> None:
-    """Queue a task several times at once, each with its own arguments. Raises kombu's OperationalError where the queue is unreachable."""
+    """Queue a task several times at once, each with its own arguments.
+
+    Raises kombu's OperationalError where the queue is unreachable.
+    """
     with current_app.producer_pool.acquire(block=True) as producer:
         for args in calls:
             current_app.send_task(TASKS + name, args, producer=producer)

@@ -1,4 +1,8 @@
-"""What operators watch, for Prometheus. Processes of one host add up through files below VITRINE_HOME; nothing in it names a shop or a person."""
+"""What operators watch, for Prometheus.
+
+Processes of one host add up through files below VITRINE_HOME; nothing in it names a shop or a
+person.
+"""
 
 import os
 from pathlib import Path
@@ -14,8 +18,14 @@ from prometheus_client import Counter, Gauge, Histogram  # noqa: E402  reads the
 SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 requests = Counter("vitrine_requests", "Requests answered", ["method", "route", "status"])
-request_seconds = Histogram("vitrine_request_seconds", "Time to an answer", ["route"], buckets=SECONDS)
+request_seconds = Histogram(
+    "vitrine_request_seconds", "Time to an answer", ["route"], buckets=SECONDS
+)
 lists = Counter("vitrine_lists", "Lists served", ["kind", "stored", "fallback"])
 events = Counter("vitrine_events", "Events received", ["outcome"])
-served_waiting = Gauge("vitrine_served_lists_waiting", "Served lists on their way to the database", multiprocess_mode="livesum")
+served_waiting = Gauge(
+    "vitrine_served_lists_waiting",
+    "Served lists on their way to the database",
+    multiprocess_mode="livesum",
+)
 throttled = Counter("vitrine_throttled", "Requests refused because a key asked too often")

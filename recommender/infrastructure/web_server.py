@@ -8,13 +8,35 @@ BACKPRESSURE = 4000
 """Requests that one process holds at once, those whose bodies are awaited included."""
 
 
-def server_command(application: str, port: int, workers: int = 1, host: str = "127.0.0.1") -> list[str]:
-    """granian for this application. A worker process that dies is replaced by its parent while the others go on serving."""
+def server_command(
+    application: str, port: int, workers: int = 1, host: str = "127.0.0.1"
+) -> list[str]:
+    """granian for this application.
+
+    A worker process that dies is replaced by its parent while the others go on serving.
+    """
     return [
-        str(Path(sys.executable).parent / "granian"), "--interface", "rsgi", "--host", host, "--port", str(port), "--workers", str(workers),
-        "--loop", "uvloop", "--backlog", "4096", "--backpressure", str(BACKPRESSURE), "--respawn-failed-workers",
-        "--http1-header-read-timeout", "10000", "--no-ws", application,
-    ]  # fmt: skip
+        str(Path(sys.executable).parent / "granian"),
+        "--interface",
+        "rsgi",
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--workers",
+        str(workers),
+        "--loop",
+        "uvloop",
+        "--backlog",
+        "4096",
+        "--backpressure",
+        str(BACKPRESSURE),
+        "--respawn-failed-workers",
+        "--http1-header-read-timeout",
+        "10000",
+        "--no-ws",
+        application,
+    ]
 
 
 def allow_many_connections() -> None:

@@ -1,4 +1,6 @@
-"""Events into Postgres: idempotent by event id, an event's lines all or none, each refused one named."""
+"""Events into Postgres: idempotent by event id, an event's lines all or none, each refused one
+named.
+"""
 
 import hashlib
 from collections import Counter
@@ -19,31 +21,74 @@ from recommender.models.events import EventType
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 COLUMNS = {
-    "row": "int", "line": "smallint", "event_id": "text", "user_id": "text", "session_id": "text", "item_id": "text",
-    "type": "text", "occurred_at": "timestamptz", "quantity": "float8", "value": "float8", "rating": "float8",
-    "query": "text", "position": "smallint", "recommendation_id": "text", "placement": "text", "simulated": "boolean",
-}  # fmt: skip
-CONTENT = ("user_id", "item_id", "type", "occurred_at", "quantity", "value", "price", "rating", "session_id", "query")
+    "row": "int",
+    "line": "smallint",
+    "event_id": "text",
+    "user_id": "text",
+    "session_id": "text",
+    "item_id": "text",
+    "type": "text",
+    "occurred_at": "timestamptz",
+    "quantity": "float8",
+    "value": "float8",
+    "rating": "float8",
+    "query": "text",
+    "position": "smallint",
+    "recommendation_id": "text",
+    "placement": "text",
+    "simulated": "boolean",
+}
+CONTENT = (
+    "user_id",
+    "item_id",
+    "type",
+    "occurred_at",
+    "quantity",
+    "value",
+    "price",
+    "rating",
+    "session_id",
+    "query",
+)
 TYPES = frozenset(EventType.values)
 PLAIN = {"event_id", "type", "user_id", "session_id", "item_id", "occurred_at"}
 """Fields of most events. One that has no others needs no look at them."""
 ASKS_FOR_MORE = frozenset({EventType.RATING.value, EventType.SEARCH.value})
 """Types that need a field of their own."""
 EVENT_FIELDS = PLAIN | {
-    "items", "recommendation_id", "placement", "value", "currency", "rating", "query", "simulated", "position", "quantity", "price", "discount",
+    "items",
+    "recommendation_id",
+    "placement",
+    "value",
+    "currency",
+    "rating",
+    "query",
+    "simulated",
+    "position",
+    "quantity",
+    "price",
+    "discount",
     "context",
-}  # fmt: skip
+}
 """All fields of an event by REST. `context` is the shop's own and is not kept."""
 LINE_FIELDS = frozenset({"item_id", "position", "quantity", "price", "discount", "value", "rating"})
 LEAST_RATING, BEST_RATING = 0, 5
 MOST_PIECES, MOST_VALUE = 1_000_000, 10_000_000_000
-"""Of one product in one event. Beyond is a mistake, and one of them would be all that a page of revenue shows."""
+"""Of one product in one event.
+
+Beyond is a mistake, and one of them would be all that a page of revenue shows.
+"""
 NOTHING_MORE = (*[None] * 7, False)
 """The columns from `quantity` on of such an event."""
 
 
-def event_lines(parser: Parser, row: dict[str, Any], latest: datetime, shift: timedelta) -> list[tuple]:
-    """The staged lines of one event, without its number: one per product, or one alone. Raises FieldError."""
+def event_lines(
+    parser: Parser, row: dict[str, Any], latest: datetime, shift: timedelta
+) -> list[tuple]:
+    """The staged lines of one event, without its number: one per product, or one alone.
+
+    Raises FieldError.
+    """
     event_id = parser.required_id("event_id", row.get("event_id"))
     occurred_at = parser.moment("occurred_at", row.get("occurred_at"))
     if occurred_at is None:
@@ -51,11 +96,23 @@ def event_lines(parser: Parser, row: dict[str, Any], latest: datetime, shift: ti
     occurred_at += shift
     if occurred_at > latest:
         raise FieldError("occurred_at", "lies in the future")
-    user_id, session_id = parser.id("user_id", row.get("user_id")), parser.id("session_id", row.get("session_id"))
+    user_id = parser.id("user_id", row.get("user_id"))
+    session_id = parser.id("session_id", row.get("session_id"))
     if user_id is None and session_id is None:
         raise FieldError("user_id", "is required when there is no session_id")
     if row.keys() <= PLAIN and (kind := _kind(parser, row)) not in ASKS_FOR_MORE:
-        return [(0, event_id, user_id, session_id, _item_id(parser, row, kind, ""), kind, occurred_at, *NOTHING_MORE)]
+        return [
+            (
+                0,
+                event_id,
+                user_id,
+                session_id,
+                _item_id(parser, row, kind, ""),
+                kind,
+                occurred_at,
+                *NOTHING_MORE,
+            )
+        ]
     if parser.typed:
         _refuse_unknown(row, EVENT_FIELDS, "")
         parser.mapping("context", row.get("context"))
@@ -64,7 +121,10 @@ def event_lines(parser: Parser, row: dict[str, Any], latest: datetime, shift: ti
     query = parser.text("query", row.get("query"), 2000)
     if query is None and row.get("type") == EventType.SEARCH.value and parser.typed:
         raise FieldError("query", "is required")
-    cited = parser.text("recommendation_id", row.get("recommendation_id"), 64), parser.text("placement", row.get("placement"), 64)
+    cited = (
+        parser.text("recommendation_id", row.get("recommendation_id"), 64),
+        parser.text("placement", row.get("placement"), 64),
+    )
     simulated = parser.boolean("simulated", row.get("simulated")) or False
     items = _items(row)
     lines = []
@@ -73,17 +133,38 @@ def event_lines(parser: Parser, row: dict[str, Any], latest: datetime, shift: ti
         if parser.typed and item is not row:
             _refuse_unknown(item, LINE_FIELDS, at)
         kind, item_id, quantity, value = _what(parser, row, item, at)
-        rating, position = _rating(parser, item, kind, at), parser.number(at + "position", item.get("position"))
+        rating = _rating(parser, item, kind, at)
+        position = parser.number(at + "position", item.get("position"))
         if position is not None and not (1 <= position <= 10_000 and position == int(position)):
             raise FieldError(at + "position", "must be a whole number from 1")
         position = None if position is None else int(position)
-        lines.append((i, event_id, user_id, session_id, item_id, kind, occurred_at, quantity, value, rating, query, position, *cited, simulated))
+        lines.append(
+            (
+                i,
+                event_id,
+                user_id,
+                session_id,
+                item_id,
+                kind,
+                occurred_at,
+                quantity,
+                value,
+                rating,
+                query,
+                position,
+                *cited,
+                simulated,
+            )
+        )
     return lines
 
 
 def _refuse_unknown(given: dict[str, Any], known: Collection[str], at: str) -> None:
     if unknown := sorted(name for name in given if name not in known):
-        raise FieldError(f"{at}{unknown[0][:60]}", "is not a field of an event" if not at else "is not a field of a product in an event")
+        raise FieldError(
+            f"{at}{unknown[0][:60]}",
+            "is not a field of an event" if not at else "is not a field of a product in an event",
+        )
 
 
 def _rating(parser: Parser, item: dict[str, Any], kind: str, at: str) -> float | None:
@@ -112,9 +193,14 @@ def _items(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _kind(parser: Parser, row: dict[str, Any]) -> str:
-    kind = parser.text("type", row.get("type")) or ("" if parser.typed else EventType.PURCHASE.value)
+    kind = parser.text("type", row.get("type")) or (
+        "" if parser.typed else EventType.PURCHASE.value
+    )
     if kind not in TYPES:
-        raise FieldError("type", f"{kind[:40]!r} is none of {', '.join(EventType.values)}" if kind else "is required")
+        raise FieldError(
+            "type",
+            f"{kind[:40]!r} is none of {', '.join(EventType.values)}" if kind else "is required",
+        )
     return kind
 
 
@@ -125,12 +211,18 @@ def _item_id(parser: Parser, item: dict[str, Any], kind: str, at: str) -> str | 
     return item_id
 
 
-def _what(parser: Parser, row: dict[str, Any], item: dict[str, Any], at: str) -> tuple[str, str | None, float | None, float | None]:
-    """(type, product, quantity, value). A purchase of a negative quantity is a return; one without a price has no meaning."""
+def _what(
+    parser: Parser, row: dict[str, Any], item: dict[str, Any], at: str
+) -> tuple[str, str | None, float | None, float | None]:
+    """(type, product, quantity, value).
+
+    A purchase of a negative quantity is a return; one without a price has no meaning.
+    """
     kind = _kind(parser, row)
     item_id = _item_id(parser, item, kind, at)
     quantity = parser.number(at + "quantity", item.get("quantity"))
-    price, value = parser.money(at + "price", item.get("price")), parser.money(at + "value", item.get("value"))
+    price = parser.money(at + "price", item.get("price"))
+    value = parser.money(at + "value", item.get("value"))
     if kind == EventType.PURCHASE and quantity is not None:
         if quantity == 0:
             raise FieldError(at + "quantity", "must not be 0")
@@ -152,17 +244,25 @@ def _what(parser: Parser, row: dict[str, Any], item: dict[str, Any], at: str) ->
         value = full - discount if value is None else value
     for name, number, most in (("quantity", quantity, MOST_PIECES), ("value", value, MOST_VALUE)):
         if number is not None and abs(number) > most:
-            raise FieldError(at + name, f"is {number:,.0f}; at most {most:,} of one product in an event")
+            raise FieldError(
+                at + name, f"is {number:,.0f}; at most {most:,} of one product in an event"
+            )
     return kind, item_id, quantity, value
 
 
-def with_content_keys(rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Give rows without an event_id one made of their content and their number among identical rows."""
+def with_content_keys(
+    rows: Iterable[tuple[int, dict[str, Any]]],
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Give rows without an event_id one made of their content and their number among identical
+    rows.
+    """
     seen: Counter[bytes] = Counter()
     for line, row in rows:
         if not row.get("event_id"):
             content = "\x1f".join(str(row.get(name, "")) for name in CONTENT)
-            digest = hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+            digest = hashlib.blake2b(
+                content.encode("utf-8", "surrogatepass"), digest_size=12
+            ).digest()
             row = {**row, "event_id": f"c-{digest.hex()}-{seen[digest]}"}
             seen[digest] += 1
         yield line, row
@@ -176,13 +276,24 @@ def import_events(
     dry_run: bool = False,
     from_page: bool = False,
 ) -> tuple[Report, set[str]]:
-    """Store events; returns the report and, of typed (REST) rows, the ids that were new. Same ids again change nothing."""
+    """Store events; returns the report and, of typed (REST) rows, the ids that were new.
+
+    Same ids again change nothing.
+    """
     report, latest = Report(), timezone.now() + CLOCK_TOLERANCE
     with transaction.atomic(), connection.cursor() as cursor:
-        stage(cursor, "staged_event", COLUMNS, checked_lines(rows, parser, latest, shift, report), again=True)
+        stage(
+            cursor,
+            "staged_event",
+            COLUMNS,
+            checked_lines(rows, parser, latest, shift, report),
+            again=True,
+        )
         cursor.execute("ANALYZE staged_event")
         cursor.execute(TO_OWNERS, [shop.pk])
-        _refuse_unknown_products(cursor, shop, report, "items[{}].item_id" if parser.typed else "item_id")
+        _refuse_unknown_products(
+            cursor, shop, report, "items[{}].item_id" if parser.typed else "item_id"
+        )
         erased = _refuse_erased(cursor, shop, report)
         cursor.execute("SELECT count(DISTINCT row) FROM staged_event")
         staged = cursor.fetchone()[0]
@@ -198,8 +309,16 @@ def import_events(
     return report, new_ids
 
 
-def checked_lines(rows: Iterable[tuple[int, dict[str, Any]]], parser: Parser, latest: datetime, shift: timedelta, report: Report) -> Iterator[tuple]:
-    """Staged rows. Rows of a file that share an event_id are the lines of one event, in their order."""
+def checked_lines(
+    rows: Iterable[tuple[int, dict[str, Any]]],
+    parser: Parser,
+    latest: datetime,
+    shift: timedelta,
+    report: Report,
+) -> Iterator[tuple]:
+    """Staged rows. Rows of a file that share an event_id are the lines of one event, in their
+    order.
+    """
     seen: Counter[str] = Counter()
     for row_number, row in rows:
         try:
@@ -218,9 +337,12 @@ def checked_lines(rows: Iterable[tuple[int, dict[str, Any]]], parser: Parser, la
 
 
 def _refuse_unknown_products(cursor, shop: Shop, report: Report, field: str) -> None:
-    """Hold the products of what is staged, so that none is deleted before the events are there, and leave out events of others."""
+    """Hold the products of what is staged, so that none is deleted before the events are there,
+    and leave out events of others.
+    """
     cursor.execute(
-        """WITH held AS (SELECT 1 FROM recommender_product WHERE shop_id = %s AND item_id IN (SELECT item_id FROM staged_event)
+        """WITH held AS (SELECT 1 FROM recommender_product WHERE shop_id = %s
+            AND item_id IN (SELECT item_id FROM staged_event)
            ORDER BY id FOR KEY SHARE) SELECT count(*) FROM held""",
         [shop.pk],
     )
@@ -242,10 +364,13 @@ def _refuse_unknown_products(cursor, shop: Shop, report: Report, field: str) -> 
 
 INSERT = """
     WITH kept AS (
-        INSERT INTO recommender_event (shop_id, event_id, line, shopper_id, session_id, product_id, type, occurred_at,
-            quantity, value, rating, query, position, recommendation_id, placement, simulated, from_page)
+        INSERT INTO recommender_event (shop_id, event_id, line, shopper_id, session_id, product_id,
+            type, occurred_at,
+            quantity, value, rating, query, position, recommendation_id, placement, simulated,
+                from_page)
         SELECT %(shop)s, e.event_id, e.line, s.id, e.session_id, p.id, e.type, e.occurred_at,
-            e.quantity, e.value, e.rating, e.query, e.position, e.recommendation_id, e.placement, e.simulated, %(from_page)s
+            e.quantity, e.value, e.rating, e.query, e.position, e.recommendation_id, e.placement,
+                e.simulated, %(from_page)s
         FROM {source} e
         LEFT JOIN recommender_shopper s ON s.shop_id = %(shop)s AND s.user_id = e.user_id
         LEFT JOIN recommender_product p ON p.shop_id = %(shop)s AND p.item_id = e.item_id
@@ -256,7 +381,10 @@ INSERT = """
 """
 WHOLE_EVENTS = {
     "source": "(SELECT *, min(row) OVER (PARTITION BY event_id) AS first_row FROM staged_event)",
-    "fresh": "e.row = e.first_row AND NOT EXISTS (SELECT 1 FROM recommender_event o WHERE o.shop_id = %(shop)s AND o.event_id = e.event_id)",
+    "fresh": (
+        "e.row = e.first_row AND NOT EXISTS (SELECT 1 FROM recommender_event o WHERE o.shop_id "
+        "= %(shop)s AND o.event_id = e.event_id)"
+    ),
 }
 """REST: an event comes whole, and its id is known or not."""
 SINGLE_LINES = {"source": "staged_event", "fresh": "true"}
@@ -267,7 +395,8 @@ DIFFERING = """
     LEFT JOIN recommender_product p ON p.id = o.product_id
     LEFT JOIN recommender_shopper s ON s.id = o.shopper_id
     WHERE (o.type, p.item_id, s.user_id, o.session_id, o.occurred_at, o.quantity, o.value, o.rating)
-        IS DISTINCT FROM (e.type, e.item_id, e.user_id, e.session_id, e.occurred_at, e.quantity, e.value, e.rating)"""
+        IS DISTINCT FROM (e.type, e.item_id, e.user_id, e.session_id, e.occurred_at, e.quantity,
+            e.value, e.rating)"""
 """Events whose id is there with other content."""
 TO_OWNERS = """
     UPDATE staged_event e SET user_id = s.user_id
@@ -277,23 +406,35 @@ TO_OWNERS = """
 
 
 def _refuse_erased(cursor, shop: Shop, report: Report) -> dict[str, Erasure]:
-    """Leave out events of erased shoppers from before their erasure; returns the receipts of those who are created again."""
+    """Leave out events of erased shoppers from before their erasure; returns the receipts of
+    those who are created again.
+    """
     if not Erasure.objects.of(shop).exists():
         return {}
     cursor.execute(
-        """SELECT DISTINCT e.user_id FROM staged_event e LEFT JOIN recommender_shopper s ON s.shop_id = %s AND s.user_id = e.user_id
+        """SELECT DISTINCT e.user_id FROM staged_event e LEFT
+            JOIN recommender_shopper s ON s.shop_id = %s AND s.user_id = e.user_id
            WHERE e.user_id IS NOT NULL AND s.id IS NULL""",
         [shop.pk],
     )
     erased = erased_among(shop, [row[0] for row in cursor.fetchall()])
     for user_id, receipt in erased.items():
-        cursor.execute("DELETE FROM staged_event WHERE user_id = %s AND occurred_at <= %s RETURNING row", [user_id, receipt.created_at])
-        report.errors += [RowError(row, "user_id", ERASED) for row in sorted({row[0] for row in cursor.fetchall()})]
+        cursor.execute(
+            "DELETE FROM staged_event WHERE user_id = %s AND occurred_at <= %s RETURNING row",
+            [user_id, receipt.created_at],
+        )
+        report.errors += [
+            RowError(row, "user_id", ERASED)
+            for row in sorted({row[0] for row in cursor.fetchall()})
+        ]
     return erased
 
 
 def _insert(cursor, shop: Shop, keep_ids: bool, from_page: bool) -> set[str]:
-    """Insert what is staged. With `keep_ids` returns the new ids, else leaves their number for the caller to fetch."""
+    """Insert what is staged.
+
+    With `keep_ids` returns the new ids, else leaves their number for the caller to fetch.
+    """
     _hold_shoppers(cursor, shop)
     values = {"shop": shop.pk, "from_page": from_page}
     if keep_ids:
@@ -304,18 +445,23 @@ def _insert(cursor, shop: Shop, keep_ids: bool, from_page: bool) -> set[str]:
 
 
 def _hold_shoppers(cursor, shop: Shop) -> None:
-    """Make the shoppers of what is staged where they are not known, and hold them all: none is erased before the events are there."""
+    """Make the shoppers of what is staged where they are not known, and hold them all: none is
+    erased before the events are there.
+    """
     cursor.execute("SELECT count(DISTINCT user_id) FROM staged_event")
     wanted, held = cursor.fetchone()[0], -1
     while held < wanted:
         cursor.execute(
-            """INSERT INTO recommender_shopper (shop_id, user_id, attributes, consent_personalisation, consent_training, first_seen)
-               SELECT %s, user_id, '{}', true, true, min(occurred_at) FROM staged_event WHERE user_id IS NOT NULL
+            """INSERT INTO recommender_shopper (shop_id, user_id, attributes,
+                consent_personalisation, consent_training, first_seen)
+               SELECT %s, user_id, '{}', true, true, min(occurred_at) FROM staged_event
+                   WHERE user_id IS NOT NULL
                GROUP BY user_id ORDER BY user_id ON CONFLICT (shop_id, user_id) DO NOTHING""",
             [shop.pk],
         )
         cursor.execute(
-            """WITH held AS (SELECT 1 FROM recommender_shopper WHERE shop_id = %s AND user_id IN (SELECT user_id FROM staged_event)
+            """WITH held AS (SELECT 1 FROM recommender_shopper WHERE shop_id = %s
+                AND user_id IN (SELECT user_id FROM staged_event)
                ORDER BY id FOR KEY SHARE) SELECT count(*) FROM held""",
             [shop.pk],
         )

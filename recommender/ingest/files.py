@@ -1,4 +1,7 @@
-"""Rows of a file, one dictionary each, with their line: CSV, CSV.gz, JSON lines, Parquet. Streamed."""
+"""Rows of a file, one dictionary each, with their line: CSV, CSV.gz, JSON lines, Parquet.
+
+Streamed.
+"""
 
 import csv
 import gzip
@@ -69,7 +72,10 @@ def _told_apart(header: list[str]) -> list[str]:
 
 
 def _fitted(header: list[str], cells: list[str]) -> dict:
-    """A row of more or fewer cells than the header. Blank cells past the end say nothing; otherwise values may stand in the wrong column."""
+    """A row of more or fewer cells than the header.
+
+    Blank cells past the end say nothing; otherwise values may stand in the wrong column.
+    """
     row = dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=False))
     if len(cells) < len(header) or any(cells[len(header) :]):
         row[DAMAGE] = f"has {len(cells)} cells; the header has {len(header)}"
@@ -102,33 +108,47 @@ def _parquet(path: Path) -> Rows:
         frame = pl.scan_parquet(path)
         total = frame.select(pl.len()).collect().item()
         for begin in range(0, total, PARQUET_CHUNK):
-            for i, row in enumerate(frame.slice(begin, PARQUET_CHUNK).collect().iter_rows(named=True)):
+            for i, row in enumerate(
+                frame.slice(begin, PARQUET_CHUNK).collect().iter_rows(named=True)
+            ):
                 yield begin + i + 1, row
     except pl.exceptions.PolarsError as error:
         raise FileError(f"{path.name}: {error}") from None
 
 
-def mapped(rows: Rows, mapping: dict[str, str], where: dict[str, str], fields: Collection[str] = ()) -> Rows:
-    """Rename columns to field names (`attributes.country` fills one key of an object); keep rows that match `where`.
+def mapped(
+    rows: Rows, mapping: dict[str, str], where: dict[str, str], fields: Collection[str] = ()
+) -> Rows:
+    """Rename columns to field names (`attributes.country` fills one key of an object); keep rows
+    that match `where`.
 
-    A column that the first row lacks is an error: a typing mistake would empty a field everywhere. So is one that comes twice
-    and has the name of one of `fields`, unless the mapping says which is meant. A row that does not fit the header stays, to be rejected.
+    A column that the first row lacks is an error: a typing mistake would empty a field everywhere.
+    So is one that comes twice and has the name of one of `fields`, unless the mapping says which is
+    meant. A row that does not fit the header stays, to be rejected.
     """
     for i, (line, row) in enumerate(rows):
         if i == 0:
             _check_columns([name for name in row if name is not DAMAGE], mapping, where, fields)
-        if DAMAGE not in row and any(str(row.get(column)) != value for column, value in where.items()):
+        if DAMAGE not in row and any(
+            str(row.get(column)) != value for column, value in where.items()
+        ):
             continue
         yield line, _rename(row, mapping) if mapping else row
 
 
-def _check_columns(columns: list[str], mapping: dict[str, str], where: dict[str, str], fields: Collection[str]) -> None:
+def _check_columns(
+    columns: list[str], mapping: dict[str, str], where: dict[str, str], fields: Collection[str]
+) -> None:
     if missing := [column for column in (*mapping.values(), *where) if column not in columns]:
-        raise FileError(f"there is no column {missing[0]!r}; there are {', '.join(map(str, columns))}")
+        raise FileError(
+            f"there is no column {missing[0]!r}; there are {', '.join(map(str, columns))}"
+        )
     for name in fields:
         twice = [column for column in columns if str(column).startswith(f"{name} (column ")]
         if twice and name not in mapping:
-            raise FileError(f"column {name!r} comes more than once: name one with --map {name}='{twice[0]}'")
+            raise FileError(
+                f"column {name!r} comes more than once: name one with --map {name}='{twice[0]}'"
+            )
 
 
 def _rename(row: dict[str, Any], mapping: dict[str, str]) -> dict[str, Any]:
@@ -136,7 +156,10 @@ def _rename(row: dict[str, Any], mapping: dict[str, str]) -> dict[str, Any]:
     for name, column in mapping.items():
         head, _, key = name.partition(".")
         if key:
-            out[head] = {**(out[head] if isinstance(out.get(head), dict) else {}), key: row.get(column)}
+            out[head] = {
+                **(out[head] if isinstance(out.get(head), dict) else {}),
+                key: row.get(column),
+            }
         else:
             out[name] = row.get(column)
     return out

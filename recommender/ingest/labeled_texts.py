@@ -1,4 +1,6 @@
-"""Reviews, solved dialogues and judged queries: rows with text and labels that training learns from."""
+"""Reviews, solved dialogues and judged queries: rows with text and labels that training learns
+from.
+"""
 
 import hashlib
 from collections import Counter
@@ -17,37 +19,69 @@ Rows = Iterable[tuple[int, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Kind:
-    """One sort of labelled rows: its table, what a row must have, and what makes its id where it brings none."""
+    """One sort of labelled rows: its table, what a row must have, and what makes its id where
+    it brings none.
+    """
 
     table: Table
     required: tuple[str, ...]
     content: tuple[str, ...]
 
 
-def _kind(name: str, key: str, columns: dict[str, str], required: tuple[str, ...], content: tuple[str, ...]) -> Kind:
-    blank = {column: "''" for column, sql in columns.items() if sql == "text" and column not in required}
+def _kind(
+    name: str,
+    key: str,
+    columns: dict[str, str],
+    required: tuple[str, ...],
+    content: tuple[str, ...],
+) -> Kind:
+    blank = {
+        column: "''" for column, sql in columns.items() if sql == "text" and column not in required
+    }
     return Kind(Table(f"recommender_{name}", key, columns, blank), required, content)
 
 
 KINDS = {
     "reviews": _kind(
-        "review", "review_id",
-        {"item_id": "text", "user_id": "text", "rating": "float8", "title": "text", "text": "text", "label": "text", "topic": "text", "split": "text",
-         "created_at": "timestamptz"},
-        ("text",), ("item_id", "user_id", "title", "text", "created_at"),
+        "review",
+        "review_id",
+        {
+            "item_id": "text",
+            "user_id": "text",
+            "rating": "float8",
+            "title": "text",
+            "text": "text",
+            "label": "text",
+            "topic": "text",
+            "split": "text",
+            "created_at": "timestamptz",
+        },
+        ("text",),
+        ("item_id", "user_id", "title", "text", "created_at"),
     ),
     "dialogues": _kind(
-        "dialogue", "dialogue_id", {"text": "text", "intent": "text", "answer": "text", "split": "text"}, ("text", "intent"), ("text", "intent"),
+        "dialogue",
+        "dialogue_id",
+        {"text": "text", "intent": "text", "answer": "text", "split": "text"},
+        ("text", "intent"),
+        ("text", "intent"),
     ),
     "judgements": _kind(
-        "judgement", "judgement_id", {"query": "text", "item_id": "text", "grade": "float8", "fold": "int"}, ("query", "item_id", "grade"),
+        "judgement",
+        "judgement_id",
+        {"query": "text", "item_id": "text", "grade": "float8", "fold": "int"},
+        ("query", "item_id", "grade"),
         ("query", "item_id"),
     ),
-}  # fmt: skip
+}
 
 
-def upsert_labelled(kind: str, shop: Shop, rows: Rows, columns: Iterable[str], parser: Parser, dry_run: bool = False) -> Report:
-    """Insert or update rows; a row without an id is known by its content and its number among alike ones, so that a second import changes nothing."""
+def upsert_labelled(
+    kind: str, shop: Shop, rows: Rows, columns: Iterable[str], parser: Parser, dry_run: bool = False
+) -> Report:
+    """Insert or update rows; a row without an id is known by its content and its number among
+    alike ones, so that a second import changes nothing.
+    """
     chosen = KINDS[kind]
 
     def value(parser: Parser, name: str, given: Any) -> Any:
@@ -56,7 +90,15 @@ def upsert_labelled(kind: str, shop: Shop, rows: Rows, columns: Iterable[str], p
             raise FieldError(name, "is required")
         return "" if parsed is None and chosen.table.columns[name] == "text" else parsed
 
-    return upsert(chosen.table, shop, _with_ids(chosen, rows), {*columns, *chosen.required}, parser, value, dry_run)
+    return upsert(
+        chosen.table,
+        shop,
+        _with_ids(chosen, rows),
+        {*columns, *chosen.required},
+        parser,
+        value,
+        dry_run,
+    )
 
 
 def _value(parser: Parser, name: str, given: Any) -> Any:

@@ -1,7 +1,7 @@
 """Whose an event is: sessions that became a shopper's, and shoppers who were erased.
 
-An erased shopper is known by a keyed digest alone. Events from before the erasure are not taken any more. Where the shopper comes again, a refusal
-that stood when they were erased stands again.
+An erased shopper is known by a keyed digest alone. Events from before the erasure are not taken any
+more. Where the shopper comes again, a refusal that stood when they were erased stands again.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,7 +15,8 @@ from recommender.shoppers.keyed_cache import digest_of
 LINKS = Prepared(
     "session_links",
     ("bigint", "text[]"),
-    """SELECT l.session_id, s.user_id FROM recommender_sessionlink l JOIN recommender_shopper s ON s.id = l.shopper_id
+    """SELECT l.session_id, s.user_id FROM recommender_sessionlink l
+        JOIN recommender_shopper s ON s.id = l.shopper_id
     WHERE l.shop_id = $1 AND l.session_id = ANY($2)""",
 )
 CHUNK = 5000
@@ -23,7 +24,9 @@ ERASED = "this shopper was erased; events from before are not taken"
 
 
 def owners_of(cursor: Any, shop: Shop, session_ids: Collection[str]) -> dict[str, str]:
-    """The shoppers (user ids) to whom these sessions belong; sessions without an owner are left out."""
+    """The shoppers (user ids) to whom these sessions belong; sessions without an owner are left
+    out.
+    """
     if not session_ids:
         return {}
     LINKS.ask(cursor, [shop.pk, text_array(session_ids)])
@@ -38,7 +41,9 @@ def erased_among(shop: Shop, user_ids: Iterable[str]) -> dict[str, Erasure]:
     names, found = list(user_ids), {}
     for i in range(0, len(names), CHUNK):
         by_digest = {digest_of(shop.pk, name): name for name in names[i : i + CHUNK]}
-        found |= {by_digest[receipt.digest]: receipt for receipt in receipts.filter(digest__in=by_digest)}
+        found |= {
+            by_digest[receipt.digest]: receipt for receipt in receipts.filter(digest__in=by_digest)
+        }
     return found
 
 
@@ -47,8 +52,12 @@ def came_too_late(erased: dict[str, Erasure], user_id: str, at: datetime) -> boo
     return user_id in erased and at <= erased[user_id].created_at
 
 
-def restore_refusals(shop: Shop, erased: dict[str, Erasure], except_for: Collection[str] = ()) -> None:
-    """Restore the refused consents of shoppers created again after an erasure, except these fields."""
+def restore_refusals(
+    shop: Shop, erased: dict[str, Erasure], except_for: Collection[str] = ()
+) -> None:
+    """Restore the refused consents of shoppers created again after an erasure, except these
+    fields.
+    """
     for field in {"consent_personalisation", "consent_training"} - set(except_for):
         refused = [user_id for user_id, receipt in erased.items() if not getattr(receipt, field)]
         if refused:

@@ -1,4 +1,6 @@
-"""Single values from outside: checked, converted, and refused with a message that names the field."""
+"""Single values from outside: checked, converted, and refused with a message that names the
+field.
+"""
 
 import json
 import math
@@ -30,7 +32,9 @@ class FieldError(ValueError):
 
 @dataclass(frozen=True)
 class Parser:
-    """How values are read: files bring text and local times, REST brings typed values and must name the zone."""
+    """How values are read: files bring text and local times, REST brings typed values and must
+    name the zone.
+    """
 
     zone: ZoneInfo | None = None
     """Zone of dates without one; None: such dates are refused."""
@@ -41,7 +45,12 @@ class Parser:
 
     def text(self, field: str, value: Any, longest: int = LONGEST_TEXT) -> str | None:
         """None where empty."""
-        if type(value) is str and 0 < len(value) <= longest and value.isascii() and "\x00" not in value:
+        if (
+            type(value) is str
+            and 0 < len(value) <= longest
+            and value.isascii()
+            and "\x00" not in value
+        ):
             return value
         if value is None or value == "":
             return None
@@ -84,7 +93,9 @@ class Parser:
         return number
 
     def money(self, field: str, value: Any) -> float | None:
-        """A number, or text that is one in plain digits: amounts travel as text in JSON so that they stay exact."""
+        """A number, or text that is one in plain digits: amounts travel as text in JSON so that
+        they stay exact.
+        """
         if self.typed and isinstance(value, str) and not PLAIN_AMOUNT.fullmatch(value):
             raise FieldError(field, f"{value[:40]!r} is not an amount such as 19.90")
         if value is not None and not isinstance(value, str | int | float):
@@ -110,10 +121,14 @@ class Parser:
             try:
                 value = datetime.fromisoformat(value)
             except ValueError:
-                raise FieldError(field, f"{value[:40]!r} is no date and time such as 2026-08-20T09:13:01Z") from None
+                raise FieldError(
+                    field, f"{value[:40]!r} is no date and time such as 2026-08-20T09:13:01Z"
+                ) from None
         if value.tzinfo is None:
             if self.zone is None:
-                raise FieldError(field, "has no time zone; write it with Z or an offset such as +02:00")
+                raise FieldError(
+                    field, "has no time zone; write it with Z or an offset such as +02:00"
+                )
             value = value.replace(tzinfo=self.zone)
         if not EARLIEST_YEAR <= value.year <= LATEST_YEAR:
             raise FieldError(field, "is out of range")
@@ -134,7 +149,9 @@ class Parser:
         return value
 
     def _check_object(self, field: str, value: dict, largest: int) -> None:
-        """JSON that can be stored and given back: bounded in depth and size, numbers in range, text without NUL or halves of characters."""
+        """JSON that can be stored and given back: bounded in depth and size, numbers in range,
+        text without NUL or halves of characters.
+        """
         if depth_exceeds(value, DEEPEST_OBJECT):
             raise FieldError(field, f"is nested deeper than {DEEPEST_OBJECT} levels")
         try:
@@ -148,7 +165,9 @@ class Parser:
             raise FieldError(field, f"is larger than {largest // 1024} KB")
         if "\\u0000" in written:
             raise FieldError(field, "must not hold a NUL character")
-        if LONG_NUMBER.search(written) and not all(-(2**63) <= n < 2**64 for n in numbers_in(value) if isinstance(n, int)):
+        if LONG_NUMBER.search(written) and not all(
+            -(2**63) <= n < 2**64 for n in numbers_in(value) if isinstance(n, int)
+        ):
             raise FieldError(field, "holds a number that is out of range")
 
     def texts(self, field: str, value: Any) -> list[str] | None:
@@ -184,10 +203,18 @@ def is_text(value: str) -> bool:
 
 
 def depth_exceeds(value: Any, most: int) -> bool:
-    """Do objects and lists lie in each other more than `most` levels deep? Without recursion, however deep they are."""
+    """Do objects and lists lie in each other more than `most` levels deep?
+
+    Without recursion, however deep they are.
+    """
     level = [value]
     for _ in range(most):
-        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer) if isinstance(inner, dict | list)]
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
         if not level:
             return False
     return True

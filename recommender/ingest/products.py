@@ -12,10 +12,21 @@ from recommender.ingest.upsert import Table, upsert
 from recommender.models import Change, Shop
 
 COLUMNS = {
-    "title": "text", "description": "text", "brand": "text", "categories": "text[]", "price": "numeric(14,4)",
-    "attributes": "jsonb", "images": "text[]", "stock_state": "text", "stock_quantity": "int",
-    "available_from": "timestamptz", "available_until": "timestamptz", "hidden": "boolean", "margin_rate": "float8", "locale": "text",
-}  # fmt: skip
+    "title": "text",
+    "description": "text",
+    "brand": "text",
+    "categories": "text[]",
+    "price": "numeric(14,4)",
+    "attributes": "jsonb",
+    "images": "text[]",
+    "stock_state": "text",
+    "stock_quantity": "int",
+    "available_from": "timestamptz",
+    "available_until": "timestamptz",
+    "hidden": "boolean",
+    "margin_rate": "float8",
+    "locale": "text",
+}
 TEXTS = frozenset({"title", "description", "brand", "categories"})
 EMPTY = {
     "title": "",
@@ -29,10 +40,21 @@ EMPTY = {
     "locale": "",
 }
 TABLE = Table(
-    "recommender_product", "item_id", COLUMNS,
-    {"title": "''", "description": "''", "brand": "''", "categories": "'{}'", "attributes": "'{}'", "images": "'{}'", "stock_state": "''",
-     "locale": "''", "hidden": "false"},
-)  # fmt: skip
+    "recommender_product",
+    "item_id",
+    COLUMNS,
+    {
+        "title": "''",
+        "description": "''",
+        "brand": "''",
+        "categories": "'{}'",
+        "attributes": "'{}'",
+        "images": "'{}'",
+        "stock_state": "''",
+        "locale": "''",
+        "hidden": "false",
+    },
+)
 
 
 def _value(parser: Parser, name: str, value: Any) -> Any:
@@ -68,8 +90,17 @@ def _value(parser: Parser, name: str, value: Any) -> Any:
     return EMPTY.get(name) if parsed is None else parsed
 
 
-def upsert_products(shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], columns: Iterable[str], parser: Parser, dry_run: bool = False) -> Report:
-    """Insert or update products; columns that are not named stay as they are. A later row of the same id wins."""
+def upsert_products(
+    shop: Shop,
+    rows: Iterable[tuple[int, dict[str, Any]]],
+    columns: Iterable[str],
+    parser: Parser,
+    dry_run: bool = False,
+) -> Report:
+    """Insert or update products; columns that are not named stay as they are.
+
+    A later row of the same id wins.
+    """
     columns = list(columns)
     with transaction.atomic():
         report = upsert(TABLE, shop, rows, columns, parser, _value, dry_run)

@@ -33,4 +33,7 @@ class Report:
         return Counter(f"{e.field}: {e.message}" for e in self.errors).most_common()
 
     def __str__(self) -> str:
-        return f"{self.new:,} new, {self.changed:,} changed, {self.same:,} same, {self.rejected:,} rejected"
+        return (
+            f"{self.new:,} new, {self.changed:,} changed, {self.same:,} same, {self.rejected:,} "
+            "rejected"
+        )

@@ -1,7 +1,7 @@
 """Events that came by REST: copied in a few questions, since the next list waits for them.
 
-Where one of them turns out to be known already, or another call brings the same ones in another order, the call goes the longer way of files, on
-which the database tells new from known.
+Where one of them turns out to be known already, or another call brings the same ones in another
+order, the call goes the longer way of files, on which the database tells new from known.
 """
 
 from collections.abc import Collection
@@ -14,7 +14,13 @@ from django.utils import timezone
 from recommender.infrastructure.availability import comes_between
 from recommender.infrastructure.prepared_statements import Prepared, text_array
 from recommender.ingest.events import CLOCK_TOLERANCE, COLUMNS, checked_lines, import_events
-from recommender.ingest.owners import ERASED, came_too_late, erased_among, owners_of, restore_refusals
+from recommender.ingest.owners import (
+    ERASED,
+    came_too_late,
+    erased_among,
+    owners_of,
+    restore_refusals,
+)
 from recommender.ingest.parsing import Parser
 from recommender.ingest.report import Report, RowError
 from recommender.ingest.staging import copy_columns
@@ -26,13 +32,20 @@ PLAIN = {"line": 0, "simulated": False}
 """What a column holds when nothing is said; in the others nothing."""
 
 
-def post_events(shop: Shop, events: list, parser: Parser, from_page: bool = False) -> tuple[Report, set[str]]:
-    """Store events, each whole; returns the report and the ids that were new. Same ids again change nothing.
+def post_events(
+    shop: Shop, events: list, parser: Parser, from_page: bool = False
+) -> tuple[Report, set[str]]:
+    """Store events, each whole; returns the report and the ids that were new. Same ids again change
+    nothing.
 
     `from_page`: they came with the key that stands in the shop's pages.
     """
     report, parser = Report(), replace(parser, currency=shop.currency)
-    lines = list(checked_lines(enumerate(events), parser, timezone.now() + CLOCK_TOLERANCE, timedelta(), report))
+    lines = list(
+        checked_lines(
+            enumerate(events), parser, timezone.now() + CLOCK_TOLERANCE, timedelta(), report
+        )
+    )
     try:
         with transaction.atomic():
             new_ids = _store(shop, lines, report, from_page)
@@ -46,7 +59,9 @@ def post_events(shop: Shop, events: list, parser: Parser, from_page: bool = Fals
     return report, new_ids
 
 
-def _the_longer_way(shop: Shop, events: list, parser: Parser, from_page: bool) -> tuple[Report, set[str]]:
+def _the_longer_way(
+    shop: Shop, events: list, parser: Parser, from_page: bool
+) -> tuple[Report, set[str]]:
     for _ in range(2):
         try:
             return import_events(shop, enumerate(events), parser, from_page=from_page)
@@ -60,7 +75,9 @@ def _store(shop: Shop, lines: list[tuple], report: Report, from_page: bool) -> s
     """Raises IntegrityError where one is known."""
     with connection.cursor() as cursor:
         products = known_products.of(cursor, shop, {line[ITEM_ID] for line in lines} - {None})
-        lines = _once(_of_known_products(_with_owners(cursor, shop, lines), products, report), report)
+        lines = _once(
+            _of_known_products(_with_owners(cursor, shop, lines), products, report), report
+        )
         if not lines:
             return set()
         shoppers, lines = _shoppers(cursor, shop, lines, report)
@@ -70,7 +87,11 @@ def _store(shop: Shop, lines: list[tuple], report: Report, from_page: bool) -> s
         del columns["row"]
         columns["shopper_id"] = tuple(map(shoppers.get, columns.pop("user_id")))
         columns["product_id"] = tuple(map(products.get, columns.pop("item_id")))
-        said = {name: values for name, values in columns.items() if values.count(PLAIN.get(name)) < len(values)}
+        said = {
+            name: values
+            for name, values in columns.items()
+            if values.count(PLAIN.get(name)) < len(values)
+        }
         if from_page:
             said["from_page"] = (True,) * len(lines)
         copy_columns(cursor, "recommender_event", {"shop_id": (shop.pk,) * len(lines), **said})
@@ -85,12 +106,19 @@ def _once(lines: list[tuple], report: Report) -> list[tuple]:
     kept = [line for line in lines if first[line[EVENT_ID]] == line[ROW]]
     if len(kept) < len(lines):
         contents = {(line[EVENT_ID], line[LINE]): line[1:] for line in kept}
-        report.differing = {line[EVENT_ID] for line in lines if contents.get((line[EVENT_ID], line[LINE])) != line[1:]}
+        report.differing = {
+            line[EVENT_ID]
+            for line in lines
+            if contents.get((line[EVENT_ID], line[LINE])) != line[1:]
+        }
     return kept
 
 
 class KnownProducts:
-    """Keys of products by shop, as this process learnt them. An item id never moves to another row; rows that are gone, the database refuses."""
+    """Keys of products by shop, as this process learnt them.
+
+    An item id never moves to another row; rows that are gone, the database refuses.
+    """
 
     MOST = 200_000
     """Of all shops; more, and the process begins anew to learn them."""
@@ -103,7 +131,11 @@ class KnownProducts:
         if sum(map(len, self.keys.values())) > self.MOST:
             self.keys = {}
         known = self.keys.setdefault(shop.pk, {})
-        known.update(_found(cursor, PRODUCTS, shop, [item_id for item_id in item_ids if item_id not in known]))
+        known.update(
+            _found(
+                cursor, PRODUCTS, shop, [item_id for item_id in item_ids if item_id not in known]
+            )
+        )
         return known
 
     def forget(self, shop: Shop) -> None:
@@ -111,12 +143,22 @@ class KnownProducts:
 
 
 known_products = KnownProducts()
-PRODUCTS = Prepared("products_by_id", ("bigint", "text[]"), "SELECT item_id, id FROM recommender_product WHERE shop_id = $1 AND item_id = ANY($2)")
+PRODUCTS = Prepared(
+    "products_by_id",
+    ("bigint", "text[]"),
+    "SELECT item_id, id FROM recommender_product WHERE shop_id = $1 AND item_id = ANY($2)",
+)
 NEW_SHOPPERS = """
-    INSERT INTO recommender_shopper (shop_id, user_id, attributes, consent_personalisation, consent_training, first_seen)
-    SELECT %s, user_id, '{}', true, true, first_seen FROM unnest(%s::text[], %s::timestamptz[]) AS new (user_id, first_seen)
+    INSERT INTO recommender_shopper (shop_id, user_id, attributes, consent_personalisation,
+        consent_training, first_seen)
+    SELECT %s, user_id, '{}', true, true, first_seen FROM unnest(%s::text[],
+        %s::timestamptz[]) AS new (user_id, first_seen)
     ORDER BY user_id ON CONFLICT (shop_id, user_id) DO NOTHING"""
-SHOPPERS = Prepared("shoppers_by_id", ("bigint", "text[]"), "SELECT user_id, id FROM recommender_shopper WHERE shop_id = $1 AND user_id = ANY($2)")
+SHOPPERS = Prepared(
+    "shoppers_by_id",
+    ("bigint", "text[]"),
+    "SELECT user_id, id FROM recommender_shopper WHERE shop_id = $1 AND user_id = ANY($2)",
+)
 
 
 def _found(cursor, question: Prepared, shop: Shop, ids: Collection[str]) -> dict[str, int]:
@@ -132,7 +174,9 @@ def _of_known_products(lines: list[tuple], products: dict[str, int], report: Rep
     refused: set[int] = set()
     for line in lines:
         if line[ITEM_ID] is not None and line[ITEM_ID] not in products and line[ROW] not in refused:
-            report.errors.append(RowError(line[ROW], f"items[{line[LINE]}].item_id", "is no known product"))
+            report.errors.append(
+                RowError(line[ROW], f"items[{line[LINE]}].item_id", "is no known product")
+            )
             refused.add(line[ROW])
     return [line for line in lines if line[ROW] not in refused] if refused else lines
 
@@ -144,19 +188,27 @@ def _with_owners(cursor, shop: Shop, lines: list[tuple]) -> list[tuple]:
     if not owners:
         return lines
     return [
-        (*line[:USER_ID], owners[line[SESSION_ID]], *line[USER_ID + 1 :]) if line[USER_ID] is None and line[SESSION_ID] in owners else line
+        (*line[:USER_ID], owners[line[SESSION_ID]], *line[USER_ID + 1 :])
+        if line[USER_ID] is None and line[SESSION_ID] in owners
+        else line
         for line in lines
     ]
 
 
-def _shoppers(cursor, shop: Shop, lines: list[tuple], report: Report) -> tuple[dict[str, int], list[tuple]]:
-    """The shoppers of these events, those that were not known are made; and the events without those of erased shoppers from before."""
+def _shoppers(
+    cursor, shop: Shop, lines: list[tuple], report: Report
+) -> tuple[dict[str, int], list[tuple]]:
+    """The shoppers of these events, those that were not known are made; and the events without
+    those of erased shoppers from before.
+    """
     user_ids = {line[USER_ID] for line in lines} - {None}
     found = _found(cursor, SHOPPERS, shop, user_ids)
     if len(found) < len(user_ids):
         first = {}
         erased = erased_among(shop, user_ids - found.keys())
-        late = {line[ROW] for line in lines if erased and came_too_late(erased, line[USER_ID], line[AT])}
+        late = {
+            line[ROW] for line in lines if erased and came_too_late(erased, line[USER_ID], line[AT])
+        }
         report.errors += [RowError(row, "user_id", ERASED) for row in sorted(late)]
         lines = [line for line in lines if line[ROW] not in late]
         user_ids = {line[USER_ID] for line in lines} - {None}
@@ -167,5 +219,7 @@ def _shoppers(cursor, shop: Shop, lines: list[tuple], report: Report) -> tuple[d
         found |= _found(cursor, SHOPPERS, shop, first)
         if len(found) < len(user_ids):
             raise IntegrityError("a shopper was erased at this moment")
-        restore_refusals(shop, {user_id: receipt for user_id, receipt in erased.items() if user_id in first})
+        restore_refusals(
+            shop, {user_id: receipt for user_id, receipt in erased.items() if user_id in first}
+        )
     return found, lines

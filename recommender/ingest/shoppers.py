@@ -10,10 +10,19 @@ from recommender.ingest.upsert import Table, upsert
 from recommender.models import RecommendationList, Shop, Shopper
 from recommender.shoppers.keyed_cache import digest_of, forget_lists
 
-COLUMNS = {"attributes": "jsonb", "first_seen": "timestamptz", "consent_personalisation": "boolean", "consent_training": "boolean"}
+COLUMNS = {
+    "attributes": "jsonb",
+    "first_seen": "timestamptz",
+    "consent_personalisation": "boolean",
+    "consent_training": "boolean",
+}
 CONSENTS = frozenset({"consent_personalisation", "consent_training"})
 TABLE = Table(
-    "recommender_shopper", "user_id", COLUMNS, {"attributes": "'{}'", "consent_personalisation": "true", "consent_training": "true"}, kept=CONSENTS
+    "recommender_shopper",
+    "user_id",
+    COLUMNS,
+    {"attributes": "'{}'", "consent_personalisation": "true", "consent_training": "true"},
+    kept=CONSENTS,
 )
 
 
@@ -26,13 +35,26 @@ def _value(parser: Parser, name: str, value: Any) -> Any:
 
 
 def _restore_refusals(shop: Shop, report: Report, given: frozenset[str]) -> None:
-    """Restore refused consents of shoppers created again after an erasure, unless this import sets them."""
-    names = report.written if report.written is not None else Shopper.objects.of(shop).values_list("user_id", flat=True).iterator(5000)
+    """Restore refused consents of shoppers created again after an erasure, unless this import
+    sets them.
+    """
+    names = (
+        report.written
+        if report.written is not None
+        else Shopper.objects.of(shop).values_list("user_id", flat=True).iterator(5000)
+    )
     restore_refusals(shop, erased_among(shop, names), except_for=given)
 
 
-def upsert_shoppers(shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], columns: Iterable[str], parser: Parser, dry_run: bool = False) -> Report:
-    """Insert or update shoppers; columns that are not named stay as they are, a consent that is left blank as well.
+def upsert_shoppers(
+    shop: Shop,
+    rows: Iterable[tuple[int, dict[str, Any]]],
+    columns: Iterable[str],
+    parser: Parser,
+    dry_run: bool = False,
+) -> Report:
+    """Insert or update shoppers; columns that are not named stay as they are, a consent that is
+    left blank as well.
 
     Stored lists of those who do not agree to them go at once.
     """
@@ -41,7 +63,15 @@ def upsert_shoppers(shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], colu
     if report.new and not dry_run and not set(columns) >= CONSENTS:
         _restore_refusals(shop, report, CONSENTS & set(columns))
     if "consent_personalisation" in columns and not dry_run:
-        unwanted = RecommendationList.objects.of(shop).filter(shopper__consent_personalisation=False)
-        forget_lists(shop.pk, [digest_of(shop.pk, user_id) for user_id in unwanted.values_list("shopper__user_id", flat=True)])
+        unwanted = RecommendationList.objects.of(shop).filter(
+            shopper__consent_personalisation=False
+        )
+        forget_lists(
+            shop.pk,
+            [
+                digest_of(shop.pk, user_id)
+                for user_id in unwanted.values_list("shopper__user_id", flat=True)
+            ],
+        )
         unwanted.delete()
     return report

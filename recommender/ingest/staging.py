@@ -1,4 +1,6 @@
-"""COPY rows into a temporary table, streaming: nothing is held in memory, nothing half-written is left."""
+"""COPY rows into a temporary table, streaming: nothing is held in memory, nothing half-written
+is left.
+"""
 
 import io
 import json
@@ -22,7 +24,9 @@ ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def copy_value(value: Any) -> str:
-    """One value in the text format of PostgreSQL's COPY: lists are of texts and become arrays, dictionaries JSON."""
+    """One value in the text format of PostgreSQL's COPY: lists are of texts and become arrays,
+    dictionaries JSON.
+    """
     if value is None:
         return NULL
     if isinstance(value, list):
@@ -83,21 +87,32 @@ class _Lines(io.TextIOBase):
         return whole[:cut]
 
 
-def stage(cursor, table: str, columns: dict[str, str], rows: Iterable[tuple], again: bool = False) -> None:
-    """Fill a temporary table with these columns (name: SQL type); it is empty at the end of the transaction.
+def stage(
+    cursor, table: str, columns: dict[str, str], rows: Iterable[tuple], again: bool = False
+) -> None:
+    """Fill a temporary table with these columns (name: SQL type); it is empty at the end of the
+    transaction.
 
     `again`: the columns are always the same, so that the table is made once a connection.
     """
     definition = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     if again:
-        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {table} ({definition}) ON COMMIT DELETE ROWS; DELETE FROM {table}")
+        cursor.execute(
+            f"CREATE TEMP TABLE IF NOT EXISTS {table} ({definition}) ON COMMIT DELETE ROWS; "
+            f"DELETE FROM {table}"
+        )
     else:
-        cursor.execute(f"DROP TABLE IF EXISTS {table}; CREATE TEMP TABLE {table} ({definition}) ON COMMIT DROP")
+        cursor.execute(
+            f"DROP TABLE IF EXISTS {table}; CREATE TEMP TABLE {table} ({definition}) ON COMMIT DROP"
+        )
     copy_rows(cursor, table, columns, rows)
 
 
 def copy_rows(cursor, table: str, columns: Iterable[str], rows: Iterable[tuple]) -> None:
-    """COPY rows into these columns. An error of the rows themselves is raised as it was, not as a failure of COPY."""
+    """COPY rows into these columns.
+
+    An error of the rows themselves is raised as it was, not as a failure of COPY.
+    """
     _copy(cursor, table, columns, _chunks(rows))
 
 

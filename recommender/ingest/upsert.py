@@ -1,4 +1,6 @@
-"""Rows with an id into a table: staged by COPY, then one upsert that tells new, changed and same apart."""
+"""Rows with an id into a table: staged by COPY, then one upsert that tells new, changed and
+same apart.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,10 +22,10 @@ NAMED = 1000
 class Table:
     """One table of ingest.
 
-    key       the column of the shop's own id
-    columns   name: SQL type, of all that may be given
-    defaults  name: SQL expression, for new rows whose column was not given and may not be null
-    kept      columns in which a blank keeps what was said before
+    key: the column of the shop's own id
+    columns: name: SQL type, of all that may be given
+    defaults: name: SQL expression, for new rows whose column was not given and may not be null
+    kept: columns in which a blank keeps what was said before
     """
 
     name: str
@@ -42,7 +44,10 @@ def upsert(
     value: Callable[[Parser, str, Any], Any],
     dry_run: bool = False,
 ) -> Report:
-    """Insert or update; columns that are not named stay as they are. A later row of the same id wins."""
+    """Insert or update; columns that are not named stay as they are.
+
+    A later row of the same id wins.
+    """
     columns = [name for name in table.columns if name in set(columns)]
     report = Report()
 
@@ -50,12 +55,21 @@ def upsert(
         for line, row in rows:
             try:
                 check_whole(row)
-                yield (line, parser.required_id(table.key, row.get(table.key)), *(value(parser, name, row.get(name)) for name in columns))
+                yield (
+                    line,
+                    parser.required_id(table.key, row.get(table.key)),
+                    *(value(parser, name, row.get(name)) for name in columns),
+                )
             except FieldError as error:
                 report.errors.append(RowError(line, error.field, error.message))
 
     with transaction.atomic(), connection.cursor() as cursor:
-        stage(cursor, "staged_row", {"line": "int", table.key: "text", **{name: table.columns[name] for name in columns}}, checked())
+        stage(
+            cursor,
+            "staged_row",
+            {"line": "int", table.key: "text", **{name: table.columns[name] for name in columns}},
+            checked(),
+        )
         cursor.execute(f"SELECT count(DISTINCT {table.key}) FROM staged_row")
         staged = cursor.fetchone()[0]
         cursor.execute(_sql(table, columns), {"shop": shop.pk})
@@ -68,21 +82,28 @@ def upsert(
 
 
 def _sql(table: Table, columns: list[str]) -> str:
-    key, absent = table.key, {name: default for name, default in table.defaults.items() if name not in columns}
+    key = table.key
+    absent = {name: default for name, default in table.defaults.items() if name not in columns}
     given = [_or_kept(table, name) if name in table.kept else name for name in columns]
-    names, values = ", ".join(["shop_id", key, *columns, *absent]), ", ".join(["%(shop)s", key, *given, *absent.values()])
+    names = ", ".join(["shop_id", key, *columns, *absent])
+    values = ", ".join(["%(shop)s", key, *given, *absent.values()])
     updates = ", ".join([*(f"{name} = EXCLUDED.{name}" for name in columns), "updated_at = now()"])
-    old, new = ", ".join(f"t.{name}" for name in columns) or "1", ", ".join(f"EXCLUDED.{name}" for name in columns) or "1"
+    old = ", ".join(f"t.{name}" for name in columns) or "1"
+    new = ", ".join(f"EXCLUDED.{name}" for name in columns) or "1"
     return f"""
         WITH latest AS (SELECT DISTINCT ON ({key}) * FROM staged_row ORDER BY {key}, line DESC),
         written AS (
             INSERT INTO {table.name} AS t ({names}) SELECT {values} FROM latest
-            ON CONFLICT (shop_id, {key}) DO UPDATE SET {updates} WHERE ({old}) IS DISTINCT FROM ({new})
+            ON CONFLICT (shop_id, {key}) DO UPDATE SET {updates} WHERE ({old}) IS DISTINCT
+                FROM ({new})
             RETURNING t.{key} AS id, (xmax = 0) AS inserted)
         SELECT count(*) FILTER (WHERE inserted), count(*) FILTER (WHERE NOT inserted),
             ARRAY(SELECT id FROM written LIMIT {NAMED + 1}) FROM written"""
 
 
 def _or_kept(table: Table, name: str) -> str:
-    before = f"SELECT o.{name} FROM {table.name} o WHERE o.shop_id = %(shop)s AND o.{table.key} = latest.{table.key}"
+    before = (
+        f"SELECT o.{name} FROM {table.name} o WHERE o.shop_id = %(shop)s AND o.{table.key} = "
+        f"latest.{table.key}"
+    )
     return f"COALESCE({name}, ({before}), {table.defaults[name]})"

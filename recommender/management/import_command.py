@@ -1,4 +1,6 @@
-"""What the import commands share: arguments, a progress bar, the report, and the file of rejected rows."""
+"""What the import commands share: arguments, a progress bar, the report, and the file of
+rejected rows.
+"""
 
 import csv
 from argparse import ArgumentParser
@@ -24,7 +26,11 @@ def find_shop(key: str | None) -> Shop:
         return shop
     shops = list(Shop.objects.all()[:2])
     if len(shops) != 1:
-        raise CommandError("--shop: name the shop" if shops else "there is no shop yet; create one in the console or with `create_shop`")
+        raise CommandError(
+            "--shop: name the shop"
+            if shops
+            else "there is no shop yet; create one in the console or with `create_shop`"
+        )
     return shops[0]
 
 
@@ -45,12 +51,32 @@ class ImportCommand(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help=".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
-        parser.add_argument("--shop", help="key of the shop; may be left out where there is one shop")
-        parser.add_argument("--map", nargs="+", action="extend", default=[], metavar="FIELD=COLUMN", help="which column of the file fills a field")
-        parser.add_argument("--where", nargs="+", action="extend", default=[], metavar="COLUMN=VALUE", help="take only rows with this value")
+        parser.add_argument(
+            "--shop", help="key of the shop; may be left out where there is one shop"
+        )
+        parser.add_argument(
+            "--map",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="FIELD=COLUMN",
+            help="which column of the file fills a field",
+        )
+        parser.add_argument(
+            "--where",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="COLUMN=VALUE",
+            help="take only rows with this value",
+        )
         parser.add_argument("--timezone", help="zone of dates without one; default: the shop's")
         parser.add_argument("--dry-run", action="store_true", help="check and count, write nothing")
-        parser.add_argument("--rejected", type=Path, help="file for rejected rows; default: FILE.rejected.csv in the working folder")
+        parser.add_argument(
+            "--rejected",
+            type=Path,
+            help="file for rejected rows; default: FILE.rejected.csv in the working folder",
+        )
 
     def handle(self, **options) -> None:
         shop = find_shop(options["shop"])
@@ -58,7 +84,12 @@ class ImportCommand(BaseCommand):
             parser = Parser(ZoneInfo(options["timezone"]) if options["timezone"] else shop.zone)
         except (ZoneInfoNotFoundError, ValueError):
             raise CommandError(f"--timezone: {options['timezone']!r} is no known zone") from None
-        rows = mapped(read_rows(options["file"]), pairs(options["map"], "--map"), pairs(options["where"], "--where"), self.fields)
+        rows = mapped(
+            read_rows(options["file"]),
+            pairs(options["map"], "--map"),
+            pairs(options["where"], "--where"),
+            self.fields,
+        )
         try:
             report = self.take(shop, self._counted(rows, options), parser, options)
         except FileError as error:
@@ -70,7 +101,16 @@ class ImportCommand(BaseCommand):
 
     def _counted(self, rows: Iterator, options: dict) -> Iterator:
         hidden = options["verbosity"] == 0
-        return iter(tqdm(rows, unit=" rows", unit_scale=True, desc=options["file"].name, disable=hidden or None, mininterval=0.5))
+        return iter(
+            tqdm(
+                rows,
+                unit=" rows",
+                unit_scale=True,
+                desc=options["file"].name,
+                disable=hidden or None,
+                mininterval=0.5,
+            )
+        )
 
     def _tell(self, report: Report, options: dict) -> None:
         prefix = "dry run: " if options["dry_run"] else ""
@@ -82,13 +122,22 @@ class ImportCommand(BaseCommand):
             with path.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)
                 writer.writerow(["line", "field", "reason"])
-                writer.writerows((e.line, e.field, e.message) for e in sorted(report.errors, key=lambda e: e.line))
+                writer.writerows(
+                    (e.line, e.field, e.message)
+                    for e in sorted(report.errors, key=lambda e: e.line)
+                )
             self.stdout.write(f"  every rejected row with its reason: {path}")
 
 
 def columns_of(options: dict, known: dict) -> list[str]:
-    """The known fields that the file fills: of JSON lines those of any row, else those of the first."""
-    rows = mapped(read_rows(options["file"]), pairs(options["map"], "--map"), pairs(options["where"], "--where"))
+    """The known fields that the file fills: of JSON lines those of any row, else those of the
+    first.
+    """
+    rows = mapped(
+        read_rows(options["file"]),
+        pairs(options["map"], "--map"),
+        pairs(options["where"], "--where"),
+    )
     json_lines = options["file"].name.removesuffix(".gz").endswith(("json", "jsonl", "ndjson"))
     found = {name for _, row in (rows if json_lines else islice(rows, 1)) for name in row}
     return [name for name in known if name in found]

@@ -13,14 +13,26 @@ def is_better(report: dict) -> bool:
 
 
 def gate(report: dict) -> tuple[bool, str]:
-    """May it serve? Not if it is worse than the champion on the same data; a first model has to be better than its baseline."""
+    """May it serve? Not if it is worse than the champion on the same data; a first model has to
+    be better than its baseline.
+    """
     found = compare(report)
     if found is None:
         return False, "this version has no report"
     reason = report.get("champion", {}).get("reason", NO_CHAMPION)
     if found.rival != "champion" and reason != NO_CHAMPION:
-        return False, f"{MEASURES.get(found.measure, found.measure)} {found.mine:.4f}, but it could not be compared: {reason}"
-    passed = found.rival is None or found.outcome == BETTER or (found.rival == "champion" and found.outcome == UNCLEAR)
+        return (
+            False,
+            (
+                f"{MEASURES.get(found.measure, found.measure)} {found.mine:.4f}, but it could "
+                f"not be compared: {reason}"
+            ),
+        )
+    passed = (
+        found.rival is None
+        or found.outcome == BETTER
+        or (found.rival == "champion" and found.outcome == UNCLEAR)
+    )
     days = report.get("protocol", {}).get("days")
     where = f" On the same {days:g} days" if days else " On the same test data"
     values = "" if found.theirs is None else f"{where}: {found.mine:.4f} against {found.theirs:.4f}"
@@ -35,8 +47,14 @@ def unfairness(report: dict, shop: Shop) -> str:
     if shop.least_group_quality is not None and fairness["groups"]:
         name, worst = min(fairness["groups"].items(), key=lambda pair: pair[1]["of_all"])
         if worst["of_all"] < shop.least_group_quality:
-            return f"the group “{name}” gets {worst['of_all']:.0%} of everybody’s NDCG@10, less than {shop.least_group_quality:.0%}"
+            return (
+                f"the group “{name}” gets {worst['of_all']:.0%} of everybody’s NDCG@10, less "
+                f"than {shop.least_group_quality:.0%}"
+            )
     shown = sum(band["shown"] for name, band in fairness["bands"].items() if name != "head")
     if shop.least_tail_shown is not None and shown < shop.least_tail_shown:
-        return f"products outside the best-selling fifth get {shown:.0%} of the places, less than {shop.least_tail_shown:.0%}"
+        return (
+            f"products outside the best-selling fifth get {shown:.0%} of the places, less than "
+            f"{shop.least_tail_shown:.0%}"
+        )
     return ""

@@ -22,12 +22,17 @@ def decide(version: ModelVersion, promote: str, by=None) -> None:
     if promote in ("if-better", "if-not-worse") and not passed:
         version.status = VersionStatus.REFUSED
     version.save(update_fields=["gate_passed", "gate_reason", "status"])
-    if promote == "always" or (promote == "if-better" and better) or (promote == "if-not-worse" and passed):
+    if (
+        promote == "always"
+        or (promote == "if-better" and better)
+        or (promote == "if-not-worse" and passed)
+    ):
         promote_version(version, by)
 
 
 def promote_version(version: ModelVersion, by=None) -> ModelVersion:
-    """Make a version the champion once its folder has proved whole, and compute the precomputed lists again.
+    """Make a version the champion once its folder has proved whole, and compute the precomputed
+    lists again.
 
     by: the person or API key whose decision it is; None: the engine's own.
     """
@@ -37,7 +42,9 @@ def promote_version(version: ModelVersion, by=None) -> ModelVersion:
     with transaction.atomic():
         before = version.shop.champion(version.purpose)
         version.promote(person_of(by))
-        AuditEntry.objects.note(version.shop, by, AuditEntry.PROMOTED, version.purpose, str(before or ""), str(version))
+        AuditEntry.objects.note(
+            version.shop, by, AuditEntry.PROMOTED, version.purpose, str(before or ""), str(version)
+        )
     if version.purpose == "ranking":
         task_queue.enqueue("embed_products", version.shop_id)
         task_queue.enqueue("score_shop", version.shop_id)
@@ -52,7 +59,9 @@ def roll_back(shop: Shop, purpose: str = "ranking", by=None) -> ModelVersion | N
     with transaction.atomic():
         earlier = champion.roll_back() if champion else None
         if earlier:
-            AuditEntry.objects.note(shop, by, AuditEntry.ROLLED_BACK, purpose, str(champion), str(earlier))
+            AuditEntry.objects.note(
+                shop, by, AuditEntry.ROLLED_BACK, purpose, str(champion), str(earlier)
+            )
     if earlier and purpose == "ranking":
         task_queue.enqueue("score_shop", shop.pk)
     return earlier

@@ -1,36 +1,69 @@
-"""The words of a report: what its measures and baselines are called, which of them decides, and how a version compares, for gate and pages alike."""
+"""The words of a report: what its measures and baselines are called, which of them decides, and
+how a version compares, for gate and pages alike.
+"""
 
 from dataclasses import dataclass
 
 MEASURES = {
-    "ndcg@10": "NDCG@10", "recall@10": "Recall@10", "coverage@10": "Coverage", "accuracy": "Accuracy", "f1_macro": "F1", "auc": "AUC",
-    "log_loss": "Log loss", "calibration_error": "Calibration error", "brier": "Brier score", "mae": "Mean error, stars", "mse": "Mean squared error",
-    "loss": "Loss", "cosine": "Cosine to the teacher",
-}  # fmt: skip
+    "ndcg@10": "NDCG@10",
+    "recall@10": "Recall@10",
+    "coverage@10": "Coverage",
+    "accuracy": "Accuracy",
+    "f1_macro": "F1",
+    "auc": "AUC",
+    "log_loss": "Log loss",
+    "calibration_error": "Calibration error",
+    "brier": "Brier score",
+    "mae": "Mean error, stars",
+    "mse": "Mean squared error",
+    "loss": "Loss",
+    "cosine": "Cosine to the teacher",
+}
 BEYOND = {
-    "diversity@10": ("Diversity", "How unlike one another a list’s products read; 0: all the same."),
+    "diversity@10": (
+        "Diversity",
+        "How unlike one another a list’s products read; 0: all the same.",
+    ),
     "novelty@10": ("Novelty", "Bits; the fewer shoppers have a product, the more."),
     "popularity@10": ("Popularity", "Mean place among all products by sales; 1: the best-selling."),
     "gini@10": ("Inequality", "0: every product is shown alike; 1: one has all the places."),
-    "miscalibration@10": ("Mix of categories", "How far it is from the shopper’s history; 0: the same."),
+    "miscalibration@10": (
+        "Mix of categories",
+        "How far it is from the shopper’s history; 0: the same.",
+    ),
 }
 """Measures of the lists themselves, whatever was bought."""
 BASELINES = {
-    "popularity_30d": "popularity", "text_before": "the text before fine-tuning", "words": "words alone", "unigram": "the frequency of words",
-    "history": "buying habits alone", "teacher": "the teacher",
-}  # fmt: skip
+    "popularity_30d": "popularity",
+    "text_before": "the text before fine-tuning",
+    "words": "words alone",
+    "unigram": "the frequency of words",
+    "history": "buying habits alone",
+    "teacher": "the teacher",
+}
 CLASSICAL = {
-    "popularity": "popularity of all time", "popularity_30d": "popularity", "item_knn": "item-kNN", "sequential_knn": "sequential kNN",
-    "ease": "EASE", "buy_again": "buying again what was bought",
-}  # fmt: skip
+    "popularity": "popularity of all time",
+    "popularity_30d": "popularity",
+    "item_knn": "item-kNN",
+    "sequential_knn": "sequential kNN",
+    "ease": "EASE",
+    "buy_again": "buying again what was bought",
+}
 """Baselines that rank products without this version's text model."""
 RANKING = {
-    "measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "also": ["popularity"], "part": "all", "higher_is_better": True,
-}  # fmt: skip
+    "measure": "ndcg@10",
+    "system": "vitrine",
+    "baseline": "popularity_30d",
+    "also": ["popularity"],
+    "part": "all",
+    "higher_is_better": True,
+}
 
 
 def primary(report: dict) -> dict:
-    """Which measure of which system decides, against which baseline; a ranking's where the report does not say."""
+    """Which measure of which system decides, against which baseline; a ranking's where the
+    report does not say.
+    """
     return report.get("primary") or RANKING
 
 
@@ -39,9 +72,11 @@ BETTER, WORSE, UNCLEAR = "better", "worse", "unclear"
 
 @dataclass(frozen=True)
 class Comparison:
-    """A version's main measure against a rival on the same data; rival None: there is nothing to compare it with.
+    """A version's main measure against a rival on the same data; rival None: there is nothing to
+    compare it with.
 
-    outcome   better or worse only where the 95 % interval of the difference lies on one side of 0; unclear otherwise
+    outcome: better or worse only where the 95 % interval of the difference lies on one side of 0;
+        unclear otherwise
     """
 
     measure: str
@@ -52,7 +87,9 @@ class Comparison:
 
     @property
     def rival_words(self) -> str:
-        return BASELINES.get(self.rival) or CLASSICAL.get(self.rival) or self.rival.replace("_", " ")
+        return (
+            BASELINES.get(self.rival) or CLASSICAL.get(self.rival) or self.rival.replace("_", " ")
+        )
 
     def sentence(self, champion: str = "the champion") -> str:
         """Such as: Better than popularity: NDCG@10 0.385 against 0.140."""
@@ -60,39 +97,60 @@ class Comparison:
         if self.rival is None or self.theirs is None:
             return f"{words} {self.mine:.3f}; there is nothing to compare it with."
         name = champion if self.rival == "champion" else self.rival_words
-        start = {BETTER: "Better than", WORSE: "Worse than", UNCLEAR: "No clear difference from"}[self.outcome]
+        start = {BETTER: "Better than", WORSE: "Worse than", UNCLEAR: "No clear difference from"}[
+            self.outcome
+        ]
         return f"{start} {name}: {words} {self.mine:.3f} against {self.theirs:.3f}."
 
 
 def compare(report: dict, part: str = "") -> Comparison | None:
-    """With the champion where the report has one, else with the best of the baselines that decide; None without a measure of the version itself.
+    """With the champion where the report has one, else with the best of the baselines that decide;
+    None without a measure of the version itself.
 
-    The difference is that of each shopper, averaged (paired bootstrap), where the report holds it; else two intervals that do not meet tell a
-    difference, and where there are none, the values.
+    The difference is that of each shopper, averaged (paired bootstrap), where the report holds it;
+    else two intervals that do not meet tell a difference, and where there are none, the values.
     """
     deciding = primary(report)
     systems, body = _measured(report, part)
     if deciding["system"] not in systems:
         return None
-    rivals = ["champion"] if "champion" in systems else [name for name in (deciding["baseline"], *deciding.get("also", [])) if name in systems]
+    rivals = (
+        ["champion"]
+        if "champion" in systems
+        else [name for name in (deciding["baseline"], *deciding.get("also", [])) if name in systems]
+    )
     return _compared(deciding, systems, body, rivals)
 
 
 def compare_with_strongest(report: dict, part: str = "") -> Comparison | None:
-    """With the best of the classical baselines; None where the report has none, or the version itself has no measure."""
+    """With the best of the classical baselines; None where the report has none, or the version
+    itself has no measure.
+    """
     deciding = primary(report)
     systems, body = _measured(report, part)
     rivals = [name for name in CLASSICAL if name in systems]
-    return _compared(deciding, systems, body, rivals) if rivals and deciding["system"] in systems else None
+    return (
+        _compared(deciding, systems, body, rivals)
+        if rivals and deciding["system"] in systems
+        else None
+    )
 
 
 def _measured(report: dict, part: str) -> tuple[dict, dict]:
     """({system: its main measure}, what the report holds of this part)."""
     deciding = primary(report)
-    part = part if isinstance(report.get(part), dict) and "systems" in report[part] else deciding.get("part", "")
+    part = (
+        part
+        if isinstance(report.get(part), dict) and "systems" in report[part]
+        else deciding.get("part", "")
+    )
     body = report.get(part, {}) if part else report
-    measures = {name: one.get(deciding["measure"]) or {} for name, one in body.get("systems", {}).items()}
-    return {name: measure for name, measure in measures.items() if measure.get("value") is not None}, body
+    measures = {
+        name: one.get(deciding["measure"]) or {} for name, one in body.get("systems", {}).items()
+    }
+    return {
+        name: measure for name, measure in measures.items() if measure.get("value") is not None
+    }, body
 
 
 def _compared(deciding: dict, systems: dict, body: dict, rivals: list[str]) -> Comparison:

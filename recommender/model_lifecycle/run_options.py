@@ -1,4 +1,6 @@
-"""A run's configuration: which names it may hold, what it starts from, and the fields passed to the training process."""
+"""A run's configuration: which names it may hold, what it starts from, and the fields passed to
+the training process.
+"""
 
 from django.conf import settings
 
@@ -8,42 +10,71 @@ from recommender.models import ModelVersion, Shop, TrainingRun
 
 
 def check_names(shop: Shop, overrides: dict) -> None:
-    """Fields that name folders, files or code may hold the shop's own versions (`v12`) and what the operator's settings allow.
+    """Fields that name folders, files or code may hold the shop's own versions (`v12`) and what the
+    operator's settings allow.
 
-    Several shops share a deployment: a key or a form must not reach another shop's models, the host's files, or code. Raises engine.InvalidConfig.
+    Several shops share a deployment: a key or a form must not reach another shop's models, the
+    host's files, or code. Raises engine.InvalidConfig.
     """
     for field, (kind, name) in training_options.names_outside(flat(overrides)).items():
-        if name in settings.VITRINE_TRAINING_NAMES or (kind == "encoder" and name in (model_cache.MULTILINGUAL, settings.VITRINE_ENCODER)):
+        if name in settings.VITRINE_TRAINING_NAMES or (
+            kind == "encoder" and name in (model_cache.MULTILINGUAL, settings.VITRINE_ENCODER)
+        ):
             continue
         if kind in ("encoder", "checkpoint") and (number := version_number(name)) is not None:
             if shop.versions.filter(number=number).exists():
                 continue
-            raise training_options.InvalidConfig(f"{field}: there is no version {name} in this shop")
+            raise training_options.InvalidConfig(
+                f"{field}: there is no version {name} in this shop"
+            )
         raise training_options.InvalidConfig(
-            f"{field}: {name[:60]!r} is not allowed; the operator's setting VITRINE_TRAINING_NAMES lists what may be named"
+            f"{field}: {name[:60]!r} is not allowed; the operator's setting "
+            "VITRINE_TRAINING_NAMES lists what may be named"
         )
 
 
 def version_number(name: str) -> int | None:
     """12 of `v12`; None of anything else."""
     digits = name.removeprefix("v")
-    return int(digits) if name.startswith("v") and digits.isascii() and digits.isdigit() and len(digits) < 10 else None
+    return (
+        int(digits)
+        if name.startswith("v") and digits.isascii() and digits.isdigit() and len(digits) < 10
+        else None
+    )
 
 
 def starts_from(run: TrainingRun) -> ModelVersion | None:
     """What the run is compared with, or goes on from."""
-    return newest_encoder(run.shop) if run.recipe in ("incremental", "distil") else run.shop.champion(run.purpose)
+    return (
+        newest_encoder(run.shop)
+        if run.recipe in ("incremental", "distil")
+        else run.shop.champion(run.purpose)
+    )
 
 
 def newest_encoder(shop: Shop) -> ModelVersion | None:
-    """The encoder of what is bought next that was promoted last, as such or with the ranking that it serves."""
-    champions = [version for purpose in ("encoder", "ranking") if (version := shop.champion(purpose)) and version.run.recipe != "mlm"]
-    with_one = [version for version in champions if (checkpoint_files.checkpoint_path(version.folder) / "encoder").exists()]
-    return max(with_one, key=lambda version: version.promoted_at or version.created_at, default=None)
+    """The encoder of what is bought next that was promoted last, as such or with the ranking
+    that it serves.
+    """
+    champions = [
+        version
+        for purpose in ("encoder", "ranking")
+        if (version := shop.champion(purpose)) and version.run.recipe != "mlm"
+    ]
+    with_one = [
+        version
+        for version in champions
+        if (checkpoint_files.checkpoint_path(version.folder) / "encoder").exists()
+    ]
+    return max(
+        with_one, key=lambda version: version.promoted_at or version.created_at, default=None
+    )
 
 
 def overrides_of(run: TrainingRun, champion: ModelVersion | None) -> dict:
-    """The run's fields, with the shop's encoder; `v12` as an encoder or a teacher is that version's."""
+    """The run's fields, with the shop's encoder; `v12` as an encoder or a teacher is that
+    version's.
+    """
     fields = flat(run.overrides)
     if settings.VITRINE_ENCODER and run.recipe not in ("incremental", "distil"):
         fields.setdefault("text.encoder", settings.VITRINE_ENCODER)
@@ -54,7 +85,10 @@ def overrides_of(run: TrainingRun, champion: ModelVersion | None) -> dict:
             version = run.shop.versions.filter(number=number).first()
             if version is None:
                 raise RunFailed(f"{name}: there is no version v{number} in this shop")
-            fields[name] = str(checkpoint_files.checkpoint_path(version.folder) / ("" if name == "teacher" else "encoder"))
+            fields[name] = str(
+                checkpoint_files.checkpoint_path(version.folder)
+                / ("" if name == "teacher" else "encoder")
+            )
     return fields
 
 
@@ -62,9 +96,13 @@ def flat(overrides: dict, prefix: str = "") -> dict:
     """{"text": {"steps": 5}} as {"text.steps": 5}."""
     out = {}
     for name, value in overrides.items():
-        out |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        out |= (
+            flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        )
     return out
 
 
 PROMOTE = ("ask", "if-better", "if-not-worse", "never", "always")
-"""if-better: only what is better by more than chance; if-not-worse: what is not worse and has learned newer days, as a night's training."""
+"""if-better: only what is better by more than chance; if-not-worse: what is not worse and has
+learned newer days, as a night's training.
+"""

@@ -1,4 +1,6 @@
-"""One training run: snapshot, train in a child process, follow its progress, register its version."""
+"""One training run: snapshot, train in a child process, follow its progress, register its
+version.
+"""
 
 import contextlib
 import fcntl
@@ -39,31 +41,53 @@ def start_run(
     then: dict[str, str] | None = None,
     follows: TrainingRun | None = None,
 ) -> TrainingRun:
-    """Queue a run, and what is to come after it (`then`: recipe, preset); raises engine.InvalidConfig where it could not be configured so."""
+    """Queue a run, and what is to come after it (`then`: recipe, preset); raises
+    engine.InvalidConfig where it could not be configured so.
+    """
     training_options.check_config(recipe, preset, overrides or {})
     check_names(shop, overrides or {})
     run = TrainingRun.objects.create(
-        shop=shop, recipe=recipe, preset=preset, overrides=overrides or {}, promote=promote, created_by=person_of(by),
-        data_from=data_from, data_to=data_to, then=then or {}, follows=follows,
-    )  # fmt: skip
-    AuditEntry.objects.note(shop, by, AuditEntry.STARTED, f"run {run.pk}", detail=f"{recipe}, {preset}, promote: {promote}")
+        shop=shop,
+        recipe=recipe,
+        preset=preset,
+        overrides=overrides or {},
+        promote=promote,
+        created_by=person_of(by),
+        data_from=data_from,
+        data_to=data_to,
+        then=then or {},
+        follows=follows,
+    )
+    AuditEntry.objects.note(
+        shop,
+        by,
+        AuditEntry.STARTED,
+        f"run {run.pk}",
+        detail=f"{recipe}, {preset}, promote: {promote}",
+    )
     task_queue.enqueue("train", run.pk)
     return run
 
 
 def learn_on(shop: Shop) -> TrainingRun:
-    """What a night brings: the champion's encoder goes on from new events and a replay of old ones, then the ranking is made with it.
+    """What a night brings: the champion's encoder goes on from new events and a replay of old ones,
+    then the ranking is made with it.
 
     Where there is no champion with an encoder, the ranking alone.
     """
     ranking = {"recipe": "fusion", "preset": "quick"}
     if newest_encoder(shop) is None:
         return start_run(shop, **ranking, promote="if-not-worse")
-    return start_run(shop, "incremental", overrides={"compare_full": False}, then=ranking, promote="if-not-worse")
+    return start_run(
+        shop, "incremental", overrides={"compare_full": False}, then=ranking, promote="if-not-worse"
+    )
 
 
 def resume_run(run: TrainingRun, by=None) -> bool:
-    """Queue a cancelled or failed run again; it goes on from its state. False when it had finished or is under way."""
+    """Queue a cancelled or failed run again; it goes on from its state.
+
+    False when it had finished or is under way.
+    """
     queued = run.request_resume()
     if queued:
         AuditEntry.objects.note(run.shop, by, AuditEntry.RESUMED, f"run {run.pk}")
@@ -72,7 +96,9 @@ def resume_run(run: TrainingRun, by=None) -> bool:
 
 
 def run_training(run: TrainingRun) -> ModelVersion | None:
-    """Carry out a claimed run to its end, from its state where it left one; how it ended stands in its row."""
+    """Carry out a claimed run to its end, from its state where it left one; how it ended stands
+    in its row.
+    """
     folder = run.folder
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -94,7 +120,10 @@ def run_training(run: TrainingRun) -> ModelVersion | None:
 
 
 def _end(run: TrainingRun, status: str, error: str = "") -> bool:
-    """End the run and queue what comes after it, once. It comes after a failed run as well, then with the encoder that serves already."""
+    """End the run and queue what comes after it, once.
+
+    It comes after a failed run as well, then with the encoder that serves already.
+    """
     return patiently(lambda: _end_now(run, status, error))
 
 
@@ -118,19 +147,27 @@ def _end_now(run: TrainingRun, status: str, error: str) -> bool:
 
 @contextlib.contextmanager
 def _only_one(folder: Path):
-    """Hold the run's folder: a second worker that was given the same run must not write beside the first."""
+    """Hold the run's folder: a second worker that was given the same run must not write beside
+    the first.
+    """
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RunFailed("another worker still holds this run's folder; it was not started twice") from None
+            raise RunFailed(
+                "another worker still holds this run's folder; it was not started twice"
+            ) from None
         yield
 
 
 def _train(run: TrainingRun, folder: Path) -> ModelVersion:
     beat(run, stage="Snapshot", progress=0)
     manifest = patiently(lambda: _frozen(run, folder))
-    patiently(lambda: TrainingRun.objects.filter(pk=run.pk).update(snapshot_digest=manifest["digest"], counts=manifest["counts"]))
+    patiently(
+        lambda: TrainingRun.objects.filter(pk=run.pk).update(
+            snapshot_digest=manifest["digest"], counts=manifest["counts"]
+        )
+    )
     follow(run, patiently(lambda: start_process(run, folder)), folder)
     checkpoint = f"{run.folder_name}/checkpoint"
     model_cache.verify(checkpoint, run.purpose)
@@ -141,7 +178,9 @@ def _train(run: TrainingRun, folder: Path) -> ModelVersion:
 
 
 def _frozen(run: TrainingRun, folder: Path) -> dict:
-    """The run's snapshot: the one that a stopped try left, else a new one, with which everything of the run begins anew."""
+    """The run's snapshot: the one that a stopped try left, else a new one, with which
+    everything of the run begins anew.
+    """
     manifest = folder / "snapshot" / "manifest.json"
     if manifest.exists() and (folder / "state").exists():
         return json.loads(manifest.read_text(encoding="utf-8"))
@@ -149,11 +188,19 @@ def _frozen(run: TrainingRun, folder: Path) -> dict:
         if part.name != "lock":
             shutil.rmtree(part) if part.is_dir() else part.unlink()
     run.points.all().delete()
-    return snapshot_shop(run.shop, folder / "snapshot", run.data_from, run.data_to, tick=lambda: beat(run), recipe=run.recipe)
+    return snapshot_shop(
+        run.shop,
+        folder / "snapshot",
+        run.data_from,
+        run.data_to,
+        tick=lambda: beat(run),
+        recipe=run.recipe,
+    )
 
 
 def tend_silent_runs() -> int:
-    """Runs whose worker fell silent: those with a state go on with another worker, up to MOST_TRIES; the others end with what their log last said.
+    """Runs whose worker fell silent: those with a state go on with another worker, up to
+    MOST_TRIES; the others end with what their log last said.
 
     Runs whose task was lost are queued again; of two tasks for one run, one claims it.
 
@@ -174,6 +221,9 @@ def tend_silent_runs() -> int:
         TrainingRun.objects.filter(pk=run.pk).update(log_tail=run.log_tail)
         seen = timezone.localtime(run.heartbeat_at).strftime("%H:%M:%S")
         failed += _end(
-            run, RunStatus.FAILED, f"The worker stopped during “{run.stage or 'start'}” (last heard of at {seen} UTC). Nothing live has changed."
+            run,
+            RunStatus.FAILED,
+            f"The worker stopped during “{run.stage or 'start'}” (last heard of at {seen} "
+            "UTC). Nothing live has changed.",
         )
     return failed

@@ -21,26 +21,52 @@ class NothingToLearn(ValueError):
 
 
 def snapshot_shop(
-    shop: Shop, folder: Path, since: date | None = None, until: date | None = None, tick: Callable[[], None] = lambda: None, recipe: str = "fusion"
+    shop: Shop,
+    folder: Path,
+    since: date | None = None,
+    until: date | None = None,
+    tick: Callable[[], None] = lambda: None,
+    recipe: str = "fusion",
 ) -> dict:
-    """Freeze a shop's products, shoppers, usable events and labelled texts, `until` included, in the shop's time zone; returns the manifest.
+    """Freeze a shop's products, shoppers, usable events and labelled texts, `until` included, in
+    the shop's time zone; returns the manifest.
 
-    `tick` is called now and then. The shop goes on meanwhile, so events are read first and those of vanished products left out.
+    `tick` is called now and then. The shop goes on meanwhile, so events are read first and those of
+    vanished products left out.
     """
     import polars as pl
 
     events = _frame(pl, _events(shop, since, until), _EVENT_SCHEMA, tick)
     products = _frame(pl, _products(shop), _PRODUCT_SCHEMA, tick)
-    events = events.filter(pl.col("item_id").is_null() | pl.col("item_id").is_in(products["item_id"].implode()))
-    written = {name: _frame(pl, rows(shop), _WRITTEN_SCHEMAS[name], tick) for name, rows in _WRITTEN.items()}
-    written["judgements"] = written["judgements"].filter(pl.col("item_id").is_in(products["item_id"].implode()))
+    events = events.filter(
+        pl.col("item_id").is_null() | pl.col("item_id").is_in(products["item_id"].implode())
+    )
+    written = {
+        name: _frame(pl, rows(shop), _WRITTEN_SCHEMAS[name], tick)
+        for name, rows in _WRITTEN.items()
+    }
+    written["judgements"] = written["judgements"].filter(
+        pl.col("item_id").is_in(products["item_id"].implode())
+    )
     written = {name: frame for name, frame in written.items() if len(frame)}
     if not len(products) and recipe not in TEXT_RECIPES:
         raise NothingToLearn("this shop has no products yet; import them first")
     if not len(events) and recipe not in (*TEXT_RECIPES, "search"):
-        raise NothingToLearn("there are no events to learn from in this window; import orders or choose other dates")
-    shoppers = _frame(pl, _shoppers(shop), {"user_id": "String", "attributes": "String", "first_seen": "Datetime"}, tick)
-    return training_options.write_snapshot(folder, shop.key, {"products": products, "events": events, "shoppers": shoppers, **written}, shop.currency)
+        raise NothingToLearn(
+            "there are no events to learn from in this window; import orders or choose other dates"
+        )
+    shoppers = _frame(
+        pl,
+        _shoppers(shop),
+        {"user_id": "String", "attributes": "String", "first_seen": "Datetime"},
+        tick,
+    )
+    return training_options.write_snapshot(
+        folder,
+        shop.key,
+        {"products": products, "events": events, "shoppers": shoppers, **written},
+        shop.currency,
+    )
 
 
 _PRODUCT_SCHEMA = {
@@ -67,19 +93,29 @@ _EVENT_SCHEMA = {
 }
 _WRITTEN_SCHEMAS = {
     "reviews": {
-        "review_id": "String", "item_id": "String", "user_id": "String", "rating": "Float64", "title": "String", "text": "String",
-        "label": "String", "topic": "String", "split": "String", "created_at": "Datetime",
+        "review_id": "String",
+        "item_id": "String",
+        "user_id": "String",
+        "rating": "Float64",
+        "title": "String",
+        "text": "String",
+        "label": "String",
+        "topic": "String",
+        "split": "String",
+        "created_at": "Datetime",
     },
     "dialogues": {"text": "String", "intent": "String", "answer": "String", "split": "String"},
     "judgements": {"query": "String", "item_id": "String", "grade": "Float64", "fold": "Int64"},
-}  # fmt: skip
+}
 
 
 def _written(name: str, shop: Shop):
     """Rows of labelled texts, blanks as nothing; not of shoppers who do not agree to training."""
     rows = getattr(shop, name).order_by("id")
     if name == "reviews":
-        rows = rows.exclude(user_id__in=shop.shoppers.filter(consent_training=False).values("user_id"))
+        rows = rows.exclude(
+            user_id__in=shop.shoppers.filter(consent_training=False).values("user_id")
+        )
     for row in rows.values_list(*_WRITTEN_SCHEMAS[name]).iterator(CHUNK):
         yield tuple(None if value == "" else value for value in row)
 
@@ -101,16 +137,39 @@ def _frame(pl, rows, schema: dict[str, str], tick: Callable[[], None]):
 
 
 def _products(shop: Shop):
-    fields = ("item_id", "title", "description", "brand", "categories", "price", "attributes", "available_from", "hidden")
+    fields = (
+        "item_id",
+        "title",
+        "description",
+        "brand",
+        "categories",
+        "price",
+        "attributes",
+        "available_from",
+        "hidden",
+    )
     for row in shop.products.order_by("item_id").values_list(*fields).iterator(CHUNK):
         price = None if row[5] is None else float(row[5])
-        yield (*row[:5], price, json.dumps(row[6], ensure_ascii=False) if row[6] else None, *row[7:])
+        yield (
+            *row[:5],
+            price,
+            json.dumps(row[6], ensure_ascii=False) if row[6] else None,
+            *row[7:],
+        )
 
 
 def _shoppers(shop: Shop):
-    rows = shop.shoppers.filter(consent_training=True).order_by("user_id").values_list("user_id", "attributes", "first_seen")
+    rows = (
+        shop.shoppers.filter(consent_training=True)
+        .order_by("user_id")
+        .values_list("user_id", "attributes", "first_seen")
+    )
     for user_id, attributes, first_seen in rows.iterator(CHUNK):
-        yield user_id, json.dumps(attributes, ensure_ascii=False) if attributes else None, first_seen
+        yield (
+            user_id,
+            json.dumps(attributes, ensure_ascii=False) if attributes else None,
+            first_seen,
+        )
 
 
 def events_between(shop: Shop, since: date | None, until: date | None):
@@ -119,12 +178,24 @@ def events_between(shop: Shop, since: date | None, until: date | None):
     if since:
         events = events.filter(occurred_at__gte=datetime.combine(since, time.min, shop.zone))
     if until and until < LAST_DAY:
-        events = events.filter(occurred_at__lt=datetime.combine(until + timedelta(days=1), time.min, shop.zone))
+        events = events.filter(
+            occurred_at__lt=datetime.combine(until + timedelta(days=1), time.min, shop.zone)
+        )
     return events
 
 
 def _events(shop: Shop, since: date | None, until: date | None):
-    fields = ("shopper__user_id", "product__item_id", "type", "occurred_at", "quantity", "value", "rating", "session_id", "query")
+    fields = (
+        "shopper__user_id",
+        "product__item_id",
+        "type",
+        "occurred_at",
+        "quantity",
+        "value",
+        "rating",
+        "session_id",
+        "query",
+    )
     events = events_between(shop, since, until)
     for row in events.in_order().values_list(*fields).iterator(CHUNK):
         poor = row[2] in ("rating", "review") and row[6] is not None and row[6] < LEAST_LIKED

@@ -24,7 +24,9 @@ TAIL_LINES = 200
 
 
 def beat(run: TrainingRun, **fields) -> None:
-    """Note progress. While the database is away the training goes on: its process knows nothing of it."""
+    """Note progress. While the database is away the training goes on: its process knows nothing
+    of it.
+    """
     if patiently(lambda: run.beat(**fields)):
         raise RunCancelled
 
@@ -34,9 +36,19 @@ def start_process(run: TrainingRun, folder: Path) -> subprocess.Popen:
     champion = starts_from(run)
     overrides = overrides_of(run, champion)
     command = [
-        sys.executable, "-m", "training", "fit", folder / "snapshot", folder / "checkpoint", "--recipe", run.recipe, "--preset", run.preset,
-        "--progress", folder / "progress.jsonl",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "training",
+        "fit",
+        folder / "snapshot",
+        folder / "checkpoint",
+        "--recipe",
+        run.recipe,
+        "--preset",
+        run.preset,
+        "--progress",
+        folder / "progress.jsonl",
+    ]
     if overrides:
         command += ["--set", *(f"{name}={value}" for name, value in overrides.items())]
     if champion:
@@ -56,7 +68,9 @@ def start_process(run: TrainingRun, folder: Path) -> subprocess.Popen:
 
 
 def _die_with_parent() -> None:
-    """In the child, before it becomes the training process: be killed when the worker dies, and leave the shop its share of the machine."""
+    """In the child, before it becomes the training process: be killed when the worker dies, and
+    leave the shop its share of the machine.
+    """
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     os.nice(5)
 
@@ -96,7 +110,9 @@ def _why(code: int, tail: str) -> str:
     """The reason in one sentence, from the exit status and the log."""
     if code == -signal.SIGKILL:
         return "The training process was killed, most likely because the machine ran out of memory."
-    errors = [line.removeprefix("error: ") for line in tail.splitlines() if line.startswith("error: ")]
+    errors = [
+        line.removeprefix("error: ") for line in tail.splitlines() if line.startswith("error: ")
+    ]
     if errors:
         return errors[-1]
     lines = tail.strip().splitlines()
@@ -112,7 +128,11 @@ def _take_progress(run: TrainingRun, path: Path, position: int) -> int:
         text = file.read()
     whole = text[: text.rfind(b"\n") + 1]
     lines = [json.loads(line) for line in whole.splitlines()]
-    points = [MetricPoint(run=run, name=x["metric"], step=x["step"], value=x["value"]) for x in lines if "metric" in x]
+    points = [
+        MetricPoint(run=run, name=x["metric"], step=x["step"], value=x["value"])
+        for x in lines
+        if "metric" in x
+    ]
     patiently(lambda: MetricPoint.objects.bulk_create(points, ignore_conflicts=True))
     stages = [x for x in lines if "stage" in x]
     if stages:

@@ -35,7 +35,12 @@ class Alert(models.Model):
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="alerts")
     kind = models.CharField(max_length=10, choices=KINDS)
-    subject = models.CharField(max_length=80, blank=True, default="", help_text="The placement, version, recipe or schedule that it is about.")
+    subject = models.CharField(
+        max_length=80,
+        blank=True,
+        default="",
+        help_text="The placement, version, recipe or schedule that it is about.",
+    )
     message = models.TextField()
     since = models.DateTimeField(default=timezone.now)
     until = models.DateTimeField(null=True, blank=True)
@@ -45,7 +50,11 @@ class Alert(models.Model):
     class Meta:
         ordering = ["-since"]
         constraints = [
-            models.UniqueConstraint(fields=["shop", "kind", "subject"], condition=models.Q(until=None), name="one_open_alert_of_a_kind"),
+            models.UniqueConstraint(
+                fields=["shop", "kind", "subject"],
+                condition=models.Q(until=None),
+                name="one_open_alert_of_a_kind",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -15,9 +15,19 @@ EVENTS_ONLY = ["events:write"]
 PER_MINUTE = 60_000
 PUBLIC_PER_MINUTE = 300
 SCOPES = [
-    "recs:read", "events:write", "catalog:read", "catalog:write", "users:read", "users:write", "training:read", "training:write", "models:read",
-    "models:write", "analytics:read", "admin",
-]  # fmt: skip
+    "recs:read",
+    "events:write",
+    "catalog:read",
+    "catalog:write",
+    "users:read",
+    "users:write",
+    "training:read",
+    "training:write",
+    "models:read",
+    "models:write",
+    "analytics:read",
+    "admin",
+]
 WRITING_READS = frozenset({"users:read", "training:read", "models:read"})
 """Scopes that the one for writing includes: they came later than it."""
 
@@ -28,14 +38,30 @@ def hash_of(key: str) -> str:
 
 
 class ApiKeyQuerySet(ShopOwned):
-    def issue(self, shop: Shop, name: str, scopes: list[str], days: int | None = None, public: bool = False) -> tuple["ApiKey", str]:
-        """A new key: the row, and the secret, which is not kept and cannot be shown again. A public one can do nothing but send events."""
+    def issue(
+        self,
+        shop: Shop,
+        name: str,
+        scopes: list[str],
+        days: int | None = None,
+        public: bool = False,
+    ) -> tuple["ApiKey", str]:
+        """A new key: the row, and the secret, which is not kept and cannot be shown again.
+
+        A public one can do nothing but send events.
+        """
         secret = ("vp_" if public else "vt_") + secrets.token_urlsafe(32)
         expires = timezone.now() + timedelta(days=days) if days else None
         row = self.create(
-            shop=shop, name=name, prefix=secret[:8], hash=hash_of(secret), scopes=EVENTS_ONLY if public else scopes, expires_at=expires,
-            is_public=public, per_minute=PUBLIC_PER_MINUTE if public else PER_MINUTE,
-        )  # fmt: skip
+            shop=shop,
+            name=name,
+            prefix=secret[:8],
+            hash=hash_of(secret),
+            scopes=EVENTS_ONLY if public else scopes,
+            expires_at=expires,
+            is_public=public,
+            per_minute=PUBLIC_PER_MINUTE if public else PER_MINUTE,
+        )
         return row, secret
 
     def find(self, secret: str) -> "ApiKey | None":
@@ -48,9 +74,13 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=8)
     hash = models.CharField(max_length=64, unique=True)
     scopes = ArrayField(models.CharField(max_length=20, choices=[(s, s) for s in SCOPES]))
-    is_public = models.BooleanField(default=False, help_text="Stands in the shop’s pages, so it can send events and nothing else.")
+    is_public = models.BooleanField(
+        default=False,
+        help_text="Stands in the shop’s pages, so it can send events and nothing else.",
+    )
     per_minute = models.PositiveIntegerField(
-        default=PER_MINUTE, help_text="Requests a minute; of a public key, from each address. 0: as many as come."
+        default=PER_MINUTE,
+        help_text="Requests a minute; of a public key, from each address. 0: as many as come.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -71,13 +101,21 @@ class ApiKey(models.Model):
     def allows(self, scope: str) -> bool:
         if self.is_public:
             return scope in EVENTS_ONLY
-        return scope in self.scopes or "admin" in self.scopes or (scope in WRITING_READS and scope.replace(":read", ":write") in self.scopes)
+        return (
+            scope in self.scopes
+            or "admin" in self.scopes
+            or (scope in WRITING_READS and scope.replace(":read", ":write") in self.scopes)
+        )
 
     def rotate(self, overlap_days: int, days: int | None = None) -> tuple["ApiKey", str]:
-        """The successor and its secret; this key ends after the overlap, or when it would have ended before."""
+        """The successor and its secret; this key ends after the overlap, or when it would have
+        ended before.
+        """
         until = timezone.now() + timedelta(days=overlap_days)
         with transaction.atomic():
-            successor, secret = ApiKey.objects.issue(self.shop, self.name, self.scopes, days, self.is_public)
+            successor, secret = ApiKey.objects.issue(
+                self.shop, self.name, self.scopes, days, self.is_public
+            )
             ApiKey.objects.filter(pk=successor.pk).update(per_minute=self.per_minute)
             self.expires_at = min(until, self.expires_at or until)
             self.save(update_fields=["expires_at"])

@@ -10,10 +10,27 @@ AUTOMATIC = "automatically"
 
 
 class AuditQuerySet(ShopOwned):
-    def note(self, shop: Shop, actor: object, action: str, subject: str, before: str = "", after: str = "", detail: str = "") -> "AuditEntry":
-        """Add an entry. `actor`: a person, an API key, the name of a command, or None for what the engine does by itself."""
+    def note(
+        self,
+        shop: Shop,
+        actor: object,
+        action: str,
+        subject: str,
+        before: str = "",
+        after: str = "",
+        detail: str = "",
+    ) -> "AuditEntry":
+        """Add an entry. `actor`: a person, an API key, the name of a command, or None for what
+        the engine does by itself.
+        """
         return self.create(
-            shop=shop, actor=actor_name(actor), action=action, subject=subject[:200], before=before[:200], after=after[:200], detail=detail[:1000]
+            shop=shop,
+            actor=actor_name(actor),
+            action=action,
+            subject=subject[:200],
+            before=before[:200],
+            after=after[:200],
+            detail=detail[:1000],
         )
 
 
@@ -38,10 +55,14 @@ class AuditEntry(models.Model):
     at = models.DateTimeField(default=timezone.now)
     actor = models.CharField(max_length=200)
     action = models.CharField(max_length=12, choices=ACTIONS)
-    subject = models.CharField(max_length=200, help_text="Such as: ranking, run 12, placement home_top.")
+    subject = models.CharField(
+        max_length=200, help_text="Such as: ranking, run 12, placement home_top."
+    )
     before = models.CharField(max_length=200, blank=True, default="")
     after = models.CharField(max_length=200, blank=True, default="")
-    detail = models.TextField(blank=True, default="", help_text="Such as the fields that were changed.")
+    detail = models.TextField(
+        blank=True, default="", help_text="Such as the fields that were changed."
+    )
 
     objects = AuditQuerySet.as_manager()
 

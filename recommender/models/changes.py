@@ -11,11 +11,17 @@ from recommender.models.shops import Shop, ShopOwned
 class ChangeQuerySet(ShopOwned):
     def tell_products(self, shop: Shop, item_ids: Collection[str] | None) -> None:
         """These products have changed, appeared or gone; None: any may have."""
-        self.create(shop=shop, kind=Change.PRODUCT, key="" if item_ids is None else json.dumps(list(item_ids), ensure_ascii=False))
+        self.create(
+            shop=shop,
+            kind=Change.PRODUCT,
+            key="" if item_ids is None else json.dumps(list(item_ids), ensure_ascii=False),
+        )
 
 
 class Change(models.Model):
-    """Something that serving processes keep in memory has changed; written in the transaction that changed it."""
+    """Something that serving processes keep in memory has changed; written in the transaction
+    that changed it.
+    """
 
     CHAMPION, PLACEMENT, PRODUCT, VECTORS = "champion", "placement", "product", "vectors"
 

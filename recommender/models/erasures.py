@@ -14,11 +14,18 @@ def new_receipt() -> str:
 class Erasure(models.Model):
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="erasures")
     receipt_id = models.CharField(max_length=64, unique=True, default=new_receipt)
-    digest = models.CharField(max_length=64, help_text="The shopper's keyed digest, under which caches know them.")
+    digest = models.CharField(
+        max_length=64, help_text="The shopper's keyed digest, under which caches know them."
+    )
     counts = models.JSONField(default=dict, help_text="How many rows of each kind were erased.")
-    consent_personalisation = models.BooleanField(default=True, help_text="As it stood. A refusal outlives the erasure, should they come again.")
+    consent_personalisation = models.BooleanField(
+        default=True,
+        help_text="As it stood. A refusal outlives the erasure, should they come again.",
+    )
     consent_training = models.BooleanField(default=True)
-    caches_cleared = models.BooleanField(default=False, help_text="Not while Redis does not answer; then it is tried again.")
+    caches_cleared = models.BooleanField(
+        default=False, help_text="Not while Redis does not answer; then it is tried again."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ShopOwned.as_manager()

@@ -24,8 +24,14 @@ class EventType(models.TextChoices):
 
 LEAST_LIKED = 3
 """Stars of five from which on a rating speaks for the product."""
-MEANT = f"CASE WHEN type IN ('rating', 'review') AND rating < {LEAST_LIKED} THEN 'dislike' ELSE type END"
-"""SQL: what an event says. A poor rating or review means dislike; neither it nor a good one is a purchase."""
+MEANT = (
+    f"CASE WHEN type IN ('rating', 'review') AND rating < {LEAST_LIKED} THEN 'dislike' ELSE "
+    "type END"
+)
+"""SQL: what an event says.
+
+A poor rating or review means dislike; neither it nor a good one is a purchase.
+"""
 
 
 class EventQuerySet(ShopOwned):
@@ -39,36 +45,68 @@ class EventQuerySet(ShopOwned):
 
 
 class Event(models.Model):
-    # without an index of its own, since others begin with it, and without a check a row: a call is of the shop whose key it brought
-    shop = models.ForeignKey(Shop, models.CASCADE, related_name="events", db_index=False, db_constraint=False)
+    # without an index of its own, since others begin with it, and without a check a row: a call is
+    # of the shop whose key it brought
+    shop = models.ForeignKey(
+        Shop, models.CASCADE, related_name="events", db_index=False, db_constraint=False
+    )
     event_id = models.CharField(max_length=256)
     line = models.SmallIntegerField(default=0, db_default=0)
-    # what events refer to is checked once a statement, by triggers (migration 0023): constraints would ask for each row
-    shopper = models.ForeignKey(Shopper, models.CASCADE, null=True, blank=True, related_name="events", db_index=False, db_constraint=False)
+    # what events refer to is checked once a statement, by triggers (migration 0023): constraints
+    # would ask for each row
+    shopper = models.ForeignKey(
+        Shopper,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="events",
+        db_index=False,
+        db_constraint=False,
+    )
     session_id = models.CharField(max_length=256, null=True, blank=True)
-    product = models.ForeignKey(Product, models.CASCADE, null=True, blank=True, related_name="events", db_constraint=False)
+    product = models.ForeignKey(
+        Product, models.CASCADE, null=True, blank=True, related_name="events", db_constraint=False
+    )
     type = models.CharField(max_length=16, choices=EventType)
     occurred_at = models.DateTimeField()
     quantity = models.FloatField(null=True, blank=True)
-    value = models.FloatField(null=True, blank=True, help_text="In the shop's currency, for all of the quantity.")
+    value = models.FloatField(
+        null=True, blank=True, help_text="In the shop's currency, for all of the quantity."
+    )
     rating = models.FloatField(null=True, blank=True)
     query = models.TextField(null=True, blank=True)
     position = models.SmallIntegerField(null=True, blank=True)
     recommendation_id = models.CharField(max_length=64, null=True, blank=True)
     placement = models.CharField(max_length=64, null=True, blank=True)
     simulated = models.BooleanField(default=False, db_default=False)
-    from_page = models.BooleanField(default=False, db_default=False, help_text="Sent with the key that stands in the shop’s pages.")
+    from_page = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Sent with the key that stands in the shop’s pages.",
+    )
     received_at = models.DateTimeField(db_default=models.functions.Now())
 
     objects = EventQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["shop", "event_id", "line"], name="event_line_once_a_shop")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["shop", "event_id", "line"], name="event_line_once_a_shop"
+            )
+        ]
         indexes = [
             models.Index(fields=["shopper", "occurred_at"], name="event_of_shopper"),
             models.Index(fields=["shop", "occurred_at"], name="event_of_shop"),
-            models.Index(fields=["shop", "recommendation_id"], name="event_citing", condition=models.Q(recommendation_id__isnull=False)),
-            models.Index(fields=["shop", "session_id"], name="event_of_session", condition=models.Q(shopper=None)),
+            models.Index(
+                fields=["shop", "recommendation_id"],
+                name="event_citing",
+                condition=models.Q(recommendation_id__isnull=False),
+            ),
+            models.Index(
+                fields=["shop", "session_id"],
+                name="event_of_session",
+                condition=models.Q(shopper=None),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -21,16 +21,24 @@ class ServedListQuerySet(ShopOwned):
 class ServedList(models.Model):
     """One reply. A list that is continued has a row for each of its parts."""
 
-    shop = models.ForeignKey(Shop, models.CASCADE, related_name="served", db_index=False)  # both indexes below begin with it
+    shop = models.ForeignKey(
+        Shop, models.CASCADE, related_name="served", db_index=False
+    )  # both indexes below begin with it
     recommendation_id = models.CharField(max_length=64)
     placement = models.CharField(max_length=64, blank=True, default="")
-    version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False)
-    shopper = models.ForeignKey(Shopper, models.CASCADE, null=True, blank=True, related_name="served")
+    version = models.ForeignKey(
+        ModelVersion, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    shopper = models.ForeignKey(
+        Shopper, models.CASCADE, null=True, blank=True, related_name="served"
+    )
     session_id = models.CharField(max_length=256, null=True, blank=True)
     first_position = models.SmallIntegerField(default=1)
     items = models.JSONField(help_text="In their order: item_id, source, and the largest reason.")
     fallback = models.CharField(max_length=20, blank=True, default="")
-    weight = models.FloatField(default=1.0, help_text="How many lists it stands for, where not all are kept.")
+    weight = models.FloatField(
+        default=1.0, help_text="How many lists it stands for, where not all are kept."
+    )
     simulated = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 

@@ -1,4 +1,7 @@
-"""What people wrote, with labels: reviews, solved dialogues, and judged queries. Training learns from them."""
+"""What people wrote, with labels: reviews, solved dialogues, and judged queries.
+
+Training learns from them.
+"""
 
 from django.db import models
 
@@ -6,7 +9,9 @@ from recommender.models.shops import Shop, ShopOwned
 
 
 class Labelled(models.Model):
-    """Products and shoppers are named by the shop's own ids, since people also write about what is no longer sold."""
+    """Products and shoppers are named by the shop's own ids, since people also write about what
+    is no longer sold.
+    """
 
     updated_at = models.DateTimeField(db_default=models.functions.Now())
 
@@ -24,14 +29,23 @@ class Review(Labelled):
     rating = models.FloatField(null=True, blank=True)
     title = models.TextField(blank=True, default="")
     text = models.TextField()
-    label = models.CharField(max_length=100, blank=True, default="", help_text="Polarity, where somebody said it: such as positive or negative.")
+    label = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        help_text="Polarity, where somebody said it: such as positive or negative.",
+    )
     topic = models.CharField(max_length=100, blank=True, default="", help_text="What it is about.")
-    split = models.CharField(max_length=5, blank=True, default="", help_text="train or test; empty: chosen by the text.")
+    split = models.CharField(
+        max_length=5, blank=True, default="", help_text="train or test; empty: chosen by the text."
+    )
     created_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["shop", "review_id"], name="review_once_a_shop")]
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "review_id"], name="review_once_a_shop")
+        ]
 
     def __str__(self) -> str:
         return self.title or self.text[:60]
@@ -47,7 +61,9 @@ class Dialogue(Labelled):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["shop", "dialogue_id"], name="dialogue_once_a_shop")]
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "dialogue_id"], name="dialogue_once_a_shop")
+        ]
 
     def __str__(self) -> str:
         return self.text[:60]
@@ -63,7 +79,9 @@ class Judgement(Labelled):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["shop", "judgement_id"], name="judgement_once_a_shop")]
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "judgement_id"], name="judgement_once_a_shop")
+        ]
 
     def __str__(self) -> str:
         return f"{self.query}: {self.item_id}"

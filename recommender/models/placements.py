@@ -27,7 +27,9 @@ class PlacementQuerySet(ShopOwned):
     def create_usual(self, shop: Shop) -> None:
         """The spots that nearly every shop has; those there are stay as they are."""
         for key, name, kind, only_new in USUAL:
-            self.get_or_create(shop=shop, key=key, defaults={"name": name, "kind": kind, "only_new": only_new})
+            self.get_or_create(
+                shop=shop, key=key, defaults={"name": name, "kind": kind, "only_new": only_new}
+            )
 
 
 class Placement(models.Model):
@@ -56,46 +58,76 @@ class Placement(models.Model):
     """Kinds that need the products of the page or the basket."""
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="placements")
-    key = models.CharField(max_length=64, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*$", "small letters, digits, - and _")])
+    key = models.CharField(
+        max_length=64,
+        validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*$", "small letters, digits, - and _")],
+    )
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=10, choices=KINDS, default=PERSONAL)
-    size = models.PositiveSmallIntegerField(default=12, validators=[MinValueValidator(1), MaxValueValidator(100)])
-    only_new = models.BooleanField(default=False, help_text="Only products that the shopper has not bought before.")
+    size = models.PositiveSmallIntegerField(
+        default=12, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    only_new = models.BooleanField(
+        default=False, help_text="Only products that the shopper has not bought before."
+    )
 
     tail_percent = models.PositiveSmallIntegerField(
-        default=0, validators=[MaxValueValidator(100)],
-        help_text="Least percent of each list’s places for products outside the best-selling fifth. A version’s page tells what it costs.",
-    )  # fmt: skip
+        default=0,
+        validators=[MaxValueValidator(100)],
+        help_text="Least percent of each list’s places for products outside the best-selling "
+        "fifth. A "
+        "version’s page tells what it costs.",
+    )
     diversity = models.FloatField(
         default=0,
         validators=SHARE,
-        help_text="0: the best first. Towards 1: less like each other, further from the best. 0.3 is a mild mix.",
+        help_text="0: the best first. Towards 1: less like each other, further from the best. "
+        "0.3 is "
+        "a mild mix.",
     )
     version = models.ForeignKey(
-        ModelVersion, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name="model",
+        ModelVersion,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name="model",
         help_text="The version that makes these lists. Empty: the champion, whichever it is.",
-    )  # fmt: skip
+    )
     fallbacks = ArrayField(
-        models.CharField(max_length=10, choices=SOURCES), default=usual_chain, blank=True,
-        help_text="Where the list is filled from when the model has too little, in this order: country, openers (what newcomers begin with), "
+        models.CharField(max_length=10, choices=SOURCES),
+        default=usual_chain,
+        blank=True,
+        help_text="Where the list is filled from when the model has too little, in this order: "
+        "country, openers (what newcomers begin with), "
         "popular, new. None: the list stays short.",
-    )  # fmt: skip
+    )
     explore_percent = models.PositiveSmallIntegerField(
-        default=0, validators=[MaxValueValidator(50)],
-        help_text="Percent of the places for products drawn at random from the best: learns what lists never show. Their odds are kept.",
-    )  # fmt: skip
+        default=0,
+        validators=[MaxValueValidator(50)],
+        help_text="Percent of the places for products drawn at random from the best: learns what "
+        "lists never show. Their odds are kept.",
+    )
     filter = models.TextField(
-        blank=True, default="", help_text="Only products of which this is true, such as: price < 20 and not categories in ('Sale'). Empty: all."
+        blank=True,
+        default="",
+        help_text="Only products of which this is true, such as: price < 20 and not categories in "
+        "('Sale'). Empty: all.",
     )
     filter_values = models.JSONField(
-        default=dict, blank=True, help_text='Values of the filter’s :parameters where a request brings none, such as {"max": 20}.'
+        default=dict,
+        blank=True,
+        help_text='Values of the filter’s :parameters where a request brings none, such as {"max": '
+        "20}.",
     )
 
     objects = PlacementQuerySet.as_manager()
 
     class Meta:
         ordering = ["key"]
-        constraints = [models.UniqueConstraint(fields=["shop", "key"], name="placement_once_a_shop")]
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "key"], name="placement_once_a_shop")
+        ]
 
     def __str__(self) -> str:
         return self.name

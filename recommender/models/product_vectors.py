@@ -8,7 +8,9 @@ from recommender.models.shops import Shop, ShopOwned
 
 
 class ProductVector(models.Model):
-    """What a version's encoder makes of a product's text; beside its checkpoint, which stays as it is."""
+    """What a version's encoder makes of a product's text; beside its checkpoint, which stays as
+    it is.
+    """
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="vectors")
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="vectors")
@@ -20,7 +22,11 @@ class ProductVector(models.Model):
     objects = ShopOwned.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["version", "product"], name="one_vector_per_version_and_product")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version", "product"], name="one_vector_per_version_and_product"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.product} by {self.version}"

@@ -21,12 +21,19 @@ class ProductQuerySet(ShopOwned):
         ).exclude(stock_state=Product.OUT_OF_STOCK)
 
     def remove(self, shop: Shop, item_ids: Collection[str]) -> list[str]:
-        """Delete these products with their events, and tell every serving process; returns the ids that were there.
+        """Delete these products with their events, and tell every serving process; returns the ids
+        that were there.
 
-        The rows are locked first: an event or a vector that is being written meanwhile is waited for, or finds the product gone.
+        The rows are locked first: an event or a vector that is being written meanwhile is waited
+        for, or finds the product gone.
         """
         with transaction.atomic():
-            rows = list(self.filter(shop=shop, item_id__in=item_ids).order_by("pk").select_for_update().values_list("pk", "item_id"))
+            rows = list(
+                self.filter(shop=shop, item_id__in=item_ids)
+                .order_by("pk")
+                .select_for_update()
+                .values_list("pk", "item_id")
+            )
             self.filter(pk__in=[pk for pk, _ in rows]).delete()
             found = [item_id for _, item_id in rows]
             if found:
@@ -36,46 +43,79 @@ class ProductQuerySet(ShopOwned):
 
 class Product(models.Model):
     IN_STOCK, OUT_OF_STOCK, UNKNOWN_STOCK = "in_stock", "out_of_stock", ""
-    STOCK_STATES = [(IN_STOCK, "In stock"), (OUT_OF_STOCK, "Out of stock"), (UNKNOWN_STOCK, "Not told")]
+    STOCK_STATES = [
+        (IN_STOCK, "In stock"),
+        (OUT_OF_STOCK, "Out of stock"),
+        (UNKNOWN_STOCK, "Not told"),
+    ]
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="products")
     item_id = models.CharField(max_length=256)
     title = models.TextField()
     description = models.TextField(blank=True, default="")
     brand = models.TextField(blank=True, default="")
-    categories = ArrayField(models.TextField(), default=list, blank=True, help_text="Each a path: Home > Lighting > Lanterns")
+    categories = ArrayField(
+        models.TextField(),
+        default=list,
+        blank=True,
+        help_text="Each a path: Home > Lighting > Lanterns",
+    )
     price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
-    margin_rate = models.FloatField(null=True, blank=True, help_text="Share of the price that is profit, 0 to 1.")
-    locale = models.CharField(max_length=35, blank=True, default="", help_text="Language of the texts, such as en-GB.")
+    margin_rate = models.FloatField(
+        null=True, blank=True, help_text="Share of the price that is profit, 0 to 1."
+    )
+    locale = models.CharField(
+        max_length=35, blank=True, default="", help_text="Language of the texts, such as en-GB."
+    )
     images = ArrayField(models.TextField(), default=list, blank=True)
-    stock_state = models.CharField(max_length=12, choices=STOCK_STATES, blank=True, default=UNKNOWN_STOCK)
+    stock_state = models.CharField(
+        max_length=12, choices=STOCK_STATES, blank=True, default=UNKNOWN_STOCK
+    )
     stock_quantity = models.IntegerField(null=True, blank=True)
     available_from = models.DateTimeField(null=True, blank=True)
     available_until = models.DateTimeField(null=True, blank=True)
     hidden = models.BooleanField(default=False)
     restricted = models.GeneratedField(
-        expression=models.Q(hidden=True) | models.Q(stock_state="out_of_stock") | models.Q(stock_quantity__lte=0)
-        | models.Q(available_from__isnull=False) | models.Q(available_until__isnull=False),
-        output_field=models.BooleanField(null=True), db_persist=True, help_text="May not be shown, ever or at times; others need no second look.",
-    )  # fmt: skip
+        expression=models.Q(hidden=True)
+        | models.Q(stock_state="out_of_stock")
+        | models.Q(stock_quantity__lte=0)
+        | models.Q(available_from__isnull=False)
+        | models.Q(available_until__isnull=False),
+        output_field=models.BooleanField(null=True),
+        db_persist=True,
+        help_text="May not be shown, ever or at times; others need no second look.",
+    )
     created_at = models.DateTimeField(db_default=models.functions.Now())
     updated_at = models.DateTimeField(db_default=models.functions.Now())
 
     objects = ProductQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["shop", "item_id"], name="product_once_a_shop")]
-        indexes = [models.Index(fields=["shop", "item_id"], name="product_restricted", condition=models.Q(restricted=True))]
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "item_id"], name="product_once_a_shop")
+        ]
+        indexes = [
+            models.Index(
+                fields=["shop", "item_id"],
+                name="product_restricted",
+                condition=models.Q(restricted=True),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.title or self.item_id
 
 
 class GoneProduct(models.Model):
-    """A product that was deleted, until one of its id comes again; triggers keep it. Lists made before leave it out."""
+    """A product that was deleted, until one of its id comes again; triggers keep it.
 
-    shop = models.ForeignKey(Shop, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False)
+    Lists made before leave it out.
+    """
+
+    shop = models.ForeignKey(
+        Shop, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
     item_id = models.CharField(max_length=256)
 
     class Meta:

@@ -15,9 +15,18 @@ SILENT_AFTER = timedelta(seconds=45)
 USUAL_PRESET = "standard"
 """What is trained where nobody chooses."""
 PURPOSES = {
-    "fusion": "ranking", "retrieval": "encoder", "incremental": "encoder", "mlm": "encoder", "distil": "encoder", "search": "search",
-    "behaviour": "behaviour", "rating": "rating", "sentiment": "sentiment", "topic": "topic", "intent": "intent",
-}  # fmt: skip
+    "fusion": "ranking",
+    "retrieval": "encoder",
+    "incremental": "encoder",
+    "mlm": "encoder",
+    "distil": "encoder",
+    "search": "search",
+    "behaviour": "behaviour",
+    "rating": "rating",
+    "sentiment": "sentiment",
+    "topic": "topic",
+    "intent": "intent",
+}
 """What a recipe's models are for; one champion each."""
 
 
@@ -34,11 +43,23 @@ class TrainingRunQuerySet(ShopOwned):
         return self.filter(status__in=[RunStatus.QUEUED, RunStatus.RUNNING])
 
     def claim(self, pk: int) -> bool:
-        """Take a run for this worker: a queued one, or one whose worker fell silent. Only one claimant wins."""
+        """Take a run for this worker: a queued one, or one whose worker fell silent.
+
+        Only one claimant wins.
+        """
         now = timezone.now()
-        free = models.Q(status=RunStatus.QUEUED) | models.Q(status=RunStatus.RUNNING, heartbeat_at__lt=now - SILENT_AFTER)
+        free = models.Q(status=RunStatus.QUEUED) | models.Q(
+            status=RunStatus.RUNNING, heartbeat_at__lt=now - SILENT_AFTER
+        )
         taken = self.filter(free, pk=pk, cancel_requested=False)
-        fields = {"status": RunStatus.RUNNING, "started_at": now, "heartbeat_at": now, "error": "", "progress": 0, "tries": models.F("tries") + 1}
+        fields = {
+            "status": RunStatus.RUNNING,
+            "started_at": now,
+            "heartbeat_at": now,
+            "error": "",
+            "progress": 0,
+            "tries": models.F("tries") + 1,
+        }
         return bool(taken.update(**fields))
 
     def forgotten(self) -> "TrainingRunQuerySet":
@@ -56,14 +77,32 @@ class TrainingRun(models.Model):
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="runs")
     recipe = models.CharField(max_length=20, default="fusion")
     preset = models.CharField(max_length=20, default=USUAL_PRESET)
-    overrides = models.JSONField(default=dict, blank=True, help_text="Fields that differ from the preset.")
+    overrides = models.JSONField(
+        default=dict, blank=True, help_text="Fields that differ from the preset."
+    )
     data_from = models.DateField(null=True, blank=True)
     data_to = models.DateField(null=True, blank=True)
     promote = models.CharField(max_length=12, default="if-better")
-    then = models.JSONField(default=dict, blank=True, help_text="The run that is queued once this one has ended: its recipe and preset.")
-    follows = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="followers", help_text="The run after which this came.")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    queued_at = models.DateTimeField(default=timezone.now, help_text="When it was queued last: at first, when it was resumed, or by itself.")
+    then = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="The run that is queued once this one has ended: its recipe and preset.",
+    )
+    follows = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="followers",
+        help_text="The run after which this came.",
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    queued_at = models.DateTimeField(
+        default=timezone.now,
+        help_text="When it was queued last: at first, when it was resumed, or by itself.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     status = models.CharField(max_length=10, choices=RunStatus, default=RunStatus.QUEUED)
@@ -107,32 +146,58 @@ class TrainingRun(models.Model):
         return settings.VITRINE_CHECKPOINTS / self.folder_name
 
     def beat(self, **fields) -> bool:
-        """Note progress; returns whether someone asked to cancel. Only while the run is still running."""
+        """Note progress; returns whether someone asked to cancel.
+
+        Only while the run is still running.
+        """
         running = TrainingRun.objects.filter(pk=self.pk, status=RunStatus.RUNNING)
         running.update(heartbeat_at=timezone.now(), **fields)
         return not running.filter(cancel_requested=False).exists()
 
     def finish(self, status: str, error: str = "") -> bool:
         """End the run, once: a run that has ended stays as it ended."""
-        fields = {"status": status, "error": error, "finished_at": timezone.now(), "seconds_left": None}
+        fields = {
+            "status": status,
+            "error": error,
+            "finished_at": timezone.now(),
+            "seconds_left": None,
+        }
         if status == RunStatus.FINISHED:
             fields |= {"progress": 1, "stage": "Done"}
         return bool(TrainingRun.objects.active().filter(pk=self.pk).update(**fields))
 
     def requeue(self) -> bool:
         """Queue a run whose worker fell silent for the next one. Only one caller wins."""
-        silent = TrainingRun.objects.silent().filter(pk=self.pk, heartbeat_at=self.heartbeat_at, cancel_requested=False)
-        return bool(silent.update(status=RunStatus.QUEUED, queued_at=timezone.now(), heartbeat_at=None))
+        silent = TrainingRun.objects.silent().filter(
+            pk=self.pk, heartbeat_at=self.heartbeat_at, cancel_requested=False
+        )
+        return bool(
+            silent.update(status=RunStatus.QUEUED, queued_at=timezone.now(), heartbeat_at=None)
+        )
 
     def request_resume(self) -> bool:
-        """Queue an ended run again: it goes on from its state, where it left one. False when it finished or is under way."""
-        ended = TrainingRun.objects.filter(pk=self.pk, status__in=[RunStatus.FAILED, RunStatus.CANCELLED])
-        fields = {"status": RunStatus.QUEUED, "cancel_requested": False, "error": "", "finished_at": None, "heartbeat_at": None}
+        """Queue an ended run again: it goes on from its state, where it left one.
+
+        False when it finished or is under way.
+        """
+        ended = TrainingRun.objects.filter(
+            pk=self.pk, status__in=[RunStatus.FAILED, RunStatus.CANCELLED]
+        )
+        fields = {
+            "status": RunStatus.QUEUED,
+            "cancel_requested": False,
+            "error": "",
+            "finished_at": None,
+            "heartbeat_at": None,
+        }
         fields["queued_at"] = timezone.now()
         return bool(ended.update(**fields))
 
     def request_cancel(self) -> bool:
-        """Stop a run: at once when it has not begun, else as soon as its worker looks. False when it had ended."""
+        """Stop a run: at once when it has not begun, else as soon as its worker looks.
+
+        False when it had ended.
+        """
         if TrainingRun.objects.filter(pk=self.pk, status=RunStatus.QUEUED).update(
             status=RunStatus.CANCELLED, cancel_requested=True, finished_at=timezone.now()
         ):
@@ -150,7 +215,9 @@ class MetricPoint(models.Model):
 
     class Meta:
         ordering = ["step"]
-        constraints = [models.UniqueConstraint(fields=["run", "name", "step"], name="one_value_per_step")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "name", "step"], name="one_value_per_step")
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.value:.4f} at {self.step}"
@@ -165,11 +232,20 @@ class VersionStatus(models.TextChoices):
 
 class ModelVersionQuerySet(ShopOwned):
     def register(self, run: TrainingRun, folder: str, report: dict) -> "ModelVersion":
-        """A new version of the run's shop, with the next number, for what the run's recipe is for."""
+        """A new version of the run's shop, with the next number, for what the run's recipe is
+        for.
+        """
         with transaction.atomic():
             Shop.objects.select_for_update().get(pk=run.shop_id)
             last = self.filter(shop=run.shop_id).aggregate(last=models.Max("number"))["last"] or 0
-            return self.create(shop=run.shop, number=last + 1, purpose=run.purpose, run=run, folder=folder, report=report)
+            return self.create(
+                shop=run.shop,
+                number=last + 1,
+                purpose=run.purpose,
+                run=run,
+                folder=folder,
+                report=report,
+            )
 
 
 class ModelVersion(models.Model):
@@ -182,17 +258,27 @@ class ModelVersion(models.Model):
     report = models.JSONField(default=dict)
     gate_passed = models.BooleanField(null=True)
     gate_reason = models.TextField(blank=True, default="")
-    score_shape = models.JSONField(default=dict, blank=True, help_text="How the best scores of its first stored lists were spread.")
+    score_shape = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="How the best scores of its first stored lists were spread.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     promoted_at = models.DateTimeField(null=True, blank=True)
-    promoted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    promoted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
 
     objects = ModelVersionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-number"]
         constraints = [
-            models.UniqueConstraint(fields=["shop", "purpose"], condition=models.Q(status="champion"), name="one_champion_per_shop_and_purpose"),
+            models.UniqueConstraint(
+                fields=["shop", "purpose"],
+                condition=models.Q(status="champion"),
+                name="one_champion_per_shop_and_purpose",
+            ),
             models.UniqueConstraint(fields=["shop", "number"], name="version_number_once_a_shop"),
         ]
 
@@ -213,21 +299,32 @@ class ModelVersion(models.Model):
         with transaction.atomic():
             Shop.objects.select_for_update().get(pk=self.shop_id)
             same = ModelVersion.objects.filter(shop=self.shop_id, purpose=self.purpose)
-            same.filter(status=VersionStatus.CHAMPION).exclude(pk=self.pk).update(status=VersionStatus.RETIRED)
-            self.status, self.promoted_at, self.promoted_by = VersionStatus.CHAMPION, timezone.now(), by
+            same.filter(status=VersionStatus.CHAMPION).exclude(pk=self.pk).update(
+                status=VersionStatus.RETIRED
+            )
+            self.status = VersionStatus.CHAMPION
+            self.promoted_at = timezone.now()
+            self.promoted_by = by
             self.save(update_fields=["status", "promoted_at", "promoted_by"])
             Change.objects.create(shop_id=self.shop_id, kind=Change.CHAMPION, key=self.purpose)
         return self
 
     def previous(self) -> "ModelVersion | None":
         """The version that served before this one was promoted."""
-        served = ModelVersion.objects.filter(shop=self.shop_id, purpose=self.purpose, status=VersionStatus.RETIRED)
-        return served.filter(promoted_at__lt=self.promoted_at).order_by("-promoted_at").first() if self.promoted_at else None
+        served = ModelVersion.objects.filter(
+            shop=self.shop_id, purpose=self.purpose, status=VersionStatus.RETIRED
+        )
+        return (
+            served.filter(promoted_at__lt=self.promoted_at).order_by("-promoted_at").first()
+            if self.promoted_at
+            else None
+        )
 
     def roll_back(self) -> "ModelVersion | None":
         """Put the version before this champion back in its place; None when there is none.
 
-        The older one keeps its promotion date, so that a second roll back goes one further and not to and fro.
+        The older one keeps its promotion date, so that a second roll back goes one further and not
+        to and fro.
         """
         with transaction.atomic():
             Shop.objects.select_for_update().get(pk=self.shop_id)

@@ -9,10 +9,17 @@ class Shopper(models.Model):
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="shoppers", db_index=False)
     user_id = models.CharField(max_length=256)
     attributes = models.JSONField(default=dict, blank=True)
-    consent_personalisation = models.BooleanField(default=True, help_text="May lists be made from this shopper's own events?")
-    consent_training = models.BooleanField(default=True, help_text="May models learn from this shopper's events?")
+    consent_personalisation = models.BooleanField(
+        default=True, help_text="May lists be made from this shopper's own events?"
+    )
+    consent_training = models.BooleanField(
+        default=True, help_text="May models learn from this shopper's events?"
+    )
     revision = models.BigIntegerField(
-        default=0, db_default=0, help_text="Counts every change to the shopper's events; a stored list names the one it knew."
+        default=0,
+        db_default=0,
+        help_text="Counts every change to the shopper's events; a stored list names the one it "
+        "knew.",
     )
     first_seen = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(db_default=models.functions.Now())
@@ -20,22 +27,35 @@ class Shopper(models.Model):
     objects = ShopOwned.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["shop", "user_id"], name="shopper_once_a_shop")]
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "user_id"], name="shopper_once_a_shop")
+        ]
 
     def __str__(self) -> str:
         return self.user_id
 
     def take_over(self, sessions: list[str]) -> int:
-        """Anonymous events of these sessions become this shopper's, those that come later as well, and the lists that were served to them.
+        """Anonymous events of these sessions become this shopper's, those that come later as well,
+        and the lists that were served to them.
 
         Returns how many events were there.
         """
         if not sessions:
             return 0
         with transaction.atomic():
-            links = [SessionLink(shop=self.shop, session_id=session_id, shopper=self) for session_id in dict.fromkeys(sessions)]
-            SessionLink.objects.bulk_create(links, update_conflicts=True, unique_fields=["shop", "session_id"], update_fields=["shopper"])
-            moved = self.shop.events.filter(session_id__in=sessions, shopper=None).update(shopper=self)
+            links = [
+                SessionLink(shop=self.shop, session_id=session_id, shopper=self)
+                for session_id in dict.fromkeys(sessions)
+            ]
+            SessionLink.objects.bulk_create(
+                links,
+                update_conflicts=True,
+                unique_fields=["shop", "session_id"],
+                update_fields=["shopper"],
+            )
+            moved = self.shop.events.filter(session_id__in=sessions, shopper=None).update(
+                shopper=self
+            )
             self.shop.served.filter(session_id__in=sessions, shopper=None).update(shopper=self)
         return moved
 
@@ -51,7 +71,9 @@ class SessionLink(models.Model):
     objects = ShopOwned.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["shop", "session_id"], name="session_once_a_shop")]
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "session_id"], name="session_once_a_shop")
+        ]
 
     def __str__(self) -> str:
         return self.session_id

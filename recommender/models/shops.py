@@ -31,38 +31,62 @@ class ShopOwned(models.QuerySet):
 
 class ShopQuerySet(models.QuerySet):
     def visible_to(self, user) -> "ShopQuerySet":
-        """The shops that a person of the console may see: all for a superuser, else those they are a member of."""
+        """The shops that a person of the console may see: all for a superuser, else those they
+        are a member of.
+        """
         return self if user.is_superuser else self.filter(people=user)
 
 
 class Shop(models.Model):
-    key = models.CharField(max_length=40, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*$", "small letters, digits, - and _")])
+    key = models.CharField(
+        max_length=40,
+        unique=True,
+        validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*$", "small letters, digits, - and _")],
+    )
     name = models.CharField(max_length=100)
     currency = models.CharField(max_length=3, default="EUR")
     timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone])
     origins = ArrayField(
-        models.CharField(max_length=200, validators=[validate_origin]), default=list, blank=True,
-        help_text="Pages from here may send events with a public key, such as https://shop.example. With commas between.",
-    )  # fmt: skip
+        models.CharField(max_length=200, validators=[validate_origin]),
+        default=list,
+        blank=True,
+        help_text="Pages from here may send events with a public key, such as "
+        "https://shop.example. "
+        "With commas between.",
+    )
     trusts_pages = models.BooleanField(
         default=False,
-        help_text="Purchases that pages send with the public key count for what sells best. Anybody can send those: leave it off if servers do.",
+        help_text="Purchases that pages send with the public key count for what sells best. "
+        "Anybody "
+        "can send those: leave it off if servers do.",
     )
     is_demo = models.BooleanField(default=False, help_text="Holds the sample data.")
     least_group_quality = models.FloatField(
-        null=True, blank=True, validators=SHARE,
-        help_text="The gate refuses a ranking that gives a group of shoppers less than this share of everybody’s NDCG@10. Empty: no limit.",
-    )  # fmt: skip
+        null=True,
+        blank=True,
+        validators=SHARE,
+        help_text="The gate refuses a ranking that gives a group of shoppers less than this "
+        "share of "
+        "everybody’s NDCG@10. Empty: no limit.",
+    )
     least_tail_shown = models.FloatField(
-        null=True, blank=True, validators=SHARE,
-        help_text="The gate refuses a ranking that gives products outside the best-selling fifth a smaller share of the places. Empty: no limit.",
-    )  # fmt: skip
+        null=True,
+        blank=True,
+        validators=SHARE,
+        help_text="The gate refuses a ranking that gives products outside the best-selling fifth a "
+        "smaller share of the places. Empty: no limit.",
+    )
     people = models.ManyToManyField(
-        settings.AUTH_USER_MODEL, related_name="shops", blank=True,
-        help_text="Who sees this shop in the console; what they may do there is a matter of their permissions. Superusers see every shop.",
-    )  # fmt: skip
+        settings.AUTH_USER_MODEL,
+        related_name="shops",
+        blank=True,
+        help_text="Who sees this shop in the console; what they may do there is a matter of their "
+        "permissions. Superusers see every shop.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
-    watched_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When monitoring last looked at it.")
+    watched_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When monitoring last looked at it."
+    )
 
     objects = ShopQuerySet.as_manager()
 
@@ -77,5 +101,11 @@ class Shop(models.Model):
         return zoneinfo.ZoneInfo(self.timezone)
 
     def champion(self, purpose: str = "ranking", *related: str):
-        """The model version that serves, or None; `related` rows, such as its "run", come with it in one statement."""
-        return self.versions.filter(purpose=purpose, status="champion").select_related(*related or [None]).first()
+        """The model version that serves, or None; `related` rows, such as its "run", come with
+        it in one statement.
+        """
+        return (
+            self.versions.filter(purpose=purpose, status="champion")
+            .select_related(*related or [None])
+            .first()
+        )

@@ -1,7 +1,9 @@
-"""Watching what models live on: do events still come, are they the usual ones, do scores look as they did, are lists clicked as before?
+"""Watching what models live on: do events still come, are they the usual ones, do scores look as
+they did, are lists clicked as before?
 
-Shares are compared by the population stability index, of which 0.25 is commonly taken for a major shift (Siddiqi 2006, Credit Risk Scorecards);
-click rates by a two-proportion z-test together with the size of the fall.
+Shares are compared by the population stability index, of which 0.25 is commonly taken for a major
+shift (Siddiqi 2006, Credit Risk Scorecards); click rates by a two-proportion z-test together with
+the size of the fall.
 """
 
 import math
@@ -24,7 +26,9 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; `message` says what is wrong, in words for merchandisers, None where nothing is."""
+    """One thing that was looked at; `message` says what is wrong, in words for merchandisers,
+    None where nothing is.
+    """
 
     kind: str
     subject: str
@@ -34,8 +38,14 @@ class Finding:
 def stability(before: dict[str, float], now: dict[str, float]) -> float:
     """The population stability index of two sets of counts; 0 for equal shares."""
     names = before.keys() | now.keys()
-    share = lambda counts, name: (counts.get(name, 0) + 0.5) / (sum(counts.values()) + 0.5 * len(names))  # noqa: E731
-    return sum((share(now, n) - share(before, n)) * math.log(share(now, n) / share(before, n)) for n in names)
+
+    def share(counts, name):
+        return (counts.get(name, 0) + 0.5) / (sum(counts.values()) + 0.5 * len(names))
+
+    return sum(
+        (share(now, n) - share(before, n)) * math.log(share(now, n) / share(before, n))
+        for n in names
+    )
 
 
 def findings(shop: Shop) -> Iterator[Finding]:
@@ -47,13 +57,24 @@ def findings(shop: Shop) -> Iterator[Finding]:
 def _events(shop: Shop) -> Iterator[Finding]:
     now = timezone.now()
     real = Event.objects.of(shop).filter(simulated=False)
-    lately = dict(real.filter(received_at__gte=now - LATELY).values_list("type").annotate(Count("id")))
+    lately = dict(
+        real.filter(received_at__gte=now - LATELY).values_list("type").annotate(Count("id"))
+    )
     earlier = real.filter(received_at__gte=now - LATELY - BEFORE, received_at__lt=now - LATELY)
     before = dict(earlier.values_list("type").annotate(Count("id")))
     busy = sum(lately.values()) + sum(before.values()) >= BUSY_A_DAY * (LATELY + BEFORE).days
-    last = real.filter(received_at__gte=now - LATELY - BEFORE).order_by("-received_at").values_list("received_at", flat=True).first()
+    last = (
+        real.filter(received_at__gte=now - LATELY - BEFORE)
+        .order_by("-received_at")
+        .values_list("received_at", flat=True)
+        .first()
+    )
     silent = busy and last is not None and last < now - SILENT
-    words = f"The last event arrived on {last:%-d %B at %H:%M} UTC. Is the shop still sending them?" if silent else None
+    words = (
+        f"The last event arrived on {last:%-d %B at %H:%M} UTC. Is the shop still sending them?"
+        if silent
+        else None
+    )
     yield Finding(Alert.SILENCE, "", words)
     if min(sum(lately.values()), sum(before.values())) >= FEWEST_EVENTS:
         shifted = stability(before, lately) > MAJOR
@@ -62,17 +83,27 @@ def _events(shop: Shop) -> Iterator[Finding]:
 
 def _shift(before: dict[str, int], now: dict[str, int]) -> str:
     """The kind of event whose share moved most, in words."""
-    share = lambda counts, name: counts.get(name, 0) / max(1, sum(counts.values()))  # noqa: E731
+
+    def share(counts, name):
+        return counts.get(name, 0) / max(1, sum(counts.values()))
+
     name = max(before.keys() | now.keys(), key=lambda n: abs(share(now, n) - share(before, n)))
-    return f"“{name}” makes up {share(now, name):.0%} of this week’s events, {share(before, name):.0%} in the four weeks before."
+    return (
+        f"“{name}” makes up {share(now, name):.0%} of this week’s events, "
+        f"{share(before, name):.0%} in the four weeks before."
+    )
 
 
 def _scores(shop: Shop) -> Iterator[Finding]:
-    """The best scores of stored lists, in tenths of what they were when the version had just scored."""
+    """The best scores of stored lists, in tenths of what they were when the version had just
+    scored.
+    """
     version = ModelVersion.objects.filter(shop=shop, purpose="ranking", status="champion").first()
     if version is None:
         return
-    rows = RecommendationList.objects.filter(version=version).values_list("items__0__score", flat=True)[:20_000]
+    rows = RecommendationList.objects.filter(version=version).values_list(
+        "items__0__score", flat=True
+    )[:20_000]
     tops = [score for score in rows if score is not None]
     if len(tops) < FEWEST_LISTS:
         return
@@ -82,7 +113,14 @@ def _scores(shop: Shop) -> Iterator[Finding]:
         version.score_shape = {"cuts": cuts, "counts": _binned(tops, cuts)}
         version.save(update_fields=["score_shape"])
     moved = stability(version.score_shape["counts"], _binned(tops, version.score_shape["cuts"]))
-    words = f"Scores of {version} are spread otherwise than when it began to serve. A new training may be due." if moved > MAJOR else None
+    words = (
+        (
+            f"Scores of {version} are spread otherwise than when it began to serve. A new "
+            "training may be due."
+        )
+        if moved > MAJOR
+        else None
+    )
     yield Finding(Alert.SCORES, str(version), words)
 
 
@@ -96,10 +134,23 @@ def _binned(values: list[float], cuts: list[float]) -> dict[str, int]:
 def _clicks(shop: Shop) -> Iterator[Finding]:
     now = timezone.now()
     rates = {}
-    for name, since, until in (("now", now - LATELY, now), ("before", now - LATELY - BEFORE, now - LATELY)):
-        lists = ServedList.objects.of(shop).filter(simulated=False, created_at__gte=since, created_at__lt=until).exclude(placement="")
-        clicked = Event.objects.filter(shop=shop, recommendation_id=OuterRef("recommendation_id"), type="click")
-        told = lists.annotate(clicked=Exists(clicked)).values("placement", "clicked").annotate(n=Sum(F("weight")))
+    for name, since, until in (
+        ("now", now - LATELY, now),
+        ("before", now - LATELY - BEFORE, now - LATELY),
+    ):
+        lists = (
+            ServedList.objects.of(shop)
+            .filter(simulated=False, created_at__gte=since, created_at__lt=until)
+            .exclude(placement="")
+        )
+        clicked = Event.objects.filter(
+            shop=shop, recommendation_id=OuterRef("recommendation_id"), type="click"
+        )
+        told = (
+            lists.annotate(clicked=Exists(clicked))
+            .values("placement", "clicked")
+            .annotate(n=Sum(F("weight")))
+        )
         for row in told:
             rates.setdefault(row["placement"], {}).setdefault(name, {})[row["clicked"]] = row["n"]
     for placement, both in rates.items():

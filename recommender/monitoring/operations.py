@@ -1,4 +1,6 @@
-"""What somebody should look at: drift, and operations: failed or missed trainings, placements without a call, filters that pass nothing."""
+"""What somebody should look at: drift, and operations: failed or missed trainings, placements
+without a call, filters that pass nothing.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -21,9 +23,13 @@ MONITOR = "recommender.tasks.monitor_every_shop"
 LATE = timedelta(hours=1)
 """Within which a scheduled training has begun and a queued one has found a worker."""
 FAILURES_COUNT = timedelta(days=14)
-"""An alert of a failed training stays open for so long, unless a later training of the recipe succeeds."""
+"""An alert of a failed training stays open for so long, unless a later training of the recipe
+succeeds.
+"""
 SILENT, BEFORE, FEWEST_LISTS = timedelta(days=1), timedelta(days=28), 500
-"""A placement that was asked for at least FEWEST_LISTS lists in the time BEFORE is silent after a day without one."""
+"""A placement that was asked for at least FEWEST_LISTS lists in the time BEFORE is silent after
+a day without one.
+"""
 LONGEST_REASON = 200
 
 
@@ -44,29 +50,42 @@ def note_trainings(shop: Shop) -> None:
 
 
 def unwatched_since(shop: Shop, now: datetime) -> datetime | None:
-    """When monitoring last looked at the shop, where that is too long ago to say that all is well; None where it does its work."""
-    task = PeriodicTask.objects.filter(task=MONITOR, enabled=True).select_related("interval").first()
+    """When monitoring last looked at the shop, where that is too long ago to say that all is
+    well; None where it does its work.
+    """
+    task = (
+        PeriodicTask.objects.filter(task=MONITOR, enabled=True).select_related("interval").first()
+    )
     usual = task.interval.schedule.run_every if task and task.interval else LATE
     last = shop.watched_at or shop.created_at
     return last if last < now - max(3 * usual, 3 * LATE) else None
 
 
 def _note(shop: Shop, findings: Iterable[Finding], kind: str) -> None:
-    """Other alerts of the kind are closed: what they are about, such as a placement, is not there any more, or too little is known of it."""
+    """Other alerts of the kind are closed: what they are about, such as a placement, is not
+    there any more, or too little is known of it.
+    """
     subjects = []
     for finding in findings:
         Alert.objects.note(shop, finding.kind, finding.subject, finding.message)
         subjects.append(finding.subject)
-    Alert.objects.of(shop).open().filter(kind=kind).exclude(subject__in=subjects).update(until=timezone.now())
+    Alert.objects.of(shop).open().filter(kind=kind).exclude(subject__in=subjects).update(
+        until=timezone.now()
+    )
 
 
 def _failed(shop: Shop) -> Iterator[Finding]:
     """The last run of each recipe that ended by itself."""
-    ended = shop.runs.filter(status__in=(RunStatus.FINISHED, RunStatus.FAILED), finished_at__gte=timezone.now() - FAILURES_COUNT)
+    ended = shop.runs.filter(
+        status__in=(RunStatus.FINISHED, RunStatus.FAILED),
+        finished_at__gte=timezone.now() - FAILURES_COUNT,
+    )
     for run in ended.order_by("recipe", "-finished_at", "-id").distinct("recipe"):
         words = None
         if run.status == RunStatus.FAILED:
-            reason = (run.error.strip().splitlines() or ["no reason is known"])[0][:LONGEST_REASON].rstrip(". ")
+            reason = (run.error.strip().splitlines() or ["no reason is known"])[0][
+                :LONGEST_REASON
+            ].rstrip(". ")
             words = f"Run {run.pk} failed on {run.finished_at:%-d %B at %H:%M} UTC: {reason}."
         yield Finding(Alert.FAILED, run.recipe, words)
 
@@ -74,46 +93,85 @@ def _failed(shop: Shop) -> Iterator[Finding]:
 def _missed(shop: Shop) -> Iterator[Finding]:
     """Trainings of the schedule that did not begin, and runs that no worker takes."""
     now = timezone.now()
-    for task in PeriodicTask.objects.filter(enabled=True, task__in=TRAININGS, last_run_at__lt=now - LATE):
+    for task in PeriodicTask.objects.filter(
+        enabled=True, task__in=TRAININGS, last_run_at__lt=now - LATE
+    ):
         due = task.last_run_at
         at_work = Q(created_at__gte=due - LATE) | Q(finished_at__gte=due) | Q(finished_at=None)
         had_events = shop.events.filter(received_at__lte=due).exists()
         began = not had_events or shop.runs.filter(at_work).exists()
-        words = None if began else f"It was due on {due:%-d %B at %H:%M} UTC and did not begin. Is a worker running?"
+        words = (
+            None
+            if began
+            else f"It was due on {due:%-d %B at %H:%M} UTC and did not begin. Is a worker running?"
+        )
         yield Finding(Alert.MISSED, task.name[:80], words)
     waiting = shop.runs.filter(status=RunStatus.QUEUED).order_by("queued_at").first()
-    busy = TrainingRun.objects.filter(status=RunStatus.RUNNING).exists()  # of any shop: they share the workers
+    busy = TrainingRun.objects.filter(
+        status=RunStatus.RUNNING
+    ).exists()  # of any shop: they share the workers
     late = waiting is not None and waiting.queued_at < now - LATE and not busy
-    words = f"Run {waiting.pk} has waited since {waiting.queued_at:%-d %B at %H:%M} UTC for a worker. Is one running?" if late else None
+    words = (
+        (
+            f"Run {waiting.pk} has waited since {waiting.queued_at:%-d %B at %H:%M} UTC for a "
+            "worker. Is one running?"
+        )
+        if late
+        else None
+    )
     yield Finding(Alert.MISSED, "", words)
 
 
 def _silent_placements(shop: Shop) -> Iterator[Finding]:
     now = timezone.now()
     lists = shop.served.filter(simulated=False, created_at__gte=now - SILENT - BEFORE)
-    counted = lists.values("placement").order_by().annotate(last=Max("created_at"), before=Count("pk", filter=Q(created_at__lt=now - SILENT)))
+    counted = (
+        lists.values("placement")
+        .order_by()
+        .annotate(last=Max("created_at"), before=Count("pk", filter=Q(created_at__lt=now - SILENT)))
+    )
     asked = {row["placement"]: row for row in counted}
     for placement in shop.placements.all():
         row = asked.get(placement.key)
         silent = row is not None and row["last"] < now - SILENT and row["before"] >= FEWEST_LISTS
-        words = f"The shop asked for its last list on {row['last']:%-d %B at %H:%M} UTC. Is it still on the page?" if silent else None
+        words = (
+            (
+                f"The shop asked for its last list on {row['last']:%-d %B at %H:%M} UTC. Is it "
+                "still on the page?"
+            )
+            if silent
+            else None
+        )
         yield Finding(Alert.UNASKED, placement.key, words)
 
 
 def _empty_filters(shop: Shop) -> Iterator[Finding]:
     placements = list(shop.placements.all())
-    products = read_products(shop.pk) if any(placement.filter.strip() for placement in placements) else None
+    products = (
+        read_products(shop.pk)
+        if any(placement.filter.strip() for placement in placements)
+        else None
+    )
     for placement in placements:
         words = None
         if placement.filter.strip():
             try:
                 passed, showable = passing(products, placement.filter, placement.filter_values)
-                words = f"None of {showable:,} products passes its filter, so its lists are empty." if showable and not passed else None
+                words = (
+                    f"None of {showable:,} products passes its filter, so its lists are empty."
+                    if showable and not passed
+                    else None
+                )
             except FilterError:  # a parameter that each request brings
                 words = None
         yield Finding(Alert.EMPTY, placement.key, words)
 
 
 DRIFT = (Alert.SILENCE, Alert.INPUT, Alert.SCORES, Alert.CLICKS)
-OPERATIONS = {Alert.FAILED: _failed, Alert.MISSED: _missed, Alert.UNASKED: _silent_placements, Alert.EMPTY: _empty_filters}
+OPERATIONS = {
+    Alert.FAILED: _failed,
+    Alert.MISSED: _missed,
+    Alert.UNASKED: _silent_placements,
+    Alert.EMPTY: _empty_filters,
+}
 """Each yields all that it looked at, so that what it no longer names is closed."""

@@ -24,7 +24,9 @@ def _now() -> CollectorRegistry:
     for name, state in states.items():
         up.labels(name).set(state == "ok")
     if states["queue"] == "ok":
-        waiting = Gauge("vitrine_queue_waiting", "Tasks that no worker has taken", ["queue"], registry=registry)
+        waiting = Gauge(
+            "vitrine_queue_waiting", "Tasks that no worker has taken", ["queue"], registry=registry
+        )
         for name in QUEUES:
             waiting.labels(name).set(queue_client().llen(name))
     if states["database"] == "ok":

@@ -1,5 +1,7 @@
-"""Controlled exploration: some places go to products drawn at random, with the probability of each choice kept, so that lists which were never served
-can be judged by what shoppers did on those that were (Horvitz & Thompson 1952; Swaminathan & Joachims 2015 for the self-normalised form)."""
+"""Controlled exploration: some places go to products drawn at random, with the probability of each
+choice kept, so that lists which were never served can be judged by what shoppers did on those
+that were (Horvitz & Thompson 1952; Swaminathan & Joachims 2015 for the self-normalised form).
+"""
 
 import random
 from dataclasses import dataclass
@@ -11,10 +13,14 @@ POOL = 5
 _random = random.SystemRandom()
 
 
-def explored(items: list[Item], share: float, places: int, draw: random.Random = _random) -> list[Item]:
-    """The list with each place given, with probability `share`, to a product drawn evenly from the best that are left; else to the best one.
+def explored(
+    items: list[Item], share: float, places: int, draw: random.Random = _random
+) -> list[Item]:
+    """The list with each place given, with probability `share`, to a product drawn evenly from the
+    best that are left; else to the best one.
 
-    Each item of the first `places` is told the probability with which it came to stand there, given those before it.
+    Each item of the first `places` is told the probability with which it came to stand there, given
+    those before it.
     """
     left, chosen = items[: POOL * places], []
     while left and len(chosen) < places:
@@ -27,7 +33,9 @@ def explored(items: list[Item], share: float, places: int, draw: random.Random =
 
 @dataclass(frozen=True)
 class Odds:
-    """How a product came to its place: with which probability, whether it was the best that was left, and of how many."""
+    """How a product came to its place: with which probability, whether it was the best that was
+    left, and of how many.
+    """
 
     probability: float
     best: bool

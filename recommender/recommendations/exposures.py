@@ -16,10 +16,23 @@ def record(shop: Shop, ask: Ask, listing: Listing, simulated: bool = False) -> N
 
 
 def _served(shop: Shop, ask: Ask, listing: Listing, simulated: bool) -> Served:
-    items = listing.items.kept() if isinstance(listing.items, ToldItems) else orjson.dumps([kept_row(item) for item in listing.items]).decode()
+    items = (
+        listing.items.kept()
+        if isinstance(listing.items, ToldItems)
+        else orjson.dumps([kept_row(item) for item in listing.items]).decode()
+    )
     placement, version = ask.placement, listing.version
     session_id = None if listing.fallback == "no_consent" else ask.session_id
     return Served(
-        shop.pk, listing.recommendation_id, placement.key if placement else "", version.pk if version else None, listing.shopper_id,
-        session_id, len(ask.shown) + 1, items, listing.fallback or "", simulated, timezone.now(),
-    )  # fmt: skip
+        shop.pk,
+        listing.recommendation_id,
+        placement.key if placement else "",
+        version.pk if version else None,
+        listing.shopper_id,
+        session_id,
+        len(ask.shown) + 1,
+        items,
+        listing.fallback or "",
+        simulated,
+        timezone.now(),
+    )

@@ -1,4 +1,6 @@
-"""The `next` of a list: a signed token that knows what was asked and what was shown, so that any process goes on without a repeat."""
+"""The `next` of a list: a signed token that knows what was asked and what was shown, so that
+any process goes on without a repeat.
+"""
 
 import hashlib
 import hmac
@@ -14,7 +16,17 @@ from recommender.serving.shop_state import state_of
 
 SALT = "vitrine.next"
 VALID = timedelta(hours=24)
-KEPT = ("limit", "user_id", "session_id", "item_ids", "filter", "params", "diversity", "elsewhere", "context")
+KEPT = (
+    "limit",
+    "user_id",
+    "session_id",
+    "item_ids",
+    "filter",
+    "params",
+    "diversity",
+    "elsewhere",
+    "context",
+)
 LONGEST = 2000
 """Products of one list, all its parts together."""
 COMPRESSED_FROM = 50
@@ -35,7 +47,9 @@ def next_of(shop: Shop, ask: Ask, listing: Listing) -> str | None:
         return None
     asked = {name: getattr(ask, name) for name in KEPT}
     told = [shop.pk, listing.recommendation_id, ask.placement and ask.placement.key, shown, asked]
-    return _signer().sign_object(told, serializer=_Serializer, compress=len(shown) > COMPRESSED_FROM)
+    return _signer().sign_object(
+        told, serializer=_Serializer, compress=len(shown) > COMPRESSED_FROM
+    )
 
 
 class _Signer(signing.TimestampSigner):
@@ -71,4 +85,6 @@ def continued(shop: Shop, token: str, limit: int | None, explain: str) -> Ask:
     for name in ("item_ids", "elsewhere"):
         asked[name] = tuple(asked[name])
     asked["limit"] = limit or asked["limit"]
-    return Ask(placement, explain=explain, shown=tuple(shown), recommendation_id=recommendation_id, **asked)
+    return Ask(
+        placement, explain=explain, shown=tuple(shown), recommendation_id=recommendation_id, **asked
+    )

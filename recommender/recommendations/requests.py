@@ -29,7 +29,11 @@ class Listing:
 
     @property
     def item_ids(self) -> list[str]:
-        return self.items.ids if isinstance(self.items, ToldItems) else [item.item_id for item in self.items]
+        return (
+            self.items.ids
+            if isinstance(self.items, ToldItems)
+            else [item.item_id for item in self.items]
+        )
 
 
 @dataclass(frozen=True)
@@ -63,16 +67,20 @@ class Ask:
         """What the placement and the request let through. Raises FilterError."""
         if self.placement is None:
             return select([self.filter], self.params)
-        return select([self.placement.filter, self.filter], {**self.placement.filter_values, **self.params})
+        return select(
+            [self.placement.filter, self.filter], {**self.placement.filter_values, **self.params}
+        )
 
     @property
     def is_usual(self) -> bool:
         """A shopper's whole list as it was stored, at most with reasons."""
         return bool(
-            self.user_id and self.kind == Placement.PERSONAL and self.explain != "full"
+            self.user_id
+            and self.kind == Placement.PERSONAL
+            and self.explain != "full"
             and not (self.session_id or self.only_new or self._left_out or self.selection.filters)
             and not (self.spread or self.exploring or self.placement.tail_percent)
-        )  # fmt: skip
+        )
 
     @property
     def kind(self) -> str:
@@ -81,11 +89,19 @@ class Ask:
     @property
     def spread(self) -> float:
         """How unlike each other the products are to be, 0 to 1."""
-        return self.diversity if self.diversity is not None else self.placement.diversity if self.placement else 0.0
+        return (
+            self.diversity
+            if self.diversity is not None
+            else self.placement.diversity
+            if self.placement
+            else 0.0
+        )
 
     @property
     def reach(self) -> int:
-        """How many products are looked for: what was shown is left out, and some may not be shown after all."""
+        """How many products are looked for: what was shown is left out, and some may not be
+        shown after all.
+        """
         return self.limit + SPARE + len(self._left_out)
 
     @property
@@ -107,5 +123,11 @@ class Ask:
         return self.disliked.union(self.shown, self.elsewhere)
 
     def unshown(self, items: list[Item]) -> list[Item]:
-        """The items that neither this list nor another one of the page has shown yet, and that the shopper does not dislike."""
-        return [item for item in items if item.item_id not in self._left_out] if self._left_out else items
+        """The items that neither this list nor another one of the page has shown yet, and that
+        the shopper does not dislike.
+        """
+        return (
+            [item for item in items if item.item_id not in self._left_out]
+            if self._left_out
+            else items
+        )

@@ -1,4 +1,6 @@
-"""A process made ready before its first shopper comes: nobody waits for what is read, loaded and derived once."""
+"""A process made ready before its first shopper comes: nobody waits for what is read, loaded
+and derived once.
+"""
 
 import logging
 
@@ -16,7 +18,9 @@ log = logging.getLogger(__name__)
 
 
 def warm_up() -> None:
-    """Load what this process is likely to serve with, and make a list or two with it; none goes without should the database go."""
+    """Load what this process is likely to serve with, and make a list or two with it; none goes
+    without should the database go.
+    """
     try:
         _ = get_resolver().url_patterns
         model_cache.import_numbers()
@@ -42,7 +46,9 @@ def _warm_up_for(shop: Shop) -> None:
 
 
 def make_first_lists(shop: Shop) -> None:
-    """What a newcomer would see who enters with a product that sells well, and what goes with it; with reasons, and told to nobody."""
+    """What a newcomer would see who enters with a product that sells well, and what goes with
+    it; with reasons, and told to nobody.
+    """
     state, placement = state_of(shop), Placement(shop=shop)
     if (model := state.model()) is None:
         return

@@ -15,10 +15,12 @@ from recommender.shoppers.history import history_of
 class Lost:
     """What became of a product.
 
-    stage    unknown (to the model), hidden, filtered (by the placement), no_list (nothing personal can be made), bought, not_proposed, ranked, shown
-    place    where it is (or would be) ranked, from 1, among `of` products
-    sources  its place in each source's own list, None where it is not in it
-    against  per kind of reason, its contribution less that of the list's last product; the most against it first
+    stage: unknown (to the model), hidden, filtered (by the placement), no_list (nothing personal
+        can be made), bought, not_proposed, ranked, shown
+    place: where it is (or would be) ranked, from 1, among `of` products
+    sources: its place in each source's own list, None where it is not in it
+    against: per kind of reason, its contribution less that of the list's last product; the most
+        against it first
     """
 
     item_id: str
@@ -40,16 +42,34 @@ def why_not(shop: Shop, placement: Placement, user_id: str, product: Product) ->
         return Lost(product.item_id, product.title, "hidden")
     if not state.catalogue.among([product.item_id], selection, timezone.now()):
         return Lost(product.item_id, product.title, "filtered")
-    history = history_of(shopper, shop, None) if shopper and shopper.consent_personalisation else History()
+    history = (
+        history_of(shopper, shop, None)
+        if shopper and shopper.consent_personalisation
+        else History()
+    )
     if model is None or not history:
         return Lost(product.item_id, product.title, "no_list")
     if product.item_id not in model.rows:
         return Lost(product.item_id, product.title, "unknown")
     mask = state.mask(model, selection)
-    found = model.why_not(history, product.item_id, timezone.now(), placement.size, mask, placement.only_new)
+    found = model.why_not(
+        history, product.item_id, timezone.now(), placement.size, mask, placement.only_new
+    )
     if not found.of:
         return Lost(product.item_id, product.title, found.stage)
-    against = {kind: round(value, 6) for kind, value in sorted(found.against.items(), key=lambda pair: pair[1]) if abs(value) >= 1e-6}
+    against = {
+        kind: round(value, 6)
+        for kind, value in sorted(found.against.items(), key=lambda pair: pair[1])
+        if abs(value) >= 1e-6
+    }
     return Lost(
-        product.item_id, product.title, found.stage, found.place, found.of, round(found.score, 6), round(found.last_score, 6), found.sources, against
+        product.item_id,
+        product.title,
+        found.stage,
+        found.place,
+        found.of,
+        round(found.score, 6),
+        round(found.last_score, 6),
+        found.sources,
+        against,
     )

@@ -1,8 +1,9 @@
-"""What sells in a shop: products by the number of buyers who kept them; lines and pieces do not count.
+"""Best sellers of a shop: products by the number of buyers who kept them.
 
-A buyer is a shopper, or a session where nobody is signed in. A buyer who returned all pieces of a product did not keep it. Simulated events do not
-count, nor those of shoppers of whom nothing may be learned. Events from pages (`from_page`) count only where the shop trusts its pages, since anybody
-can send them with the public key.
+Lines and pieces do not count. A buyer is a shopper, or a session where nobody is signed in. A buyer
+who returned all pieces of a product did not keep it. Simulated events do not count, nor those of
+shoppers of whom nothing may be learned. Events from pages (`from_page`) count only where the shop
+trusts its pages, since anybody can send them with the public key.
 """
 
 from datetime import timedelta
@@ -10,15 +11,18 @@ from datetime import timedelta
 from django.db import connection
 
 KEPT = """
-    SELECT e.product_id, coalesce(e.shopper_id, -1) AS shopper_id, CASE WHEN e.shopper_id IS NULL THEN e.session_id END AS session_id,
+    SELECT e.product_id, coalesce(e.shopper_id, -1) AS shopper_id, CASE
+        WHEN e.shopper_id IS NULL THEN e.session_id END AS session_id,
         count(*) FILTER (WHERE e.type = 'purchase') AS lines
     FROM recommender_event e
     JOIN recommender_shop h ON h.id = e.shop_id
     LEFT JOIN recommender_shopper s ON s.id = e.shopper_id
-    WHERE e.shop_id = %(shop)s AND e.type IN ('purchase', 'return') AND e.product_id IS NOT NULL AND NOT e.simulated
+    WHERE e.shop_id = %(shop)s AND e.type IN ('purchase', 'return') AND e.product_id IS NOT NULL
+        AND NOT e.simulated
         AND (NOT e.from_page OR h.trusts_pages) AND (s.id IS NULL OR s.consent_training) {more}
     GROUP BY 1, 2, 3
-    HAVING sum(CASE WHEN e.type = 'purchase' THEN abs(coalesce(e.quantity, 1)) ELSE -abs(coalesce(e.quantity, 1)) END) > 0"""
+    HAVING sum(CASE WHEN e.type = 'purchase' THEN abs(coalesce(e.quantity, 1))
+        ELSE -abs(coalesce(e.quantity, 1)) END) > 0"""
 """(product, buyer) pairs that were not returned in full."""
 RANKED = """
     WITH kept AS ({kept})
@@ -33,13 +37,16 @@ def most_sold(shop_id: int, most: int, within: timedelta | None = None) -> list[
 
 def most_sold_in(shop_id: int, country: str, most: int, within: timedelta) -> list[str]:
     """The same among shoppers of one country."""
-    return _ranked(shop_id, most, within, "AND s.attributes ->> 'country' = %(country)s", country=country)
+    return _ranked(
+        shop_id, most, within, "AND s.attributes ->> 'country' = %(country)s", country=country
+    )
 
 
 def begun_with(shop_id: int, most: int, within: timedelta) -> list[str]:
     """What shoppers bought on their first day, of those who came in the last days."""
     first = """AND e.shopper_id IS NOT NULL AND NOT EXISTS (
-        SELECT 1 FROM recommender_event b WHERE b.shopper_id = e.shopper_id AND b.type = 'purchase' AND NOT b.simulated
+        SELECT 1 FROM recommender_event b WHERE b.shopper_id = e.shopper_id AND b.type = 'purchase'
+            AND NOT b.simulated
             AND b.occurred_at < e.occurred_at - interval '1 day')"""
     return _ranked(shop_id, most, within, first)
 

@@ -1,8 +1,11 @@
-"""Following the Change feed: how every process hears at once that something it keeps in memory is out of date.
+"""Following the Change feed: how every process hears at once that something it keeps in memory is
+out of date.
 
-The database notifies when news is committed (a trigger on the table), and a process that listens looks at the table before its next answer. Others
-look once a second, when they are asked for something; so does a listener, should its connection have been lost. Transactions commit out of the order
-of their ids, so a look also covers the ids of the last minutes again and leaves out those it has seen.
+The database notifies when news is committed (a trigger on the table), and a process that listens
+looks at the table before its next answer. Others look once a second, when they are asked for
+something; so does a listener, should its connection have been lost. Transactions commit out of the
+order of their ids, so a look also covers the ids of the last minutes again and leaves out those it
+has seen.
 """
 
 import logging
@@ -29,9 +32,13 @@ GATHER_SECONDS = 0.02
 
 
 class Feed:
-    """Calls `on_change(change)` once for each Change that was committed since this process began to follow."""
+    """Calls `on_change(change)` once for each Change that was committed since this process
+    began to follow.
+    """
 
-    def __init__(self, on_change: Callable[[Change], None], on_heard: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, on_change: Callable[[Change], None], on_heard: Callable[[], None] = lambda: None
+    ) -> None:
         self.on_change, self.on_heard = on_change, on_heard
         self.lock = threading.Lock()
         self.looked = 0.0
@@ -40,7 +47,9 @@ class Feed:
         self.news, self.deaf = threading.Event(), threading.Event()
 
     def look(self) -> None:
-        """Read news, unless another thread does, or did so within the second and nothing was heard since."""
+        """Read news, unless another thread does, or did so within the second and nothing was
+        heard since.
+        """
         due = self.news.is_set() or time.monotonic() - self.looked >= LOOK_EVERY
         if not due or database.gone or not self.lock.acquire(blocking=False):
             return
@@ -72,7 +81,9 @@ class Feed:
         self.floor = max([self.floor, *settled])
 
     def listen(self) -> threading.Thread:
-        """Begin to hear of news as it is committed, in a thread of its own that ends with the process, or soon after `deaf` is set."""
+        """Begin to hear of news as it is committed, in a thread of its own that ends with the
+        process, or soon after `deaf` is set.
+        """
         thread = threading.Thread(target=self._keep_listening, name="news", daemon=True)
         thread.start()
         return thread
@@ -84,12 +95,16 @@ class Feed:
                 wrapper.ensure_connection()
                 with wrapper.cursor() as cursor:
                     cursor.execute(f"LISTEN {CHANNEL}")
-                connection.close()  # Django's types of PostgreSQL opened one to look their numbers up
+                # Django opened a connection to look up the type numbers of PostgreSQL.
+                connection.close()
                 self.news.set()
                 self._take_in()  # what was committed before
                 self._hear(wrapper.connection)
             except Exception as error:
-                log.info("news is looked for each second, since it cannot be listened to: %s", type(error).__name__)
+                log.info(
+                    "news is looked for each second, since it cannot be listened to: %s",
+                    type(error).__name__,
+                )
             wrapper.close()
             self.deaf.wait(LISTEN_AGAIN_SECONDS)
 
@@ -104,7 +119,9 @@ class Feed:
                 self._take_in()
 
     def _take_in(self) -> None:
-        """Read the feed now and refresh stale state, so that an idle process is current too when the database fails."""
+        """Read the feed now and refresh stale state, so that an idle process is current too
+        when the database fails.
+        """
         time.sleep(GATHER_SECONDS)
         self.look()
         try:

@@ -1,6 +1,8 @@
-"""Keeping what was served without making anybody wait: rows gather in memory and are written together, some times a second.
+"""Keeping what was served without making anybody wait: rows gather in memory and are written
+together, some times a second.
 
-What is served faster than `MOST_A_SECOND` by one process is sampled; a kept list then says how many it stands for, so that sums stay true.
+What is served faster than `MOST_A_SECOND` by one process is sampled; a kept list then says how many
+it stands for, so that sums stay true.
 """
 
 import atexit
@@ -16,7 +18,14 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, close_old_connections, connection
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+)
 
 from recommender.infrastructure import telemetry
 
@@ -26,12 +35,16 @@ WRITE_EVERY = 0.25
 MOST_A_SECOND = 200
 MOST_WAITING = 20_000
 INSERT = """
-    INSERT INTO recommender_servedlist (shop_id, recommendation_id, placement, version_id, shopper_id, session_id, first_position, items, fallback,
+    INSERT INTO recommender_servedlist (shop_id, recommendation_id, placement, version_id,
+        shopper_id, session_id, first_position, items, fallback,
         weight, simulated, created_at)
-    SELECT r.shop, r.recommendation_id, r.placement, v.id, s.id, r.session_id, r.first_position, r.items, r.fallback, r.weight, r.simulated,
+    SELECT r.shop, r.recommendation_id, r.placement, v.id, s.id, r.session_id, r.first_position,
+        r.items, r.fallback, r.weight, r.simulated,
         r.created_at
-    FROM jsonb_to_recordset(%s::jsonb) AS r (shop bigint, recommendation_id text, placement text, version bigint, shopper bigint, session_id text,
-        first_position smallint, items jsonb, fallback text, weight float8, simulated boolean, created_at timestamptz)
+    FROM jsonb_to_recordset(%s::jsonb) AS r (shop bigint, recommendation_id text, placement text,
+        version bigint, shopper bigint, session_id text,
+        first_position smallint, items jsonb, fallback text, weight float8, simulated boolean,
+            created_at timestamptz)
     JOIN recommender_shop h ON h.id = r.shop
     LEFT JOIN recommender_modelversion v ON v.id = r.version
     LEFT JOIN recommender_shopper s ON s.id = r.shopper
@@ -58,7 +71,10 @@ class Served:
 
 
 class Outbox:
-    """Rows on their way to the database. Where it does not answer they wait, the oldest giving way."""
+    """Rows on their way to the database.
+
+    Where it does not answer they wait, the oldest giving way.
+    """
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[Served, float]] = deque(maxlen=MOST_WAITING)
@@ -78,7 +94,11 @@ class Outbox:
     def _share(self, second: int) -> float:
         """Which share is kept in this second: by how many came in the one before."""
         if second != self.second:
-            self.share = min(1.0, MOST_A_SECOND / self.count) if self.count and second == self.second + 1 else 1.0
+            self.share = (
+                min(1.0, MOST_A_SECOND / self.count)
+                if self.count and second == self.second + 1
+                else 1.0
+            )
             self.second, self.count = second, 0
         self.count += 1
         return self.share
@@ -91,7 +111,10 @@ class Outbox:
                 return
             try:
                 with connection.cursor() as cursor:
-                    cursor.execute(INSERT, [orjson.dumps([_fields(row, weight) for row, weight in rows]).decode()])
+                    cursor.execute(
+                        INSERT,
+                        [orjson.dumps([_fields(row, weight) for row, weight in rows]).decode()],
+                    )
             except (OperationalError, InterfaceError, IntegrityError) as error:
                 log.warning("%d served lists wait for the database: %s", len(rows), error)
                 self.waiting.extendleft(reversed(rows))

@@ -36,7 +36,11 @@ class Item:
         if kind == "text":
             return self.suits
         if self.examples is None:  # of a list that was stored before examples were kept by kind
-            return next((item_id for item_id, _ in self.history if item_id != self.item_id), None) if kind in NAMING else None
+            return (
+                next((item_id for item_id, _ in self.history if item_id != self.item_id), None)
+                if kind in NAMING
+                else None
+            )
         return self.examples.get(kind)
 
     @property
@@ -46,21 +50,42 @@ class Item:
     def kept(self) -> dict[str, Any]:
         """What of it is stored."""
         return {
-            "item_id": self.item_id, "score": self.score, "source": self.source, "base": self.base, "contributions": self.contributions,
-            "history": self.history, "suits": self.suits, "examples": self.examples, "bought": self.bought,
-        }  # fmt: skip
+            "item_id": self.item_id,
+            "score": self.score,
+            "source": self.source,
+            "base": self.base,
+            "contributions": self.contributions,
+            "history": self.history,
+            "suits": self.suits,
+            "examples": self.examples,
+            "bought": self.bought,
+        }
 
 
 def row_of(item: Item, score_kind: str = "rank", explained: bool = True) -> dict[str, Any]:
     """A place of a list as a reply tells of it, but for its position."""
-    because = dict(zip(("item_id", "share"), item.history[0], strict=True)) if explained and item.history else None
+    because = (
+        dict(zip(("item_id", "share"), item.history[0], strict=True))
+        if explained and item.history
+        else None
+    )
     return {
-        "item_id": item.item_id, "score": item.score, "score_kind": score_kind, "source": item.source, "rule": None,
-        "explored": bool(item.odds and not item.odds.best), "reasons": item.reasons, "because": because,
-    }  # fmt: skip
+        "item_id": item.item_id,
+        "score": item.score,
+        "score_kind": score_kind,
+        "source": item.source,
+        "rule": None,
+        "explored": bool(item.odds and not item.odds.best),
+        "reasons": item.reasons,
+        "because": because,
+    }
 
 
 def kept_row(item: Item) -> dict[str, Any]:
     """A place of a list as a served list keeps it."""
-    kept = {"item_id": item.item_id, "source": item.source, "reason": item.reasons[0]["kind"] if item.reasons else None}
+    kept = {
+        "item_id": item.item_id,
+        "source": item.source,
+        "reason": item.reasons[0]["kind"] if item.reasons else None,
+    }
     return kept | item.odds.kept() if item.odds else kept

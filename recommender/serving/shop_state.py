@@ -1,4 +1,6 @@
-"""What a process keeps in memory per shop to serve it: the champion, what must not be shown, placements, what is popular."""
+"""What a process keeps in memory per shop to serve it: the champion, what must not be shown,
+placements, what is popular.
+"""
 
 import logging
 import threading
@@ -30,7 +32,9 @@ COUNTED_SECONDS, COUNTED_KEPT, COUNTED_LONGEST = 300, 300, 500
 
 @dataclass
 class ShopState:
-    """One shop as this process knows it; parts are read when first needed and dropped when the feed says so."""
+    """One shop as this process knows it; parts are read when first needed and dropped when the
+    feed says so.
+    """
 
     shop_id: int
     generation: int = 0
@@ -40,8 +44,12 @@ class ShopState:
     """The champion before this one, whose model is in memory until the new one has loaded."""
     placements: dict[str, Placement] | None = None
     catalogue: Catalogue = field(init=False)
-    extended: dict[int, tuple[ranking_model.Model, ranking_model.Model, int]] = field(default_factory=dict)
-    """By version: its checkpoint as loaded, with the products beside it, and as of which news of vectors."""
+    extended: dict[int, tuple[ranking_model.Model, ranking_model.Model, int]] = field(
+        default_factory=dict
+    )
+    """By version: its checkpoint as loaded, with the products beside it, and as of which news
+    of vectors.
+    """
     vectors_generation: int = 0
     chosen: dict[int, ModelVersion | None] = field(default_factory=dict)
     """Versions that placements name."""
@@ -53,12 +61,18 @@ class ShopState:
     def champion(self) -> ModelVersion | None:
         if not self.version_read:
             generation = self.generation
-            self.version = ModelVersion.objects.select_related("run").filter(shop=self.shop_id, purpose="ranking", status="champion").first()
+            self.version = (
+                ModelVersion.objects.select_related("run")
+                .filter(shop=self.shop_id, purpose="ranking", status="champion")
+                .first()
+            )
             self.version_read = generation == self.generation
         return self.version
 
     def model(self) -> ranking_model.Model | None:
-        """The champion's model with what is new beside it; where its folder is broken, the version that served before it; None without any."""
+        """The champion's model with what is new beside it; where its folder is broken, the
+        version that served before it; None without any.
+        """
         version = self.champion()
         while version is not None:
             try:
@@ -79,8 +93,12 @@ class ShopState:
                 model_cache.forget(outgoing.folder)
             process_memory.settle_later()
 
-    def _with_new_products(self, version: ModelVersion, model: ranking_model.Model) -> ranking_model.Model:
-        """The model extended by products that arrived after its training, made once for each piece of news."""
+    def _with_new_products(
+        self, version: ModelVersion, model: ranking_model.Model
+    ) -> ranking_model.Model:
+        """The model extended by products that arrived after its training, made once for each
+        piece of news.
+        """
         base, made, generation = self.extended.get(version.pk, (None, None, 0))
         if base is model and (generation == self.vectors_generation or database.gone):
             return made
@@ -90,19 +108,33 @@ class ShopState:
         self.extended[version.pk] = (model, made, generation)
         return made
 
-    def serving(self, placement: Placement | None) -> tuple[ModelVersion | None, ranking_model.Model | None]:
-        """The version that makes a placement's lists, and its model: the one chosen for it, else the champion."""
+    def serving(
+        self, placement: Placement | None
+    ) -> tuple[ModelVersion | None, ranking_model.Model | None]:
+        """The version that makes a placement's lists, and its model: the one chosen for it,
+        else the champion.
+        """
         if placement is not None and placement.version_id is not None:
             if placement.version_id not in self.chosen:
                 self.chosen[placement.version_id] = (
-                    ModelVersion.objects.select_related("run").filter(pk=placement.version_id, shop=self.shop_id, purpose="ranking").first()
+                    ModelVersion.objects.select_related("run")
+                    .filter(pk=placement.version_id, shop=self.shop_id, purpose="ranking")
+                    .first()
                 )
             version = self.chosen[placement.version_id]
             try:
                 if version is not None:
-                    return version, self._with_new_products(version, model_cache.model_of(version.folder))
+                    return version, self._with_new_products(
+                        version, model_cache.model_of(version.folder)
+                    )
             except checkpoint_files.BrokenCheckpoint as error:
-                log.error("shop %s: %s cannot be served at %s: %s", self.shop_id, version, placement.key, error)
+                log.error(
+                    "shop %s: %s cannot be served at %s: %s",
+                    self.shop_id,
+                    version,
+                    placement.key,
+                    error,
+                )
         model = self.model()
         return self.champion(), model
 
@@ -119,8 +151,12 @@ class ShopState:
         return self.catalogue.mask_of(model, selection, timezone.now())
 
     def bestsellers(self) -> list[str]:
-        """What sold best in the last 30 days, then in all; whether it may be shown is another question."""
-        lately = self._counted("lately", lambda: most_sold(self.shop_id, POPULAR_KEPT, MONTH), POPULAR_SECONDS)
+        """What sold best in the last 30 days, then in all; whether it may be shown is another
+        question.
+        """
+        lately = self._counted(
+            "lately", lambda: most_sold(self.shop_id, POPULAR_KEPT, MONTH), POPULAR_SECONDS
+        )
         if len(lately) >= POPULAR_KEPT:
             return lately
         ever = self._counted("ever", lambda: most_sold(self.shop_id, POPULAR_KEPT), EVER_SECONDS)
@@ -132,9 +168,14 @@ class ShopState:
 
     def bestsellers_in(self, country: str) -> list[str]:
         """What shoppers of a country bought in the last 90 days."""
-        return self._counted(f"country {country}", lambda: most_sold_in(self.shop_id, country, COUNTED_LONGEST, 3 * MONTH))
+        return self._counted(
+            f"country {country}",
+            lambda: most_sold_in(self.shop_id, country, COUNTED_LONGEST, 3 * MONTH),
+        )
 
-    def _counted(self, name: str, count: Callable[[], list[str]], fresh_seconds: float = COUNTED_SECONDS) -> list[str]:
+    def _counted(
+        self, name: str, count: Callable[[], list[str]], fresh_seconds: float = COUNTED_SECONDS
+    ) -> list[str]:
         """A list of products as counted at most some minutes ago."""
         at, found = self.counted.get(name, (0.0, None))
         if found is None or (time.monotonic() - at > fresh_seconds and not database.gone):
@@ -201,7 +242,9 @@ _shops = _Shops()
 
 
 def follow_news() -> None:
-    """Hear of changes as they are committed, from now on; without it they are looked for once a second."""
+    """Hear of changes as they are committed, from now on; without it they are looked for once a
+    second.
+    """
     _shops.feed.listen()
 
 
@@ -211,7 +254,10 @@ def state_of(shop: Shop) -> ShopState:
 
 def can_do_without_database() -> bool:
     """Is there a shop whose lists this process could go on serving?"""
-    return any(state.version is not None and state.placements is not None for state in list(_shops.states.values()))
+    return any(
+        state.version is not None and state.placements is not None
+        for state in list(_shops.states.values())
+    )
 
 
 def forget_everything() -> None:

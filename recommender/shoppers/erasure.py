@@ -1,4 +1,6 @@
-"""Erasing a shopper everywhere: profile, events, lists, what was served, reviews, caches, and the frozen data of runs that could still go on."""
+"""Erasing a shopper everywhere: profile, events, lists, what was served, reviews, caches, and
+the frozen data of runs that could still go on.
+"""
 
 import shutil
 
@@ -10,7 +12,10 @@ from recommender.shoppers.keyed_cache import digest_of, forget_lists
 
 
 def erase(shopper: Shopper) -> Erasure:
-    """Erase them and leave a receipt. What is on its way to the database does not arrive; later snapshots do not know them."""
+    """Erase them and leave a receipt.
+
+    What is on its way to the database does not arrive; later snapshots do not know them.
+    """
     shop, user_id = shopper.shop, shopper.user_id
     digest = digest_of(shop.pk, user_id)
     with transaction.atomic():
@@ -24,7 +29,9 @@ def erase(shopper: Shopper) -> Erasure:
         anonymous._raw_delete("default")
         shopper.events.all()._raw_delete("default")
         Shopper.objects.filter(pk=shopper.pk).delete()
-        consents = {name: getattr(shopper, name) for name in ("consent_personalisation", "consent_training")}
+        consents = {
+            name: getattr(shopper, name) for name in ("consent_personalisation", "consent_training")
+        }
         receipt = Erasure.objects.create(shop=shop, digest=digest, counts=counts, **consents)
     _forget_frozen(shop)
     _clear_caches(receipt)
@@ -32,14 +39,20 @@ def erase(shopper: Shopper) -> Erasure:
 
 
 def _of_own_sessions(shopper: Shopper) -> tuple[QuerySet, QuerySet]:
-    """Anonymous events and anonymous served lists of the sessions in which this shopper signed in."""
+    """Anonymous events and anonymous served lists of the sessions in which this shopper signed
+    in.
+    """
     signed_in = shopper.events.exclude(session_id=None).values("session_id")
     own = Q(session_id__in=signed_in) | Q(session_id__in=shopper.session_links.values("session_id"))
-    return shopper.shop.events.filter(own, shopper=None), shopper.shop.served.filter(own, shopper=None)
+    return shopper.shop.events.filter(own, shopper=None), shopper.shop.served.filter(
+        own, shopper=None
+    )
 
 
 def finish_erasures() -> int:
-    """Clear caches that did not answer when they should have been; returns how many receipts are done now."""
+    """Clear caches that did not answer when they should have been; returns how many receipts
+    are done now.
+    """
     return sum(_clear_caches(receipt) for receipt in Erasure.objects.filter(caches_cleared=False))
 
 

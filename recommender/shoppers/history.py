@@ -17,7 +17,10 @@ SHOPPER = "SELECT * FROM recommender_shopper WHERE shop_id = %s AND user_id = %s
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who asks: a shopper, a session, both, or nobody known. Without consent nothing of them is looked at."""
+    """Who asks: a shopper, a session, both, or nobody known.
+
+    Without consent nothing of them is looked at.
+    """
 
     shop: Shop
     shopper: Shopper | None
@@ -46,14 +49,21 @@ HISTORY = f"""
     SELECT product_id, {MEANT} AS type, date_part('epoch', occurred_at) AS at, quantity, session_id
     FROM recommender_event WHERE {{whose}} AND product_id IS NOT NULL AND NOT simulated
     ORDER BY occurred_at DESC, id DESC LIMIT {{most}}"""
-"""The latest events of one shopper or session; the ORM takes longer to write this than the database to answer."""
-OF_SHOPPER = Prepared("history_of_shopper", ("bigint", "int"), HISTORY.format(whose="shopper_id = $1", most="$2"))
+"""The latest events of one shopper or session; the ORM takes longer to write this than the
+database to answer.
+"""
+OF_SHOPPER = Prepared(
+    "history_of_shopper", ("bigint", "int"), HISTORY.format(whose="shopper_id = $1", most="$2")
+)
 OF_SESSION = Prepared(
-    "history_of_session", ("bigint", "text", "int"), HISTORY.format(whose="shop_id = $1 AND session_id = $2 AND shopper_id IS NULL", most="$3")
+    "history_of_session",
+    ("bigint", "text", "int"),
+    HISTORY.format(whose="shop_id = $1 AND session_id = $2 AND shopper_id IS NULL", most="$3"),
 )
 HISTORIES = f"""
     SELECT s.id, latest.* FROM unnest(%s::bigint[]) WITH ORDINALITY AS s (id, place)
-    CROSS JOIN LATERAL (SELECT row_number() OVER (), found.* FROM ({HISTORY.format(whose="shopper_id = s.id", most="%s")}) found) latest
+    CROSS JOIN LATERAL (SELECT row_number() OVER (), found.*
+        FROM ({HISTORY.format(whose="shopper_id = s.id", most="%s")}) found) latest
     ORDER BY s.place, latest.row_number DESC"""
 NAMES_KEPT = 200_000
 _names: dict[int, str] = {}
@@ -71,8 +81,13 @@ def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> H
             OF_SESSION.ask(cursor, [shop.pk, session_id, EVENTS_READ])
             found.append(cursor.fetchall())
     names = _names_of({row[0] for rows in found for row in rows})
-    pasts = [History([(names[row[0]], *row[1:]) for row in reversed(rows) if row[0] in names]) for rows in found]
-    return settled(pasts[0].merged(pasts[1]) if len(pasts) == 2 else pasts[0]) if pasts else History()
+    pasts = [
+        History([(names[row[0]], *row[1:]) for row in reversed(rows) if row[0] in names])
+        for rows in found
+    ]
+    return (
+        settled(pasts[0].merged(pasts[1]) if len(pasts) == 2 else pasts[0]) if pasts else History()
+    )
 
 
 def histories_of(shopper_ids: list[int]) -> dict[int, History]:
@@ -81,7 +96,10 @@ def histories_of(shopper_ids: list[int]) -> dict[int, History]:
         cursor.execute(HISTORIES, [shopper_ids, EVENTS_READ])
         rows = cursor.fetchall()
     names = _names_of({row[2] for row in rows})
-    return {pk: settled(History([(names[row[2]], *row[3:]) for row in own if row[2] in names])) for pk, own in groupby(rows, itemgetter(0))}
+    return {
+        pk: settled(History([(names[row[2]], *row[3:]) for row in own if row[2] in names]))
+        for pk, own in groupby(rows, itemgetter(0))
+    }
 
 
 def _names_of(products: set[int]) -> dict[int, str]:

@@ -1,4 +1,6 @@
-"""Redis keys of shoppers: a keyed digest instead of the id, so that an erased shopper leaves no name."""
+"""Redis keys of shoppers: a keyed digest instead of the id, so that an erased shopper leaves no
+name.
+"""
 
 import redis
 from django.utils.crypto import salted_hmac
@@ -16,7 +18,9 @@ def key_of(shop_id: int, digest: str) -> str:
 
 
 def forget_lists(shop_id: int, digests: list[str]) -> bool:
-    """Delete what is kept of these shoppers; False where Redis does not answer, so that it must be tried again."""
+    """Delete what is kept of these shoppers; False where Redis does not answer, so that it must
+    be tried again.
+    """
     try:
         if digests:
             queue_client().delete(*(key_of(shop_id, digest) for digest in digests))

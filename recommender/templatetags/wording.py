@@ -34,5 +34,10 @@ def chart_data(chart: dict, element_id: str):
 def steps(chosen: dict | None) -> str:
     """How long the text was fine-tuned, as validation chose."""
     chosen = chosen or {}
-    told = [(chosen.get("text.projection_steps"), "steps of the projection"), (chosen.get("text.steps"), "training steps")]
-    return ", ".join(f"{count} {words}" for count, words in told if count) or "the encoder as it came"
+    told = [
+        (chosen.get("text.projection_steps"), "steps of the projection"),
+        (chosen.get("text.steps"), "training steps"),
+    ]
+    return (
+        ", ".join(f"{count} {words}" for count, words in told if count) or "the encoder as it came"
+    )

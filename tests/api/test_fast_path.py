@@ -1,4 +1,6 @@
-"""The fast path: plain requests for lists and of events go past Django's layers and DRF: the reply is the same, and each is counted once."""
+"""The fast path: plain requests for lists and of events go past Django's layers and DRF: the
+reply is the same, and each is counted once.
+"""
 
 import json
 
@@ -17,10 +19,15 @@ ASKED = {"placement": "home_top", "user_id": "shopper-003", "limit": 5}
 
 @pytest.fixture
 def ask(client, live_shop, monkeypatch):
-    """ask(body, scheme, scope, path) as ecomsite/wsgi.py does: `bearer`, in small letters, is not plain."""
+    """ask(body, scheme, scope, path) as ecomsite/wsgi.py does: `bearer`, in small letters, is
+    not plain.
+    """
     monkeypatch.setattr("time.time", lambda: 1_800_000_015.0)
     monkeypatch.setattr(fast_path, "close_old_connections", lambda: None)  # as the test client does
-    keys = {scope: ApiKey.objects.issue(live_shop, scope, [scope])[1] for scope in ("recs:read", "events:write")}
+    keys = {
+        scope: ApiKey.objects.issue(live_shop, scope, [scope])[1]
+        for scope in ("recs:read", "events:write")
+    }
     ApiKey.objects.update(per_minute=6)
 
     def call(body, scheme="Bearer", scope="recs:read", path="recommendations", **headers):
@@ -28,7 +35,11 @@ def ask(client, live_shop, monkeypatch):
         request = {
             "data": data,
             "content_type": "application/json",
-            "headers": {"host": "testserver", "authorization": f"{scheme} {keys[scope]}", **headers},
+            "headers": {
+                "host": "testserver",
+                "authorization": f"{scheme} {keys[scope]}",
+                **headers,
+            },
         }
         environ = RequestFactory().post(f"/api/v1/{path}", **request).environ
         if plain := fast_path.plain_reply(environ):
@@ -55,7 +66,14 @@ def test_both_ways_give_the_same_reply(ask):
         "RateLimit-Limit",
     )
     assert [plain.headers[name] for name in compared] == [other.headers[name] for name in compared]
-    same = lambda reply: {k: v for k, v in reply.json().items() if k not in ("recommendation_id", "next", "took_ms")}  # noqa: E731
+
+    def same(reply):
+        return {
+            k: v
+            for k, v in reply.json().items()
+            if k not in ("recommendation_id", "next", "took_ms")
+        }
+
     assert same(plain) == same(other) and len(plain.json()["items"]) == 5
     assert not hasattr(plain, "renderer_context") and hasattr(other, "renderer_context")
 
@@ -72,7 +90,11 @@ def test_both_ways_give_the_same_reply(ask):
 )
 def test_what_is_wrong_is_said_as_ever(ask, body, status, word):
     plain, other = ask(body), ask(body, "bearer")
-    assert plain.status_code == other.status_code == status and plain.json() == other.json() and word in plain.json()["detail"]
+    assert (
+        plain.status_code == other.status_code == status
+        and plain.json() == other.json()
+        and word in plain.json()["detail"]
+    )
     assert plain.headers["Content-Type"] == "application/problem+json"
 
 
@@ -83,11 +105,18 @@ def test_a_key_without_the_scope_is_refused(ask):
 def test_every_request_is_counted_once_until_there_were_too_many(ask):
     refused = telemetry.throttled._value.get()
     left = [
-        ask(body, scheme).headers["RateLimit-Remaining"] for body, scheme in ((ASKED, "Bearer"), (ASKED, "bearer"), ({**ASKED, "limit": 0}, "Bearer"))
+        ask(body, scheme).headers["RateLimit-Remaining"]
+        for body, scheme in (
+            (ASKED, "Bearer"),
+            (ASKED, "bearer"),
+            ({**ASKED, "limit": 0}, "Bearer"),
+        )
     ]
     assert left == ["5", "4", "3"]
     replies = [ask(ASKED) for _ in range(4)]
-    assert [reply.status_code for reply in replies] == [200, 200, 200, 429] and replies[3].headers["Retry-After"] == "45"
+    assert [reply.status_code for reply in replies] == [200, 200, 200, 429] and replies[3].headers[
+        "Retry-After"
+    ] == "45"
     assert telemetry.throttled._value.get() == refused + 1
 
 
@@ -113,13 +142,26 @@ def test_what_nobody_expected_is_logged_once(ask, client, monkeypatch, caplog):
     monkeypatch.setattr("recommender.api.recommendations.views.served", broken)
     reply = ask(ASKED)
     assert reply.status_code == 500 and reply.headers["Content-Type"] == "application/problem+json"
-    assert reply.json()["request_id"] == reply.headers["X-Request-ID"] and reply.json()["title"] == "Internal Server Error"
-    [line] = [r for r in caplog.records if r.levelname == "ERROR" and r.name == "vitrine.access" and r.getMessage() != "request"]
+    assert (
+        reply.json()["request_id"] == reply.headers["X-Request-ID"]
+        and reply.json()["title"] == "Internal Server Error"
+    )
+    [line] = [
+        r
+        for r in caplog.records
+        if r.levelname == "ERROR" and r.name == "vitrine.access" and r.getMessage() != "request"
+    ]
     assert line.getMessage() == "ValueError: no" and line.route == "api/v1/recommendations"
 
 
 def viewed(*event_ids, **more):
-    event = {"type": "view", "user_id": "shopper-003", "item_id": "LA/0", "occurred_at": "2026-08-20T10:00:00Z", **more}
+    event = {
+        "type": "view",
+        "user_id": "shopper-003",
+        "item_id": "LA/0",
+        "occurred_at": "2026-08-20T10:00:00Z",
+        **more,
+    }
     return {"events": [{"event_id": event_id, **event} for event_id in event_ids]}
 
 
@@ -129,17 +171,33 @@ def test_events_are_told_of_alike_on_both_ways(ask):
         return reply.status_code, reply.json(), hasattr(reply, "renderer_context")
 
     def told(*outcomes):
-        counts = {status: sum(outcome == status for _, outcome in outcomes) for status in ("accepted", "duplicate", "rejected")}
-        return {**counts, "results": [{"event_id": event_id, "status": status} for event_id, status in outcomes]}
+        counts = {
+            status: sum(outcome == status for _, outcome in outcomes)
+            for status in ("accepted", "duplicate", "rejected")
+        }
+        return {
+            **counts,
+            "results": [{"event_id": event_id, "status": status} for event_id, status in outcomes],
+        }
 
     new = told(("a", "accepted"), ("b", "accepted"))
     assert send(viewed("a", "b")) == (202, new, False)
     assert send(viewed("a", "b")) == (202, told(("a", "duplicate"), ("b", "duplicate")), False)
-    assert send(viewed("c", "c", "a"), "bearer") == (202, told(("c", "accepted"), ("c", "duplicate"), ("a", "duplicate")), True)
+    assert send(viewed("c", "c", "a"), "bearer") == (
+        202,
+        told(("c", "accepted"), ("c", "duplicate"), ("a", "duplicate")),
+        True,
+    )
     status, reply, _ = send(viewed("d", item_id="none"))
-    assert status == 202 and reply["rejected"] == 1 and reply["results"][0]["error"]["field"] == "items[0].item_id"
+    assert (
+        status == 202
+        and reply["rejected"] == 1
+        and reply["results"][0]["error"]["field"] == "items[0].item_id"
+    )
     assert send({"events": []})[::2] == (400, True)
-    assert send(viewed("e"), origin="https://shop.example")[::2] == (202, True), "what pages send needs CORS"
+    assert send(viewed("e"), origin="https://shop.example")[::2] == (202, True), (
+        "what pages send needs CORS"
+    )
     assert ask(viewed("f"), path="events").status_code == 403
 
 
@@ -151,6 +209,14 @@ def test_a_database_that_does_not_answer_is_asked_once(ask, monkeypatch):
         raise OperationalError
 
     monkeypatch.setattr("recommender.api.events.views.post_events", gone)
-    plain, other = (ask(viewed("a"), scheme, "events:write", "events") for scheme in ("Bearer", "bearer"))
-    assert plain.status_code == other.status_code == 503 and plain.json() == other.json() and len(calls) == 2
-    assert [plain.headers[name] for name in ("Retry-After", "Content-Type")] == [other.headers[name] for name in ("Retry-After", "Content-Type")]
+    plain, other = (
+        ask(viewed("a"), scheme, "events:write", "events") for scheme in ("Bearer", "bearer")
+    )
+    assert (
+        plain.status_code == other.status_code == 503
+        and plain.json() == other.json()
+        and len(calls) == 2
+    )
+    assert [plain.headers[name] for name in ("Retry-After", "Content-Type")] == [
+        other.headers[name] for name in ("Retry-After", "Content-Type")
+    ]

@@ -1,4 +1,6 @@
-"""The whole REST API against its OpenAPI schema, by schemathesis: whatever is sent, no reply is a server error, and each is what the schema says."""
+"""The whole REST API against its OpenAPI schema, by schemathesis: whatever is sent, no reply is
+a server error, and each is what the schema says.
+"""
 
 import pytest
 import schemathesis
@@ -18,7 +20,9 @@ schema.app = get_wsgi_application()
 
 @pytest.fixture
 def keyed(live_shop, api, monkeypatch):
-    """The key of a shop that has everything; nothing is queued, and the test's own connection stays open between requests."""
+    """The key of a shop that has everything; nothing is queued, and the test's own connection
+    stays open between requests.
+    """
     monkeypatch.setattr("recommender.infrastructure.task_queue.enqueue", lambda *_: None)
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
@@ -28,7 +32,13 @@ def keyed(live_shop, api, monkeypatch):
 
 
 @schema.parametrize()
-@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(
+    max_examples=12,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+)
 def test_no_reply_is_a_server_error(case, keyed):
     response = case.call(headers={"Authorization": f"Bearer {keyed}"})
     case.validate_response(response, checks=[not_a_server_error, response_schema_conformance])

@@ -1,4 +1,6 @@
-"""The OpenAPI schema is what the API does: the key, errors, words for parameters, and examples that are sent for real."""
+"""The OpenAPI schema is what the API does: the key, errors, words for parameters, and examples
+that are sent for real.
+"""
 
 import copy
 
@@ -18,15 +20,29 @@ def schema():
 
 
 def operations(schema):
-    return {f"{method.upper()} {path}": operation for path, of in schema["paths"].items() for method, operation in of.items()}
+    return {
+        f"{method.upper()} {path}": operation
+        for path, of in schema["paths"].items()
+        for method, operation in of.items()
+    }
 
 
 def test_keys_are_a_security_scheme_of_every_call_but_the_probes(schema):
     assert schema["components"]["securitySchemes"] == {
-        "key": {"type": "http", "scheme": "bearer", "description": schema["components"]["securitySchemes"]["key"]["description"]}
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": schema["components"]["securitySchemes"]["key"]["description"],
+        }
     }
-    open_to_all = {name for name, operation in operations(schema).items() if not operation.get("security")}
-    assert open_to_all == {"GET /api/v1/health/live", "GET /api/v1/health/ready", "POST /api/v1/collect"}
+    open_to_all = {
+        name for name, operation in operations(schema).items() if not operation.get("security")
+    }
+    assert open_to_all == {
+        "GET /api/v1/health/live",
+        "GET /api/v1/health/ready",
+        "POST /api/v1/collect",
+    }
 
 
 def test_every_parameter_has_a_word_and_every_body_an_example(schema):
@@ -40,7 +56,9 @@ def test_every_parameter_has_a_word_and_every_body_an_example(schema):
 
 
 def test_every_error_that_comes_is_described(schema, live_shop, api, client):
-    """(call, status) of one error of each kind for each address, as far as it can be provoked by one request."""
+    """(call, status) of one error of each kind for each address, as far as it can be provoked
+    by one request.
+    """
     _, weak = ApiKey.objects.issue(live_shop, "weak", [])
     provoked = 0
     for name, operation in operations(schema).items():
@@ -48,16 +66,26 @@ def test_every_error_that_comes_is_described(schema, live_shop, api, client):
         path = path.removeprefix("/api/v1/")
         if "health" in path:
             continue
-        for part, value in (("{item_id}", "nosuch"), ("{user_id}", "nosuch"), ("{receipt_id}", "nosuch"), ("{job_id}", "job-9"), ("{number}", "9")):
+        for part, value in (
+            ("{item_id}", "nosuch"),
+            ("{user_id}", "nosuch"),
+            ("{receipt_id}", "nosuch"),
+            ("{job_id}", "job-9"),
+            ("{number}", "9"),
+        ):
             path = path.replace(part, value)
         body = {"wrong": 1} if "requestBody" in operation else None
-        query = "?wrong=1" if any(p["in"] == "query" for p in operation.get("parameters", [])) else ""
+        query = (
+            "?wrong=1" if any(p["in"] == "query" for p in operation.get("parameters", [])) else ""
+        )
         for key in ("unknown", weak, api.key):
             reply = api(method.lower(), path + query, body, key=key)
             if reply.status_code >= 400:
                 provoked += 1
                 described = operation["responses"].get(str(reply.status_code))
-                assert described and "application/problem+json" in described["content"], f"{name}: {reply.status_code}"
+                assert described and "application/problem+json" in described["content"], (
+                    f"{name}: {reply.status_code}"
+                )
                 assert reply.headers["Content-Type"] == "application/problem+json"
     assert provoked > 60
 
@@ -66,9 +94,15 @@ def test_success_is_described_as_it_is(schema, live_shop, api, monkeypatch):
     monkeypatch.setattr("recommender.infrastructure.task_queue.enqueue", lambda *_: None)
     described = operations(schema)
     api("put", "users/leaving", {})
-    assert api("delete", "users/leaving").status_code == 200 and "200" in described["DELETE /api/v1/users/{user_id}"]["responses"]
+    assert (
+        api("delete", "users/leaving").status_code == 200
+        and "200" in described["DELETE /api/v1/users/{user_id}"]["responses"]
+    )
     api("put", "items/leaving", {"title": "x"})
-    assert api("delete", "items/leaving").status_code == 204 and "204" in described["DELETE /api/v1/items/{item_id}"]["responses"]
+    assert (
+        api("delete", "items/leaving").status_code == 204
+        and "204" in described["DELETE /api/v1/items/{item_id}"]["responses"]
+    )
     assert "204" not in described["DELETE /api/v1/users/{user_id}"]["responses"]
 
 
@@ -84,7 +118,9 @@ def test_every_example_is_accepted(live_shop, api, monkeypatch):
         api("put", f"items/{item_id}", {"title": item_id})
     for name, examples in EXAMPLES.items():
         method, path = name.split()
-        path = path.removeprefix("/api/v1/").replace("{item_id}", "22423").replace("{user_id}", "4711")
+        path = (
+            path.removeprefix("/api/v1/").replace("{item_id}", "22423").replace("{user_id}", "4711")
+        )
         for what, body in examples.items():
             body, key = copy.deepcopy(body), api.key
             if "key" in body:

@@ -1,4 +1,6 @@
-"""Operating: request ids, measures, logs, throttles, news at once, and serving while the database or the queue is gone."""
+"""Operating: request ids, measures, logs, throttles, news at once, and serving while the
+database or the queue is gone.
+"""
 
 import json
 import logging
@@ -57,9 +59,14 @@ def ask(api, **fields):
 
 
 def test_a_request_has_an_id_the_callers_where_it_is_well_formed(shop, client):
-    assert client.get("/api/v1/health/live", headers={"x-request-id": "abc-1"}).headers["X-Request-ID"] == "abc-1"
+    assert (
+        client.get("/api/v1/health/live", headers={"x-request-id": "abc-1"}).headers["X-Request-ID"]
+        == "abc-1"
+    )
     for wrong in ("", "a b", "x" * 65, "é"):
-        own = client.get("/api/v1/health/live", headers={"x-request-id": wrong}).headers["X-Request-ID"]
+        own = client.get("/api/v1/health/live", headers={"x-request-id": wrong}).headers[
+            "X-Request-ID"
+        ]
         assert own != wrong and len(own) == 32
 
 
@@ -75,7 +82,8 @@ def test_what_nobody_expected_is_logged_without_the_values_of_rows(client, monke
     from django.db import DataError
 
     monkeypatch.setattr(
-        "recommender.infrastructure.availability.dependencies", lambda: (_ for _ in ()).throw(DataError("Key (user_id)=(anna) is wrong"))
+        "recommender.infrastructure.availability.dependencies",
+        lambda: (_ for _ in ()).throw(DataError("Key (user_id)=(anna) is wrong")),
     )
     client.raise_request_exception = False
     assert client.get("/api/v1/health/ready").status_code == 500
@@ -85,18 +93,37 @@ def test_what_nobody_expected_is_logged_without_the_values_of_rows(client, monke
 
 def test_measures_tell_of_requests_lists_and_what_answers(live_shop, api, client, settings):
     ask(api)
-    text = client.get("/metrics", headers={"authorization": f"Bearer {settings.METRICS_TOKEN}"}).content.decode()
-    assert 'vitrine_requests_total{method="POST",route="api/v1/recommendations",status="200"}' in text
+    text = client.get(
+        "/metrics", headers={"authorization": f"Bearer {settings.METRICS_TOKEN}"}
+    ).content.decode()
+    assert (
+        'vitrine_requests_total{method="POST",route="api/v1/recommendations",status="200"}' in text
+    )
     assert 'vitrine_lists_total{fallback="popular",kind="personal",stored="False"}' in text
-    assert 'vitrine_dependency_up{name="database"} 1.0' in text and 'vitrine_queue_waiting{queue="score"}' in text
+    assert (
+        'vitrine_dependency_up{name="database"} 1.0' in text
+        and 'vitrine_queue_waiting{queue="score"}' in text
+    )
 
 
 def test_measures_are_for_who_has_the_token(client, settings, db):
-    assert len((settings.VITRINE_HOME / "metrics_token").read_text()) > 40, "made once where none is set"
+    assert len((settings.VITRINE_HOME / "metrics_token").read_text()) > 40, (
+        "made once where none is set"
+    )
     settings.METRICS_TOKEN = "s3cret"
-    for wrong in ({}, {"authorization": "Bearer other"}, {"authorization": "Bearer s3cr\xe9t"}, {"authorization": "s3cret"}):
+    for wrong in (
+        {},
+        {"authorization": "Bearer other"},
+        {"authorization": "Bearer s3cr\xe9t"},
+        {"authorization": "s3cret"},
+    ):
         assert client.get("/metrics", headers=wrong).status_code == 404
-    assert client.get("/metrics", headers={"authorization": "Bearer s3cret"}, REMOTE_ADDR="10.0.0.7").status_code == 200
+    assert (
+        client.get(
+            "/metrics", headers={"authorization": "Bearer s3cret"}, REMOTE_ADDR="10.0.0.7"
+        ).status_code
+        == 200
+    )
 
 
 @pytest.mark.parametrize("queue", ["there", "gone"])
@@ -107,7 +134,9 @@ def test_a_key_may_ask_so_often_a_minute(shop, api, monkeypatch, queue, request)
     throttling._counters.cache_clear()
     _, secret = ApiKey.objects.issue(shop, "slow", ["recs:read"])
     ApiKey.objects.filter(name="slow").update(per_minute=2)
-    replies = [api("post", "recommendations", {"placement": "home_top"}, key=secret) for _ in range(3)]
+    replies = [
+        api("post", "recommendations", {"placement": "home_top"}, key=secret) for _ in range(3)
+    ]
     assert [r.status_code for r in replies] == [200, 200, 429]
     assert [r.headers["RateLimit-Remaining"] for r in replies] == ["1", "0", "0"]
     assert replies[2].headers["Retry-After"] == "45" == replies[0].headers["RateLimit-Reset"]
@@ -119,7 +148,10 @@ def test_without_the_queue_lists_are_served_and_it_is_said(live_shop, api, no_qu
     assert ask(api, user_id="shopper-003").json()["items"]
     ready = client.get("/api/v1/health/ready")
     assert ready.status_code == 200
-    assert ready.json() == {"status": "degraded", "checks": {"database": "ok", "queue": "does not answer"}}
+    assert ready.json() == {
+        "status": "degraded",
+        "checks": {"database": "ok", "queue": "does not answer"},
+    }
     assert batch_scoring.score_shard(live_shop.champion(), 0, 10**9) > 0
     assert RecommendationList.objects.count()
 
@@ -144,36 +176,69 @@ def test_without_the_database_known_shoppers_get_their_stored_lists(warm, api, n
     assert ready.status_code == 200 and ready.json()["status"] == "degraded"
 
 
-def test_without_the_database_others_get_what_sells_and_products_their_likes(warm, api, no_database):
+def test_without_the_database_others_get_what_sells_and_products_their_likes(
+    warm, api, no_database
+):
     known = ask(api).json()["items"]
     no_database()
-    assert [i["item_id"] for i in ask(api, user_id="nobody").json()["items"]] == [i["item_id"] for i in known]
-    likes = api("post", "recommendations", {"placement": "product_page", "context": {"item_ids": [known[0]["item_id"]]}}).json()
+    assert [i["item_id"] for i in ask(api, user_id="nobody").json()["items"]] == [
+        i["item_id"] for i in known
+    ]
+    likes = api(
+        "post",
+        "recommendations",
+        {"placement": "product_page", "context": {"item_ids": [known[0]["item_id"]]}},
+    ).json()
     assert likes["items"] and likes["fallback"]["kind"] is None
 
 
 def test_without_the_database_writes_are_refused_with_a_time_to_come_back(warm, api, no_database):
     no_database()
     for method, path, body in (
-        ("post", "events", {"events": [{"event_id": "e", "type": "view", "user_id": "u", "item_id": "p1", "occurred_at": "2026-01-01T00:00:00Z"}]}),
+        (
+            "post",
+            "events",
+            {
+                "events": [
+                    {
+                        "event_id": "e",
+                        "type": "view",
+                        "user_id": "u",
+                        "item_id": "p1",
+                        "occurred_at": "2026-01-01T00:00:00Z",
+                    }
+                ]
+            },
+        ),
         ("put", "items/p1", {"title": "New"}),
         ("delete", "users/shopper-003", None),
     ):
         reply = api(method, path, body)
-        assert reply.status_code == 503 and reply.headers["Retry-After"] == "5" and reply.headers["Content-Type"] == "application/problem+json"
+        assert (
+            reply.status_code == 503
+            and reply.headers["Retry-After"] == "5"
+            and reply.headers["Content-Type"] == "application/problem+json"
+        )
 
 
 def test_without_the_database_a_page_is_told_to_come_back_as_well(warm, client, api, no_database):
     no_database()
     headers = {"authorization": f"Bearer {api.key}", "origin": "https://shop.example"}
-    reply = client.post("/api/v1/events", {"events": [{"event_id": "e"}]}, content_type="application/json", headers=headers)
+    reply = client.post(
+        "/api/v1/events",
+        {"events": [{"event_id": "e"}]},
+        content_type="application/json",
+        headers=headers,
+    )
     assert reply.status_code == 503 and reply.headers["Retry-After"] == "5"
 
 
 def test_without_the_database_an_unknown_key_is_not_let_in(warm, api, no_database, client):
     no_database()
     assert ask(api).status_code == 200
-    assert api("post", "recommendations", {"placement": "home_top"}, key="vt_wrong").status_code == 503
+    assert (
+        api("post", "recommendations", {"placement": "home_top"}, key="vt_wrong").status_code == 503
+    )
 
 
 def test_a_process_that_knows_no_shop_is_not_ready_without_the_database(db, client, no_database):
@@ -197,7 +262,10 @@ def test_kept_lists_name_nobody(warm):
     assert names and not any(name.rsplit(":", 1)[1] == "shopper-004" for name in names)
     version_id, items = last_lists.kept_list(warm.pk, "shopper-004")
     assert version_id == warm.champion().pk and items[0].item_id
-    assert keyed_cache.forget_lists(warm.pk, [keyed_cache.digest_of(warm.pk, "shopper-004")]) and last_lists.kept_list(warm.pk, "shopper-004") is None
+    assert (
+        keyed_cache.forget_lists(warm.pk, [keyed_cache.digest_of(warm.pk, "shopper-004")])
+        and last_lists.kept_list(warm.pk, "shopper-004") is None
+    )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -270,15 +338,31 @@ sent = b"".join(got)
 assert b"users/<id:user_id>" in sent, sent
 assert b"anna" not in sent and b"secret" not in sent, sent
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_a_line_of_log_is_an_object():
     code = (
-        "import os; os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'ecomsite.settings'); import django; django.setup(); "
+        "import os; os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'ecomsite.settings'); import "
+        "django; django.setup(); "
         "import logging; logging.getLogger('x').warning('hello')"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     line = json.loads(done.stderr.splitlines()[-1])
     assert (line["message"], line["level"], line["request_id"]) == ("hello", "WARNING", "")

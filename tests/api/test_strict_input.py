@@ -1,4 +1,6 @@
-"""Bounds and types at every door: nested, huge and half characters, extreme dates, unknown fields; the same in single and batch calls."""
+"""Bounds and types at every door: nested, huge and half characters, extreme dates, unknown
+fields; the same in single and batch calls.
+"""
 
 import itertools
 import json
@@ -48,7 +50,9 @@ def written(body) -> str:
 
 @pytest.fixture
 def api(api):
-    return lambda method, path, body=None: api(method, path, body if body is None or isinstance(body, str) else written(body))
+    return lambda method, path, body=None: api(
+        method, path, body if body is None or isinstance(body, str) else written(body)
+    )
 
 
 def field_of(reply) -> str:
@@ -69,7 +73,9 @@ TOO_MUCH = {
 
 
 @pytest.mark.parametrize("attributes", TOO_MUCH.values(), ids=TOO_MUCH)
-def test_attributes_that_cannot_be_given_back_are_refused_at_every_door_and_nothing_is_stored(live_shop, api, attributes):
+def test_attributes_that_cannot_be_given_back_are_refused_at_every_door_and_nothing_is_stored(
+    live_shop, api, attributes
+):
     if attributes == TOO_MUCH["infinite"]:
         attributes = '{"a": [1e999]}'
         body = f'{{"title": "x", "attributes": {attributes}}}'
@@ -85,19 +91,43 @@ def test_attributes_that_cannot_be_given_back_are_refused_at_every_door_and_noth
     if isinstance(attributes, Deep):
         assert reply.status_code == 400
     else:
-        assert reply.json()["rejected"] == 1 and reply.json()["results"][0]["error"]["field"] == "attributes"
+        assert (
+            reply.json()["rejected"] == 1
+            and reply.json()["results"][0]["error"]["field"] == "attributes"
+        )
     assert field_of(api("put", "users/N", user)) == named
-    assert not Product.objects.filter(item_id="N").exists() and not Shopper.objects.filter(user_id="N").exists()
+    assert (
+        not Product.objects.filter(item_id="N").exists()
+        and not Shopper.objects.filter(user_id="N").exists()
+    )
 
 
 def test_numbers_beyond_64_bits_come_back(live_shop, api):
-    assert api("put", "items/N", '{"title": "x", "attributes": {"a": 1000000000000000000000000000000}}').status_code == 201
+    assert (
+        api(
+            "put", "items/N", '{"title": "x", "attributes": {"a": 1000000000000000000000000000000}}'
+        ).status_code
+        == 201
+    )
     assert float(api("get", "items/N").json()["attributes"]["a"]) == 1e30
-    assert api("put", "items/N", '{"title": "\\ud800", "attributes": {"a": 1000000000000000000000000000000}}').status_code == 400
+    assert (
+        api(
+            "put",
+            "items/N",
+            '{"title": "\\ud800", "attributes": {"a": 1000000000000000000000000000000}}',
+        ).status_code
+        == 400
+    )
 
 
 def test_attributes_within_the_bounds_come_back_as_they_were(live_shop, api):
-    attributes = {"deep": nested(14), "number": 2**63 - 1, "negative": -(2**63), "list": [1.5, "ü", None, True], "large": "x" * 60_000}
+    attributes = {
+        "deep": nested(14),
+        "number": 2**63 - 1,
+        "negative": -(2**63),
+        "list": [1.5, "ü", None, True],
+        "large": "x" * 60_000,
+    }
     assert api("put", "items/N", {"title": "x", "attributes": attributes}).status_code == 201
     assert api("get", "items/N").json()["attributes"] == attributes
 
@@ -139,15 +169,27 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("path", "body"), BODIES.values(), ids=BODIES)
-@pytest.mark.parametrize(("field", "value"), WRONG, ids=[f"{n}-{field!a}" for n, (field, _) in enumerate(WRONG)])
-def test_a_list_request_with_a_value_out_of_bounds_is_a_400(live_shop, api, path, body, field, value):
+@pytest.mark.parametrize(
+    ("field", "value"), WRONG, ids=[f"{n}-{field!a}" for n, (field, _) in enumerate(WRONG)]
+)
+def test_a_list_request_with_a_value_out_of_bounds_is_a_400(
+    live_shop, api, path, body, field, value
+):
     assert api("post", path, {**body, field: value}).status_code == 400
     if path.endswith("page"):
-        assert api("post", path, {"placements": [{"placement": "home_top", field: value}]}).status_code == 400
+        assert (
+            api("post", path, {"placements": [{"placement": "home_top", field: value}]}).status_code
+            == 400
+        )
 
 
 def test_ids_of_other_bodies_are_checked_alike(live_shop, api):
-    assert field_of(api("post", "recommendations:batch", {"placement": "home_top", "user_ids": [HALF]})) == "user_ids"
+    assert (
+        field_of(
+            api("post", "recommendations:batch", {"placement": "home_top", "user_ids": [HALF]})
+        )
+        == "user_ids"
+    )
     for bad in (HALF, "x" * 257, "", "\x00", 7, nested(3)):
         assert field_of(api("put", "users/u", {"merged_from": [bad]})) == "merged_from"
         assert api("post", "rerank", {"item_ids": [bad]}).status_code == 400
@@ -155,7 +197,9 @@ def test_ids_of_other_bodies_are_checked_alike(live_shop, api):
     assert not Shopper.objects.filter(user_id="u").exists()
 
 
-@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "1969-12-31", "9001-01-01", "2026-02-30", HALF])
+@pytest.mark.parametrize(
+    "day", ["0001-01-01", "9999-12-31", "1969-12-31", "9001-01-01", "2026-02-30", HALF]
+)
 @pytest.mark.parametrize("name", ["from", "to"])
 def test_days_out_of_range_are_refused_wherever_days_are_given(live_shop, api, name, day):
     from urllib.parse import quote
@@ -163,35 +207,67 @@ def test_days_out_of_range_are_refused_wherever_days_are_given(live_shop, api, n
     given = quote(day.encode("utf-8", "surrogatepass"))
     assert field_of(api("get", f"analytics?{name}={given}")) == name
     assert field_of(api("get", f"analytics/exploration?placement=home_top&{name}={given}")) == name
-    assert field_of(api("post", "training-jobs", {"recipe": "fusion", "data": {name: day}})).startswith("data.")
+    assert field_of(
+        api("post", "training-jobs", {"recipe": "fusion", "data": {name: day}})
+    ).startswith("data.")
 
 
 @pytest.mark.parametrize(
     "path",
-    ["items/related?item_id=LA%2F0&limti=3", "items/shoppers?item_id=LA%2F0&limti=3", "models?porpose=x", "analytics?form=2026-01-01",
-     "recommendations/why-not?placement=home_top&user_id=u&item_id=LA%2F0&x=1"],
-)  # fmt: skip
+    [
+        "items/related?item_id=LA%2F0&limti=3",
+        "items/shoppers?item_id=LA%2F0&limti=3",
+        "models?porpose=x",
+        "analytics?form=2026-01-01",
+        "recommendations/why-not?placement=home_top&user_id=u&item_id=LA%2F0&x=1",
+    ],
+)
 def test_a_query_with_an_unknown_field_names_it(live_shop, api, path):
     assert field_of(api("get", path)) in ("limti", "porpose", "form", "x")
 
 
-EVENT = {"event_id": "e-1", "type": "purchase", "user_id": "u", "item_id": "LA/0", "occurred_at": "2026-01-01T00:00:00Z"}
+EVENT = {
+    "event_id": "e-1",
+    "type": "purchase",
+    "user_id": "u",
+    "item_id": "LA/0",
+    "occurred_at": "2026-01-01T00:00:00Z",
+}
 
 
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"recomendation_id": "r"}, "recomendation_id"), ({"currency": "USD"}, "currency"), ({"type": "rating"}, "rating"),
-        ({"type": "rating", "rating": 1e9}, "rating"), ({"type": "rating", "rating": -5}, "rating"), ({"type": "view", "quantity": -1}, "quantity"),
-        ({"type": "view", "quantity": 0}, "quantity"), ({"quantity": 0}, "quantity"), ({"price": "1_000"}, "price"), ({"price": "١٢"}, "price"),
-        ({"price": nested(300)}, "price"), ({"value": nested(300)}, "value"), ({"value": -1_000_000}, "value"), ({"value": True}, "value"),
-        ({"price": "5", "discount": "6"}, "discount"), ({"price": "5", "discount": "-1"}, "discount"), ({"price": 0}, "price"),
-        ({"type": "search"}, "query"), ({"type": "search", "item_id": None}, "query"), ({"context": nested(300)}, "context"),
-        ({"items": [{"item_id": "LA/0", "colour": "red"}]}, "items[0].colour"), ({"occurred_at": "9999-12-31T23:59:59Z"}, "occurred_at"),
-        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at"), ({"user_id": HALF}, "user_id"), ({"user_id": nested(300)}, "user_id"),
-        ({"type": nested(300)}, "type"), ({"position": 0}, "position"), ({"simulated": "yes"}, "simulated"),
+        ({"recomendation_id": "r"}, "recomendation_id"),
+        ({"currency": "USD"}, "currency"),
+        ({"type": "rating"}, "rating"),
+        ({"type": "rating", "rating": 1e9}, "rating"),
+        ({"type": "rating", "rating": -5}, "rating"),
+        ({"type": "view", "quantity": -1}, "quantity"),
+        ({"type": "view", "quantity": 0}, "quantity"),
+        ({"quantity": 0}, "quantity"),
+        ({"price": "1_000"}, "price"),
+        ({"price": "١٢"}, "price"),
+        ({"price": nested(300)}, "price"),
+        ({"value": nested(300)}, "value"),
+        ({"value": -1_000_000}, "value"),
+        ({"value": True}, "value"),
+        ({"price": "5", "discount": "6"}, "discount"),
+        ({"price": "5", "discount": "-1"}, "discount"),
+        ({"price": 0}, "price"),
+        ({"type": "search"}, "query"),
+        ({"type": "search", "item_id": None}, "query"),
+        ({"context": nested(300)}, "context"),
+        ({"items": [{"item_id": "LA/0", "colour": "red"}]}, "items[0].colour"),
+        ({"occurred_at": "9999-12-31T23:59:59Z"}, "occurred_at"),
+        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at"),
+        ({"user_id": HALF}, "user_id"),
+        ({"user_id": nested(300)}, "user_id"),
+        ({"type": nested(300)}, "type"),
+        ({"position": 0}, "position"),
+        ({"simulated": "yes"}, "simulated"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_event_is_refused_and_its_field_named(live_shop, api, fields, field):
     reply = api("post", "events", {"events": [{**EVENT, **fields}, {**EVENT, "event_id": "good"}]})
     assert reply.status_code == 202, reply.content
@@ -201,24 +277,61 @@ def test_a_wrong_event_is_refused_and_its_field_named(live_shop, api, fields, fi
 
 def test_right_events_are_taken(live_shop, api):
     more = [
-        {"price": "19.90", "quantity": 2, "discount": "1.00", "currency": "EUR", "context": {"device": "mobile"}}, {"quantity": -1, "price": 3},
-        {"type": "rating", "rating": 5}, {"type": "search", "item_id": None, "query": "lamp"}, {"type": "return", "quantity": 1}, {"value": "0"},
-    ]  # fmt: skip
-    reply = api("post", "events", {"events": [{**EVENT, "event_id": f"e-{n}", **fields} for n, fields in enumerate(more)]}).json()
+        {
+            "price": "19.90",
+            "quantity": 2,
+            "discount": "1.00",
+            "currency": "EUR",
+            "context": {"device": "mobile"},
+        },
+        {"quantity": -1, "price": 3},
+        {"type": "rating", "rating": 5},
+        {"type": "search", "item_id": None, "query": "lamp"},
+        {"type": "return", "quantity": 1},
+        {"value": "0"},
+    ]
+    reply = api(
+        "post",
+        "events",
+        {"events": [{**EVENT, "event_id": f"e-{n}", **fields} for n, fields in enumerate(more)]},
+    ).json()
     assert reply["accepted"] == len(more), reply
 
 
 def test_a_product_of_a_batch_needs_a_title_where_it_is_new(live_shop, api):
-    items = [{"item_id": "N"}, {"item_id": "M", "title": ""}, {"item_id": "LA/0", "hidden": True}, {"item_id": "LA/1", "title": ""}]
+    items = [
+        {"item_id": "N"},
+        {"item_id": "M", "title": ""},
+        {"item_id": "LA/0", "hidden": True},
+        {"item_id": "LA/1", "title": ""},
+    ]
     reply = api("post", "items:batch", {"items": items}).json()
-    assert [r["status"] for r in reply["results"]] == ["rejected", "rejected", "accepted", "rejected"]
+    assert [r["status"] for r in reply["results"]] == [
+        "rejected",
+        "rejected",
+        "accepted",
+        "rejected",
+    ]
     assert {r["error"]["field"] for r in reply["results"] if "error" in r} == {"title"}
-    assert not Product.objects.filter(item_id__in=["N", "M"]).exists() and Product.objects.get(item_id="LA/1").title
+    assert (
+        not Product.objects.filter(item_id__in=["N", "M"]).exists()
+        and Product.objects.get(item_id="LA/1").title
+    )
 
 
 def test_a_price_comes_back_with_its_cents(live_shop, api):
-    for given, shown in (("19.90", "19.90"), (20, "20.00"), ("0.0035", "0.0035"), ("7.125", "7.125")):
-        assert api("put", "items/N", {"title": "x", "price": {"amount": given}}).json()["price"]["amount"] == shown
+    for given, shown in (
+        ("19.90", "19.90"),
+        (20, "20.00"),
+        ("0.0035", "0.0035"),
+        ("7.125", "7.125"),
+    ):
+        assert (
+            api("put", "items/N", {"title": "x", "price": {"amount": given}}).json()["price"][
+                "amount"
+            ]
+            == shown
+        )
 
 
 def test_a_version_is_found_by_its_number_or_its_whole_name(live_shop, api):
@@ -232,7 +345,10 @@ def test_a_version_is_found_by_its_number_or_its_whole_name(live_shop, api):
 
 def test_a_blank_filter_means_none(live_shop, api):
     for blank in ("", "  ", "\n"):
-        assert api("post", "recommendations", {"placement": "home_top", "filter": blank}).status_code == 200
+        assert (
+            api("post", "recommendations", {"placement": "home_top", "filter": blank}).status_code
+            == 200
+        )
 
 
 VALUES = ["'a'", "1", "1.5", "-3", "true", "'2026-08-20'", ":one", "''"]
@@ -252,8 +368,12 @@ PARAMS = [{"one": one, "many": [one]} for one in (1, 1.5, "a", True, "2026-08-20
 
 @pytest.mark.parametrize("name", [*FIELDS, "attributes.size", "attributes.none"])
 def test_whatever_a_filter_says_it_is_refused_or_it_works(stocked, name):
-    """Operators, fields and values in all their combinations, over the columns as the database gives them."""
-    Product.objects.filter(shop=stocked).update(attributes={"size": [1, "L", 2.5]}, stock_quantity=1)
+    """Operators, fields and values in all their combinations, over the columns as the database
+    gives them.
+    """
+    Product.objects.filter(shop=stocked).update(
+        attributes={"size": [1, "L", 2.5]}, stock_quantity=1
+    )
     frame, now, worked = read_products(stocked.pk), datetime(2026, 8, 1, tzinfo=UTC), 0
     for form, value, params in itertools.product(OPERATORS, VALUES, PARAMS):
         try:
@@ -270,42 +390,78 @@ def test_a_whole_number_is_found_among_others(stocked):
     Product.objects.filter(shop=stocked).update(stock_quantity=7)
     Product.objects.filter(pk=product.pk).update(stock_quantity=1)
     frame, now = read_products(stocked.pk), datetime.now(UTC)
-    assert frame.filter(allowed(frame, select(["stock.quantity in (1)"]), now))["item_id"].to_list() == [product.item_id]
+    assert frame.filter(allowed(frame, select(["stock.quantity in (1)"]), now))[
+        "item_id"
+    ].to_list() == [product.item_id]
     assert allowed(frame, select(["stock.quantity in :n"], {"n": [1, 7]}), now).all()
     assert not allowed(frame, select(["stock.quantity in (1.5)"]), now).any()
 
 
 NAMES = [
-    ("fusion", "text.back_translation", "os:system"), ("fusion", "text.back_translation", "shutil:rmtree"), ("fusion", "text.encoder", "/etc"),
-    ("fusion", "text.encoder", "../../other-shop/run-1/checkpoint/encoder"), ("fusion", "encoder", "bert-base-uncased"),
+    ("fusion", "text.back_translation", "os:system"),
+    ("fusion", "text.back_translation", "shutil:rmtree"),
+    ("fusion", "text.encoder", "/etc"),
+    ("fusion", "text.encoder", "../../other-shop/run-1/checkpoint/encoder"),
+    ("fusion", "encoder", "bert-base-uncased"),
     ("fusion", "served_encoder", "/srv"),
-    ("fusion", "text.synonym_file", "/etc/passwd"), ("distil", "teacher", "/srv/checkpoint"), ("retrieval", "text.encoder", "v999"),
-    ("fusion", "text.encoder", "v١"), ("sentiment", "text.back_translation", "subprocess:run"),
-]  # fmt: skip
+    ("fusion", "text.synonym_file", "/etc/passwd"),
+    ("distil", "teacher", "/srv/checkpoint"),
+    ("retrieval", "text.encoder", "v999"),
+    ("fusion", "text.encoder", "v١"),
+    ("sentiment", "text.back_translation", "subprocess:run"),
+]
 
 
 @pytest.mark.parametrize(("recipe", "field", "name"), NAMES)
 def test_a_key_may_not_name_code_files_or_folders(live_shop, api, recipe, field, name):
-    for given in ({field: name}, {"text": {field.removeprefix("text."): name}} if field.startswith("text.") else {field: name}):
-        assert field_of(api("post", "training-jobs", {"recipe": recipe, "set": given})).startswith("set.")
+    for given in (
+        {field: name},
+        {"text": {field.removeprefix("text."): name}}
+        if field.startswith("text.")
+        else {field: name},
+    ):
+        assert field_of(api("post", "training-jobs", {"recipe": recipe, "set": given})).startswith(
+            "set."
+        )
     assert live_shop.runs.count() == 1
 
 
 def test_a_form_may_not_name_them_either(live_shop, admin_client):
-    form = {"recipe": "fusion", "preset": "quick", "promote": "never", "advanced": "text.back_translation=os:system"}
+    form = {
+        "recipe": "fusion",
+        "preset": "quick",
+        "promote": "never",
+        "advanced": "text.back_translation=os:system",
+    }
     reply = admin_client.post("/console/s/tiny/train/", form)
-    assert reply.status_code == 200 and "is not allowed" in reply.content.decode() and live_shop.runs.count() == 1
+    assert (
+        reply.status_code == 200
+        and "is not allowed" in reply.content.decode()
+        and live_shop.runs.count() == 1
+    )
 
 
-def test_what_the_operator_allows_and_own_versions_may_be_named(live_shop, api, settings, monkeypatch):
+def test_what_the_operator_allows_and_own_versions_may_be_named(
+    live_shop, api, settings, monkeypatch
+):
     monkeypatch.setattr("recommender.infrastructure.task_queue.enqueue", lambda *_: None)
     settings.VITRINE_TRAINING_NAMES = frozenset({"mymodule:translate"})
-    fields = {"text.back_translation": "mymodule:translate", "text.encoder": f"v{live_shop.champion().number}"}
+    fields = {
+        "text.back_translation": "mymodule:translate",
+        "text.encoder": f"v{live_shop.champion().number}",
+    }
     assert api("post", "training-jobs", {"recipe": "fusion", "set": fields}).status_code == 202
-    assert api("post", "training-jobs", {"recipe": "fusion", "set": {"text.encoder": "multilingual"}}).status_code == 202
+    assert (
+        api(
+            "post", "training-jobs", {"recipe": "fusion", "set": {"text.encoder": "multilingual"}}
+        ).status_code
+        == 202
+    )
 
 
-@pytest.mark.parametrize("value", ["(" * 990, "[" * 990 + "]" * 990, "x" * 2000, "9" * 900, nested(15)])
+@pytest.mark.parametrize(
+    "value", ["(" * 990, "[" * 990 + "]" * 990, "x" * 2000, "9" * 900, nested(15)]
+)
 def test_a_value_that_cannot_be_read_names_its_field(live_shop, api, value):
     reply = api("post", "training-jobs", {"recipe": "fusion", "set": {"text.steps": value}})
     assert field_of(reply) == "set.text.steps" and len(reply.json()["detail"]) < 300

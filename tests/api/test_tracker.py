@@ -1,4 +1,6 @@
-"""The tracker and the public key: events from pages, by CORS, batches, beacons; in a real browser on a page of another origin."""
+"""The tracker and the public key: events from pages, by CORS, batches, beacons; in a real
+browser on a page of another origin.
+"""
 
 import gzip
 import http.server
@@ -13,7 +15,8 @@ from tests.console.test_in_a_browser import page  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = """<!doctype html><title>A shop</title><body>
-<script src="{base}/static/vitrine.js" data-key="{key}" data-user="shopper-003" data-view="{first}" {more}></script>
+<script src="{base}/static/vitrine.js" data-key="{key}" data-user="shopper-003"
+  data-view="{first}" {more}></script>
 <div data-vitrine-list="{list}" data-vitrine-placement="home_top">
   <p data-vitrine-item="{first}"><a href="#one">one</a></p>
   <p data-vitrine-item="{second}" style="margin-top:3000px"><a href="#two">two</a></p>
@@ -29,7 +32,14 @@ def public(shop):
 
 
 def event(**fields):
-    return {"event_id": "e-1", "type": "view", "user_id": "u", "item_id": "LA/0", "occurred_at": "2026-01-01T00:00:00Z", **fields}
+    return {
+        "event_id": "e-1",
+        "type": "view",
+        "user_id": "u",
+        "item_id": "LA/0",
+        "occurred_at": "2026-01-01T00:00:00Z",
+        **fields,
+    }
 
 
 def test_the_tracker_is_small():
@@ -39,7 +49,13 @@ def test_the_tracker_is_small():
 def test_a_public_key_sends_events_and_nothing_else(stocked, api, public):
     assert public.startswith("vp_")
     assert api("post", "events", {"events": [event()]}, key=public).json()["accepted"] == 1
-    for method, path in (("post", "recommendations"), ("get", "items/LA%2F0"), ("delete", "users/u"), ("get", "models"), ("get", "analytics")):
+    for method, path in (
+        ("post", "recommendations"),
+        ("get", "items/LA%2F0"),
+        ("delete", "users/u"),
+        ("get", "models"),
+        ("get", "analytics"),
+    ):
         assert api(method, path, {} if method == "post" else None, key=public).status_code == 403
     ApiKey.objects.filter(is_public=True).update(scopes=["admin"])
     from recommender.api.http import key_cache
@@ -51,13 +67,21 @@ def test_a_public_key_sends_events_and_nothing_else(stocked, api, public):
 def test_pages_of_the_shops_origins_may_call(stocked, client, public):
     preflight = {"origin": "https://shop.example", "access-control-request-method": "POST"}
     reply = client.options("/api/v1/events", headers=preflight)
-    assert reply.status_code == 204 and reply.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+    assert (
+        reply.status_code == 204
+        and reply.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+    )
     assert "authorization" in reply.headers["Access-Control-Allow-Headers"]
-    foreign = client.options("/api/v1/events", headers={**preflight, "origin": "https://evil.example"})
+    foreign = client.options(
+        "/api/v1/events", headers={**preflight, "origin": "https://evil.example"}
+    )
     assert "Access-Control-Allow-Origin" not in foreign.headers
     for origin, status in (("https://shop.example", 202), ("https://evil.example", 403)):
         reply = client.post(
-            "/api/v1/events", {"events": [event()]}, content_type="application/json", headers={"authorization": f"Bearer {public}", "origin": origin}
+            "/api/v1/events",
+            {"events": [event()]},
+            content_type="application/json",
+            headers={"authorization": f"Bearer {public}", "origin": origin},
         )
         assert reply.status_code == status
 
@@ -67,15 +91,26 @@ def test_a_beacon_carries_its_key_in_the_body(stocked, client, api, public):
 
     def beacon(key, origin="https://shop.example", events=None):
         body = json.dumps({"key": key, "events": events or [event()]})
-        return client.post("/api/v1/collect", body, content_type="text/plain;charset=UTF-8", headers={"origin": origin})
+        return client.post(
+            "/api/v1/collect",
+            body,
+            content_type="text/plain;charset=UTF-8",
+            headers={"origin": origin},
+        )
 
     assert beacon(public).json()["accepted"] == 1 and beacon(public).json()["duplicate"] == 1
-    assert beacon(api.key).status_code == 401 and beacon("vp_wrong").status_code == 401 and beacon(3).status_code == 400
+    assert (
+        beacon(api.key).status_code == 401
+        and beacon("vp_wrong").status_code == 401
+        and beacon(3).status_code == 400
+    )
     assert beacon(public, "https://evil.example").status_code == 403
     assert Event.objects.filter(event_id="e-1").count() == 1
 
 
-@pytest.mark.parametrize("origin", ["shop.example", "https://shop.example/", "https://*", "javascript:x"])
+@pytest.mark.parametrize(
+    "origin", ["shop.example", "https://shop.example/", "https://*", "javascript:x"]
+)
 def test_an_origin_is_checked_before_it_is_saved(shop, origin):
     from django.core.exceptions import ValidationError
 
@@ -121,7 +156,9 @@ def until(check, seconds=15):
 
 @pytest.fixture
 def on_a_page(transactional_db, live_shop, live_server, other_origin, page):  # noqa: F811
-    """on_a_page(more attributes) -> the browser on a page of another origin with a list of two products."""
+    """on_a_page(more attributes) -> the browser on a page of another origin with a list of two
+    products.
+    """
     _, key = ApiKey.objects.issue(live_shop, "pages", [], public=True)
     live_shop.origins = [other_origin.origin]
     live_shop.save()
@@ -129,7 +166,9 @@ def on_a_page(transactional_db, live_shop, live_server, other_origin, page):  # 
     page.on("pageerror", lambda error: errors.append(str(error)))
 
     def go(more=""):
-        html = PAGE.format(base=live_server.url, key=key, first="LA/0", second="LA/1", list="r-1", more=more)
+        html = PAGE.format(
+            base=live_server.url, key=key, first="LA/0", second="LA/1", list="r-1", more=more
+        )
         page.goto(other_origin(html))
         return page
 
@@ -138,8 +177,14 @@ def on_a_page(transactional_db, live_shop, live_server, other_origin, page):  # 
 
 
 def kinds():
-    return sorted(Event.objects.filter(session_id__startswith="s-", shopper__user_id="shopper-003", event_id__regex="^[0-9a-f-]{32,36}$")
-                  .values_list("type", "product__item_id", "recommendation_id", "position"), key=str)  # fmt: skip
+    return sorted(
+        Event.objects.filter(
+            session_id__startswith="s-",
+            shopper__user_id="shopper-003",
+            event_id__regex="^[0-9a-f-]{32,36}$",
+        ).values_list("type", "product__item_id", "recommendation_id", "position"),
+        key=str,
+    )
 
 
 def test_views_impressions_clicks_and_baskets_arrive(on_a_page):
@@ -147,7 +192,11 @@ def test_views_impressions_clicks_and_baskets_arrive(on_a_page):
     assert until(lambda: ("impression", "LA/0", "r-1", 1) in kinds())
     browser.click("a[href='#one']")
     browser.evaluate("vitrine.basket('LA/1', { quantity: 2 })")
-    wanted = {("view", "LA/0", None, None), ("click", "LA/0", "r-1", 1), ("add_to_cart", "LA/1", None, None)}
+    wanted = {
+        ("view", "LA/0", None, None),
+        ("click", "LA/0", "r-1", 1),
+        ("add_to_cart", "LA/1", None, None),
+    }
     assert until(lambda: wanted <= set(kinds()))
     assert ("impression", "LA/1", "r-1", 2) not in kinds()
     browser.evaluate("scrollTo(0, 4000)")

@@ -1,4 +1,7 @@
-"""A merchandiser's morning in a real browser: sign in, train, watch, promote, preview. With a real worker on the test database."""
+"""A merchandiser's morning in a real browser: sign in, train, watch, promote, preview.
+
+With a real worker on the test database.
+"""
 
 import os
 import subprocess
@@ -21,9 +24,22 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 def worker(transactional_db, checkpoints, tmp_path):
     """A Celery worker for every queue, on the test database."""
     environment = environment_of_tests(checkpoints)
-    command = [Path(sys.executable).parent / "celery", "-A", "ecomsite", "worker", "-Q", "default,train,score", "-c", "2", "-l", "INFO"]
+    command = [
+        Path(sys.executable).parent / "celery",
+        "-A",
+        "ecomsite",
+        "worker",
+        "-Q",
+        "default,train,score",
+        "-c",
+        "2",
+        "-l",
+        "INFO",
+    ]
     with (tmp_path / "worker.log").open("wb") as log:
-        process = subprocess.Popen([str(c) for c in command], env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [str(c) for c in command], env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
     yield process
     process.terminate()
     process.wait(30)
@@ -37,7 +53,9 @@ def page():
         browser.close()
 
 
-def test_from_sign_in_to_a_shoppers_list(worker, stocked, live_server, page, tiny_encoder, settings):
+def test_from_sign_in_to_a_shoppers_list(
+    worker, stocked, live_server, page, tiny_encoder, settings
+):
     settings.VITRINE_TRAINING_NAMES = frozenset({str(tiny_encoder)})
     User.objects.create_superuser("mia", password="correct horse")
     errors = []
@@ -52,7 +70,12 @@ def test_from_sign_in_to_a_shoppers_list(worker, stocked, live_server, page, tin
     page.locator("label", has_text="Quick").click()
     page.get_by_text("Ask me").click()
     page.get_by_text("Advanced").click()
-    page.fill("[name=advanced]", "\n".join(f"{name} = {value}" for name, value in {**TINY, "text.encoder": tiny_encoder}.items()))
+    page.fill(
+        "[name=advanced]",
+        "\n".join(
+            f"{name} = {value}" for name, value in {**TINY, "text.encoder": tiny_encoder}.items()
+        ),
+    )
     page.get_by_role("button", name="Start training").click()
 
     expect(page.locator("progress")).to_be_visible()

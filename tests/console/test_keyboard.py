@@ -1,4 +1,6 @@
-"""The console's shell by keyboard and for screen readers, in a real browser: navigation, tables, shops, account, skip link."""
+"""The console's shell by keyboard and for screen readers, in a real browser: navigation,
+tables, shops, account, skip link.
+"""
 
 import os
 
@@ -9,7 +11,9 @@ from playwright.sync_api import expect, sync_playwright
 from recommender.models import Shop
 from tests.browser import LAUNCH
 
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # playwright's own loop runs in this thread
+os.environ.setdefault(
+    "DJANGO_ALLOW_ASYNC_UNSAFE", "true"
+)  # playwright's own loop runs in this thread
 
 
 @pytest.fixture
@@ -37,7 +41,10 @@ def tab_to(page, name: str, most: int = 60) -> None:
     """Press Tab until the control of this accessible name has the focus."""
     for _ in range(most):
         page.keyboard.press("Tab")
-        name_of_focus = page.evaluate("(document.activeElement.getAttribute('aria-label') || document.activeElement.innerText || '').trim()")
+        name_of_focus = page.evaluate(
+            "(document.activeElement.getAttribute('aria-label') || "
+            "document.activeElement.innerText || '').trim()"
+        )
         if any(line.strip().startswith(name) for line in name_of_focus.splitlines()):
             return
     pytest.fail(f"{name} cannot be reached with Tab")
@@ -65,7 +72,9 @@ def test_tables_shops_account_and_theme_open_by_keyboard(open_console):
     tab_to(page, "Light", most=2)
     page.get_by_role("button", name="Dark", exact=True).focus()
     page.keyboard.press("Space")
-    expect(page.get_by_role("button", name="Dark", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Dark", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
     assert "dark" in page.locator("html").get_attribute("class")
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Log out")).to_be_hidden()
@@ -84,7 +93,9 @@ def test_the_navigation_opens_by_keyboard_on_a_phone(open_console):
 
 
 @pytest.mark.parametrize("path", ["s/tiny/", "recommender/product/", "recommender/placement/"])
-def test_every_page_has_a_skip_link_one_main_and_icons_that_are_not_read(open_console, live_server, path):
+def test_every_page_has_a_skip_link_one_main_and_icons_that_are_not_read(
+    open_console, live_server, path
+):
     page = open_console(1280)
     page.goto(f"{live_server.url}/console/{path}")
     page.keyboard.press("Tab")
@@ -93,7 +104,15 @@ def test_every_page_has_a_skip_link_one_main_and_icons_that_are_not_read(open_co
     assert page.evaluate("document.activeElement.id") == "content"
     assert page.get_by_role("main").count() == 1
     snapshot = page.locator("body").aria_snapshot()
-    for ligature in ("model_training", "deployed_code", "unfold_more", "chevron_right", "dock_to_right", "storefront", "person_search"):
+    for ligature in (
+        "model_training",
+        "deployed_code",
+        "unfold_more",
+        "chevron_right",
+        "dock_to_right",
+        "storefront",
+        "person_search",
+    ):
         assert ligature not in snapshot, ligature
     expect(page.get_by_role("link", name="Home", exact=True).first).to_be_visible()
 

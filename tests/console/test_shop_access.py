@@ -1,4 +1,6 @@
-"""Per-shop permissions: who is a member of one shop sees nothing of another, on any page, in any table, choice or search."""
+"""Per-shop permissions: who is a member of one shop sees nothing of another, on any page, in
+any table, choice or search.
+"""
 
 from importlib import import_module
 
@@ -29,7 +31,17 @@ from recommender.models import (
     TrainingRun,
 )
 
-PAGES = ("home", "strip", "train", "train_window", "train_fields", "models", "placements", "placements_more", "preview")
+PAGES = (
+    "home",
+    "strip",
+    "train",
+    "train_window",
+    "train_fields",
+    "models",
+    "placements",
+    "placements_more",
+    "preview",
+)
 SECRET = "theirs-alone"
 
 
@@ -39,27 +51,40 @@ def fill(shop: Shop, word: str) -> dict:
     product = Product.objects.create(shop=shop, item_id=word, title=word)
     shopper = Shopper.objects.create(shop=shop, user_id=word)
     run = TrainingRun.objects.create(shop=shop, recipe="fusion", preset="quick")
-    version = ModelVersion.objects.create(shop=shop, run=run, number=1, purpose="ranking", folder="nowhere")
+    version = ModelVersion.objects.create(
+        shop=shop, run=run, number=1, purpose="ranking", folder="nowhere"
+    )
     made = [
-        product, shopper, run, version,
-        Event.objects.create(shop=shop, event_id=word, type="view", product=product, shopper=shopper, occurred_at=now),
+        product,
+        shopper,
+        run,
+        version,
+        Event.objects.create(
+            shop=shop, event_id=word, type="view", product=product, shopper=shopper, occurred_at=now
+        ),
         Review.objects.create(shop=shop, review_id=word, item_id=word, text=word),
         Dialogue.objects.create(shop=shop, text=word, intent=word),
         Judgement.objects.create(shop=shop, query=word, item_id=word, grade=1),
-        RecommendationList.objects.create(shop=shop, shopper=shopper, version=version, items=[], shopper_revision=1),
-        ServedList.objects.create(shop=shop, recommendation_id=word, placement=word, items=[], created_at=now),
+        RecommendationList.objects.create(
+            shop=shop, shopper=shopper, version=version, items=[], shopper_revision=1
+        ),
+        ServedList.objects.create(
+            shop=shop, recommendation_id=word, placement=word, items=[], created_at=now
+        ),
         Placement.objects.create(shop=shop, key=word, name=word),
         ApiKey.objects.issue(shop, word, ["recs:read"])[0],
         Alert.objects.create(shop=shop, kind="events", subject=word, message=word),
         Erasure.objects.create(shop=shop, receipt_id=word, counts={}),
         AuditEntry.objects.note(shop, None, AuditEntry.CHANGED, word),
-    ]  # fmt: skip
+    ]
     return {type(row): row for row in made} | {Shop: shop}
 
 
 @pytest.fixture
 def two_shops(shop, django_user_model, client):
-    """Rows of a shop that a person with every permission is a member of, and of one that they are not."""
+    """Rows of a shop that a person with every permission is a member of, and of one that they
+    are not.
+    """
     other = Shop.objects.create(key="other", name=SECRET)
     person = django_user_model.objects.create_user("ann", is_staff=True)
     person.user_permissions.set(Permission.objects.all())
@@ -72,9 +97,16 @@ def test_no_page_of_another_shop_opens(two_shops, client):
     for name in PAGES:
         assert client.get(reverse(f"admin:{name}", args=["tiny"])).status_code == 200, name
         assert client.get(reverse(f"admin:{name}", args=["other"])).status_code == 404, name
-    assert "/console/s/tiny/train/" in client.get("/console/s/other/").content.decode(), "the page of the error leads back to the own shop"
+    assert "/console/s/tiny/train/" in client.get("/console/s/other/").content.decode(), (
+        "the page of the error leads back to the own shop"
+    )
     run, version = two_shops[1][TrainingRun], two_shops[1][ModelVersion]
-    for name, parts in (("run", [run.pk]), ("run_live", [run.pk]), ("run_log", [run.pk]), ("version", [1])):
+    for name, parts in (
+        ("run", [run.pk]),
+        ("run_live", [run.pk]),
+        ("run_log", [run.pk]),
+        ("version", [1]),
+    ):
         assert client.get(reverse(f"admin:{name}", args=["other", *parts])).status_code == 404, name
     for name, parts in (
         ("train", []),
@@ -84,22 +116,41 @@ def test_no_page_of_another_shop_opens(two_shops, client):
         ("promote", [1]),
         ("rollback", []),
     ):
-        assert client.post(reverse(f"admin:{name}", args=["other", *parts])).status_code == 404, name
+        assert client.post(reverse(f"admin:{name}", args=["other", *parts])).status_code == 404, (
+            name
+        )
     version.refresh_from_db()
     assert version.status == "candidate" and TrainingRun.objects.count() == 2
 
 
 def test_every_page_of_the_console_is_tried_here():
     site = import_module("recommender.console.site")
-    routes = [p for p in site.ConsoleSite(name="admin").get_urls() if str(p.pattern).startswith("s/<slug:shop>/")]
-    tried = {*PAGES, "run", "run_live", "run_log", "version", "run_cancel", "run_resume", "run_again", "promote", "rollback"}
+    routes = [
+        p
+        for p in site.ConsoleSite(name="admin").get_urls()
+        if str(p.pattern).startswith("s/<slug:shop>/")
+    ]
+    tried = {
+        *PAGES,
+        "run",
+        "run_live",
+        "run_log",
+        "version",
+        "run_cancel",
+        "run_resume",
+        "run_again",
+        "promote",
+        "rollback",
+    }
     assert {p.name for p in routes} == tried and tried >= FRAGMENTS
 
 
 def test_every_table_of_a_shop_is_tried_here(two_shops):
     own = [model for model in admin.site._registry if model._meta.app_label == "recommender"]
     assert set(own) == set(two_shops[0])
-    assert all(hasattr(admin.site._registry[model], "formfield_for_foreignkey") for model in own) and apps.get_app_config("recommender")
+    assert all(
+        hasattr(admin.site._registry[model], "formfield_for_foreignkey") for model in own
+    ) and apps.get_app_config("recommender")
 
 
 def test_no_table_shows_a_row_of_another_shop(two_shops, client):
@@ -109,28 +160,48 @@ def test_no_table_shows_a_row_of_another_shop(two_shops, client):
         listed = client.get(reverse(f"{name}_changelist"))
         assert listed.status_code == 200 and SECRET not in listed.content.decode(), name
         rows = list(listed.context["cl"].queryset)
-        assert ours[model] in rows and {found.pk if model is Shop else found.shop_id for found in rows} == {ours[Shop].pk}, name
+        assert ours[model] in rows and {
+            found.pk if model is Shop else found.shop_id for found in rows
+        } == {ours[Shop].pk}, name
         for address in ("change", "delete", "history"):
             try:
                 there = reverse(f"{name}_{address}", args=[row.pk])
             except NoReverseMatch:
                 continue
-            for reply in (client.get(there, follow=True), client.post(there, {"post": "yes"}, follow=True)):
-                assert reply.status_code in (200, 403, 404) and SECRET not in reply.content.decode(), there
+            for reply in (
+                client.get(there, follow=True),
+                client.post(there, {"post": "yes"}, follow=True),
+            ):
+                assert (
+                    reply.status_code in (200, 403, 404) and SECRET not in reply.content.decode()
+                ), there
                 assert reply.redirect_chain or reply.status_code != 200, there
-        client.post(reverse(f"{name}_changelist"), {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"})
+        client.post(
+            reverse(f"{name}_changelist"),
+            {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"},
+        )
         assert type(row)._default_manager.filter(pk=row.pk).exists(), name
 
 
 def test_no_form_offers_another_shop(two_shops, client):
     for model in (Product, Placement, Shopper, Review):
-        page = client.get(reverse(f"admin:recommender_{model._meta.model_name}_add")).content.decode()
+        page = client.get(
+            reverse(f"admin:recommender_{model._meta.model_name}_add")
+        ).content.decode()
         assert "Tiny" in page and SECRET not in page, model
-    fields = {"shop": two_shops[1][Shop].pk, "item_id": "new", "title": "new", "stock_state": "in_stock", "attributes": "{}"}
+    fields = {
+        "shop": two_shops[1][Shop].pk,
+        "item_id": "new",
+        "title": "new",
+        "stock_state": "in_stock",
+        "attributes": "{}",
+    }
     reply = client.post(reverse("admin:recommender_product_add"), fields)
     assert reply.status_code == 200 and "not one of the available choices" in reply.content.decode()
     assert not Product.objects.filter(item_id="new").exists()
-    placement = client.get(reverse("admin:recommender_placement_change", args=[two_shops[0][Placement].pk]))
+    placement = client.get(
+        reverse("admin:recommender_placement_change", args=[two_shops[0][Placement].pk])
+    )
     offered = placement.context["adminform"].form.fields["version"].queryset
     assert list(offered) == [two_shops[0][ModelVersion]]
 
@@ -150,11 +221,17 @@ def test_who_is_a_member_of_no_shop_is_told_so(two_shops, client):
 
 def test_people_are_changed_by_superusers_alone(two_shops, client, django_user_model):
     person = django_user_model.objects.get(username="ann")
-    for address in (reverse("admin:auth_user_changelist"), reverse("admin:auth_user_change", args=[person.pk]), reverse("admin:auth_group_add")):
+    for address in (
+        reverse("admin:auth_user_changelist"),
+        reverse("admin:auth_user_change", args=[person.pk]),
+        reverse("admin:auth_group_add"),
+    ):
         assert client.get(address).status_code == 403
     shop = two_shops[0][Shop]
-    client.post(reverse("admin:recommender_shop_change", args=[shop.pk]),
-                {"key": "tiny", "name": "Tiny", "currency": "EUR", "timezone": "UTC", "people": []})  # fmt: skip
+    client.post(
+        reverse("admin:recommender_shop_change", args=[shop.pk]),
+        {"key": "tiny", "name": "Tiny", "currency": "EUR", "timezone": "UTC", "people": []},
+    )
     assert list(shop.people.all()) == [person]
 
 
@@ -164,19 +241,31 @@ def test_a_superuser_says_who_sees_which_shop(two_shops, client, django_user_mod
     address = reverse("admin:auth_user_change", args=[person.pk])
     form = client.get(address).context["adminform"].form
     assert list(form.initial["shops"]) == [two_shops[0][Shop]]
-    fields = {"username": "ann", "is_active": "on", "is_staff": "on", "shops": [two_shops[1][Shop].pk],
-              "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}  # fmt: skip
+    fields = {
+        "username": "ann",
+        "is_active": "on",
+        "is_staff": "on",
+        "shops": [two_shops[1][Shop].pk],
+        "date_joined_0": "2026-01-01",
+        "date_joined_1": "00:00:00",
+    }
     assert client.post(address, fields).status_code == 302
     assert [shop.key for shop in person.shops.all()] == ["other"]
 
 
 def test_who_makes_a_shop_becomes_its_member(two_shops, client):
-    reply = client.post(reverse("admin:recommender_shop_add"), {"key": "third", "name": "Third", "currency": "EUR", "timezone": "UTC"})
+    reply = client.post(
+        reverse("admin:recommender_shop_add"),
+        {"key": "third", "name": "Third", "currency": "EUR", "timezone": "UTC"},
+    )
     assert reply.status_code == 302 and client.get("/console/s/third/").status_code == 200
 
 
 def test_those_who_saw_all_shops_before_go_on_to(shop, django_user_model):
-    ann, ben = (django_user_model.objects.create_user(name, is_staff=name == "ann") for name in ("ann", "ben"))
+    ann, ben = (
+        django_user_model.objects.create_user(name, is_staff=name == "ann")
+        for name in ("ann", "ben")
+    )
     import_module("recommender.migrations.0030_shop_people").join_every_shop(apps, None)
     assert list(shop.people.all()) == [ann] and ben
 
@@ -187,11 +276,28 @@ def test_a_placement_takes_no_version_of_another_shop(two_shops, client, django_
 
     client.force_login(django_user_model.objects.create_superuser("boss", password="x"))
     ours, theirs = two_shops
-    fields = {"shop": ours[Shop].pk, "key": "new", "name": "New", "kind": "personal", "size": 6, "tail_percent": 0, "diversity": 0,
-              "explore_percent": 0, "fallbacks": "popular", "filter_values": "{}"}  # fmt: skip
-    reply = client.post(reverse("admin:recommender_placement_add"), {**fields, "version": theirs[ModelVersion].pk})
+    fields = {
+        "shop": ours[Shop].pk,
+        "key": "new",
+        "name": "New",
+        "kind": "personal",
+        "size": 6,
+        "tail_percent": 0,
+        "diversity": 0,
+        "explore_percent": 0,
+        "fallbacks": "popular",
+        "filter_values": "{}",
+    }
+    reply = client.post(
+        reverse("admin:recommender_placement_add"), {**fields, "version": theirs[ModelVersion].pk}
+    )
     assert reply.status_code == 200 and "is no ranking version of" in reply.content.decode()
-    assert client.post(reverse("admin:recommender_placement_add"), {**fields, "version": ours[ModelVersion].pk}).status_code == 302
+    assert (
+        client.post(
+            reverse("admin:recommender_placement_add"), {**fields, "version": ours[ModelVersion].pk}
+        ).status_code
+        == 302
+    )
     Placement.objects.filter(key="new").update(version=theirs[ModelVersion])
     state = shop_state.ShopState(ours[Shop].pk)
     assert state.serving(Placement.objects.get(key="new"))[0] is None
@@ -199,12 +305,27 @@ def test_a_placement_takes_no_version_of_another_shop(two_shops, client, django_
 
 def test_big_tables_are_searched_by_whole_ids_and_offer_no_selection_of_all(two_shops, client):
     ours = two_shops[0]
-    shown = ServedList.objects.create(shop=ours[Shop], recommendation_id="r-4711a", shopper=ours[Shopper], session_id="s-1", items=[],
-                                      created_at=timezone.now())  # fmt: skip
+    shown = ServedList.objects.create(
+        shop=ours[Shop],
+        recommendation_id="r-4711a",
+        shopper=ours[Shopper],
+        session_id="s-1",
+        items=[],
+        created_at=timezone.now(),
+    )
     address = reverse("admin:recommender_servedlist_changelist")
     for text, found in (("r-4711a", True), ("ours", True), ("s-1", True), ("4711", False)):
         assert (shown in client.get(address, {"q": text}).context["cl"].queryset) == found, text
-    Event.objects.create(shop=ours[Shop], event_id="e-2", type="view", session_id="s-1", occurred_at=timezone.now())
-    found = client.get(reverse("admin:recommender_event_changelist"), {"q": "s-1"}).context["cl"].queryset
+    Event.objects.create(
+        shop=ours[Shop], event_id="e-2", type="view", session_id="s-1", occurred_at=timezone.now()
+    )
+    found = (
+        client.get(reverse("admin:recommender_event_changelist"), {"q": "s-1"})
+        .context["cl"]
+        .queryset
+    )
     assert [event.event_id for event in found] == ["e-2"]
-    assert "Select all 99" not in client.get(reverse("admin:recommender_product_changelist")).content.decode()
+    assert (
+        "Select all 99"
+        not in client.get(reverse("admin:recommender_product_changelist")).content.decode()
+    )

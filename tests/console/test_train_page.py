@@ -14,7 +14,10 @@ from recommender.models import Event, MetricPoint, ModelVersion, Product, Traini
 @pytest.fixture
 def started(monkeypatch):
     sent = []
-    monkeypatch.setattr("recommender.infrastructure.task_queue.enqueue", lambda name, pk, *_: name == "train" and sent.append(pk))
+    monkeypatch.setattr(
+        "recommender.infrastructure.task_queue.enqueue",
+        lambda name, pk, *_: name == "train" and sent.append(pk),
+    )
     return sent
 
 
@@ -32,7 +35,9 @@ def test_the_counts_of_the_days_come_after_the_page(stocked, staff):
     assert 'hx-get="/console/s/tiny/train/window/"' in page and "events</span>" not in page
     days = stocked.events.aggregate(first=Min("occurred_at"), last=Max("occurred_at"))
     first, last = (days[k].astimezone(stocked.zone).date().isoformat() for k in ("first", "last"))
-    part = staff.get("/console/s/tiny/train/window/", {"data_from": first, "data_to": last}).content.decode()
+    part = staff.get(
+        "/console/s/tiny/train/window/", {"data_from": first, "data_to": last}
+    ).content.decode()
     assert f"{stocked.events.usable().count():,}</span> events" in part
 
 
@@ -41,34 +46,61 @@ def test_what_a_shop_lacks_for_each_recipe_is_said(shop, stocked, staff):
     from recommender.models import Review
 
     lacks = missing(stocked)
-    assert set(lacks) == set(RECIPES) and {r for r, sentence in lacks.items() if not sentence} == {"fusion", "behaviour", "retrieval", "mlm"}
+    assert set(lacks) == set(RECIPES) and {r for r, sentence in lacks.items() if not sentence} == {
+        "fusion",
+        "behaviour",
+        "retrieval",
+        "mlm",
+    }
     assert lacks["incremental"] == lacks["distil"] == "Needs a model in use to start from."
     Review.objects.create(shop=stocked, review_id="1", text="good", rating=4)
-    assert {r for r in ("rating", "sentiment", "topic") if not missing(stocked)[r]} == {"rating", "sentiment"}
+    assert {r for r in ("rating", "sentiment", "topic") if not missing(stocked)[r]} == {
+        "rating",
+        "sentiment",
+    }
 
 
 def test_a_training_is_started_with_what_was_chosen(stocked, staff, started):
-    reply = staff.post("/console/s/tiny/train/", {"preset": "quick", "promote": "never", "data_from": "2026-01-01", "advanced": "text.steps = 9"})
+    reply = staff.post(
+        "/console/s/tiny/train/",
+        {
+            "preset": "quick",
+            "promote": "never",
+            "data_from": "2026-01-01",
+            "advanced": "text.steps = 9",
+        },
+    )
     run = TrainingRun.objects.get()
     assert reply.url == f"/console/s/tiny/runs/{run.pk}/" and started == [run.pk]
-    assert (run.preset, run.promote, run.overrides, run.created_by.username) == ("quick", "never", {"text.steps": "9"}, "boss")
+    assert (run.preset, run.promote, run.overrides, run.created_by.username) == (
+        "quick",
+        "never",
+        {"text.steps": "9"},
+        "boss",
+    )
     assert "Waiting for a worker" in staff.get(reply.url).content.decode()
 
 
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"advanced": "text.stepz = 1"}, "text.stepz"), ({"advanced": "x"}, "field = value"),
+        ({"advanced": "text.stepz = 1"}, "text.stepz"),
+        ({"advanced": "x"}, "field = value"),
         ({"data_from": "2026-02-01", "data_to": "2026-01-01"}, "after the last"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_choice_is_said_in_words(stocked, staff, started, fields, says):
     reply = staff.post("/console/s/tiny/train/", {"preset": "quick", "promote": "ask", **fields})
     assert reply.status_code == 200 and says in reply.content.decode() and not started
 
 
 def test_the_days_chosen_are_counted(stocked, staff):
-    assert "events" in staff.get("/console/s/tiny/train/window/?preset=standard&promote=ask&data_from=2026-01-01").content.decode()
+    assert (
+        "events"
+        in staff.get(
+            "/console/s/tiny/train/window/?preset=standard&promote=ask&data_from=2026-01-01"
+        ).content.decode()
+    )
 
 
 def test_a_running_run_is_polled_and_a_finished_one_is_not(live_shop, staff):
@@ -86,7 +118,9 @@ def test_a_running_run_is_polled_and_a_finished_one_is_not(live_shop, staff):
     whole = staff.get(f"/console/s/tiny/runs/{run.pk}/").content.decode()
     assert "Cancel run" in whole and 'id="cancel-dialog"' in whole
     for control in ("<button", "<form", "<dialog", "<a class"):
-        assert control not in live.replace(f'href="/console/s/tiny/runs/{run.pk}/log/"', ""), "what is polled holds no control"
+        assert control not in live.replace(f'href="/console/s/tiny/runs/{run.pk}/log/"', ""), (
+            "what is polled holds no control"
+        )
     assert "Fine-tuning" in staff.get("/console/s/tiny/strip/").content.decode()
     assert staff.post(f"/console/s/tiny/runs/{run.pk}/cancel/").status_code == 302
     run.refresh_from_db()
@@ -97,7 +131,9 @@ def test_a_running_run_is_polled_and_a_finished_one_is_not(live_shop, staff):
 
 
 def test_a_failed_run_can_be_started_again(stocked, staff, started):
-    run = TrainingRun.objects.create(shop=stocked, status="failed", preset="quick", overrides={"rounds": 5})
+    run = TrainingRun.objects.create(
+        shop=stocked, status="failed", preset="quick", overrides={"rounds": 5}
+    )
     staff.post(f"/console/s/tiny/runs/{run.pk}/again/")
     again = TrainingRun.objects.get(pk=started[0])
     assert (again.preset, again.overrides, again.status) == ("quick", {"rounds": 5}, "queued")
@@ -105,17 +141,43 @@ def test_a_failed_run_can_be_started_again(stocked, staff, started):
 
 def test_recipes_say_what_the_shop_lacks_for_them(live_shop, staff, started):
     page = staff.get("/console/s/tiny/train/").content.decode()
-    assert "Full fusion" in page and "Needs reviews with stars" in page and "Needs solved dialogues" in page
-    reply = staff.post("/console/s/tiny/train/", {"recipe": "rating", "preset": "standard", "promote": "never"})
-    assert reply.status_code == 200 and "Needs reviews with stars" in reply.content.decode() and started == []
+    assert (
+        "Full fusion" in page
+        and "Needs reviews with stars" in page
+        and "Needs solved dialogues" in page
+    )
+    reply = staff.post(
+        "/console/s/tiny/train/", {"recipe": "rating", "preset": "standard", "promote": "never"}
+    )
+    assert (
+        reply.status_code == 200
+        and "Needs reviews with stars" in reply.content.decode()
+        and started == []
+    )
     live_shop.reviews.create(review_id="r", text="fine", rating=5)
-    assert staff.post("/console/s/tiny/train/", {"recipe": "rating", "preset": "standard", "promote": "never"}).status_code == 302
+    assert (
+        staff.post(
+            "/console/s/tiny/train/", {"recipe": "rating", "preset": "standard", "promote": "never"}
+        ).status_code
+        == 302
+    )
     assert TrainingRun.objects.first().recipe == "rating"
 
 
 def test_the_advanced_fields_are_those_of_the_recipe(shop, staff):
-    assert "label_smoothing" in staff.get("/console/s/tiny/train/fields/?recipe=sentiment").content.decode()
-    reply = staff.post("/console/s/tiny/train/", {"recipe": "mlm", "preset": "standard", "promote": "never", "advanced": "label_smoothing = 0.1"})
+    assert (
+        "label_smoothing"
+        in staff.get("/console/s/tiny/train/fields/?recipe=sentiment").content.decode()
+    )
+    reply = staff.post(
+        "/console/s/tiny/train/",
+        {
+            "recipe": "mlm",
+            "preset": "standard",
+            "promote": "never",
+            "advanced": "label_smoothing = 0.1",
+        },
+    )
     assert "label_smoothing: no such field" in reply.content.decode()
 
 
@@ -141,10 +203,16 @@ def test_a_run_that_trained_the_projection_alone_shows_its_curve(shop, staff):
 
 
 def test_a_run_without_validation_rows_says_why_there_is_no_curve(shop, staff):
-    run = TrainingRun.objects.create(shop=shop, recipe="intent", status="finished", counts={"dialogues": 1770, "events": 0})
+    run = TrainingRun.objects.create(
+        shop=shop, recipe="intent", status="finished", counts={"dialogues": 1770, "events": 0}
+    )
     run.points.create(name="text.loss", step=50, value=0.5)
     shown = staff.get(f"/console/s/tiny/runs/{run.pk}/").content.decode()
-    assert "none was kept to judge the steps by" in shown and "did not reach" not in shown and "NDCG" not in shown
+    assert (
+        "none was kept to judge the steps by" in shown
+        and "did not reach" not in shown
+        and "NDCG" not in shown
+    )
     assert "<td>Intents</td>" in shown and "<td>1,770 dialogues</td>" in shown
     assert "Intents" in staff.get("/console/s/tiny/train/").content.decode()
 
@@ -152,8 +220,12 @@ def test_a_run_without_validation_rows_says_why_there_is_no_curve(shop, staff):
 def test_the_strip_tells_of_the_run_that_ended_last(live_shop, staff):
     TrainingRun.objects.update(finished_at=timezone.now() - timedelta(days=3))
     now = timezone.now()
-    first = TrainingRun.objects.create(shop=live_shop, status="failed", error="out of memory", finished_at=now)
-    TrainingRun.objects.create(shop=live_shop, status="cancelled", finished_at=now - timedelta(hours=1))
+    first = TrainingRun.objects.create(
+        shop=live_shop, status="failed", error="out of memory", finished_at=now
+    )
+    TrainingRun.objects.create(
+        shop=live_shop, status="cancelled", finished_at=now - timedelta(hours=1)
+    )
     strip = staff.get("/console/s/tiny/strip/").content.decode()
     assert f"Run {first.pk} stopped: out of memory" in strip
 
@@ -161,20 +233,34 @@ def test_the_strip_tells_of_the_run_that_ended_last(live_shop, staff):
 def test_only_events_that_can_be_learned_from_call_for_a_training(live_shop, staff):
     product = live_shop.products.first()
     rows = [
-        Event(shop=live_shop, event_id=f"n{i}", session_id="s", product=product, type="view", occurred_at=timezone.now(), simulated=i >= 12)
+        Event(
+            shop=live_shop,
+            event_id=f"n{i}",
+            session_id="s",
+            product=product,
+            type="view",
+            occurred_at=timezone.now(),
+            simulated=i >= 12,
+        )
         for i in range(500)
     ]
     Event.objects.bulk_create(rows)
     version = live_shop.champion()
-    TrainingRun.objects.filter(pk=version.run_id).update(started_at=timezone.now() - timedelta(minutes=1), finished_at=timezone.now())
-    Event.objects.exclude(event_id__startswith="n").update(received_at=timezone.now() - timedelta(days=1))
+    TrainingRun.objects.filter(pk=version.run_id).update(
+        started_at=timezone.now() - timedelta(minutes=1), finished_at=timezone.now()
+    )
+    Event.objects.exclude(event_id__startswith="n").update(
+        received_at=timezone.now() - timedelta(days=1)
+    )
     Product.objects.update(created_at=timezone.now() - timedelta(days=1))
     page = staff.get("/console/s/tiny/train/").content.decode()
     assert "12 new events since v1 was trained: hardly worth a training." in page
 
 
 def points(run, name, *values):
-    MetricPoint.objects.bulk_create(MetricPoint(run=run, name=name, step=step, value=value) for step, value in values)
+    MetricPoint.objects.bulk_create(
+        MetricPoint(run=run, name=name, step=step, value=value) for step, value in values
+    )
 
 
 def test_the_curve_shows_both_phases_one_after_the_other_and_the_chosen_step(shop):
@@ -182,14 +268,20 @@ def test_the_curve_shows_both_phases_one_after_the_other_and_the_chosen_step(sho
     points(run, "projection.ndcg@10", (0, 0.05), (100, 0.11), (200, 0.12))
     points(run, "projection.loss", (100, 3.0), (200, 2.5))
     projection, tuning, chosen = curves.charts(run)["chart-quality"]["series"]
-    assert [p["x"] for p in projection["data"]] == [0, 100, 200] and not tuning["data"] and not chosen["data"]
+    assert (
+        [p["x"] for p in projection["data"]] == [0, 100, 200]
+        and not tuning["data"]
+        and not chosen["data"]
+    )
     points(run, "text.ndcg@10", (0, 0.12), (50, 0.13), (100, 0.10))
     points(run, "text.loss", (50, 2.0), (100, 1.5))
     drawn = curves.charts(run)
     projection, tuning, _ = drawn["chart-quality"]["series"]
     assert len(projection["data"]) == 3 and [p["x"] for p in tuning["data"]] == [200, 250, 300]
     assert [p["x"] for p in drawn["chart-loss"]["series"][1]["data"]] == [250, 300]
-    version = ModelVersion.objects.register(run, "nowhere", {"chosen": {"text.projection_steps": 200, "text.steps": 50}})
+    version = ModelVersion.objects.register(
+        run, "nowhere", {"chosen": {"text.projection_steps": 200, "text.steps": 50}}
+    )
     assert curves.charts(run)["chart-quality"]["series"][2]["data"] == [{"x": 250, "y": 0.13}]
     version.report["chosen"]["text.steps"] = 0
     run.version = version
@@ -212,6 +304,13 @@ def test_the_time_that_is_left_falls_as_time_passes(shop, before, passed, progre
     now = timezone.now()
     if before:
         ended = now - timedelta(minutes=60)
-        TrainingRun.objects.create(shop=shop, status="finished", started_at=ended - timedelta(minutes=before), finished_at=ended)
-    run = TrainingRun.objects.create(shop=shop, status="running", started_at=now - timedelta(minutes=passed), progress=progress)
+        TrainingRun.objects.create(
+            shop=shop,
+            status="finished",
+            started_at=ended - timedelta(minutes=before),
+            finished_at=ended,
+        )
+    run = TrainingRun.objects.create(
+        shop=shop, status="running", started_at=now - timedelta(minutes=passed), progress=progress
+    )
     assert strip.minutes_left(run) == words

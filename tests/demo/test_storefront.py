@@ -1,4 +1,6 @@
-"""The demo shop, in a real browser: it knows the REST API and nothing else, and what one does in it changes its own lists."""
+"""The demo shop, in a real browser: it knows the REST API and nothing else, and what one does
+in it changes its own lists.
+"""
 
 import os
 import socket
@@ -35,9 +37,12 @@ def storefront(transactional_db, live_shop, live_server, tmp_path):
     }
     command = server_command("ecomsite.storefront_rsgi:application", port)
     with (tmp_path / "storefront.log").open("wb") as log:
-        # another home, so that its pages take the style sheets from the folder and not from a collected one
+        # another home, so that its pages take the style sheets from the folder and not from a
+        # collected one
         environment = {**os.environ, **key_cache, "VITRINE_URL": live_server.url, "DEBUG": "1"}
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
@@ -53,29 +58,48 @@ def storefront(transactional_db, live_shop, live_server, tmp_path):
 def test_what_one_looks_at_changes_the_next_lists(storefront, page):  # noqa: F811
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda told: errors.append(told.text) if "Content Security Policy" in told.text else None)
+    page.on(
+        "console",
+        lambda told: errors.append(told.text) if "Content Security Policy" in told.text else None,
+    )
     policy = page.goto(storefront).headers["content-security-policy"]
     assert "script-src 'self' http" in policy and "<script>" not in page.content()
     expect(page.locator("h1")).to_have_text("Come in and look around")
-    before = page.locator(".s-shelf").first.locator("[data-vitrine-item]").evaluate_all("all => all.map(e => e.dataset.vitrineItem)")
+    before = (
+        page.locator(".s-shelf")
+        .first.locator("[data-vitrine-item]")
+        .evaluate_all("all => all.map(e => e.dataset.vitrineItem)")
+    )
     assert before and page.locator(".s-shelf h2").first.inner_text() == "For you"
     link = page.locator(".s-shelf").nth(1).locator("[data-vitrine-item] a").first
     title = link.locator(".s-title").inner_text()
     link.click()
     expect(page.locator("h1")).to_have_text(title)
-    assert until(lambda: Event.objects.filter(type="view").count() and Event.objects.filter(type="click").count())
+    assert until(
+        lambda: (
+            Event.objects.filter(type="view").count() and Event.objects.filter(type="click").count()
+        )
+    )
     assert Event.objects.filter(type="click").get().recommendation_id
     page.get_by_role("button", name="Put in basket").click()
     expect(page.locator("h1")).to_have_text("Your basket")
     assert until(lambda: Event.objects.filter(type="add_to_cart").count())
     page.goto(storefront)
-    expect(page.locator(".s-shelf h2", has_text=f"Because {title} is in your basket")).to_be_visible()
-    after = page.locator(".s-shelf").first.locator("[data-vitrine-item]").evaluate_all("all => all.map(e => e.dataset.vitrineItem)")
+    expect(
+        page.locator(".s-shelf h2", has_text=f"Because {title} is in your basket")
+    ).to_be_visible()
+    after = (
+        page.locator(".s-shelf")
+        .first.locator("[data-vitrine-item]")
+        .evaluate_all("all => all.map(e => e.dataset.vitrineItem)")
+    )
     assert after != before
     page.goto(f"{storefront}/basket")
     page.get_by_role("button", name="Buy").click()
     expect(page.locator("h1")).to_have_text("Thank you")
-    assert until(lambda: Event.objects.filter(type="purchase", session_id__startswith="visit-").count())
+    assert until(
+        lambda: Event.objects.filter(type="purchase", session_id__startswith="visit-").count()
+    )
     assert not errors
 
 

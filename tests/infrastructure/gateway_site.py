@@ -1,4 +1,6 @@
-"""A small site behind the gateway, for tests/infrastructure/test_gateway.py: it says what reached it, and is slow where it is asked to be."""
+"""A small site behind the gateway, for tests/infrastructure/test_gateway.py: it says what
+reached it, and is slow where it is asked to be.
+"""
 
 import json
 import time
@@ -14,12 +16,21 @@ def site(environ, start_response):
         raise ValueError("no")
     body = environ["wsgi.input"].read()
     seen = {
-        "path": path.encode("latin-1").decode(), "body": body.decode(), "length": environ["CONTENT_LENGTH"],
-        "headers": {k: v for k, v in environ.items() if k.startswith("HTTP_")}, "query": environ["QUERY_STRING"], "address": environ["REMOTE_ADDR"],
-    }  # fmt: skip
+        "path": path.encode("latin-1").decode(),
+        "body": body.decode(),
+        "length": environ["CONTENT_LENGTH"],
+        "headers": {k: v for k, v in environ.items() if k.startswith("HTTP_")},
+        "query": environ["QUERY_STRING"],
+        "address": environ["REMOTE_ADDR"],
+    }
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(seen).encode()]
 
 
 LANES = (Lane("serving", 2, queued=20), Lane("slow", 1, ("/slow",), queued=3))
-application = Gateway(site, LANES, Limits(body_bytes=10_000, body_seconds=2, bodies=100), live=("/live", b'{"status":"ok"}'))
+application = Gateway(
+    site,
+    LANES,
+    Limits(body_bytes=10_000, body_seconds=2, bodies=100),
+    live=("/live", b'{"status":"ok"}'),
+)

@@ -28,7 +28,9 @@ def mapped():
 def run(code: str) -> None:
     if not hasattr(ctypes.CDLL(None), "mallinfo2"):
         pytest.skip("another C library than glibc")
-    done = subprocess.run([sys.executable, "-c", MAPPED + code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", MAPPED + code], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

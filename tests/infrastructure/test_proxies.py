@@ -9,10 +9,14 @@ from recommender.models import ApiKey
 TRUSTED = networks_of("127.0.0.1, 10.0.0.0/8, 2001:db8:aa::/48")
 
 
-def forwarded(peer: str, forwarded_for: str | None = None, scheme: str | None = None, trusted=TRUSTED) -> tuple[str, str]:
+def forwarded(
+    peer: str, forwarded_for: str | None = None, scheme: str | None = None, trusted=TRUSTED
+) -> tuple[str, str]:
     """(address, scheme)"""
     given = {"HTTP_X_FORWARDED_FOR": forwarded_for, "HTTP_X_FORWARDED_PROTO": scheme}
-    environ = {"REMOTE_ADDR": peer, "wsgi.url_scheme": "http"} | {k: v for k, v in given.items() if v is not None}
+    environ = {"REMOTE_ADDR": peer, "wsgi.url_scheme": "http"} | {
+        k: v for k, v in given.items() if v is not None
+    }
     apply_forwarded(environ, trusted)
     return environ["REMOTE_ADDR"], environ["wsgi.url_scheme"]
 
@@ -53,7 +57,11 @@ def test_a_wrong_network_is_named():
 
 
 def test_an_ipv6_subscriber_counts_as_one():
-    assert subscriber_of("2001:db8:1:2:3::4") == subscriber_of("2001:db8:1:2::9") == "2001:db8:1:2::/64"
+    assert (
+        subscriber_of("2001:db8:1:2:3::4")
+        == subscriber_of("2001:db8:1:2::9")
+        == "2001:db8:1:2::/64"
+    )
     assert subscriber_of("198.51.100.7") == "198.51.100.7" != subscriber_of("198.51.100.8")
 
 

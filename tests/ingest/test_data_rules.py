@@ -19,7 +19,13 @@ MONTH = timedelta(days=30)
 
 
 def event(event_id: str, **fields):
-    return {"event_id": event_id, "type": "view", "item_id": "A", "occurred_at": timezone.now().isoformat(), **fields}
+    return {
+        "event_id": event_id,
+        "type": "view",
+        "item_id": "A",
+        "occurred_at": timezone.now().isoformat(),
+        **fields,
+    }
 
 
 def send(api, *events, **more):
@@ -64,7 +70,10 @@ def test_what_sells_is_counted_by_buyers_who_kept_it(bare, api):
         bought(api, f"u{n}", "B")
     for n in range(6):
         bought(api, f"u{n}", "C", quantity=2)
-        send(api, event(f"r-{n}", type="return", item_id="C", user_id=f"u{n}", quantity=2 if n else 1))
+        send(
+            api,
+            event(f"r-{n}", type="return", item_id="C", user_id=f"u{n}", quantity=2 if n else 1),
+        )
     bought(api, None, "D", session_id="s1")
     bought(api, None, "D", session_id="s2")
     assert most_sold(bare.pk, 10) == ["B", "D", "A", "C"]
@@ -81,7 +90,12 @@ def test_purchases_from_pages_do_not_fill_everybodys_lists(bare, api):
     bought(api, "u", "A")
     for n in range(5):
         send(api, event(f"p-{n}", type="purchase", item_id="B", user_id=f"p{n}"), key=public)
-    send(api, event("p-0", type="purchase", item_id="B", user_id="p0"), event("p-9", type="purchase", item_id="B", user_id="p9"), key=public)
+    send(
+        api,
+        event("p-0", type="purchase", item_id="B", user_id="p0"),
+        event("p-9", type="purchase", item_id="B", user_id="p9"),
+        key=public,
+    )
     assert Event.objects.filter(from_page=True).count() == 6 and most_sold(bare.pk, 10) == ["A"]
     bare.trusts_pages = True
     bare.save()
@@ -91,9 +105,19 @@ def test_purchases_from_pages_do_not_fill_everybodys_lists(bare, api):
 def test_what_a_session_does_after_it_was_merged_is_the_shoppers(bare, api):
     send(api, event("e-1", session_id="s"))
     assert api("put", "users/anna", {"merged_from": ["s"]}).json()["merged_from"] == ["s"]
-    reply = send(api, event("e-2", session_id="s"), event("e-3", session_id="other"), event("e-1", session_id="s"))
+    reply = send(
+        api,
+        event("e-2", session_id="s"),
+        event("e-3", session_id="other"),
+        event("e-1", session_id="s"),
+    )
     assert (reply["accepted"], reply["duplicate"]) == (2, 1)
-    send(api, event("e-4", session_id="s"), event("e-4", session_id="s"), event("e-2", session_id="s"))
+    send(
+        api,
+        event("e-4", session_id="s"),
+        event("e-4", session_id="s"),
+        event("e-2", session_id="s"),
+    )
     owners = dict(Event.objects.values_list("event_id", "shopper__user_id"))
     assert owners == {"e-1": "anna", "e-2": "anna", "e-3": None, "e-4": "anna"}
     assert api("get", "users/anna").json()["merged_from"] == ["s"]
@@ -104,7 +128,10 @@ def test_a_sessions_second_shopper_has_what_comes_from_then_on(bare, api):
     send(api, event("e-1", session_id="s"))
     api("put", "users/ben", {"merged_from": ["s"]})
     send(api, event("e-2", session_id="s"))
-    assert dict(Event.objects.values_list("event_id", "shopper__user_id")) == {"e-1": "anna", "e-2": "ben"}
+    assert dict(Event.objects.values_list("event_id", "shopper__user_id")) == {
+        "e-1": "anna",
+        "e-2": "ben",
+    }
 
 
 def test_erasing_takes_the_anonymous_part_of_own_sessions_along(bare, api):
@@ -130,7 +157,9 @@ def test_late_events_of_an_erased_shopper_are_refused_and_a_refusal_is_remembere
     before = (timezone.now() - timedelta(minutes=1)).isoformat()
     api("delete", "users/anna")
     late = send(api, event("e-1", user_id="anna", occurred_at=before), event("e-2", user_id="ben"))
-    assert [r["status"] for r in late["results"]] == ["rejected", "accepted"] and late["results"][0]["error"]["field"] == "user_id"
+    assert [r["status"] for r in late["results"]] == ["rejected", "accepted"] and late["results"][
+        0
+    ]["error"]["field"] == "user_id"
     again = send(api, event("e-2", user_id="ben"), event("e-3", user_id="anna", occurred_at=before))
     assert (again["duplicate"], again["rejected"]) == (1, 1), "also on the longer way"
     assert not Shopper.objects.filter(user_id="anna").exists()
@@ -138,24 +167,42 @@ def test_late_events_of_an_erased_shopper_are_refused_and_a_refusal_is_remembere
     anna = Shopper.objects.get(user_id="anna")
     assert (anna.consent_personalisation, anna.consent_training) == (False, True)
     api("delete", "users/anna")
-    assert api("put", "users/anna", {"attributes": {}}).json()["consent"] == {"personalisation": False, "training": True}
+    assert api("put", "users/anna", {"attributes": {}}).json()["consent"] == {
+        "personalisation": False,
+        "training": True,
+    }
     api("delete", "users/anna")
-    assert api("put", "users/anna", {"consent": {"personalisation": True}}).json()["consent"]["personalisation"] is True
+    assert (
+        api("put", "users/anna", {"consent": {"personalisation": True}}).json()["consent"][
+            "personalisation"
+        ]
+        is True
+    )
 
 
 def test_a_shopper_is_changed_in_part(bare, api):
     assert api("patch", "users/anna", {"attributes": {}}).status_code == 404
     api("put", "users/anna", {"attributes": {"country": "SE"}, "consent": {"training": False}})
     user = api("patch", "users/anna", {"consent": {"personalisation": False}}).json()
-    assert user["attributes"] == {"country": "SE"} and user["consent"] == {"personalisation": False, "training": False}
-    assert "first_seen" in user and api("patch", "users/anna", {"attributes": {"a": 1}}).json()["attributes"] == {"a": 1}
+    assert user["attributes"] == {"country": "SE"} and user["consent"] == {
+        "personalisation": False,
+        "training": False,
+    }
+    assert "first_seen" in user and api("patch", "users/anna", {"attributes": {"a": 1}}).json()[
+        "attributes"
+    ] == {"a": 1}
 
 
-@pytest.mark.parametrize("item_id", ["related", "shoppers", "a\nb", "a\r\nb/c", "\n", "batch", "a b\t"])
+@pytest.mark.parametrize(
+    "item_id", ["related", "shoppers", "a\nb", "a\r\nb/c", "\n", "batch", "a b\t"]
+)
 def test_whatever_an_id_holds_it_is_reached_and_removed(bare, api, item_id):
     address = f"items/{quote(item_id, safe='')}"
     assert api("put", address, {"title": "Odd"}).status_code == 201
-    assert api("get", address).json()["item_id"] == item_id and api("patch", address, {"hidden": True}).json()["hidden"] is True
+    assert (
+        api("get", address).json()["item_id"] == item_id
+        and api("patch", address, {"hidden": True}).json()["hidden"] is True
+    )
     send(api, event("e", user_id=item_id, item_id=item_id))
     user = f"users/{quote(item_id, safe='')}"
     assert api("get", user).json()["user_id"] == item_id and api("delete", user).status_code == 200
@@ -166,7 +213,11 @@ def test_reading_needs_no_scope_for_writing(live_shop, api):
     run = live_shop.runs.first()
     for area, reads, writes in (
         ("users", ("get", "users/shopper-003"), ("delete", "users/shopper-003")),
-        ("training", ("get", f"training-jobs/job-{run.pk}"), ("post", f"training-jobs/job-{run.pk}/cancel")),
+        (
+            "training",
+            ("get", f"training-jobs/job-{run.pk}"),
+            ("post", f"training-jobs/job-{run.pk}/cancel"),
+        ),
         ("models", ("get", "models"), ("post", "models/1/promote")),
     ):
         _, reader = ApiKey.objects.issue(live_shop, "r", [f"{area}:read"])
@@ -187,7 +238,10 @@ def test_a_product_is_deleted_while_events_on_it_come_in(live_shop, api, client)
         try:
             while not stop.is_set():
                 n += 1
-                events = [event(f"{threading.get_ident()}-{n}-{i}", user_id=f"u{i}", item_id="X") for i in range(5)]
+                events = [
+                    event(f"{threading.get_ident()}-{n}-{i}", user_id=f"u{i}", item_id="X")
+                    for i in range(5)
+                ]
                 reply = api("post", "events", {"events": events})
                 statuses.append(reply.status_code)
                 outcomes.extend(result["status"] for result in reply.json()["results"])
@@ -230,13 +284,17 @@ def test_an_event_that_was_sent_before_with_other_content_says_so(bare, api):
     twice = event("e-3", user_id="u")
     assert outcomes(send(api, twice, twice)) == [("accepted", False), ("duplicate", False)]
     twice = event("e-4", user_id="u")
-    assert outcomes(send(api, twice, {**twice, "item_id": "B"})) == [("accepted", False), ("duplicate", True)]
+    assert outcomes(send(api, twice, {**twice, "item_id": "B"})) == [
+        ("accepted", False),
+        ("duplicate", True),
+    ]
 
 
 def test_small_limits_are_counted_exactly_by_all_processes_together(settings):
     from recommender.api.http.throttling import _Counters
 
-    name, processes = f"test-{timezone.now().timestamp()}", [_Counters(settings.REDIS_URL) for _ in range(3)]
+    name = f"test-{timezone.now().timestamp()}"
+    processes = [_Counters(settings.REDIS_URL) for _ in range(3)]
     assert [processes[n % 3].count(name, True) for n in range(30)] == list(range(1, 31))
 
 
@@ -253,7 +311,11 @@ def test_two_schedulers_at_once_start_one_run(live_shop, monkeypatch):
 def test_only_errors_of_concurrent_writes_are_tried_again(bare):
     from recommender.infrastructure.availability import comes_between
 
-    with pytest.raises(IntegrityError) as missing, transaction.atomic(), connection.cursor() as cursor:
+    with (
+        pytest.raises(IntegrityError) as missing,
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute("UPDATE recommender_product SET title = NULL WHERE item_id = 'A'")
     with pytest.raises(IntegrityError) as twice, transaction.atomic():
         Product.objects.create(shop=bare, item_id="A", title="A")
@@ -262,18 +324,35 @@ def test_only_errors_of_concurrent_writes_are_tried_again(bare):
 
 @pytest.mark.parametrize(
     ("line", "field"),
-    [({"quantity": 1_000_000_000_000, "price": "99999999999"}, "quantity"), ({"quantity": 2, "price": "9999999999"}, "value"),
-     ({"quantity": 1_000_001, "price": "1"}, "quantity"), ({"value": "99999999999"}, "value")],
-)  # fmt: skip
-def test_one_absurd_purchase_is_refused_before_it_is_all_of_the_revenue(live_shop, api, line, field):
+    [
+        ({"quantity": 1_000_000_000_000, "price": "99999999999"}, "quantity"),
+        ({"quantity": 2, "price": "9999999999"}, "value"),
+        ({"quantity": 1_000_001, "price": "1"}, "quantity"),
+        ({"value": "99999999999"}, "value"),
+    ],
+)
+def test_one_absurd_purchase_is_refused_before_it_is_all_of_the_revenue(
+    live_shop, api, line, field
+):
     item = {"item_id": live_shop.products.first().item_id, **line}
-    event = {"event_id": "e-1", "type": "purchase", "user_id": "u", "occurred_at": "2026-01-01T00:00:00Z", "items": [item]}
+    event = {
+        "event_id": "e-1",
+        "type": "purchase",
+        "user_id": "u",
+        "occurred_at": "2026-01-01T00:00:00Z",
+        "items": [item],
+    }
     result = api("post", "events", {"events": [event]}).json()["results"][0]
     assert result["status"] == "rejected" and result["error"]["field"] == f"items[0].{field}"
 
 
 def test_errors_of_stock_name_what_was_sent(shop, api):
     for stock, field in (({"state": "zzz"}, "stock.state"), ({"quantity": 1.5}, "stock.quantity")):
-        assert api("put", "items/p", {"title": "x", "stock": stock}).json()["errors"][0]["field"] == field
-        batch = api("post", "items:batch", {"items": [{"item_id": "p", "title": "x", "stock": stock}]}).json()
+        assert (
+            api("put", "items/p", {"title": "x", "stock": stock}).json()["errors"][0]["field"]
+            == field
+        )
+        batch = api(
+            "post", "items:batch", {"items": [{"item_id": "p", "title": "x", "stock": stock}]}
+        ).json()
         assert batch["results"][0]["error"]["field"] == field

@@ -22,12 +22,24 @@ STRICT = Parser(typed=True)
 
 @pytest.fixture
 def catalogue(shop):
-    upsert_products(shop, [(1, {"item_id": "a", "title": "A"}), (2, {"item_id": "b/ü", "title": "B"})], ["title"], LONDON)
+    upsert_products(
+        shop,
+        [(1, {"item_id": "a", "title": "A"}), (2, {"item_id": "b/ü", "title": "B"})],
+        ["title"],
+        LONDON,
+    )
     return shop
 
 
 def purchase(**fields) -> dict:
-    return {"user_id": "u1", "item_id": "a", "type": "purchase", "occurred_at": "2026-01-02 10:00:00", "session_id": "s", **fields}
+    return {
+        "user_id": "u1",
+        "item_id": "a",
+        "type": "purchase",
+        "occurred_at": "2026-01-02 10:00:00",
+        "session_id": "s",
+        **fields,
+    }
 
 
 def load(shop, *rows, **options):
@@ -36,9 +48,18 @@ def load(shop, *rows, **options):
 
 def test_products_are_new_then_same_then_changed(shop):
     rows = [(1, {"item_id": "a", "title": "A", "price": "2.50"})]
-    assert str(upsert_products(shop, rows, ["title", "price"], LONDON)) == "1 new, 0 changed, 0 same, 0 rejected"
-    assert str(upsert_products(shop, rows, ["title", "price"], LONDON)) == "0 new, 0 changed, 1 same, 0 rejected"
-    assert str(upsert_products(shop, [(1, {"item_id": "a", "title": "B"})], ["title"], LONDON)) == "0 new, 1 changed, 0 same, 0 rejected"
+    assert (
+        str(upsert_products(shop, rows, ["title", "price"], LONDON))
+        == "1 new, 0 changed, 0 same, 0 rejected"
+    )
+    assert (
+        str(upsert_products(shop, rows, ["title", "price"], LONDON))
+        == "0 new, 0 changed, 1 same, 0 rejected"
+    )
+    assert (
+        str(upsert_products(shop, [(1, {"item_id": "a", "title": "B"})], ["title"], LONDON))
+        == "0 new, 1 changed, 0 same, 0 rejected"
+    )
     product = Product.objects.get(shop=shop, item_id="a")
     assert (product.title, float(product.price)) == ("B", 2.5)
 
@@ -88,7 +109,9 @@ def test_a_dry_run_counts_and_writes_nothing(catalogue):
 def test_a_bad_row_is_named_and_the_others_go_in(catalogue, fields, field, message):
     report = load(catalogue, purchase(), purchase(**fields), purchase(item_id="b/ü"))
     assert report.new == 2
-    assert [(e.line, e.field) for e in report.errors] == [(2, field)] and message in report.errors[0].message
+    assert [(e.line, e.field) for e in report.errors] == [(2, field)] and message in report.errors[
+        0
+    ].message
 
 
 def test_a_negative_quantity_is_a_return(catalogue):
@@ -116,14 +139,28 @@ def test_a_shopper_with_news_has_a_new_revision(catalogue):
 
 def rest(**fields) -> dict:
     when = (timezone.now() - timedelta(minutes=1)).isoformat()
-    return {"event_id": "e1", "type": "purchase", "user_id": "u1", "items": [{"item_id": "a"}, {"item_id": "b/ü"}], "occurred_at": when, **fields}
+    return {
+        "event_id": "e1",
+        "type": "purchase",
+        "user_id": "u1",
+        "items": [{"item_id": "a"}, {"item_id": "b/ü"}],
+        "occurred_at": when,
+        **fields,
+    }
 
 
 def test_an_event_of_two_products_is_whole_or_not_there(catalogue):
-    report, new = import_events(catalogue, [(0, rest(items=[{"item_id": "a"}, {"item_id": "zzz"}]))], STRICT)
-    assert (report.errors[0].field, new) == ("items[1].item_id", set()) and not Event.objects.exists()
+    report, new = import_events(
+        catalogue, [(0, rest(items=[{"item_id": "a"}, {"item_id": "zzz"}]))], STRICT
+    )
+    assert (report.errors[0].field, new) == (
+        "items[1].item_id",
+        set(),
+    ) and not Event.objects.exists()
     report, new = import_events(catalogue, [(0, rest())], STRICT)
-    assert new == {"e1"} and list(Event.objects.order_by("line").values_list("line", "product__item_id")) == [(0, "a"), (1, "b/ü")]
+    assert new == {"e1"} and list(
+        Event.objects.order_by("line").values_list("line", "product__item_id")
+    ) == [(0, "a"), (1, "b/ü")]
 
 
 def test_an_event_id_that_is_known_is_a_duplicate_whatever_it_says(catalogue):
@@ -155,24 +192,56 @@ def test_shoppers_and_their_consent(shop):
     rows = [(1, {"user_id": "u", "attributes": {"country": "FR"}, "consent_training": "no"})]
     assert upsert_shoppers(shop, rows, ["attributes", "consent_training"], LONDON).new == 1
     shopper = Shopper.objects.get()
-    assert (shopper.attributes, shopper.consent_training, shopper.consent_personalisation) == ({"country": "FR"}, False, True)
+    assert (shopper.attributes, shopper.consent_training, shopper.consent_personalisation) == (
+        {"country": "FR"},
+        False,
+        True,
+    )
 
 
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=40)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(st.lists(st.tuples(TEXT, st.lists(TEXT, max_size=3), st.dictionaries(TEXT, TEXT | st.booleans() | st.none(), max_size=2)), max_size=5))
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
+@given(
+    st.lists(
+        st.tuples(
+            TEXT,
+            st.lists(TEXT, max_size=3),
+            st.dictionaries(TEXT, TEXT | st.booleans() | st.none(), max_size=2),
+        ),
+        max_size=5,
+    )
+)
 def test_copy_brings_back_what_was_sent(db, rows):
     with transaction.atomic(), connection.cursor() as cursor:
-        stage(cursor, "round_trip", {"n": "int", "t": "text", "a": "text[]", "j": "jsonb"}, [(i, *row) for i, row in enumerate(rows)])
+        stage(
+            cursor,
+            "round_trip",
+            {"n": "int", "t": "text", "a": "text[]", "j": "jsonb"},
+            [(i, *row) for i, row in enumerate(rows)],
+        )
         cursor.execute("SELECT t, a, j FROM round_trip ORDER BY n")
-        found = [(t, a, json.loads(j) if isinstance(j, str) else j) for t, a, j in cursor.fetchall()]
+        found = [
+            (t, a, json.loads(j) if isinstance(j, str) else j) for t, a, j in cursor.fetchall()
+        ]
         cursor.execute("DROP TABLE round_trip")
     assert found == rows
 
 
-@given(st.one_of(st.none(), st.text(), st.floats(), st.integers(), st.booleans(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers())))
+@given(
+    st.one_of(
+        st.none(),
+        st.text(),
+        st.floats(),
+        st.integers(),
+        st.booleans(),
+        st.lists(st.integers()),
+        st.dictionaries(st.text(), st.integers()),
+    )
+)
 def test_any_value_is_read_or_refused_by_name(value):
     for parser in (STRICT, LONDON):
         for read in (parser.id, parser.number, parser.moment, parser.boolean, parser.mapping):
@@ -184,23 +253,33 @@ def test_any_value_is_read_or_refused_by_name(value):
 
 def test_files_of_every_kind_say_the_same(tmp_path):
     rows = [{"item_id": "a", "title": 'x "y", z'}, {"item_id": "b", "title": "ü"}]
-    csv = "item_id,title\n" + "".join('{item_id},"{t}"\n'.format(item_id=r["item_id"], t=r["title"].replace('"', '""')) for r in rows)
+    csv = "item_id,title\n" + "".join(
+        '{item_id},"{t}"\n'.format(item_id=r["item_id"], t=r["title"].replace('"', '""'))
+        for r in rows
+    )
     (tmp_path / "p.csv").write_text(csv, encoding="utf-8")
     with gzip.open(tmp_path / "p.csv.gz", "wt", encoding="utf-8") as file:
         file.write(csv)
     (tmp_path / "p.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     pl.DataFrame(rows).write_parquet(tmp_path / "p.parquet")
-    assert [[row for _, row in read_rows(tmp_path / name)] for name in ("p.csv", "p.csv.gz", "p.jsonl", "p.parquet")] == [rows] * 4
+    assert [
+        [row for _, row in read_rows(tmp_path / name)]
+        for name in ("p.csv", "p.csv.gz", "p.jsonl", "p.parquet")
+    ] == [rows] * 4
     assert [line for line, _ in read_rows(tmp_path / "p.csv")] == [2, 3]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.xlsx", b"", "expected .csv"), ("a.csv", b"", "empty"),
-         ("a.jsonl", b"{", "line 1"), ("a.jsonl", b"[1]", "one JSON object"), ("a.csv.gz", b"no", "line 0"), ("a.parquet", b"x", "a.parquet"),
+        ("a.xlsx", b"", "expected .csv"),
+        ("a.csv", b"", "empty"),
+        ("a.jsonl", b"{", "line 1"),
+        ("a.jsonl", b"[1]", "one JSON object"),
+        ("a.csv.gz", b"no", "line 0"),
+        ("a.parquet", b"x", "a.parquet"),
     ],
-)  # fmt: skip
+)
 def test_an_unreadable_file_is_named(tmp_path, name, content, says):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(FileError, match=says):
@@ -214,17 +293,28 @@ def test_a_row_of_other_cells_than_the_header_is_rejected(catalogue, tmp_path):
     (tmp_path / "p.csv").write_text(RAGGED)
     report = upsert_products(catalogue, read_rows(tmp_path / "p.csv"), ["title", "brand"], LONDON)
     assert [(e.line, e.field, e.message) for e in report.errors] == [
-        (2, "row", "has 4 cells; the header has 3"), (3, "row", "has 1 cells; the header has 3"),
-    ]  # fmt: skip
-    assert list(Product.objects.filter(item_id__startswith="E").order_by("item_id").values_list("item_id", "title", "brand")) == [
-        ("E3", "Mug", "Ada"), ("E4", "Lamp", "Bo"),
-    ]  # fmt: skip
+        (2, "row", "has 4 cells; the header has 3"),
+        (3, "row", "has 1 cells; the header has 3"),
+    ]
+    assert list(
+        Product.objects.filter(item_id__startswith="E")
+        .order_by("item_id")
+        .values_list("item_id", "title", "brand")
+    ) == [
+        ("E3", "Mug", "Ada"),
+        ("E4", "Lamp", "Bo"),
+    ]
 
 
 def test_an_event_of_other_cells_than_the_header_is_rejected(catalogue, tmp_path):
-    (tmp_path / "e.csv").write_text("user_id,item_id,occurred_at\nu1,a,2026-01-05T10:00:00Z,7\nu1\nu1,a,2026-01-06T10:00:00Z\n")
+    (tmp_path / "e.csv").write_text(
+        "user_id,item_id,occurred_at\nu1,a,2026-01-05T10:00:00Z,7\nu1\nu1,a,2026-01-06T10:00:00Z\n"
+    )
     report, _ = import_events(catalogue, with_content_keys(read_rows(tmp_path / "e.csv")), LONDON)
-    assert report.new == 1 and [(e.line, e.field) for e in report.errors] == [(2, "row"), (3, "row")]
+    assert report.new == 1 and [(e.line, e.field) for e in report.errors] == [
+        (2, "row"),
+        (3, "row"),
+    ]
 
 
 def test_a_filter_does_not_hide_a_row_that_does_not_fit(tmp_path):
@@ -234,37 +324,71 @@ def test_a_filter_does_not_hide_a_row_that_does_not_fit(tmp_path):
 
 def test_a_column_that_comes_twice_must_be_named(tmp_path):
     (tmp_path / "p.csv").write_text("item_id,title,title,x,x\n1,Lamp,Lampe,,\n")
-    with pytest.raises(FileError, match=r"'title' comes more than once: name one with --map title='title \(column 2\)'"):
+    with pytest.raises(
+        FileError,
+        match=r"'title' comes more than once: name one with --map title='title \(column 2\)'",
+    ):
         list(mapped(read_rows(tmp_path / "p.csv"), {}, {}, ["item_id", "title"]))
     with pytest.raises(FileError, match=r"no column 'x'; there are .*x \(column 4\)"):
         list(mapped(read_rows(tmp_path / "p.csv"), {"brand": "x"}, {}))
-    ((_, row),) = mapped(read_rows(tmp_path / "p.csv"), {"title": "title (column 3)"}, {}, ["item_id", "title"])
+    ((_, row),) = mapped(
+        read_rows(tmp_path / "p.csv"), {"title": "title (column 3)"}, {}, ["item_id", "title"]
+    )
     assert row["title"] == "Lampe"
 
 
 def test_mapping_fills_fields_and_keeps_chosen_rows():
-    rows = iter([(2, {"code": "a", "land": "FR", "ok": "1"}), (3, {"code": "b", "land": "DE", "ok": "0"})])
+    rows = iter(
+        [(2, {"code": "a", "land": "FR", "ok": "1"}), (3, {"code": "b", "land": "DE", "ok": "0"})]
+    )
     _, row = next(mapped(rows, {"item_id": "code", "attributes.country": "land"}, {"ok": "1"}))
     assert row["attributes"] == {"country": "FR"} and row["item_id"] == "a"
 
 
 def test_rows_of_a_file_with_one_event_id_are_its_lines(catalogue):
-    rows = [purchase(event_id="order-1"), purchase(event_id="order-1", item_id="b/ü"), purchase(event_id="order-2")]
+    rows = [
+        purchase(event_id="order-1"),
+        purchase(event_id="order-1", item_id="b/ü"),
+        purchase(event_id="order-2"),
+    ]
     assert load(catalogue, *rows).new == 3
     assert load(catalogue, *rows).same == 3
-    assert list(Event.objects.filter(event_id="order-1").order_by("line").values_list("product__item_id", flat=True)) == ["a", "b/ü"]
+    assert list(
+        Event.objects.filter(event_id="order-1")
+        .order_by("line")
+        .values_list("product__item_id", flat=True)
+    ) == ["a", "b/ü"]
 
 
 def test_a_blank_consent_in_a_file_keeps_what_was_said(shop):
-    upsert_shoppers(shop, [(1, {"user_id": "u", "consent_training": "no"})], ["consent_training"], LONDON)
     upsert_shoppers(
-        shop, [(1, {"user_id": "u", "consent_training": ""}), (2, {"user_id": "v", "consent_training": ""})], ["consent_training"], LONDON
+        shop, [(1, {"user_id": "u", "consent_training": "no"})], ["consent_training"], LONDON
     )
-    assert list(Shopper.objects.order_by("user_id").values_list("consent_training", flat=True)) == [False, True]
+    upsert_shoppers(
+        shop,
+        [
+            (1, {"user_id": "u", "consent_training": ""}),
+            (2, {"user_id": "v", "consent_training": ""}),
+        ],
+        ["consent_training"],
+        LONDON,
+    )
+    assert list(Shopper.objects.order_by("user_id").values_list("consent_training", flat=True)) == [
+        False,
+        True,
+    ]
 
 
 def test_a_name_in_brackets_is_a_category(shop):
-    assert upsert_products(shop, [(1, {"item_id": "a", "title": "A", "categories": "[Sale] Lamps|Home"})], ["title", "categories"], LONDON).new == 1
+    assert (
+        upsert_products(
+            shop,
+            [(1, {"item_id": "a", "title": "A", "categories": "[Sale] Lamps|Home"})],
+            ["title", "categories"],
+            LONDON,
+        ).new
+        == 1
+    )
     assert Product.objects.get().categories == ["[Sale] Lamps", "Home"]
 
 

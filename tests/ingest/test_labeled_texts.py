@@ -21,7 +21,15 @@ r4,3,,garden
 
 def bring(command: str, path: Path, *options: str) -> str:
     out = StringIO()
-    call_command(command, str(path), *options, "--rejected", str(path.with_suffix(".rejected")), stdout=out, verbosity=0)
+    call_command(
+        command,
+        str(path),
+        *options,
+        "--rejected",
+        str(path.with_suffix(".rejected")),
+        stdout=out,
+        verbosity=0,
+    )
     return out.getvalue()
 
 
@@ -31,17 +39,28 @@ def test_reviews_come_in_and_a_second_import_changes_nothing(shop, tmp_path):
     mapped = ("--map", "review_id=id", "rating=stars", "text=words", "topic=about")
     assert "2 new, 0 changed, 0 same, 2 rejected" in bring("import_reviews", path, *mapped)
     assert "0 new, 0 changed, 2 same, 2 rejected" in bring("import_reviews", path, *mapped)
-    assert path.with_suffix(".rejected").read_text().splitlines()[1:] == ["4,rating,'7x' is not a number", "5,text,is required"]
-    assert list(Review.objects.order_by("review_id").values_list("review_id", "rating", "text", "topic")) == [
-        ("r1", 5.0, "Lovely lantern", "lantern"), ("r2", 1.0, "Broke, sadly", "teapot")]  # fmt: skip
+    assert path.with_suffix(".rejected").read_text().splitlines()[1:] == [
+        "4,rating,'7x' is not a number",
+        "5,text,is required",
+    ]
+    assert list(
+        Review.objects.order_by("review_id").values_list("review_id", "rating", "text", "topic")
+    ) == [("r1", 5.0, "Lovely lantern", "lantern"), ("r2", 1.0, "Broke, sadly", "teapot")]
 
 
 def test_rows_without_an_id_are_known_by_their_content(shop, tmp_path):
     path = tmp_path / "dialogues.jsonl"
-    rows = [{"text": "Where is it?", "intent": "order"}, {"text": "Where is it?", "intent": "order"}, {"text": "Thanks", "intent": ""}]
+    rows = [
+        {"text": "Where is it?", "intent": "order"},
+        {"text": "Where is it?", "intent": "order"},
+        {"text": "Thanks", "intent": ""},
+    ]
     path.write_text("\n".join(json.dumps(row) for row in rows))
     assert "2 new, 0 changed, 0 same, 1 rejected" in bring("import_dialogues", path)
-    assert "0 new, 0 changed, 2 same" in bring("import_dialogues", path) and Dialogue.objects.count() == 2
+    assert (
+        "0 new, 0 changed, 2 same" in bring("import_dialogues", path)
+        and Dialogue.objects.count() == 2
+    )
 
 
 def test_judged_queries(shop, tmp_path):
@@ -61,12 +80,19 @@ def test_an_import_without_its_texts_names_the_column(shop, tmp_path):
 def test_the_snapshot_has_what_was_written_by_those_who_agree(stocked, tmp_path):
     for i, user in enumerate(["shopper-001", "shopper-002", ""]):
         Review.objects.create(shop=stocked, review_id=f"r{i}", user_id=user, text="fine", rating=4)
-    Judgement.objects.create(shop=stocked, judgement_id="a", query="lantern", item_id="LA/0", grade=1)
-    Judgement.objects.create(shop=stocked, judgement_id="b", query="lantern", item_id="gone", grade=1)
+    Judgement.objects.create(
+        shop=stocked, judgement_id="a", query="lantern", item_id="LA/0", grade=1
+    )
+    Judgement.objects.create(
+        shop=stocked, judgement_id="b", query="lantern", item_id="gone", grade=1
+    )
     stocked.shoppers.filter(user_id="shopper-001").update(consent_training=False)
     manifest = snapshot_shop(stocked, tmp_path / "snapshot")
     reviews = pl.read_parquet(tmp_path / "snapshot" / "reviews.parquet")
-    assert reviews["review_id"].to_list() == ["r1", "r2"] and reviews["user_id"].to_list() == ["shopper-002", None]
+    assert reviews["review_id"].to_list() == ["r1", "r2"] and reviews["user_id"].to_list() == [
+        "shopper-002",
+        None,
+    ]
     assert manifest["counts"]["judgements"] == 1 and "dialogues" not in manifest["counts"]
 
 

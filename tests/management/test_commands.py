@@ -22,33 +22,56 @@ def orders(tmp_path):
     products, path = tmp_path / "products.csv", tmp_path / "orders.csv"
     products.write_text("code,name,sell\nA,Lamp,1\nB,Mug,1\nPOST,Postage,0\n")
     path.write_text(
-        "who,what,when,n,cost,order\nu1,A,2026-01-05 10:00:00,1,2.5,o1\nu1,B,2026-01-05 10:00:00,2,1.0,o1\n"
+        "who,what,when,n,cost,order\nu1,A,2026-01-05 10:00:00,1,2.5,o1\nu1,B,2026-01-05 "
+        "10:00:00,2,1.0,o1\n"
         ",A,2026-01-06 10:00:00,1,2.5,o2\nu2,POST,2026-01-06 11:00:00,1,9,o3\n"
     )
     return products, path
 
 
-MAP = ["--map", "user_id=who", "item_id=what", "occurred_at=when", "quantity=n", "price=cost", "session_id=order"]
+MAP = [
+    "--map",
+    "user_id=who",
+    "item_id=what",
+    "occurred_at=when",
+    "quantity=n",
+    "price=cost",
+    "session_id=order",
+]
 
 
 def test_a_file_becomes_products_shoppers_and_events(shop, orders, tmp_path):
     products, path = orders
-    assert "2 new" in run("import_products", str(products), "--where", "sell=1", "--map", "item_id=code", "title=name")
+    assert "2 new" in run(
+        "import_products", str(products), "--where", "sell=1", "--map", "item_id=code", "title=name"
+    )
     rejected = tmp_path / "bad.csv"
-    assert "3 new, 0 changed, 0 same, 1 rejected" in run("import_events", str(path), *MAP, "--rejected", str(rejected))
+    assert "3 new, 0 changed, 0 same, 1 rejected" in run(
+        "import_events", str(path), *MAP, "--rejected", str(rejected)
+    )
     assert list(csv.reader(rejected.open()))[1] == ["5", "item_id", "is no known product"]
-    assert "0 new, 0 changed, 3 same, 1 rejected" in run("import_events", str(path), *MAP, "--rejected", str(rejected))
-    assert (Product.objects.count(), Event.objects.count(), Event.objects.filter(shopper=None).count()) == (2, 3, 1)
+    assert "0 new, 0 changed, 3 same, 1 rejected" in run(
+        "import_events", str(path), *MAP, "--rejected", str(rejected)
+    )
+    assert (
+        Product.objects.count(),
+        Event.objects.count(),
+        Event.objects.filter(shopper=None).count(),
+    ) == (2, 3, 1)
 
 
 def test_import_shoppers(shop, tmp_path):
     (tmp_path / "s.csv").write_text("id,land\nu1,FR\n")
-    assert "1 new" in run("import_shoppers", str(tmp_path / "s.csv"), "--map", "user_id=id", "attributes.country=land")
+    assert "1 new" in run(
+        "import_shoppers", str(tmp_path / "s.csv"), "--map", "user_id=id", "attributes.country=land"
+    )
     assert Shopper.objects.get().attributes == {"country": "FR"}
 
 
 def test_a_dry_run_writes_nothing(shop, orders):
-    assert run("import_products", str(orders[0]), "--map", "item_id=code", "title=name", "--dry-run").startswith("dry run: products: 3 new")
+    assert run(
+        "import_products", str(orders[0]), "--map", "item_id=code", "title=name", "--dry-run"
+    ).startswith("dry run: products: 3 new")
     assert not Product.objects.exists()
 
 
@@ -74,7 +97,11 @@ def test_a_wrong_argument_is_named(shop, arguments, says):
 def test_create_key_prints_only_the_key(shop):
     secret = run("create_key", "--shop", "tiny", "--scope", "recs:read", "--days", "3").strip()
     row = ApiKey.objects.find(secret)
-    assert row.scopes == ["recs:read"] and row.expires_at is not None and secret not in str(row.__dict__)
+    assert (
+        row.scopes == ["recs:read"]
+        and row.expires_at is not None
+        and secret not in str(row.__dict__)
+    )
 
 
 def test_a_key_is_rotated_with_an_overlap(shop):
@@ -82,9 +109,16 @@ def test_a_key_is_rotated_with_an_overlap(shop):
     ApiKey.objects.filter(pk=old.pk).update(per_minute=77)
     secret = run("create_key", "--shop", "tiny", "--rotate", old.prefix, "--overlap", "2").strip()
     fresh = ApiKey.objects.find(secret)
-    assert (fresh.name, fresh.scopes, fresh.per_minute, fresh.expires_at) == ("shop server", ["recs:read", "events:write"], 77, None)
+    assert (fresh.name, fresh.scopes, fresh.per_minute, fresh.expires_at) == (
+        "shop server",
+        ["recs:read", "events:write"],
+        77,
+        None,
+    )
     old.refresh_from_db()
-    assert not old.expired and timedelta(days=1) < old.expires_at - timezone.now() <= timedelta(days=2)
+    assert not old.expired and timedelta(days=1) < old.expires_at - timezone.now() <= timedelta(
+        days=2
+    )
     run("create_key", "--shop", "tiny", "--rotate", fresh.prefix, "--overlap", "0")
     fresh.refresh_from_db()
     assert fresh.expired
@@ -118,7 +152,12 @@ def test_serve_becomes_the_server(monkeypatch):
     [(program, command)] = started
     assert program.endswith("granian") and command[-1] == "ecomsite.rsgi:application"
     options = dict(itertools.pairwise(command))
-    assert (options["--port"], options["--workers"], options["--host"], options["--interface"]) == ("8123", "3", "0.0.0.0", "rsgi")
+    assert (options["--port"], options["--workers"], options["--host"], options["--interface"]) == (
+        "8123",
+        "3",
+        "0.0.0.0",
+        "rsgi",
+    )
     assert "--respawn-failed-workers" in command
 
 
@@ -141,6 +180,8 @@ def test_demo_refuses_a_port_in_use(settings, tmp_path):
 
 
 def test_fields_of_any_json_line_are_taken(shop, tmp_path):
-    (tmp_path / "p.jsonl").write_text('{"item_id": "a", "title": "A"}\n{"item_id": "b", "title": "B", "price": 3}\n')
+    (tmp_path / "p.jsonl").write_text(
+        '{"item_id": "a", "title": "A"}\n{"item_id": "b", "title": "B", "price": 3}\n'
+    )
     run("import_products", str(tmp_path / "p.jsonl"))
     assert float(Product.objects.get(item_id="b").price) == 3

@@ -15,14 +15,24 @@ from tests.conftest import TINY
 from training.encoders.bert import TextEncoder
 from training.recipes.incremental import origin
 
-QUICK = {"text.steps": 4, "text.evaluate_every": 2, "text.batch_size": 16, "text.frozen_layers": 1, "text.projection_steps": 4, "onnx": False}
+QUICK = {
+    "text.steps": 4,
+    "text.evaluate_every": 2,
+    "text.batch_size": 16,
+    "text.frozen_layers": 1,
+    "text.projection_steps": 4,
+    "onnx": False,
+}
 
 
 @pytest.fixture
 def queued(monkeypatch):
     """The runs that were queued."""
     ids = []
-    monkeypatch.setattr("recommender.infrastructure.task_queue.enqueue", lambda name, pk, *_: name == "train" and ids.append(pk))
+    monkeypatch.setattr(
+        "recommender.infrastructure.task_queue.enqueue",
+        lambda name, pk, *_: name == "train" and ids.append(pk),
+    )
     return ids
 
 
@@ -36,7 +46,9 @@ def carry_out(pk: int, **overrides) -> TrainingRun:
     return run
 
 
-def test_a_night_goes_on_from_the_champion_and_makes_the_ranking_with_it(live_shop, queued, tiny_encoder, checkpoints):
+def test_a_night_goes_on_from_the_champion_and_makes_the_ranking_with_it(
+    live_shop, queued, tiny_encoder, checkpoints
+):
     tasks.learn_on_every_shop()
     tasks.learn_on_every_shop()
     assert len(queued) == 1
@@ -44,27 +56,54 @@ def test_a_night_goes_on_from_the_champion_and_makes_the_ranking_with_it(live_sh
     assert (first.recipe, first.status) == ("incremental", "finished"), first.error
     encoder = first.version
     second = TrainingRun.objects.get(pk=queued[1])
-    assert (second.recipe, second.preset, second.follows, second.promote) == ("fusion", "quick", first, "if-not-worse")
-    assert second.overrides["served_encoder"] == str(encoder if encoder.is_champion else live_shop.champion())
-    second = carry_out(second.pk, **TINY, **{"text.encoder": str(tiny_encoder), "served_encoder": str(encoder)})
+    assert (second.recipe, second.preset, second.follows, second.promote) == (
+        "fusion",
+        "quick",
+        first,
+        "if-not-worse",
+    )
+    assert second.overrides["served_encoder"] == str(
+        encoder if encoder.is_champion else live_shop.champion()
+    )
+    second = carry_out(
+        second.pk, **TINY, **{"text.encoder": str(tiny_encoder), "served_encoder": str(encoder)}
+    )
     assert second.status == "finished", second.error
-    served, given = (TextEncoder.load(str(checkpoints / v.folder / "encoder")) for v in (second.version, encoder))
+    served, given = (
+        TextEncoder.load(str(checkpoints / v.folder / "encoder")) for v in (second.version, encoder)
+    )
     texts = ["red teapot", "blue lantern"]
     assert np.allclose(served.encode(texts), given.encode(texts), atol=1e-5)
-    assert second.version.report["served"]["encoder"].endswith("encoder") and second.follows == first
+    assert (
+        second.version.report["served"]["encoder"].endswith("encoder") and second.follows == first
+    )
     told = json.loads((checkpoints / second.version.folder / "run.json").read_text())
-    assert told["encoder_until"] == json.loads((checkpoints / encoder.folder / "run.json").read_text())["served_until"] <= told["served_until"]
+    assert (
+        told["encoder_until"]
+        == json.loads((checkpoints / encoder.folder / "run.json").read_text())["served_until"]
+        <= told["served_until"]
+    )
     assert origin(checkpoints / second.version.folder) == origin(checkpoints / encoder.folder)
 
 
-def test_the_ranking_is_judged_without_the_encoder_that_has_learned_the_held_out_days(live_shop, queued, tiny_encoder, checkpoints, settings):
+def test_the_ranking_is_judged_without_the_encoder_that_has_learned_the_held_out_days(
+    live_shop, queued, tiny_encoder, checkpoints, settings
+):
     reports = []
     for more in ({}, {"served_encoder": "v1"}):
         settings.VITRINE_TRAINING_NAMES = frozenset({str(tiny_encoder)})
-        run = runs.start_run(live_shop, preset="quick", overrides={**TINY, "text.encoder": str(tiny_encoder), **more}, promote="never")
+        run = runs.start_run(
+            live_shop,
+            preset="quick",
+            overrides={**TINY, "text.encoder": str(tiny_encoder), **more},
+            promote="never",
+        )
         tasks.train(run.pk)
         reports.append(ModelVersion.objects.get(run=run).report)
-    assert json.dumps(reports[0]["all"]) == json.dumps(reports[1]["all"]) and reports[0]["discovery"] == reports[1]["discovery"]
+    assert (
+        json.dumps(reports[0]["all"]) == json.dumps(reports[1]["all"])
+        and reports[0]["discovery"] == reports[1]["discovery"]
+    )
 
 
 def test_a_shop_without_an_encoder_has_its_ranking_made(stocked, queued):
@@ -73,8 +112,13 @@ def test_a_shop_without_an_encoder_has_its_ranking_made(stocked, queued):
     assert (run.recipe, run.preset, run.then) == ("fusion", "quick", {})
 
 
-@pytest.mark.parametrize(("status", "followers"), [(RunStatus.FAILED, 1), (RunStatus.FINISHED, 1), (RunStatus.CANCELLED, 0)])
-def test_the_ranking_is_made_after_a_failed_run_but_not_after_one_that_somebody_stopped(live_shop, queued, monkeypatch, status, followers):
+@pytest.mark.parametrize(
+    ("status", "followers"),
+    [(RunStatus.FAILED, 1), (RunStatus.FINISHED, 1), (RunStatus.CANCELLED, 0)],
+)
+def test_the_ranking_is_made_after_a_failed_run_but_not_after_one_that_somebody_stopped(
+    live_shop, queued, monkeypatch, status, followers
+):
     def ended(run, folder):
         if status == RunStatus.FAILED:
             raise errors.RunFailed("nothing to judge by")
@@ -92,14 +136,18 @@ def test_the_ranking_is_made_after_a_failed_run_but_not_after_one_that_somebody_
 def test_a_stopped_night_whose_worker_died_is_not_followed(live_shop, queued):
     run = runs.learn_on(live_shop)
     long_ago = timezone.now() - timedelta(minutes=5)
-    TrainingRun.objects.filter(pk=run.pk).update(status="running", heartbeat_at=long_ago, cancel_requested=True)
+    TrainingRun.objects.filter(pk=run.pk).update(
+        status="running", heartbeat_at=long_ago, cancel_requested=True
+    )
     tasks.fail_silent_runs()
     run.refresh_from_db()
     assert run.status == "cancelled" and not run.followers.exists()
 
 
 def test_a_run_that_ends_again_is_followed_once(live_shop, queued, monkeypatch):
-    monkeypatch.setattr(runs, "_train", lambda run, folder: (_ for _ in ()).throw(errors.RunFailed("no")))
+    monkeypatch.setattr(
+        runs, "_train", lambda run, folder: (_ for _ in ()).throw(errors.RunFailed("no"))
+    )
     run = runs.learn_on(live_shop)
     tasks.train(run.pk)
     assert runs.resume_run(run)

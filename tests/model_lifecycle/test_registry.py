@@ -62,13 +62,20 @@ def test_a_run_whose_worker_fell_silent_can_be_claimed_again(shop):
 
 
 def test_a_silent_run_becomes_a_failed_one_with_its_reason(shop, checkpoints):
-    run = TrainingRun.objects.create(shop=shop, status="running", stage="Fine-tuning", heartbeat_at=timezone.now() - timedelta(minutes=5))
+    run = TrainingRun.objects.create(
+        shop=shop,
+        status="running",
+        stage="Fine-tuning",
+        heartbeat_at=timezone.now() - timedelta(minutes=5),
+    )
     folder = run.folder
     folder.mkdir(parents=True)
     (folder / "log.txt").write_text("step 40\nstep 50\n")
     assert runs.tend_silent_runs() == 1
     run.refresh_from_db()
-    assert run.status == "failed" and "Fine-tuning" in run.error and run.log_tail == "step 40\nstep 50"
+    assert (
+        run.status == "failed" and "Fine-tuning" in run.error and run.log_tail == "step 40\nstep 50"
+    )
 
 
 def test_a_fresh_run_is_left_alone(shop):
@@ -92,20 +99,40 @@ def test_cancelling_a_queued_run_ends_it_at_once(shop):
 
 @pytest.mark.parametrize(
     ("mine", "champion", "popularity", "passed"),
-    [(0.4, None, 0.1, True), (0.1, None, 0.1, False), (0.4, 0.39, 0.1, True), (0.4, 0.41, 0.1, False)],
+    [
+        (0.4, None, 0.1, True),
+        (0.1, None, 0.1, False),
+        (0.4, 0.39, 0.1, True),
+        (0.4, 0.41, 0.1, False),
+    ],
 )
 def test_the_gate_compares_with_the_champion_or_with_popularity(mine, champion, popularity, passed):
-    systems = {"vitrine": mine, "popularity": popularity, "popularity_30d": 0.05} | ({"champion": champion} if champion else {})
-    report = {"protocol": {"days": 31}, "all": {"systems": {k: {"ndcg@10": {"value": v}} for k, v in systems.items()}}}
+    systems = {"vitrine": mine, "popularity": popularity, "popularity_30d": 0.05} | (
+        {"champion": champion} if champion else {}
+    )
+    report = {
+        "protocol": {"days": 31},
+        "all": {"systems": {k: {"ndcg@10": {"value": v}} for k, v in systems.items()}},
+    }
     result, reason = gate.gate(report)
     assert result is passed and f"{mine:.4f}" in reason
 
 
-@pytest.mark.parametrize(("limits", "says"), [
-    ({}, ""), ({"least_group_quality": 0.5, "least_tail_shown": 0.2}, ""),
-    ({"least_group_quality": 0.8}, "the group “country: FR” gets 60% of everybody’s NDCG@10, less than 80%"),
-    ({"least_tail_shown": 0.4}, "products outside the best-selling fifth get 30% of the places, less than 40%"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ({}, ""),
+        ({"least_group_quality": 0.5, "least_tail_shown": 0.2}, ""),
+        (
+            {"least_group_quality": 0.8},
+            "the group “country: FR” gets 60% of everybody’s NDCG@10, less than 80%",
+        ),
+        (
+            {"least_tail_shown": 0.4},
+            "products outside the best-selling fifth get 30% of the places, less than 40%",
+        ),
+    ],
+)
 def test_a_shops_limits_fail_the_gate(shop, limits, says):
     for name, value in limits.items():
         setattr(shop, name, value)
@@ -115,7 +142,15 @@ def test_a_shops_limits_fail_the_gate(shop, limits, says):
     assert gate.unfairness({}, shop) == ""
 
 
-@pytest.mark.parametrize(("promote", "status"), [("ask", "candidate"), ("never", "candidate"), ("if-better", "champion"), ("always", "champion")])
+@pytest.mark.parametrize(
+    ("promote", "status"),
+    [
+        ("ask", "candidate"),
+        ("never", "candidate"),
+        ("if-better", "champion"),
+        ("always", "champion"),
+    ],
+)
 def test_what_follows_the_gate(stocked, register, promote, status):
     version = register(stocked)
     promotion.decide(version, promote)
@@ -128,35 +163,73 @@ def test_what_breaks_the_shops_limits_is_not_promoted(stocked, register, promote
     stocked.least_tail_shown = 1.0
     stocked.save()
     version = register(stocked)
-    version.report["fairness"] = {"groups": {}, "bands": {"head": {"shown": 0.7}, "tail": {"shown": 0.3}}}
+    version.report["fairness"] = {
+        "groups": {},
+        "bands": {"head": {"shown": 0.7}, "tail": {"shown": 0.3}},
+    }
     assert gate.is_better(version.report)
     promotion.decide(version, promote)
     version.refresh_from_db()
-    assert not version.gate_passed and version.status == ("candidate" if promote == "ask" else "refused") and stocked.champion() is None
+    assert (
+        not version.gate_passed
+        and version.status == ("candidate" if promote == "ask" else "refused")
+        and stocked.champion() is None
+    )
 
 
 def measured(up=True, also=(), **systems):
     """A report with (low, value, high) of each system."""
-    told = {name: {"ndcg@10": dict(zip(("low", "value", "high"), values, strict=True))} for name, values in systems.items()}
-    deciding = {"measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "also": list(also), "part": "all", "higher_is_better": up}
+    told = {
+        name: {"ndcg@10": dict(zip(("low", "value", "high"), values, strict=True))}
+        for name, values in systems.items()
+    }
+    deciding = {
+        "measure": "ndcg@10",
+        "system": "vitrine",
+        "baseline": "popularity_30d",
+        "also": list(also),
+        "part": "all",
+        "higher_is_better": up,
+    }
     return {"primary": deciding, "all": {"systems": told}}
 
 
 def test_intervals_that_overlap_tell_no_difference():
-    assert compare(measured(vitrine=(0.35, 0.4, 0.45), popularity_30d=(0.30, 0.35, 0.40))).outcome == "unclear"
-    assert compare(measured(vitrine=(0.41, 0.43, 0.45), popularity_30d=(0.30, 0.35, 0.40))).outcome == "better"
-    assert compare(measured(vitrine=(0.20, 0.25, 0.29), popularity_30d=(0.30, 0.35, 0.40))).outcome == "worse"
+    assert (
+        compare(measured(vitrine=(0.35, 0.4, 0.45), popularity_30d=(0.30, 0.35, 0.40))).outcome
+        == "unclear"
+    )
+    assert (
+        compare(measured(vitrine=(0.41, 0.43, 0.45), popularity_30d=(0.30, 0.35, 0.40))).outcome
+        == "better"
+    )
+    assert (
+        compare(measured(vitrine=(0.20, 0.25, 0.29), popularity_30d=(0.30, 0.35, 0.40))).outcome
+        == "worse"
+    )
 
 
 def test_the_best_of_the_baselines_decides():
-    found = compare(measured(also=["popularity"], vitrine=(0.3, 0.31, 0.32), popularity_30d=(0.1, 0.11, 0.12), popularity=(0.4, 0.41, 0.42)))
+    found = compare(
+        measured(
+            also=["popularity"],
+            vitrine=(0.3, 0.31, 0.32),
+            popularity_30d=(0.1, 0.11, 0.12),
+            popularity=(0.4, 0.41, 0.42),
+        )
+    )
     assert (found.rival, found.outcome) == ("popularity", "worse")
 
 
-@pytest.mark.parametrize(("low", "high", "outcome"), [(-0.1, 0.2, "unclear"), (0.1, 0.2, "worse"), (-0.2, -0.1, "better")])
+@pytest.mark.parametrize(
+    ("low", "high", "outcome"),
+    [(-0.1, 0.2, "unclear"), (0.1, 0.2, "worse"), (-0.2, -0.1, "better")],
+)
 def test_where_less_is_better_the_difference_is_turned_round(low, high, outcome):
     report = measured(up=False, vitrine=(0.4, 0.5, 0.6), popularity_30d=(0.4, 0.5, 0.6))
-    report["all"]["differences"] = {"popularity_30d": {"low": low, "value": (low + high) / 2, "high": high}}
+    report["all"]["differences"] = {
+        "popularity_30d": {"low": low, "value": (low + high) / 2, "high": high}
+    }
     assert compare(report).outcome == outcome
 
 
@@ -174,7 +247,11 @@ def test_a_champion_that_could_not_be_compared_is_not_replaced_by_itself(stocked
     version.report["champion"] = {"compared": False, "reason": "the champion cannot be read: x"}
     promotion.decide(version, "if-better")
     version.refresh_from_db()
-    assert version.status == "refused" and "could not be compared" in version.gate_reason and stocked.champion().number == 1
+    assert (
+        version.status == "refused"
+        and "could not be compared" in version.gate_reason
+        and stocked.champion().number == 1
+    )
 
 
 def test_a_broken_version_is_not_rolled_back_to(stocked, register, checkpoints):
@@ -191,34 +268,83 @@ def test_the_first_schedule_is_rows(db):
     from django_celery_beat.models import PeriodicTask
 
     names = set(PeriodicTask.objects.values_list("name", flat=True))
-    assert {"Weekly full training", "Nightly training", "Score shoppers with new events", "Find runs whose worker died"} <= names
+    assert {
+        "Weekly full training",
+        "Nightly training",
+        "Score shoppers with new events",
+        "Find runs whose worker died",
+    } <= names
     assert PeriodicTask.objects.get(name="Weekly full training").args == '["standard"]'
-    assert PeriodicTask.objects.get(name="Nightly training").task == "recommender.tasks.learn_on_every_shop"
+    assert (
+        PeriodicTask.objects.get(name="Nightly training").task
+        == "recommender.tasks.learn_on_every_shop"
+    )
 
 
 def judged(mine, theirs, difference=None, rival="champion", up=True):
     """A report with (value, low, high) of the version and of its rival, and of their difference."""
-    bounds = lambda values: dict(zip(("value", "low", "high"), values, strict=False))  # noqa: E731
+
+    def bounds(values):
+        return dict(zip(("value", "low", "high"), values, strict=False))
+
     part = {"systems": {"vitrine": {"ndcg@10": bounds(mine)}, rival: {"ndcg@10": bounds(theirs)}}}
     if difference:
         part["differences"] = {rival: bounds(difference)}
-    deciding = {"measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "part": "all", "higher_is_better": up}
+    deciding = {
+        "measure": "ndcg@10",
+        "system": "vitrine",
+        "baseline": "popularity_30d",
+        "part": "all",
+        "higher_is_better": up,
+    }
     return {"protocol": {"days": 31}, "all": part, "primary": deciding}
 
 
 @pytest.mark.parametrize(
     ("report", "passed", "better", "says"),
     [
-        (judged((0.39, 0.37, 0.41), (0.38, 0.36, 0.40), (0.01, 0.004, 0.016)), True, True, "Better than the champion: NDCG@10 0.390 against 0.380."),
-        (judged((0.39, 0.37, 0.41), (0.38, 0.36, 0.40), (0.01, -0.002, 0.02)), True, False, "No clear difference from the champion"),
-        (judged((0.37, 0.35, 0.39), (0.38, 0.36, 0.40), (-0.01, -0.02, -0.001)), False, False, "Worse than the champion"),
+        (
+            judged((0.39, 0.37, 0.41), (0.38, 0.36, 0.40), (0.01, 0.004, 0.016)),
+            True,
+            True,
+            "Better than the champion: NDCG@10 0.390 against 0.380.",
+        ),
+        (
+            judged((0.39, 0.37, 0.41), (0.38, 0.36, 0.40), (0.01, -0.002, 0.02)),
+            True,
+            False,
+            "No clear difference from the champion",
+        ),
+        (
+            judged((0.37, 0.35, 0.39), (0.38, 0.36, 0.40), (-0.01, -0.02, -0.001)),
+            False,
+            False,
+            "Worse than the champion",
+        ),
         (judged((0.39, 0.37, 0.41), (0.38, 0.36, 0.40)), True, False, "No clear difference"),
-        (judged((0.39, 0.37, 0.41), (0.14, 0.12, 0.16), (0.25, 0.2, 0.3), "popularity_30d"), True, True, "Better than popularity"),
-        (judged((0.15, 0.13, 0.17), (0.14, 0.12, 0.16), (0.01, -0.01, 0.03), "popularity_30d"), False, False, "No clear difference from popularity"),
-        (judged((0.5, 0.4, 0.6), (0.9, 0.8, 1.0), (-0.4, -0.5, -0.3), up=False), True, True, "Better than the champion"),
+        (
+            judged((0.39, 0.37, 0.41), (0.14, 0.12, 0.16), (0.25, 0.2, 0.3), "popularity_30d"),
+            True,
+            True,
+            "Better than popularity",
+        ),
+        (
+            judged((0.15, 0.13, 0.17), (0.14, 0.12, 0.16), (0.01, -0.01, 0.03), "popularity_30d"),
+            False,
+            False,
+            "No clear difference from popularity",
+        ),
+        (
+            judged((0.5, 0.4, 0.6), (0.9, 0.8, 1.0), (-0.4, -0.5, -0.3), up=False),
+            True,
+            True,
+            "Better than the champion",
+        ),
     ],
 )
-def test_better_is_only_what_is_better_by_more_than_chance_and_all_say_the_same(report, passed, better, says):
+def test_better_is_only_what_is_better_by_more_than_chance_and_all_say_the_same(
+    report, passed, better, says
+):
     from recommender.console.models import leaderboard
 
     result, reason = gate.gate(report)
@@ -229,24 +355,59 @@ def test_better_is_only_what_is_better_by_more_than_chance_and_all_say_the_same(
 @pytest.mark.parametrize(
     ("mine", "bought_again", "paired", "says"),
     [
-        (0.39, 0.34, (0.05, 0.03, 0.07), "The strongest baseline is buying again what was bought, 0.340: this version is better."),
-        (0.39, 0.38, (0.01, -0.01, 0.03), "The strongest baseline is buying again what was bought, 0.380: the difference is not clear."),
-        (0.36, 0.39, (-0.03, -0.05, -0.01), "The strongest baseline is buying again what was bought, 0.390: this version is worse."),
+        (
+            0.39,
+            0.34,
+            (0.05, 0.03, 0.07),
+            (
+                "The strongest baseline is buying again what was bought, 0.340: this version is "
+                "better."
+            ),
+        ),
+        (
+            0.39,
+            0.38,
+            (0.01, -0.01, 0.03),
+            (
+                "The strongest baseline is buying again what was bought, 0.380: the difference "
+                "is not clear."
+            ),
+        ),
+        (
+            0.36,
+            0.39,
+            (-0.03, -0.05, -0.01),
+            "The strongest baseline is buying again what was bought, 0.390: this version is worse.",
+        ),
         (0.39, 0.10, (0.29, 0.2, 0.3), ""),
     ],
 )
-def test_the_strongest_baseline_is_named_beside_the_one_that_decides(mine, bought_again, paired, says):
+def test_the_strongest_baseline_is_named_beside_the_one_that_decides(
+    mine, bought_again, paired, says
+):
     from recommender.console.models import leaderboard
 
-    report = judged((mine, mine - 0.02, mine + 0.02), (0.14, 0.12, 0.16), (0.25, 0.2, 0.3), "popularity_30d")
+    report = judged(
+        (mine, mine - 0.02, mine + 0.02), (0.14, 0.12, 0.16), (0.25, 0.2, 0.3), "popularity_30d"
+    )
     body = report["all"]
-    body["systems"]["buy_again"] = {"ndcg@10": {"value": bought_again, "low": bought_again - 0.02, "high": bought_again + 0.02}}
+    body["systems"]["buy_again"] = {
+        "ndcg@10": {"value": bought_again, "low": bought_again - 0.02, "high": bought_again + 0.02}
+    }
     body["differences"]["buy_again"] = dict(zip(("value", "low", "high"), paired, strict=True))
-    assert leaderboard.verdict(report).startswith("Better than popularity:") and leaderboard.strongest(report) == says
+    assert (
+        leaderboard.verdict(report).startswith("Better than popularity:")
+        and leaderboard.strongest(report) == says
+    )
 
 
-@pytest.mark.parametrize(("promote", "status"), [("if-better", "candidate"), ("if-not-worse", "champion"), ("ask", "candidate")])
-def test_noise_is_not_promoted_as_better_but_a_nights_training_may_serve(stocked, register, promote, status, monkeypatch):
+@pytest.mark.parametrize(
+    ("promote", "status"),
+    [("if-better", "candidate"), ("if-not-worse", "champion"), ("ask", "candidate")],
+)
+def test_noise_is_not_promoted_as_better_but_a_nights_training_may_serve(
+    stocked, register, promote, status, monkeypatch
+):
     version = register(stocked)
     version.report = judged((0.39, 0.37, 0.41), (0.38, 0.36, 0.40), (0.01, -0.002, 0.02))
     version.save()
@@ -262,4 +423,7 @@ def test_a_report_holds_the_differences_of_each_shopper(live_shop):
         assert set(found) == set(systems) - {"vitrine"}
         for name, measure in found.items():
             expected = systems["vitrine"]["ndcg@10"]["value"] - systems[name]["ndcg@10"]["value"]
-            assert measure["value"] == pytest.approx(expected, abs=1e-9) and measure["low"] <= measure["value"] <= measure["high"]
+            assert (
+                measure["value"] == pytest.approx(expected, abs=1e-9)
+                and measure["low"] <= measure["value"] <= measure["high"]
+            )

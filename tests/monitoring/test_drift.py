@@ -16,7 +16,15 @@ from recommender.recommendations import batch_scoring
 def events(shop, kinds, days_ago, tag):
     product, at = shop.products.first(), timezone.now() - timedelta(days=days_ago)
     rows = [
-        Event(shop=shop, event_id=f"{tag}-{i}", type=kind, product=product, session_id="s", occurred_at=at, received_at=at)
+        Event(
+            shop=shop,
+            event_id=f"{tag}-{i}",
+            type=kind,
+            product=product,
+            session_id="s",
+            occurred_at=at,
+            received_at=at,
+        )
         for i, kind in enumerate(kinds)
     ]
     Event.objects.bulk_create(rows)
@@ -74,11 +82,26 @@ def test_fewer_clicks_than_before_are_told(stocked, rate, told):
     draw, product = random.Random(5), stocked.products.first()
     for name, days, share in (("before", 15, 0.10), ("now", 2, rate)):
         at = timezone.now() - timedelta(days=days)
-        lists = [ServedList(shop=stocked, recommendation_id=f"{name}-{i}", placement="home_top", items=[], created_at=at) for i in range(1500)]
+        lists = [
+            ServedList(
+                shop=stocked,
+                recommendation_id=f"{name}-{i}",
+                placement="home_top",
+                items=[],
+                created_at=at,
+            )
+            for i in range(1500)
+        ]
         ServedList.objects.bulk_create(lists)
         clicks = [
             Event(
-                shop=stocked, event_id=f"c-{name}-{i}", type="click", product=product, session_id="s", occurred_at=at, recommendation_id=f"{name}-{i}"
+                shop=stocked,
+                event_id=f"c-{name}-{i}",
+                type="click",
+                product=product,
+                session_id="s",
+                occurred_at=at,
+                recommendation_id=f"{name}-{i}",
             )
             for i in range(1500)
             if draw.random() < share
@@ -93,11 +116,29 @@ def test_this_week_is_no_part_of_what_it_is_compared_with(stocked):
     for name, days, lists, clicked in (("before", 15, 600, 60), ("now", 2, 6000, 180)):
         at = now - timedelta(days=days)
         ids = [f"{name}-{i}" for i in range(lists)]
-        ServedList.objects.bulk_create(ServedList(shop=stocked, recommendation_id=i, placement="home_top", items=[], created_at=at) for i in ids)
-        clicks = [Event(shop=stocked, event_id=f"c-{i}", type="click", product=product, session_id="s", occurred_at=at, recommendation_id=i)
-                  for i in ids[:clicked]]  # fmt: skip
+        ServedList.objects.bulk_create(
+            ServedList(
+                shop=stocked, recommendation_id=i, placement="home_top", items=[], created_at=at
+            )
+            for i in ids
+        )
+        clicks = [
+            Event(
+                shop=stocked,
+                event_id=f"c-{i}",
+                type="click",
+                product=product,
+                session_id="s",
+                occurred_at=at,
+                recommendation_id=i,
+            )
+            for i in ids[:clicked]
+        ]
         Event.objects.bulk_create(clicks)
-    assert "3.0% of this week’s lists were clicked, 10.0% in the four weeks before" in open_alerts(stocked)["clicks", "home_top"]
+    assert (
+        "3.0% of this week’s lists were clicked, 10.0% in the four weeks before"
+        in open_alerts(stocked)["clicks", "home_top"]
+    )
 
 
 def test_home_shows_what_needs_a_look(stocked, client):

@@ -1,4 +1,6 @@
-"""Alerts of operations: trainings that fail or do not begin, placements without a call, filters that pass nothing."""
+"""Alerts of operations: trainings that fail or do not begin, placements without a call, filters
+that pass nothing.
+"""
 
 from datetime import timedelta
 
@@ -19,7 +21,11 @@ NIGHT = "recommender.tasks.learn_on_every_shop"
 def _scheduled(db):
     """The schedule that migrations make; tests with transactions of their own empty its tables."""
     hourly, _ = IntervalSchedule.objects.get_or_create(every=1, period=IntervalSchedule.HOURS)
-    for task, name in ((NIGHT, "Nightly training"), (operations.TRAININGS[1], "Weekly full training"), (operations.MONITOR, "Watch every shop")):
+    for task, name in (
+        (NIGHT, "Nightly training"),
+        (operations.TRAININGS[1], "Weekly full training"),
+        (operations.MONITOR, "Watch every shop"),
+    ):
         if not PeriodicTask.objects.filter(task=task).exists():
             PeriodicTask.objects.create(task=task, name=name, interval=hourly)
 
@@ -32,7 +38,12 @@ def alerts(shop):
 def ended(shop, status, hours_ago=1, recipe="fusion", error="disk full\ntraceback"):
     at = timezone.now() - timedelta(hours=hours_ago)
     return TrainingRun.objects.create(
-        shop=shop, recipe=recipe, preset="quick", status=status, finished_at=at, error=error if status == RunStatus.FAILED else ""
+        shop=shop,
+        recipe=recipe,
+        preset="quick",
+        status=status,
+        finished_at=at,
+        error=error if status == RunStatus.FAILED else "",
     )
 
 
@@ -58,16 +69,23 @@ def test_a_failure_of_long_ago_is_forgotten(shop):
 
 def test_the_end_of_a_run_is_told_at_once(shop, monkeypatch, tmp_path, settings):
     settings.VITRINE_CHECKPOINTS = tmp_path
-    run = TrainingRun.objects.create(shop=shop, recipe="fusion", preset="quick", status=RunStatus.RUNNING)
+    run = TrainingRun.objects.create(
+        shop=shop, recipe="fusion", preset="quick", status=RunStatus.RUNNING
+    )
     with pytest.raises(ZeroDivisionError):
         monkeypatch.setattr(runs, "_train", lambda *_: 1 / 0)
-        monkeypatch.setattr("recommender.infrastructure.task_queue.enqueue", lambda name, *args: getattr(tasks, name)(*args))
+        monkeypatch.setattr(
+            "recommender.infrastructure.task_queue.enqueue",
+            lambda name, *args: getattr(tasks, name)(*args),
+        )
         runs.run_training(run)
     assert "division by zero" in Alert.objects.of(shop).open().get(kind=Alert.FAILED).message
 
 
 def begun(hours_ago, task=NIGHT):
-    PeriodicTask.objects.filter(task=task).update(last_run_at=timezone.now() - timedelta(hours=hours_ago))
+    PeriodicTask.objects.filter(task=task).update(
+        last_run_at=timezone.now() - timedelta(hours=hours_ago)
+    )
 
 
 def missed(shop):
@@ -123,13 +141,23 @@ def test_a_queued_run_that_no_worker_takes_is_an_alert(shop):
     TrainingRun.objects.update(queued_at=timezone.now() - timedelta(hours=2))
     assert f"Run {run.pk} has waited since" in alerts(shop)["missed", ""]
     other = Shop.objects.create(key="other", name="Other")
-    TrainingRun.objects.create(shop=other, recipe="fusion", preset="quick", status=RunStatus.RUNNING)
+    TrainingRun.objects.create(
+        shop=other, recipe="fusion", preset="quick", status=RunStatus.RUNNING
+    )
     assert missed(shop) == []  # shops share the workers: it waits for that one
 
 
 def test_a_resumed_run_waits_from_when_it_was_resumed(shop):
-    run = TrainingRun.objects.create(shop=shop, recipe="fusion", preset="quick", status=RunStatus.FAILED, finished_at=timezone.now())
-    TrainingRun.objects.update(created_at=timezone.now() - timedelta(days=3), queued_at=timezone.now() - timedelta(days=3))
+    run = TrainingRun.objects.create(
+        shop=shop,
+        recipe="fusion",
+        preset="quick",
+        status=RunStatus.FAILED,
+        finished_at=timezone.now(),
+    )
+    TrainingRun.objects.update(
+        created_at=timezone.now() - timedelta(days=3), queued_at=timezone.now() - timedelta(days=3)
+    )
     assert run.request_resume() and missed(shop) == []
 
 
@@ -142,7 +170,14 @@ def test_alerts_of_what_is_not_looked_at_any_more_are_closed(shop):
 def served(shop, number, days_ago, placement="home_top", simulated=False):
     at = timezone.now() - timedelta(days=days_ago)
     ServedList.objects.bulk_create(
-        ServedList(shop=shop, recommendation_id=f"{days_ago}-{i}", placement=placement, items=[], created_at=at, simulated=simulated)
+        ServedList(
+            shop=shop,
+            recommendation_id=f"{days_ago}-{i}",
+            placement=placement,
+            items=[],
+            created_at=at,
+            simulated=simulated,
+        )
         for i in range(number)
     )
 
@@ -166,9 +201,13 @@ def test_simulated_lists_are_no_calls(shop):
 
 def test_a_filter_that_nothing_passes_is_an_alert_until_something_does(shop):
     product = Product.objects.create(shop=shop, item_id="p", title="p", price=5)
-    Placement.objects.filter(shop=shop, key="home_top").update(filter="price > :least", filter_values={"least": 5})
+    Placement.objects.filter(shop=shop, key="home_top").update(
+        filter="price > :least", filter_values={"least": 5}
+    )
     Placement.objects.filter(shop=shop, key="discover").update(filter="price > :given")
-    assert alerts(shop) == {("empty", "home_top"): "None of 1 products passes its filter, so its lists are empty."}
+    assert alerts(shop) == {
+        ("empty", "home_top"): "None of 1 products passes its filter, so its lists are empty."
+    }
     product.price = 6
     product.save()
     assert alerts(shop) == {}
@@ -210,8 +249,18 @@ def save(shop, staff):
     Product.objects.create(shop=shop, item_id="p", title="p", price=5)
     Product.objects.create(shop=shop, item_id="q", title="q", price=7)
     placement = shop.placements.get(key="home_top")
-    fields = {"shop": shop.pk, "key": "home_top", "name": "Home", "kind": "personal", "size": 6, "tail_percent": 0, "diversity": 0,
-              "explore_percent": 0, "fallbacks": "popular,new", "filter_values": "{}"}  # fmt: skip
+    fields = {
+        "shop": shop.pk,
+        "key": "home_top",
+        "name": "Home",
+        "kind": "personal",
+        "size": 6,
+        "tail_percent": 0,
+        "diversity": 0,
+        "explore_percent": 0,
+        "fallbacks": "popular,new",
+        "filter_values": "{}",
+    }
 
     def post(text, **more):
         address = f"/console/recommender/placement/{placement.pk}/change/"
@@ -224,7 +273,10 @@ def save(shop, staff):
 def test_a_filter_that_nothing_passes_has_to_be_confirmed(save):
     page = save("price > 100000")
     assert save.kept() == "" and "None of 2 products passes this filter" in page
-    assert 'type="checkbox" name="although_empty"' in page and "Save although no product passes the filter" in page
+    assert (
+        'type="checkbox" name="although_empty"' in page
+        and "Save although no product passes the filter" in page
+    )
     save("price > 100000", although_empty="on")
     assert save.kept() == "price > 100000"
     save("price > 100000", name="Another name")  # what was confirmed is not asked again

@@ -26,10 +26,27 @@ def begin(transactional_db, checkpoints, tmp_path):
     started = []
 
     def begin() -> subprocess.Popen:
-        command = [Path(sys.executable).parent / "celery", "-A", "ecomsite", "worker", "-Q", "score", "-c", "1", "-n", f"score-{len(started)}@here"]
+        command = [
+            Path(sys.executable).parent / "celery",
+            "-A",
+            "ecomsite",
+            "worker",
+            "-Q",
+            "score",
+            "-c",
+            "1",
+            "-n",
+            f"score-{len(started)}@here",
+        ]
         with (tmp_path / f"worker-{len(started)}.log").open("wb") as log:
             started.append(
-                subprocess.Popen(command, env=environment_of_tests(checkpoints), stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+                subprocess.Popen(
+                    command,
+                    env=environment_of_tests(checkpoints),
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
             )
         return started[-1]
 
@@ -50,16 +67,27 @@ def _until(true: Callable[[], bool], seconds: float = 60) -> None:
 def _written_again(shop) -> int:
     """Lists that were made more than once."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM recommender_recommendationlist WHERE shop_id = %s AND xmax <> 0", [shop.pk])
+        cursor.execute(
+            "SELECT count(*) FROM recommender_recommendationlist WHERE shop_id = %s AND xmax <> 0",
+            [shop.pk],
+        )
         return cursor.fetchone()[0]
 
 
-def test_two_workers_make_each_list_once_though_all_are_queued_three_times(begin, live_shop, monkeypatch):
+def test_two_workers_make_each_list_once_though_all_are_queued_three_times(
+    begin, live_shop, monkeypatch
+):
     monkeypatch.setattr(batch_scoring, "SHARD", SHARD)
     begin(), begin()
     for _ in range(3):
         assert batch_scoring.score_shop(live_shop) >= 0
-    _until(lambda: live_shop.lists.count() == Shopper.objects.of(live_shop).filter(revision__gt=0).count() > SHARD)
+    _until(
+        lambda: (
+            live_shop.lists.count()
+            == Shopper.objects.of(live_shop).filter(revision__gt=0).count()
+            > SHARD
+        )
+    )
     time.sleep(1)
     assert _written_again(live_shop) == 0
 
@@ -72,17 +100,25 @@ def test_what_a_killed_worker_held_is_made_by_the_next(begin, live_shop, monkeyp
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     begin()
-    _until(lambda: live_shop.lists.count() == Shopper.objects.of(live_shop).filter(revision__gt=0).count())
+    _until(
+        lambda: (
+            live_shop.lists.count() == Shopper.objects.of(live_shop).filter(revision__gt=0).count()
+        )
+    )
 
 
 def test_what_another_worker_is_at_work_on_is_left_to_it(transactional_db, live_shop):
     from django.db import connections
 
-    version, ids = live_shop.champion(), list(batch_scoring.due(live_shop.champion()).values_list("pk", flat=True))
+    version = live_shop.champion()
+    ids = list(batch_scoring.due(live_shop.champion()).values_list("pk", flat=True))
     other = connections.create_connection("default")
     try:
         with other.cursor() as cursor:
-            cursor.execute(f"SELECT pg_advisory_lock({batch_scoring.LOCK}) FROM unnest(%s::bigint[]) AS id", [version.pk, ids[:10]])
+            cursor.execute(
+                f"SELECT pg_advisory_lock({batch_scoring.LOCK}) FROM unnest(%s::bigint[]) AS id",
+                [version.pk, ids[:10]],
+            )
         assert batch_scoring.score_shard(version, 0, 10**9) == len(ids) - 10
         with pytest.raises(Retry):
             tasks.score_shard.apply(args=[version.pk, ids[0], ids[-1]], throw=True)

@@ -16,7 +16,11 @@ from recommender.serving.exposure_log import MOST_A_SECOND, Outbox, Served, outb
 
 
 def ask(api, **fields):
-    return api("post", "recommendations", {"placement": "home_top", "user_id": "shopper-003", "limit": 5, **fields}).json()
+    return api(
+        "post",
+        "recommendations",
+        {"placement": "home_top", "user_id": "shopper-003", "limit": 5, **fields},
+    ).json()
 
 
 def kept():
@@ -27,8 +31,19 @@ def kept():
 def test_a_list_is_remembered_as_it_went_out(live_shop, api):
     reply = ask(api)
     (row,) = kept()
-    assert (row.recommendation_id, row.placement, row.version.label) == (reply["recommendation_id"], "home_top", reply["model_version"])
-    assert (row.shopper.user_id, row.session_id, row.first_position, row.fallback, row.weight, row.simulated) == (
+    assert (row.recommendation_id, row.placement, row.version.label) == (
+        reply["recommendation_id"],
+        "home_top",
+        reply["model_version"],
+    )
+    assert (
+        row.shopper.user_id,
+        row.session_id,
+        row.first_position,
+        row.fallback,
+        row.weight,
+        row.simulated,
+    ) == (
         "shopper-003",
         None,
         1,
@@ -36,7 +51,10 @@ def test_a_list_is_remembered_as_it_went_out(live_shop, api):
         1,
         False,
     )
-    assert row.items == [{"item_id": i["item_id"], "source": i["source"], "reason": i["reasons"][0]["kind"]} for i in reply["items"]]
+    assert row.items == [
+        {"item_id": i["item_id"], "source": i["source"], "reason": i["reasons"][0]["kind"]}
+        for i in reply["items"]
+    ]
 
 
 def test_every_way_to_a_list_is_remembered(live_shop, api):
@@ -44,7 +62,12 @@ def test_every_way_to_a_list_is_remembered(live_shop, api):
     ask(api, placement="basket", context={"item_ids": ["LA/0"]})
     api("get", "items/related?item_id=LA%2F0")
     first, second, third = kept()
-    assert (first.session_id, first.simulated, first.shopper, first.fallback) == ("s-1", True, None, "popular")
+    assert (first.session_id, first.simulated, first.shopper, first.fallback) == (
+        "s-1",
+        True,
+        None,
+        "popular",
+    )
     assert (second.placement, third.placement) == ("basket", "")
 
 
@@ -58,31 +81,50 @@ def test_without_consent_nobody_is_named(live_shop, api):
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"user_id": "never seen"}, {"user_id": None, "session_id": "s-9"}, {"placement": "discover"},
-     {"filter": "price < :most", "params": {"most": 9}},
-     {"placement": "product_page", "context": {"item_ids": ["GA/1"]}}],
-)  # fmt: skip
+    [
+        {},
+        {"user_id": "never seen"},
+        {"user_id": None, "session_id": "s-9"},
+        {"placement": "discover"},
+        {"filter": "price < :most", "params": {"most": 9}},
+        {"placement": "product_page", "context": {"item_ids": ["GA/1"]}},
+    ],
+)
 def test_a_continued_list_never_repeats(live_shop, api, stored, fields):
     if stored:
         batch_scoring.score_shard(live_shop.champion(), 0, 10**9)
-    Event.objects.create(shop=live_shop, event_id="x", session_id="s-9", product=Product.objects.get(item_id="GA/1"), type="view",
-                         occurred_at=timezone.now())  # fmt: skip
+    Event.objects.create(
+        shop=live_shop,
+        event_id="x",
+        session_id="s-9",
+        product=Product.objects.get(item_id="GA/1"),
+        type="view",
+        occurred_at=timezone.now(),
+    )
     parts = [ask(api, **fields)]
     while parts[-1]["next"]:
         parts.append(api("post", "recommendations", {"next": parts[-1]["next"]}).json())
     items = [item for part in parts for item in part["items"]]
-    assert len({i["item_id"] for i in items}) == len(items) >= 25 and [i["position"] for i in items] == list(range(1, len(items) + 1))
+    assert len({i["item_id"] for i in items}) == len(items) >= 25 and [
+        i["position"] for i in items
+    ] == list(range(1, len(items) + 1))
     for field in ("recommendation_id", "placement"):
         assert len({part[field] for part in parts}) == 1
     assert [row.first_position for row in kept()] == [1 + 5 * i for i in range(len(parts))]
     if "filter" in fields:
-        assert not Product.objects.filter(item_id__in=[i["item_id"] for i in items], price__gte=9).exists()
+        assert not Product.objects.filter(
+            item_id__in=[i["item_id"] for i in items], price__gte=9
+        ).exists()
 
 
 def test_a_part_may_have_another_length(live_shop, api):
     first = ask(api)
-    more = api("post", "recommendations", {"next": first["next"], "limit": 2, "explain": "off"}).json()
-    assert [i["position"] for i in more["items"]] == [6, 7] and not any(i["reasons"] for i in more["items"])
+    more = api(
+        "post", "recommendations", {"next": first["next"], "limit": 2, "explain": "off"}
+    ).json()
+    assert [i["position"] for i in more["items"]] == [6, 7] and not any(
+        i["reasons"] for i in more["items"]
+    )
 
 
 def test_a_next_is_only_good_where_it_came_from(live_shop, api, client):
@@ -90,7 +132,12 @@ def test_a_next_is_only_good_where_it_came_from(live_shop, api, client):
     other = Shop.objects.create(key="other", name="Other")
     Placement.objects.create(shop=other, key="home_top", name="Home")
     _, key = ApiKey.objects.issue(other, "other", ["recs:read"])
-    for fields, who in (({"next": token}, key), ({"next": token[:-1]}, api.key), ({"next": "x"}, api.key), ({"next": ""}, api.key)):
+    for fields, who in (
+        ({"next": token}, key),
+        ({"next": token[:-1]}, api.key),
+        ({"next": "x"}, api.key),
+        ({"next": ""}, api.key),
+    ):
         reply = api("post", "recommendations", fields, key=who)
         assert reply.status_code == 400 and reply.json()["errors"][0]["field"] == "next"
     beside = api("post", "recommendations", {"next": token, "user_id": "somebody else"})
@@ -105,7 +152,19 @@ def test_a_next_is_forgotten_after_a_day(live_shop, api, monkeypatch):
 
 
 def row(shop, shopper=None, name="r-1") -> Served:
-    return Served(shop.pk, name, "home_top", None, shopper, None, 1, '[{"item_id": "LA/0"}]', "", False, timezone.now())
+    return Served(
+        shop.pk,
+        name,
+        "home_top",
+        None,
+        shopper,
+        None,
+        1,
+        '[{"item_id": "LA/0"}]',
+        "",
+        False,
+        timezone.now(),
+    )
 
 
 def test_an_erased_shopper_takes_the_lists_along_also_those_on_their_way(live_shop, api):
@@ -131,7 +190,9 @@ def test_what_comes_too_fast_is_sampled_and_says_what_it_stands_for(shop, monkey
             box.put(lambda: row(shop))
     first, later = MOST_A_SECOND * 10, len(box.waiting) - MOST_A_SECOND * 10
     assert MOST_A_SECOND / 2 < later < MOST_A_SECOND * 2
-    assert [weight for _, weight in box.waiting][:first] == [1.0] * first and {weight for _, weight in box.waiting} == {1.0, 10.0}
+    assert [weight for _, weight in box.waiting][:first] == [1.0] * first and {
+        weight for _, weight in box.waiting
+    } == {1.0, 10.0}
     second = 105
     box.put(lambda: row(shop))
     assert box.waiting[-1][1] == 1.0

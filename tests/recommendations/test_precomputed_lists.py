@@ -1,4 +1,6 @@
-"""Stored lists as they are told: what may not be shown is left out at once, whoever changed the product and by whatever way."""
+"""Stored lists as they are told: what may not be shown is left out at once, whoever changed the
+product and by whatever way.
+"""
 
 from datetime import timedelta
 
@@ -15,13 +17,19 @@ LONG_AGO, SOON = timezone.now() - timedelta(days=9), timezone.now() + timedelta(
 
 @pytest.fixture
 def told(live_shop, api, monkeypatch):
-    """The ids of the usual list, told from the store; the long way is closed once reasons are in words."""
+    """The ids of the usual list, told from the store; the long way is closed once reasons are
+    in words.
+    """
     batch_scoring.score_shard(live_shop.champion(), 0, 10**9)
 
     def ask():
         return [
             item["item_id"]
-            for item in api("post", "recommendations", {"placement": "home_top", "user_id": "shopper-003", "limit": 5}).json()["items"]
+            for item in api(
+                "post",
+                "recommendations",
+                {"placement": "home_top", "user_id": "shopper-003", "limit": 5},
+            ).json()["items"]
         ]
 
     def closed(*_):
@@ -75,5 +83,9 @@ def test_both_ways_are_kept_as_served_alike(told, api):
     told()
     outbox.flush()
     rows = list(ServedList.objects.order_by("pk").values_list("items", flat=True))
-    assert len(rows) == 2 and rows[0] == rows[1] and [set(item) for item in rows[0]] == [{"item_id", "source", "reason"}] * 5
+    assert (
+        len(rows) == 2
+        and rows[0] == rows[1]
+        and [set(item) for item in rows[0]] == [{"item_id", "source", "reason"}] * 5
+    )
     assert all(item["reason"] for item in rows[0])

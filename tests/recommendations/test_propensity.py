@@ -17,12 +17,22 @@ def behaviour_checkpoint(tmp_path_factory, tiny_snapshot, tiny_encoder):
     from training.runs.run import Run
 
     fields = {
-        "text.encoder": str(tiny_encoder), "text.steps": 4, "text.epochs": 0, "text.evaluate_every": 2, "text.batch_size": 16,
-        "text.frozen_layers": 1, "horizon_days": 20, "pairs": 400, "judged_pairs": 800,
-    }  # fmt: skip
+        "text.encoder": str(tiny_encoder),
+        "text.steps": 4,
+        "text.epochs": 0,
+        "text.evaluate_every": 2,
+        "text.batch_size": 16,
+        "text.frozen_layers": 1,
+        "horizon_days": 20,
+        "pairs": 400,
+        "judged_pairs": 800,
+    }
     folder = tmp_path_factory.mktemp("behaviour")
     progress = new_progress(folder / "progress.jsonl", "behaviour", quiet=True)
-    fit(Run(read_snapshot(tiny_snapshot), "behaviour", make_config("behaviour", fields), progress), folder / "checkpoint")
+    fit(
+        Run(read_snapshot(tiny_snapshot), "behaviour", make_config("behaviour", fields), progress),
+        folder / "checkpoint",
+    )
     progress.close()
     return folder / "checkpoint"
 
@@ -40,21 +50,28 @@ def predict(api, **fields):
 
 
 def test_what_was_bought_before_is_likelier_to_be_bought(predicting, api):
-    mine = Event.objects.filter(shopper__user_id="shopper-003").values_list("product__item_id", flat=True)
+    mine = Event.objects.filter(shopper__user_id="shopper-003").values_list(
+        "product__item_id", flat=True
+    )
     others = predicting.products.exclude(item_id__in=mine).values_list("item_id", flat=True)
     asked = [*dict.fromkeys(mine)][:10] + list(others)[:10]
     reply = predict(api, user_id="shopper-003", item_ids=[*asked, "no-such"])
     assert [p["item_id"] for p in reply["predictions"]] == asked and reply["unknown"] == ["no-such"]
     said = [p["purchase"] for p in reply["predictions"]]
     assert all(0 < p < 1 for p in said) and sum(said[:10]) > sum(said[10:])
-    assert reply["horizon_days"] == 20 and reply["known_shopper"] and reply["model_version"].startswith("behaviour@")
+    assert (
+        reply["horizon_days"] == 20
+        and reply["known_shopper"]
+        and reply["model_version"].startswith("behaviour@")
+    )
     assert {p["click"] for p in reply["predictions"]} == {None}
 
 
 def test_somebody_new_has_the_probabilities_of_somebody_new(predicting, api):
     Shopper.objects.filter(user_id="shopper-003").update(consent_personalisation=False)
     asked = list(predicting.products.values_list("item_id", flat=True)[:5])
-    new, without_consent = predict(api, user_id="nobody", item_ids=asked), predict(api, user_id="shopper-003", item_ids=asked)
+    new = predict(api, user_id="nobody", item_ids=asked)
+    without_consent = predict(api, user_id="shopper-003", item_ids=asked)
     assert not new["known_shopper"] and new["predictions"] == without_consent["predictions"]
 
 

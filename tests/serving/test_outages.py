@@ -1,4 +1,6 @@
-"""Servers that are really killed, under load: a site of its own with its own PostgreSQL and Valkey, asked all the time."""
+"""Servers that are really killed, under load: a site of its own with its own PostgreSQL and
+Valkey, asked all the time.
+"""
 
 import json
 import os
@@ -45,25 +47,43 @@ class Site:
 
     def __init__(self, home: Path, checkpoint: Path) -> None:
         self.home = home
-        self.environment = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")} | {"VITRINE_HOME": str(home)}
+        self.environment = {
+            k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")
+        } | {"VITRINE_HOME": str(home)}
         embedded.start(home)
         self._manage("migrate", "-v", "0")
-        self.key = json.loads(self._manage("shell", "-v", "0", "-c", f"CHECKPOINT = {str(checkpoint)!r}\n{PREPARE}").splitlines()[-1])["key"]
+        self.key = json.loads(
+            self._manage(
+                "shell", "-v", "0", "-c", f"CHECKPOINT = {str(checkpoint)!r}\n{PREPARE}"
+            ).splitlines()[-1]
+        )["key"]
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         command = server_command("ecomsite.rsgi:application", self.port)
         with (home / "web.log").open("wb") as log:
-            self.web = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+            self.web = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log
+            )
 
     def _manage(self, *words: str) -> str:
-        done = subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
 
     def ask(self, path: str, body: dict | None = None) -> tuple[int, dict, Mapping[str, str]]:
         """(status, reply, headers); status 0 where there was no answer."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/v1/{path}", json.dumps(body).encode() if body else None)
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/v1/{path}",
+            json.dumps(body).encode() if body else None,
+        )
         request.add_header("Authorization", f"Bearer {self.key}")
         request.add_header("Content-Type", "application/json")
         try:
@@ -78,7 +98,13 @@ class Site:
         return self.ask("recommendations", {"placement": "home_top", "user_id": user, "limit": 5})
 
     def send(self, event_id: str) -> tuple[int, dict, Mapping[str, str]]:
-        event = {"event_id": event_id, "type": "view", "user_id": "somebody", "item_id": "GA/1", "occurred_at": datetime.now(UTC).isoformat()}
+        event = {
+            "event_id": event_id,
+            "type": "view",
+            "user_id": "somebody",
+            "item_id": "GA/1",
+            "occurred_at": datetime.now(UTC).isoformat(),
+        }
         return self.ask("events", {"events": [event]})
 
     def until(self, true, seconds: float = 30) -> None:
@@ -104,7 +130,9 @@ class Load:
     def __init__(self, site: Site) -> None:
         self.site, self.over = site, threading.Event()
         self.lists, self.events, self.accepted, self.odd = Counter(), Counter(), [], []
-        self.threads = [threading.Thread(target=target) for target in (self._look, self._look, self._do)]
+        self.threads = [
+            threading.Thread(target=target) for target in (self._look, self._look, self._do)
+        ]
 
     def __enter__(self) -> "Load":
         for thread in self.threads:
@@ -141,7 +169,11 @@ def site(tiny_checkpoint, tmp_path_factory):
     site = Site(tmp_path_factory.mktemp("site"), tiny_checkpoint)
     try:
         # more than once, so that each shopper's list has its reasons and is in Redis
-        site.until(lambda: site.ask("health/ready")[0] == 200 and site.list_of("shopper-003")[1].get("stored"))
+        site.until(
+            lambda: (
+                site.ask("health/ready")[0] == 200 and site.list_of("shopper-003")[1].get("stored")
+            )
+        )
         time.sleep(2)
         yield site
     finally:
@@ -149,7 +181,10 @@ def site(tiny_checkpoint, tmp_path_factory):
 
 
 def _stored_events(site: Site) -> set[str]:
-    with psycopg2.connect(**embedded.postgres_dsn(site.home)) as connection, connection.cursor() as cursor:
+    with (
+        psycopg2.connect(**embedded.postgres_dsn(site.home)) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute("SELECT event_id FROM recommender_event")
         return {row[0] for row in cursor}
 
@@ -181,12 +216,21 @@ def test_a_killed_queue_costs_nothing_but_time(site):
     assert set(load.accepted) <= _stored_events(site)
 
 
-def test_what_was_hidden_just_before_the_database_went_is_hidden_in_a_process_that_nobody_asked(site):
-    """The listener takes news in by itself. All placements of the list are looked at, since the process made none meanwhile."""
+def test_what_was_hidden_just_before_the_database_went_is_hidden_in_a_process_that_nobody_asked(
+    site,
+):
+    """The listener takes news in by itself.
+
+    All placements of the list are looked at, since the process made none meanwhile.
+    """
     before = [item["item_id"] for item in site.list_of("shopper-005")[1]["items"]]
     for item_id in before[:3]:
         body = json.dumps({"hidden": True}).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{site.port}/api/v1/items/{urllib.parse.quote(item_id, safe='')}", body, method="PATCH")
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{site.port}/api/v1/items/{urllib.parse.quote(item_id, safe='')}",
+            body,
+            method="PATCH",
+        )
         request.add_header("Authorization", f"Bearer {site.key}")
         request.add_header("Content-Type", "application/json")
         with urllib.request.urlopen(request, timeout=20) as reply:

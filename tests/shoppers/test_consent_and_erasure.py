@@ -1,9 +1,19 @@
-"""Consent and erasure: without it nothing is personal and nothing is learned; what is erased is gone everywhere."""
+"""Consent and erasure: without it nothing is personal and nothing is learned; what is erased is
+gone everywhere.
+"""
 
 import pytest
 from django.utils import timezone
 
-from recommender.models import Erasure, Event, RecommendationList, Review, ServedList, Shopper, TrainingRun
+from recommender.models import (
+    Erasure,
+    Event,
+    RecommendationList,
+    Review,
+    ServedList,
+    Shopper,
+    TrainingRun,
+)
 from recommender.recommendations import batch_scoring
 from recommender.recommendations.precomputed import last_lists
 from recommender.serving.exposure_log import outbox
@@ -26,8 +36,18 @@ def known(live_shop, api):
 def test_a_sessions_list_is_not_made_of_what_a_signed_in_shopper_did_in_it(live_shop, api, agrees):
     item = live_shop.products.first()
     api("put", "users/ann", {"consent": {"personalisation": agrees}})
-    event = {"type": "view", "session_id": "s-9", "item_id": item.item_id, "occurred_at": timezone.now().isoformat()}
-    assert api("post", "events", {"events": [{**event, "event_id": "e-1", "user_id": "ann"}]}).json()["accepted"] == 1
+    event = {
+        "type": "view",
+        "session_id": "s-9",
+        "item_id": item.item_id,
+        "occurred_at": timezone.now().isoformat(),
+    }
+    assert (
+        api("post", "events", {"events": [{**event, "event_id": "e-1", "user_id": "ann"}]}).json()[
+            "accepted"
+        ]
+        == 1
+    )
     body = {"placement": "home_top", "session_id": "s-9"}
     assert api("post", "recommendations", body).json()["fallback"]["kind"] != "session"
     assert api("post", "events", {"events": [{**event, "event_id": "e-2"}]}).json()["accepted"] == 1
@@ -39,12 +59,21 @@ def test_erasing_leaves_nothing_but_a_receipt(known, api):
     reply = api("delete", f"users/{WHO}")
     assert reply.status_code == 200
     receipt = reply.json()
-    assert receipt["erased"] == {"events": events, "lists": 1, "served": 1, "reviews": 1} and receipt["caches"] == "cleared"
-    assert not Shopper.objects.filter(user_id=WHO).exists() and not Review.objects.exists() and not ServedList.objects.exists()
+    assert (
+        receipt["erased"] == {"events": events, "lists": 1, "served": 1, "reviews": 1}
+        and receipt["caches"] == "cleared"
+    )
+    assert (
+        not Shopper.objects.filter(user_id=WHO).exists()
+        and not Review.objects.exists()
+        and not ServedList.objects.exists()
+    )
     assert last_lists.kept_list(known.pk, WHO) is None
     assert api("get", f"erasures/{receipt['receipt_id']}").json() == receipt
     assert WHO not in str(Erasure.objects.values().get())
-    assert api("get", f"users/{WHO}").status_code == 404 == api("delete", f"users/{WHO}").status_code
+    assert (
+        api("get", f"users/{WHO}").status_code == 404 == api("delete", f"users/{WHO}").status_code
+    )
 
 
 def test_later_snapshots_do_not_know_the_erased(known, api, tmp_path):
@@ -55,7 +84,10 @@ def test_later_snapshots_do_not_know_the_erased(known, api, tmp_path):
     api("delete", f"users/{WHO}")
     snapshot_shop(known, tmp_path / "snapshot")
     for name in ("events", "shoppers"):
-        assert WHO not in pl.read_parquet(tmp_path / "snapshot" / f"{name}.parquet")["user_id"].to_list()
+        assert (
+            WHO
+            not in pl.read_parquet(tmp_path / "snapshot" / f"{name}.parquet")["user_id"].to_list()
+        )
 
 
 def test_a_stopped_run_does_not_go_on_with_the_erased(known, api):
@@ -86,7 +118,10 @@ def test_a_receipt_of_another_shop_is_none(known, api):
 def test_withdrawn_consent_takes_stored_and_kept_lists_along(known, api):
     assert RecommendationList.objects.filter(shopper__user_id=WHO).exists()
     api("put", f"users/{WHO}", {"consent": {"personalisation": False}})
-    assert not RecommendationList.objects.filter(shopper__user_id=WHO).exists() and last_lists.kept_list(known.pk, WHO) is None
+    assert (
+        not RecommendationList.objects.filter(shopper__user_id=WHO).exists()
+        and last_lists.kept_list(known.pk, WHO) is None
+    )
     reply = api("post", "recommendations", {"placement": "home_top", "user_id": WHO}).json()
     assert reply["fallback"]["kind"] == "no_consent"
     batch_scoring.score_shard(known.champion(), 0, 10**9)
@@ -99,5 +134,15 @@ def test_nothing_is_counted_of_who_does_not_agree_to_training(stocked, api):
     rare = stocked.products.order_by("-item_id").first()
     shopper = Shopper.objects.create(shop=stocked, user_id="private", consent_training=False)
     for i in range(500):
-        Event.objects.create(shop=stocked, event_id=f"p-{i}", shopper=shopper, product=rare, type="purchase", occurred_at=timezone.now())
-    assert state_of(stocked).bestsellers()[0] != rare.item_id and rare.item_id not in state_of(stocked).openers()
+        Event.objects.create(
+            shop=stocked,
+            event_id=f"p-{i}",
+            shopper=shopper,
+            product=rare,
+            type="purchase",
+            occurred_at=timezone.now(),
+        )
+    assert (
+        state_of(stocked).bestsellers()[0] != rare.item_id
+        and rare.item_id not in state_of(stocked).openers()
+    )

@@ -1,4 +1,6 @@
-"""What is bought together, next and again; popularity and trend: counted from interactions, no learning."""
+"""What is bought together, next and again; popularity and trend: counted from interactions, no
+learning.
+"""
 
 from dataclasses import dataclass
 
@@ -12,18 +14,32 @@ from training.data.snapshot import DAY
 BLOCK_CELLS = 30_000_000
 
 
-def top_neighbours(left: sp.csr_matrix, right: sp.csr_matrix, k: int, row_scale: np.ndarray, column_scale: np.ndarray) -> sp.csr_matrix:
-    """Rows of `left @ right`, scaled on both sides, without the diagonal, cut to each row's k largest.
+def top_neighbours(
+    left: sp.csr_matrix,
+    right: sp.csr_matrix,
+    k: int,
+    row_scale: np.ndarray,
+    column_scale: np.ndarray,
+) -> sp.csr_matrix:
+    """Rows of `left @ right`, scaled, without the diagonal, cut to each row's k largest values.
 
-    left (items, m), right (m, items); returns (items, items) float32. Works in blocks of rows, so memory stays bounded.
+    left (items, m), right (m, items); returns (items, items) float32. Works in blocks of rows, so
+    memory stays bounded.
     """
     n = left.shape[0]
     step = max(1, min(n, BLOCK_CELLS // max(n, 1)))
     blocks = []
     for begin in range(0, n, step):
         block = (left[begin : begin + step] @ right).tocsr()
-        block.data = block.data * np.repeat(row_scale[begin : begin + step], np.diff(block.indptr)) * column_scale[block.indices]
-        block.data[block.indices == np.repeat(np.arange(begin, begin + block.shape[0]), np.diff(block.indptr))] = 0.0
+        block.data = (
+            block.data
+            * np.repeat(row_scale[begin : begin + step], np.diff(block.indptr))
+            * column_scale[block.indices]
+        )
+        block.data[
+            block.indices
+            == np.repeat(np.arange(begin, begin + block.shape[0]), np.diff(block.indptr))
+        ] = 0.0
         blocks.append(_largest_per_row(block, k))
     return sp.vstack(blocks, format="csr") if blocks else sp.csr_matrix((n, n), dtype=np.float32)
 
@@ -48,7 +64,13 @@ def _largest_per_row(matrix: sp.csr_matrix, k: int) -> sp.csr_matrix:
     return result
 
 
-def _incidence(rows: np.ndarray, events: Interactions, n_rows: int, n_items: int, values: np.ndarray | None = None) -> sp.csr_matrix:
+def _incidence(
+    rows: np.ndarray,
+    events: Interactions,
+    n_rows: int,
+    n_items: int,
+    values: np.ndarray | None = None,
+) -> sp.csr_matrix:
     """(n_rows, n_items): the largest value of each pair, 1 where none is given."""
     values = np.ones(len(rows), dtype=np.float32) if values is None else values
     code = rows.astype(np.int64) * n_items + events.item
@@ -56,11 +78,15 @@ def _incidence(rows: np.ndarray, events: Interactions, n_rows: int, n_items: int
     code, values = code[order], values[order]
     first = np.ones(len(code), dtype=bool)
     first[1:] = code[1:] != code[:-1]
-    return sp.csr_matrix((values[first], (code[first] // n_items, code[first] % n_items)), shape=(n_rows, n_items))
+    return sp.csr_matrix(
+        (values[first], (code[first] // n_items, code[first] % n_items)), shape=(n_rows, n_items)
+    )
 
 
 def together(events: Interactions, n_items: int, k: int) -> sp.csr_matrix:
-    """How strongly two products share baskets, anonymous ones included: cosine, large baskets counting less."""
+    """How strongly two products share baskets, anonymous ones included: cosine, large baskets
+    counting less.
+    """
     basket, row = np.unique(events.basket, return_inverse=True)
     x = _incidence(row, events, len(basket), n_items)
     size = np.maximum(np.asarray(x.sum(axis=1)).ravel(), 1)
@@ -69,8 +95,12 @@ def together(events: Interactions, n_items: int, k: int) -> sp.csr_matrix:
     return top_neighbours(weighted.T.tocsr(), x, k, scale, scale)
 
 
-def bought_next(events: Interactions, n_items: int, k: int, reach: int = 5, decay: float = 0.7) -> sp.csr_matrix:
-    """How often product j is in one of the `reach` baskets after one with product i, nearer ones counting more."""
+def bought_next(
+    events: Interactions, n_items: int, k: int, reach: int = 5, decay: float = 0.7
+) -> sp.csr_matrix:
+    """How often product j is in one of the `reach` baskets after one with product i, nearer
+    ones counting more.
+    """
     events = events.take(events.user >= 0)
     order = np.lexsort((np.arange(len(events)), events.time, events.user))
     events = events.take(order)
@@ -81,15 +111,34 @@ def bought_next(events: Interactions, n_items: int, k: int, reach: int = 5, deca
     x = _incidence(number, events, len(owner), n_items)
     after = sp.csr_matrix(x.shape, dtype=np.float32)
     for step in range(1, reach + 1):
-        same = np.flatnonzero(owner[:-step] == owner[step:]) if len(owner) > step else np.zeros(0, dtype=int)
-        shift = sp.csr_matrix((np.full(len(same), decay ** (step - 1), dtype=np.float32), (same, same + step)), shape=(len(owner),) * 2)
+        same = (
+            np.flatnonzero(owner[:-step] == owner[step:])
+            if len(owner) > step
+            else np.zeros(0, dtype=int)
+        )
+        shift = sp.csr_matrix(
+            (np.full(len(same), decay ** (step - 1), dtype=np.float32), (same, same + step)),
+            shape=(len(owner),) * 2,
+        )
         after = after + shift @ x
     count = np.maximum(np.asarray(x.sum(axis=0)).ravel(), 1)
-    return top_neighbours(x.T.tocsr(), after.tocsr(), k, 1.0 / np.sqrt(count + 3), 1.0 / np.sqrt(count + 3))
+    return top_neighbours(
+        x.T.tocsr(), after.tocsr(), k, 1.0 / np.sqrt(count + 3), 1.0 / np.sqrt(count + 3)
+    )
 
 
-def similar(events: Interactions, n_users: int, n_items: int, k: int, now: int, half_life_days: float, longest: int = 500) -> sp.csr_matrix:
-    """Item-kNN: cosine between products over shoppers, recent interactions counting more; the last `longest` a shopper."""
+def similar(
+    events: Interactions,
+    n_users: int,
+    n_items: int,
+    k: int,
+    now: int,
+    half_life_days: float,
+    longest: int = 500,
+) -> sp.csr_matrix:
+    """Item-kNN: cosine between products over shoppers, recent interactions counting more; the
+    last `longest` a shopper.
+    """
     past = histories(events, np.arange(n_users), n_items)
     from_end = np.repeat(past.start[1:], np.diff(past.start)) - np.arange(len(past.item))
     fade = 0.5 ** ((now - past.last) / DAY / half_life_days)
@@ -100,8 +149,12 @@ def similar(events: Interactions, n_users: int, n_items: int, k: int, now: int, 
     return top_neighbours(x.T.tocsr(), x, k, scale * (norm > 0), scale * (norm > 0))
 
 
-def ease(events: Interactions, n_users: int, n_items: int, k: int, regularisation: float) -> sp.csr_matrix:
-    """EASE (Steck 2019, "Embarrassingly Shallow Autoencoders"): B = -P / diag(P), P = (XᵀX + λI)⁻¹; k largest a row."""
+def ease(
+    events: Interactions, n_users: int, n_items: int, k: int, regularisation: float
+) -> sp.csr_matrix:
+    """EASE (Steck 2019, "Embarrassingly Shallow Autoencoders"): B = -P / diag(P), P = (XᵀX +
+    λI)⁻¹; k largest a row.
+    """
     past = histories(events, np.arange(n_users), n_items)
     x = past.matrix(np.ones(len(past.item), dtype=np.float32))
     gram = (x.T @ x).toarray().astype(np.float32, copy=False)
@@ -131,14 +184,24 @@ def _inverse(matrix: np.ndarray) -> np.ndarray:
 
 
 ITEM_STATS = (
-    "sold", "sold_30", "sold_7", "buyers", "trend", "age_days", "idle_days", "again_rate", "gap_days",
+    "sold",
+    "sold_30",
+    "sold_7",
+    "buyers",
+    "trend",
+    "age_days",
+    "idle_days",
+    "again_rate",
+    "gap_days",
     "basket_size",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
 class Popularity:
-    """Per product, as of `now`: (n_items, len(ITEM_STATS)) float32 in the order of ITEM_STATS, nan where unknown."""
+    """Per product, as of `now`: (n_items, len(ITEM_STATS)) float32 in the order of ITEM_STATS,
+    nan where unknown.
+    """
 
     stats: np.ndarray
     now: int
@@ -148,7 +211,9 @@ class Popularity:
 
 
 def popularity(events: Interactions, n_items: int, now: int) -> Popularity:
-    """Sales in all, in the last 30 and 7 days, buyers, trend, age, repurchase rate and its usual gap."""
+    """Sales in all, in the last 30 and 7 days, buyers, trend, age, repurchase rate and its
+    usual gap.
+    """
     age = (now - events.time) / DAY
 
     def count(mask: np.ndarray) -> np.ndarray:
@@ -163,7 +228,9 @@ def popularity(events: Interactions, n_items: int, now: int) -> Popularity:
     last = np.where(np.isfinite(last), last, np.nan)
     buyers, again, gap = _repurchase(events, n_items)
     basket_size = np.bincount(events.basket)
-    size = np.bincount(events.item, basket_size[events.basket], minlength=n_items) / np.maximum(np.bincount(events.item, minlength=n_items), 1)
+    size = np.bincount(events.item, basket_size[events.basket], minlength=n_items) / np.maximum(
+        np.bincount(events.item, minlength=n_items), 1
+    )
     expected = (sold - sold_30) / np.maximum(first - 30, 30) * 30
     trend = (sold_30 + 1) / (np.nan_to_num(expected) + 1)
     stats = np.stack([sold, sold_30, sold_7, buyers, trend, first, last, again, gap, size], axis=1)
@@ -171,7 +238,9 @@ def popularity(events: Interactions, n_items: int, now: int) -> Popularity:
 
 
 def _repurchase(events: Interactions, n_items: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per product: buyers; share of them that came back for it (damped); mean days between, nan where none did."""
+    """Per product: buyers; share of them that came back for it (damped); mean days between, nan
+    where none did.
+    """
     known = events.take(events.user >= 0)
     if len(known) == 0:
         return np.zeros(n_items), np.zeros(n_items), np.full(n_items, np.nan)

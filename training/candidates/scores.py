@@ -11,7 +11,8 @@ import scipy.sparse as sp
 
 @dataclass(frozen=True)
 class Best:
-    """Each shopper's best products by one source, by shopper, then by falling score, ties by item: user, item, place (n,), place from 0.
+    """Each shopper's best products by one source, by shopper, then by falling score, ties by item:
+    user, item, place (n,), place from 0.
 
     top (shoppers,) float32: the largest score, 0 where there is none
     """
@@ -35,7 +36,9 @@ class Sparse:
     def of(matrix: sp.csr_matrix) -> "Sparse":
         n_users, n_items = matrix.shape
         user = np.repeat(np.arange(n_users), np.diff(matrix.indptr))
-        order = np.argsort(user * n_items + matrix.indices, kind="stable")  # a product of matrices comes in runs, which this kind is made for
+        order = np.argsort(
+            user * n_items + matrix.indices, kind="stable"
+        )  # a product of matrices comes in runs, which this kind is made for
         return Sparse(user, matrix.indices[order], matrix.data[order], n_items)
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
@@ -77,7 +80,9 @@ class Shared:
         return order[self.values[order] > 0]
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
-        free = allowed[:, self.order[: 2 * k]]  # the rest is looked at only where so much is not allowed that these do not do
+        free = allowed[
+            :, self.order[: 2 * k]
+        ]  # the rest is looked at only where so much is not allowed that these do not do
         if len(self.order) > 2 * k and (free.sum(axis=1) < k).any():
             free = allowed[:, self.order]
         user, place = np.nonzero(free & (np.cumsum(free, axis=1) <= k))
@@ -90,10 +95,12 @@ class Shared:
 
 @dataclass(frozen=True)
 class Sought:
-    """Too many products to score all: each shopper's best are sought among some; any pair's score can be told.
+    """Too many products to score all: each shopper's best are sought among some; any pair's score
+    can be told.
 
-    look  (shoppers, items) bool what is allowed -> for each shopper the allowed products that are looked at (n,), and their scores (n,)
-    at    (shoppers (n,) ascending, items (n,)) -> (n,) scores of these pairs
+    look: (shoppers, items) bool what is allowed -> for each shopper the allowed products that are
+        looked at (n,), and their scores (n,)
+    at: (shoppers (n,) ascending, items (n,)) -> (n,) scores of these pairs
     """
 
     look: Callable[[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]
@@ -112,7 +119,9 @@ Scores = Sparse | Dense | Shared | Sought
 
 
 def find(code: np.ndarray, wanted: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(n,) the value of each `wanted` code (n,) among ascending codes with these values; 0 where it is not there."""
+    """(n,) the value of each `wanted` code (n,) among ascending codes with these values; 0
+    where it is not there.
+    """
     if not len(code):
         return np.zeros(len(wanted), dtype=values.dtype)
     place = np.minimum(np.searchsorted(code, wanted), len(code) - 1)

@@ -1,4 +1,6 @@
-"""Candidate generation: each source scores products for a shard of shoppers and proposes its best."""
+"""Candidate generation: each source scores products for a shard of shoppers and proposes its
+best.
+"""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +21,9 @@ SOURCES = ("again", "next", "together", "similar", "ease", "sequence", "text", "
 MATRIX_SOURCES = ("next", "together", "similar", "ease")
 
 COMMON = 50_000
-"""The sequence model chooses from so many products at most, those that sell best: of others it knows little."""
+"""The sequence model chooses from so many products at most, those that sell best: of others it
+knows little.
+"""
 FAINT = 0.01
 """What speaks less than so much for a text is not heard: the products of baskets long ago."""
 
@@ -28,9 +32,10 @@ FAINT = 0.01
 class Signals:
     """Everything counted of the shop at one moment, with the item vectors of the encoder.
 
-    matrices  per source (items, items) float32 sparse: row = what was bought, column = what it speaks for
-    vectors   (items, dim) float32 of unit length, or None without text
-    sequence  the sequence model, or None
+    matrices: per source (items, items) float32 sparse: row = what was bought, column = what it
+        speaks for
+    vectors: (items, dim) float32 of unit length, or None without text
+    sequence: the sequence model, or None
     """
 
     matrices: dict[str, sp.csr_matrix]
@@ -53,7 +58,9 @@ class Signals:
 
     @cached_property
     def common(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """The best-selling products, which the sequence model chooses from, and what it knows of each; None: it chooses from all."""
+        """The best-selling products, which the sequence model chooses from, and what it knows
+        of each; None: it chooses from all.
+        """
         if self.n_items <= COMMON:
             return None
         rows = np.sort(np.argsort(-self.popularity.column("sold"), kind="stable")[:COMMON])
@@ -77,7 +84,9 @@ class Signals:
 
 @dataclass(frozen=True)
 class Learnt:
-    """What was learned of a shop beside counting: item vectors (items, dim), the sequence model; None with the reason in `off`."""
+    """What was learned of a shop beside counting: item vectors (items, dim), the sequence
+    model; None with the reason in `off`.
+    """
 
     vectors: np.ndarray | None = None
     sequence: SequenceModel | None = None
@@ -85,13 +94,17 @@ class Learnt:
     cells: Cells | None = None
 
 
-def fit_signals(events: Interactions, n_users: int, n_items: int, now: int, config: FusionConfig, learnt: Learnt) -> Signals:
+def fit_signals(
+    events: Interactions, n_users: int, n_items: int, now: int, config: FusionConfig, learnt: Learnt
+) -> Signals:
     """Count every source's matrix from these interactions."""
     k, off = config.neighbours, dict(learnt.off)
     counted = {
         "next": lambda: covisitation.bought_next(events, n_items, k),
         "together": lambda: covisitation.together(events, n_items, k),
-        "similar": lambda: covisitation.similar(events, n_users, n_items, k, now, config.half_life_days),
+        "similar": lambda: covisitation.similar(
+            events, n_users, n_items, k, now, config.half_life_days
+        ),
         "ease": lambda: covisitation.ease(events, n_users, n_items, k, config.ease_regularisation),
     }
     if n_items > config.ease_largest:
@@ -99,18 +112,27 @@ def fit_signals(events: Interactions, n_users: int, n_items: int, now: int, conf
     off |= dict.fromkeys(config.parts_left_out & set(SOURCES), "left out")
     matrices = {name: count() for name, count in counted.items() if name not in off}
     stats = covisitation.popularity(events, n_items, now)
-    return Signals(matrices, stats, learnt.vectors, config.half_life_days, learnt.sequence, off, learnt.cells)
+    return Signals(
+        matrices, stats, learnt.vectors, config.half_life_days, learnt.sequence, off, learnt.cells
+    )
 
 
 def sources_of(signals: Signals, config: FusionConfig) -> list[str]:
     """The sources that are there and not left out, in order."""
     there = {"again", "trending", *signals.matrices}
-    there |= {name for name, model in (("text", signals.vectors), ("sequence", signals.sequence)) if model is not None}
+    there |= {
+        name
+        for name, model in (("text", signals.vectors), ("sequence", signals.sequence))
+        if model is not None
+    }
     return [name for name in SOURCES if name in there - config.parts_left_out]
 
 
 def history_weights(past: Histories, now: int, half_life_days: float) -> dict[str, np.ndarray]:
-    """Per source, how much each history entry speaks: (entries,) float32. Directional sources look at the latest baskets."""
+    """Per source, how much each history entry speaks: (entries,) float32.
+
+    Directional sources look at the latest baskets.
+    """
     fade = (0.5 ** (days_between(now, past.last) / half_life_days)).astype(np.float32)
     late = (0.8**past.back).astype(np.float32)
     strength = np.minimum(past.weight, 1.0)
@@ -124,13 +146,19 @@ def history_weights(past: Histories, now: int, half_life_days: float) -> dict[st
 
 
 def again_scores(past: Histories, signals: Signals, now: int) -> np.ndarray:
-    """(entries,) how likely each product of the history is bought again: often bought by this shopper, lately, and by others again."""
+    """(entries,) how likely each product of the history is bought again: often bought by this
+    shopper, lately, and by others again.
+    """
     rate = signals.popularity.column("again_rate")[past.item]
     occasions = np.maximum(past.bought, 0.3 * np.minimum(past.weight, 1.0))
-    return (occasions * 0.5 ** (days_between(now, past.last) / signals.half_life_days) * (0.05 + rate)).astype(np.float32)
+    return (
+        occasions * 0.5 ** (days_between(now, past.last) / signals.half_life_days) * (0.05 + rate)
+    ).astype(np.float32)
 
 
-def source_scores(past: Histories, signals: Signals, now: int, sources: list[str]) -> dict[str, Scores]:
+def source_scores(
+    past: Histories, signals: Signals, now: int, sources: list[str]
+) -> dict[str, Scores]:
     """What each of these sources says of the products to each shopper; 0 where it says nothing."""
     weights = history_weights(past, now, signals.half_life_days)
     score = {
@@ -139,7 +167,10 @@ def source_scores(past: Histories, signals: Signals, now: int, sources: list[str
         "sequence": lambda: signals.sequence.asked(past, signals.common),
         "trending": lambda: signals.trend,
     }
-    score |= {name: lambda name=name: Sparse.of(past.matrix(weights[name]) @ signals.matrices[name]) for name in signals.matrices}
+    score |= {
+        name: lambda name=name: Sparse.of(past.matrix(weights[name]) @ signals.matrices[name])
+        for name in signals.matrices
+    }
     return {name: score[name]() for name in sources}
 
 
@@ -147,8 +178,9 @@ def source_scores(past: Histories, signals: Signals, now: int, sources: list[str
 class Proposals:
     """(shopper, item) pairs that some source proposed, sorted.
 
-    places  per source (n,) int: the pair's place in the source's own list, from 0; the list's length where it is not in it
-    tops    per source (shoppers,) float32: its largest score, 0 where it proposed nothing
+    places: per source (n,) int: the pair's place in the source's own list, from 0; the list's
+        length where it is not in it
+    tops: per source (shoppers,) float32: its largest score, 0 where it proposed nothing
     """
 
     user: np.ndarray
@@ -158,9 +190,14 @@ class Proposals:
 
 
 def propose(
-    scores: dict[str, Scores], allowed: np.ndarray, per_source: int, wanted: tuple[np.ndarray, np.ndarray] | None = None, alone: bool = False
+    scores: dict[str, Scores],
+    allowed: np.ndarray,
+    per_source: int,
+    wanted: tuple[np.ndarray, np.ndarray] | None = None,
+    alone: bool = False,
 ) -> Proposals:
-    """The union of every source's best `per_source` products, and the pairs `wanted` whoever proposes them; `alone`: these and no others.
+    """The union of every source's best `per_source` products, and the pairs `wanted` whoever
+    proposes them; `alone`: these and no others.
 
     allowed (shoppers, items) bool: what may be proposed at all
     """
@@ -176,4 +213,6 @@ def propose(
         at = np.searchsorted(pairs, code[name])
         there = np.append(pairs, -1)[at] == code[name]
         places[name][at[there]] = found.place[there]
-    return Proposals(pairs // n_items, pairs % n_items, places, {name: found.top for name, found in best.items()})
+    return Proposals(
+        pairs // n_items, pairs % n_items, places, {name: found.top for name, found in best.items()}
+    )

@@ -1,4 +1,6 @@
-"""Fields of frozen dataclasses as people write them: set by dotted name, checked, and described by the docstring below each."""
+"""Fields of frozen dataclasses as people write them: set by dotted name, checked, and described
+by the docstring below each.
+"""
 
 import ast
 import inspect
@@ -16,12 +18,18 @@ class ConfigError(ValueError):
     """A field that does not exist, or a value it cannot take; the message names the field."""
 
 
-def set_fields(config: Any, overrides: dict[str, Any], limits: dict[str, tuple], choices: dict[str, tuple], keys: dict[str, tuple]) -> Any:
+def set_fields(
+    config: Any,
+    overrides: dict[str, Any],
+    limits: dict[str, tuple],
+    choices: dict[str, tuple],
+    keys: dict[str, tuple],
+) -> Any:
     """`config` with `overrides`; keys may be dotted (`text.steps`), values may be strings.
 
-    limits   smallest and largest value of a number, by the field's last name; without one, 0 to 1e9
-    choices  what a text field may say
-    keys     what a dictionary field may name
+    limits: smallest and largest value of a number, by the field's last name; without one, 0 to 1e9
+    choices: what a text field may say
+    keys: what a dictionary field may name
     """
     reader = _Reader(limits, choices, keys)
     for key, value in overrides.items():
@@ -39,14 +47,18 @@ def _whole_name(config: Any, key: str) -> str:
 
 
 class _Reader:
-    def __init__(self, limits: dict[str, tuple], choices: dict[str, tuple], keys: dict[str, tuple]) -> None:
+    def __init__(
+        self, limits: dict[str, tuple], choices: dict[str, tuple], keys: dict[str, tuple]
+    ) -> None:
         self.limits, self.choices, self.keys = limits, choices, keys
 
     def set(self, config: Any, key: str, value: Any, whole: str) -> Any:
         head, _, rest = key.partition(".")
         names = {f.name for f in fields(config)}
         if head not in names:
-            raise ConfigError(f"{whole}: no such field; {type(config).__name__} has {', '.join(sorted(names))}")
+            raise ConfigError(
+                f"{whole}: no such field; {type(config).__name__} has {', '.join(sorted(names))}"
+            )
         current = getattr(config, head)
         if is_dataclass(current):
             return replace(config, **{head: self._set_nested(current, rest, value, whole)})
@@ -72,7 +84,9 @@ class _Reader:
         unknown = [name for name in given if name not in self.keys[head]]
         if unknown:
             raise ConfigError(f"{whole}: {unknown[0]!r} is none of {', '.join(self.keys[head])}")
-        return current | {name: self._parse(inner, 0.0, f"{head}.{name}") for name, inner in given.items()}
+        return current | {
+            name: self._parse(inner, 0.0, f"{head}.{name}") for name, inner in given.items()
+        }
 
     def _parse(self, value: Any, current: Any, name: str) -> Any:
         if isinstance(value, str) and len(value) > LONGEST:
@@ -82,7 +96,10 @@ class _Reader:
         if isinstance(current, float) and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not type(current):
-            raise ConfigError(f"{name}: {_short(value)} is not a {'number' if isinstance(current, float) else type(current).__name__}")
+            raise ConfigError(
+                f"{name}: {_short(value)} is not a "
+                f"{'number' if isinstance(current, float) else type(current).__name__}"
+            )
         last = name.rpartition(".")[2]
         if isinstance(value, str):
             self._check_text(value, last, name)
@@ -131,7 +148,11 @@ def _docstrings(cls: type) -> dict[str, str]:
     for parent in [p for p in reversed(cls.__mro__) if is_dataclass(p)]:
         body = ast.parse(inspect.getsource(parent)).body[0].body
         for a, b in itertools.pairwise(body):
-            if isinstance(a, ast.AnnAssign) and isinstance(b, ast.Expr) and isinstance(b.value, ast.Constant):
+            if (
+                isinstance(a, ast.AnnAssign)
+                and isinstance(b, ast.Expr)
+                and isinstance(b.value, ast.Constant)
+            ):
                 found[a.target.id] = inspect.cleandoc(b.value.value)
     return found
 

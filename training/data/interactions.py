@@ -8,15 +8,20 @@ import scipy.sparse as sp
 
 from training.data.snapshot import DAY, EVENT_TYPES, TYPE_CODE, Events
 
-BOUGHT = np.isin(np.arange(len(EVENT_TYPES)), [TYPE_CODE[name] for name in ("purchase", "rating", "review")])
+BOUGHT = np.isin(
+    np.arange(len(EVENT_TYPES)), [TYPE_CODE[name] for name in ("purchase", "rating", "review")]
+)
 
 FADE_DAYS, FADE_A_BASKET = 30.0, 0.8
-"""After so many days a purchase counts half in `Histories.by_days`; with each basket since it so much in `by_baskets`."""
+"""After so many days a purchase counts half in `Histories.by_days`; with each basket since it
+so much in `by_baskets`.
+"""
 
 
 @dataclass(frozen=True)
 class Interactions:
-    """What counts of the events, in time order: purchases that were returned are gone, weights are by event type.
+    """What counts of the events, in time order: purchases that were returned are gone, weights are
+    by event type.
 
     basket (n,) int64 numbers what happened together: the session, else the shopper's moment.
     bought (n,) bool: a purchase (or a rating or review, which tells of one).
@@ -33,7 +38,9 @@ class Interactions:
         return len(self.user)
 
     def take(self, rows: np.ndarray) -> "Interactions":
-        return Interactions(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+        return Interactions(
+            **{name: getattr(self, name)[rows] for name in self.__dataclass_fields__}
+        )
 
 
 def interactions(events: Events, weights: dict[str, float]) -> Interactions:
@@ -44,9 +51,13 @@ def interactions(events: Events, weights: dict[str, float]) -> Interactions:
     keep = (type_weight[events.type] > 0) & (events.item >= 0) & ~_taken_back(events)
     events = events.take(keep)
     return Interactions(
-        user=events.user, item=events.item, time=events.time, weight=type_weight[events.type],
-        bought=BOUGHT[events.type], basket=_baskets(events),
-    )  # fmt: skip
+        user=events.user,
+        item=events.item,
+        time=events.time,
+        weight=type_weight[events.type],
+        bought=BOUGHT[events.type],
+        basket=_baskets(events),
+    )
 
 
 UNDOING = ("return", "remove_from_cart", "dislike")
@@ -56,12 +67,14 @@ LIKING = ("purchase", "rating", "review")
 
 
 def settle(kinds: Sequence[str], quantities: Sequence[float]) -> tuple[list[bool], bool]:
-    """Which of one shopper's events about one product count in the end, and is the product disliked? Both in time order.
+    """Which of one shopper's events about one product count in the end, and is the product
+    disliked? Both in time order.
 
-    return            takes back pieces; when none is left, everything before is forgotten, as if the product had never been touched
-    remove_from_cart  takes back what was put into the basket before
-    dislike           everything before is forgotten, and what is looked at or put into the basket afterwards does not count either, until the product
-                      is bought, or rated or reviewed, again
+    return: takes back pieces; when none is left, everything before is forgotten, as if the product
+        had never been touched
+    remove_from_cart: takes back what was put into the basket before
+    dislike: everything before is forgotten, and what is looked at or put into the basket afterwards
+        does not count either, until the product is bought, or rated or reviewed, again
     """
     counts, disliked, pieces = [False] * len(kinds), False, 0.0
     for i, (kind, quantity) in enumerate(zip(kinds, quantities, strict=True)):
@@ -72,7 +85,10 @@ def settle(kinds: Sequence[str], quantities: Sequence[float]) -> tuple[list[bool
             if not pieces:
                 counts[:i] = [False] * i
         elif kind == "remove_from_cart":
-            counts[:i] = [there and before != "add_to_cart" for there, before in zip(counts[:i], kinds[:i], strict=True)]
+            counts[:i] = [
+                there and before != "add_to_cart"
+                for there, before in zip(counts[:i], kinds[:i], strict=True)
+            ]
         else:
             disliked = disliked and kind not in LIKING
             pieces += abs(quantity) if kind == "purchase" else 0.0
@@ -81,7 +97,9 @@ def settle(kinds: Sequence[str], quantities: Sequence[float]) -> tuple[list[bool
 
 
 def _taken_back(events: Events) -> np.ndarray:
-    """(n,) bool: events that do not count in the end, by `settle`, of each shopper (or anonymous session) and product."""
+    """(n,) bool: events that do not count in the end, by `settle`, of each shopper (or
+    anonymous session) and product.
+    """
     undone = np.zeros(len(events), dtype=bool)
     owner = np.where(events.user >= 0, events.user.astype(np.int64), -2 - events.session)
     known = ((events.user >= 0) | (events.session >= 0)) & (events.item >= 0)
@@ -107,17 +125,23 @@ def _baskets(events: Events) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Histories:
-    """What some shoppers did, one entry per (shopper, product), sorted by shopper, then by last time.
+    """What some shoppers did, one entry per (shopper, product), sorted by shopper, then by last
+    time.
 
-    start    (shoppers + 1,) int64: entries start[u] to start[u + 1] belong to shopper u
-    item     (n,) int32
-    weight   (n,) float32 sum of event weights
-    bought   (n,) float32 on how many occasions the shopper bought it
+    start: (shoppers + 1,) int64: entries start[u] to start[u + 1] belong to shopper u
+    item: (n,) int32
+    weight: (n,) float32 sum of event weights
+    bought: (n,) float32 on how many occasions the shopper bought it
+
     last, first (n,) int64 seconds
-    back     (n,) float32: how many of the shopper's baskets came after the last one with this product
-    by_days, by_baskets  (n,) float32: purchases, each fading with the days from it to `last`, and with the baskets after it
+
+    back: (n,) float32: how many of the shopper's baskets came after the last one with this product
+    by_days, by_baskets: (n,) float32: purchases, each fading with the days from it to `last`, and
+        with the baskets after it
+
     last_gap (n,) float32 days between the last two purchases, nan where there are none
-    baskets  (shoppers,) float32 number of baskets
+
+    baskets: (shoppers,) float32 number of baskets
     """
 
     start: np.ndarray
@@ -149,19 +173,34 @@ class Histories:
     def shard(self, begin: int, end: int) -> "Histories":
         """The histories of shoppers begin to end - 1."""
         low, high = self.start[begin], self.start[min(end, self.n_users)]
-        return self.pick(slice(low, high), self.start[begin : min(end, self.n_users) + 1] - low, slice(begin, end))
+        return self.pick(
+            slice(low, high),
+            self.start[begin : min(end, self.n_users) + 1] - low,
+            slice(begin, end),
+        )
 
-    def pick(self, entries: slice | np.ndarray, start: np.ndarray, users: slice | np.ndarray) -> "Histories":
+    def pick(
+        self, entries: slice | np.ndarray, start: np.ndarray, users: slice | np.ndarray
+    ) -> "Histories":
         """These entries of these shoppers, which begin at `start`."""
-        return Histories(start, **{name: getattr(self, name)[entries] for name in ENTRY}, baskets=self.baskets[users], n_items=self.n_items)
+        return Histories(
+            start,
+            **{name: getattr(self, name)[entries] for name in ENTRY},
+            baskets=self.baskets[users],
+            n_items=self.n_items,
+        )
 
 
-ENTRY = tuple(name for name in Histories.__dataclass_fields__ if name not in ("start", "baskets", "n_items"))
+ENTRY = tuple(
+    name for name in Histories.__dataclass_fields__ if name not in ("start", "baskets", "n_items")
+)
 """The columns of `Histories` with a value for each entry."""
 
 
 def histories(events: Interactions, users: np.ndarray, n_items: int) -> Histories:
-    """Histories of these shoppers (row numbers in ascending order); others and anonymous baskets are left out."""
+    """Histories of these shoppers (row numbers in ascending order); others and anonymous
+    baskets are left out.
+    """
     position = np.searchsorted(users, events.user)
     known = np.zeros(len(events), dtype=bool)
     inside = position < len(users)
@@ -179,9 +218,13 @@ def histories(events: Interactions, users: np.ndarray, n_items: int) -> Historie
     rhythm = _rhythm(events, inverse, last, n_baskets[owner] - 1 - basket_number)
     by_last = np.lexsort((last_at, user))
     return Histories(
-        start=np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(users)))]).astype(np.int64),
+        start=np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(users)))]).astype(
+            np.int64
+        ),
         item=(pairs % n_items).astype(np.int32)[by_last],
-        weight=np.bincount(inverse, events.weight, minlength=len(pairs)).astype(np.float32)[by_last],
+        weight=np.bincount(inverse, events.weight, minlength=len(pairs)).astype(np.float32)[
+            by_last
+        ],
         last=last[by_last],
         first=events.time[first_at][by_last],
         back=(n_baskets[user] - 1 - basket_number[last_at]).astype(np.float32)[by_last],
@@ -191,27 +234,38 @@ def histories(events: Interactions, users: np.ndarray, n_items: int) -> Historie
     )
 
 
-def _rhythm(events: Interactions, entry: np.ndarray, last: np.ndarray, back: np.ndarray) -> dict[str, np.ndarray]:
-    """`bought`, `by_days`, `by_baskets` and `last_gap` of the entries whose last times are `last`, from events in time order.
+def _rhythm(
+    events: Interactions, entry: np.ndarray, last: np.ndarray, back: np.ndarray
+) -> dict[str, np.ndarray]:
+    """`bought`, `by_days`, `by_baskets` and `last_gap` of the entries whose last times are `last`,
+    from events in time order.
 
     entry, back (events,) int: the entry an event belongs to, and how many baskets came after it
     """
     bought = np.flatnonzero(events.bought)
-    bought = bought[np.unique(np.stack([entry[bought], events.basket[bought]]), axis=1, return_index=True)[1]]
+    bought = bought[
+        np.unique(np.stack([entry[bought], events.basket[bought]]), axis=1, return_index=True)[1]
+    ]
     bought = bought[np.lexsort((events.time[bought], entry[bought]))]
     which, time, n = entry[bought], events.time[bought], len(last)
     gap, later = np.full(n, np.nan), np.flatnonzero(which[1:] == which[:-1]) + 1
     gap[which[later]] = days_between(time[later], time[later - 1])  # of several the last one stays
     return {
         "bought": np.bincount(which, minlength=n),
-        "by_days": np.bincount(which, 0.5 ** (days_between(last[which], time) / FADE_DAYS), minlength=n),
+        "by_days": np.bincount(
+            which, 0.5 ** (days_between(last[which], time) / FADE_DAYS), minlength=n
+        ),
         "by_baskets": np.bincount(which, FADE_A_BASKET ** back[bought], minlength=n),
         "last_gap": gap,
     }
 
 
-def number_baskets(owner: np.ndarray, basket: np.ndarray, n_users: int) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) number of each event's basket within its shopper, from 0; and (n_users,) how many each has."""
+def number_baskets(
+    owner: np.ndarray, basket: np.ndarray, n_users: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) number of each event's basket within its shopper, from 0; and (n_users,) how many
+    each has.
+    """
     if len(owner) == 0:
         return np.zeros(0, dtype=np.int64), np.zeros(n_users, dtype=np.int64)
     fresh = np.ones(len(owner), dtype=bool)

@@ -1,4 +1,6 @@
-"""Texts with labels: reviews and dialogues as rows for classification and rating, split so that test rows stay test rows."""
+"""Texts with labels: reviews and dialogues as rows for classification and rating, split so that
+test rows stay test rows.
+"""
 
 import hashlib
 import re
@@ -13,16 +15,19 @@ from training.errors import need
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 NAME_COPIES = 2
-"""On frozen vectors with 10 texts a class: none 84.3 % right, one 84.7, two 84.9, four 84.6 (BANKING77, mean of six draws of training rows)."""
+"""On frozen vectors with 10 texts a class: none 84.3 % right, one 84.7, two 84.9, four 84.6
+(BANKING77, mean of six draws of training rows).
+"""
 
 
 @dataclass(frozen=True)
 class Rows:
     """Labelled texts.
 
-    ids     (n,) what a row is called
-    target  (n,) int class, or float rating
-    part    (n,) TRAIN, VALIDATION or TEST
+    ids: (n,) what a row is called
+    target: (n,) int class, or float rating
+    part: (n,) TRAIN, VALIDATION or TEST
+
     classes names of the classes, in the order of their numbers; empty for ratings
     """
 
@@ -37,10 +42,18 @@ class Rows:
 
     def take(self, rows: np.ndarray) -> "Rows":
         """Only these rows."""
-        return replace(self, ids=[self.ids[i] for i in rows], texts=[self.texts[i] for i in rows], target=self.target[rows], part=self.part[rows])
+        return replace(
+            self,
+            ids=[self.ids[i] for i in rows],
+            texts=[self.texts[i] for i in rows],
+            target=self.target[rows],
+            part=self.part[rows],
+        )
 
     def draw_few(self, per_class: int, seed: int) -> "Rows":
-        """Only so many training rows of each class, drawn from training and validation rows; no validation rows are left."""
+        """Only so many training rows of each class, drawn from training and validation rows; no
+        validation rows are left.
+        """
         rng = np.random.default_rng(seed)
         part = np.where(self.part == TEST, TEST, -1)
         for c in range(len(self.classes)):
@@ -49,17 +62,25 @@ class Rows:
         return replace(self, part=part).take(np.flatnonzero(part >= 0))
 
     def with_names(self, below: int) -> "Rows":
-        """After these rows, `NAME_COPIES` times the name of each class with fewer training texts than `below`, as training texts of it.
+        """After these rows, `NAME_COPIES` times the name of each class with fewer training texts
+        than `below`, as training texts of it.
 
-        What a class is called says what it means: a classifier can begin from names alone (Chang et al. 2008, "dataless classification").
+        What a class is called says what it means: a classifier can begin from names alone (Chang et
+        al. 2008, "dataless classification").
         """
         labelled = np.bincount(self.target[self.at(TRAIN)], minlength=len(self.classes))
-        spoken = {c: " ".join(re.findall(r"[^\W_]+", self.classes[c])) for c in np.flatnonzero(labelled < below)}
+        spoken = {
+            c: " ".join(re.findall(r"[^\W_]+", self.classes[c]))
+            for c in np.flatnonzero(labelled < below)
+        }
         named = [c for c, name in spoken.items() if re.search(r"[^\W\d_]", name)] * NAME_COPIES
         return replace(
-            self, ids=self.ids + [f"class-{c}" for c in named], texts=self.texts + [spoken[c] for c in named],
-            target=np.append(self.target, named).astype(self.target.dtype), part=np.append(self.part, [TRAIN] * len(named)).astype(self.part.dtype),
-        )  # fmt: skip
+            self,
+            ids=self.ids + [f"class-{c}" for c in named],
+            texts=self.texts + [spoken[c] for c in named],
+            target=np.append(self.target, named).astype(self.target.dtype),
+            part=np.append(self.part, [TRAIN] * len(named)).astype(self.part.dtype),
+        )
 
 
 def polarity(row: dict) -> str | None:
@@ -67,18 +88,40 @@ def polarity(row: dict) -> str | None:
     if row["label"]:
         return row["label"]
     rating = row["rating"]
-    return None if rating is None else "negative" if rating <= 2 else "neutral" if rating < 4 else "positive"
+    return (
+        None
+        if rating is None
+        else "negative"
+        if rating <= 2
+        else "neutral"
+        if rating < 4
+        else "positive"
+    )
 
 
 def review_text(row: dict) -> str:
-    return ". ".join(part for part in ((row["title"] or "").strip(), (row["text"] or "").strip()) if part)
+    return ". ".join(
+        part for part in ((row["title"] or "").strip(), (row["text"] or "").strip()) if part
+    )
 
 
-def review_rows(snapshot: Snapshot, target_of: Callable[[dict], object], what: str, test_share: float, validation_share: float) -> Rows:
+def review_rows(
+    snapshot: Snapshot,
+    target_of: Callable[[dict], object],
+    what: str,
+    test_share: float,
+    validation_share: float,
+) -> Rows:
     """Reviews that have a target and a text; raises TrainingError where there are none."""
     table = snapshot.tables.get("reviews")
-    need(table is not None and len(table) > 0, f"this snapshot has no reviews, which {what} learns from; import them first")
-    rows = [(r["review_id"], review_text(r), target_of(r), r["split"]) for r in table.iter_rows(named=True)]
+    need(
+        table is not None and len(table) > 0,
+        f"this snapshot has no reviews, which {what} learns from; import them first",
+    )
+    rows = [
+        (r["review_id"], review_text(r), target_of(r), r["split"])
+        for r in table.iter_rows(named=True)
+    ]
     rows = [r for r in rows if r[1] and r[2] is not None]
     need(bool(rows), f"none of the {len(table):,} reviews has {what}")
     return _rows(rows, test_share, validation_share)
@@ -86,8 +129,14 @@ def review_rows(snapshot: Snapshot, target_of: Callable[[dict], object], what: s
 
 def dialogue_rows(snapshot: Snapshot, test_share: float, validation_share: float) -> Rows:
     table: pl.DataFrame | None = snapshot.tables.get("dialogues")
-    need(table is not None and len(table) > 0, "this snapshot has no dialogues, which intent learns from; import them first")
-    rows = [(f"dialogue-{i}", r["text"].strip(), r["intent"], r["split"]) for i, r in enumerate(table.iter_rows(named=True))]
+    need(
+        table is not None and len(table) > 0,
+        "this snapshot has no dialogues, which intent learns from; import them first",
+    )
+    rows = [
+        (f"dialogue-{i}", r["text"].strip(), r["intent"], r["split"])
+        for i, r in enumerate(table.iter_rows(named=True))
+    ]
     return _rows([r for r in rows if r[1]], test_share, validation_share)
 
 
@@ -107,5 +156,10 @@ def _rows(rows: list[tuple], test_share: float, validation_share: float) -> Rows
 
 
 def _place(text: str, salt: str) -> float:
-    """Where a text falls between 0 and 1: always the same, so that no later run trains on an earlier one's test rows."""
-    return int.from_bytes(hashlib.blake2b(f"{salt}\x00{text}".encode(), digest_size=6).digest()) / 2**48
+    """Where a text falls between 0 and 1: always the same, so that no later run trains on an
+    earlier one's test rows.
+    """
+    return (
+        int.from_bytes(hashlib.blake2b(f"{salt}\x00{text}".encode(), digest_size=6).digest())
+        / 2**48
+    )

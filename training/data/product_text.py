@@ -8,7 +8,8 @@ import polars as pl
 
 
 def product_texts(products: pl.DataFrame) -> list[str]:
-    """One text per product: title, brand, the last part of each category path, description. Empty where nothing is known.
+    """One text per product: title, brand, the last part of each category path, description. Empty
+    where nothing is known.
 
     Titles in capitals are lowered: uncased models read the same, cased ones read words again.
     """
@@ -16,7 +17,9 @@ def product_texts(products: pl.DataFrame) -> list[str]:
     return [product_text(*row) for row in zip(*columns, strict=True)]
 
 
-def product_text(title: str | None, brand: str | None, categories: Sequence[str] | None, description: str | None) -> str:
+def product_text(
+    title: str | None, brand: str | None, categories: Sequence[str] | None, description: str | None
+) -> str:
     """What the encoder reads of a product."""
     title = " ".join((title or "").split())
     parts = [title.lower() if title.isupper() else title]
@@ -29,12 +32,18 @@ def product_text(title: str | None, brand: str | None, categories: Sequence[str]
 
 
 def text_digest(text: str) -> int:
-    """64 bits that tell whether a product's text has changed; vectors cannot, since two wordings may have nearly the same."""
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    """64 bits that tell whether a product's text has changed; vectors cannot, since two
+    wordings may have nearly the same.
+    """
+    return int.from_bytes(
+        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    )
 
 
 def length_batches(lengths: np.ndarray, most_tokens: int) -> Iterator[np.ndarray]:
-    """Row numbers in batches of like length, each at most `most_tokens` once padded to its longest row."""
+    """Row numbers in batches of like length, each at most `most_tokens` once padded to its
+    longest row.
+    """
     order = np.argsort(lengths, kind="stable")
     begin = 0
     while begin < len(order):
@@ -46,7 +55,9 @@ def length_batches(lengths: np.ndarray, most_tokens: int) -> Iterator[np.ndarray
 
 
 def equal_lengths(lengths: np.ndarray, most_tokens: int) -> Iterator[np.ndarray]:
-    """Row numbers in batches of one length, so that nothing is padded, each of at most `most_tokens`; at least one row."""
+    """Row numbers in batches of one length, so that nothing is padded, each of at most
+    `most_tokens`; at least one row.
+    """
     order = np.argsort(lengths, kind="stable")
     for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
         if len(same):

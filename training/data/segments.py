@@ -19,17 +19,29 @@ FEWEST = 20
 
 
 def shopper_groups(snapshot: Snapshot, window: Window) -> dict[str, np.ndarray]:
-    """(shoppers of the window,) bool each: new, known, and those with a value of an attribute that has few values."""
+    """(shoppers of the window,) bool each: new, known, and those with a value of an attribute
+    that has few values.
+    """
     size = np.diff(window.past.start)
-    found = {"new_shoppers": size <= NEW_SHOPPER_EVENTS, "known_shoppers": size > NEW_SHOPPER_EVENTS}
+    found = {
+        "new_shoppers": size <= NEW_SHOPPER_EVENTS,
+        "known_shoppers": size > NEW_SHOPPER_EVENTS,
+    }
     if snapshot.shopper_attributes is None:
         return found
-    told = [json.loads(text) if text else {} for text in snapshot.shopper_attributes.gather(window.users).to_list()]
+    told = [
+        json.loads(text) if text else {}
+        for text in snapshot.shopper_attributes.gather(window.users).to_list()
+    ]
     for name in sorted({name for attributes in told for name in attributes}):
         values = [attributes.get(name) for attributes in told]
         counts = Counter(v for v in values if isinstance(v, str | int | bool))
         if len(counts) <= MOST_VALUES:
-            masks = {value: np.array([v == value for v in values]) for value in sorted(counts, key=str) if counts[value] >= FEWEST}
+            masks = {
+                value: np.array([v == value for v in values])
+                for value in sorted(counts, key=str)
+                if counts[value] >= FEWEST
+            }
             found |= {f"{name}: {value}": mask for value, mask in masks.items()}
     return found
 
@@ -42,12 +54,21 @@ def is_head(sold: np.ndarray) -> np.ndarray:
 
 
 def product_groups(products: pl.DataFrame, sold: np.ndarray) -> dict[str, np.ndarray]:
-    """(items,) bool each: new ones, the best-selling fifth, the others, and the categories with the most sales."""
+    """(items,) bool each: new ones, the best-selling fifth, the others, and the categories with
+    the most sales.
+    """
     head = is_head(sold)
     found = {"new_products": sold <= NEW_PRODUCT_EVENTS, "head": head, "tail": ~head}
     first = products["categories"].list.first().fill_null("")
-    sales = pl.DataFrame({"category": first, "sold": sold}).filter(pl.col("category") != "").group_by("category").agg(pl.col("sold").sum())
+    sales = (
+        pl.DataFrame({"category": first, "sold": sold})
+        .filter(pl.col("category") != "")
+        .group_by("category")
+        .agg(pl.col("sold").sum())
+    )
     if len(sales) < 2:
         return found
-    largest = sales.sort("sold", "category", descending=[True, False])["category"][:MOST_CATEGORIES].to_list()
+    largest = sales.sort("sold", "category", descending=[True, False])["category"][
+        :MOST_CATEGORIES
+    ].to_list()
     return found | {f"category: {name}": (first == name).to_numpy() for name in largest}

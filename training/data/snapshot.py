@@ -1,4 +1,6 @@
-"""The frozen input of training: a folder of Parquet files and a manifest with a digest (format 1)."""
+"""The frozen input of training: a folder of Parquet files and a manifest with a digest (format
+1).
+"""
 
 import hashlib
 import json
@@ -12,34 +14,73 @@ import polars as pl
 
 FORMAT = 1
 EVENT_TYPES = (
-    "impression", "view", "click", "add_to_cart", "remove_from_cart", "purchase",
-    "return", "rating", "review", "share", "search", "dislike",
-)  # fmt: skip
+    "impression",
+    "view",
+    "click",
+    "add_to_cart",
+    "remove_from_cart",
+    "purchase",
+    "return",
+    "rating",
+    "review",
+    "share",
+    "search",
+    "dislike",
+)
 TYPE_CODE = {name: code for code, name in enumerate(EVENT_TYPES)}
 DAY = 86_400
 
 PRODUCT_COLUMNS = {
-    "item_id": pl.String, "title": pl.String, "description": pl.String, "brand": pl.String,
-    "categories": pl.List(pl.String), "price": pl.Float64, "attributes": pl.String,
-    "available_from": pl.Datetime("us", "UTC"), "hidden": pl.Boolean,
-}  # fmt: skip
+    "item_id": pl.String,
+    "title": pl.String,
+    "description": pl.String,
+    "brand": pl.String,
+    "categories": pl.List(pl.String),
+    "price": pl.Float64,
+    "attributes": pl.String,
+    "available_from": pl.Datetime("us", "UTC"),
+    "hidden": pl.Boolean,
+}
 EVENT_COLUMNS = {
-    "user_id": pl.String, "item_id": pl.String, "type": pl.String, "occurred_at": pl.Datetime("us", "UTC"),
-    "quantity": pl.Float64, "value": pl.Float64, "rating": pl.Float64, "session_id": pl.String, "query": pl.String,
-}  # fmt: skip
+    "user_id": pl.String,
+    "item_id": pl.String,
+    "type": pl.String,
+    "occurred_at": pl.Datetime("us", "UTC"),
+    "quantity": pl.Float64,
+    "value": pl.Float64,
+    "rating": pl.Float64,
+    "session_id": pl.String,
+    "query": pl.String,
+}
 MORE_COLUMNS = {
     "reviews": {
-        "review_id": pl.String, "item_id": pl.String, "user_id": pl.String, "rating": pl.Float64, "title": pl.String, "text": pl.String,
-        "label": pl.String, "topic": pl.String, "split": pl.String, "created_at": pl.Datetime("us", "UTC"),
+        "review_id": pl.String,
+        "item_id": pl.String,
+        "user_id": pl.String,
+        "rating": pl.Float64,
+        "title": pl.String,
+        "text": pl.String,
+        "label": pl.String,
+        "topic": pl.String,
+        "split": pl.String,
+        "created_at": pl.Datetime("us", "UTC"),
     },
     "judgements": {"query": pl.String, "item_id": pl.String, "grade": pl.Float64, "fold": pl.Int64},
     "dialogues": {"text": pl.String, "intent": pl.String, "answer": pl.String, "split": pl.String},
-}  # fmt: skip
-SHOPPER_COLUMNS = {"user_id": pl.String, "attributes": pl.String, "first_seen": pl.Datetime("us", "UTC")}
+}
+SHOPPER_COLUMNS = {
+    "user_id": pl.String,
+    "attributes": pl.String,
+    "first_seen": pl.Datetime("us", "UTC"),
+}
 REQUIRED = {
-    "products": ("item_id", "title"), "events": ("type", "occurred_at"), "shoppers": ("user_id",), "reviews": ("review_id", "text"),
-    "judgements": ("query", "item_id", "grade"), "dialogues": ("text", "intent"),
-}  # fmt: skip
+    "products": ("item_id", "title"),
+    "events": ("type", "occurred_at"),
+    "shoppers": ("user_id",),
+    "reviews": ("review_id", "text"),
+    "judgements": ("query", "item_id", "grade"),
+    "dialogues": ("text", "intent"),
+}
 
 
 class SnapshotError(ValueError):
@@ -50,12 +91,14 @@ class SnapshotError(ValueError):
 class Events:
     """Events as parallel arrays in time order; inside one timestamp the order of the file holds.
 
-    user     (n,) int32 row of the shopper, -1 where anonymous
-    item     (n,) int32 row of the product, -1 for a search
-    type     (n,) int8  index into EVENT_TYPES
-    time     (n,) int64 seconds since 1970, UTC
+    user: (n,) int32 row of the shopper, -1 where anonymous
+    item: (n,) int32 row of the product, -1 for a search
+    type: (n,) int8  index into EVENT_TYPES
+    time: (n,) int64 seconds since 1970, UTC
+
     quantity (n,) float32, 1 where unknown
-    session  (n,) int64 number of the session or basket, -1 where unknown
+
+    session: (n,) int64 number of the session or basket, -1 where unknown
     """
 
     user: np.ndarray
@@ -83,9 +126,10 @@ class Events:
 class Snapshot:
     """One shop's data, with ids mapped to row numbers. Products are in the order of their ids.
 
-    tables   reviews, judgements, dialogues: those of them that the folder has
-    queries  what was taken after a query: query, item (row), occurred_at (seconds), in time order
-    shopper_attributes  JSON objects as text, by shopper row; None where the folder tells of no shoppers
+    tables: reviews, judgements, dialogues: those of them that the folder has
+    queries: what was taken after a query: query, item (row), occurred_at (seconds), in time order
+    shopper_attributes: JSON objects as text, by shopper row; None where the folder tells of no
+        shoppers
     """
 
     manifest: dict
@@ -119,26 +163,38 @@ def digest_of(folder: Path) -> str:
 
 
 def read_snapshot(folder: Path) -> Snapshot:
-    """Read and check a snapshot folder; raises SnapshotError with the file, column and row that is wrong."""
+    """Read and check a snapshot folder; raises SnapshotError with the file, column and row that
+    is wrong.
+    """
     folder = Path(folder)
     manifest = _read_manifest(folder)
     products = _read_table(folder, "products", PRODUCT_COLUMNS).with_row_index("line")
     events = _read_table(folder, "events", EVENT_COLUMNS)
     _check_products(products)
     products = products.sort("item_id").drop("line")
-    item_row = pl.DataFrame({"item_id": products["item_id"], "item": np.arange(len(products), dtype=np.int32)})
+    item_row = pl.DataFrame(
+        {"item_id": products["item_id"], "item": np.arange(len(products), dtype=np.int32)}
+    )
     users, shoppers = events["user_id"].drop_nulls().unique().sort(), None
     if (folder / "shoppers.parquet").exists():
         shoppers = _read_table(folder, "shoppers", SHOPPER_COLUMNS)
         _refuse_rows("shoppers", "user_id", shoppers["user_id"].is_null(), "is empty")
         users = pl.concat([users, shoppers["user_id"]]).unique().sort()
     user_row = pl.DataFrame({"user_id": users, "user": np.arange(len(users), dtype=np.int32)})
-    tables = {name: _read_more(folder, name, products) for name in MORE_COLUMNS if (folder / f"{name}.parquet").exists()}
+    tables = {
+        name: _read_more(folder, name, products)
+        for name in MORE_COLUMNS
+        if (folder / f"{name}.parquet").exists()
+    }
     attributes = None
     if shoppers is not None:
-        attributes = user_row.join(shoppers.unique("user_id", keep="last"), on="user_id", how="left", maintain_order="left")["attributes"]
+        attributes = user_row.join(
+            shoppers.unique("user_id", keep="last"), on="user_id", how="left", maintain_order="left"
+        )["attributes"]
     found = _read_events(events, item_row, user_row)
-    return Snapshot(manifest, products, users.to_list(), found, tables, _queries(events, item_row), attributes)
+    return Snapshot(
+        manifest, products, users.to_list(), found, tables, _queries(events, item_row), attributes
+    )
 
 
 def _read_more(folder: Path, name: str, products: pl.DataFrame) -> pl.DataFrame:
@@ -146,20 +202,45 @@ def _read_more(folder: Path, name: str, products: pl.DataFrame) -> pl.DataFrame:
     for column in REQUIRED[name]:
         _refuse_rows(name, column, frame[column].is_null(), "is empty")
     if name == "reviews":
-        _refuse_rows(name, "review_id", ~frame["review_id"].is_first_distinct(), "repeats an earlier review")
+        _refuse_rows(
+            name, "review_id", ~frame["review_id"].is_first_distinct(), "repeats an earlier review"
+        )
         _refuse_rows(name, "rating", ~frame["rating"].fill_null(0.0).is_finite(), "is no number")
     if name != "judgements" and "split" in frame.columns:
-        _refuse_rows(name, "split", ~frame["split"].fill_null("train").is_in(["train", "test"]), "is neither train nor test")
+        _refuse_rows(
+            name,
+            "split",
+            ~frame["split"].fill_null("train").is_in(["train", "test"]),
+            "is neither train nor test",
+        )
     if name == "judgements":
-        _refuse_rows(name, "item_id", ~frame["item_id"].is_in(products["item_id"].implode()), "is no known product")
-        _refuse_rows(name, "grade", ~(frame["grade"].is_finite() & (frame["grade"] >= 0)), "is no number from 0 up")
+        _refuse_rows(
+            name,
+            "item_id",
+            ~frame["item_id"].is_in(products["item_id"].implode()),
+            "is no known product",
+        )
+        _refuse_rows(
+            name,
+            "grade",
+            ~(frame["grade"].is_finite() & (frame["grade"] >= 0)),
+            "is no number from 0 up",
+        )
     return frame
 
 
 def _queries(events: pl.DataFrame, item_row: pl.DataFrame) -> pl.DataFrame:
-    asked = events.filter(pl.col("query").is_not_null() & (pl.col("query").str.strip_chars() != "") & pl.col("item_id").is_not_null())
-    asked = asked.filter(pl.col("type").is_in(["click", "add_to_cart", "purchase"])).sort("occurred_at", maintain_order=True)
-    return asked.join(item_row, on="item_id").select(pl.col("query").str.strip_chars(), "item", pl.col("occurred_at").dt.epoch("s"))
+    asked = events.filter(
+        pl.col("query").is_not_null()
+        & (pl.col("query").str.strip_chars() != "")
+        & pl.col("item_id").is_not_null()
+    )
+    asked = asked.filter(pl.col("type").is_in(["click", "add_to_cart", "purchase"])).sort(
+        "occurred_at", maintain_order=True
+    )
+    return asked.join(item_row, on="item_id").select(
+        pl.col("query").str.strip_chars(), "item", pl.col("occurred_at").dt.epoch("s")
+    )
 
 
 def _read_manifest(folder: Path) -> dict:
@@ -171,10 +252,15 @@ def _read_manifest(folder: Path) -> dict:
     except ValueError as error:
         raise SnapshotError(f"manifest.json is not JSON: {error}") from None
     if manifest.get("format") != FORMAT:
-        raise SnapshotError(f"manifest.json: format is {manifest.get('format')!r}, this version reads {FORMAT}")
+        raise SnapshotError(
+            f"manifest.json: format is {manifest.get('format')!r}, this version reads {FORMAT}"
+        )
     found = digest_of(folder)
     if manifest.get("digest") != found:
-        raise SnapshotError(f"digest: the files give {found}, manifest.json says {manifest.get('digest')}: a file was changed")
+        raise SnapshotError(
+            f"digest: the files give {found}, manifest.json says {manifest.get('digest')}: "
+            "a file was changed"
+        )
     return manifest
 
 
@@ -206,26 +292,46 @@ def _read_table(folder: Path, name: str, columns: dict) -> pl.DataFrame:
 def _refuse_rows(name: str, column: str, bad: pl.Series, what: str) -> None:
     first = bad.fill_null(True).arg_true()
     if len(first):
-        raise SnapshotError(f"{name}.parquet: column {column}, row {first[0] + 1}: {what} ({len(first)} such rows)")
+        raise SnapshotError(
+            f"{name}.parquet: column {column}, row {first[0] + 1}: {what} ({len(first)} such rows)"
+        )
 
 
 def _check_products(products: pl.DataFrame) -> None:
     _refuse_rows("products", "item_id", products["item_id"].is_null(), "is empty")
-    _refuse_rows("products", "item_id", ~products["item_id"].is_first_distinct(), "repeats an earlier product")
+    _refuse_rows(
+        "products",
+        "item_id",
+        ~products["item_id"].is_first_distinct(),
+        "repeats an earlier product",
+    )
 
 
 def _read_events(frame: pl.DataFrame, item_row: pl.DataFrame, user_row: pl.DataFrame) -> Events:
-    _refuse_rows("events", "type", ~frame["type"].is_in(EVENT_TYPES), f"is none of {', '.join(EVENT_TYPES)}")
+    _refuse_rows(
+        "events", "type", ~frame["type"].is_in(EVENT_TYPES), f"is none of {', '.join(EVENT_TYPES)}"
+    )
     _refuse_rows("events", "occurred_at", frame["occurred_at"].is_null(), "is empty")
     no_item = frame["item_id"].is_null() & (frame["type"] != "search")
     _refuse_rows("events", "item_id", no_item, "is empty, which only a search may be")
     nobody = frame["user_id"].is_null() & frame["session_id"].is_null()
     _refuse_rows("events", "session_id", nobody, "is empty although user_id is, too")
     frame = frame.join(item_row, on="item_id", how="left", maintain_order="left")
-    _refuse_rows("events", "item_id", frame["item"].is_null() & frame["item_id"].is_not_null(), "is no known product")
-    frame = frame.join(user_row, on="user_id", how="left", maintain_order="left").sort("occurred_at", maintain_order=True)
+    _refuse_rows(
+        "events",
+        "item_id",
+        frame["item"].is_null() & frame["item_id"].is_not_null(),
+        "is no known product",
+    )
+    frame = frame.join(user_row, on="user_id", how="left", maintain_order="left").sort(
+        "occurred_at", maintain_order=True
+    )
     codes = frame["type"].replace_strict(TYPE_CODE, return_dtype=pl.Int8)
-    session = frame["session_id"].rank("dense").cast(pl.Int64).fill_null(-1) if len(frame) else frame["session_id"].cast(pl.Int64)
+    session = (
+        frame["session_id"].rank("dense").cast(pl.Int64).fill_null(-1)
+        if len(frame)
+        else frame["session_id"].cast(pl.Int64)
+    )
     return Events(
         user=frame["user"].fill_null(-1).cast(pl.Int32).to_numpy(),
         item=frame["item"].fill_null(-1).cast(pl.Int32).to_numpy(),
@@ -236,14 +342,25 @@ def _read_events(frame: pl.DataFrame, item_row: pl.DataFrame, user_row: pl.DataF
     )
 
 
-def write_snapshot(folder: Path, shop: str, tables: dict[str, pl.DataFrame], currency: str = "", clock: str = "real") -> dict:
+def write_snapshot(
+    folder: Path,
+    shop: str,
+    tables: dict[str, pl.DataFrame],
+    currency: str = "",
+    clock: str = "real",
+) -> dict:
     """Write tables as a snapshot folder and return its manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in tables.items():
         frame.write_parquet(folder / f"{name}.parquet")
     manifest = {
-        "format": FORMAT, "clock": clock, "created_at": datetime.now(UTC).isoformat(), "shop": shop, "currency": currency,
-        "counts": {name: len(frame) for name, frame in tables.items()}, "digest": digest_of(folder),
-    }  # fmt: skip
+        "format": FORMAT,
+        "clock": clock,
+        "created_at": datetime.now(UTC).isoformat(),
+        "shop": shop,
+        "currency": currency,
+        "counts": {name: len(frame) for name, frame in tables.items()},
+        "digest": digest_of(folder),
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     return manifest

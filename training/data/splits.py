@@ -10,14 +10,16 @@ from training.data.snapshot import DAY, Events
 
 @dataclass(frozen=True)
 class Window:
-    """One question put to a model: what will these shoppers take next, given what was known at `now`?
+    """One question put to a model: what will these shoppers take next, given what was known at
+    `now`?
 
-    fit       what may be counted and learned from
-    users     (n,) rows of the shoppers asked, ascending
-    past      their histories
-    start, target  shopper u's relevant products are target[start[u]:start[u + 1]], ascending
-    rankable  (items,) bool: products that could be known at `now`
-    exclude   which products of a shopper's history are not ranked: "nothing", those "bought", or all that were "seen"
+    fit: what may be counted and learned from
+    users: (n,) rows of the shoppers asked, ascending
+    past: their histories
+    start, target: shopper u's relevant products are target[start[u]:start[u + 1]], ascending
+    rankable: (items,) bool: products that could be known at `now`
+    exclude: which products of a shopper's history are not ranked: "nothing", those "bought", or all
+        that were "seen"
     """
 
     fit: Interactions
@@ -44,35 +46,54 @@ class Window:
 
 
 def _pick_histories(past: Histories, rows: np.ndarray) -> Histories:
-    entries = np.concatenate([np.arange(past.start[r], past.start[r + 1]) for r in rows]) if len(rows) else np.zeros(0, dtype=np.int64)
+    entries = (
+        np.concatenate([np.arange(past.start[r], past.start[r + 1]) for r in rows])
+        if len(rows)
+        else np.zeros(0, dtype=np.int64)
+    )
     start = np.concatenate([[0], np.cumsum(np.diff(past.start)[rows])]).astype(np.int64)
     return past.pick(entries, start, rows)
 
 
-def time_window(events: Events, n_items: int, weights: dict[str, float], cut: int, days: int) -> Window:
-    """Events before `cut` are known; what is bought in the `days` from it is asked. Shoppers with events on both sides."""
+def time_window(
+    events: Events, n_items: int, weights: dict[str, float], cut: int, days: int
+) -> Window:
+    """Events before `cut` are known; what is bought in the `days` from it is asked.
+
+    Shoppers with events on both sides.
+    """
     fit = interactions(events.before(cut), weights)
     later = interactions(events.between(cut, cut + days * DAY), weights)
     later = later.take(later.bought) if later.bought.any() else later
-    users = np.intersect1d(np.unique(fit.user[fit.user >= 0]), np.unique(later.user[later.user >= 0]))
+    users = np.intersect1d(
+        np.unique(fit.user[fit.user >= 0]), np.unique(later.user[later.user >= 0])
+    )
     rankable = np.zeros(n_items, dtype=bool)
     rankable[fit.item] = True
     start, target = _targets(later, users, n_items)
-    return Window(fit, users, histories(fit, users, n_items), start, target, rankable, cut, exclude="nothing")
+    return Window(
+        fit, users, histories(fit, users, n_items), start, target, rankable, cut, exclude="nothing"
+    )
 
 
 def _targets(later: Interactions, users: np.ndarray, n_items: int) -> tuple[np.ndarray, np.ndarray]:
     asked = later.take(np.isin(later.user, users))
     code = np.unique(np.searchsorted(users, asked.user).astype(np.int64) * n_items + asked.item)
     owner = code // n_items
-    start = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(users)))]).astype(np.int64)
+    start = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(users)))]).astype(
+        np.int64
+    )
     return start, (code % n_items).astype(np.int32)
 
 
-def leave_last_out(events: Events, n_items: int, weights: dict[str, float]) -> tuple[Window, Window]:
-    """(validation, test): per shopper with three events the last but one and the last are asked for; all else is counted.
+def leave_last_out(
+    events: Events, n_items: int, weights: dict[str, float]
+) -> tuple[Window, Window]:
+    """(validation, test): per shopper with three events the last but one and the last are asked
+    for; all else is counted.
 
-    The test history holds everything before the last event, the validation target included; counts see neither.
+    The test history holds everything before the last event, the validation target included; counts
+    see neither.
     """
     all_events = interactions(events, weights)
     all_events = all_events.take(all_events.user >= 0)
@@ -90,7 +111,18 @@ def leave_last_out(events: Events, n_items: int, weights: dict[str, float]) -> t
         known = all_events.take(asked & (from_end > place))
         later = all_events.take(asked & (from_end == place))
         start, target = _targets(later, users, n_items)
-        windows.append(Window(fit, users, histories(known, users, n_items), start, target, rankable, now, exclude="seen"))
+        windows.append(
+            Window(
+                fit,
+                users,
+                histories(known, users, n_items),
+                start,
+                target,
+                rankable,
+                now,
+                exclude="seen",
+            )
+        )
     return windows[0], windows[1]
 
 
@@ -101,11 +133,15 @@ def shuffle_ties(events: Events, seed: int) -> Events:
 
 
 def discovery(window: Window) -> Window:
-    """The same question about products that the shopper had not bought before, ranked among such."""
+    """The same question about products that the shopper had not bought before, ranked among
+    such.
+    """
     owner = np.repeat(np.arange(len(window.users)), np.diff(window.start))
     code = owner.astype(np.int64) * window.n_items + window.target
     bought = window.past.bought > 0
     own = window.past.user[bought].astype(np.int64) * window.n_items + window.past.item[bought]
     fresh = ~np.isin(code, own)
-    start = np.concatenate([[0], np.cumsum(np.bincount(owner[fresh], minlength=len(window.users)))]).astype(np.int64)
+    start = np.concatenate(
+        [[0], np.cumsum(np.bincount(owner[fresh], minlength=len(window.users)))]
+    ).astype(np.int64)
     return replace(window, start=start, target=window.target[fresh], exclude="bought")

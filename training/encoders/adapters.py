@@ -7,7 +7,9 @@ from torch import nn
 
 
 class Adapter(nn.Module):
-    """A bottleneck beside the stream: h + up(gelu(down(h))), which changes nothing at first (Houlsby et al. 2019)."""
+    """A bottleneck beside the stream: h + up(gelu(down(h))), which changes nothing at first
+    (Houlsby et al. 2019).
+    """
 
     def __init__(self, dim: int, size: int) -> None:
         super().__init__()
@@ -33,6 +35,8 @@ class AdaptedLayer(nn.Module):
 
 
 def add_adapters(layers: nn.ModuleList, dim: int, size: int, numbers: Iterable[int]) -> None:
-    """Put an adapter of bottleneck `size` on the layers of these numbers, in place; `dim` is the width of the hidden states."""
+    """Put an adapter of bottleneck `size` on the layers of these numbers, in place; `dim` is
+    the width of the hidden states.
+    """
     for i in numbers:
         layers[i] = AdaptedLayer(layers[i], dim, size)

@@ -1,4 +1,6 @@
-"""TextEncoder: a Hugging Face BERT, mean pooling, unit length; its frozen lower part can be computed once and kept."""
+"""TextEncoder: a Hugging Face BERT, mean pooling, unit length; its frozen lower part can be
+computed once and kept.
+"""
 
 import hashlib
 import importlib.resources
@@ -21,7 +23,9 @@ from training.encoders.adapters import add_adapters
 PACKAGED, MULTILINGUAL = "packaged MiniLM-L6", "multilingual"
 BATCH_TOKENS = 8_192
 MOST_CHARACTERS = 20
-"""Characters read for each token that is kept: a text of a megabyte need not be tokenised to its end."""
+"""Characters read for each token that is kept: a text of a megabyte need not be tokenised to
+its end.
+"""
 PROJECTION = "projection.safetensors"
 
 
@@ -31,7 +35,9 @@ def packaged_folder() -> Path:
 
 
 def folder_of(source: str) -> str:
-    """The Hugging Face folder or name behind a setting: empty is the packaged MiniLM, `multilingual` the packaged e5."""
+    """The Hugging Face folder or name behind a setting: empty is the packaged MiniLM,
+    `multilingual` the packaged e5.
+    """
     if source == MULTILINGUAL:
         from training.encoders.multilingual_e5 import rebuilt_folder
 
@@ -40,18 +46,28 @@ def folder_of(source: str) -> str:
 
 
 class TextEncoder(nn.Module):
-    """Texts to unit vectors (n, dim). Layers below `frozen_layers`, and then the embeddings, are not trained; the top one may be."""
+    """Texts to unit vectors (n, dim).
 
-    def __init__(self, bert: nn.Module, tokenizer, max_tokens: int, frozen_layers: int = 0, prefix: str = "") -> None:
+    Layers below `frozen_layers`, and then the embeddings, are not trained; the top one may be.
+    """
+
+    def __init__(
+        self, bert: nn.Module, tokenizer, max_tokens: int, frozen_layers: int = 0, prefix: str = ""
+    ) -> None:
         super().__init__()
-        self.bert, self.tokenizer, self.max_tokens, self.prefix = bert, tokenizer, max_tokens, prefix
+        self.bert = bert
+        self.tokenizer = tokenizer
+        self.max_tokens = max_tokens
+        self.prefix = prefix
         self.projection: nn.Linear | None = None
         self.frozen_layers = 0
         self.freeze(frozen_layers)
 
     @classmethod
     def load(cls, source: str = "", max_tokens: int = 48, frozen_layers: int = 0) -> "TextEncoder":
-        """From a Hugging Face folder or name, or a folder that `save` wrote; raises ConfigError where it is no BERT."""
+        """From a Hugging Face folder or name, or a folder that `save` wrote; raises ConfigError
+        where it is no BERT.
+        """
         path = folder_of(source)
         local = Path(path).exists()
         offline = {"local_files_only": True} if local or os.environ.get("HF_HUB_OFFLINE") else {}
@@ -59,20 +75,35 @@ class TextEncoder(nn.Module):
         transformers_logging.disable_progress_bar()
         try:
             config = AutoConfig.from_pretrained(path, **offline)
-            bert = AutoModel.from_pretrained(path, config=config, add_pooling_layer=False, dtype=torch.float32, **offline)
+            bert = AutoModel.from_pretrained(
+                path, config=config, add_pooling_layer=False, dtype=torch.float32, **offline
+            )
             tokenizer = AutoTokenizer.from_pretrained(path, **offline)
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-            raise ConfigError(f"text.encoder: {path!r} cannot be loaded: {str(error)[:300]}") from None
+            raise ConfigError(
+                f"text.encoder: {path!r} cannot be loaded: {str(error)[:300]}"
+            ) from None
         if not hasattr(bert, "embeddings") or not hasattr(getattr(bert, "encoder", None), "layer"):
-            raise ConfigError(f"text.encoder: {path!r} is a {config.model_type}, not a BERT with embeddings and encoder layers")
+            raise ConfigError(
+                f"text.encoder: {path!r} is a {config.model_type}, not a BERT with "
+                "embeddings and encoder layers"
+            )
         limit = getattr(config, "max_position_embeddings", max_tokens)
-        encoder = cls(bert.eval(), tokenizer, min(max_tokens, limit), frozen_layers, "query: " if source == MULTILINGUAL else "")
+        encoder = cls(
+            bert.eval(),
+            tokenizer,
+            min(max_tokens, limit),
+            frozen_layers,
+            "query: " if source == MULTILINGUAL else "",
+        )
         if local:
             encoder._load_more(Path(path))
         return encoder
 
     def _load_more(self, folder: Path) -> None:
-        """What `save` keeps beside the Hugging Face files: the prefix, the projection, bottleneck adapters."""
+        """What `save` keeps beside the Hugging Face files: the prefix, the projection,
+        bottleneck adapters.
+        """
         about = folder / "vitrine.json"
         if about.exists():
             self.prefix = json.loads(about.read_text(encoding="utf-8"))["prefix"]
@@ -81,7 +112,12 @@ class TextEncoder(nn.Module):
         if (folder / "adapters.safetensors").exists():
             weights = load_file(folder / "adapters.safetensors")
             numbers = sorted({int(name.split(".")[3]) for name in weights})
-            add_adapters(self.layers, self.dim, next(len(w) for name, w in weights.items() if name.endswith("down.bias")), numbers)
+            add_adapters(
+                self.layers,
+                self.dim,
+                next(len(w) for name, w in weights.items() if name.endswith("down.bias")),
+                numbers,
+            )
             self.load_state_dict(weights, strict=False)
 
     @property
@@ -97,7 +133,9 @@ class TextEncoder(nn.Module):
         return self.tokenizer.pad_token_id or 0
 
     def freeze(self, layers: int) -> None:
-        """Hold the embeddings and so many lower layers, all but the top one at most; 0 frees everything."""
+        """Hold the embeddings and so many lower layers, all but the top one at most; 0 frees
+        everything.
+        """
         self.frozen_layers = max(0, min(layers, len(self.layers) - 1))
         self.requires_grad_(True)
         if self.frozen_layers:
@@ -119,42 +157,69 @@ class TextEncoder(nn.Module):
         return self.projection
 
     def tokenize(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[list[int]]:
-        """Token ids of each text (or text pair), cut to `max_tokens`, not padded. An overlong text is cut before it is read."""
+        """Token ids of each text (or text pair), cut to `max_tokens`, not padded.
+
+        An overlong text is cut before it is read.
+        """
         most = MOST_CHARACTERS * self.max_tokens
         first = [self.prefix + text[:most] for text in texts]
         second = None if pairs is None else [text[:most] for text in pairs]
         if not first:
             return []
         cut = "longest_first" if second is not None else True
-        return self.tokenizer(first, second, truncation=cut, max_length=self.max_tokens, padding=False, return_attention_mask=False)["input_ids"]
+        return self.tokenizer(
+            first,
+            second,
+            truncation=cut,
+            max_length=self.max_tokens,
+            padding=False,
+            return_attention_mask=False,
+        )["input_ids"]
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         """Share of the tokens of these texts that the vocabulary does not have."""
-        ids = [i for row in self.tokenize(texts) for i in row if i not in (self.tokenizer.cls_token_id, self.tokenizer.sep_token_id)]
+        ids = [
+            i
+            for row in self.tokenize(texts)
+            for i in row
+            if i not in (self.tokenizer.cls_token_id, self.tokenizer.sep_token_id)
+        ]
         return sum(i == self.tokenizer.unk_token_id for i in ids) / max(1, len(ids))
 
     def digest(self) -> str:
         """Of the frozen part's weights and the tokenizer: what kept states depend on."""
-        digest = hashlib.sha256(f"{self.frozen_layers} {self.max_tokens} {self.prefix} {len(self.tokenizer)}".encode())
+        digest = hashlib.sha256(
+            f"{self.frozen_layers} {self.max_tokens} {self.prefix} {len(self.tokenizer)}".encode()
+        )
         for part in (self.bert.embeddings, *self.layers[: self.frozen_layers]):
             for tensor in part.state_dict().values():
                 digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
         return digest.hexdigest()
 
-    def lower(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
+    def lower(
+        self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Embeddings and frozen layers: (batch, length) int64 -> (batch, length, dim)."""
         hidden = self.bert.embeddings(input_ids=ids, token_type_ids=types)
         return self._run(self.layers[: self.frozen_layers], hidden, mask)
 
-    def states(self, inputs: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
-        """The top layer's output (batch, length, dim) of token ids (batch, length), or of what `lower` made of them."""
+    def states(
+        self, inputs: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The top layer's output (batch, length, dim) of token ids (batch, length), or of what
+        `lower` made of them.
+        """
         if not inputs.is_floating_point():
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen_layers):
                 inputs = self.lower(inputs, mask, types)
         return self._run(self.layers[self.frozen_layers :], inputs, mask)
 
-    def forward(self, inputs: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
-        """Mean over real tokens, projected where there is a projection, unit length: (batch, dim)."""
+    def forward(
+        self, inputs: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Mean over real tokens, projected where there is a projection, unit length: (batch,
+        dim).
+        """
         hidden = self.states(inputs, mask, types)
         weights = mask.to(hidden.dtype)[:, :, None]
         mean = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
@@ -164,13 +229,17 @@ class TextEncoder(nn.Module):
 
     @staticmethod
     def _run(layers, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        added = torch.zeros(mask.shape, dtype=hidden.dtype, device=hidden.device).masked_fill(~mask.bool(), torch.finfo(hidden.dtype).min)
+        added = torch.zeros(mask.shape, dtype=hidden.dtype, device=hidden.device).masked_fill(
+            ~mask.bool(), torch.finfo(hidden.dtype).min
+        )
         for layer in layers:
             hidden = layer(hidden, added[:, None, None, :])
         return hidden
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit vectors of texts, without gradients: (n, dim) float32, batched by length; equal texts are read once."""
+        """Unit vectors of texts, without gradients: (n, dim) float32, batched by length; equal
+        texts are read once.
+        """
         different = {text: i for i, text in enumerate(dict.fromkeys(texts))}
         tokens = self.tokenize(list(different))
         lengths = np.array([len(t) for t in tokens], dtype=np.int64)
@@ -185,16 +254,31 @@ class TextEncoder(nn.Module):
         return out[[different[text] for text in texts]]
 
     def save(self, folder: Path) -> None:
-        """As a Hugging Face folder; adapters and the projection beside it. LoRA must have been merged."""
-        adapters = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items() if ".adapter." in k}
-        plain = {k.replace(".inner.", "."): v for k, v in self.bert.state_dict().items() if ".adapter." not in k}
+        """As a Hugging Face folder; adapters and the projection beside it.
+
+        LoRA must have been merged.
+        """
+        adapters = {
+            k: v.detach().cpu().contiguous()
+            for k, v in self.state_dict().items()
+            if ".adapter." in k
+        }
+        plain = {
+            k.replace(".inner.", "."): v
+            for k, v in self.bert.state_dict().items()
+            if ".adapter." not in k
+        }
         self.bert.save_pretrained(folder, state_dict=plain, safe_serialization=True)
         self.tokenizer.save_pretrained(folder)
-        (folder / "vitrine.json").write_text(json.dumps({"prefix": self.prefix, "max_tokens": self.max_tokens}), encoding="utf-8")
+        (folder / "vitrine.json").write_text(
+            json.dumps({"prefix": self.prefix, "max_tokens": self.max_tokens}), encoding="utf-8"
+        )
         if adapters:
             save_file(adapters, folder / "adapters.safetensors")
         if self.projection is not None:
-            save_file({"weight": self.projection.weight.detach().cpu().contiguous()}, folder / PROJECTION)
+            save_file(
+                {"weight": self.projection.weight.detach().cpu().contiguous()}, folder / PROJECTION
+            )
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:

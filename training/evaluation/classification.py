@@ -24,7 +24,9 @@ class Baseline:
 
 
 def baselines(rows: Rows, vectors: np.ndarray, seed: int) -> dict[str, Baseline]:
-    """The commonest class (or mean rating), words without the encoder, and a linear model on its frozen vectors."""
+    """The commonest class (or mean rating), words without the encoder, and a linear model on
+    its frozen vectors.
+    """
     train, validation = rows.at(TRAIN), rows.at(VALIDATION)
     words = linear_baselines.word_features(rows.texts, train)
     y, n = rows.target, len(rows.classes)
@@ -34,18 +36,24 @@ def baselines(rows: Rows, vectors: np.ndarray, seed: int) -> dict[str, Baseline]
         share = np.bincount(y[train], minlength=n) / len(train)
         found["majority"] = Baseline(np.tile(share, (len(y), 1)))
         for name, x in (("words", words), ("text_before", vectors)):
-            fit = linear_baselines.fit_classes(x[train], y[train], x[validation], y[validation], seed, strengths[name])
+            fit = linear_baselines.fit_classes(
+                x[train], y[train], x[validation], y[validation], seed, strengths[name]
+            )
             found[name] = Baseline(linear_baselines.probabilities(fit, x, n), fit)
     else:
         found["mean"] = Baseline(np.full((len(y), 1), y[train].mean()))
         for name, x in (("words", words), ("text_before", vectors)):
             fit = linear_baselines.fit_ratings(x[train], y[train], x[validation], y[validation])
-            found[name] = Baseline(np.clip(fit.model.predict(x), y[train].min(), y[train].max())[:, None], fit)
+            found[name] = Baseline(
+                np.clip(fit.model.predict(x), y[train].min(), y[train].max())[:, None], fit
+            )
     return found
 
 
 def answer_of(rows: Rows, output: np.ndarray, vote: np.ndarray | None = None) -> Answer:
-    """The temperature, and the vote's share, with the least log loss on the validation rows, whose outputs (and votes) are given."""
+    """The temperature, and the vote's share, with the least log loss on the validation rows,
+    whose outputs (and votes) are given.
+    """
     if not rows.classes:
         given = rows.target[rows.at(TRAIN)]
         return Answer(1.0, float(given.min()), float(given.max()))
@@ -57,7 +65,9 @@ def answer_of(rows: Rows, output: np.ndarray, vote: np.ndarray | None = None) ->
 
 
 def summary(right: np.ndarray, said: np.ndarray, rounds: int = ROUNDS) -> dict[str, dict]:
-    """Measures with 95 % intervals: right (rows,) classes or ratings; said (rows, classes) probabilities or (rows, 1) ratings."""
+    """Measures with 95 % intervals: right (rows,) classes or ratings; said (rows, classes)
+    probabilities or (rows, 1) ratings.
+    """
     costly = said.shape[1] > 10
     if said.shape[1] > 1:
         predicted = said.argmax(axis=1)
@@ -65,14 +75,32 @@ def summary(right: np.ndarray, said: np.ndarray, rounds: int = ROUNDS) -> dict[s
         measures = {
             "accuracy": lambda r: classification.accuracy(right[r], predicted[r]),
             "f1_macro": lambda r: classification.f1_macro(right[r], predicted[r]),
-            "auc": lambda r: classification.auc_one_vs_rest(right[r], said[r]), "log_loss": lambda r: classification.log_loss(right[r], said[r]),
-            "calibration_error": lambda r: classification.calibration_error((right == predicted)[r], confidence[r]),
-        }  # fmt: skip
+            "auc": lambda r: classification.auc_one_vs_rest(right[r], said[r]),
+            "log_loss": lambda r: classification.log_loss(right[r], said[r]),
+            "calibration_error": lambda r: classification.calibration_error(
+                (right == predicted)[r], confidence[r]
+            ),
+        }
     else:
-        measures = {"mae": lambda r: classification.mae(right[r], said[r, 0]), "mse": lambda r: classification.mse(right[r], said[r, 0])}
-    return {name: measured(f, len(right), 20 if costly and rounds and name in ("auc", "f1_macro") else rounds) for name, f in measures.items()}
+        measures = {
+            "mae": lambda r: classification.mae(right[r], said[r, 0]),
+            "mse": lambda r: classification.mse(right[r], said[r, 0]),
+        }
+    return {
+        name: measured(
+            f, len(right), 20 if costly and rounds and name in ("auc", "f1_macro") else rounds
+        )
+        for name, f in measures.items()
+    }
 
 
 def measured(statistic, n: int, rounds: int) -> dict:
-    value, low, high = ranking.bootstrap_statistic(statistic, n, rounds=rounds) if rounds else (statistic(np.arange(n)), None, None)
-    return {name: None if v is None or np.isnan(v) else v for name, v in (("value", value), ("low", low), ("high", high))}
+    value, low, high = (
+        ranking.bootstrap_statistic(statistic, n, rounds=rounds)
+        if rounds
+        else (statistic(np.arange(n)), None, None)
+    )
+    return {
+        name: None if v is None or np.isnan(v) else v
+        for name, v in (("value", value), ("low", low), ("high", high))
+    }

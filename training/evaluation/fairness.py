@@ -1,4 +1,6 @@
-"""Who and what comes short: quality by group of shoppers, exposure by band of popularity, and lists re-ranked for exposure with their cost."""
+"""Who and what comes short: quality by group of shoppers, exposure by band of popularity, and
+lists re-ranked for exposure with their cost.
+"""
 
 import numpy as np
 
@@ -18,15 +20,18 @@ FEWEST = 50
 
 
 def fairness(snapshot: Snapshot, window: Window, model: Recommender) -> dict:
-    """What a report says: `groups` of shoppers, `bands` of products, and what each least `exposure` of products outside the head costs."""
+    """What a report says: `groups` of shoppers, `bands` of products, and what each least
+    `exposure` of products outside the head costs.
+    """
     sold = model.signals.popularity.column("sold")
     head = is_head(sold)
     deep = rank_by_fusion(window, model, DEPTH)
     plain = Ranked(window, deep.lists[:, :K])
     return {
-        "groups": _groups(snapshot, plain), "bands": {name: _band(plain, mask) for name, mask in bands_of(sold).items()},
+        "groups": _groups(snapshot, plain),
+        "bands": {name: _band(plain, mask) for name, mask in bands_of(sold).items()},
         "exposure": [_exposed(deep, ~head, share, plain) for share in (0.0, *SHARES)],
-    }  # fmt: skip
+    }
 
 
 def bands_of(sold: np.ndarray) -> dict[str, np.ndarray]:
@@ -44,19 +49,27 @@ def _groups(snapshot: Snapshot, ranked: Ranked) -> dict:
     for name, mask in shopper_groups(snapshot, ranked.window).items():
         value = interval(ndcg[mask])
         if value and mask.sum() >= FEWEST:
-            found[name] = {"shoppers": int(mask.sum()), "ndcg@10": value, "of_all": value["value"] / whole if whole else 1.0}
+            found[name] = {
+                "shoppers": int(mask.sum()),
+                "ndcg@10": value,
+                "of_all": value["value"] / whole if whole else 1.0,
+            }
     return found
 
 
 def _band(ranked: Ranked, mask: np.ndarray) -> dict:
-    """Shares of the products, of what was bought, of what is shown, and of what was bought the part that was shown."""
+    """Shares of the products, of what was bought, of what is shown, and of what was bought the
+    part that was shown.
+    """
     shown, bought = ranked.lists[ranked.lists >= 0], ranked.window.target
     hits = ranked.lists[ranked.hits()]
     asked = mask[bought].sum()
     return {
-        "products": float(mask.mean()), "bought": float(mask[bought].mean()) if len(bought) else 0.0,
-        "shown": float(mask[shown].mean()) if len(shown) else 0.0, "found": float(mask[hits].sum() / asked) if asked else None,
-    }  # fmt: skip
+        "products": float(mask.mean()),
+        "bought": float(mask[bought].mean()) if len(bought) else 0.0,
+        "shown": float(mask[shown].mean()) if len(shown) else 0.0,
+        "found": float(mask[hits].sum() / asked) if asked else None,
+    }
 
 
 def _exposed(deep: Ranked, protected: np.ndarray, share: float, plain: Ranked) -> dict:
@@ -70,6 +83,8 @@ def _exposed(deep: Ranked, protected: np.ndarray, share: float, plain: Ranked) -
     value = interval(mine.ndcg())
     shown = lists[lists >= 0]
     return {
-        "least": share, "shown": float(protected[shown].mean()) if len(shown) else 0.0, "ndcg@10": value,
+        "least": share,
+        "shown": float(protected[shown].mean()) if len(shown) else 0.0,
+        "ndcg@10": value,
         "cost": 1 - value["value"] / before if value and before else 0.0,
-    }  # fmt: skip
+    }

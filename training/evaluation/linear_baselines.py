@@ -1,4 +1,6 @@
-"""Linear models on vectors or words: what fine-tuning starts from, and the baselines beside it. scikit-learn's."""
+"""Linear models on vectors or words: what fine-tuning starts from, and the baselines beside it.
+scikit-learn's.
+"""
 
 from dataclasses import dataclass
 
@@ -12,18 +14,36 @@ STRENGTHS = (1.0, 10.0, 30.0, 100.0)
 
 @dataclass(frozen=True)
 class LinearFit:
-    """weight (classes, features) and bias (classes,) of the chosen model; `strength` is its inverse regularisation."""
+    """weight (classes, features) and bias (classes,) of the chosen model; `strength` is its
+    inverse regularisation.
+    """
 
     model: object
     strength: float
 
 
-def fit_classes(x, y: np.ndarray, x_validation, y_validation: np.ndarray, seed: int, strengths: tuple = STRENGTHS) -> LinearFit:
-    """Logistic regression, the strength chosen by validation log-likelihood where there are validation rows (else 100)."""
+def fit_classes(
+    x,
+    y: np.ndarray,
+    x_validation,
+    y_validation: np.ndarray,
+    seed: int,
+    strengths: tuple = STRENGTHS,
+) -> LinearFit:
+    """Logistic regression, the strength chosen by validation log-likelihood where there are
+    validation rows (else 100).
+    """
     if not len(y_validation):
         strengths = (100.0,)
-    fits = [LinearFit(LogisticRegression(C=c, max_iter=400, random_state=seed).fit(x, y), c) for c in strengths]
-    return max(fits, key=lambda f: _likelihood(f.model, x_validation, y_validation)) if len(fits) > 1 else fits[0]
+    fits = [
+        LinearFit(LogisticRegression(C=c, max_iter=400, random_state=seed).fit(x, y), c)
+        for c in strengths
+    ]
+    return (
+        max(fits, key=lambda f: _likelihood(f.model, x_validation, y_validation))
+        if len(fits) > 1
+        else fits[0]
+    )
 
 
 def _likelihood(model: LogisticRegression, x, y: np.ndarray) -> float:
@@ -33,12 +53,18 @@ def _likelihood(model: LogisticRegression, x, y: np.ndarray) -> float:
 
 
 def softmax_weights(fit: LinearFit, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The fit as (classes, features) and (classes,) of a softmax; two-class fits have one row, which counts half each way."""
+    """The fit as (classes, features) and (classes,) of a softmax; two-class fits have one row,
+    which counts half each way.
+    """
     model = fit.model
     weight, bias = model.coef_, model.intercept_
     if len(model.classes_) == 2 and len(weight) == 1:
-        weight, bias = np.stack([-weight[0] / 2, weight[0] / 2]), np.array([-bias[0] / 2, bias[0] / 2])
-    whole, offset = np.zeros((classes, weight.shape[1]), dtype=np.float32), np.full(classes, -10.0, dtype=np.float32)
+        weight, bias = (
+            np.stack([-weight[0] / 2, weight[0] / 2]),
+            np.array([-bias[0] / 2, bias[0] / 2]),
+        )
+    whole = np.zeros((classes, weight.shape[1]), dtype=np.float32)
+    offset = np.full(classes, -10.0, dtype=np.float32)
     whole[model.classes_], offset[model.classes_] = weight, bias
     return whole, offset
 
@@ -51,16 +77,26 @@ def probabilities(fit: LinearFit, x, classes: int) -> np.ndarray:
 
 
 def fit_ratings(x, y: np.ndarray, x_validation, y_validation: np.ndarray) -> LinearFit:
-    """Ridge regression, its penalty chosen by validation error where there are validation rows (else 1)."""
+    """Ridge regression, its penalty chosen by validation error where there are validation rows
+    (else 1).
+    """
     strengths = STRENGTHS if len(y_validation) else (1.0,)
     fits = [LinearFit(Ridge(alpha=1 / c).fit(x, y), c) for c in strengths]
-    return min(fits, key=lambda f: ((f.model.predict(x_validation) - y_validation) ** 2).mean()) if len(fits) > 1 else fits[0]
+    return (
+        min(fits, key=lambda f: ((f.model.predict(x_validation) - y_validation) ** 2).mean())
+        if len(fits) > 1
+        else fits[0]
+    )
 
 
 def word_features(texts: list[str], train: np.ndarray):
-    """TF-IDF of words and word pairs (of characters where a language has no spaces), counted on the training rows: (n, features) sparse."""
+    """TF-IDF of words and word pairs (of characters where a language has no spaces), counted on
+    the training rows: (n, features) sparse.
+    """
     spaced = np.mean([" " in texts[i] for i in train[:1000]]) > 0.5 if len(train) else True
     how = {"ngram_range": (1, 2)} if spaced else {"analyzer": "char", "ngram_range": (1, 2)}
-    vectorizer = TfidfVectorizer(min_df=2 if len(train) > 1000 else 1, max_features=30_000, sublinear_tf=True, **how)
+    vectorizer = TfidfVectorizer(
+        min_df=2 if len(train) > 1000 else 1, max_features=30_000, sublinear_tf=True, **how
+    )
     vectorizer.fit([texts[i] for i in train])
     return vectorizer.transform(texts)

@@ -1,4 +1,6 @@
-"""Honest evaluation: every product ranked, baselines beside the model, intervals by bootstrap over shoppers."""
+"""Honest evaluation: every product ranked, baselines beside the model, intervals by bootstrap
+over shoppers.
+"""
 
 import time
 from collections.abc import Callable
@@ -41,9 +43,13 @@ class Ranked:
     lists: np.ndarray
 
     def hits(self) -> np.ndarray:
-        owner = np.repeat(np.arange(len(self.window.users)), np.diff(self.window.start)).astype(np.int64)
+        owner = np.repeat(np.arange(len(self.window.users)), np.diff(self.window.start)).astype(
+            np.int64
+        )
         wanted = owner * self.window.n_items + self.window.target
-        shown = np.arange(len(self.lists))[:, None].astype(np.int64) * self.window.n_items + self.lists
+        shown = (
+            np.arange(len(self.lists))[:, None].astype(np.int64) * self.window.n_items + self.lists
+        )
         return np.isin(shown, wanted) & (self.lists >= 0)
 
     def ndcg(self) -> np.ndarray:
@@ -53,7 +59,9 @@ class Ranked:
         return recall_at_k(self.hits(), np.diff(self.window.start), K)
 
 
-def rank_by_scores(window: Window, score: Callable[[Histories], np.ndarray], config: FusionConfig) -> Ranked:
+def rank_by_scores(
+    window: Window, score: Callable[[Histories], np.ndarray], config: FusionConfig
+) -> Ranked:
     """Rank every allowed product by `score(past)`, (shoppers, items); ties by item."""
     lists = []
     for _, past in shards(window, config):
@@ -75,17 +83,39 @@ def _top(values: np.ndarray, k: int) -> np.ndarray:
     return out
 
 
-def rank_by_source(window: Window, source: str, config: FusionConfig, signals: Signals | None = None, vectors: np.ndarray | None = None) -> Ranked:
+def rank_by_source(
+    window: Window,
+    source: str,
+    config: FusionConfig,
+    signals: Signals | None = None,
+    vectors: np.ndarray | None = None,
+) -> Ranked:
     """Rank by one source alone, as a baseline."""
     if source == "text":
         space = TextSpace(vectors)
-        return rank_by_scores(window, lambda past: space.scores(past, history_weights(past, window.now, config.half_life_days)["text"]), config)
+        return rank_by_scores(
+            window,
+            lambda past: space.scores(
+                past, history_weights(past, window.now, config.half_life_days)["text"]
+            ),
+            config,
+        )
     if source == "again":
-        fixed = 1e-6 * signals.popularity.column("sold_30") / max(signals.popularity.column("sold_30").max(), 1)
-        return rank_by_scores(window, lambda past: past.matrix(again_scores(past, signals, window.now)).toarray() + fixed, config)
+        fixed = (
+            1e-6
+            * signals.popularity.column("sold_30")
+            / max(signals.popularity.column("sold_30").max(), 1)
+        )
+        return rank_by_scores(
+            window,
+            lambda past: past.matrix(again_scores(past, signals, window.now)).toarray() + fixed,
+            config,
+        )
     if source in ("sold", "sold_30"):
         column = signals.popularity.column(source)
-        return rank_by_scores(window, lambda past: np.broadcast_to(column, (past.n_users, window.n_items)), config)
+        return rank_by_scores(
+            window, lambda past: np.broadcast_to(column, (past.n_users, window.n_items)), config
+        )
     matrix = signals.matrices[source]
 
     def score(past: Histories) -> np.ndarray:
@@ -106,8 +136,12 @@ def rank_by_fusion(window: Window, model: Recommender, k: int = K) -> Ranked:
     return Ranked(window, np.concatenate(lists) if lists else np.zeros((0, k), dtype=np.int64))
 
 
-def rank_by_other(window: Window, item_ids: list[str], model: Recommender, model_ids: list[str]) -> Ranked:
-    """The ranking of a model with another catalogue: its products are matched by id, those it lacks cannot be found."""
+def rank_by_other(
+    window: Window, item_ids: list[str], model: Recommender, model_ids: list[str]
+) -> Ranked:
+    """The ranking of a model with another catalogue: its products are matched by id, those it
+    lacks cannot be found.
+    """
     theirs = {item_id: row for row, item_id in enumerate(model_ids)}
     to_model = np.array([theirs.get(item_id, -1) for item_id in item_ids], dtype=np.int64)
     to_window = np.full(len(model_ids), -1, dtype=np.int64)
@@ -115,14 +149,18 @@ def rank_by_other(window: Window, item_ids: list[str], model: Recommender, model
     known = window.fit.take(to_model[window.fit.item] >= 0)
     known = replace(known, item=to_model[known.item].astype(np.int32))
     rankable = (to_window >= 0) & np.where(to_window >= 0, window.rankable[to_window], False)
-    translated = replace(window, past=histories(known, window.users, len(model_ids)), rankable=rankable)
+    translated = replace(
+        window, past=histories(known, window.users, len(model_ids)), rankable=rankable
+    )
     lists = rank_by_fusion(translated, model).lists
     return Ranked(window, np.where(lists >= 0, to_window[lists], -1))
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What is needed to judge lists beyond hits: (items, dim) unit vectors or None, (items,) buyers, sales and category numbers (-1: none)."""
+    """What is needed to judge lists beyond hits: (items, dim) unit vectors or None, (items,)
+    buyers, sales and category numbers (-1: none).
+    """
 
     vectors: np.ndarray | None
     buyers: np.ndarray
@@ -132,7 +170,9 @@ class Catalogue:
 
 
 def summary(ranked: Ranked, catalogue: Catalogue | None = None) -> dict:
-    """ndcg@10 and recall@10 with intervals, coverage@10; with a catalogue the measures beyond hits as well."""
+    """ndcg@10 and recall@10 with intervals, coverage@10; with a catalogue the measures beyond
+    hits as well.
+    """
     out = {}
     for name, values in (("ndcg@10", ranked.ndcg()), ("recall@10", ranked.recall())):
         out[name] = interval(values) or {"value": 0.0, "low": 0.0, "high": 0.0}
@@ -141,8 +181,12 @@ def summary(ranked: Ranked, catalogue: Catalogue | None = None) -> dict:
 
 
 def _beyond(ranked: Ranked, catalogue: Catalogue) -> dict:
-    """Diversity, novelty, popularity, inequality of exposure, and how far the mix of categories is from the history's."""
-    lists, past, n_groups = ranked.lists, ranked.window.past, int(catalogue.category.max(initial=-1)) + 1
+    """Diversity, novelty, popularity, inequality of exposure, and how far the mix of categories
+    is from the history's.
+    """
+    lists = ranked.lists
+    past = ranked.window.past
+    n_groups = int(catalogue.category.max(initial=-1)) + 1
     percentile = rankdata(catalogue.sold) / max(1, len(catalogue.sold))
     values = {
         "novelty@10": mean_shown(lists, self_information(catalogue.buyers, catalogue.n_users), K),
@@ -161,15 +205,23 @@ def _beyond(ranked: Ranked, catalogue: Catalogue) -> dict:
 
 
 def segments(ranked: dict[str, Ranked], snapshot: Snapshot, sold: np.ndarray) -> dict:
-    """NDCG@10 and recall@10 of each system for groups of shoppers, and for targets that belong to groups of products."""
+    """NDCG@10 and recall@10 of each system for groups of shoppers, and for targets that belong
+    to groups of products.
+    """
     window = next(iter(ranked.values())).window
     out: dict[str, dict] = {}
     for name, mask in shopper_groups(snapshot, window).items():
-        out[name] = {"shoppers": int(mask.sum()), "systems": {s: _found(r, mask) for s, r in ranked.items()}}
+        out[name] = {
+            "shoppers": int(mask.sum()),
+            "systems": {s: _found(r, mask) for s, r in ranked.items()},
+        }
     for name, products in product_groups(snapshot.products, sold).items():
         part = {s: Ranked(_only_targets(window, products), r.lists) for s, r in ranked.items()}
         asked = np.diff(next(iter(part.values())).window.start) > 0
-        out[name] = {"shoppers": int(asked.sum()), "systems": {s: _found(r, asked) for s, r in part.items()}}
+        out[name] = {
+            "shoppers": int(asked.sum()),
+            "systems": {s: _found(r, asked) for s, r in part.items()},
+        }
     return out
 
 
@@ -181,7 +233,9 @@ def _found(ranked: Ranked, mask: np.ndarray) -> dict | None:
 def _only_targets(window: Window, products: np.ndarray) -> Window:
     owner = np.repeat(np.arange(len(window.users)), np.diff(window.start))
     keep = products[window.target]
-    start = np.concatenate([[0], np.cumsum(np.bincount(owner[keep], minlength=len(window.users)))]).astype(np.int64)
+    start = np.concatenate(
+        [[0], np.cumsum(np.bincount(owner[keep], minlength=len(window.users)))]
+    ).astype(np.int64)
     return replace(window, start=start, target=window.target[keep])
 
 
@@ -199,13 +253,28 @@ class TextVectors:
     after: np.ndarray
 
 
-def baseline_rankings(window: Window, signals: Signals, texts: TextVectors | None, config: FusionConfig) -> dict[str, Ranked]:
+def baseline_rankings(
+    window: Window, signals: Signals, texts: TextVectors | None, config: FusionConfig
+) -> dict[str, Ranked]:
     """Every baseline that can be computed here."""
-    names = {"popularity": "sold", "popularity_30d": "sold_30", "buy_again": "again", "item_knn": "similar", "sequential_knn": "next", "ease": "ease"}
-    there = {name: source for name, source in names.items() if source not in ("similar", "next", "ease") or source in signals.matrices}
+    names = {
+        "popularity": "sold",
+        "popularity_30d": "sold_30",
+        "buy_again": "again",
+        "item_knn": "similar",
+        "sequential_knn": "next",
+        "ease": "ease",
+    }
+    there = {
+        name: source
+        for name, source in names.items()
+        if source not in ("similar", "next", "ease") or source in signals.matrices
+    }
     if window.exclude != "nothing":
         there.pop("buy_again")
-    ranked = {name: rank_by_source(window, source, config, signals) for name, source in there.items()}
+    ranked = {
+        name: rank_by_source(window, source, config, signals) for name, source in there.items()
+    }
     if signals.sequence is not None:
         ranked["sequence"] = rank_by_scores(window, signals.sequence.scores, config)
     if texts is not None:
@@ -215,7 +284,11 @@ def baseline_rankings(window: Window, signals: Signals, texts: TextVectors | Non
 
 
 def judge(
-    snapshot: Snapshot, window: Window, models: dict[str, Recommender], texts: TextVectors | None, others: dict[str, Ranked] | None = None
+    snapshot: Snapshot,
+    window: Window,
+    models: dict[str, Recommender],
+    texts: TextVectors | None,
+    others: dict[str, Ranked] | None = None,
 ) -> dict:
     """Systems and segments of one question; empty where no shopper has a relevant product.
 
@@ -225,20 +298,29 @@ def judge(
         return {"systems": {}, "segments": {}}
     model = next(iter(models.values()))
     stats = model.signals.popularity
-    catalogue = Catalogue(model.signals.vectors, stats.column("buyers"), stats.column("sold"), model.facts.category, len(snapshot.user_ids))
+    catalogue = Catalogue(
+        model.signals.vectors,
+        stats.column("buyers"),
+        stats.column("sold"),
+        model.facts.category,
+        len(snapshot.user_ids),
+    )
     ranked = baseline_rankings(window, model.signals, texts, model.config)
     for name, one in models.items():
         ranked[name] = rank_by_fusion(window, one)
     ranked |= others or {}
     shown = {name: ranked[name] for name in ("popularity", "item_knn", *models)}
     return {
-        "systems": {name: summary(r, catalogue) for name, r in ranked.items()}, "segments": segments(shown, snapshot, catalogue.sold),
+        "systems": {name: summary(r, catalogue) for name, r in ranked.items()},
+        "segments": segments(shown, snapshot, catalogue.sold),
         "differences": differences(ranked, next(iter(models))),
-    }  # fmt: skip
+    }
 
 
 def differences(ranked: dict[str, Ranked], mine: str) -> dict[str, dict]:
-    """By how much the NDCG@10 of one system is above that of each other one: of each shopper, averaged, with its 95 % interval (paired bootstrap)."""
+    """By how much the NDCG@10 of one system is above that of each other one: of each shopper,
+    averaged, with its 95 % interval (paired bootstrap).
+    """
     own = ranked[mine].ndcg()
     found = {name: interval(own - other.ndcg()) for name, other in ranked.items() if name != mine}
     return {name: difference for name, difference in found.items() if difference}

@@ -1,4 +1,6 @@
-"""Training texts in other words: word dropout, near words, parts that change places, back-translation; and texts as people mistype them."""
+"""Training texts in other words: word dropout, near words, parts that change places,
+back-translation; and texts as people mistype them.
+"""
 
 import importlib
 import re
@@ -17,15 +19,30 @@ Augment = Callable[[list[str], np.random.Generator], list[str]]
 
 
 def make_augment(config: TuningConfig, encoder=None) -> Augment | None:
-    """The configured changes as one function of texts and a generator; None where nothing is changed."""
+    """The configured changes as one function of texts and a generator; None where nothing is
+    changed.
+    """
     steps: list[Augment] = []
     if config.back_translation and config.back_translation_share:
-        steps.append(_back_translation(load_translator(config.back_translation), config.back_translation_share))
+        steps.append(
+            _back_translation(
+                load_translator(config.back_translation), config.back_translation_share
+            )
+        )
     if config.attribute_shuffle:
-        steps.append(lambda texts, rng: [shuffle_parts(t, rng) if rng.random() < config.attribute_shuffle else t for t in texts])
+        steps.append(
+            lambda texts, rng: [
+                shuffle_parts(t, rng) if rng.random() < config.attribute_shuffle else t
+                for t in texts
+            ]
+        )
     if config.synonyms:
-        near = read_synonyms(Path(config.synonym_file)) if config.synonym_file else _NearWords(encoder)
-        steps.append(lambda texts, rng: [replace_words(t, near, config.synonyms, rng) for t in texts])
+        near = (
+            read_synonyms(Path(config.synonym_file)) if config.synonym_file else _NearWords(encoder)
+        )
+        steps.append(
+            lambda texts, rng: [replace_words(t, near, config.synonyms, rng) for t in texts]
+        )
     if config.word_dropout:
         steps.append(lambda texts, rng: [drop_words(t, config.word_dropout, rng) for t in texts])
     if not steps:
@@ -50,7 +67,9 @@ def drop_words(text: str, share: float, rng: np.random.Generator) -> str:
 
 
 def shuffle_parts(text: str, rng: np.random.Generator) -> str:
-    """A product's title, brand, categories and description (sentences of any text) in another order."""
+    """A product's title, brand, categories and description (sentences of any text) in another
+    order.
+    """
     parts = PART.split(text)
     return " ".join(parts[i] for i in rng.permutation(len(parts)))
 
@@ -66,7 +85,10 @@ def replace_words(text: str, near, share: float, rng: np.random.Generator) -> st
 
 
 def read_synonyms(path: Path) -> dict[str, tuple[str, ...]]:
-    """Groups of synonyms, one a line, separated by commas. Raises ConfigError where the file cannot be read."""
+    """Groups of synonyms, one a line, separated by commas.
+
+    Raises ConfigError where the file cannot be read.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -79,14 +101,20 @@ def read_synonyms(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 class _NearWords:
-    """Near words of the encoder's own vocabulary, by the cosine of their input embeddings; looked up once each."""
+    """Near words of the encoder's own vocabulary, by the cosine of their input embeddings;
+    looked up once each.
+    """
 
     def __init__(self, encoder) -> None:
         vocabulary = encoder.tokenizer.get_vocab()
         words = sorted(w for w in vocabulary if w.isalpha() and len(w) > 2)
         self.row = {w: i for i, w in enumerate(words)}
         self.words, self.found = words, {}
-        table = encoder.bert.embeddings.word_embeddings.weight.detach().cpu().numpy()[[vocabulary[w] for w in words]]
+        table = (
+            encoder.bert.embeddings.word_embeddings.weight.detach()
+            .cpu()
+            .numpy()[[vocabulary[w] for w in words]]
+        )
         self.table = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
 
     def get(self, word: str, default: tuple = ()) -> tuple[str, ...]:
@@ -100,12 +128,16 @@ class _NearWords:
 
 
 def load_translator(name: str) -> Callable[[list[str]], list[str]]:
-    """The plug-in for back-translation: `module:function`, list of texts in, list of as many texts out."""
+    """The plug-in for back-translation: `module:function`, list of texts in, list of as many
+    texts out.
+    """
     module, _, function = name.partition(":")
     try:
         return getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"text.back_translation: {name!r} cannot be loaded: {error}; it must be module:function") from None
+        raise ConfigError(
+            f"text.back_translation: {name!r} cannot be loaded: {error}; it must be module:function"
+        ) from None
 
 
 def _back_translation(translate: Callable[[list[str]], list[str]], share: float) -> Augment:
@@ -113,7 +145,9 @@ def _back_translation(translate: Callable[[list[str]], list[str]], share: float)
         chosen = np.flatnonzero(rng.random(len(texts)) < share)
         there_and_back = translate([texts[i] for i in chosen]) if len(chosen) else []
         if len(there_and_back) != len(chosen):
-            raise ConfigError(f"text.back_translation: gave {len(there_and_back)} texts for {len(chosen)}")
+            raise ConfigError(
+                f"text.back_translation: gave {len(there_and_back)} texts for {len(chosen)}"
+            )
         out = list(texts)
         for i, text in zip(chosen, there_and_back, strict=True):
             out[i] = text
@@ -123,7 +157,9 @@ def _back_translation(translate: Callable[[list[str]], list[str]], share: float)
 
 
 def typos(text: str, rng: np.random.Generator, share: float = 0.1) -> str:
-    """Two neighbouring letters changed over, or one left out, in this share of the words of four letters or more."""
+    """Two neighbouring letters changed over, or one left out, in this share of the words of
+    four letters or more.
+    """
     words = text.split()
     for i, word in enumerate(words):
         if len(word) >= 4 and rng.random() < share:

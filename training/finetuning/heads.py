@@ -1,4 +1,6 @@
-"""Task adaptation: what sits on the encoder, as one module whose forward pass takes a batch and gives its loss."""
+"""Task adaptation: what sits on the encoder, as one module whose forward pass takes a batch and
+gives its loss.
+"""
 
 from dataclasses import dataclass
 
@@ -7,13 +9,21 @@ import torch
 from torch import nn
 
 from training.encoders.bert import TextEncoder
-from training.finetuning.losses import class_loss, distillation_loss, in_batch_softmax, masked_word_loss, rating_loss
+from training.finetuning.losses import (
+    class_loss,
+    distillation_loss,
+    in_batch_softmax,
+    masked_word_loss,
+    rating_loss,
+)
 from training.finetuning.text_store import TextBatch
 
 
 @dataclass
 class Batch:
-    """What a step needs. texts: those to encode, in the order that `rows` counts; target: what is right for each."""
+    """What a step needs. texts: those to encode, in the order that `rows` counts; target: what
+    is right for each.
+    """
 
     texts: TextBatch
     target: torch.Tensor
@@ -23,8 +33,8 @@ class Batch:
 class Matching(nn.Module):
     """First side → product, by cosine; a first side is the mean of its texts' vectors.
 
-    batch.extra: anchor (batch, n) and positive (batch,) rows of the texts, hard (batch, m) too or absent; log_popularity (batch,),
-    hard_item (batch, m). batch.target: (batch,) product numbers.
+    batch.extra: anchor (batch, n) and positive (batch,) rows of the texts, hard (batch, m) too or
+    absent; log_popularity (batch,), hard_item (batch, m). batch.target: (batch,) product numbers.
     """
 
     def __init__(self, encoder: TextEncoder, temperature: float) -> None:
@@ -36,19 +46,31 @@ class Matching(nn.Module):
         query = nn.functional.normalize(vectors[batch.extra["anchor"]].mean(1), dim=1)
         hard = vectors[batch.extra["hard"]] if "hard" in batch.extra else None
         positive = vectors[batch.extra["positive"]]
-        return in_batch_softmax(query, positive, batch.target, batch.extra["log_popularity"], self.temperature, hard, batch.extra.get("hard_item"))
+        return in_batch_softmax(
+            query,
+            positive,
+            batch.target,
+            batch.extra["log_popularity"],
+            self.temperature,
+            hard,
+            batch.extra.get("hard_item"),
+        )
 
 
 class Classifier(nn.Module):
     """A linear head on the unit vector, softmax and cross-entropy."""
 
-    def __init__(self, encoder: TextEncoder, classes: int, dropout: float, smoothing: float = 0.0) -> None:
+    def __init__(
+        self, encoder: TextEncoder, classes: int, dropout: float, smoothing: float = 0.0
+    ) -> None:
         super().__init__()
         self.encoder, self.head = encoder, nn.Linear(encoder.dim, classes)
         self.drop, self.smoothing = nn.Dropout(dropout), smoothing
 
     def start_from(self, weight: np.ndarray, bias: np.ndarray) -> None:
-        """Begin where a linear model on the frozen vectors ended: (classes, dim), (classes,) (Kumar et al. 2022)."""
+        """Begin where a linear model on the frozen vectors ended: (classes, dim), (classes,)
+        (Kumar et al. 2022).
+        """
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(np.asarray(weight, dtype=np.float32)))
             self.head.bias.copy_(torch.from_numpy(np.asarray(bias, dtype=np.float32)))
@@ -71,7 +93,8 @@ class Regressor(Classifier):
 
 
 class MaskedWords(nn.Module):
-    """BERT's masked-word head, its output matrix tied to the word embeddings; fresh where the weights lack one.
+    """BERT's masked-word head, its output matrix tied to the word embeddings; fresh where the
+    weights lack one.
 
     batch.extra: per group of texts the changed ids, and where a word is asked for.
     """
@@ -94,7 +117,11 @@ class MaskedWords(nn.Module):
     def forward(self, batch: Batch) -> torch.Tensor:
         asked = []
         for i, places in enumerate(batch.extra["places"]):
-            asked.append(self.encoder.states(batch.texts.entering(self.encoder, i), batch.texts.masks[i])[places])
+            asked.append(
+                self.encoder.states(batch.texts.entering(self.encoder, i), batch.texts.masks[i])[
+                    places
+                ]
+            )
         return masked_word_loss(self.logits(torch.cat(asked)), batch.target)
 
 

@@ -1,4 +1,7 @@
-"""THE loop: one for every recipe, visible and short. What a recipe trains on is a Task; what keeps it is a Keeper."""
+"""THE loop: one for every recipe, visible and short.
+
+What a recipe trains on is a Task; what keeps it is a Keeper.
+"""
 
 import contextlib
 import copy
@@ -21,7 +24,13 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from training.configuration.recipes import TuningConfig
 from training.errors import TrainingError
 from training.finetuning.heads import Batch
-from training.finetuning.methods import Tuned, make_optimiser, schedule_of, trainable, trainable_share
+from training.finetuning.methods import (
+    Tuned,
+    make_optimiser,
+    schedule_of,
+    trainable,
+    trainable_share,
+)
 from training.finetuning.resume_state import load_state, remove_state, save_state
 
 log = logging.getLogger(__name__)
@@ -31,7 +40,10 @@ SAVE_SECONDS = 30.0
 
 
 class Task(ABC):
-    """What a recipe trains on. Everything random comes from the generator that it is given, so that a step can be repeated."""
+    """What a recipe trains on.
+
+    Everything random comes from the generator that it is given, so that a step can be repeated.
+    """
 
     model: nn.Module
 
@@ -62,7 +74,9 @@ class _Stop:
 
 
 def stop() -> bool:
-    """Ask the loop to keep its state and end after this step, by KeyboardInterrupt; False where none is running, or it was asked before."""
+    """Ask the loop to keep its state and end after this step, by KeyboardInterrupt; False where
+    none is running, or it was asked before.
+    """
     if not _Stop.running or _Stop.asked:
         return False
     _Stop.asked = True
@@ -97,7 +111,8 @@ class Keeper:
             theirs = found[1]["belongs"]
             wrong = next(k for k in {**theirs, **self.facts} if theirs.get(k) != self.facts.get(k))
             raise TrainingError(
-                f"the state in {self.folder} belongs to another run: its {wrong} is {theirs.get(wrong)!r}, not {self.facts.get(wrong)!r}"
+                f"the state in {self.folder} belongs to another run: its {wrong} is "
+                f"{theirs.get(wrong)!r}, not {self.facts.get(wrong)!r}"
             )
         return found
 
@@ -110,7 +125,9 @@ class Keeper:
 
     def child(self, name: str) -> "Keeper":
         """The keeper of a part of the run."""
-        return replace(self, folder=self.folder / name if self.folder else None, saved_at=time.monotonic())
+        return replace(
+            self, folder=self.folder / name if self.folder else None, saved_at=time.monotonic()
+        )
 
     def clear(self) -> None:
         if self.folder:
@@ -135,8 +152,10 @@ def precision_of(config: TuningConfig) -> str:
 
 
 def _state() -> PartialState:
-    """State of the processes of this training. `cpu` must be set where there is no GPU: without it accelerate sees each process as single, and the
-    first PartialState of a process holds for all later ones."""
+    """State of the processes of this training. `cpu` must be set where there is no GPU: without it
+    accelerate sees each process as single, and the first PartialState of a process holds for all
+    later ones.
+    """
     return PartialState(cpu=not torch.cuda.is_available())
 
 
@@ -156,7 +175,10 @@ def number_of_processes() -> int:
 def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
     """A copy of everything that is trained, whole even where it is spread over processes."""
     trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
-    return {name: p.full_tensor() if isinstance(p, DTensor) else p.clone() for name, p in trained.items()}
+    return {
+        name: p.full_tensor() if isinstance(p, DTensor) else p.clone()
+        for name, p in trained.items()
+    }
 
 
 def put_weights(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
@@ -164,11 +186,17 @@ def put_weights(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
         for name, p in model.named_parameters():
             if name in weights:
                 whole = weights[name].to(p.device)
-                p.copy_(distribute_tensor(whole, p.device_mesh, p.placements) if isinstance(p, DTensor) else whole)
+                p.copy_(
+                    distribute_tensor(whole, p.device_mesh, p.placements)
+                    if isinstance(p, DTensor)
+                    else whole
+                )
 
 
 def spread(model: nn.Module) -> nn.Module:
-    """Each layer's weights, gradients and optimiser state in parts over the processes, gathered when needed (FSDP, Zhao et al. 2023)."""
+    """Each layer's weights, gradients and optimiser state in parts over the processes, gathered
+    when needed (FSDP, Zhao et al. 2023).
+    """
     encoder = model.encoder
     for layer in encoder.layers[encoder.frozen_layers :]:
         fully_shard(layer)
@@ -178,19 +206,29 @@ def spread(model: nn.Module) -> nn.Module:
     return fully_shard(model)
 
 
-def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Best, keeper: Keeper) -> Iterator[Look]:
-    """Train `task.model`; yields after each evaluation interval, when the caller evaluates, keeps the best in `best`, and may stop.
+def finetune(
+    task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Best, keeper: Keeper
+) -> Iterator[Look]:
+    """Train `task.model`; yields after each evaluation interval, when the caller evaluates, keeps
+    the best in `best`, and may stop.
 
-    A step depends on the weights, the seed and its number alone, so that a resumed run ends like an unbroken one.
+    A step depends on the weights, the seed and its number alone, so that a resumed run ends like an
+    unbroken one.
     """
     AcceleratorState._reset_state()
     _state()
-    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=precision_of(config))
+    accelerator = Accelerator(
+        cpu=not torch.cuda.is_available(), mixed_precision=precision_of(config)
+    )
     sharded = config.shard_weights and accelerator.num_processes > 1
     model = spread(copy.deepcopy(task.model)) if sharded else task.model
     optimiser = make_optimiser(model, config)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule_of(config))
-    model, optimiser = (model, accelerator.prepare(optimiser)) if sharded else accelerator.prepare(model, optimiser)
+    model, optimiser = (
+        (model, accelerator.prepare(optimiser))
+        if sharded
+        else accelerator.prepare(model, optimiser)
+    )
     parameters = trainable(model)
     step, losses = _restore(keeper, task, optimiser, schedule, tuned, best)
     began, first = time.monotonic(), step
@@ -201,7 +239,9 @@ def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Be
         rng = np.random.default_rng([seed, step])
         torch.manual_seed(seed * 1_000_003 + step)
         model.train()
-        mine = task.draw(step, config.batch_size, rng)[accelerator.process_index :: accelerator.num_processes]
+        mine = task.draw(step, config.batch_size, rng)[
+            accelerator.process_index :: accelerator.num_processes
+        ]
         parts = np.array_split(mine, min(config.accumulate, len(mine)))
 
         # forward and backward, part by part
@@ -209,14 +249,22 @@ def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Be
         for i, rows in enumerate(parts):
             batch = task.collate(rows, rng)
             with accelerator.no_sync(model) if i < len(parts) - 1 else contextlib.nullcontext():
-                loss = _forward_backward(accelerator, model, batch, tuned, len(parts), config.adversarial)
+                loss = _forward_backward(
+                    accelerator, model, batch, tuned, len(parts), config.adversarial
+                )
             total += loss / len(parts)
         if not math.isfinite(total):
-            if keeper.folder and not sharded and all(w.isfinite().all() for w in weights_of(task.model).values()):
+            if (
+                keeper.folder
+                and not sharded
+                and all(w.isfinite().all() for w in weights_of(task.model).values())
+            ):
                 _keep(keeper, task, optimiser, tuned, best, step - 1, losses)
             raise TrainingError(
-                f"the loss is not a number at step {step} (learning rate {schedule.get_last_lr()[0]:.2g}); "
-                f"the last good state is kept, the best one was of step {best.step}. A lower learning_rate or clip_norm may help"
+                f"the loss is not a number at step {step} (learning rate "
+                f"{schedule.get_last_lr()[0]:.2g}); "
+                f"the last good state is kept, the best one was of step {best.step}. A lower "
+                "learning_rate or clip_norm may help"
             )
 
         # update
@@ -232,22 +280,47 @@ def finetune(task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Be
                 put_weights(task.model, weights_of(model))
             yield Look(step, float(np.mean(losses)), (step - first) / (time.monotonic() - began))
             losses.clear()
-        if (keeper.due() or (_Stop.asked and keeper.folder)) and accelerator.is_main_process and not sharded:
+        if (
+            (keeper.due() or (_Stop.asked and keeper.folder))
+            and accelerator.is_main_process
+            and not sharded
+        ):
             _keep(keeper, task, optimiser, tuned, best, step, losses)
         if _Stop.asked:
             raise KeyboardInterrupt
 
 
-def _keep(keeper: Keeper, task: Task, optimiser, tuned: Tuned, best: Best, step: int, losses: list[float]) -> None:
+def _keep(
+    keeper: Keeper, task: Task, optimiser, tuned: Tuned, best: Best, step: int, losses: list[float]
+) -> None:
     """Write the state after this step."""
     tensors = {
-        "weights": weights_of(task.model), "optimiser": optimiser.state_dict(), "best": best.weights or {}, "tuned": tuned.state(),
+        "weights": weights_of(task.model),
+        "optimiser": optimiser.state_dict(),
+        "best": best.weights or {},
+        "tuned": tuned.state(),
         "task": task.state(),
-    }  # fmt: skip
-    keeper.write(tensors, {"step": step, "losses": losses, "value": best.value, "best_step": best.step, "misses": best.misses})
+    }
+    keeper.write(
+        tensors,
+        {
+            "step": step,
+            "losses": losses,
+            "value": best.value,
+            "best_step": best.step,
+            "misses": best.misses,
+        },
+    )
 
 
-def _forward_backward(accelerator: Accelerator, model: nn.Module, batch: Batch, tuned: Tuned, parts: int, adversarial: float) -> float:
+def _forward_backward(
+    accelerator: Accelerator,
+    model: nn.Module,
+    batch: Batch,
+    tuned: Tuned,
+    parts: int,
+    adversarial: float,
+) -> float:
     if adversarial:
         batch.texts.watch()
     with accelerator.autocast():
@@ -261,7 +334,9 @@ def _forward_backward(accelerator: Accelerator, model: nn.Module, batch: Batch, 
     return loss.item()
 
 
-def _restore(keeper: Keeper, task: Task, optimiser, schedule, tuned: Tuned, best: Best) -> tuple[int, list[float]]:
+def _restore(
+    keeper: Keeper, task: Task, optimiser, schedule, tuned: Tuned, best: Best
+) -> tuple[int, list[float]]:
     """Go on from the kept state, if any: (step, losses since the last look)."""
     found = keeper.read()
     if found is None:
@@ -291,10 +366,19 @@ class Outcome:
     trainable_share: float
 
 
-def train(task: Task, tuned: Tuned, config: TuningConfig, seed: int, keeper: Keeper, on_look: OnLook = None, keep_last: bool = False) -> Outcome:
-    """Run the loop with early stopping; afterwards `task.model` has the weights that were best on validation.
+def train(
+    task: Task,
+    tuned: Tuned,
+    config: TuningConfig,
+    seed: int,
+    keeper: Keeper,
+    on_look: OnLook = None,
+    keep_last: bool = False,
+) -> Outcome:
+    """Run the loop with early stopping; afterwards `task.model` has the weights that were best on
+    validation.
 
-    keep_last  do not look at validation at all: so many steps, and the last weights
+    keep_last: do not look at validation at all: so many steps, and the last weights
     """
     began, initial = time.monotonic(), weights_of(task.model)
     before = float("-inf") if keep_last else task.validate()
@@ -304,7 +388,9 @@ def train(task: Task, tuned: Tuned, config: TuningConfig, seed: int, keeper: Kee
     best, share, step = Best(before), trainable_share(task.model), 0
     _Stop.running = True
     try:
-        for look in finetune(task, tuned, config, seed, best, keeper) if trainable(task.model) else ():
+        for look in (
+            finetune(task, tuned, config, seed, best, keeper) if trainable(task.model) else ()
+        ):
             step = look.step
             value = float("nan") if keep_last else task.validate()
             on_look(look, value)
@@ -323,32 +409,60 @@ def train(task: Task, tuned: Tuned, config: TuningConfig, seed: int, keeper: Kee
 
 
 def blend(task: Task, start: dict[str, torch.Tensor], shares: tuple[float, ...]) -> float:
-    """Put the mix of the start's and the tuned weights that validation likes best into the model; returns the tuned share.
+    """Put the mix of the start's and the tuned weights that validation likes best into the model;
+    returns the tuned share.
 
-    Weights between those before and after fine-tuning are often better than either (Wortsman et al. 2022, "WiSE-FT").
+    Weights between those before and after fine-tuning are often better than either (Wortsman et al.
+    2022, "WiSE-FT").
     """
     end, values = weights_of(task.model), {}
     for share in shares:
-        put_weights(task.model, {name: start[name] + share * (w - start[name]) for name, w in end.items()})
+        put_weights(
+            task.model, {name: start[name] + share * (w - start[name]) for name, w in end.items()}
+        )
         values[share] = task.validate() if len(shares) > 1 else 0.0
     best = max(values, key=values.get)
-    put_weights(task.model, {name: start[name] + best * (w - start[name]) for name, w in end.items()})
+    put_weights(
+        task.model, {name: start[name] + best * (w - start[name]) for name, w in end.items()}
+    )
     return best
 
 
 def train_several(
-    task: Task, tuned: Tuned, config: TuningConfig, seed: int, keeper: Keeper, on_look: OnLook = None, keep_last: bool = False
+    task: Task,
+    tuned: Tuned,
+    config: TuningConfig,
+    seed: int,
+    keeper: Keeper,
+    on_look: OnLook = None,
+    keep_last: bool = False,
 ) -> tuple[Outcome, list[dict[str, torch.Tensor]]]:
-    """`average_runs` trainings from the same start with successive seeds: the first one's outcome, and each one's weights.
+    """`average_runs` trainings from the same start with successive seeds: the first one's outcome,
+    and each one's weights.
 
-    The model ends with the mean of the weights (Wortsman et al. 2022), or with the first run's where scores are to be averaged.
+    The model ends with the mean of the weights (Wortsman et al. 2022), or with the first run's
+    where scores are to be averaged.
     """
     initial, outcomes, members = weights_of(task.model), [], []
     for i in range(config.average_runs):
         put_weights(task.model, initial)
-        outcomes.append(train(task, tuned, config, seed + i, keeper.child(f"run-{i}"), on_look if i == 0 else None, keep_last))
+        outcomes.append(
+            train(
+                task,
+                tuned,
+                config,
+                seed + i,
+                keeper.child(f"run-{i}"),
+                on_look if i == 0 else None,
+                keep_last,
+            )
+        )
         members.append(weights_of(task.model))
     if config.average == "weights":
-        members = [{name: torch.stack([m[name] for m in members]).mean(0) for name in members[0]}] if len(members) > 1 else members
+        members = (
+            [{name: torch.stack([m[name] for m in members]).mean(0) for name in members[0]}]
+            if len(members) > 1
+            else members
+        )
     put_weights(task.model, members[0])
     return outcomes[0], members

@@ -6,8 +6,13 @@ from torch.nn import functional
 
 
 def gathered(rows: torch.Tensor) -> torch.Tensor:
-    """The rows of every process, in the order of their ranks, with gradients to each; alone: these rows."""
-    if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
+    """The rows of every process, in the order of their ranks, with gradients to each; alone:
+    these rows.
+    """
+    if (
+        not (distributed.is_available() and distributed.is_initialized())
+        or distributed.get_world_size() == 1
+    ):
         return rows
     if not rows.is_floating_point():
         parts = [torch.empty_like(rows) for _ in range(distributed.get_world_size())]
@@ -19,15 +24,23 @@ def gathered(rows: torch.Tensor) -> torch.Tensor:
 
 
 def in_batch_softmax(
-    query: torch.Tensor, positive: torch.Tensor, item: torch.Tensor, log_popularity: torch.Tensor, temperature: float,
-    hard: torch.Tensor | None = None, hard_item: torch.Tensor | None = None,
-) -> torch.Tensor:  # fmt: skip
-    """Cross-entropy over the products of the whole batch, each row's own being right, with the logQ correction (Yi et al. 2019).
+    query: torch.Tensor,
+    positive: torch.Tensor,
+    item: torch.Tensor,
+    log_popularity: torch.Tensor,
+    temperature: float,
+    hard: torch.Tensor | None = None,
+    hard_item: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Cross-entropy over the products of the whole batch, each row's own being right, with the logQ
+    correction (Yi et al. 2019).
 
-    query, positive  (batch, dim) of unit length
-    item             (batch,) product of each row; another row's copy of the same product is no negative
-    log_popularity   (batch,) log of each product's chance to be drawn, already scaled by how much of it to take off
-    hard, hard_item  (batch, n, dim) extra negatives of each row alone, and (batch, n) which products they are
+    query, positive: (batch, dim) of unit length
+    item: (batch,) product of each row; another row's copy of the same product is no negative
+    log_popularity: (batch,) log of each product's chance to be drawn, already scaled by how much of
+        it to take off
+    hard, hard_item: (batch, n, dim) extra negatives of each row alone, and (batch, n) which
+        products they are
 
     On several processes the products of all of them are negatives.
     """
@@ -40,30 +53,43 @@ def in_batch_softmax(
     logits = logits.masked_fill(same, float("-inf"))
     if hard is not None:
         extra = torch.einsum("bd,bnd->bn", query, hard) / temperature
-        logits = torch.cat([logits, extra.masked_fill(hard_item == item[:, None], float("-inf"))], dim=1)
+        logits = torch.cat(
+            [logits, extra.masked_fill(hard_item == item[:, None], float("-inf"))], dim=1
+        )
     return functional.cross_entropy(logits, own)
 
 
-def sampled_softmax(state: torch.Tensor, candidates: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of what came next over the batch's products and drawn ones: (batch, dim), (candidates, dim), (batch,) places in these.
+def sampled_softmax(
+    state: torch.Tensor, candidates: torch.Tensor, target: torch.Tensor
+) -> torch.Tensor:
+    """Cross-entropy of what came next over the batch's products and drawn ones: (batch, dim),
+    (candidates, dim), (batch,) places in these.
 
-    With some thousand candidates it ranks like the softmax over all products (Klenitskiy & Vasilev 2023, "Turning Dross Into Gold Loss").
+    With some thousand candidates it ranks like the softmax over all products (Klenitskiy & Vasilev
+    2023, "Turning Dross Into Gold Loss").
     """
     return functional.cross_entropy(state @ candidates.T, target)
 
 
 def rating_loss(predicted: torch.Tensor, rating: torch.Tensor) -> torch.Tensor:
-    """Mean squared error 1/N Σ (r̂ − r)²; with r̂ = θᵀf its gradient is 2/N Σ (r̂ − r) fᵀ. Both (batch,)."""
+    """Mean squared error 1/N Σ (r̂ − r)²; with r̂ = θᵀf its gradient is 2/N Σ (r̂ − r) fᵀ.
+
+    Both (batch,).
+    """
     return ((predicted - rating) ** 2).mean()
 
 
 def class_loss(logits: torch.Tensor, label: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
-    """Cross-entropy of (batch, classes) logits against (batch,) classes, with label smoothing (Szegedy et al. 2016)."""
+    """Cross-entropy of (batch, classes) logits against (batch,) classes, with label smoothing
+    (Szegedy et al. 2016).
+    """
     return functional.cross_entropy(logits, label, label_smoothing=smoothing)
 
 
 def masked_word_loss(logits: torch.Tensor, token: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy at the asked positions only: (asked, vocabulary) against (asked,); 0 where none was asked for."""
+    """Cross-entropy at the asked positions only: (asked, vocabulary) against (asked,); 0 where
+    none was asked for.
+    """
     return functional.cross_entropy(logits, token) if len(token) else logits.sum() * 0.0
 
 

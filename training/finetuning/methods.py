@@ -1,4 +1,6 @@
-"""What is trained of an encoder (everything, top layers, LoRA, AdaLoRA, bottleneck adapters, the head alone) and by which optimiser."""
+"""What is trained of an encoder (everything, top layers, LoRA, AdaLoRA, bottleneck adapters,
+the head alone) and by which optimiser.
+"""
 
 import math
 
@@ -13,7 +15,9 @@ ATTENTION = ("query", "value")
 
 
 class Tuned:
-    """An encoder prepared for training as the configuration says; `finish` leaves it plain again."""
+    """An encoder prepared for training as the configuration says; `finish` leaves it plain
+    again.
+    """
 
     def __init__(self, encoder: TextEncoder, config: TuningConfig) -> None:
         self.encoder, self.peft = encoder, None
@@ -23,20 +27,29 @@ class Tuned:
             self.peft = _inject(encoder, config)
         elif config.train == "adapters":
             encoder.bert.requires_grad_(False)
-            add_adapters(encoder.layers, encoder.dim, config.adapter_size, range(encoder.frozen_layers, len(encoder.layers)))
+            add_adapters(
+                encoder.layers,
+                encoder.dim,
+                config.adapter_size,
+                range(encoder.frozen_layers, len(encoder.layers)),
+            )
         elif config.train == "head":
             encoder.bert.requires_grad_(False)
         self.adaptive = config.train == "adalora"
 
     def penalty(self) -> torch.Tensor | float:
-        """AdaLoRA's pull towards orthogonal factors (Zhang et al. 2023, equation 4); 0 for the others."""
+        """AdaLoRA's pull towards orthogonal factors (Zhang et al. 2023, equation 4); 0 for the
+        others.
+        """
         if not self.adaptive:
             return 0.0
         total = 0.0
         for name, p in self.encoder.named_parameters():
             if "lora_A" in name or "lora_B" in name:
                 gram = p @ p.T if "lora_A" in name else p.T @ p
-                total = total + torch.linalg.matrix_norm(gram - torch.eye(len(gram), device=p.device))
+                total = total + torch.linalg.matrix_norm(
+                    gram - torch.eye(len(gram), device=p.device)
+                )
         return 0.1 * total
 
     def after_backward(self, step: int) -> None:
@@ -47,7 +60,11 @@ class Tuned:
     def state(self) -> dict[str, dict[str, torch.Tensor]]:
         """What AdaLoRA remembers of the gradients; empty for the others."""
         allocator = self.peft.base_model.rankallocator if self.adaptive else None
-        return {name: dict(getattr(allocator, name)) for name in ("ipt", "exp_avg_ipt", "exp_avg_unc")} if allocator else {}
+        return (
+            {name: dict(getattr(allocator, name)) for name in ("ipt", "exp_avg_ipt", "exp_avg_unc")}
+            if allocator
+            else {}
+        )
 
     def load_state(self, state: dict[str, dict[str, torch.Tensor]]) -> None:
         for name, values in state.items():
@@ -74,13 +91,25 @@ def _inject(encoder: TextEncoder, config: TuningConfig):
     layers = "|".join(str(i) for i in range(encoder.frozen_layers, len(encoder.layers)))
     targets = rf".*encoder\.layer\.({layers})\..*\.({'|'.join(ATTENTION)})"
     if config.train == "lora":
-        chosen = LoraConfig(r=config.lora_rank, lora_alpha=config.lora_alpha, lora_dropout=config.dropout, target_modules=targets)
+        chosen = LoraConfig(
+            r=config.lora_rank,
+            lora_alpha=config.lora_alpha,
+            lora_dropout=config.dropout,
+            target_modules=targets,
+        )
     else:
         first, last = max(1, config.steps // 10), max(2, config.steps // 3)
         chosen = AdaLoraConfig(
-            target_r=config.lora_rank, init_r=round(1.5 * config.lora_rank), lora_alpha=config.lora_alpha, lora_dropout=config.dropout,
-            tinit=first, tfinal=last, deltaT=max(1, config.steps // 50), total_step=config.steps + 1, target_modules=targets,
-        )  # fmt: skip
+            target_r=config.lora_rank,
+            init_r=round(1.5 * config.lora_rank),
+            lora_alpha=config.lora_alpha,
+            lora_dropout=config.dropout,
+            tinit=first,
+            tfinal=last,
+            deltaT=max(1, config.steps // 50),
+            total_step=config.steps + 1,
+            target_modules=targets,
+        )
     return get_peft_model(encoder.bert, chosen)
 
 
@@ -96,17 +125,27 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
 
 def trainable_share(model: nn.Module) -> float:
     """Share of the parameters that are trained."""
-    return sum(p.numel() for p in trainable(model)) / max(1, sum(p.numel() for p in model.parameters()))
+    return sum(p.numel() for p in trainable(model)) / max(
+        1, sum(p.numel() for p in model.parameters())
+    )
 
 
 def make_optimiser(model: nn.Module, config: TuningConfig) -> torch.optim.Optimizer:
-    """Groups: the encoder's matrices (decayed), its biases and norms (not), and the head with its own learning rate."""
+    """Groups: the encoder's matrices (decayed), its biases and norms (not), and the head with
+    its own learning rate.
+    """
     groups: dict[tuple[bool, bool], list] = {}
     for name, p in model.named_parameters():
         if p.requires_grad:
-            groups.setdefault((name.startswith("encoder.bert") or ".encoder.bert" in name, p.ndim > 1), []).append(p)
+            groups.setdefault(
+                (name.startswith("encoder.bert") or ".encoder.bert" in name, p.ndim > 1), []
+            ).append(p)
     sets = [
-        {"params": ps, "lr": config.learning_rate if body else config.head_learning_rate, "weight_decay": config.weight_decay if decays else 0.0}
+        {
+            "params": ps,
+            "lr": config.learning_rate if body else config.head_learning_rate,
+            "weight_decay": config.weight_decay if decays else 0.0,
+        }
         for (body, decays), ps in sorted(groups.items(), key=lambda g: g[0])
     ]
     if config.optimiser == "sgd":
@@ -117,7 +156,9 @@ def make_optimiser(model: nn.Module, config: TuningConfig) -> torch.optim.Optimi
 
 
 def schedule_of(config: TuningConfig):
-    """step (from 0) -> factor of the peak learning rate: linear warm-up, then linear, cosine (Loshchilov & Hutter 2017) or constant."""
+    """step (from 0) -> factor of the peak learning rate: linear warm-up, then linear, cosine
+    (Loshchilov & Hutter 2017) or constant.
+    """
     warmup = max(1, round(config.steps * config.warmup_ratio))
 
     def factor(step: int) -> float:

@@ -1,4 +1,6 @@
-"""Pairs of a shopper's history and the product that came next, and the task of matching them by text."""
+"""Pairs of a shopper's history and the product that came next, and the task of matching them by
+text.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,12 +25,17 @@ NEAR_KEPT = 30
 
 @dataclass(frozen=True)
 class Pairs:
-    """Every first time that a shopper took a product (with `repeats` every time), with where that shopper's earlier ones lie.
+    """Every first time that a shopper took a product (with `repeats` every time), with where that
+    shopper's earlier ones lie.
 
-    item   (n,) products by shopper, in order of time
+    item: (n,) products by shopper, in order of time
+
     number (n,) which of the shopper's baskets it is in, from 0
-    first  (n,) position of the shopper's first entry; basket (n,) position where the entry's own basket begins
-    time   (n,) seconds
+
+    first: (n,) position of the shopper's first entry; basket (n,) position where the entry's own
+        basket begins
+    time: (n,) seconds
+
     usable (m,) positions of first times with something earlier than their own basket
     """
 
@@ -39,8 +46,12 @@ class Pairs:
     time: np.ndarray
     usable: np.ndarray
 
-    def anchored(self, rng: np.random.Generator, at: np.ndarray, anchors: int) -> tuple[np.ndarray, np.ndarray]:
-        """(n, anchors) products of the history, drawn from the last HISTORY_REACH, and (n,) the product that came next, of the pairs `at` (n,)."""
+    def anchored(
+        self, rng: np.random.Generator, at: np.ndarray, anchors: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(n, anchors) products of the history, drawn from the last HISTORY_REACH, and (n,) the
+        product that came next, of the pairs `at` (n,).
+        """
         reach = np.minimum(self.basket[at] - self.first[at], HISTORY_REACH)
         back = (rng.random((len(at), anchors)) * reach[:, None]).astype(np.int64)
         return self.item[self.basket[at][:, None] - 1 - back], self.item[at]
@@ -53,7 +64,11 @@ def history_pairs(events: Interactions, n_items: int, repeats: bool = False) -> 
     number, _ = number_baskets(known.user, known.basket, int(known.user.max(initial=-1)) + 1)
     code = known.user.astype(np.int64) * n_items + known.item
     is_first = _marked(len(known), np.unique(code, return_index=True)[1])
-    once = np.unique(np.stack([known.basket, code]), axis=1, return_index=True)[1] if repeats else np.flatnonzero(is_first)
+    once = (
+        np.unique(np.stack([known.basket, code]), axis=1, return_index=True)[1]
+        if repeats
+        else np.flatnonzero(is_first)
+    )
     kept = np.sort(once)
     known, number = known.take(kept), number[kept]
     new_user = np.ones(len(known), dtype=bool)
@@ -63,7 +78,14 @@ def history_pairs(events: Interactions, n_items: int, repeats: bool = False) -> 
     position = np.arange(len(known))
     first = np.maximum.accumulate(np.where(new_user, position, 0))
     basket = np.maximum.accumulate(np.where(new_basket, position, 0))
-    return Pairs(known.item, number, first, basket, known.time, np.flatnonzero((basket > first) & is_first[kept]))
+    return Pairs(
+        known.item,
+        number,
+        first,
+        basket,
+        known.time,
+        np.flatnonzero((basket > first) & is_first[kept]),
+    )
 
 
 def _marked(n: int, places: np.ndarray) -> np.ndarray:
@@ -74,7 +96,9 @@ def _marked(n: int, places: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Source:
-    """How pairs are drawn: all of them, the recent ones oftener; those before `since` (seconds) together at least as often as `replay` says."""
+    """How pairs are drawn: all of them, the recent ones oftener; those before `since` (seconds)
+    together at least as often as `replay` says.
+    """
 
     pairs: Pairs
     half_life_days: float = 0.0
@@ -96,21 +120,32 @@ class Source:
     def _replay(self, old: np.ndarray) -> None:
         share = self.chance[old].sum()
         if 0 < share < self.replay and not old.all():
-            self.chance = self.chance * np.where(old, self.replay / share, (1 - self.replay) / (1 - share))
+            self.chance = self.chance * np.where(
+                old, self.replay / share, (1 - self.replay) / (1 - share)
+            )
 
     def places(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """(size,) positions of pairs."""
         weighted = self.half_life_days or self.since is not None
-        chosen = np.searchsorted(self.up_to, rng.random(size)) if weighted else rng.integers(0, len(self.chance), size)
+        chosen = (
+            np.searchsorted(self.up_to, rng.random(size))
+            if weighted
+            else rng.integers(0, len(self.chance), size)
+        )
         return self.pairs.usable[chosen]
 
-    def draw(self, rng: np.random.Generator, size: int, anchors: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(
+        self, rng: np.random.Generator, size: int, anchors: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         return self.pairs.anchored(rng, self.places(rng, size), anchors)
 
 
 @dataclass
 class PairTask(Task):
-    """History → next product with in-batch softmax. `judge` gives NDCG@10 of vectors (items, dim) on the validation window."""
+    """History → next product with in-batch softmax.
+
+    `judge` gives NDCG@10 of vectors (items, dim) on the validation window.
+    """
 
     store: TextStore
     source: Source
@@ -122,7 +157,9 @@ class PairTask(Task):
 
     def __post_init__(self) -> None:
         self.model = Matching(self.store.encoder, self.config.temperature).to(self.store.device)
-        self.log_popularity = log_popularity(self.source, len(self.store), self.config.popularity_correction)
+        self.log_popularity = log_popularity(
+            self.source, len(self.store), self.config.popularity_correction
+        )
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
         """(size, anchors + 1 + hard negatives) products."""
@@ -139,7 +176,11 @@ class PairTask(Task):
         place = torch.from_numpy(place.reshape(rows.shape)).to(self.store.device)
         n = self.config.anchors
         target = rows[:, n]
-        extra = {"anchor": place[:, :n], "positive": place[:, n], "log_popularity": self._tensor(self.log_popularity[target])}
+        extra = {
+            "anchor": place[:, :n],
+            "positive": place[:, n],
+            "log_popularity": self._tensor(self.log_popularity[target]),
+        }
         if rows.shape[1] > n + 1:
             extra |= {"hard": place[:, n + 1 :], "hard_item": self._tensor(rows[:, n + 1 :])}
         augment = (lambda texts: self.augment(texts, rng)) if self.augment else None
@@ -170,7 +211,9 @@ class PairTask(Task):
 
 @dataclass
 class SpaceTask(PairTask):
-    """The same on vectors that stay as they are (`pooled`): only the projection learns, so that a step costs next to nothing."""
+    """The same on vectors that stay as they are (`pooled`): only the projection learns, so that
+    a step costs next to nothing.
+    """
 
     pooled: np.ndarray = field(kw_only=True)
 
@@ -213,9 +256,13 @@ def projected(encoder: TextEncoder, pooled: np.ndarray) -> np.ndarray:
 
 
 def log_popularity(source: Source, n_items: int, correction: float) -> np.ndarray:
-    """(items,) float32: log of each product's chance to be drawn, times `correction`; at least that of one pair drawn alike."""
+    """(items,) float32: log of each product's chance to be drawn, times `correction`; at least
+    that of one pair drawn alike.
+    """
     share = np.bincount(source.pairs.item[source.pairs.usable], source.chance, minlength=n_items)
-    return (correction * np.log(np.maximum(share, 1 / max(1, len(source.pairs.usable))))).astype(np.float32)
+    return (correction * np.log(np.maximum(share, 1 / max(1, len(source.pairs.usable))))).astype(
+        np.float32
+    )
 
 
 def nearest(vectors: np.ndarray, k: int, shard: int = 1024) -> np.ndarray:

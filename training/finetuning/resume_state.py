@@ -1,4 +1,6 @@
-"""A run's resumable state: one safetensors file and one JSON file in a folder that is whole or the one before."""
+"""A run's resumable state: one safetensors file and one JSON file in a folder that is whole or
+the one before.
+"""
 
 import json
 import shutil
@@ -12,18 +14,30 @@ from training.errors import TrainingError
 
 
 def save_state(folder: Path, tensors: dict[str, Any], facts: dict[str, Any]) -> None:
-    """Write aside, then swap: a kill at any moment leaves this state or the last one. Raises TrainingError where the disk is full."""
+    """Write aside, then swap: a kill at any moment leaves this state or the last one.
+
+    Raises TrainingError where the disk is full.
+    """
     aside, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
     shutil.rmtree(aside, ignore_errors=True)
     flat, plain = _flatten(tensors)
     try:
         aside.mkdir(parents=True)
         save_file(flat, aside / "tensors.safetensors")
-        (aside / "facts.json").write_text(json.dumps({"facts": facts, "plain": plain}), encoding="utf-8")
+        (aside / "facts.json").write_text(
+            json.dumps({"facts": facts, "plain": plain}), encoding="utf-8"
+        )
     except Exception as error:  # safetensors raises a class of its own for a full disk
         shutil.rmtree(aside, ignore_errors=True)
-        if isinstance(error, OSError) or "space" in str(error).lower() or type(error).__name__ == "SafetensorError":
-            raise TrainingError(f"the training state could not be written to {folder}: {error}; the last good state is kept") from None
+        if (
+            isinstance(error, OSError)
+            or "space" in str(error).lower()
+            or type(error).__name__ == "SafetensorError"
+        ):
+            raise TrainingError(
+                f"the training state could not be written to {folder}: {error}; the last "
+                "good state is kept"
+            ) from None
         raise
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
@@ -37,16 +51,24 @@ def load_state(folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
     for place in (folder, folder.with_name(folder.name + ".old")):
         if (place / "facts.json").exists():
             read = json.loads((place / "facts.json").read_text(encoding="utf-8"))
-            return _unflatten(load_file(place / "tensors.safetensors"), read["plain"]), read["facts"]
+            return _unflatten(load_file(place / "tensors.safetensors"), read["plain"]), read[
+                "facts"
+            ]
     return None
 
 
 def remove_state(folder: Path) -> None:
-    for place in (folder, folder.with_name(folder.name + ".old"), folder.with_name(folder.name + ".part")):
+    for place in (
+        folder,
+        folder.with_name(folder.name + ".old"),
+        folder.with_name(folder.name + ".part"),
+    ):
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _flatten(value: dict[str, Any], prefix: str = "") -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def _flatten(
+    value: dict[str, Any], prefix: str = ""
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Nested dictionaries and lists as {"a/b/0": tensor}, and what is no tensor likewise."""
     tensors, plain = {}, {}
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value):

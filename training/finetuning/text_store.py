@@ -1,4 +1,6 @@
-"""TextStore: the texts of one run, each read once; where lower layers are frozen, their output is kept on disk."""
+"""TextStore: the texts of one run, each read once; where lower layers are frozen, their output
+is kept on disk.
+"""
 
 import hashlib
 import logging
@@ -25,7 +27,8 @@ LARGEST_STATES = 8 * 2**30
 
 @dataclass
 class TextBatch:
-    """Some texts, cut into groups of like length: `inputs` are token ids or frozen states, one (group, longest, …) each.
+    """Some texts, cut into groups of like length: `inputs` are token ids or frozen states, one
+    (group, longest, …) each.
 
     order (n,) puts the groups' rows back in the order asked for
     """
@@ -39,15 +42,22 @@ class TextBatch:
 
     def encode(self, encoder: TextEncoder) -> torch.Tensor:
         """Unit vectors with gradients: (n, dim)."""
-        groups = [encoder(self.entering(encoder, i), mask, self.types[i]) for i, mask in enumerate(self.masks)]
+        groups = [
+            encoder(self.entering(encoder, i), mask, self.types[i])
+            for i, mask in enumerate(self.masks)
+        ]
         return torch.cat(groups)[self.order]
 
     def watch(self) -> None:
-        """Have the next pass keep what enters the trained part, so that `perturb` finds its gradient."""
+        """Have the next pass keep what enters the trained part, so that `perturb` finds its
+        gradient.
+        """
         self.watched = []
 
     def perturb(self, epsilon: float) -> None:
-        """Shift the trained part's input in the next pass along the gradient of the last one (FGM)."""
+        """Shift the trained part's input in the next pass along the gradient of the last one
+        (FGM).
+        """
         self.shift, self.watched = [fgm(x.grad, epsilon) for x in self.watched], None
 
     def entering(self, encoder: TextEncoder, i: int) -> torch.Tensor:
@@ -69,24 +79,45 @@ class TextBatch:
 
 
 class TextStore:
-    """Texts (or text pairs), their tokens, and the frozen layers' output of each as ragged half-precision rows.
+    """Texts (or text pairs), their tokens, and the frozen layers' output of each as ragged
+    half-precision rows.
 
-    Equal texts are held once: number (texts,) is the row of each among the different ones, which `tokens` and `states` are of.
-    states (tokens, dim) float16, mapped from disk; different text d owns rows start[d] to start[d + 1]. None where nothing is frozen,
-    with `keep` off, or where they would be larger than LARGEST_STATES. `tell` hears how much of them (0 to 1) has been computed.
+    Equal texts are held once: number (texts,) is the row of each among the different ones, which
+    `tokens` and `states` are of. states (tokens, dim) float16, mapped from disk; different text d
+    owns rows start[d] to start[d + 1]. None where nothing is frozen, with `keep` off, or where they
+    would be larger than LARGEST_STATES. `tell` hears how much of them (0 to 1) has been computed.
     """
 
     def __init__(
-        self, encoder: TextEncoder, texts: Sequence[str], device: torch.device, cache: Path | None = None, pairs: Sequence[str] | None = None,
-        keep: bool = True, tell: Callable[[float], None] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        encoder: TextEncoder,
+        texts: Sequence[str],
+        device: torch.device,
+        cache: Path | None = None,
+        pairs: Sequence[str] | None = None,
+        keep: bool = True,
+        tell: Callable[[float], None] | None = None,
+    ) -> None:
         self.tell = tell or (lambda part: None)
-        self.encoder, self.device, self.texts, self.pairs = encoder, device, list(texts), None if pairs is None else list(pairs)
+        self.encoder = encoder
+        self.device = device
+        self.texts = list(texts)
+        self.pairs = None if pairs is None else list(pairs)
         different: dict = {}
-        written = self.texts if self.pairs is None else list(zip(self.texts, self.pairs, strict=True))
-        self.number = np.array([different.setdefault(text, len(different)) for text in written], dtype=np.int64)
-        self.tokens = encoder.tokenize(list(different)) if self.pairs is None else encoder.tokenize(*_columns(different))
-        self.start = np.concatenate([[0], np.cumsum([len(t) for t in self.tokens])]).astype(np.int64)
+        written = (
+            self.texts if self.pairs is None else list(zip(self.texts, self.pairs, strict=True))
+        )
+        self.number = np.array(
+            [different.setdefault(text, len(different)) for text in written], dtype=np.int64
+        )
+        self.tokens = (
+            encoder.tokenize(list(different))
+            if self.pairs is None
+            else encoder.tokenize(*_columns(different))
+        )
+        self.start = np.concatenate([[0], np.cumsum([len(t) for t in self.tokens])]).astype(
+            np.int64
+        )
         self.lengths = np.diff(self.start)[self.number]
         size = int(self.start[-1]) * encoder.dim * 2
         wanted = keep and encoder.frozen_layers and 0 < size <= LARGEST_STATES
@@ -95,11 +126,19 @@ class TextStore:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def batch(self, rows: np.ndarray, augment: Callable[[list[str]], list[str]] | None = None) -> TextBatch:
+    def batch(
+        self, rows: np.ndarray, augment: Callable[[list[str]], list[str]] | None = None
+    ) -> TextBatch:
         """These texts, ready for the encoder; with `augment`, a changed copy of them, read anew."""
         if augment is not None:
-            tokens = self.encoder.tokenize(augment([self.texts[r] for r in rows]), None if self.pairs is None else [self.pairs[r] for r in rows])
-            return self._grouped(np.array([len(t) for t in tokens]), lambda group: self._padded([tokens[i] for i in group]))
+            tokens = self.encoder.tokenize(
+                augment([self.texts[r] for r in rows]),
+                None if self.pairs is None else [self.pairs[r] for r in rows],
+            )
+            return self._grouped(
+                np.array([len(t) for t in tokens]),
+                lambda group: self._padded([tokens[i] for i in group]),
+            )
         rows = np.asarray(rows, dtype=np.int64)
         return self._grouped(self.lengths[rows], lambda group: self._inputs(rows[group]))
 
@@ -107,7 +146,12 @@ class TextStore:
         order = np.argsort(lengths, kind="stable")
         groups = [g for g in np.array_split(order, LENGTH_GROUPS) if len(g)]
         inputs, masks, types = zip(*(inputs_of(g) for g in groups), strict=True)
-        return TextBatch(list(inputs), list(masks), list(types), torch.from_numpy(np.argsort(np.concatenate(groups))).to(self.device))
+        return TextBatch(
+            list(inputs),
+            list(masks),
+            list(types),
+            torch.from_numpy(np.argsort(np.concatenate(groups))).to(self.device),
+        )
 
     def _inputs(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         if self.states is None:
@@ -116,10 +160,17 @@ class TextStore:
         offset = np.arange(longest)[None, :]
         mask = offset < self.lengths[rows][:, None]
         index = np.where(mask, self.start[self.number[rows]][:, None] + offset, 0)
-        hidden = torch.from_numpy(self.states[index.ravel()]).view(*index.shape, -1).to(self.device).float()
+        hidden = (
+            torch.from_numpy(self.states[index.ravel()])
+            .view(*index.shape, -1)
+            .to(self.device)
+            .float()
+        )
         return hidden, torch.from_numpy(mask).to(self.device), None
 
-    def _padded(self, tokens: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    def _padded(
+        self, tokens: list[list[int]]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         ids, mask = pad(tokens, self.encoder.pad_id)
         types = None
         if self.pairs is not None and self.encoder.bert.config.type_vocab_size > 1:
@@ -160,7 +211,11 @@ class TextStore:
 
     def _key(self) -> str:
         digest = hashlib.sha256(self.encoder.digest().encode())
-        digest.update(np.concatenate([np.asarray(t, dtype=np.int32) for t in self.tokens]).data if self.tokens else b"")
+        digest.update(
+            np.concatenate([np.asarray(t, dtype=np.int32) for t in self.tokens]).data
+            if self.tokens
+            else b""
+        )
         digest.update(self.start.data)
         digest.update(b"pairs" if self.pairs is not None else b"")
         return digest.hexdigest()[:32]

@@ -1,4 +1,6 @@
-"""From what a head gives to what is told, without torch: calibration, and a vote of the nearest labelled texts."""
+"""From what a head gives to what is told, without torch: calibration, and a vote of the nearest
+labelled texts.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,9 @@ BLOCK = 1024
 
 @dataclass(frozen=True)
 class Answer:
-    """Probabilities by a temperature (Guo et al. 2017), mixed with the neighbours' vote; ratings held within what was ever given."""
+    """Probabilities by a temperature (Guo et al. 2017), mixed with the neighbours' vote;
+    ratings held within what was ever given.
+    """
 
     temperature: float
     low: float = 0.0
@@ -31,9 +35,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What a classifier remembers of its training texts: unit vectors (n, dim) and the class of each (n,); the nearest `k` vote.
+    """What a classifier remembers of its training texts: unit vectors (n, dim) and the class of
+    each (n,); the nearest `k` vote.
 
-    Mixing their vote with the head's softmax follows Khandelwal et al. 2020, "Generalization through memorization".
+    Mixing their vote with the head's softmax follows Khandelwal et al. 2020, "Generalization
+    through memorization".
     """
 
     vectors: np.ndarray
@@ -49,13 +55,19 @@ class Neighbours:
             nearest = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
             cosine = np.take_along_axis(cosine, nearest, axis=1)
             weight = np.exp((cosine - cosine.max(axis=1, keepdims=True)) / WIDTH)
-            np.add.at(out[begin : begin + BLOCK], (np.arange(len(cosine))[:, None], self.label[nearest]), weight)
+            np.add.at(
+                out[begin : begin + BLOCK],
+                (np.arange(len(cosine))[:, None], self.label[nearest]),
+                weight,
+            )
         return out / out.sum(axis=1, keepdims=True)
 
 
 @dataclass(frozen=True)
 class Member:
-    """An encoder (or its int8 twin) with a linear head, weight (outputs, dim) and bias (outputs,), and the texts that vote beside it."""
+    """An encoder (or its int8 twin) with a linear head, weight (outputs, dim) and bias
+    (outputs,), and the texts that vote beside it.
+    """
 
     encoder: Any
     weight: np.ndarray
@@ -63,11 +75,17 @@ class Member:
     neighbours: Neighbours | None = None
 
     def judge(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The head's outputs (n, outputs) for vectors (n, dim), and the neighbours' vote (n, classes) or None."""
-        return vectors @ self.weight.T + self.bias, self.neighbours.vote(vectors, len(self.bias)) if self.neighbours else None
+        """The head's outputs (n, outputs) for vectors (n, dim), and the neighbours' vote (n,
+        classes) or None.
+        """
+        return vectors @ self.weight.T + self.bias, self.neighbours.vote(
+            vectors, len(self.bias)
+        ) if self.neighbours else None
 
 
-def averaged(judged: list[tuple[np.ndarray, np.ndarray | None]]) -> tuple[np.ndarray, np.ndarray | None]:
+def averaged(
+    judged: list[tuple[np.ndarray, np.ndarray | None]],
+) -> tuple[np.ndarray, np.ndarray | None]:
     """The mean of what several members said."""
     outputs, votes = zip(*judged, strict=True)
     return np.mean(outputs, axis=0), None if votes[0] is None else np.mean(votes, axis=0)

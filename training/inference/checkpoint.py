@@ -1,5 +1,6 @@
-"""A checkpoint folder: whole or not there. Arrays as npy (item vectors in half precision), weights as safetensors and ONNX, the ranker as
-LightGBM text; no pickle."""
+"""A checkpoint folder: whole or not there. Arrays as npy (item vectors in half precision), weights
+as safetensors and ONNX, the ranker as LightGBM text; no pickle.
+"""
 
 import contextlib
 import hashlib
@@ -27,7 +28,18 @@ from training.ranking.features import ItemFacts, feature_names
 
 FORMAT = 1
 CELL_ARRAYS = tuple(Cells.__dataclass_fields__)
-LIBRARIES = ("torch", "transformers", "peft", "accelerate", "onnxruntime", "scikit-learn", "lightgbm", "numpy", "scipy", "polars")
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "onnxruntime",
+    "scikit-learn",
+    "lightgbm",
+    "numpy",
+    "scipy",
+    "polars",
+)
 
 
 class CheckpointError(ValueError):
@@ -36,9 +48,11 @@ class CheckpointError(ValueError):
 
 @contextlib.contextmanager
 def new_checkpoint(folder: Path, recipe: str, config, about: dict, report: dict) -> Iterator[Path]:
-    """A folder to write to; then report and digests are added, all is flushed to disk and renamed: complete or absent.
+    """A folder to write to; then report and digests are added, all is flushed to disk and renamed:
+    complete or absent.
 
-    Raises CheckpointError where the disk is full; an older checkpoint of this name is then still there.
+    Raises CheckpointError where the disk is full; an older checkpoint of this name is then still
+    there.
     """
     aside = folder.with_name(folder.name + ".part")
     shutil.rmtree(aside, ignore_errors=True)
@@ -47,15 +61,26 @@ def new_checkpoint(folder: Path, recipe: str, config, about: dict, report: dict)
         yield aside
         (aside / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
         run = {
-            "format": FORMAT, "recipe": recipe, "config": to_dict(config), "code_version": training.__version__,
-            "python": platform.python_version(), "libraries": {name: version(name) for name in LIBRARIES}, **about,
-            "files": {str(p.relative_to(aside)): _sha256(p) for p in sorted(aside.rglob("*")) if p.is_file()},
-        }  # fmt: skip
+            "format": FORMAT,
+            "recipe": recipe,
+            "config": to_dict(config),
+            "code_version": training.__version__,
+            "python": platform.python_version(),
+            "libraries": {name: version(name) for name in LIBRARIES},
+            **about,
+            "files": {
+                str(p.relative_to(aside)): _sha256(p)
+                for p in sorted(aside.rglob("*"))
+                if p.is_file()
+            },
+        }
         (aside / "run.json").write_text(json.dumps(run, indent=1), encoding="utf-8")
         _flush(aside)
     except OSError as error:
         shutil.rmtree(aside, ignore_errors=True)
-        raise CheckpointError(f"{folder.name} could not be written: {error}; nothing else was changed") from None
+        raise CheckpointError(
+            f"{folder.name} could not be written: {error}; nothing else was changed"
+        ) from None
     if folder.exists():
         shutil.rmtree(folder)
     aside.rename(folder)
@@ -74,26 +99,35 @@ def save_checkpoint(
     onnx: bool = False,
     texts: list[str] | None = None,
 ) -> None:
-    """The checkpoint of a ranking model; `texts` are those of its products, of which digests are kept.
+    """Write the checkpoint of a ranking model; of `texts` (its products') it keeps digests.
 
-    `judged/` keeps the fit that was judged, so that a later challenger can be compared on days that neither has learned.
+    `judged/` keeps the fit that was judged, so that a later challenger can be compared on days that
+    neither has learned.
     """
     with new_checkpoint(folder, recipe, served.config, about, report) as aside:
         _write_model(aside, served, recipe)
         _write_model(aside / "judged", judged, recipe)
         write_items(aside, item_ids)
         if texts is not None:
-            np.save(aside / "text_digests.npy", np.array([text_digest(text) for text in texts], dtype=np.uint64))
+            np.save(
+                aside / "text_digests.npy",
+                np.array([text_digest(text) for text in texts], dtype=np.uint64),
+            )
         if encoder is not None:
             write_encoder(aside, encoder, onnx)
 
 
 def write_items(folder: Path, item_ids: list[str]) -> None:
-    (folder / "items.txt").write_text("".join(_escape(i) + "\n" for i in item_ids), encoding="utf-8")
+    (folder / "items.txt").write_text(
+        "".join(_escape(i) + "\n" for i in item_ids), encoding="utf-8"
+    )
 
 
 def read_items(folder: Path) -> list[str]:
-    return [_unescape(line) for line in (folder / "items.txt").read_text(encoding="utf-8").split("\n")[:-1]]
+    return [
+        _unescape(line)
+        for line in (folder / "items.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    ]
 
 
 def write_encoder(folder: Path, encoder, onnx: bool) -> None:
@@ -124,15 +158,24 @@ def _write_model(folder: Path, model: Recommender, recipe: str) -> None:
         np.save(folder / f"{name}.npy", getattr(facts, name))
     model.ranker.save_model(folder / "ranker.txt")
     facts_of_model = {
-        "recipe": recipe, "config": to_dict(model.config), "matrices": sorted(signals.matrices), "off": signals.off, "now": signals.popularity.now,
-        "half_life_days": signals.half_life_days, "item_stats": list(ITEM_STATS), "lift": model.lift,
+        "recipe": recipe,
+        "config": to_dict(model.config),
+        "matrices": sorted(signals.matrices),
+        "off": signals.off,
+        "now": signals.popularity.now,
+        "half_life_days": signals.half_life_days,
+        "item_stats": list(ITEM_STATS),
+        "lift": model.lift,
         "features": feature_names(signals, model.config),
-    }  # fmt: skip
+    }
     (folder / "model.json").write_text(json.dumps(facts_of_model, indent=1), encoding="utf-8")
 
 
-def load_checkpoint(folder: Path, verify: bool = False, part: str = "") -> tuple[Recommender, list[str]]:
-    """The recommender and its item ids, arrays mapped from disk; part "judged": the fit that was judged.
+def load_checkpoint(
+    folder: Path, verify: bool = False, part: str = ""
+) -> tuple[Recommender, list[str]]:
+    """The recommender and its item ids, arrays mapped from disk; part "judged": the fit that was
+    judged.
 
     `verify` also reads every byte and compares digests.
     """
@@ -147,7 +190,10 @@ def load_checkpoint(folder: Path, verify: bool = False, part: str = "") -> tuple
 
 
 def verify_files(folder: Path, digests: bool = True) -> None:
-    """Is every file there, and with `digests` as it was written? Raises CheckpointError with the file's name."""
+    """Is every file there, and with `digests` as it was written?
+
+    Raises CheckpointError with the file's name.
+    """
     for name, digest in read_run(folder)["files"].items():
         path = folder / name
         if not path.exists():
@@ -163,7 +209,11 @@ def read_run(folder: Path) -> dict:
         raise CheckpointError(f"{folder}: no run.json; is this a checkpoint folder?") from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder.name}: run.json cannot be read: {error}") from None
-    if not isinstance(run, dict) or run.get("format") != FORMAT or not isinstance(run.get("files"), dict):
+    if (
+        not isinstance(run, dict)
+        or run.get("format") != FORMAT
+        or not isinstance(run.get("files"), dict)
+    ):
         raise CheckpointError(f"{folder.name}: run.json is of an unknown format")
     return run
 
@@ -178,21 +228,49 @@ def _read_model(folder: Path, n: int) -> Recommender:
     for name in about["matrices"]:
         parts = (array(f"{name}.data"), array(f"{name}.indices"), array(f"{name}.indptr"))
         matrices[name] = sp.csr_matrix(parts, shape=(n, n), copy=False)
-    cells = Cells(*(array(f"cells.{name}") for name in CELL_ARRAYS)) if (folder / "cells.number.npy").exists() else None
+    cells = (
+        Cells(*(array(f"cells.{name}") for name in CELL_ARRAYS))
+        if (folder / "cells.number.npy").exists()
+        else None
+    )
     vectors = array("vectors") if (folder / "vectors.npy").exists() else None
     if vectors is not None and cells is None:
         vectors = vectors.astype(np.float32)
-    sequence = SequenceModel.load(folder / "sequence.safetensors") if (folder / "sequence.safetensors").exists() else None
+    sequence = (
+        SequenceModel.load(folder / "sequence.safetensors")
+        if (folder / "sequence.safetensors").exists()
+        else None
+    )
     stats = array("popularity")
     held = (stats, vectors, sequence and sequence.items, cells and cells.number)
     if any(part is not None and len(part) != n for part in held):
-        raise CheckpointError(f"{folder.name}: items.txt names {n} products, the arrays hold another number")
-    signals = Signals(matrices, Popularity(stats, about["now"]), vectors, about["half_life_days"], sequence, about["off"], cells)
-    facts = ItemFacts(np.array(array("price")), np.array(array("brand")), np.array(array("category")))
+        raise CheckpointError(
+            f"{folder.name}: items.txt names {n} products, the arrays hold another number"
+        )
+    signals = Signals(
+        matrices,
+        Popularity(stats, about["now"]),
+        vectors,
+        about["half_life_days"],
+        sequence,
+        about["off"],
+        cells,
+    )
+    facts = ItemFacts(
+        np.array(array("price")), np.array(array("brand")), np.array(array("category"))
+    )
     config: FusionConfig = from_dict(about["recipe"], about["config"])
     if about["features"] != feature_names(signals, config):
-        raise CheckpointError(f"{folder.name}: was made by another version of the code; train again")
-    return Recommender(signals, facts, lgb.Booster(model_file=str(folder / "ranker.txt")), config, about.get("lift", 0.0))
+        raise CheckpointError(
+            f"{folder.name}: was made by another version of the code; train again"
+        )
+    return Recommender(
+        signals,
+        facts,
+        lgb.Booster(model_file=str(folder / "ranker.txt")),
+        config,
+        about.get("lift", 0.0),
+    )
 
 
 def _escape(item_id: str) -> str:
@@ -202,7 +280,9 @@ def _escape(item_id: str) -> str:
 def _unescape(line: str) -> str:
     if "\\" not in line:
         return line
-    return line.replace("\\\\", "\x00").replace("\\n", "\n").replace("\\r", "\r").replace("\x00", "\\")
+    return (
+        line.replace("\\\\", "\x00").replace("\\n", "\n").replace("\\r", "\r").replace("\x00", "\\")
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,6 @@
-"""Why a product stands in a shopper's list, exactly: what each feature adds, what each product of the history is worth; and why one does not."""
+"""Why a product stands in a shopper's list, exactly: what each feature adds, what each product
+of the history is worth; and why one does not.
+"""
 
 from dataclasses import dataclass, field, replace
 
@@ -17,9 +19,12 @@ HISTORY_READ = 30
 class Explanation:
     """Why one product has its score.
 
-    contributions  what each kind of reason adds (TreeSHAP, Lundberg et al. 2020); with `base` they sum to the score
-    falls          by how much the score falls without each product of the history; what rises without it is left out
-    examples       by kind of reason, the product of the history that speaks most for this one in just that way
+    contributions: what each kind of reason adds (TreeSHAP, Lundberg et al. 2020); with `base` they
+        sum to the score
+    falls: by how much the score falls without each product of the history; what rises without it is
+        left out
+    examples: by kind of reason, the product of the history that speaks most for this one in just
+        that way
     """
 
     score: float
@@ -32,13 +37,28 @@ class Explanation:
     def shares(self) -> dict[int, float]:
         """Each history product's part in the sum of all falls, the largest first."""
         total = sum(self.falls.values())
-        return {item: fall / total for item, fall in sorted(self.falls.items(), key=lambda pair: (-pair[1], pair[0]))} if total > 0 else {}
+        return (
+            {
+                item: fall / total
+                for item, fall in sorted(self.falls.items(), key=lambda pair: (-pair[1], pair[0]))
+            }
+            if total > 0
+            else {}
+        )
 
 
 def explain(
-    model: Recommender, events: Events, items: list[int], now: int, showable: np.ndarray | None = None, only_new: bool = False
+    model: Recommender,
+    events: Events,
+    items: list[int],
+    now: int,
+    showable: np.ndarray | None = None,
+    only_new: bool = False,
 ) -> list[Explanation]:
-    """For each of these products, why the shopper with these events is shown it. All events are the one shopper's."""
+    """For each of these products, why the shopper with these events is shown it.
+
+    All events are the one shopper's.
+    """
     if not items:
         return []
     counted = interactions(events, model.config.event_weights)
@@ -46,18 +66,34 @@ def explain(
     past = histories(_without_each(counted, mine), np.arange(len(mine) + 1), model.n_items)
     sought = np.unique(items)
     wanted = np.repeat(np.arange(past.n_users), len(sought)), np.tile(sought, past.n_users)
-    features = model.candidates(past, now, model.allowed(past, showable, only_new), wanted, alone=True).features
+    features = model.candidates(
+        past, now, model.allowed(past, showable, only_new), wanted, alone=True
+    ).features
     score = model.score(features).reshape(past.n_users, len(sought))
-    exact, examples = model.contributions(features[: len(sought)]), _examples(model, past.shard(0, 1), sought, now)
-    return [_explanation(score[:, place], *exact[place], mine, examples[place]) for place in np.searchsorted(sought, items)]
+    exact = model.contributions(features[: len(sought)])
+    examples = _examples(model, past.shard(0, 1), sought, now)
+    return [
+        _explanation(score[:, place], *exact[place], mine, examples[place])
+        for place in np.searchsorted(sought, items)
+    ]
 
 
-EXAMPLES = {"bought_next": ("next",), "bought_together": ("together",), "similar": ("similar", "ease")}
-"""Kinds of reasons that name a product of the history, and the sources that say which; the first that has one decides."""
+EXAMPLES = {
+    "bought_next": ("next",),
+    "bought_together": ("together",),
+    "similar": ("similar", "ease"),
+}
+"""Kinds of reasons that name a product of the history, and the sources that say which; the
+first that has one decides.
+"""
 
 
-def _examples(model: Recommender, past: Histories, items: np.ndarray, now: int) -> list[dict[str, int]]:
-    """For each of these products (n,), by kind of reason, the product of the one shopper's history that speaks most for it in that way."""
+def _examples(
+    model: Recommender, past: Histories, items: np.ndarray, now: int
+) -> list[dict[str, int]]:
+    """For each of these products (n,), by kind of reason, the product of the one shopper's
+    history that speaks most for it in that way.
+    """
     weights = history_weights(past, now, model.signals.half_life_days)
     found: list[dict[str, int]] = [{} for _ in items]
     for kind, sources in EXAMPLES.items():
@@ -65,7 +101,9 @@ def _examples(model: Recommender, past: Histories, items: np.ndarray, now: int) 
             matrix = model.signals.matrices.get(name)
             if matrix is None or not len(past.item):
                 continue
-            said = matrix[past.item][:, items].toarray() * weights[name][:, None]  # (history, items)
+            said = (
+                matrix[past.item][:, items].toarray() * weights[name][:, None]
+            )  # (history, items)
             said[past.item[:, None] == items] = 0
             best = said.argmax(axis=0)
             for place, row in enumerate(best):
@@ -81,14 +119,26 @@ def _latest(item: np.ndarray, most: int) -> np.ndarray:
 
 
 def _without_each(counted: Interactions, mine: np.ndarray) -> Interactions:
-    """Shopper 0 with all interactions, then one shopper for each of these products, who never had it."""
+    """Shopper 0 with all interactions, then one shopper for each of these products, who never
+    had it.
+    """
     kept = [np.arange(len(counted)), *(np.flatnonzero(counted.item != item) for item in mine)]
     owner = np.repeat(np.arange(len(kept), dtype=np.int32), [len(rows) for rows in kept])
     return replace(counted.take(np.concatenate(kept)), user=owner)
 
 
-def _explanation(score: np.ndarray, base: float, contributions: dict[str, float], mine: np.ndarray, examples: dict[str, int]) -> Explanation:
-    falls = {int(item): float(score[0] - without) for item, without in zip(mine, score[1:], strict=True) if without < score[0]}
+def _explanation(
+    score: np.ndarray,
+    base: float,
+    contributions: dict[str, float],
+    mine: np.ndarray,
+    examples: dict[str, int],
+) -> Explanation:
+    falls = {
+        int(item): float(score[0] - without)
+        for item, without in zip(mine, score[1:], strict=True)
+        if without < score[0]
+    }
     return Explanation(float(score[0]), base, contributions, falls, examples)
 
 
@@ -96,10 +146,11 @@ def _explanation(score: np.ndarray, base: float, contributions: dict[str, float]
 class WhyNot:
     """At which stage a product is lost to a shopper, and by what.
 
-    stage    "hidden"; "bought" where only new products are asked for; "not_proposed" by any source; "ranked" below the list's end; "shown"
-    place    from 1, among `of` products, where it was (or would be) ranked; 0 where it may not be
-    sources  its place in each source's own list, from 1; None where it is not in it
-    against  per kind, its contribution less that of the list's last product
+    stage: "hidden"; "bought" where only new products are asked for; "not_proposed" by any source;
+        "ranked" below the list's end; "shown"
+    place: from 1, among `of` products, where it was (or would be) ranked; 0 where it may not be
+    sources: its place in each source's own list, from 1; None where it is not in it
+    against: per kind, its contribution less that of the list's last product
     """
 
     stage: str
@@ -111,7 +162,15 @@ class WhyNot:
     against: dict[str, float] = field(default_factory=dict)
 
 
-def why_not(model: Recommender, past: Histories, item: int, now: int, k: int, showable: np.ndarray | None = None, only_new: bool = False) -> WhyNot:
+def why_not(
+    model: Recommender,
+    past: Histories,
+    item: int,
+    now: int,
+    k: int,
+    showable: np.ndarray | None = None,
+    only_new: bool = False,
+) -> WhyNot:
     """Why a product is not among the first k of the one shopper in `past`."""
     if showable is not None and not showable[item]:
         return WhyNot("hidden")

@@ -1,4 +1,6 @@
-"""New products beside a checkpoint, which stays as it is: a Recommender that knows them by their texts and facts until the next training."""
+"""New products beside a checkpoint, which stays as it is: a Recommender that knows them by
+their texts and facts until the next training.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -20,7 +22,9 @@ FEWEST_BUYERS = 5
 
 @dataclass(frozen=True)
 class NewProducts:
-    """vectors (m, dim) float32 of unit length; price (m,), nan where unknown; brand, category (m,) codes of the checkpoint, -1 for new ones."""
+    """vectors (m, dim) float32 of unit length; price (m,), nan where unknown; brand, category
+    (m,) codes of the checkpoint, -1 for new ones.
+    """
 
     vectors: np.ndarray
     price: np.ndarray
@@ -31,11 +35,14 @@ class NewProducts:
         return len(self.vectors)
 
 
-def with_products(model: Recommender, new: NewProducts, renewed: dict[int, np.ndarray]) -> Recommender:
-    """A Recommender with these products as its last rows, and with these vectors (dim,) in place of known ones, by row.
+def with_products(
+    model: Recommender, new: NewProducts, renewed: dict[int, np.ndarray]
+) -> Recommender:
+    """A Recommender with these products as its last rows, and with these vectors (dim,) in place of
+    known ones, by row.
 
-    A new product has no event, so counting says nothing of it; its text, price, brand and category do. To the sequence model it is the mean of the
-    known products whose texts are nearest.
+    A new product has no event, so counting says nothing of it; its text, price, brand and category
+    do. To the sequence model it is the mean of the known products whose texts are nearest.
     """
     signals, m = model.signals, len(new)
     if signals.vectors is None:
@@ -48,39 +55,71 @@ def with_products(model: Recommender, new: NewProducts, renewed: dict[int, np.nd
     cells = signals.cells and signals.cells.with_products(new.vectors, renewed)
     extended = Signals(
         {name: _padded(matrix, n) for name, matrix in signals.matrices.items()},
-        Popularity(np.concatenate([signals.popularity.stats, _without_events(signals.popularity, m)]), signals.popularity.now),
-        vectors, signals.half_life_days, _sequence(signals.sequence, TextSpace(vectors, cells), new.vectors), signals.off, cells,
-    )  # fmt: skip
-    facts = ItemFacts(*(np.concatenate([getattr(model.facts, name), getattr(new, name)]) for name in ("price", "brand", "category")))
+        Popularity(
+            np.concatenate([signals.popularity.stats, _without_events(signals.popularity, m)]),
+            signals.popularity.now,
+        ),
+        vectors,
+        signals.half_life_days,
+        _sequence(signals.sequence, TextSpace(vectors, cells), new.vectors),
+        signals.off,
+        cells,
+    )
+    facts = ItemFacts(
+        *(
+            np.concatenate([getattr(model.facts, name), getattr(new, name)])
+            for name in ("price", "brand", "category")
+        )
+    )
     return Recommender(extended, facts, model.ranker, model.config, model.lift)
 
 
 def _padded(matrix: sp.csr_matrix, n: int) -> sp.csr_matrix:
-    indptr = np.concatenate([matrix.indptr, np.full(n - matrix.shape[0], matrix.indptr[-1], dtype=matrix.indptr.dtype)])
+    indptr = np.concatenate(
+        [matrix.indptr, np.full(n - matrix.shape[0], matrix.indptr[-1], dtype=matrix.indptr.dtype)]
+    )
     return sp.csr_matrix((matrix.data, matrix.indices, indptr), shape=(n, n), copy=False)
 
 
 def _without_events(known: Popularity, m: int) -> np.ndarray:
-    """(m, stats) of products that nobody has bought: nothing sold, no trend, and the shop's own share of buyers who come back."""
+    """(m, stats) of products that nobody has bought: nothing sold, no trend, and the shop's own
+    share of buyers who come back.
+    """
     buyers, again = known.column("buyers"), known.column("again_rate")
-    overall = float((again * (buyers + FEWEST_BUYERS)).sum() / max((buyers + FEWEST_BUYERS).sum(), 1))
+    overall = float(
+        (again * (buyers + FEWEST_BUYERS)).sum() / max((buyers + FEWEST_BUYERS).sum(), 1)
+    )
     said = dict.fromkeys(ITEM_STATS, 0.0) | {"trend": 1.0, "again_rate": overall}
     said |= dict.fromkeys(("age_days", "idle_days", "gap_days"), np.nan)
     return np.tile(np.array([said[name] for name in ITEM_STATS], dtype=np.float32), (m, 1))
 
 
-def _sequence(sequence: SequenceModel | None, space: TextSpace, vectors: np.ndarray) -> SequenceModel | None:
-    """What the sequence model knows, with a mean of akin products for each of these vectors (m, dim)."""
+def _sequence(
+    sequence: SequenceModel | None, space: TextSpace, vectors: np.ndarray
+) -> SequenceModel | None:
+    """What the sequence model knows, with a mean of akin products for each of these vectors (m,
+    dim).
+    """
     if sequence is None or not len(vectors):
         return sequence
-    return replace(sequence, items=np.concatenate([sequence.items, sequence.items[_akin(space, vectors)].mean(axis=1)]))
+    return replace(
+        sequence,
+        items=np.concatenate([sequence.items, sequence.items[_akin(space, vectors)].mean(axis=1)]),
+    )
 
 
 def _akin(space: TextSpace, vectors: np.ndarray) -> np.ndarray:
-    """(m, AKIN) the known products whose texts are nearest to each of these, which are the last of the space."""
+    """(m, AKIN) the known products whose texts are nearest to each of these, which are the last
+    of the space.
+    """
     n_known = len(space.vectors) - len(vectors)
     if space.cells is None:
         return np.argsort(-(vectors @ space.vectors[:n_known].T), axis=1, kind="stable")[:, :AKIN]
     known = np.arange(len(space.vectors)) < n_known
     near = [space.near(vector[None], known) for vector in vectors]
-    return np.stack([rows[np.argsort(-(space.read(rows) @ vector), kind="stable")[:AKIN]] for rows, vector in zip(near, vectors, strict=True)])
+    return np.stack(
+        [
+            rows[np.argsort(-(space.read(rows) @ vector), kind="stable")[:AKIN]]
+            for rows, vector in zip(near, vectors, strict=True)
+        ]
+    )

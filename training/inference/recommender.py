@@ -1,4 +1,6 @@
-"""Recommender: what a checkpoint serves; the same object for a shard in the worker and one shopper in the web process."""
+"""Recommender: what a checkpoint serves; the same object for a shard in the worker and one
+shopper in the web process.
+"""
 
 from dataclasses import dataclass, field
 
@@ -10,12 +12,21 @@ from training.configuration.recipes import FusionConfig
 from training.data.interactions import Histories, histories, interactions
 from training.data.segments import is_head
 from training.data.snapshot import Events
-from training.ranking.features import Candidates, ItemFacts, candidates_of, feature_names, few_events, group_of
+from training.ranking.features import (
+    Candidates,
+    ItemFacts,
+    candidates_of,
+    feature_names,
+    few_events,
+    group_of,
+)
 
 
 @dataclass(slots=True)
 class Recommendation:
-    """One place of a list; `contributions` and `history` (shares of the products behind it) only where they come for nothing."""
+    """One place of a list; `contributions` and `history` (shares of the products behind it)
+    only where they come for nothing.
+    """
 
     item: int
     score: float
@@ -25,13 +36,30 @@ class Recommendation:
 
 
 class Recommender:
-    """Signals, facts and the ranker of one checkpoint; `lift` is what it adds to the score of a product with few events."""
+    """Signals, facts and the ranker of one checkpoint; `lift` is what it adds to the score of a
+    product with few events.
+    """
 
-    def __init__(self, signals: Signals, facts: ItemFacts, ranker: lgb.Booster, config: FusionConfig, lift: float = 0.0) -> None:
-        self.signals, self.facts, self.ranker, self.config, self.lift = signals, facts, ranker, config, lift
+    def __init__(
+        self,
+        signals: Signals,
+        facts: ItemFacts,
+        ranker: lgb.Booster,
+        config: FusionConfig,
+        lift: float = 0.0,
+    ) -> None:
+        self.signals = signals
+        self.facts = facts
+        self.ranker = ranker
+        self.config = config
+        self.lift = lift
         self.features = feature_names(signals, config)
         self.groups = [group_of(name) for name in self.features]
-        ranks = [(i, name.removesuffix("_rank")) for i, name in enumerate(self.features) if name.endswith("_rank")]
+        ranks = [
+            (i, name.removesuffix("_rank"))
+            for i, name in enumerate(self.features)
+            if name.endswith("_rank")
+        ]
         self._ranks, self._ranked_by = [i for i, _ in ranks], [name for _, name in ranks]
 
     @property
@@ -42,43 +70,81 @@ class Recommender:
         """What counts of these events, per shopper; `users` ascending."""
         return histories(interactions(events, self.config.event_weights), users, self.n_items)
 
-    def allowed(self, past: Histories, showable: np.ndarray | None = None, only_new: bool = False) -> np.ndarray:
-        """(shoppers, items) bool: what may stand in each list. showable (items,) bool: products that may be shown; None: all"""
-        allowed = np.ones((past.n_users, self.n_items), dtype=bool) if showable is None else np.tile(showable, (past.n_users, 1))
+    def allowed(
+        self, past: Histories, showable: np.ndarray | None = None, only_new: bool = False
+    ) -> np.ndarray:
+        """(shoppers, items) bool: what may stand in each list. showable (items,) bool: products
+        that may be shown; None: all
+        """
+        allowed = (
+            np.ones((past.n_users, self.n_items), dtype=bool)
+            if showable is None
+            else np.tile(showable, (past.n_users, 1))
+        )
         if only_new:
             bought = past.bought > 0
             allowed[past.user[bought], past.item[bought]] = False
         return allowed
 
     def candidates(
-        self, past: Histories, now: int, allowed: np.ndarray, wanted: tuple[np.ndarray, np.ndarray] | None = None, alone: bool = False
+        self,
+        past: Histories,
+        now: int,
+        allowed: np.ndarray,
+        wanted: tuple[np.ndarray, np.ndarray] | None = None,
+        alone: bool = False,
     ) -> Candidates:
-        """What is proposed to each shopper of a shard, and the pairs `wanted` (shopper, item), or these `alone`, with their features."""
-        return candidates_of(past, self.signals, self.facts, allowed, now, self.config, wanted, alone)
+        """What is proposed to each shopper of a shard, and the pairs `wanted` (shopper, item),
+        or these `alone`, with their features.
+        """
+        return candidates_of(
+            past, self.signals, self.facts, allowed, now, self.config, wanted, alone
+        )
 
     def score(self, features: np.ndarray, threads: int = 1) -> np.ndarray:
         """(n,) of candidates' features; 0 threads: all."""
-        return self.ranker.predict(features, num_threads=threads) + self.lift * few_events(features, self.features)
+        return self.ranker.predict(features, num_threads=threads) + self.lift * few_events(
+            features, self.features
+        )
 
     def contributions(self, features: np.ndarray) -> list[tuple[float, dict[str, float]]]:
-        """The base and what each kind of reason adds to it, per candidate: TreeSHAP (Lundberg et al. 2020) and the lift; they sum to the score."""
+        """The base and what each kind of reason adds to it, per candidate: TreeSHAP (Lundberg
+        et al. 2020) and the lift; they sum to the score.
+        """
         raw = self.ranker.predict(features, pred_contrib=True, num_threads=1)
         kinds = list(dict.fromkeys([*self.groups, *(["new"] if self.lift else [])]))
         sums = raw[:, :-1] @ (np.array(self.groups)[:, None] == np.array(kinds))
         if self.lift:
             sums[:, kinds.index("new")] += self.lift * few_events(features, self.features)
-        return [(float(row[-1]), dict(zip(kinds, added.tolist(), strict=True))) for row, added in zip(raw, sums, strict=True)]
+        return [
+            (float(row[-1]), dict(zip(kinds, added.tolist(), strict=True)))
+            for row, added in zip(raw, sums, strict=True)
+        ]
 
     def places(self, features: np.ndarray) -> dict[str, int | None]:
         """A candidate's place in each source's own list, from 1; None where it is not in it."""
         proposed = self._proposed(features[None])[0]
-        return {name: int(features[i]) + 1 if there else None for i, name, there in zip(self._ranks, self._ranked_by, proposed, strict=True)}
+        return {
+            name: int(features[i]) + 1 if there else None
+            for i, name, there in zip(self._ranks, self._ranked_by, proposed, strict=True)
+        }
 
     def _proposed(self, features: np.ndarray) -> np.ndarray:
-        """(n, sources) bool: which sources have each candidate in their own list; its score stands two columns before its rank."""
-        return (features[:, self._ranks] < self.config.candidates_per_source) & (features[:, [i - 2 for i in self._ranks]] > 0)
+        """(n, sources) bool: which sources have each candidate in their own list; its score
+        stands two columns before its rank.
+        """
+        return (features[:, self._ranks] < self.config.candidates_per_source) & (
+            features[:, [i - 2 for i in self._ranks]] > 0
+        )
 
-    def recommend(self, past: Histories, now: int, k: int, showable: np.ndarray | None = None, only_new: bool = False) -> list[list[Recommendation]]:
+    def recommend(
+        self,
+        past: Histories,
+        now: int,
+        k: int,
+        showable: np.ndarray | None = None,
+        only_new: bool = False,
+    ) -> list[list[Recommendation]]:
         """The k best products for each shopper of a shard."""
         found = self.candidates(past, now, self.allowed(past, showable, only_new))
         if not len(found.user):
@@ -89,28 +155,54 @@ class Recommender:
         chosen = [order[start[u] : start[u + 1]][:k] for u in range(past.n_users)]
         return [self._listed(found, score, rows) for rows in chosen]
 
-    def by_source(self, past: Histories, source: str, now: int, k: int, showable: np.ndarray | None = None) -> list[list[Recommendation]]:
-        """What one source alone proposes to each shopper, best first; nothing where the source is not there."""
+    def by_source(
+        self, past: Histories, source: str, now: int, k: int, showable: np.ndarray | None = None
+    ) -> list[list[Recommendation]]:
+        """What one source alone proposes to each shopper, best first; nothing where the source
+        is not there.
+        """
         if source not in sources_of(self.signals, self.config):
             return [[] for _ in range(past.n_users)]
         allowed = self.allowed(past, showable)
-        found = source_scores(past, self.signals, now, [source])[source].best(allowed, min(k, self.n_items))
+        found = source_scores(past, self.signals, now, [source])[source].best(
+            allowed, min(k, self.n_items)
+        )
         lists: list[list[Recommendation]] = [[] for _ in range(past.n_users)]
         for user, item, place in zip(found.user, found.item, found.place, strict=True):
             lists[user].append(Recommendation(int(item), 1.0 / (place + 1), [source]))
         return lists
 
-    def _listed(self, found: Candidates, score: np.ndarray, rows: np.ndarray) -> list[Recommendation]:
-        items, scores, proposed = found.item[rows].tolist(), score[rows].tolist(), self._proposed(found.features[rows]).tolist()
-        said = [[name for name, there in zip(self._ranked_by, row, strict=True) if there] for row in proposed]
-        return [Recommendation(item, value, sources) for item, value, sources in zip(items, scores, said, strict=True)]
+    def _listed(
+        self, found: Candidates, score: np.ndarray, rows: np.ndarray
+    ) -> list[Recommendation]:
+        items = found.item[rows].tolist()
+        scores = score[rows].tolist()
+        proposed = self._proposed(found.features[rows]).tolist()
+        said = [
+            [name for name, there in zip(self._ranked_by, row, strict=True) if there]
+            for row in proposed
+        ]
+        return [
+            Recommendation(item, value, sources)
+            for item, value, sources in zip(items, scores, said, strict=True)
+        ]
 
-    def related(self, items: list[int], k: int, showable: np.ndarray | None = None) -> list[Recommendation]:
-        """Products that go with these, best first: each source's neighbours, normalised and added up."""
+    def related(
+        self, items: list[int], k: int, showable: np.ndarray | None = None
+    ) -> list[Recommendation]:
+        """Products that go with these, best first: each source's neighbours, normalised and
+        added up.
+        """
         total, parts = np.zeros(self.n_items), {}
         for name in ("together", "similar", "next"):
             row = np.asarray(self.signals.matrices[name][items].sum(axis=0)).ravel()
-            parts["bought_together" if name == "together" else "bought_next" if name == "next" else "similar"] = row / max(row.max(), 1e-9)
+            parts[
+                "bought_together"
+                if name == "together"
+                else "bought_next"
+                if name == "next"
+                else "similar"
+            ] = row / max(row.max(), 1e-9)
         if self.signals.vectors is not None:
             parts["text"] = self._like(items, showable)
         for values in parts.values():
@@ -122,19 +214,27 @@ class Recommender:
         best = rows[np.lexsort((rows, -total[rows]))[:k]]
         behind = {items[0]: 1.0} if len(items) == 1 else {}
         found = [(int(i), {name: float(values[i]) for name, values in parts.items()}) for i in best]
-        return [Recommendation(i, float(total[i]), [n for n in said if said[n] > 0], said, behind) for i, said in found]
+        return [
+            Recommendation(i, float(total[i]), [n for n in said if said[n] > 0], said, behind)
+            for i, said in found
+        ]
 
     def _like(self, items: list[int], showable: np.ndarray | None) -> np.ndarray:
-        """(items,) in [0, 1]: how like these in their texts; 0 beyond the nearest cells of a shop that has cells."""
+        """(items,) in [0, 1]: how like these in their texts; 0 beyond the nearest cells of a
+        shop that has cells.
+        """
         space = self.signals.space
-        mean, cosine = space.read(np.array(items)).mean(axis=0), np.zeros(self.n_items, dtype=np.float32)
+        mean = space.read(np.array(items)).mean(axis=0)
+        cosine = np.zeros(self.n_items, dtype=np.float32)
         rows = space.near(mean[None], showable)
         cosine[rows] = np.maximum(space.read(rows) @ mean, 0)
         cosine[items] = 0
         return (cosine / max(cosine.max(initial=0), 1e-9)) ** 4
 
     def likeness(self, items: np.ndarray) -> np.ndarray:
-        """(n, n) in [0, 1] among these products: by text where there is one, else by who takes both."""
+        """(n, n) in [0, 1] among these products: by text where there is one, else by who takes
+        both.
+        """
         if self.signals.vectors is not None:
             chosen = np.asarray(self.signals.vectors[items], np.float32)
             return np.clip(chosen @ chosen.T, 0, 1)
@@ -146,9 +246,14 @@ class Recommender:
         return np.flatnonzero(is_head(self.signals.popularity.column("sold")))
 
     def popular(self, k: int, showable: np.ndarray | None = None) -> list[Recommendation]:
-        """What sold most in the last 30 days, then what did not; for shoppers of whom nothing is known."""
-        trend, shown = self.signals.trend, np.ones(self.n_items, dtype=bool) if showable is None else showable
+        """What sold most in the last 30 days, then what did not; for shoppers of whom nothing
+        is known.
+        """
+        trend = self.signals.trend
+        shown = np.ones(self.n_items, dtype=bool) if showable is None else showable
         best = trend.order[shown[trend.order]][:k]
         if len(best) < k:
-            best = np.concatenate([best, np.flatnonzero(shown & (trend.values <= 0))[: k - len(best)]])
+            best = np.concatenate(
+                [best, np.flatnonzero(shown & (trend.values <= 0))[: k - len(best)]]
+            )
         return [Recommendation(int(i), float(trend.values[i]), ["trending"]) for i in best]

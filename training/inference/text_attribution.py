@@ -11,27 +11,43 @@ WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+(?:['’-][^\W\u3400-\u9f
 """A word, or one Chinese character."""
 
 
-def matched_words(encode: Callable[[list[str]], np.ndarray], pairs: Sequence[tuple[str, str]], most: int = 3) -> list[list[tuple[str, float]]]:
-    """For each pair (text, other) the words of `text` that make it like `other`, at most so many, the strongest first.
+def matched_words(
+    encode: Callable[[list[str]], np.ndarray], pairs: Sequence[tuple[str, str]], most: int = 3
+) -> list[list[tuple[str, float]]]:
+    """For each pair (text, other) the words of `text` that make it like `other`, at most so many,
+    the strongest first.
 
-    A word's share is the fall of the cosine when it is taken out of `text`, in the sum of all such falls: occlusion (Zeiler & Fergus 2014; for
-    words Li, Monroe & Jurafsky 2016). What makes the texts less alike has none; equal ones (to 1e-6) keep their order.
-    `encode` makes texts to unit vectors (n, dim).
+    A word's share is the fall of the cosine when it is taken out of `text`, in the sum of all such
+    falls: occlusion (Zeiler & Fergus 2014; for words Li, Monroe & Jurafsky 2016). What makes the
+    texts less alike has none; equal ones (to 1e-6) keep their order. `encode` makes texts to unit
+    vectors (n, dim).
     """
-    words = [list(dict.fromkeys(word.lower() for word in WORD.findall(text)))[:WORDS_READ] for text, _ in pairs]
-    asked = [[other, text, *(_without(text, word) for word in some)] for (text, other), some in zip(pairs, words, strict=True)]
+    words = [
+        list(dict.fromkeys(word.lower() for word in WORD.findall(text)))[:WORDS_READ]
+        for text, _ in pairs
+    ]
+    asked = [
+        [other, text, *(_without(text, word) for word in some)]
+        for (text, other), some in zip(pairs, words, strict=True)
+    ]
     vectors = encode([text for texts in asked for text in texts])
     found, end = [], 0
     for some in words:
         other, whole, *without = vectors[end : end + len(some) + 2]
         end += len(some) + 2
-        falls = {word: float((whole - one) @ other) for word, one in zip(some, without, strict=True)}
+        falls = {
+            word: float((whole - one) @ other) for word, one in zip(some, without, strict=True)
+        }
         total = sum(fall for fall in falls.values() if fall > 0)
-        largest = sorted((word for word in some if falls[word] > 0), key=lambda word: -round(falls[word], 6))[:most]
+        largest = sorted(
+            (word for word in some if falls[word] > 0), key=lambda word: -round(falls[word], 6)
+        )[:most]
         found.append([(word, falls[word] / total) for word in largest])
     return found
 
 
 def _without(text: str, word: str) -> str:
     """The text without the word, wherever it stands and however it is written."""
-    return " ".join(WORD.sub(lambda m: "" if m.group().lower() == word else m.group(), text).split())
+    return " ".join(
+        WORD.sub(lambda m: "" if m.group().lower() == word else m.group(), text).split()
+    )

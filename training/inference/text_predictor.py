@@ -1,4 +1,6 @@
-"""A class, rating or behaviour model from its checkpoint, without torch: the int8 encoder, the head, and what its outputs mean."""
+"""A class, rating or behaviour model from its checkpoint, without torch: the int8 encoder, the
+head, and what its outputs mean.
+"""
 
 import json
 from collections.abc import Sequence
@@ -22,8 +24,12 @@ class Predictor:
     answer: Answer
     facts: dict
 
-    def outputs(self, texts: Sequence[str], products: Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray | None]:
-        """(n, classes) logits or (n, 1) ratings, and the neighbours' vote (n, classes) where they have one; `products` is the second side."""
+    def outputs(
+        self, texts: Sequence[str], products: Sequence[str] | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """(n, classes) logits or (n, 1) ratings, and the neighbours' vote (n, classes) where
+        they have one; `products` is the second side.
+        """
         return averaged([m.judge(m.encoder.encode(texts, products)) for m in self.members])
 
     def told(self, texts: Sequence[str]) -> np.ndarray:
@@ -38,35 +44,51 @@ class Predictor:
             return [{"rating": round(float(r), 3)} for r in self.told(texts)[:, 0]]
         found = self.told(texts)
         best = found.argmax(axis=1)
-        return [{"class": self.facts["classes"][c], "probability": round(float(p[c]), 4)} for c, p in zip(best, found, strict=True)]
+        return [
+            {"class": self.facts["classes"][c], "probability": round(float(p[c]), 4)}
+            for c, p in zip(best, found, strict=True)
+        ]
 
-    def purchase(self, histories: Sequence[str], products: Sequence[str], bought_before: np.ndarray) -> np.ndarray:
+    def purchase(
+        self, histories: Sequence[str], products: Sequence[str], bought_before: np.ndarray
+    ) -> np.ndarray:
         """(n,) probability that each is bought within the horizon; of a `behaviour` checkpoint."""
         out, _ = self.outputs(histories, products)
         by_logit, by_own, offset = self.facts["platt"]
-        return 1 / (1 + np.exp(-(by_logit * (out[:, 1] - out[:, 0]) + by_own * bought_before + offset)))
+        return 1 / (
+            1 + np.exp(-(by_logit * (out[:, 1] - out[:, 0]) + by_own * bought_before + offset))
+        )
 
     def click(self, histories: Sequence[str], products: Sequence[str]) -> np.ndarray | None:
-        """(n,) probability that each is clicked within a day of being shown; None where too few impressions were there to learn from."""
+        """(n,) probability that each is clicked within a day of being shown; None where too few
+        impressions were there to learn from.
+        """
         head = self.facts.get("click")
         if head is None:
             return None
         vectors = self.members[0].encoder.encode(histories, products)
-        return 1 / (1 + np.exp(-(vectors @ np.asarray(head["weight"], dtype=np.float32) + head["bias"])))
+        return 1 / (
+            1 + np.exp(-(vectors @ np.asarray(head["weight"], dtype=np.float32) + head["bias"]))
+        )
 
 
 def load_predictor(folder: Path) -> Predictor:
     """Raises CheckpointError where the folder is no such checkpoint."""
     run = read_run(folder)
     if run.get("kind") != "head":
-        raise CheckpointError(f"{folder.name}: is a {run.get('recipe')} checkpoint, which answers no single texts")
+        raise CheckpointError(
+            f"{folder.name}: is a {run.get('recipe')} checkpoint, which answers no single texts"
+        )
     try:
         facts = json.loads((folder / "head.json").read_text(encoding="utf-8"))
         places = [folder, *(folder / f"member-{i}" for i in range(1, facts["members"]))]
         members = [_member(p, facts["voters"]) for p in places]
         answer = Answer(*(facts[f.name] for f in fields(Answer)))
     except FileNotFoundError as error:
-        raise CheckpointError(f"{folder.name}: {Path(error.filename or '').name} is missing (was it trained with onnx = false?)") from None
+        raise CheckpointError(
+            f"{folder.name}: {Path(error.filename or '').name} is missing (was it trained "
+            "with onnx = false?)"
+        ) from None
     except Exception as error:  # onnxruntime and tokenizers raise classes of their own
         raise CheckpointError(f"{folder.name}: {error}") from None
     return Predictor(members, answer, facts)
@@ -76,14 +98,17 @@ def _member(folder: Path, voters: int) -> Member:
     head, neighbours = load_file(folder / "head.safetensors"), None
     if voters:
         remembered = load_file(folder / "neighbours.safetensors")
-        neighbours = Neighbours(remembered["vectors"].astype(np.float32), remembered["label"], voters)
+        neighbours = Neighbours(
+            remembered["vectors"].astype(np.float32), remembered["label"], voters
+        )
     return Member(OnnxEncoder(folder / "onnx"), head["weight"], head["bias"], neighbours)
 
 
 def least_sure(model: Predictor, snapshot: Snapshot, n: int) -> list[dict]:
     """The unlabelled reviews (all dialogues have labels; theirs count as unlabelled) to label next.
 
-    Those with the smallest gap between the two likeliest classes (margin sampling, Scheffer et al. 2001), the least sure first.
+    Those with the smallest gap between the two likeliest classes (margin sampling, Scheffer et al.
+    2001), the least sure first.
     """
     ids, texts = _unlabelled(model, snapshot)
     if not texts:
@@ -92,7 +117,12 @@ def least_sure(model: Predictor, snapshot: Snapshot, n: int) -> list[dict]:
     guess, ordered = found.argmax(axis=1), np.sort(found, axis=1)
     margin = ordered[:, -1] - ordered[:, -2]
     return [
-        {"id": ids[i], "text": texts[i], "margin": round(float(margin[i]), 4), "guess": model.facts["classes"][guess[i]]}
+        {
+            "id": ids[i],
+            "text": texts[i],
+            "margin": round(float(margin[i]), 4),
+            "guess": model.facts["classes"][guess[i]],
+        }
         for i in np.argsort(margin, kind="stable")[:n]
     ]
 
@@ -104,8 +134,16 @@ def _unlabelled(model: Predictor, snapshot: Snapshot) -> tuple[list[str], list[s
         raise CheckpointError("a rating model has no classes of which it could be unsure")
     if model.facts["recipe"] == "intent":
         table = snapshot.tables.get("dialogues")
-        return ([f"dialogue-{i}" for i in range(len(table))], table["text"].to_list()) if table is not None else ([], [])
+        return (
+            ([f"dialogue-{i}" for i in range(len(table))], table["text"].to_list())
+            if table is not None
+            else ([], [])
+        )
     missing = polarity if model.facts["recipe"] == "sentiment" else lambda row: row["topic"]
     table = snapshot.tables.get("reviews")
-    rows = [r for r in table.iter_rows(named=True) if missing(r) is None and review_text(r)] if table is not None else []
+    rows = (
+        [r for r in table.iter_rows(named=True) if missing(r) is None and review_text(r)]
+        if table is not None
+        else []
+    )
     return [r["review_id"] for r in rows], [review_text(r) for r in rows]

@@ -9,7 +9,9 @@ def accuracy(label: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def f1_macro(label: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean over the classes that occur in either of 2 · precision · recall / (precision + recall)."""
+    """Mean over the classes that occur in either of 2 · precision · recall / (precision +
+    recall).
+    """
     classes = np.union1d(label, predicted)
     hit = np.array([((label == c) & (predicted == c)).sum() for c in classes])
     size = np.array([(label == c).sum() + (predicted == c).sum() for c in classes])
@@ -17,7 +19,9 @@ def f1_macro(label: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def auc(label: np.ndarray, score: np.ndarray) -> float:
-    """Chance that a positive row scores above a negative one, ties half (Mann-Whitney); nan where one kind is missing."""
+    """Chance that a positive row scores above a negative one, ties half (Mann-Whitney); nan
+    where one kind is missing.
+    """
     label = label.astype(bool)
     positives, negatives = int(label.sum()), int((~label).sum())
     if not positives or not negatives:
@@ -38,16 +42,24 @@ def auc_one_vs_rest(label: np.ndarray, probability: np.ndarray) -> float:
 
 def log_loss(label: np.ndarray, probability: np.ndarray) -> float:
     """Mean of −log of the probability that was given to what is right: (n,), (n, classes)."""
-    return float(-np.log(np.clip(probability[np.arange(len(label)), label], 1e-12, 1)).mean()) if len(label) else float("nan")
+    return (
+        float(-np.log(np.clip(probability[np.arange(len(label)), label], 1e-12, 1)).mean())
+        if len(label)
+        else float("nan")
+    )
 
 
 def calibration_error(right: np.ndarray, said: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error (Guo et al. 2017): mean |share that was right − probability said| over bins of equal width, weighted."""
+    """Expected calibration error (Guo et al. 2017): mean |share that was right − probability
+    said| over bins of equal width, weighted.
+    """
     if not len(said):
         return float("nan")
     place = np.minimum((said * bins).astype(int), bins - 1)
     counts = np.bincount(place, minlength=bins)
-    gap = np.abs(np.bincount(place, right, minlength=bins) - np.bincount(place, said, minlength=bins))
+    gap = np.abs(
+        np.bincount(place, right, minlength=bins) - np.bincount(place, said, minlength=bins)
+    )
     return float(gap[counts > 0].sum() / len(said))
 
 

@@ -1,4 +1,7 @@
-"""Ranking measures with binary relevance. One value per shopper, so that callers can average or compare."""
+"""Ranking measures with binary relevance.
+
+One value per shopper, so that callers can average or compare.
+"""
 
 import numpy as np
 
@@ -11,9 +14,10 @@ def dcg_weights(k: int) -> np.ndarray:
 def ndcg_at_k(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
     """Normalised discounted cumulative gain of the first k ranks.
 
-    hits        (n, >= k) bool: is the product at this rank relevant?
-    n_relevant  (n,) int: how many relevant products there were to find; the ideal has min(k, n_relevant) hits
-    returns     (n,) float in [0, 1]; nan where there was nothing to find
+    hits: (n, >= k) bool: is the product at this rank relevant?
+    n_relevant: (n,) int: how many relevant products there were to find; the ideal has min(k,
+        n_relevant) hits
+    returns: (n,) float in [0, 1]; nan where there was nothing to find
     """
     weights = dcg_weights(k)
     ideal = np.concatenate([[0.0], np.cumsum(weights)])[np.minimum(n_relevant, k)]
@@ -22,26 +26,33 @@ def ndcg_at_k(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
 
 
 def recall_at_k(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
-    """Share of the relevant products found in the first k ranks: (n,) in [0, 1], nan where there was nothing to find."""
+    """Share of the relevant products found in the first k ranks: (n,) in [0, 1], nan where
+    there was nothing to find.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(n_relevant > 0, hits[:, :k].sum(axis=1) / n_relevant, np.nan)
 
 
 def mrr_at_k(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
-    """1 / rank of the first relevant product within k, else 0: (n,) in [0, 1], nan where there was nothing to find."""
+    """1 / rank of the first relevant product within k, else 0: (n,) in [0, 1], nan where there
+    was nothing to find.
+    """
     found = hits[:, :k]
     value = np.where(found.any(axis=1), 1.0 / (found.argmax(axis=1) + 1), 0.0)
     return np.where(n_relevant > 0, value, np.nan)
 
 
 def coverage_at_k(lists: np.ndarray, n_items: int, k: int) -> float:
-    """Share of n_items that stands in at least one list's first k places; lists (n, >= k) rows, -1 where empty."""
+    """Share of n_items that stands in at least one list's first k places; lists (n, >= k) rows,
+    -1 where empty.
+    """
     shown = np.unique(lists[:, :k])
     return float((shown >= 0).sum() / n_items) if n_items else 0.0
 
 
 def diversity_at_k(lists: np.ndarray, vectors: np.ndarray, k: int) -> np.ndarray:
-    """Mean of 1 − cosine over the pairs of a list's products (Ziegler et al. 2005): (n,), nan with fewer than two products.
+    """Mean of 1 − cosine over the pairs of a list's products (Ziegler et al. 2005): (n,), nan with
+    fewer than two products.
 
     lists (n, >= k) rows, -1 where empty; vectors (items, dim) of unit length
     """
@@ -59,16 +70,24 @@ def mean_shown(lists: np.ndarray, values: np.ndarray, k: int) -> np.ndarray:
     shown = lists[:, :k]
     there = shown >= 0
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(there.any(axis=1), np.where(there, values[shown], 0.0).sum(axis=1) / there.sum(axis=1), np.nan)
+        return np.where(
+            there.any(axis=1),
+            np.where(there, values[shown], 0.0).sum(axis=1) / there.sum(axis=1),
+            np.nan,
+        )
 
 
 def self_information(buyers: np.ndarray, n_users: int) -> np.ndarray:
-    """Novelty of each product, −log2 of the share of shoppers who have it (Zhou et al. 2010): (items,) bits; who has none counts as one."""
+    """Novelty of each product, −log2 of the share of shoppers who have it (Zhou et al. 2010):
+    (items,) bits; who has none counts as one.
+    """
     return -np.log2(np.clip(buyers, 1, max(n_users, 1)) / max(n_users, 1))
 
 
 def gini(exposure: np.ndarray) -> float:
-    """Inequality of (items,) exposures: 0 where all are shown alike, near 1 where one product has all; nan without any."""
+    """Inequality of (items,) exposures: 0 where all are shown alike, near 1 where one product
+    has all; nan without any.
+    """
     if not exposure.sum():
         return float("nan")
     ordered = np.sort(exposure)
@@ -76,22 +95,31 @@ def gini(exposure: np.ndarray) -> float:
     return float((2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * ordered.sum()))
 
 
-def miscalibration_at_k(lists: np.ndarray, history: np.ndarray, group: np.ndarray, k: int, smoothing: float = 0.01) -> np.ndarray:
-    """How far a list's mix of groups is from the history's: KL(p ‖ (1 − α) q + α p) (Steck 2018, "Calibrated recommendations").
+def miscalibration_at_k(
+    lists: np.ndarray, history: np.ndarray, group: np.ndarray, k: int, smoothing: float = 0.01
+) -> np.ndarray:
+    """How far a list's mix of groups is from the history's: KL(p ‖ (1 − α) q + α p) (Steck 2018,
+    "Calibrated recommendations").
 
-    history (n, groups) counts; group (items,) int, -1 where unknown; returns (n,) nats, nan without a known group in either
+    history (n, groups) counts; group (items,) int, -1 where unknown; returns (n,) nats, nan without
+    a known group in either
     """
     shown = lists[:, :k]
     of = np.where(shown >= 0, group[shown], -1)
     counts = np.stack([(of == g).sum(axis=1) for g in range(history.shape[1])], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        p, q = history / history.sum(axis=1, keepdims=True), counts / counts.sum(axis=1, keepdims=True)
+        p = history / history.sum(axis=1, keepdims=True)
+        q = counts / counts.sum(axis=1, keepdims=True)
         terms = np.where(p > 0, p * np.log(p / ((1 - smoothing) * q + smoothing * p)), 0.0)
     return np.where((history.sum(axis=1) > 0) & (counts.sum(axis=1) > 0), terms.sum(axis=1), np.nan)
 
 
-def bootstrap_interval(values: np.ndarray, seed: int = 0, rounds: int = 1000) -> tuple[float, float, float]:
-    """Mean and its 95 % percentile interval over resampled shoppers (Efron 1979); nan values are left out."""
+def bootstrap_interval(
+    values: np.ndarray, seed: int = 0, rounds: int = 1000
+) -> tuple[float, float, float]:
+    """Mean and its 95 % percentile interval over resampled shoppers (Efron 1979); nan values
+    are left out.
+    """
     values = values[~np.isnan(values)]
     if len(values) == 0:
         return float("nan"), float("nan"), float("nan")
@@ -103,8 +131,12 @@ def bootstrap_interval(values: np.ndarray, seed: int = 0, rounds: int = 1000) ->
     return float(values.mean()), float(low), float(high)
 
 
-def bootstrap_statistic(statistic, n: int, seed: int = 0, rounds: int = 200) -> tuple[float, float, float]:
-    """`statistic` of all rows and its 95 % percentile interval over resampled rows; it takes row numbers (n,) and may give nan."""
+def bootstrap_statistic(
+    statistic, n: int, seed: int = 0, rounds: int = 200
+) -> tuple[float, float, float]:
+    """`statistic` of all rows and its 95 % percentile interval over resampled rows; it takes
+    row numbers (n,) and may give nan.
+    """
     if n == 0:
         return float("nan"), float("nan"), float("nan")
     rng = np.random.default_rng(seed)
@@ -115,7 +147,9 @@ def bootstrap_statistic(statistic, n: int, seed: int = 0, rounds: int = 200) -> 
 
 
 def ndcg_graded(grades: np.ndarray, k: int) -> float:
-    """NDCG@k of one list with gain 2^grade − 1 (Burges et al. 2005): grades (n,) in ranked order, all that there are; nan if all are 0."""
+    """NDCG@k of one list with gain 2^grade − 1 (Burges et al. 2005): grades (n,) in ranked
+    order, all that there are; nan if all are 0.
+    """
     gain = 2.0**grades - 1
     weights = dcg_weights(min(k, len(gain)))
     ideal = float(np.sort(gain)[::-1][: len(weights)] @ weights)

@@ -12,18 +12,34 @@ from training.data.interactions import FADE_DAYS, Histories, days_between
 from training.data.segments import NEW_PRODUCT_EVENTS
 
 PAIR_FEATURES = (
-    "times_bought", "days_since", "days_since_first", "own_gap", "due", "share_of_baskets", "baskets_since", "bought_of_late", "in_late_baskets",
+    "times_bought",
+    "days_since",
+    "days_since_first",
+    "own_gap",
+    "due",
+    "share_of_baskets",
+    "baskets_since",
+    "bought_of_late",
+    "in_late_baskets",
     "last_gap",
-)  # fmt: skip
+)
 USER_FEATURES = ("n_products", "n_baskets", "days_quiet", "repeat_share", "days_known")
 PRICE_FEATURES = ("price", "price_ratio")
 TASTE_FEATURES = ("brand_share", "category_share")
 POPULARITY_STATS = ("sold", "sold_30", "sold_7", "buyers")
 GROUPS = {
-    "rhythm": PAIR_FEATURES, "shopper": USER_FEATURES, "price": PRICE_FEATURES, "taste": TASTE_FEATURES,
-    "popularity": (*(f"item_{stat}" for stat in POPULARITY_STATS), "trending", "trending_share", "trending_rank"),
+    "rhythm": PAIR_FEATURES,
+    "shopper": USER_FEATURES,
+    "price": PRICE_FEATURES,
+    "taste": TASTE_FEATURES,
+    "popularity": (
+        *(f"item_{stat}" for stat in POPULARITY_STATS),
+        "trending",
+        "trending_share",
+        "trending_rank",
+    ),
     "product": tuple(f"item_{stat}" for stat in ITEM_STATS if stat not in POPULARITY_STATS),
-}  # fmt: skip
+}
 """Groups of features that can be left out; so can each source."""
 PARTS = (*SOURCES, *GROUPS)
 
@@ -39,20 +55,39 @@ class ItemFacts:
 
 def feature_names(signals: Signals, config: FusionConfig) -> list[str]:
     """Names of the feature columns, in order."""
-    names = [f"{source}{kind}" for source in sources_of(signals, config) for kind in ("", "_share", "_rank")]
-    names += [*PAIR_FEATURES, *USER_FEATURES, *PRICE_FEATURES, *TASTE_FEATURES, *(f"item_{stat}" for stat in ITEM_STATS)]
+    names = [
+        f"{source}{kind}"
+        for source in sources_of(signals, config)
+        for kind in ("", "_share", "_rank")
+    ]
+    names += [
+        *PAIR_FEATURES,
+        *USER_FEATURES,
+        *PRICE_FEATURES,
+        *TASTE_FEATURES,
+        *(f"item_{stat}" for stat in ITEM_STATS),
+    ]
     left_out = {name for part in config.parts_left_out for name in GROUPS.get(part, ())}
     return [name for name in names if name not in left_out]
 
 
 def few_events(features: np.ndarray, names: list[str]) -> np.ndarray:
-    """(n,) bool: is the candidate a product with few events? None is where raw popularity may not be counted."""
+    """(n,) bool: is the candidate a product with few events?
+
+    None is where raw popularity may not be counted.
+    """
     if "item_sold" not in names:
         return np.zeros(len(features), dtype=bool)
     return features[:, names.index("item_sold")] <= NEW_PRODUCT_EVENTS
 
 
-SOURCE_KINDS = {"trending": "popularity", "next": "bought_next", "sequence": "bought_next", "together": "bought_together", "ease": "similar"}
+SOURCE_KINDS = {
+    "trending": "popularity",
+    "next": "bought_next",
+    "sequence": "bought_next",
+    "together": "bought_together",
+    "ease": "similar",
+}
 
 
 def check_parts(config: FusionConfig) -> None:
@@ -80,7 +115,9 @@ def group_of(feature: str) -> str:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Proposed pairs of a shard: user (n,) row in the shard, ascending; item (n,); features (n, columns) float32."""
+    """Proposed pairs of a shard: user (n,) row in the shard, ascending; item (n,); features (n,
+    columns) float32.
+    """
 
     user: np.ndarray
     item: np.ndarray
@@ -88,10 +125,18 @@ class Candidates:
 
 
 def candidates_of(
-    past: Histories, signals: Signals, facts: ItemFacts, allowed: np.ndarray, now: int, config: FusionConfig,
-    wanted: tuple[np.ndarray, np.ndarray] | None = None, alone: bool = False,
-) -> Candidates:  # fmt: skip
-    """Propose and describe candidates for every shopper of a shard; also the pairs `wanted` (shopper, item), or these `alone`."""
+    past: Histories,
+    signals: Signals,
+    facts: ItemFacts,
+    allowed: np.ndarray,
+    now: int,
+    config: FusionConfig,
+    wanted: tuple[np.ndarray, np.ndarray] | None = None,
+    alone: bool = False,
+) -> Candidates:
+    """Propose and describe candidates for every shopper of a shard; also the pairs `wanted`
+    (shopper, item), or these `alone`.
+    """
     scores = source_scores(past, signals, now, sources_of(signals, config))
     found = propose(scores, allowed, config.candidates_per_source, wanted, alone)
     user, item = found.user, found.item
@@ -105,7 +150,11 @@ def candidates_of(
     columns |= zip(PAIR_FEATURES, _pair_columns(past, user, item, now), strict=True)
     columns |= zip(USER_FEATURES, _user_columns(past, user, now), strict=True)
     columns |= zip(PRICE_FEATURES, _price_columns(past, facts.price, user, item), strict=True)
-    columns |= zip(TASTE_FEATURES, (_share_columns(past, group, user, item) for group in (facts.brand, facts.category)), strict=True)
+    columns |= zip(
+        TASTE_FEATURES,
+        (_share_columns(past, group, user, item) for group in (facts.brand, facts.category)),
+        strict=True,
+    )
     columns |= {f"item_{stat}": signals.popularity.column(stat)[item] for stat in ITEM_STATS}
     names = feature_names(signals, config)
     features = np.empty((len(user), len(names)), dtype=np.float32)
@@ -125,7 +174,9 @@ def _lookup(past: Histories, user: np.ndarray, item: np.ndarray) -> tuple[np.nda
     return order[at], key[order[at]] == wanted
 
 
-def _pair_columns(past: Histories, user: np.ndarray, item: np.ndarray, now: int) -> list[np.ndarray]:
+def _pair_columns(
+    past: Histories, user: np.ndarray, item: np.ndarray, now: int
+) -> list[np.ndarray]:
     entry, there = _lookup(past, user, item)
     if len(past.item) == 0:
         return [np.full(len(user), np.nan, dtype=np.float32)] * len(PAIR_FEATURES)
@@ -134,14 +185,26 @@ def _pair_columns(past: Histories, user: np.ndarray, item: np.ndarray, now: int)
     gap = np.where(times >= 2, (first - since) / np.maximum(times - 1, 1), np.nan)
     share = times / np.maximum(past.baskets[user], 1)
     late = past.by_days[entry] * 0.5 ** (since / FADE_DAYS)
-    columns = [times, since, first, gap, since / np.maximum(gap, 1), share, past.back[entry], late, past.by_baskets[entry], past.last_gap[entry]]
+    columns = [
+        times,
+        since,
+        first,
+        gap,
+        since / np.maximum(gap, 1),
+        share,
+        past.back[entry],
+        late,
+        past.by_baskets[entry],
+        past.last_gap[entry],
+    ]
     return [columns[0], *(np.where(there, c, np.nan) for c in columns[1:])]
 
 
 def _user_columns(past: Histories, user: np.ndarray, now: int) -> list[np.ndarray]:
     n_products = np.diff(past.start).astype(np.float32)
     owner = past.user
-    quiet, known = np.full(past.n_users, np.nan, dtype=np.float32), np.full(past.n_users, np.nan, dtype=np.float32)
+    quiet = np.full(past.n_users, np.nan, dtype=np.float32)
+    known = np.full(past.n_users, np.nan, dtype=np.float32)
     if len(owner):
         latest = np.zeros(past.n_users, dtype=np.int64)
         earliest = np.full(past.n_users, now, dtype=np.int64)
@@ -154,7 +217,9 @@ def _user_columns(past: Histories, user: np.ndarray, now: int) -> list[np.ndarra
     return [c[user] for c in (n_products, past.baskets, quiet, again, known)]
 
 
-def _price_columns(past: Histories, price: np.ndarray, user: np.ndarray, item: np.ndarray) -> list[np.ndarray]:
+def _price_columns(
+    past: Histories, price: np.ndarray, user: np.ndarray, item: np.ndarray
+) -> list[np.ndarray]:
     mine = np.log1p(price[past.item])
     told = ~np.isnan(mine)
     count = np.bincount(past.user[told], minlength=past.n_users)
@@ -163,14 +228,20 @@ def _price_columns(past: Histories, price: np.ndarray, user: np.ndarray, item: n
     return [price[item], np.log1p(price[item]) - usual[user]]
 
 
-def _share_columns(past: Histories, group: np.ndarray, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """(n,) share of the shopper's history that has the candidate's brand (or category); nan where it has none."""
+def _share_columns(
+    past: Histories, group: np.ndarray, user: np.ndarray, item: np.ndarray
+) -> np.ndarray:
+    """(n,) share of the shopper's history that has the candidate's brand (or category); nan
+    where it has none.
+    """
     n_groups = int(group.max(initial=-1)) + 1
     if n_groups == 0:
         return np.full(len(user), np.nan, dtype=np.float32)
     mine = group[past.item]
     known = mine >= 0
-    code, counts = np.unique(past.user[known].astype(np.int64) * n_groups + mine[known], return_counts=True)
+    code, counts = np.unique(
+        past.user[known].astype(np.int64) * n_groups + mine[known], return_counts=True
+    )
     total = np.maximum(np.bincount(past.user[known], minlength=past.n_users), 1)
     wanted = user.astype(np.int64) * n_groups + np.maximum(group[item], 0)
     return np.where(group[item] >= 0, find(code, wanted, counts) / total[user], np.nan)

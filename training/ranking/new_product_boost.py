@@ -1,4 +1,6 @@
-"""Products with few events stand higher than their chances alone say: by as much as costs next to nothing on the validation days."""
+"""Products with few events stand higher than their chances alone say: by as much as costs next
+to nothing on the validation days.
+"""
 
 from dataclasses import dataclass
 
@@ -10,18 +12,21 @@ from training.ranking.features import few_events
 from training.ranking.ranker import TrainingRows, stack, top_lists, train_ranker
 
 LIFTS = tuple(round(0.05 * n, 2) for n in range(1, 21))
-"""What is tried, in the ranker's own units, in which 0.7 doubles the odds against another product."""
+"""What is tried, in the ranker's own units, in which 0.7 doubles the odds against another
+product.
+"""
 FEWEST = 20
 """Bought candidates with few events below which nothing can be said."""
 
 
 @dataclass(frozen=True)
 class Lift:
-    """What the scores of products with few events are raised by, and what that did on the validation days.
+    """What the scores of products with few events are raised by, and what that did on the
+    validation days.
 
-    cost                  share of NDCG@10 that it took, in the question that it cost the most
-    bought                how many bought candidates have few events
-    found, found_without  how many of those stood among the first K, with the lift and without it
+    cost: share of NDCG@10 that it took, in the question that it cost the most
+    bought: how many bought candidates have few events
+    found, found_without: how many of those stood among the first K, with the lift and without it
     """
 
     value: float = 0.0
@@ -34,8 +39,8 @@ class Lift:
 def choose_lift(questions: list[TrainingRows], names: list[str], config: FusionConfig) -> Lift:
     """The largest lift whose cost stays within `config.new_products_cost` in each question.
 
-    Each half of the shoppers is ranked by a ranker that was trained on the other half. The candidates are those that rankers are trained on:
-    everything bought and some of the rest.
+    Each half of the shoppers is ranked by a ranker that was trained on the other half. The
+    candidates are those that rankers are trained on: everything bought and some of the rest.
     """
     questions = [rows for rows in questions if len(rows.group)]
     few = [few_events(rows.features, names) for rows in questions]
@@ -43,33 +48,64 @@ def choose_lift(questions: list[TrainingRows], names: list[str], config: FusionC
     shoppers = np.unique(np.concatenate([rows.shopper for rows in questions])) if questions else []
     if not config.new_products_cost or bought < FEWEST or len(shoppers) < 2:
         return Lift(bought=bought)
-    scores = _out_of_fold(questions, np.random.default_rng(config.seed).permutation(shoppers)[::2], names, config)
+    scores = _out_of_fold(
+        questions, np.random.default_rng(config.seed).permutation(shoppers)[::2], names, config
+    )
     before = [_quality(*one, 0.0) for one in zip(questions, scores, few, strict=True)]
-    chosen = Lift(bought=bought, found=sum(found for _, found in before), found_without=sum(found for _, found in before))
+    chosen = Lift(
+        bought=bought,
+        found=sum(found for _, found in before),
+        found_without=sum(found for _, found in before),
+    )
     for value in LIFTS:
         after = [_quality(*one, value) for one in zip(questions, scores, few, strict=True)]
-        cost = max((1 - mine / reference for (mine, _), (reference, _) in zip(after, before, strict=True) if reference), default=0.0)
+        cost = max(
+            (
+                1 - mine / reference
+                for (mine, _), (reference, _) in zip(after, before, strict=True)
+                if reference
+            ),
+            default=0.0,
+        )
         if cost > config.new_products_cost:
             break
-        chosen = Lift(value, max(cost, 0.0), bought, sum(found for _, found in after), chosen.found_without)
-    return chosen if chosen.found > chosen.found_without else Lift(bought=bought, found=chosen.found_without, found_without=chosen.found_without)
+        chosen = Lift(
+            value, max(cost, 0.0), bought, sum(found for _, found in after), chosen.found_without
+        )
+    return (
+        chosen
+        if chosen.found > chosen.found_without
+        else Lift(bought=bought, found=chosen.found_without, found_without=chosen.found_without)
+    )
 
 
-def _out_of_fold(questions: list[TrainingRows], half: np.ndarray, names: list[str], config: FusionConfig) -> list[np.ndarray]:
-    """Per question (rows,) scores, each by the ranker that has not seen the shopper; `half` are the shoppers that one of the two is trained on."""
+def _out_of_fold(
+    questions: list[TrainingRows], half: np.ndarray, names: list[str], config: FusionConfig
+) -> list[np.ndarray]:
+    """Per question (rows,) scores, each by the ranker that has not seen the shopper; `half` are
+    the shoppers that one of the two is trained on.
+    """
     scores = [np.zeros(len(rows.label)) for rows in questions]
     for invert in (False, True):
         told = [np.isin(rows.shopper, half, invert=invert) for rows in questions]
-        ranker = train_ranker(stack([rows.of(mask) for rows, mask in zip(questions, told, strict=True)]), names, config)
+        ranker = train_ranker(
+            stack([rows.of(mask) for rows, mask in zip(questions, told, strict=True)]),
+            names,
+            config,
+        )
         for rows, mask, score in zip(questions, told, scores, strict=True):
             asked = np.repeat(~mask, rows.group)
             score[asked] = ranker.predict(rows.features[asked]) if asked.any() else 0
     return scores
 
 
-def _quality(rows: TrainingRows, score: np.ndarray, few: np.ndarray, lift: float) -> tuple[float, int]:
+def _quality(
+    rows: TrainingRows, score: np.ndarray, few: np.ndarray, lift: float
+) -> tuple[float, int]:
     """NDCG@K, and how many of what was bought and has few events stand among the first K."""
     owner = np.repeat(np.arange(len(rows.group)), rows.group)
     lists = top_lists(owner, np.arange(len(owner)), score + lift * few, len(rows.group), K)
     hits = rows.label[lists] & (lists >= 0)
-    return float(ndcg_at_k(hits, np.bincount(owner[rows.label], minlength=len(rows.group)), K).mean()), int(few[lists[hits]].sum())
+    return float(
+        ndcg_at_k(hits, np.bincount(owner[rows.label], minlength=len(rows.group)), K).mean()
+    ), int(few[lists[hits]].sum())

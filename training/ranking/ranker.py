@@ -1,4 +1,6 @@
-"""Fusion: features of (shopper, candidate) become one score, by LightGBM, with exact contributions of each feature."""
+"""Fusion: features of (shopper, candidate) become one score, by LightGBM, with exact
+contributions of each feature.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +19,10 @@ SHARD_CELLS = 25_000_000
 
 
 def labels_of(window: Window, begin: int, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """(n,) bool: is the candidate one of the shopper's targets? `user` counts from shopper `begin` of the window."""
+    """(n,) bool: is the candidate one of the shopper's targets?
+
+    `user` counts from shopper `begin` of the window.
+    """
     owner = np.repeat(np.arange(len(window.users)), np.diff(window.start))
     targets = owner.astype(np.int64) * window.n_items + window.target
     return np.isin((user + begin).astype(np.int64) * window.n_items + item, targets)
@@ -29,7 +34,9 @@ def allowed_products(window: Window, past: Histories) -> np.ndarray:
     if window.exclude == "nothing":
         return allowed
     allowed = allowed.copy()
-    left_out = past.bought > 0 if window.exclude == "bought" else np.ones(len(past.item), dtype=bool)
+    left_out = (
+        past.bought > 0 if window.exclude == "bought" else np.ones(len(past.item), dtype=bool)
+    )
     allowed[past.user[left_out], past.item[left_out]] = False
     return allowed
 
@@ -48,7 +55,9 @@ def shards(window: Window, config: RetrievalConfig) -> Iterator[tuple[int, Histo
 
 @dataclass
 class TrainingRows:
-    """Candidates of whole windows with their labels; `group` (shoppers,) counts the rows of each, `shopper` (shoppers,) is its row in the shop."""
+    """Candidates of whole windows with their labels; `group` (shoppers,) counts the rows of
+    each, `shopper` (shoppers,) is its row in the shop.
+    """
 
     features: np.ndarray
     label: np.ndarray
@@ -58,27 +67,50 @@ class TrainingRows:
     def of(self, which: np.ndarray) -> "TrainingRows":
         """Those of some shoppers, (shoppers,) bool."""
         rows = np.repeat(which, self.group)
-        return TrainingRows(self.features[rows], self.label[rows], self.group[which], self.shopper[which])
+        return TrainingRows(
+            self.features[rows], self.label[rows], self.group[which], self.shopper[which]
+        )
 
 
 def training_rows(
-    window: Window, signals: Signals, facts: ItemFacts, config: FusionConfig, most_rows: int, seen: Callable[[float], None] = lambda share: None
+    window: Window,
+    signals: Signals,
+    facts: ItemFacts,
+    config: FusionConfig,
+    most_rows: int,
+    seen: Callable[[float], None] = lambda share: None,
 ) -> TrainingRows:
-    """Candidates of shoppers drawn at random until there are `most_rows`, of those who have a target among them.
+    """Candidates of shoppers drawn at random until there are `most_rows`, of those who have a
+    target among them.
 
-    Each one's targets are all kept, and at most `config.negatives_per_shopper` of the others, at random. `seen` hears what share (to 1) is done.
+    Each one's targets are all kept, and at most `config.negatives_per_shopper` of the others, at
+    random. `seen` hears what share (to 1) is done.
     """
     rng = np.random.default_rng(config.seed)
     order, size = rng.permutation(len(window.users)), shard_size(config, window.n_items)
-    nothing = np.zeros((0, len(feature_names(signals, config))), np.float32), np.zeros(0, bool), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    nothing = (
+        np.zeros((0, len(feature_names(signals, config))), np.float32),
+        np.zeros(0, bool),
+        np.zeros(0, np.int64),
+        np.zeros(0, np.int64),
+    )
     parts, n_rows = [TrainingRows(*nothing)], 0
     for begin in range(0, len(order), size):
         asked = window.only_users(np.sort(order[begin : begin + size]))
-        found = candidates_of(asked.past, signals, facts, allowed_products(asked, asked.past), asked.now, config)
+        found = candidates_of(
+            asked.past, signals, facts, allowed_products(asked, asked.past), asked.now, config
+        )
         label = labels_of(asked, 0, found.user, found.item)
         kept = _kept_rows(found.user, label, config.negatives_per_shopper, rng)
         counts = np.bincount(found.user[kept])
-        parts.append(TrainingRows(found.features[kept], label[kept], counts[counts > 0], asked.users[np.flatnonzero(counts)]))
+        parts.append(
+            TrainingRows(
+                found.features[kept],
+                label[kept],
+                counts[counts > 0],
+                asked.users[np.flatnonzero(counts)],
+            )
+        )
         n_rows += len(kept)
         seen(min(1.0, max((begin + size) / len(order), n_rows / most_rows)))
         if n_rows >= most_rows:
@@ -86,8 +118,12 @@ def training_rows(
     return stack(parts)
 
 
-def _kept_rows(user: np.ndarray, label: np.ndarray, negatives: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows, ascending, of shoppers with a label: the labelled, and `negatives` of the others at random."""
+def _kept_rows(
+    user: np.ndarray, label: np.ndarray, negatives: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Rows, ascending, of shoppers with a label: the labelled, and `negatives` of the others at
+    random.
+    """
     rows = np.flatnonzero(np.isin(user, user[label]))
     order = rows[np.lexsort((rng.random(len(rows)), ~label[rows], user[rows]))]
     begin = np.searchsorted(user[order], user[order])
@@ -96,20 +132,45 @@ def _kept_rows(user: np.ndarray, label: np.ndarray, negatives: int, rng: np.rand
 
 
 def stack(parts: list[TrainingRows]) -> TrainingRows:
-    return TrainingRows(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "label", "group", "shopper")))
+    return TrainingRows(
+        *(
+            np.concatenate([getattr(p, name) for p in parts])
+            for name in ("features", "label", "group", "shopper")
+        )
+    )
 
 
 def train_ranker(rows: TrainingRows, names: list[str], config: FusionConfig) -> lgb.Booster:
-    """LambdaRank (Burges 2010) on candidate rows, `config.rounds` rounds of trees whose cuts are drawn at random (Geurts et al. 2006)."""
+    """LambdaRank (Burges 2010) on candidate rows, `config.rounds` rounds of trees whose cuts
+    are drawn at random (Geurts et al. 2006).
+    """
     parameters = {
-        "objective": "lambdarank", "lambdarank_truncation_level": 40, "learning_rate": config.ranker_learning_rate, "num_leaves": config.leaves,
-        "extra_trees": True, "min_data_in_leaf": 50, "feature_fraction": 0.6, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 5.0,
-        "max_bin": 127, "verbosity": -1, "seed": config.seed, "deterministic": True, "force_row_wise": True,
-    }  # fmt: skip
-    return lgb.train(parameters, lgb.Dataset(rows.features, rows.label, group=rows.group, feature_name=names), config.rounds)
+        "objective": "lambdarank",
+        "lambdarank_truncation_level": 40,
+        "learning_rate": config.ranker_learning_rate,
+        "num_leaves": config.leaves,
+        "extra_trees": True,
+        "min_data_in_leaf": 50,
+        "feature_fraction": 0.6,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "lambda_l2": 5.0,
+        "max_bin": 127,
+        "verbosity": -1,
+        "seed": config.seed,
+        "deterministic": True,
+        "force_row_wise": True,
+    }
+    return lgb.train(
+        parameters,
+        lgb.Dataset(rows.features, rows.label, group=rows.group, feature_name=names),
+        config.rounds,
+    )
 
 
-def top_lists(user: np.ndarray, item: np.ndarray, score: np.ndarray, n_users: int, k: int) -> np.ndarray:
+def top_lists(
+    user: np.ndarray, item: np.ndarray, score: np.ndarray, n_users: int, k: int
+) -> np.ndarray:
     """(n_users, k) items by falling score, ties by item; -1 where there are fewer."""
     order = np.lexsort((item, -score, user))
     user, item = user[order], item[order]

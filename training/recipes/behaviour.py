@@ -1,4 +1,6 @@
-"""`behaviour`: the probability that a shopper buys a product within some weeks, from "history [SEP] product"; and that of a click."""
+"""`behaviour`: the probability that a shopper buys a product within some weeks, from "history
+[SEP] product"; and that of a click.
+"""
 
 from dataclasses import dataclass
 
@@ -34,9 +36,11 @@ VALIDATION_SHARE = 0.1
 
 @dataclass(frozen=True)
 class PairRows:
-    """(shopper, product) pairs of one moment: who and what, whether it was bought, and what counting alone knows of it.
+    """(shopper, product) pairs of one moment: who and what, whether it was bought, and what
+    counting alone knows of it.
 
-    facts (n, 4): log(1 + sales), times the shopper bought it, its share of the shopper's baskets, days since (a year where never)
+    facts (n, 4): log(1 + sales), times the shopper bought it, its share of the shopper's baskets,
+    days since (a year where never)
     """
 
     history: list[str]
@@ -47,12 +51,19 @@ class PairRows:
     @staticmethod
     def join(parts: list["PairRows"]) -> "PairRows":
         return PairRows(
-            [t for p in parts for t in p.history], [t for p in parts for t in p.product],
-            np.concatenate([p.label for p in parts]), np.concatenate([p.facts for p in parts]),
-        )  # fmt: skip
+            [t for p in parts for t in p.history],
+            [t for p in parts for t in p.product],
+            np.concatenate([p.label for p in parts]),
+            np.concatenate([p.facts for p in parts]),
+        )
 
     def take(self, rows: np.ndarray) -> "PairRows":
-        return PairRows([self.history[i] for i in rows], [self.product[i] for i in rows], self.label[rows], self.facts[rows])
+        return PairRows(
+            [self.history[i] for i in rows],
+            [self.product[i] for i in rows],
+            self.label[rows],
+            self.facts[rows],
+        )
 
 
 class _Moment:
@@ -60,12 +71,16 @@ class _Moment:
 
     def __init__(self, window: Window, texts: list[str], config: BehaviourConfig) -> None:
         self.window, self.texts, self.config = window, texts, config
-        self.sales = np.bincount(window.fit.item[window.fit.bought], minlength=window.n_items).astype(np.float64)
+        self.sales = np.bincount(
+            window.fit.item[window.fit.bought], minlength=window.n_items
+        ).astype(np.float64)
         owner = np.repeat(np.arange(len(window.users)), np.diff(window.start))
         self.bought = owner.astype(np.int64) * window.n_items + window.target
 
     def drawn_by_outcome(self, most: int, negatives: int, rng: np.random.Generator) -> PairRows:
-        """What was bought, and for each of these so many products of like popularity that were not."""
+        """What was bought, and for each of these so many products of like popularity that were
+        not.
+        """
         positive = rng.permutation(self.bought)[: max(1, most // (1 + negatives))]
         user = np.repeat(positive // self.window.n_items, negatives)
         negative = user * self.window.n_items + self._popular(len(user), rng)
@@ -73,11 +88,18 @@ class _Moment:
         return self._rows(np.concatenate([positive, negative]))
 
     def drawn_blindly(self, most: int, rng: np.random.Generator) -> PairRows:
-        """Shoppers alike; half the products by past sales, half from the shopper's own past. What was bought later plays no part."""
+        """Shoppers alike; half the products by past sales, half from the shopper's own past.
+
+        What was bought later plays no part.
+        """
         user = rng.integers(0, len(self.window.users), most)
         past = self.window.past
         size = np.diff(past.start)[user]
-        own = past.item[np.minimum(past.start[user] + (rng.random(most) * size).astype(np.int64), len(past.item) - 1)]
+        own = past.item[
+            np.minimum(
+                past.start[user] + (rng.random(most) * size).astype(np.int64), len(past.item) - 1
+            )
+        ]
         item = np.where((rng.random(most) < 0.5) & (size > 0), own, self._popular(most, rng))
         return self._rows(np.unique(user.astype(np.int64) * self.window.n_items + item))
 
@@ -87,9 +109,19 @@ class _Moment:
     def _rows(self, code: np.ndarray) -> PairRows:
         user, item = code // self.window.n_items, code % self.window.n_items
         past = self.window.past
-        told = {int(u): history_text(past, int(u), self.texts, self.config.history_items) for u in np.unique(user)}
-        facts = np.stack([np.log1p(self.sales[item]), *_own_facts(past, user, item, self.window.now)], axis=1)
-        return PairRows([told[int(u)] for u in user], [self.texts[i] for i in item], np.isin(code, self.bought).astype(np.int64), facts)
+        told = {
+            int(u): history_text(past, int(u), self.texts, self.config.history_items)
+            for u in np.unique(user)
+        }
+        facts = np.stack(
+            [np.log1p(self.sales[item]), *_own_facts(past, user, item, self.window.now)], axis=1
+        )
+        return PairRows(
+            [told[int(u)] for u in user],
+            [self.texts[i] for i in item],
+            np.isin(code, self.bought).astype(np.int64),
+            facts,
+        )
 
 
 def history_text(past: Histories, user: int, texts: list[str], most: int) -> str:
@@ -108,80 +140,157 @@ def _own_facts(past: Histories, user: np.ndarray, item: np.ndarray, now: int) ->
 
 
 def fit_behaviour(run: Run) -> tuple[Labelled, dict, dict]:
-    """The model, its report, and what `head.json` adds: the calibration and the click head, or why there is none."""
+    """The model, its report, and what `head.json` adds: the calibration and the click head, or
+    why there is none.
+    """
     config: BehaviourConfig = run.config
     texts = product_texts(run.snapshot.products)
     test, calibration, earlier = _moments(run, texts)
     rng = np.random.default_rng(config.seed)
-    training = PairRows.join([m.drawn_by_outcome(config.pairs // len(earlier), config.negatives, rng) for m in earlier])
-    held, judged = calibration.drawn_blindly(config.judged_pairs, rng), test.drawn_blindly(config.judged_pairs, rng)
-    need(0 < training.label.sum() < len(training.label), "all pairs are of one kind: nothing bought, or nothing left")
-    need(held.label.sum() > 0 and judged.label.sum() > 0, "none of the judged pairs was bought: more judged_pairs are needed")
-    run.progress.stage("Baselines", 0, f"{len(training.label):,} training pairs, {int(training.label.sum()):,} bought; {len(judged.label):,} judged")
+    training = PairRows.join(
+        [m.drawn_by_outcome(config.pairs // len(earlier), config.negatives, rng) for m in earlier]
+    )
+    held = calibration.drawn_blindly(config.judged_pairs, rng)
+    judged = test.drawn_blindly(config.judged_pairs, rng)
+    need(
+        0 < training.label.sum() < len(training.label),
+        "all pairs are of one kind: nothing bought, or nothing left",
+    )
+    need(
+        held.label.sum() > 0 and judged.label.sum() > 0,
+        "none of the judged pairs was bought: more judged_pairs are needed",
+    )
+    run.progress.stage(
+        "Baselines",
+        0,
+        f"{len(training.label):,} training pairs, {int(training.label.sum()):,} bought; "
+        f"{len(judged.label):,} judged",
+    )
     rows = PairRows.join([training, held, judged])
     places = np.split(np.arange(len(rows.label)), np.cumsum([len(training.label), len(held.label)]))
 
     encoder = load_encoder(config.text, config.seed, run, texts).to(device())
-    store = TextStore(encoder, rows.history, device(), run.cache, rows.product, tell=run.reading("Baselines"))
+    store = TextStore(
+        encoder, rows.history, device(), run.cache, rows.product, tell=run.reading("Baselines")
+    )
     model, outcome, tuned = _train(run, store, rows, places[0])
     run.progress.stage("Check", 0)
     score = outputs(model, store, np.concatenate(places[1:]))
     logit = np.zeros(len(rows.label))
     logit[np.concatenate(places[1:])] = score[:, 1] - score[:, 0]
     systems, platt = _systems(rows, logit, places)
-    report = run.report_head({"kind": "pairs", "horizon_days": config.horizon_days, "pairs": len(judged.label), "bought": int(judged.label.sum())})
+    report = run.report_head(
+        {
+            "kind": "pairs",
+            "horizon_days": config.horizon_days,
+            "pairs": len(judged.label),
+            "bought": int(judged.label.sum()),
+        }
+    )
     report["systems"] = systems
     report["champion"] = _judge_champion(run, test, rows.take(places[2]), report["systems"])
     report["about"] = {"learned_until": test.window.now}
-    report["calibration"] = _curve(rows.label[places[2]], platt.predict_proba(_own(rows, logit, places[2]))[:, 1])
+    report["calibration"] = _curve(
+        rows.label[places[2]], platt.predict_proba(_own(rows, logit, places[2]))[:, 1]
+    )
     report["chosen"] = {"text.steps": outcome.best_step, "trainable_share": outcome.trainable_share}
-    report["primary"] = {"measure": "auc", "system": "text_after", "baseline": "history", "higher_is_better": True}
+    report["primary"] = {
+        "measure": "auc",
+        "system": "text_after",
+        "baseline": "history",
+        "higher_is_better": True,
+    }
     tuned.finish()
     click, report["click"] = _click(run, encoder, texts)
-    more = {"platt": [*platt.coef_[0].tolist(), float(platt.intercept_[0])], "history_items": config.history_items, "click": click}
-    return Labelled([Member(encoder, *head_of(model))], ["not bought", "bought"], Answer(1.0)), run.finish_report(report), more
+    more = {
+        "platt": [*platt.coef_[0].tolist(), float(platt.intercept_[0])],
+        "history_items": config.history_items,
+        "click": click,
+    }
+    return (
+        Labelled([Member(encoder, *head_of(model))], ["not bought", "bought"], Answer(1.0)),
+        run.finish_report(report),
+        more,
+    )
 
 
 def try_fields(run: Run) -> None:
     """One trial of the search over fields: pairs from before the calibration's window only."""
     texts, rng = product_texts(run.snapshot.products), np.random.default_rng(run.config.seed)
     earlier = _moments(run, texts)[2]
-    rows = PairRows.join([m.drawn_by_outcome(run.config.pairs // len(earlier), run.config.negatives, rng) for m in earlier])
+    rows = PairRows.join(
+        [
+            m.drawn_by_outcome(run.config.pairs // len(earlier), run.config.negatives, rng)
+            for m in earlier
+        ]
+    )
     encoder = load_encoder(run.config.text, run.config.seed).to(device())
-    _train(run, TextStore(encoder, rows.history, device(), run.cache, rows.product), rows, np.arange(len(rows.label)))
+    _train(
+        run,
+        TextStore(encoder, rows.history, device(), run.cache, rows.product),
+        rows,
+        np.arange(len(rows.label)),
+    )
 
 
 def _moments(run: Run, texts: list[str]) -> tuple[_Moment, _Moment, list[_Moment]]:
-    """The judged window, the one before it for calibration, and up to TRAINING_WINDOWS before that."""
+    """The judged window, the one before it for calibration, and up to TRAINING_WINDOWS before
+    that.
+    """
     config, events = run.config, run.snapshot.events
     need(len(events) > 0, "there are no events to learn from")
     need(any(texts), "no product has a text, which behaviour reads")
     end, found = int(events.time[-1]) + 1, []
     for i in range(2 + TRAINING_WINDOWS):
-        window = time_window(events, run.snapshot.n_items, config.event_weights, end - (i + 1) * config.horizon_days * DAY, config.horizon_days)
+        window = time_window(
+            events,
+            run.snapshot.n_items,
+            config.event_weights,
+            end - (i + 1) * config.horizon_days * DAY,
+            config.horizon_days,
+        )
         if i < 3 or len(window.target) >= FEWEST_BOUGHT:
             found.append(_Moment(window, texts, config))
     few = [m for m in found[:3] if len(m.bought) < FEWEST_BOUGHT]
     need(
         not few,
-        f"fewer than {FEWEST_BOUGHT} purchases by known shoppers in one of the three last spans of {config.horizon_days} days, which behaviour needs",
+        f"fewer than {FEWEST_BOUGHT} purchases by known shoppers in one of the three last "
+        f"spans of {config.horizon_days} days, which behaviour needs",
     )
     return found[0], found[1], found[2:]
 
 
 def _train(run: Run, store: TextStore, rows: PairRows, training: np.ndarray):
     config = run.config
-    held = training[np.random.default_rng(config.seed).permutation(len(training))[: max(10, round(VALIDATION_SHARE * len(training)))]]
+    held = training[
+        np.random.default_rng(config.seed).permutation(len(training))[
+            : max(10, round(VALIDATION_SHARE * len(training)))
+        ]
+    ]
     learned = np.setdiff1d(training, held)
     chosen = steps_for(config.text, len(learned))
     some = np.sort(np.random.default_rng(config.seed).permutation(learned)[:4000])
     tuned = Tuned(store.encoder, chosen)
     model = Classifier(store.encoder, 2, chosen.dropout).to(store.device)
     model.start_from(
-        *linear_baselines.softmax_weights(linear_baselines.fit_classes(_vectors(store, some), rows.label[some], [], rows.label[:0], config.seed), 2)
+        *linear_baselines.softmax_weights(
+            linear_baselines.fit_classes(
+                _vectors(store, some), rows.label[some], [], rows.label[:0], config.seed
+            ),
+            2,
+        )
     )
-    task = LabelTask(store, rows.label, learned, held, model, config.seed, make_augment(chosen, store.encoder))
-    outcome = train(task, tuned, chosen, config.seed, run.keeper.child("behaviour"), run.look("Fine-tuning", chosen.steps, "auc"))
+    task = LabelTask(
+        store, rows.label, learned, held, model, config.seed, make_augment(chosen, store.encoder)
+    )
+    outcome = train(
+        task,
+        tuned,
+        chosen,
+        config.seed,
+        run.keeper.child("behaviour"),
+        run.look("Fine-tuning", chosen.steps, "auc"),
+    )
     return model, outcome, tuned
 
 
@@ -190,7 +299,9 @@ def _vectors(store: TextStore, rows: np.ndarray) -> np.ndarray:
     store.encoder.eval()
     with torch.inference_mode():
         for begin in range(0, len(rows), 128):
-            out[begin : begin + 128] = store.batch(rows[begin : begin + 128]).encode(store.encoder).float().cpu().numpy()
+            out[begin : begin + 128] = (
+                store.batch(rows[begin : begin + 128]).encode(store.encoder).float().cpu().numpy()
+            )
     return out
 
 
@@ -199,24 +310,39 @@ def _own(rows: PairRows, logit: np.ndarray, place: np.ndarray) -> np.ndarray:
     return np.stack([logit[place], (rows.facts[place, 1] > 0).astype(float)], axis=1)
 
 
-def _systems(rows: PairRows, logit: np.ndarray, places: list[np.ndarray]) -> tuple[dict, LogisticRegression]:
-    """Each system's measures; all are fitted, or calibrated (Platt 1999), on the window before the judged one."""
+def _systems(
+    rows: PairRows, logit: np.ndarray, places: list[np.ndarray]
+) -> tuple[dict, LogisticRegression]:
+    """Each system's measures; all are fitted, or calibrated (Platt 1999), on the window before
+    the judged one.
+    """
     held, judged = places[1], places[2]
     inputs = {
-        "base_rate": lambda p: np.zeros((len(p), 1)), "popularity": lambda p: rows.facts[p, :1], "history": lambda p: rows.facts[p],
-        "text_after": lambda p: _own(rows, logit, p), "fused": lambda p: np.concatenate([rows.facts[p], logit[p][:, None]], axis=1),
-    }  # fmt: skip
-    fits = {name: LogisticRegression(C=10.0, max_iter=1000).fit(f(held), rows.label[held]) for name, f in inputs.items()}
-    systems = {name: _measures(rows.label[judged], fits[name].predict_proba(f(judged))[:, 1]) for name, f in inputs.items()}
+        "base_rate": lambda p: np.zeros((len(p), 1)),
+        "popularity": lambda p: rows.facts[p, :1],
+        "history": lambda p: rows.facts[p],
+        "text_after": lambda p: _own(rows, logit, p),
+        "fused": lambda p: np.concatenate([rows.facts[p], logit[p][:, None]], axis=1),
+    }
+    fits = {
+        name: LogisticRegression(C=10.0, max_iter=1000).fit(f(held), rows.label[held])
+        for name, f in inputs.items()
+    }
+    systems = {
+        name: _measures(rows.label[judged], fits[name].predict_proba(f(judged))[:, 1])
+        for name, f in inputs.items()
+    }
     return systems, fits["text_after"]
 
 
 def _measures(label: np.ndarray, said: np.ndarray) -> dict:
     both = np.stack([1 - said, said], axis=1)
     measures = {
-        "auc": lambda r: classification.auc(label[r], said[r]), "log_loss": lambda r: classification.log_loss(label[r], both[r]),
-        "calibration_error": lambda r: classification.calibration_error(label[r], said[r]), "brier": lambda r: classification.mse(label[r], said[r]),
-    }  # fmt: skip
+        "auc": lambda r: classification.auc(label[r], said[r]),
+        "log_loss": lambda r: classification.log_loss(label[r], both[r]),
+        "calibration_error": lambda r: classification.calibration_error(label[r], said[r]),
+        "brier": lambda r: classification.mse(label[r], said[r]),
+    }
     return {name: measured(f, len(label), 200) for name, f in measures.items()}
 
 
@@ -229,8 +355,12 @@ def _judge_champion(run: Run, test: _Moment, judged: PairRows, systems: dict) ->
 
     try:
         if read_run(run.champion).get("learned_until", test.window.now + 1) > test.window.now:
-            return compared("the champion has already learned some of these days; train with a later last day")
-        said = load_predictor(run.champion).purchase(judged.history, judged.product, judged.facts[:, 1] > 0)
+            return compared(
+                "the champion has already learned some of these days; train with a later last day"
+            )
+        said = load_predictor(run.champion).purchase(
+            judged.history, judged.product, judged.facts[:, 1] > 0
+        )
     except CheckpointError as error:
         return compared(f"the champion cannot be read: {error}")
     systems["champion"] = _measures(judged.label, said)
@@ -240,34 +370,69 @@ def _judge_champion(run: Run, test: _Moment, judged: PairRows, systems: dict) ->
 def _curve(label: np.ndarray, said: np.ndarray, bins: int = 10) -> list[dict]:
     """Tenths of the judged pairs by what was said of them: what was said, and how many bought."""
     parts = [p for p in np.array_split(np.argsort(said, kind="stable"), bins) if len(p)]
-    return [{"said": float(said[p].mean()), "was": float(label[p].mean()), "pairs": len(p)} for p in parts]
+    return [
+        {"said": float(said[p].mean()), "was": float(label[p].mean()), "pairs": len(p)}
+        for p in parts
+    ]
 
 
 def _click(run: Run, encoder, texts: list[str]) -> tuple[dict | None, dict]:
-    """A second head on the tuned encoder's vectors: will an impression be clicked within a day? None, and why, without enough of them."""
+    """A second head on the tuned encoder's vectors: will an impression be clicked within a day?
+
+    None, and why, without enough of them.
+    """
     events, config = run.snapshot.events, run.config
     shown = events.take((events.type == TYPE_CODE["impression"]) & (events.user >= 0))
     if len(shown) < FEWEST_IMPRESSIONS:
-        return None, {"probability": None, "reason": f"{len(shown)} impressions of known shoppers are too few; {FEWEST_IMPRESSIONS} are needed"}
+        return None, {
+            "probability": None,
+            "reason": (
+                f"{len(shown)} impressions of known shoppers are too few; {FEWEST_IMPRESSIONS} "
+                "are needed"
+            ),
+        }
     clicks = events.take(events.type == TYPE_CODE["click"])
-    code = lambda e: (e.user.astype(np.int64) << 32) | e.item  # noqa: E731
+
+    def code(e):
+        return (e.user.astype(np.int64) << 32) | e.item
+
     order = np.lexsort((clicks.time, code(clicks)))
     keys, times = code(clicks)[order], clicks.time[order]
-    label = np.array([_any_within(keys, times, k, t) for k, t in zip(code(shown), shown.time, strict=True)], dtype=np.int64)
+    label = np.array(
+        [_any_within(keys, times, k, t) for k, t in zip(code(shown), shown.time, strict=True)],
+        dtype=np.int64,
+    )
     if not 0 < label.sum() < len(label):
-        return None, {"probability": None, "reason": "all impressions ended alike: with a click, or without"}
-    rows = np.sort(np.random.default_rng(config.seed).permutation(len(shown))[: config.judged_pairs])
+        return None, {
+            "probability": None,
+            "reason": "all impressions ended alike: with a click, or without",
+        }
+    rows = np.sort(
+        np.random.default_rng(config.seed).permutation(len(shown))[: config.judged_pairs]
+    )
     known = interactions(events.before(int(shown.time[rows[0]])), config.event_weights)
     users = np.unique(shown.user[rows])
     past = histories(known, users, run.snapshot.n_items)
-    words = [history_text(past, int(np.searchsorted(users, shown.user[r])), texts, config.history_items) for r in rows]
-    store = TextStore(encoder, words, device(), None, [texts[shown.item[r]] for r in rows], keep=False)
+    words = [
+        history_text(past, int(np.searchsorted(users, shown.user[r])), texts, config.history_items)
+        for r in rows
+    ]
+    store = TextStore(
+        encoder, words, device(), None, [texts[shown.item[r]] for r in rows], keep=False
+    )
     x, y = _vectors(store, np.arange(len(rows))), label[rows]
     cut = round(0.7 * len(rows))
     if not (0 < y[:cut].sum() < cut and 0 < y[cut:].sum() < len(rows) - cut):
-        return None, {"probability": None, "reason": "the clicks lie all before or all after the judged time"}
+        return None, {
+            "probability": None,
+            "reason": "the clicks lie all before or all after the judged time",
+        }
     fit = LogisticRegression(C=10.0, max_iter=1000).fit(x[:cut], y[:cut])
-    report = {"impressions": len(shown), "clicked": int(label.sum()), "systems": {"text_after": _measures(y[cut:], fit.predict_proba(x[cut:])[:, 1])}}
+    report = {
+        "impressions": len(shown),
+        "clicked": int(label.sum()),
+        "systems": {"text_after": _measures(y[cut:], fit.predict_proba(x[cut:])[:, 1])},
+    }
     return {"weight": fit.coef_[0].tolist(), "bias": float(fit.intercept_[0])}, report
 
 

@@ -1,4 +1,6 @@
-"""`sentiment`, `topic`, `intent` and `rating`: a linear head on the encoder, started where a linear model on frozen vectors ended."""
+"""`sentiment`, `topic`, `intent` and `rating`: a linear head on the encoder, started where a
+linear model on frozen vectors ended.
+"""
 
 from dataclasses import dataclass, field, replace
 
@@ -26,9 +28,11 @@ BLENDS = (0.25, 0.5, 0.75, 1.0)
 
 @dataclass
 class LabelTask(Task):
-    """Rows of a store with a class or a rating each; epochs in an order that the seed and the epoch's number give.
+    """Rows of a store with a class or a rating each; epochs in an order that the seed and the
+    epoch's number give.
 
-    train, validation  row numbers; without validation rows there is nothing to stop by: train with `keep_last`
+    train, validation: row numbers; without validation rows there is nothing to stop by: train with
+        `keep_last`
     """
 
     store: TextStore
@@ -43,37 +47,62 @@ class LabelTask(Task):
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
         places = np.arange((step - 1) * size, step * size)
         return np.concatenate(
-            [self._epoch(e)[places[places // len(self.train) == e] % len(self.train)] for e in np.unique(places // len(self.train))]
+            [
+                self._epoch(e)[places[places // len(self.train) == e] % len(self.train)]
+                for e in np.unique(places // len(self.train))
+            ]
         )
 
     def _epoch(self, number: int) -> np.ndarray:
         if self.order[0] != number:
-            self.order = (number, np.random.default_rng([self.seed, 1_000_000 + number]).permutation(self.train))
+            self.order = (
+                number,
+                np.random.default_rng([self.seed, 1_000_000 + number]).permutation(self.train),
+            )
         return self.order[1]
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
         augment = (lambda texts: self.augment(texts, rng)) if self.augment else None
-        return Batch(self.store.batch(rows, augment), torch.from_numpy(self.target[rows]).to(self.store.device), {})
+        return Batch(
+            self.store.batch(rows, augment),
+            torch.from_numpy(self.target[rows]).to(self.store.device),
+            {},
+        )
 
     def validate(self) -> float:
         out, right = outputs(self.model, self.store, self.validation), self.target[self.validation]
         if isinstance(self.model, Regressor):
-            return -mse(right, np.clip(out[:, 0], self.target[self.train].min(), self.target[self.train].max()))
+            return -mse(
+                right,
+                np.clip(out[:, 0], self.target[self.train].min(), self.target[self.train].max()),
+            )
         if out.shape[1] == 2:
             return auc(right == 1, out[:, 1] - out[:, 0])
-        return float((out.argmax(1) == right).mean()) - 1e-3 * float(nn.functional.cross_entropy(torch.from_numpy(out), torch.from_numpy(right)))
+        return float((out.argmax(1) == right).mean()) - 1e-3 * float(
+            nn.functional.cross_entropy(torch.from_numpy(out), torch.from_numpy(right))
+        )
 
 
 def try_fields(run: Run) -> None:
     """One trial of the search over fields: training and validation rows only."""
     rows = _drawn(recipe_rows(run), run.config)
-    need(len(rows.at(VALIDATION)) > 0, "the search over fields goes by validation rows, and there are none")
+    need(
+        len(rows.at(VALIDATION)) > 0,
+        "the search over fields goes by validation rows, and there are none",
+    )
     rows = _named(rows.take(np.flatnonzero(rows.part != TEST)), run.config)
     encoder = load_encoder(run.config.text, run.config.seed).to(device())
     store = TextStore(encoder, rows.texts, device(), run.cache)
     fit = classification.baselines(rows, store.vectors(), run.config.seed)["text_before"].fit
     _, task, tuned, chosen = _prepare(run, rows, store, fit)
-    train_several(task, tuned, chosen, run.config.seed, run.keeper, run.look("Fine-tuning", chosen.steps, _measure(rows)))
+    train_several(
+        task,
+        tuned,
+        chosen,
+        run.config.seed,
+        run.keeper,
+        run.look("Fine-tuning", chosen.steps, _measure(rows)),
+    )
 
 
 def _drawn(rows: Rows, config) -> Rows:
@@ -92,13 +121,22 @@ def _measure(rows: Rows) -> str:
 
 
 def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
-    """Train on the rows' training part, stop on validation, judge on test: the model and its report."""
+    """Train on the rows' training part, stop on validation, judge on test: the model and its
+    report.
+    """
     config, rows = run.config, _drawn(rows, run.config)
     _check(rows)
     learned = _named(rows, config)
     encoder = load_encoder(config.text, config.seed, run, rows.texts).to(device())
-    run.progress.stage("Baselines", 0, f"{len(rows.at(TRAIN)):,} training, {len(rows.at(VALIDATION)):,} validation, {len(rows.at(TEST)):,} test rows")
-    store = TextStore(encoder, learned.texts, device(), run.cache, tell=run.reading("Baselines", 0.7))
+    run.progress.stage(
+        "Baselines",
+        0,
+        f"{len(rows.at(TRAIN)):,} training, {len(rows.at(VALIDATION)):,} validation, "
+        f"{len(rows.at(TEST)):,} test rows",
+    )
+    store = TextStore(
+        encoder, learned.texts, device(), run.cache, tell=run.reading("Baselines", 0.7)
+    )
     frozen = store.vectors()
     base = classification.baselines(learned, frozen, config.seed)
     run.progress.stage("Fine-tuning", 0)
@@ -109,8 +147,12 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     return Labelled(members.finish(tuned), rows.classes, answer), run.finish_report(report)
 
 
-def _trained(run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, fit: linear_baselines.LinearFit) -> tuple[Members, Tuned, Answer, dict]:
-    """Fine-tuning, stopped by validation and done once more with it where wanted; how outputs become answers; what the report tells of it."""
+def _trained(
+    run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, fit: linear_baselines.LinearFit
+) -> tuple[Members, Tuned, Answer, dict]:
+    """Fine-tuning, stopped by validation and done once more with it where wanted; how outputs
+    become answers; what the report tells of it.
+    """
     config = run.config
     model, task, tuned, chosen = _prepare(run, rows, store, fit)
     voters = getattr(config, "voters", 0) if len(task.validation) else 0
@@ -118,7 +160,15 @@ def _trained(run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, fit: li
     refit = getattr(config, "refit", False) and len(task.validation) > 0
     once = replace(chosen, average_runs=1) if refit else chosen
     look = run.look("Fine-tuning", chosen.steps, _measure(rows))
-    outcome, weights = train_several(task, tuned, once, config.seed, run.keeper.child("labels"), look, keep_last=not len(task.validation))
+    outcome, weights = train_several(
+        task,
+        tuned,
+        once,
+        config.seed,
+        run.keeper.child("labels"),
+        look,
+        keep_last=not len(task.validation),
+    )
     weights, shares = _blended(task, start, weights)
     members = Members(model, weights).remember(store, rows.at(TRAIN), rows.target, voters)
     answer = classification.answer_of(rows, *members.outputs(store, rows.at(VALIDATION)))
@@ -127,40 +177,87 @@ def _trained(run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, fit: li
     steps = outcome.best_step
     if refit and steps:
         steps = chosen.steps if outcome.steps == chosen.steps else steps
-        weights = _refitted(run, rows, store, frozen, start, task, tuned, replace(chosen, steps=steps), shares[0])
-        members = Members(model, weights).remember(store, np.flatnonzero(rows.part != TEST), rows.target, voters)
-    told = {"text.steps": steps, "strength": fit.strength, "trainable_share": outcome.trainable_share, "tuned_share": shares}
+        weights = _refitted(
+            run, rows, store, frozen, start, task, tuned, replace(chosen, steps=steps), shares[0]
+        )
+        members = Members(model, weights).remember(
+            store, np.flatnonzero(rows.part != TEST), rows.target, voters
+        )
+    told = {
+        "text.steps": steps,
+        "strength": fit.strength,
+        "trainable_share": outcome.trainable_share,
+        "tuned_share": shares,
+    }
     told["vote_share"] = answer.vote_share
-    return members, tuned, answer, {"chosen": told, "seconds": {"training": round(outcome.seconds, 1)}}
+    return (
+        members,
+        tuned,
+        answer,
+        {"chosen": told, "seconds": {"training": round(outcome.seconds, 1)}},
+    )
 
 
-def _report(run: Run, rows: Rows, base: dict[str, classification.Baseline], said: np.ndarray) -> dict:
-    """What the test rows say of the model, whose answers to them are given, of its baselines and of the champion."""
+def _report(
+    run: Run, rows: Rows, base: dict[str, classification.Baseline], said: np.ndarray
+) -> dict:
+    """What the test rows say of the model, whose answers to them are given, of its baselines
+    and of the champion.
+    """
     test, measure = rows.at(TEST), _measure(rows)
-    report = run.report_head({"kind": "rows", **{n: len(rows.at(p)) for n, p in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))}})
+    report = run.report_head(
+        {
+            "kind": "rows",
+            **{
+                n: len(rows.at(p))
+                for n, p in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))
+            },
+        }
+    )
     systems = {name: b.output[test] for name, b in base.items()} | {"text_after": said}
-    report["systems"] = {name: classification.summary(rows.target[test], told) for name, told in systems.items()}
+    report["systems"] = {
+        name: classification.summary(rows.target[test], told) for name, told in systems.items()
+    }
     report["champion"] = _judge_champion(run, rows, report["systems"])
     report["classes"] = rows.classes
-    report["primary"] = {"measure": measure, "system": "text_after", "baseline": "text_before", "higher_is_better": measure != "mse"}
+    report["primary"] = {
+        "measure": measure,
+        "system": "text_after",
+        "baseline": "text_before",
+        "higher_is_better": measure != "mse",
+    }
     return report
 
 
 def _refitted(
-    run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, start: dict, task: LabelTask, tuned: Tuned, chosen, share: float
+    run: Run,
+    rows: Rows,
+    store: TextStore,
+    frozen: np.ndarray,
+    start: dict,
+    task: LabelTask,
+    tuned: Tuned,
+    chosen,
+    share: float,
 ) -> list[dict]:
-    """The same training with the validation rows among the training rows, for all runs that are averaged.
+    """The same training with the validation rows among the training rows, for all runs that are
+    averaged.
 
-    Its mix with the start is what validation chose, and so are its steps where validation stopped the training before its planned end.
+    Its mix with the start is what validation chose, and so are its steps where validation stopped
+    the training before its planned end.
     """
     everything = np.flatnonzero(rows.part != TEST)
-    fit = linear_baselines.fit_classes(frozen[everything], rows.target[everything], [], rows.target[:0], run.config.seed, (100.0,))
+    fit = linear_baselines.fit_classes(
+        frozen[everything], rows.target[everything], [], rows.target[:0], run.config.seed, (100.0,)
+    )
     put_weights(task.model, start)
     task.model.start_from(*linear_baselines.softmax_weights(fit, len(rows.classes)))
     start = weights_of(task.model)
     whole = replace(task, train=everything, validation=rows.target[:0], order=(-1, everything[:0]))
     whole.model = task.model
-    _, weights = train_several(whole, tuned, chosen, run.config.seed, run.keeper.child("refit"), keep_last=True)
+    _, weights = train_several(
+        whole, tuned, chosen, run.config.seed, run.keeper.child("refit"), keep_last=True
+    )
     for i, member in enumerate(weights):
         put_weights(task.model, member)
         blend(whole, start, (share,))
@@ -169,7 +266,9 @@ def _refitted(
 
 
 def _blended(task: LabelTask, start: dict, weights: list[dict]) -> tuple[list[dict], list[float]]:
-    """Each member mixed with the start as validation likes it; without validation rows nothing of it."""
+    """Each member mixed with the start as validation likes it; without validation rows nothing
+    of it.
+    """
     mixed, shares = [], []
     for tuned in weights:
         put_weights(task.model, tuned)
@@ -180,13 +279,22 @@ def _blended(task: LabelTask, start: dict, weights: list[dict]) -> tuple[list[di
 
 def _check(rows: Rows) -> None:
     need(len(rows.at(TRAIN)) >= 2, f"only {len(rows.at(TRAIN))} labelled texts to train on")
-    need(len(rows.at(TEST)) > 0, "no rows are left for the test: name some (split = test) or raise test_share")
+    need(
+        len(rows.at(TEST)) > 0,
+        "no rows are left for the test: name some (split = test) or raise test_share",
+    )
     if rows.classes:
         there = np.unique(rows.target[rows.at(TRAIN)])
-        need(len(there) >= 2, f"all training texts are of one class ({rows.classes[int(there[0])]}): there is nothing to tell apart")
+        need(
+            len(there) >= 2,
+            f"all training texts are of one class ({rows.classes[int(there[0])]}): there is "
+            "nothing to tell apart",
+        )
 
 
-def _prepare(run: Run, rows: Rows, store: TextStore, fit: linear_baselines.LinearFit) -> tuple[Classifier, LabelTask, Tuned, TuningConfig]:
+def _prepare(
+    run: Run, rows: Rows, store: TextStore, fit: linear_baselines.LinearFit
+) -> tuple[Classifier, LabelTask, Tuned, TuningConfig]:
     config, train = run.config, rows.at(TRAIN)
     chosen = steps_for(config.text, len(train))
     tuned = Tuned(store.encoder, chosen)
@@ -196,12 +304,22 @@ def _prepare(run: Run, rows: Rows, store: TextStore, fit: linear_baselines.Linea
     else:
         model = Regressor(store.encoder, chosen.dropout)
         model.start_from(fit.model.coef_[None, :], np.array([fit.model.intercept_]))
-    task = LabelTask(store, rows.target, train, rows.at(VALIDATION), model.to(store.device), config.seed, make_augment(chosen, store.encoder))
+    task = LabelTask(
+        store,
+        rows.target,
+        train,
+        rows.at(VALIDATION),
+        model.to(store.device),
+        config.seed,
+        make_augment(chosen, store.encoder),
+    )
     return model, task, tuned, chosen
 
 
 def _judge_champion(run: Run, rows: Rows, systems: dict) -> dict:
-    """The champion on the same test rows, which no run has trained on: they are test rows by their text."""
+    """The champion on the same test rows, which no run has trained on: they are test rows by
+    their text.
+    """
     if run.champion is None:
         return compared(NO_CHAMPION)
     from training.inference.checkpoint import CheckpointError
@@ -219,7 +337,9 @@ def _judge_champion(run: Run, rows: Rows, systems: dict) -> dict:
 
 
 def _robustness(run: Run, rows: Rows, members: Members, store: TextStore, answer: Answer) -> dict:
-    """The same measures when the judged texts have typing mistakes, lost words, or capitals; on at most 1,000 rows."""
+    """The same measures when the judged texts have typing mistakes, lost words, or capitals; on
+    at most 1,000 rows.
+    """
     test = rows.at(TEST)
     test = test[np.random.default_rng(run.config.seed).permutation(len(test))[:1000]]
     out: dict[str, dict] = {}
@@ -228,7 +348,10 @@ def _robustness(run: Run, rows: Rows, members: Members, store: TextStore, answer
         texts = texts if kind == "as_written" else disturbed(texts, kind, run.config.seed)
         some = TextStore(store.encoder, texts, store.device, keep=False)
         found = members.answers(some, np.arange(len(texts)), answer)
-        out[kind] = {name: m["value"] for name, m in classification.summary(rows.target[test], found, rounds=0).items()}
+        out[kind] = {
+            name: m["value"]
+            for name, m in classification.summary(rows.target[test], found, rounds=0).items()
+        }
     return out
 
 
@@ -241,7 +364,8 @@ def recipe_rows(run: Run) -> Rows:
     if run.recipe == "intent":
         return dialogue_rows(run.snapshot, *shares)
     targets = {
-        "sentiment": (polarity, "a label or a rating"), "topic": (lambda r: r["topic"], "a topic"),
+        "sentiment": (polarity, "a label or a rating"),
+        "topic": (lambda r: r["topic"], "a topic"),
         "rating": (lambda r: None if r["rating"] is None else float(r["rating"]), "a rating"),
-    }  # fmt: skip
+    }
     return review_rows(run.snapshot, *targets[run.recipe], *shares)

@@ -1,4 +1,6 @@
-"""`distil`: a shallower student learns its fine-tuned teacher's vectors; both rank by text on the held-out window."""
+"""`distil`: a shallower student learns its fine-tuned teacher's vectors; both rank by text on
+the held-out window.
+"""
 
 import time
 from dataclasses import dataclass, field
@@ -43,11 +45,20 @@ class DistilTask(Task):
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
         augment = (lambda texts: self.augment(texts, rng)) if self.augment else None
-        return Batch(self.store.batch(rows, augment), torch.from_numpy(self.teacher[rows]).to(self.store.device), {})
+        return Batch(
+            self.store.batch(rows, augment),
+            torch.from_numpy(self.teacher[rows]).to(self.store.device),
+            {},
+        )
 
     def validate(self) -> float:
         """Mean cosine to the teacher."""
-        held = TextStore(self.store.encoder, [self.store.texts[r] for r in self.validation], self.store.device, keep=False)
+        held = TextStore(
+            self.store.encoder,
+            [self.store.texts[r] for r in self.validation],
+            self.store.device,
+            keep=False,
+        )
         return float((held.vectors() * self.teacher[self.validation]).sum(axis=1).mean())
 
 
@@ -55,16 +66,26 @@ def teacher_encoder(source: str, max_tokens: int) -> TextEncoder:
     """The encoder of a checkpoint folder, or of a Hugging Face folder."""
     folder = Path(source)
     if not source or not folder.exists():
-        raise TrainingError(f"teacher: {source!r} is no checkpoint folder; name the fine-tuned model that the student is to learn from")
-    return TextEncoder.load(str(folder / "encoder" if (folder / "encoder").exists() else folder), max_tokens)
+        raise TrainingError(
+            f"teacher: {source!r} is no checkpoint folder; name the fine-tuned model that "
+            "the student is to learn from"
+        )
+    return TextEncoder.load(
+        str(folder / "encoder" if (folder / "encoder").exists() else folder), max_tokens
+    )
 
 
 def student_of(teacher: TextEncoder, layers: int) -> TextEncoder:
-    """A copy of the teacher with so many of its layers, taken evenly, the last one among them (Sanh et al. 2019)."""
+    """A copy of the teacher with so many of its layers, taken evenly, the last one among them
+    (Sanh et al. 2019).
+    """
     import copy
 
     student = copy.deepcopy(teacher)
-    need(layers < len(teacher.layers), f"student_layers: {layers} is not fewer than the teacher's {len(teacher.layers)} layers")
+    need(
+        layers < len(teacher.layers),
+        f"student_layers: {layers} is not fewer than the teacher's {len(teacher.layers)} layers",
+    )
     chosen = np.unique(np.linspace(0, len(teacher.layers) - 1, layers + 1).round().astype(int)[1:])
     student.bert.encoder.layer = torch.nn.ModuleList([student.layers[i] for i in chosen])
     student.bert.config.num_hidden_layers = len(chosen)
@@ -72,11 +93,16 @@ def student_of(teacher: TextEncoder, layers: int) -> TextEncoder:
 
 
 def fit_distil(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
-    """The student, the products' vectors (items, dim), and a report of both sides' size, speed and quality."""
+    """The student, the products' vectors (items, dim), and a report of both sides' size, speed
+    and quality.
+    """
     config = run.config
     teacher = teacher_encoder(config.teacher, config.text.max_tokens).to(device())
     texts = shop_texts(run.snapshot)
-    need(len(texts) >= FEWEST_TEXTS, f"only {len(texts)} texts: distillation needs at least {FEWEST_TEXTS}")
+    need(
+        len(texts) >= FEWEST_TEXTS,
+        f"only {len(texts)} texts: distillation needs at least {FEWEST_TEXTS}",
+    )
     run.progress.stage("Fine-tuning", 0, f"{len(texts):,} texts")
     student = student_of(teacher, config.student_layers)
     order = np.random.default_rng(config.seed).permutation(len(texts))
@@ -84,8 +110,17 @@ def fit_distil(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     tuned = Tuned(student, config.text)
     chosen = steps_for(config.text, len(texts) - held)
     store = TextStore(student, texts, device())
-    task = DistilTask(store, teacher.encode(texts), order[held:], order[:held], make_augment(chosen, student))
-    outcome = train(task, tuned, chosen, config.seed, run.keeper.child("distil"), run.look("Fine-tuning", chosen.steps, "cosine"))
+    task = DistilTask(
+        store, teacher.encode(texts), order[held:], order[:held], make_augment(chosen, student)
+    )
+    outcome = train(
+        task,
+        tuned,
+        chosen,
+        config.seed,
+        run.keeper.child("distil"),
+        run.look("Fine-tuning", chosen.steps, "cosine"),
+    )
     tuned.finish()
     run.progress.stage("Check", 0)
     report, vectors = _report(run, teacher, student)
@@ -101,18 +136,36 @@ def _report(run: Run, teacher: TextEncoder, student: TextEncoder) -> tuple[dict,
         vectors[name] = encoder.encode(texts)
         seconds = time.monotonic() - began
         megabytes = sum(p.numel() for p in encoder.parameters()) * 4 / 1e6
-        cost[name] = {"texts_per_second": round(len(texts) / max(seconds, 1e-9), 1), "megabytes": round(megabytes, 1)}
+        cost[name] = {
+            "texts_per_second": round(len(texts) / max(seconds, 1e-9), 1),
+            "megabytes": round(megabytes, 1),
+        }
     report = run.report_head({"kind": "distillation"})
     report["cost"] = cost
     window = _window(run)
     if window is not None:
         report["protocol"] |= {"days": run.config.window_days, "shoppers": len(window.users)}
-        report["systems"] = {name: summary(rank_by_source(window, "text", run.config, vectors=v)) for name, v in vectors.items()}
-        report["primary"] = {"measure": "ndcg@10", "system": "student", "baseline": "teacher", "higher_is_better": True}
+        report["systems"] = {
+            name: summary(rank_by_source(window, "text", run.config, vectors=v))
+            for name, v in vectors.items()
+        }
+        report["primary"] = {
+            "measure": "ndcg@10",
+            "system": "student",
+            "baseline": "teacher",
+            "higher_is_better": True,
+        }
     else:
         cosine = (vectors["teacher"] * vectors["student"]).sum(axis=1)
-        report["systems"] = {"student": {"cosine": {"value": float(cosine.mean()) if len(cosine) else None}}}
-        report["primary"] = {"measure": "cosine", "system": "student", "baseline": None, "higher_is_better": True}
+        report["systems"] = {
+            "student": {"cosine": {"value": float(cosine.mean()) if len(cosine) else None}}
+        }
+        report["primary"] = {
+            "measure": "cosine",
+            "system": "student",
+            "baseline": None,
+            "higher_is_better": True,
+        }
     return report, vectors["student"]
 
 
@@ -121,5 +174,7 @@ def _window(run: Run):
     if not len(events):
         return None
     cut = int(events.time[-1]) + 1 - config.window_days * DAY
-    window = discovery(time_window(events, run.snapshot.n_items, config.event_weights, cut, config.window_days))
+    window = discovery(
+        time_window(events, run.snapshot.n_items, config.event_weights, cut, config.window_days)
+    )
     return window if len(window.target) else None

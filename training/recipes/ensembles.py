@@ -1,4 +1,6 @@
-"""What training leaves of a text model: one encoder and linear head, or several whose outputs are averaged, and what each remembers."""
+"""What training leaves of a text model: one encoder and linear head, or several whose outputs
+are averaged, and what each remembers.
+"""
 
 import copy
 from collections.abc import Iterator
@@ -30,7 +32,10 @@ def vectors(model: Classifier, store: TextStore, rows: np.ndarray) -> np.ndarray
 
 def head_of(model: Classifier) -> tuple[np.ndarray, np.ndarray]:
     """Copies of the head's weight (outputs, dim) and bias (outputs,)."""
-    return model.head.weight.detach().cpu().numpy().copy(), model.head.bias.detach().cpu().numpy().copy()
+    return (
+        model.head.weight.detach().cpu().numpy().copy(),
+        model.head.bias.detach().cpu().numpy().copy(),
+    )
 
 
 def outputs(model: Classifier, store: TextStore, rows: np.ndarray) -> np.ndarray:
@@ -41,7 +46,9 @@ def outputs(model: Classifier, store: TextStore, rows: np.ndarray) -> np.ndarray
 
 @dataclass
 class Members:
-    """The weights of each run that counts, in one model that takes them on in turn; `neighbours` are empty where none vote."""
+    """The weights of each run that counts, in one model that takes them on in turn;
+    `neighbours` are empty where none vote.
+    """
 
     model: Classifier
     weights: list[dict[str, torch.Tensor]]
@@ -49,12 +56,20 @@ class Members:
 
     def remember(self, store: TextStore, rows: np.ndarray, target: np.ndarray, k: int) -> "Members":
         """The same with these rows as those whose nearest `k` vote; 0: none vote."""
-        made = [Neighbours(vectors(self.model, store, rows), target[rows], k) for _ in self._each()] if k else []
+        made = (
+            [Neighbours(vectors(self.model, store, rows), target[rows], k) for _ in self._each()]
+            if k
+            else []
+        )
         return Members(self.model, self.weights, made)
 
     def outputs(self, store: TextStore, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The mean output (rows, outputs) of all, and the mean vote (rows, classes) of their neighbours or None."""
-        return averaged([self._member(i).judge(vectors(self.model, store, rows)) for i in self._each()])
+        """The mean output (rows, outputs) of all, and the mean vote (rows, classes) of their
+        neighbours or None.
+        """
+        return averaged(
+            [self._member(i).judge(vectors(self.model, store, rows)) for i in self._each()]
+        )
 
     def answers(self, store: TextStore, rows: np.ndarray, answer: Answer) -> np.ndarray:
         """(rows, classes) probabilities or (rows, 1) ratings."""
@@ -63,7 +78,10 @@ class Members:
     def finish(self, tuned: Tuned) -> list[Member]:
         """Plain encoders with their heads, to be saved."""
         alone = len(self.weights) == 1
-        return [replace(self._member(i), encoder=(tuned if alone else copy.deepcopy(tuned)).finish()) for i in self._each()]
+        return [
+            replace(self._member(i), encoder=(tuned if alone else copy.deepcopy(tuned)).finish())
+            for i in self._each()
+        ]
 
     def _each(self) -> Iterator[int]:
         """Each member's number, the model being that member meanwhile."""
@@ -72,12 +90,18 @@ class Members:
             yield i
 
     def _member(self, i: int) -> Member:
-        return Member(self.model.encoder, *head_of(self.model), self.neighbours[i] if self.neighbours else None)
+        return Member(
+            self.model.encoder,
+            *head_of(self.model),
+            self.neighbours[i] if self.neighbours else None,
+        )
 
 
 @dataclass
 class Labelled:
-    """What a recipe leaves that answers single texts: members, the names of their outputs, and how outputs become answers."""
+    """What a recipe leaves that answers single texts: members, the names of their outputs, and
+    how outputs become answers.
+    """
 
     members: list[Member]
     classes: list[str]

@@ -1,4 +1,6 @@
-"""`fusion`: fine-tune the text, count the signals, train the ranker; judge it; fit again on everything; save."""
+"""`fusion`: fine-tune the text, count the signals, train the ranker; judge it; fit again on
+everything; save.
+"""
 
 import logging
 import time
@@ -22,7 +24,12 @@ from training.errors import TrainingError
 from training.evaluation.fairness import fairness
 from training.evaluation.ranking import date_of, judge, rank_by_other, report_head
 from training.finetuning.loop import device
-from training.inference.checkpoint import CheckpointError, load_checkpoint, read_run, save_checkpoint
+from training.inference.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    read_run,
+    save_checkpoint,
+)
 from training.inference.recommender import Recommender
 from training.ranking.features import ItemFacts, check_parts, feature_names
 from training.ranking.new_product_boost import Lift, choose_lift
@@ -51,19 +58,27 @@ class Knowledge:
         off = {} if self.texts else {"text": "no product has a text"}
         off |= {"sequence": self.sequence.why_not} if self.sequence.model is None else {}
         vectors = self.texts.after if self.texts else None
-        return Learnt(vectors, self.sequence.model, off, None if vectors is None else cells_of(vectors))
+        return Learnt(
+            vectors, self.sequence.model, off, None if vectors is None else cells_of(vectors)
+        )
 
     @property
     def chosen(self) -> dict[str, int]:
         """What validation chose."""
         texts = self.texts
-        steps = {"text.steps": texts.steps, "text.projection_steps": texts.space_steps} if texts else {"text.steps": 0, "text.projection_steps": 0}
+        steps = (
+            {"text.steps": texts.steps, "text.projection_steps": texts.space_steps}
+            if texts
+            else {"text.steps": 0, "text.projection_steps": 0}
+        )
         return steps | {"sequence.steps": self.sequence.steps}
 
 
 @dataclass
 class Fitted:
-    """What a fit leaves: the recommender, its knowledge as the ranker's windows could have it and as those asked last may, and its lift."""
+    """What a fit leaves: the recommender, its knowledge as the ranker's windows could have it
+    and as those asked last may, and its lift.
+    """
 
     recommender: Recommender
     ranked: Knowledge
@@ -74,10 +89,16 @@ class Fitted:
 def facts_of(products: pl.DataFrame) -> ItemFacts:
     """Price, brand number and top-category number of each product."""
     price = products["price"].fill_null(float("nan")).cast(pl.Float32).to_numpy()
-    brand = products["brand"].replace("", None).rank("dense").cast(pl.Int32).fill_null(0).to_numpy() - 1
+    brand = (
+        products["brand"].replace("", None).rank("dense").cast(pl.Int32).fill_null(0).to_numpy() - 1
+    )
     first = products["categories"].list.first().replace("", None)
     category = first.rank("dense").cast(pl.Int32).fill_null(0).to_numpy() - 1
-    return ItemFacts(np.where(price > 0, price, np.nan).astype(np.float32), brand.astype(np.int32), category.astype(np.int32))
+    return ItemFacts(
+        np.where(price > 0, price, np.nan).astype(np.float32),
+        brand.astype(np.int32),
+        category.astype(np.int32),
+    )
 
 
 def window_days(snapshot: Snapshot, config: FusionConfig) -> int:
@@ -89,20 +110,28 @@ def window_days(snapshot: Snapshot, config: FusionConfig) -> int:
 
 
 def fit_model(
-    run: Run, windows: list[Window], final: Interactions, now: int, ranked: Knowledge | None = None, served: Knowledge | None = None,
-    chosen: dict[str, int] | None = None, lift: Lift | None = None,
-) -> Fitted:  # fmt: skip
-    """Fit on `windows` (newest first), then learn and count from `final` what will serve, as of `now`.
+    run: Run,
+    windows: list[Window],
+    final: Interactions,
+    now: int,
+    ranked: Knowledge | None = None,
+    served: Knowledge | None = None,
+    chosen: dict[str, int] | None = None,
+    lift: Lift | None = None,
+) -> Fitted:
+    """Fit on `windows` (newest first), then on `final`, which serves, as of `now`.
 
-    What is learned is learned from what the oldest window may see and stopped early on its targets (`chosen`: after so many steps); what
-    serves is learned as long from `final`. `ranked`, `served` and `lift` are taken where they are given.
+    What is learned is learned from what the oldest window may see and stopped early on its targets
+    (`chosen`: after so many steps); what serves is learned as long from `final`. `ranked`, `served`
+    and `lift` are taken where they are given.
     """
     snapshot, config, progress = run.snapshot, run.config, run.progress
     check_parts(config)
     usable = [w for w in windows if len(w.users) >= FEWEST_SHOPPERS]
     if not usable:
         raise TrainingError(
-            f"fewer than {FEWEST_SHOPPERS} shoppers bought both before and within the last {config.window_days} days of the training data: "
+            f"fewer than {FEWEST_SHOPPERS} shoppers bought both before and within the last "
+            f"{config.window_days} days of the training data: "
             "more events, or a longer time, are needed"
         )
     progress.stage("Fine-tuning", 0, f"{len(final):,} interactions, {snapshot.n_items:,} products")
@@ -115,17 +144,27 @@ def fit_model(
     ranker = fit_ranker(run, questions, names)
     lift = lift or choose_lift(questions, names, config)
     if final is not oldest.fit:
-        signals = fit_signals(final, len(snapshot.user_ids), snapshot.n_items, now, config, served.learnt)
+        signals = fit_signals(
+            final, len(snapshot.user_ids), snapshot.n_items, now, config, served.learnt
+        )
     return Fitted(Recommender(signals, facts, ranker, config, lift.value), ranked, served, lift)
 
 
-def _learn(run: Run, known: Interactions, validation: Window, start: Start, chosen: dict[str, int] | None) -> Knowledge:
+def _learn(
+    run: Run, known: Interactions, validation: Window, start: Start, chosen: dict[str, int] | None
+) -> Knowledge:
     """Learn from what is known; validation says how long, unless that was chosen before."""
     fixed = (chosen["text.steps"], chosen["text.projection_steps"]) if chosen else None
     texts = fit_texts(run, known, validation, fixed, start)
     if "sequence" in run.config.parts_left_out:
         return Knowledge(texts, Sequence(None, 0, "left out"))
-    sequence = fit_sequence(run, known, texts.after if texts else None, validation, chosen["sequence.steps"] if chosen else None)
+    sequence = fit_sequence(
+        run,
+        known,
+        texts.after if texts else None,
+        validation,
+        chosen["sequence.steps"] if chosen else None,
+    )
     return Knowledge(texts, sequence)
 
 
@@ -133,22 +172,35 @@ def _learn_again(run: Run, before: Knowledge, known: Interactions, start: Start)
     """The same training, as long as before, on more interactions."""
     texts = refreshed(run, before.texts, known, start)
     again = replace(run, keeper=run.keeper.child("anew"))
-    sequence = before.sequence if before.sequence.model is None else fit_sequence(
-        again, known, texts.after if texts else None, None, before.sequence.steps)  # fmt: skip
+    sequence = (
+        before.sequence
+        if before.sequence.model is None
+        else fit_sequence(again, known, texts.after if texts else None, None, before.sequence.steps)
+    )
     return Knowledge(texts, sequence)
 
 
 def _with_encoder(run: Run, before: Knowledge, known: Interactions) -> Knowledge | None:
-    """What serves with an encoder that is given: its vectors as they come, and the sequence model learned over them. None without texts.
+    """What serves with an encoder that is given: its vectors as they come, and the sequence model
+    learned over them. None without texts.
 
-    The ranker goes on learning from texts that have not seen its targets, so that it does not trust the given one too much.
+    The ranker goes on learning from texts that have not seen its targets, so that it does not trust
+    the given one too much.
     """
     if before.texts is None:
         return None
-    encoder = TextEncoder.load(run.config.served_encoder, run.config.text.max_tokens, run.config.text.frozen_layers)
+    encoder = TextEncoder.load(
+        run.config.served_encoder, run.config.text.max_tokens, run.config.text.frozen_layers
+    )
     vectors = encoder.to(device()).encode(product_texts(run.snapshot.products))
-    sequence = before.sequence if before.sequence.model is None else fit_sequence(run, known, vectors, None, before.sequence.steps)
-    return Knowledge(Texts(vectors, vectors, encoder, before.texts.steps, before.texts.space_steps), sequence)
+    sequence = (
+        before.sequence
+        if before.sequence.model is None
+        else fit_sequence(run, known, vectors, None, before.sequence.steps)
+    )
+    return Knowledge(
+        Texts(vectors, vectors, encoder, before.texts.steps, before.texts.space_steps), sequence
+    )
 
 
 def _origin_of(encoder: str) -> dict:
@@ -159,26 +211,46 @@ def _origin_of(encoder: str) -> dict:
         return {}
 
 
-def ranker_questions(run: Run, windows: list[Window], learnt: Learnt, facts: ItemFacts) -> tuple[list[TrainingRows], Signals]:
-    """The candidates of all windows, per question, which the ranker is trained on; and the signals of the oldest."""
+def ranker_questions(
+    run: Run, windows: list[Window], learnt: Learnt, facts: ItemFacts
+) -> tuple[list[TrainingRows], Signals]:
+    """The candidates of all windows, per question, which the ranker is trained on; and the
+    signals of the oldest.
+    """
     snapshot, config, progress = run.snapshot, run.config, run.progress
     parts, signals = [], None
     for i, window in enumerate(windows):
-        signals = fit_signals(window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, config, learnt)
+        signals = fit_signals(
+            window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, config, learnt
+        )
         asked = [window, discovery(window)] if window.exclude == "nothing" else [window]
         for j, question in enumerate(asked):
             begin = (i + j / len(asked)) / len(windows)
             progress.stage("Candidates", begin, f"window of {len(question.users):,} shoppers")
             seen = partial(_candidates_seen, run, begin, 1 / (len(asked) * len(windows)))
-            parts.append(training_rows(question, signals, facts, config, config.most_training_rows // (2 * len(windows)), seen))
+            parts.append(
+                training_rows(
+                    question,
+                    signals,
+                    facts,
+                    config,
+                    config.most_training_rows // (2 * len(windows)),
+                    seen,
+                )
+            )
     return parts, signals
 
 
 def fit_ranker(run: Run, questions: list[TrainingRows], names: list[str]) -> lgb.Booster:
     rows = stack(questions)
     if not rows.label.any():
-        raise TrainingError("none of the products that were bought next could be proposed: the data hold too little repetition to learn from")
-    run.progress.stage("Ranking", 0, f"{len(rows.label):,} candidates, {int(rows.label.sum()):,} of them bought")
+        raise TrainingError(
+            "none of the products that were bought next could be proposed: the data hold "
+            "too little repetition to learn from"
+        )
+    run.progress.stage(
+        "Ranking", 0, f"{len(rows.label):,} candidates, {int(rows.label.sum()):,} of them bought"
+    )
     return train_ranker(rows, names, run.config)
 
 
@@ -190,77 +262,138 @@ def _pretrained(run: Run) -> Start:
     """The encoder after masked words of the shop's own, where the recipe asks for them."""
     if not run.config.pretrain_steps:
         return Start()
-    return Start(pretrain(run, load_encoder(run.config.text, run.config.seed), run.config.pretrain_steps))
+    return Start(
+        pretrain(run, load_encoder(run.config.text, run.config.seed), run.config.pretrain_steps)
+    )
 
 
 def earlier_windows(snapshot: Snapshot, now: int, days: int, config: FusionConfig) -> list[Window]:
     """The `ranker_windows` windows that end at `now`, newest first."""
     cuts = [now - (i + 1) * days * DAY for i in range(max(1, config.ranker_windows))]
-    return [time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days) for cut in cuts]
+    return [
+        time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days)
+        for cut in cuts
+    ]
 
 
 def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
-    """The report of a run: `all` and `discovery` on the held-out window, the champion's judged fit beside ours."""
+    """The report of a run: `all` and `discovery` on the held-out window, the champion's judged
+    fit beside ours.
+    """
     snapshot, progress, champion = run.snapshot, run.progress, run.champion
     config = fitted.recommender.config
-    report = report_head(snapshot, {"kind": "time", "cut": date_of(test.now), "days": days, "seed": config.seed}, test)
+    report = report_head(
+        snapshot,
+        {"kind": "time", "cut": date_of(test.now), "days": days, "seed": config.seed},
+        test,
+    )
     rival, why_not = _load_champion(champion, test.now)
     report["champion"] = compared(why_not)
     for i, (name, window) in enumerate((("all", test), ("discovery", discovery(test)))):
         progress.stage("Check", 0.1 + 0.45 * i)
-        others = {"champion": rank_by_other(window, snapshot.item_ids, *rival)} if rival and len(window.target) else {}
-        report[name] = judge(snapshot, window, {"vitrine": fitted.recommender}, fitted.served.texts, others)
+        others = (
+            {"champion": rank_by_other(window, snapshot.item_ids, *rival)}
+            if rival and len(window.target)
+            else {}
+        )
+        report[name] = judge(
+            snapshot, window, {"vitrine": fitted.recommender}, fitted.served.texts, others
+        )
         for system, measures in report[name]["systems"].items():
             progress.metric(f"{name}.{system}.ndcg@10", 0, measures["ndcg@10"]["value"])
     report["fairness"] = fairness(snapshot, test, fitted.recommender)
     report["primary"] = {
-        "measure": "ndcg@10", "system": "vitrine", "baseline": "popularity_30d", "also": ["popularity"], "part": "all", "higher_is_better": True,
-    }  # fmt: skip
-    report["chosen"], report["off"], report["new_products"] = fitted.ranked.chosen, fitted.recommender.signals.off, asdict(fitted.lift)
+        "measure": "ndcg@10",
+        "system": "vitrine",
+        "baseline": "popularity_30d",
+        "also": ["popularity"],
+        "part": "all",
+        "higher_is_better": True,
+    }
+    report["chosen"], report["off"], report["new_products"] = (
+        fitted.ranked.chosen,
+        fitted.recommender.signals.off,
+        asdict(fitted.lift),
+    )
     return report
 
 
-def _load_champion(folder: Path | None, cut: int) -> tuple[tuple[Recommender, list[str]] | None, str]:
-    """The champion's judged fit, or None and why it cannot be compared: it must not have learned the days from `cut`."""
+def _load_champion(
+    folder: Path | None, cut: int
+) -> tuple[tuple[Recommender, list[str]] | None, str]:
+    """The champion's judged fit, or None and why it cannot be compared: it must not have
+    learned the days from `cut`.
+    """
     if folder is None:
         return None, NO_CHAMPION
     try:
         if read_run(folder)["judged_until"] > cut:
-            return None, "the champion has already learned some of these days; train with a later last day or a shorter window"
+            return (
+                None,
+                (
+                    "the champion has already learned some of these days; train with a later "
+                    "last day or a shorter window"
+                ),
+            )
         return load_checkpoint(folder, part="judged"), ""
     except (CheckpointError, KeyError) as error:
         return None, f"the champion cannot be read: {error}"
 
 
 def refuse_nobody(days: int) -> None:
-    raise TrainingError(f"nobody who was known before bought in the last {days} days: nothing to judge by")
+    raise TrainingError(
+        f"nobody who was known before bought in the last {days} days: nothing to judge by"
+    )
 
 
 def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
-    """The whole run: a judged fit on what came before the last window, its report, then the fit that serves. Returns the report."""
+    """The whole run: a judged fit on what came before the last window, its report, then the fit
+    that serves. Returns the report.
+    """
     snapshot, config, progress = run.snapshot, run.config, run.progress
     days = window_days(snapshot, config)
     end = int(snapshot.events.time[-1]) + 1
     cut = end - days * DAY
-    progress.stage("Signals", 0, f"judged on the {days} days from {time.strftime('%Y-%m-%d', time.gmtime(cut))}")
+    progress.stage(
+        "Signals",
+        0,
+        f"judged on the {days} days from {time.strftime('%Y-%m-%d', time.gmtime(cut))}",
+    )
     test = time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days)
     if not len(test.users):
         refuse_nobody(days)
-    judged = fit_model(replace(run, keeper=run.keeper.child("judged")), earlier_windows(snapshot, cut, days, config), test.fit, cut)
+    judged = fit_model(
+        replace(run, keeper=run.keeper.child("judged")),
+        earlier_windows(snapshot, cut, days, config),
+        test.fit,
+        cut,
+    )
     progress.stage("Check", 0)
     report = judge_run(run, test, judged, days)
 
     refit = replace(run, progress=progress.within("Refit"), keeper=run.keeper.child("refit"))
     everything = interactions(snapshot.events, config.event_weights)
-    # the days before the last window are what the judged fit serves from, unless the ranker has several windows
+    # the days before the last window are what the judged fit serves from, unless the ranker has
+    # several windows
     known = judged.served if config.ranker_windows == 1 else None
     given = _with_encoder(refit, judged.ranked, everything) if config.served_encoder else None
     windows = earlier_windows(snapshot, end, days, config)
-    served = fit_model(refit, windows, everything, end, known, given, judged.ranked.chosen, judged.lift)
-    report["served"] = {"until": end, "events": len(snapshot.events), "chosen": served.ranked.chosen, "encoder": config.served_encoder}
+    served = fit_model(
+        refit, windows, everything, end, known, given, judged.ranked.chosen, judged.lift
+    )
+    report["served"] = {
+        "until": end,
+        "events": len(snapshot.events),
+        "chosen": served.ranked.chosen,
+        "encoder": config.served_encoder,
+    }
     report["trials"] = trials
     run.finish_report(report)
-    about = {"snapshot_digest": snapshot.manifest["digest"], "judged_until": cut, "served_until": end} | _origin_of(config.served_encoder)
+    about = {
+        "snapshot_digest": snapshot.manifest["digest"],
+        "judged_until": cut,
+        "served_until": end,
+    } | _origin_of(config.served_encoder)
     encoder = served.served.texts.encoder if served.served.texts else None
     save_checkpoint(
         out,

@@ -1,4 +1,6 @@
-"""`incremental`: the champion's encoder goes on from new events and a replay of old ones; judged on new and old data beside a full retraining."""
+"""`incremental`: the champion's encoder goes on from new events and a replay of old ones;
+judged on new and old data beside a full retraining.
+"""
 
 import hashlib
 import json
@@ -27,7 +29,9 @@ VALIDATION_PART = 0.25
 
 
 def fit_incremental(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
-    """The encoder that serves, the products' vectors (items, dim), and the report on new and on old data."""
+    """The encoder that serves, the products' vectors (items, dim), and the report on new and on
+    old data.
+    """
     config: IncrementalConfig = run.config
     snapshot = run.snapshot
     need(len(snapshot.events) > 0, "there are no events to learn from")
@@ -38,24 +42,42 @@ def fit_incremental(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     new, old = _questions(run, cut, days, learned)
     start = Start(champion, origin(run.champion)["encoder_layers"], learned)
     fitted, systems, seconds = _trained(run, start, cut, learned)
-    protocol = {"kind": "incremental", "cut": date_of(cut), "days": round(days, 2), "learned_until": date_of(learned), "replay": config.replay}
+    protocol = {
+        "kind": "incremental",
+        "cut": date_of(cut),
+        "days": round(days, 2),
+        "learned_until": date_of(learned),
+        "replay": config.replay,
+    }
     report = run.report_head(protocol) | _judge(run, {"new": new, "old": old}, systems, seconds)
     report["chosen"] = {"text.steps": fitted.steps, "text.projection_steps": fitted.space_steps}
-    report["primary"] = {"measure": "ndcg@10", "system": "incremental", "baseline": "champion", "part": "new", "higher_is_better": True}
+    report["primary"] = {
+        "measure": "ndcg@10",
+        "system": "incremental",
+        "baseline": "champion",
+        "part": "new",
+        "higher_is_better": True,
+    }
     refit = replace(run, progress=run.progress.within("Refit"), keeper=run.keeper.child("refit"))
     served = refreshed(refit, fitted, interactions(snapshot.events, config.event_weights), start)
     report["about"] = {"judged_until": cut, "served_until": end}
     return served.encoder, served.after, run.finish_report(report)
 
 
-def _trained(run: Run, start: Start, cut: int, learned: int) -> tuple[Texts, dict[str, np.ndarray], dict[str, float]]:
-    """Incremental training on what came before `cut`, the vectors (items, dim) of each system that is compared, and each training's seconds."""
+def _trained(
+    run: Run, start: Start, cut: int, learned: int
+) -> tuple[Texts, dict[str, np.ndarray], dict[str, float]]:
+    """Incremental training on what came before `cut`, the vectors (items, dim) of each system
+    that is compared, and each training's seconds.
+    """
     systems, seconds = {"champion": start.encoder.encode(product_texts(run.snapshot.products))}, {}
     without = _without_held(run, learned)
     inside = replace(run, snapshot=without, keeper=run.keeper.child("judged"))
     known = interactions(without.events.before(cut), run.config.event_weights)
     began = time.monotonic()
-    fitted = fit_up_to(inside, window_before(inside, cut, (cut - learned) / DAY * VALIDATION_PART), known, start)
+    fitted = fit_up_to(
+        inside, window_before(inside, cut, (cut - learned) / DAY * VALIDATION_PART), known, start
+    )
     need(fitted is not None, "no product has a text, which incremental training learns from")
     seconds["incremental"], systems["incremental"] = time.monotonic() - began, fitted.after
     if run.config.compare_full:
@@ -68,7 +90,11 @@ def _trained(run: Run, start: Start, cut: int, learned: int) -> tuple[Texts, dic
 
 def _champion(run: Run) -> TextEncoder:
     """The champion's encoder, to go on from."""
-    need(run.champion is not None, "incremental training starts from the champion, and there is none: name its checkpoint, or train in full first")
+    need(
+        run.champion is not None,
+        "incremental training starts from the champion, and there is none: name its "
+        "checkpoint, or train in full first",
+    )
     folder = run.champion / "encoder"
     if not folder.exists():
         raise TrainingError(f"champion: {run.champion.name} has no encoder to go on from")
@@ -76,9 +102,11 @@ def _champion(run: Run) -> TextEncoder:
 
 
 def _learned_and_cut(run: Run, end: int) -> tuple[int, int]:
-    """When the champion's data ended, and from when on everything is held out to judge by: `window_days`, but at most half of what is new.
+    """When the champion's data ended, and from when on everything is held out to judge by:
+    `window_days`, but at most half of what is new.
 
-    A champion that does not say what it learned, or has learned all of it, counts as `new_days` old.
+    A champion that does not say what it learned, or has learned all of it, counts as `new_days`
+    old.
     """
     first, days = int(run.snapshot.events.time[0]), _usual_days(run, end)
     try:
@@ -89,76 +117,126 @@ def _learned_and_cut(run: Run, end: int) -> tuple[int, int]:
         return told, max(end - days * DAY, told + (end - told) // 2)
     if told is not None and told >= end:
         run.warnings.append(
-            "there are no new events since the champion was trained: it has learned the held-out days, which flatters all that start from it"
+            "there are no new events since the champion was trained: it has learned the "
+            "held-out days, which flatters all that start from it"
         )
     cut = end - days * DAY
     return max(first + 1, cut - run.config.new_days * DAY), cut
 
 
 def _usual_days(run: Run, end: int) -> int:
-    """The configured length of a window, or a quarter of the time before `end` where that is shorter."""
-    return int(max(1, min(run.config.window_days, (end - int(run.snapshot.events.time[0])) / DAY // 4)))
+    """The configured length of a window, or a quarter of the time before `end` where that is
+    shorter.
+    """
+    return int(
+        max(1, min(run.config.window_days, (end - int(run.snapshot.events.time[0])) / DAY // 4))
+    )
 
 
 def origin(checkpoint: Path) -> dict:
-    """Where a checkpoint's encoder comes from: until when it has learned (seconds, or None), and were its layers trained or its projection alone?
+    """Where a checkpoint's encoder comes from: until when it has learned (seconds, or None), and
+    were its layers trained or its projection alone?
 
     A ranking may hold an encoder that another run trained. Raises CheckpointError.
     """
     run = read_run(checkpoint)
-    told = {"encoder_until": run.get("served_until"), "encoder_layers": _layers_were_trained(checkpoint)}
+    told = {
+        "encoder_until": run.get("served_until"),
+        "encoder_layers": _layers_were_trained(checkpoint),
+    }
     return told | {name: run[name] for name in told if name in run}
 
 
 def _layers_were_trained(champion: Path) -> bool:
-    """Did validation want the champion's layers trained, or its projection alone? What did not help then is not tried every night."""
+    """Did validation want the champion's layers trained, or its projection alone?
+
+    What did not help then is not tried every night.
+    """
     try:
-        return bool(json.loads((champion / "report.json").read_text(encoding="utf-8")).get("chosen", {}).get("text.steps", 1))
+        return bool(
+            json.loads((champion / "report.json").read_text(encoding="utf-8"))
+            .get("chosen", {})
+            .get("text.steps", 1)
+        )
     except (OSError, ValueError):
         return True
 
 
 def _held(user_ids: list[str]) -> np.ndarray:
     """(shoppers,) bool: whose old events are kept from training, always the same ones."""
-    place = [int.from_bytes(hashlib.blake2b(u.encode(), digest_size=6).digest()) / 2**48 for u in user_ids]
+    place = [
+        int.from_bytes(hashlib.blake2b(u.encode(), digest_size=6).digest()) / 2**48
+        for u in user_ids
+    ]
     return np.array(place) < HELD_SHOPPERS
 
 
 def _without_held(run: Run, learned: int):
     events = run.snapshot.events
-    hidden = (events.user >= 0) & _held(run.snapshot.user_ids)[events.user] & (events.time < learned)
+    hidden = (
+        (events.user >= 0) & _held(run.snapshot.user_ids)[events.user] & (events.time < learned)
+    )
     return run.snapshot.with_events(events.take(~hidden))
 
 
 def _questions(run: Run, cut: int, days: float, learned: int) -> tuple[Window, Window]:
-    """New: what everybody took from the cut on. Old: what the held shoppers took in the days before the champion's data ended."""
+    """New: what everybody took from the cut on.
+
+    Old: what the held shoppers took in the days before the champion's data ended.
+    """
     weights, n = run.config.event_weights, run.snapshot.n_items
     new = discovery(time_window(run.snapshot.events, n, weights, cut, days))
     old = discovery(time_window(run.snapshot.events, n, weights, learned - days * DAY, days))
     old = old.only_users(np.flatnonzero(_held(run.snapshot.user_ids)[old.users]))
-    need(len(new.target) > 0, f"nobody who was known before bought something new in the last {days:.3g} days: nothing to judge by")
+    need(
+        len(new.target) > 0,
+        f"nobody who was known before bought something new in the last {days:.3g} days: "
+        "nothing to judge by",
+    )
     return new, old
 
 
 def _full(run: Run, snapshot: Snapshot, cut: int, known: Interactions) -> Texts:
-    """What training anew gives: the recipe `retrieval` with its defaults and this run's encoder settings."""
+    """What training anew gives: the recipe `retrieval` with its defaults and this run's encoder
+    settings.
+    """
     text = RetrievalConfig().text
-    text = replace(text, encoder=run.config.text.encoder, max_tokens=run.config.text.max_tokens, frozen_layers=run.config.text.frozen_layers)
-    anew = replace(run, snapshot=snapshot, config=replace(run.config, text=text, replay=0.0), keeper=run.keeper.child("full"))
+    text = replace(
+        text,
+        encoder=run.config.text.encoder,
+        max_tokens=run.config.text.max_tokens,
+        frozen_layers=run.config.text.frozen_layers,
+    )
+    anew = replace(
+        run,
+        snapshot=snapshot,
+        config=replace(run.config, text=text, replay=0.0),
+        keeper=run.keeper.child("full"),
+    )
     return fit_up_to(anew, window_before(anew, cut, _usual_days(run, cut)), known)
 
 
-def _judge(run: Run, questions: dict[str, Window], systems: dict[str, np.ndarray], seconds: dict[str, float]) -> dict:
+def _judge(
+    run: Run,
+    questions: dict[str, Window],
+    systems: dict[str, np.ndarray],
+    seconds: dict[str, float],
+) -> dict:
     out: dict = {"shares": {}, "seconds": {name: round(s, 1) for name, s in seconds.items()}}
     for part, window in questions.items():
         out[part] = {"systems": {}, "shoppers": len(window.users)}
         if len(window.target):
-            ranked = {name: rank_by_source(window, "text", run.config, vectors=v) for name, v in systems.items()}
+            ranked = {
+                name: rank_by_source(window, "text", run.config, vectors=v)
+                for name, v in systems.items()
+            }
             out[part]["systems"] = {name: summary(one) for name, one in ranked.items()}
             out[part]["differences"] = differences(ranked, "incremental")
     if "full" in systems:
         for part in questions:
             values = {name: m["ndcg@10"]["value"] for name, m in out[part]["systems"].items()}
-            out["shares"][part] = values["incremental"] / values["full"] if values.get("full") else None
+            out["shares"][part] = (
+                values["incremental"] / values["full"] if values.get("full") else None
+            )
         out["shares"]["time"] = seconds["incremental"] / max(seconds["full"], 1e-9)
     return out

@@ -1,4 +1,6 @@
-"""`mlm`: masked words of the shop's own texts (Devlin et al. 2019), whole words at a time; alone, or before another recipe."""
+"""`mlm`: masked words of the shop's own texts (Devlin et al. 2019), whole words at a time;
+alone, or before another recipe.
+"""
 
 from dataclasses import dataclass, field, replace
 
@@ -26,9 +28,17 @@ def shop_texts(snapshot: Snapshot) -> list[str]:
     """Every different text of the shop: products, reviews, messages, queries."""
     texts = product_texts(snapshot.products)
     if "reviews" in snapshot.tables:
-        texts += [review_text(row) for row in snapshot.tables["reviews"].iter_rows(named=True) if row["split"] != "test"]
+        texts += [
+            review_text(row)
+            for row in snapshot.tables["reviews"].iter_rows(named=True)
+            if row["split"] != "test"
+        ]
     if "dialogues" in snapshot.tables:
-        texts += [row["text"] for row in snapshot.tables["dialogues"].iter_rows(named=True) if row["split"] != "test"]
+        texts += [
+            row["text"]
+            for row in snapshot.tables["dialogues"].iter_rows(named=True)
+            if row["split"] != "test"
+        ]
     if "judgements" in snapshot.tables:
         texts += snapshot.tables["judgements"]["query"].to_list()
     if snapshot.queries is not None:
@@ -38,7 +48,9 @@ def shop_texts(snapshot: Snapshot) -> list[str]:
 
 @dataclass(frozen=True)
 class Words:
-    """Tokens of a text, and which word each belongs to: word (tokens,) int, -1 for special tokens."""
+    """Tokens of a text, and which word each belongs to: word (tokens,) int, -1 for special
+    tokens.
+    """
 
     ids: np.ndarray
     word: np.ndarray
@@ -46,16 +58,25 @@ class Words:
 
 def words_of(encoder: TextEncoder, texts: list[str]) -> list[Words]:
     found = encoder.tokenizer(
-        [encoder.prefix + t[: 20 * encoder.max_tokens] for t in texts], truncation=True, max_length=encoder.max_tokens, padding=False
+        [encoder.prefix + t[: 20 * encoder.max_tokens] for t in texts],
+        truncation=True,
+        max_length=encoder.max_tokens,
+        padding=False,
     )
     return [
-        Words(np.array(ids, dtype=np.int64), np.array([-1 if w is None else w for w in found.word_ids(i)], dtype=np.int64))
+        Words(
+            np.array(ids, dtype=np.int64),
+            np.array([-1 if w is None else w for w in found.word_ids(i)], dtype=np.int64),
+        )
         for i, ids in enumerate(found["input_ids"])
     ]
 
 
-def mask_words(words: Words, share: float, mask_id: int, vocabulary: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(tokens,) changed ids and (tokens,) bool which are asked for: `share` of the words, at least one, with all their tokens.
+def mask_words(
+    words: Words, share: float, mask_id: int, vocabulary: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """(tokens,) changed ids and (tokens,) bool which are asked for: `share` of the words, at least
+    one, with all their tokens.
 
     Of the words asked for, 80 % are masked, 10 % become random tokens, 10 % stay.
     """
@@ -94,7 +115,10 @@ class MaskTask(Task):
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
         tokenizer, where = self.encoder.tokenizer, next(self.encoder.parameters()).device
-        changed = [mask_words(self.words[r], self.share, tokenizer.mask_token_id, len(tokenizer), rng) for r in rows]
+        changed = [
+            mask_words(self.words[r], self.share, tokenizer.mask_token_id, len(tokenizer), rng)
+            for r in rows
+        ]
         order = np.argsort([len(self.words[r].ids) for r in rows], kind="stable")
         inputs, masks, places, targets = [], [], [], []
         for group in (g for g in np.array_split(order, LENGTH_GROUPS) if len(g)):
@@ -105,7 +129,9 @@ class MaskTask(Task):
             masks.append(mask.to(where))
             places.append(asked.bool().to(where))
             targets.append(right[asked.bool()])
-        texts = TextBatch(inputs, masks, [None] * len(inputs), torch.from_numpy(np.argsort(order)).to(where))
+        texts = TextBatch(
+            inputs, masks, [None] * len(inputs), torch.from_numpy(np.argsort(order)).to(where)
+        )
         return Batch(texts, torch.cat(targets).to(where), {"places": places})
 
     def losses(self) -> np.ndarray:
@@ -114,7 +140,9 @@ class MaskTask(Task):
         self.model.eval()
         with torch.inference_mode():
             for begin in range(0, len(self.validation), 16):
-                out.append(self.model(self.collate(self.validation[begin : begin + 16], rng)).item())
+                out.append(
+                    self.model(self.collate(self.validation[begin : begin + 16], rng)).item()
+                )
         return np.array(out)
 
     def validate(self) -> float:
@@ -123,29 +151,61 @@ class MaskTask(Task):
 
 def _task(run: Run, encoder: TextEncoder, config: MlmConfig) -> MaskTask:
     texts = shop_texts(run.snapshot)
-    need(len(texts) >= FEWEST_TEXTS, f"only {len(texts)} texts: masked words need at least {FEWEST_TEXTS}")
-    need(encoder.tokenizer.mask_token_id is not None, "this encoder's tokenizer has no mask token, which mlm needs")
+    need(
+        len(texts) >= FEWEST_TEXTS,
+        f"only {len(texts)} texts: masked words need at least {FEWEST_TEXTS}",
+    )
+    need(
+        encoder.tokenizer.mask_token_id is not None,
+        "this encoder's tokenizer has no mask token, which mlm needs",
+    )
     order = np.random.default_rng(config.seed).permutation(len(texts))
     held = max(4, round(config.validation_share * len(texts)))
     validation = np.sort(order[:held])[:MOST_VALIDATED]
-    return MaskTask(words_of(encoder, texts), np.sort(order[held:]), validation, config.mask_share, config.seed, encoder)
+    return MaskTask(
+        words_of(encoder, texts),
+        np.sort(order[held:]),
+        validation,
+        config.mask_share,
+        config.seed,
+        encoder,
+    )
 
 
 def pretrain(run: Run, encoder: TextEncoder, steps: int) -> TextEncoder:
-    """The encoder after so many steps of masked words on the shop's texts, as a part of another recipe."""
+    """The encoder after so many steps of masked words on the shop's texts, as a part of another
+    recipe.
+    """
     config = MlmConfig(seed=run.config.seed)
-    config = replace(config, text=replace(config.text, steps=steps, evaluate_every=max(1, steps // 4), max_tokens=run.config.text.max_tokens))
+    config = replace(
+        config,
+        text=replace(
+            config.text,
+            steps=steps,
+            evaluate_every=max(1, steps // 4),
+            max_tokens=run.config.text.max_tokens,
+        ),
+    )
     frozen = encoder.frozen_layers
     encoder.to(device())
     tuned = Tuned(encoder, config.text)
     task = _task(run, encoder, config)
-    train(task, tuned, config.text, config.seed, run.keeper.child("mlm"), run.look("Fine-tuning", steps, "masked_word_loss"))
+    train(
+        task,
+        tuned,
+        config.text,
+        config.seed,
+        run.keeper.child("mlm"),
+        run.look("Fine-tuning", steps, "masked_word_loss"),
+    )
     tuned.finish().freeze(frozen)
     return encoder
 
 
 def fit_mlm(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
-    """Pre-train on the shop's texts: the encoder, the products' vectors (items, dim) and the report."""
+    """Pre-train on the shop's texts: the encoder, the products' vectors (items, dim) and the
+    report.
+    """
     config = run.config
     texts = shop_texts(run.snapshot)
     encoder = load_encoder(config.text, config.seed, run, texts).to(device())
@@ -153,23 +213,49 @@ def fit_mlm(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     chosen = steps_for(config.text, len(task.training))
     tuned = Tuned(encoder, chosen)
     before = task.losses()
-    outcome = train(task, tuned, chosen, config.seed, run.keeper.child("mlm"), run.look("Fine-tuning", chosen.steps, "masked_word_loss"))
+    outcome = train(
+        task,
+        tuned,
+        chosen,
+        config.seed,
+        run.keeper.child("mlm"),
+        run.look("Fine-tuning", chosen.steps, "masked_word_loss"),
+    )
     after = task.losses()
     tuned.finish()
-    report = run.report_head({"kind": "masked words", "train": len(task.training), "validation": len(task.validation)})
+    report = run.report_head(
+        {"kind": "masked words", "train": len(task.training), "validation": len(task.validation)}
+    )
     report["systems"] = {
         name: {"loss": dict(zip(("value", "low", "high"), bootstrap_interval(losses), strict=True))}
-        for name, losses in (("unigram", _unigram_losses(task)), ("text_before", before), ("text_after", after))
+        for name, losses in (
+            ("unigram", _unigram_losses(task)),
+            ("text_before", before),
+            ("text_after", after),
+        )
     }
     report["chosen"] = {"text.steps": outcome.best_step, "trainable_share": outcome.trainable_share}
-    report["primary"] = {"measure": "loss", "system": "text_after", "baseline": "unigram", "higher_is_better": False}
+    report["primary"] = {
+        "measure": "loss",
+        "system": "text_after",
+        "baseline": "unigram",
+        "higher_is_better": False,
+    }
     return encoder, encoder.encode(product_texts(run.snapshot.products)), run.finish_report(report)
 
 
 def _unigram_losses(task: MaskTask) -> np.ndarray:
-    """The loss of who only knows how frequent each token is in the training texts, with one added to each count."""
+    """The loss of who only knows how frequent each token is in the training texts, with one
+    added to each count.
+    """
     counts = np.ones(len(task.encoder.tokenizer))
     for r in task.training:
         np.add.at(counts, task.words[r].ids[task.words[r].word >= 0], 1)
     cost = -np.log(counts / counts.sum())
-    return np.array([cost[task.words[r].ids[task.words[r].word >= 0]].mean() for r in task.validation if (task.words[r].word >= 0).any()])
+    return np.array(
+        [
+            cost[task.words[r].ids[task.words[r].word >= 0]].mean()
+            for r in task.validation
+            if (task.words[r].word >= 0).any()
+        ]
+    )

@@ -1,4 +1,6 @@
-"""`search`: query → product, from people's judgements where there are any, else from what was clicked or bought after a query."""
+"""`search`: query → product, from people's judgements where there are any, else from what was
+clicked or bought after a query.
+"""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -29,7 +31,9 @@ HARD = 4
 
 @dataclass(frozen=True)
 class Judged:
-    """Queries with graded products. query, item, grade (n,): rows of the judgements; part (queries,)."""
+    """Queries with graded products. query, item, grade (n,): rows of the judgements; part
+    (queries,).
+    """
 
     queries: list[str]
     query: np.ndarray
@@ -43,16 +47,23 @@ class Judged:
 
 
 def read_judged(run: Run) -> Judged:
-    """Judgements, else clicks after queries; raises TrainingError where there are neither, or too few queries for three parts."""
+    """Judgements, else clicks after queries; raises TrainingError where there are neither, or
+    too few queries for three parts.
+    """
     config, snapshot = run.config, run.snapshot
     table = snapshot.tables.get("judgements")
     if table is not None and len(table):
         row = {item_id: i for i, item_id in enumerate(snapshot.item_ids)}
-        frame = table.with_columns(item=pl.Series([row[i] for i in table["item_id"]], dtype=pl.Int64))
+        frame = table.with_columns(
+            item=pl.Series([row[i] for i in table["item_id"]], dtype=pl.Int64)
+        )
         source = "judgements"
     else:
-        need(snapshot.queries is not None and len(snapshot.queries) > 0,
-             "this snapshot has neither judgements nor clicks or purchases after a query, which search learns from")  # fmt: skip
+        need(
+            snapshot.queries is not None and len(snapshot.queries) > 0,
+            "this snapshot has neither judgements nor clicks or purchases after a query, "
+            "which search learns from",
+        )
         frame = (
             snapshot.queries.group_by("query", "item", maintain_order=True)
             .agg(grade=pl.len().log1p())
@@ -65,12 +76,27 @@ def read_judged(run: Run) -> Judged:
     part = _parts(queries, query, frame["fold"].to_list(), config)
     for name, p in (("training", TRAIN), ("validation", VALIDATION), ("test", TEST)):
         need((part == p).any(), f"{len(queries)} queries are too few: none is left for {name}")
-    return Judged(queries, query, frame["item"].to_numpy().astype(np.int64), frame["grade"].to_numpy(), part, source)
+    return Judged(
+        queries,
+        query,
+        frame["item"].to_numpy().astype(np.int64),
+        frame["grade"].to_numpy(),
+        part,
+        source,
+    )
 
 
 def _parts(queries: list[str], query: np.ndarray, folds: list, config: SearchConfig) -> np.ndarray:
-    """The first fold is the test; without folds a hash of the query decides. A query is in one part only."""
-    place = np.array([int.from_bytes(hashlib.blake2b(q.encode(), digest_size=6).digest()) / 2**48 for q in queries])
+    """The first fold is the test; without folds a hash of the query decides.
+
+    A query is in one part only.
+    """
+    place = np.array(
+        [
+            int.from_bytes(hashlib.blake2b(q.encode(), digest_size=6).digest()) / 2**48
+            for q in queries
+        ]
+    )
     test = place >= 1 - config.test_share
     told = [f for f in folds if f is not None]
     if told:
@@ -81,7 +107,9 @@ def _parts(queries: list[str], query: np.ndarray, folds: list, config: SearchCon
 
 @dataclass
 class SearchTask(Task):
-    """A query and a right product of it; other queries' products, and wrong ones of its own, are the negatives."""
+    """A query and a right product of it; other queries' products, and wrong ones of its own,
+    are the negatives.
+    """
 
     store: TextStore
     judged: Judged
@@ -90,12 +118,25 @@ class SearchTask(Task):
     model: Matching = field(init=False)
 
     def __post_init__(self) -> None:
-        self.model = Matching(self.store.encoder, self.config.text.temperature).to(self.store.device)
+        self.model = Matching(self.store.encoder, self.config.text.temperature).to(
+            self.store.device
+        )
         rows, best = self.judged.rows(TRAIN), self.judged.grade.max()
-        right = self.judged.grade[rows] >= RELEVANT * best if self.judged.source == "judgements" else self.judged.grade[rows] > 0
+        right = (
+            self.judged.grade[rows] >= RELEVANT * best
+            if self.judged.source == "judgements"
+            else self.judged.grade[rows] > 0
+        )
         self.right = rows[right]
-        wrong = rows[self.judged.grade[rows] <= best / 3] if self.judged.source == "judgements" else rows[:0]
-        self.wrong = {int(q): self.judged.item[wrong[self.judged.query[wrong] == q]] for q in np.unique(self.judged.query[wrong])}
+        wrong = (
+            rows[self.judged.grade[rows] <= best / 3]
+            if self.judged.source == "judgements"
+            else rows[:0]
+        )
+        self.wrong = {
+            int(q): self.judged.item[wrong[self.judged.query[wrong] == q]]
+            for q in np.unique(self.judged.query[wrong])
+        }
         need(len(self.right) >= 2, "fewer than two right products to learn from")
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -115,9 +156,12 @@ class SearchTask(Task):
         place = torch.from_numpy(place.reshape(shifted.shape)).to(self.store.device)
         target = torch.from_numpy(rows[:, 0].copy()).to(self.store.device)
         extra = {
-            "anchor": place[:, :1], "positive": place[:, 1], "hard": place[:, 2:], "hard_item": torch.full_like(place[:, 2:], -1),
+            "anchor": place[:, :1],
+            "positive": place[:, 1],
+            "hard": place[:, 2:],
+            "hard_item": torch.full_like(place[:, 2:], -1),
             "log_popularity": torch.zeros(len(rows), device=self.store.device),
-        }  # fmt: skip
+        }
         augment = (lambda texts: self.augment(texts, rng)) if self.augment else None
         return Batch(self.store.batch(unique, augment), target, extra)
 
@@ -140,7 +184,9 @@ def scored(judged: Judged, part: int, score, n_items: int) -> np.ndarray:
         rows = np.flatnonzero(judged.query == q)
         grade = np.zeros(n_items)
         grade[judged.item[rows]] = judged.grade[rows]
-        items = np.unique(judged.item[rows]) if judged.source == "judgements" else np.arange(n_items)
+        items = (
+            np.unique(judged.item[rows]) if judged.source == "judgements" else np.arange(n_items)
+        )
         order = np.lexsort((items, -score(q, items)))
         out.append(ndcg_graded(grade[items[order]], 10))
     return np.array(out)
@@ -149,10 +195,22 @@ def scored(judged: Judged, part: int, score, n_items: int) -> np.ndarray:
 def try_fields(run: Run) -> None:
     """One trial of the search over fields: training and validation queries only."""
     judged, products = read_judged(run), product_texts(run.snapshot.products)
-    store = TextStore(load_encoder(run.config.text, run.config.seed).to(device()), judged.queries + products, device(), run.cache)
+    store = TextStore(
+        load_encoder(run.config.text, run.config.seed).to(device()),
+        judged.queries + products,
+        device(),
+        run.cache,
+    )
     task = SearchTask(store, judged, run.config, make_augment(run.config.text, store.encoder))
     chosen = steps_for(run.config.text, len(task.right))
-    train(task, Tuned(store.encoder, chosen), chosen, run.config.seed, run.keeper, run.look("Fine-tuning", chosen.steps, "ndcg@10"))
+    train(
+        task,
+        Tuned(store.encoder, chosen),
+        chosen,
+        run.config.seed,
+        run.keeper,
+        run.look("Fine-tuning", chosen.steps, "ndcg@10"),
+    )
 
 
 def fit_search(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
@@ -160,23 +218,54 @@ def fit_search(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     config: SearchConfig = run.config
     judged = read_judged(run)
     products = product_texts(run.snapshot.products)
-    encoder = load_encoder(config.text, config.seed, run, judged.queries + products[:500]).to(device())
-    run.progress.stage("Baselines", 0, f"{len(judged.queries):,} queries, {len(judged.item):,} {judged.source}")
-    store = TextStore(encoder, judged.queries + products, device(), run.cache, tell=run.reading("Baselines"))
+    encoder = load_encoder(config.text, config.seed, run, judged.queries + products[:500]).to(
+        device()
+    )
+    run.progress.stage(
+        "Baselines", 0, f"{len(judged.queries):,} queries, {len(judged.item):,} {judged.source}"
+    )
+    store = TextStore(
+        encoder, judged.queries + products, device(), run.cache, tell=run.reading("Baselines")
+    )
     before = store.vectors()
     tuned = Tuned(encoder, config.text)
     task = SearchTask(store, judged, config, make_augment(config.text, encoder))
     chosen = steps_for(config.text, len(task.right))
-    outcome: Outcome = train(task, tuned, chosen, config.seed, run.keeper.child("search"), run.look("Fine-tuning", chosen.steps, "ndcg@10"))
+    outcome: Outcome = train(
+        task,
+        tuned,
+        chosen,
+        config.seed,
+        run.keeper.child("search"),
+        run.look("Fine-tuning", chosen.steps, "ndcg@10"),
+    )
     tuned.finish()
     run.progress.stage("Check", 0)
     after = store.vectors()
-    report = run.report_head({"kind": judged.source, "queries": int((judged.part == TEST).sum()), "products": len(products)})
-    found = {"words": _by_words(judged, products), "text_before": ndcg_of(judged, TEST, before), "text_after": ndcg_of(judged, TEST, after)}
-    report["systems"] = {name: {"ndcg@10": dict(zip(("value", "low", "high"), bootstrap_interval(v), strict=True))} for name, v in found.items()}
+    report = run.report_head(
+        {
+            "kind": judged.source,
+            "queries": int((judged.part == TEST).sum()),
+            "products": len(products),
+        }
+    )
+    found = {
+        "words": _by_words(judged, products),
+        "text_before": ndcg_of(judged, TEST, before),
+        "text_after": ndcg_of(judged, TEST, after),
+    }
+    report["systems"] = {
+        name: {"ndcg@10": dict(zip(("value", "low", "high"), bootstrap_interval(v), strict=True))}
+        for name, v in found.items()
+    }
     report["champion"] = _judge_champion(run, judged, products, report["systems"])
     report["chosen"] = {"text.steps": outcome.best_step, "trainable_share": outcome.trainable_share}
-    report["primary"] = {"measure": "ndcg@10", "system": "text_after", "baseline": "words", "higher_is_better": True}
+    report["primary"] = {
+        "measure": "ndcg@10",
+        "system": "text_after",
+        "baseline": "words",
+        "higher_is_better": True,
+    }
     return encoder, after[len(judged.queries) :], run.finish_report(report)
 
 
@@ -189,7 +278,9 @@ def _judge_champion(run: Run, judged: Judged, products: list[str], systems: dict
     except ConfigError as error:
         return compared(f"the champion cannot be read: {error}")
     found = ndcg_of(judged, TEST, theirs.encode(judged.queries + products))
-    systems["champion"] = {"ndcg@10": dict(zip(("value", "low", "high"), bootstrap_interval(found), strict=True))}
+    systems["champion"] = {
+        "ndcg@10": dict(zip(("value", "low", "high"), bootstrap_interval(found), strict=True))
+    }
     return compared()
 
 
@@ -198,4 +289,9 @@ def _by_words(judged: Judged, products: list[str]) -> np.ndarray:
     vectorizer = TfidfVectorizer(sublinear_tf=True, token_pattern=r"\w+")  # noqa: S106  words
     items = vectorizer.fit_transform([p or "-" for p in products])
     queries = vectorizer.transform(judged.queries)
-    return scored(judged, TEST, lambda q, among: np.asarray((items[among] @ queries[q].T).todense()).ravel(), len(products))
+    return scored(
+        judged,
+        TEST,
+        lambda q, among: np.asarray((items[among] @ queries[q].T).todense()).ravel(),
+        len(products),
+    )

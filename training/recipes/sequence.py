@@ -1,4 +1,6 @@
-"""The sequence model as a part of `fusion`: what comes next after the latest products, learned from the shop's own histories."""
+"""The sequence model as a part of `fusion`: what comes next after the latest products, learned
+from the shop's own histories.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -38,28 +40,54 @@ class SequenceJudge:
     def __call__(self, model: SequenceModel) -> float:
         if not len(self.window.target):
             return 0.0
-        return float(np.nan_to_num(np.nanmean(rank_by_scores(self.window, model.scores, self.config).ndcg())))
+        return float(
+            np.nan_to_num(np.nanmean(rank_by_scores(self.window, model.scores, self.config).ndcg()))
+        )
 
 
-def fit_sequence(run: Run, known: Interactions, texts: np.ndarray | None, validation: Window | None, fixed: int | None = None) -> Learned:
+def fit_sequence(
+    run: Run,
+    known: Interactions,
+    texts: np.ndarray | None,
+    validation: Window | None,
+    fixed: int | None = None,
+) -> Learned:
     """Learn from what is known; keep the weights that were best on the validation window.
 
-    texts  (items, dim) unit vectors, or None
-    fixed  train so many steps, whatever validation says; then there need be no validation window
+    texts: (items, dim) unit vectors, or None
+    fixed: train so many steps, whatever validation says; then there need be no validation window
     """
     config, by_event = run.config.sequence, run.snapshot.manifest.get("clock", "real") != "real"
     if fixed == 0:
         return Learned(None, 0, "it did not help on the validation days")
-    pairs = history_pairs(replace(known, basket=np.arange(len(known))) if by_event else known, run.snapshot.n_items, repeats=True)
+    pairs = history_pairs(
+        replace(known, basket=np.arange(len(known))) if by_event else known,
+        run.snapshot.n_items,
+        repeats=True,
+    )
     if len(pairs.usable) < FEWEST_PAIRS:
-        return Learned(None, 0, f"only {len(pairs.usable)} products were taken after others, {FEWEST_PAIRS} are needed")
+        return Learned(
+            None,
+            0,
+            f"only {len(pairs.usable)} products were taken after others, {FEWEST_PAIRS} are needed",
+        )
     torch.manual_seed(run.config.seed)
     judge = SequenceJudge(validation, run.config) if validation else None
-    task = SequenceTask(Source(pairs, half_life(run)), texts, run.snapshot.n_items, config, by_event, judge)
+    task = SequenceTask(
+        Source(pairs, half_life(run)), texts, run.snapshot.n_items, config, by_event, judge
+    )
     task.model.to(device())
     chosen = _loop(config, fixed, len(pairs.usable))
     look = run.look("Sequences", chosen.steps, "ndcg@10", "sequence")
-    outcome = train(task, Untouched(), chosen, run.config.seed, run.keeper.child("sequence"), look, keep_last=bool(fixed))
+    outcome = train(
+        task,
+        Untouched(),
+        chosen,
+        run.config.seed,
+        run.keeper.child("sequence"),
+        look,
+        keep_last=bool(fixed),
+    )
     if not outcome.best_step:
         return Learned(None, 0, "it did not help on the validation days")
     return Learned(task.model.plain(by_event), outcome.best_step)
@@ -68,6 +96,12 @@ def fit_sequence(run: Run, known: Interactions, texts: np.ndarray | None, valida
 def _loop(config: SequenceConfig, fixed: int | None, pairs: int) -> TuningConfig:
     steps = fixed or config.steps
     return TuningConfig(
-        steps=steps, batch_size=min(config.batch_size, pairs), learning_rate=config.learning_rate, head_learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay, evaluate_every=min(config.evaluate_every, steps), patience=config.patience, precision="fp32",
-    )  # fmt: skip
+        steps=steps,
+        batch_size=min(config.batch_size, pairs),
+        learning_rate=config.learning_rate,
+        head_learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        evaluate_every=min(config.evaluate_every, steps),
+        patience=config.patience,
+        precision="fp32",
+    )

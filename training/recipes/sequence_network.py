@@ -19,19 +19,24 @@ WIDER = 2
 
 
 class SequenceNet(nn.Module):
-    """One block of attention over the latest products. A product is its own vector plus what its text says; see SequenceModel.states.
+    """One block of attention over the latest products. A product is its own vector plus what its
+    text says; see SequenceModel.states.
 
-    texts  (items, text dim) unit vectors that stay as they are, or None
+    texts: (items, text dim) unit vectors that stay as they are, or None
     """
 
     def __init__(self, n_items: int, texts: np.ndarray | None, dim: int, dropout: float) -> None:
         super().__init__()
         self.own = nn.Parameter(torch.randn(n_items, dim) * 0.02)
         self.from_text = nn.Linear(texts.shape[1], dim, bias=False) if texts is not None else None
-        self.register_buffer("texts", torch.from_numpy(texts) if texts is not None else None, persistent=False)
+        self.register_buffer(
+            "texts", torch.from_numpy(texts) if texts is not None else None, persistent=False
+        )
         self.query, self.key, self.value, self.out = (nn.Linear(dim, dim) for _ in range(4))
         self.widen, self.narrow = nn.Linear(dim, WIDER * dim), nn.Linear(WIDER * dim, dim)
-        self.norm_in, self.norm_inner, self.norm_out = (nn.LayerNorm(dim, eps=EPSILON) for _ in range(3))
+        self.norm_in, self.norm_inner, self.norm_out = (
+            nn.LayerNorm(dim, eps=EPSILON) for _ in range(3)
+        )
         self.distance = nn.Parameter(torch.zeros(DISTANCES))
         self.drop = nn.Dropout(dropout)
 
@@ -43,21 +48,42 @@ class SequenceNet(nn.Module):
     def states(self, products: torch.Tensor, read: dict[str, torch.Tensor], n: int) -> torch.Tensor:
         """(m, dim) products that occur, and the histories' entries -> (n, dim).
 
-        read: per entry (e,) `owner` in [0, n), `place` among the products, `back`, `latest` (whether of the latest basket)
+        read: per entry (e,) `owner` in [0, n), `place` among the products, `back`, `latest`
+        (whether of the latest basket)
         """
         owner, place = read["owner"], read["place"]
-        now = _summed(functional.embedding(place, products) * _shares(read["latest"].float(), owner, n)[:, None], owner, n)
+        now = _summed(
+            functional.embedding(place, products)
+            * _shares(read["latest"].float(), owner, n)[:, None],
+            owner,
+            n,
+        )
         normed = self.norm_in(products)
         query = functional.embedding(owner, self.query(self.norm_in(now)))
-        logits = (query * functional.embedding(place, self.key(normed))).sum(1) / query.shape[1] ** 0.5 + self.distance[read["back"]]
-        largest = torch.full((n,), float("-inf")).to(logits).scatter_reduce(0, owner, logits.detach(), "amax")
+        logits = (query * functional.embedding(place, self.key(normed))).sum(1) / query.shape[
+            1
+        ] ** 0.5 + self.distance[read["back"]]
+        largest = (
+            torch.full((n,), float("-inf"))
+            .to(logits)
+            .scatter_reduce(0, owner, logits.detach(), "amax")
+        )
         attention = self.drop(_shares((logits - largest[owner]).exp(), owner, n))
-        after = now + self.drop(self.out(_summed(functional.embedding(place, self.value(normed)) * attention[:, None], owner, n)))
-        after = after + self.drop(self.narrow(self.drop(functional.relu(self.widen(self.norm_inner(after))))))
+        after = now + self.drop(
+            self.out(
+                _summed(
+                    functional.embedding(place, self.value(normed)) * attention[:, None], owner, n
+                )
+            )
+        )
+        after = after + self.drop(
+            self.narrow(self.drop(functional.relu(self.widen(self.norm_inner(after)))))
+        )
         return self.norm_out(after)
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """batch.extra: products (m,) that occur; owner, place, back, latest of the histories' entries; the candidates' (c,) places.
+        """batch.extra: products (m,) that occur; owner, place, back, latest of the histories'
+        entries; the candidates' (c,) places.
 
         batch.target: (n,) which candidate came next.
         """
@@ -68,16 +94,32 @@ class SequenceNet(nn.Module):
     def plain(self, by_event: bool) -> SequenceModel:
         """As it is served."""
         with torch.no_grad():
-            items = self.products(torch.arange(len(self.own), device=self.own.device)).float().cpu().numpy()
-        weights = {name: w.float().cpu().numpy() for name, w in self.state_dict().items() if name not in ("own", "from_text.weight")}
+            items = (
+                self.products(torch.arange(len(self.own), device=self.own.device))
+                .float()
+                .cpu()
+                .numpy()
+            )
+        weights = {
+            name: w.float().cpu().numpy()
+            for name, w in self.state_dict().items()
+            if name not in ("own", "from_text.weight")
+        }
         return SequenceModel(items, weights, by_event)
 
 
 def entries_of(read: Sequences) -> dict[str, np.ndarray]:
-    """Histories as one row an entry: whose it is (owner), item, back, latest: is it of the latest basket?"""
+    """Histories as one row an entry: whose it is (owner), item, back, latest: is it of the
+    latest basket?
+    """
     owner, place = np.nonzero(read.there)
     back = read.back[owner, place]
-    return {"owner": owner, "item": read.item[owner, place], "back": back, "latest": back == read.back[owner, 0]}
+    return {
+        "owner": owner,
+        "item": read.item[owner, place],
+        "back": back,
+        "latest": back == read.back[owner, 0],
+    }
 
 
 def _summed(values: torch.Tensor, owner: torch.Tensor, n: int) -> torch.Tensor:
@@ -92,7 +134,9 @@ def _shares(values: torch.Tensor, owner: torch.Tensor, n: int) -> torch.Tensor:
 
 @dataclass
 class SequenceTask(Task):
-    """History → next product, every first time that a shopper took one; softmax over the batch's products and drawn ones."""
+    """History → next product, every first time that a shopper took one; softmax over the
+    batch's products and drawn ones.
+    """
 
     source: Source
     texts: np.ndarray | None
@@ -112,21 +156,37 @@ class SequenceTask(Task):
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
         read, target = self._read(rows), self.source.pairs.item[rows]
-        drawn = self.known if self.config.sampled >= len(self.known) else rng.choice(self.known, self.config.sampled, replace=False)
+        drawn = (
+            self.known
+            if self.config.sampled >= len(self.known)
+            else rng.choice(self.known, self.config.sampled, replace=False)
+        )
         candidates = np.union1d(target, drawn)
         entries = entries_of(read)
         products = np.union1d(candidates, entries["item"])
-        extra = {"products": products, "place": np.searchsorted(products, entries.pop("item")), **entries}
+        extra = {
+            "products": products,
+            "place": np.searchsorted(products, entries.pop("item")),
+            **entries,
+        }
         extra["candidates"] = np.searchsorted(products, candidates)
-        return Batch(None, self._tensor(np.searchsorted(candidates, target)), {name: self._tensor(values) for name, values in extra.items()})
+        return Batch(
+            None,
+            self._tensor(np.searchsorted(candidates, target)),
+            {name: self._tensor(values) for name, values in extra.items()},
+        )
 
     def _read(self, rows: np.ndarray) -> Sequences:
-        """What was known before these: as `latest` gives it when serving, of a product that occurs twice the later one alone."""
+        """What was known before these: as `latest` gives it when serving, of a product that
+        occurs twice the later one alone.
+        """
         pairs = self.source.pairs
         length = np.minimum(pairs.basket[rows] - pairs.first[rows], REACH)
         place = np.arange(int(length.max()))
         there = place[None, :] < length[:, None]
-        entry = np.where(there, pairs.basket[rows][:, None] - 1 - place[None, :], pairs.basket[rows][:, None] - 1)
+        entry = np.where(
+            there, pairs.basket[rows][:, None] - 1 - place[None, :], pairs.basket[rows][:, None] - 1
+        )
         item, back = pairs.item[entry], pairs.number[rows][:, None] - 1 - pairs.number[entry]
         code = np.arange(len(rows))[:, None] * np.int64(self.n_items) + item
         newest = np.zeros(code.size, dtype=bool)

@@ -13,9 +13,15 @@ from training.recipes.ensembles import Labelled
 from training.runs.run import Run
 
 
-def save_encoder(run: Run, out: Path, encoder: TextEncoder, report: dict, vectors: np.ndarray | None = None) -> None:
+def save_encoder(
+    run: Run, out: Path, encoder: TextEncoder, report: dict, vectors: np.ndarray | None = None
+) -> None:
     """An encoder with the vectors (items, dim) of the snapshot's products, in half precision."""
-    about = {"snapshot_digest": run.snapshot.manifest["digest"], "kind": "encoder", **report.pop("about", {})}
+    about = {
+        "snapshot_digest": run.snapshot.manifest["digest"],
+        "kind": "encoder",
+        **report.pop("about", {}),
+    }
     with new_checkpoint(out, run.recipe, run.config, about, report) as aside:
         write_encoder(aside, encoder, run.config.onnx)
         if vectors is not None:
@@ -23,20 +29,44 @@ def save_encoder(run: Run, out: Path, encoder: TextEncoder, report: dict, vector
             write_items(aside, run.snapshot.item_ids)
 
 
-def save_head(run: Run, out: Path, fitted: Labelled, report: dict, more: dict | None = None) -> None:
-    """Members: encoder, linear head, and the training rows whose vote counts. `head.json` says how outputs become answers."""
-    about = {"snapshot_digest": run.snapshot.manifest["digest"], "kind": "head", **report.pop("about", {})}
+def save_head(
+    run: Run, out: Path, fitted: Labelled, report: dict, more: dict | None = None
+) -> None:
+    """Members: encoder, linear head, and the training rows whose vote counts.
+
+    `head.json` says how outputs become answers.
+    """
+    about = {
+        "snapshot_digest": run.snapshot.manifest["digest"],
+        "kind": "head",
+        **report.pop("about", {}),
+    }
     with new_checkpoint(out, run.recipe, run.config, about, report) as aside:
         for i, member in enumerate(fitted.members):
             folder = aside if i == 0 else aside / f"member-{i}"
             folder.mkdir(exist_ok=True)
             write_encoder(folder, member.encoder, run.config.onnx)
-            save_file({"weight": member.weight.astype(np.float32), "bias": member.bias.astype(np.float32)}, folder / "head.safetensors")
+            save_file(
+                {
+                    "weight": member.weight.astype(np.float32),
+                    "bias": member.bias.astype(np.float32),
+                },
+                folder / "head.safetensors",
+            )
             if member.neighbours:
-                remembered = {"vectors": member.neighbours.vectors.astype(np.float16), "label": member.neighbours.label.astype(np.int32)}
+                remembered = {
+                    "vectors": member.neighbours.vectors.astype(np.float16),
+                    "label": member.neighbours.label.astype(np.int32),
+                }
                 save_file(remembered, folder / "neighbours.safetensors")
         facts = {
-            "recipe": run.recipe, "classes": fitted.classes, "members": len(fitted.members), **asdict(fitted.answer),
-            "voters": fitted.members[0].neighbours.k if fitted.members[0].neighbours else 0, **(more or {}),
-        }  # fmt: skip
-        (aside / "head.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+            "recipe": run.recipe,
+            "classes": fitted.classes,
+            "members": len(fitted.members),
+            **asdict(fitted.answer),
+            "voters": fitted.members[0].neighbours.k if fitted.members[0].neighbours else 0,
+            **(more or {}),
+        }
+        (aside / "head.json").write_text(
+            json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8"
+        )

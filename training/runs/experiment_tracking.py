@@ -1,4 +1,6 @@
-"""Curves of a run for other people's tools: TensorBoard files beside every run, Weights & Biases where VITRINE_WANDB says so."""
+"""Curves of a run for other people's tools: TensorBoard files beside every run, Weights &
+Biases where VITRINE_WANDB says so.
+"""
 
 import os
 from pathlib import Path
@@ -34,7 +36,13 @@ class Tracking:
                 import wandb
             except ImportError:
                 raise ConfigError("VITRINE_WANDB: the package wandb is not installed") from None
-            self.wandb = wandb.init(project="vitrine", name=self.run_name, dir=str(self.folder), mode=self.mode, config=self.config)
+            self.wandb = wandb.init(
+                project="vitrine",
+                name=self.run_name,
+                dir=str(self.folder),
+                mode=self.mode,
+                config=self.config,
+            )
 
     def close(self) -> None:
         if self.board is not None:

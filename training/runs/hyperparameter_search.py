@@ -1,4 +1,6 @@
-"""Search over a recipe's fields (optuna): within a time budget, on validation data only, unpromising trials cut short, every trial kept."""
+"""Search over a recipe's fields (optuna): within a time budget, on validation data only,
+unpromising trials cut short, every trial kept.
+"""
 
 import json
 import logging
@@ -20,7 +22,9 @@ SPACE = {
     "weight_decay": lambda t, now: t.suggest_float("weight_decay", 1e-4, 0.1, log=True),
     "dropout": lambda t, now: t.suggest_float("dropout", 0.0, 0.3),
     "warmup_ratio": lambda t, now: t.suggest_float("warmup_ratio", 0.02, 0.3),
-    "batch_size": lambda t, now: t.suggest_categorical("batch_size", sorted({max(2, now // 2), now, now * 2})),
+    "batch_size": lambda t, now: t.suggest_categorical(
+        "batch_size", sorted({max(2, now // 2), now, now * 2})
+    ),
     "temperature": lambda t, now: t.suggest_float("temperature", now / 3, now * 2, log=True),
     "popularity_correction": lambda t, now: t.suggest_float("popularity_correction", 0.0, 1.0),
 }
@@ -28,9 +32,11 @@ SPACE = {
 
 
 def search_fields(run: Run, validate: Callable[[Run], None]) -> tuple[object, list[dict]]:
-    """The configuration whose validation measure was best, and every trial. The study lies beside the state, so that it can be resumed.
+    """The configuration whose validation measure was best, and every trial. The study lies beside
+    the state, so that it can be resumed.
 
-    The first trial is the configuration as it is: where that cannot be trained, nothing is searched.
+    The first trial is the configuration as it is: where that cannot be trained, nothing is
+    searched.
     """
     import optuna
 
@@ -38,22 +44,36 @@ def search_fields(run: Run, validate: Callable[[Run], None]) -> tuple[object, li
     folder = run.keeper.folder
     storage = _storage(optuna, folder)
     study = optuna.create_study(
-        storage=storage, study_name="fields", direction="maximize", load_if_exists=True, sampler=optuna.samplers.TPESampler(seed=run.config.seed),
+        storage=storage,
+        study_name="fields",
+        direction="maximize",
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(seed=run.config.seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1),
-    )  # fmt: skip
+    )
     if not study.trials:
         study.enqueue_trial({})
     until = time.monotonic() + 60 * run.config.search_minutes - _spent(study)
-    while time.monotonic() < until and len([t for t in study.trials if t.state.is_finished()]) < run.config.search_trials:
+    while (
+        time.monotonic() < until
+        and len([t for t in study.trials if t.state.is_finished()]) < run.config.search_trials
+    ):
         forgiven = (TrainingError,) if _completed(study, optuna) else ()
         study.optimize(lambda trial: _one(run, trial, optuna, validate), n_trials=1, catch=forgiven)
         last = study.trials[-1]
-        run.progress.stage(run.progress.last_stage, message=f"trial {last.number}: {last.state.name.lower()}, {_value(last)}, {last.params}")
+        run.progress.stage(
+            run.progress.last_stage,
+            message=f"trial {last.number}: {last.state.name.lower()}, {_value(last)}, "
+            f"{last.params}",
+        )
         if last.value is not None:
             run.progress.metric("search.validation", last.number, last.value)
     trials = [_told(t) for t in study.trials]
     if not _completed(study, optuna):
-        raise TrainingError(f"none of the {len(trials)} trials came to an end within search_minutes = {run.config.search_minutes}")
+        raise TrainingError(
+            f"none of the {len(trials)} trials came to an end within search_minutes = "
+            f"{run.config.search_minutes}"
+        )
     if folder:
         (folder.parent / "trials.json").write_text(json.dumps(trials, indent=1), encoding="utf-8")
     return with_text(run.config, **study.best_params), trials
@@ -67,7 +87,9 @@ def _storage(optuna, folder: Path | None):
     if folder is None:
         return None
     folder.parent.mkdir(parents=True, exist_ok=True)
-    return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder.parent / "search.journal")))
+    return optuna.storages.JournalStorage(
+        optuna.storages.journal.JournalFileBackend(str(folder.parent / "search.journal"))
+    )
 
 
 def _spent(study) -> float:
@@ -81,14 +103,26 @@ def _value(trial) -> str:
 
 def _told(trial) -> dict:
     seconds = trial.duration.total_seconds() if trial.duration else None
-    return {"number": trial.number, "state": trial.state.name.lower(), "value": trial.value, "fields": trial.params, "seconds": seconds}
+    return {
+        "number": trial.number,
+        "state": trial.state.name.lower(),
+        "value": trial.value,
+        "fields": trial.params,
+        "seconds": seconds,
+    }
 
 
 def _one(run: Run, trial, optuna, validate: Callable[[Run], None]) -> float:
-    """One trial: train on the training data, and give what validation says; the test data are not looked at."""
+    """One trial: train on the training data, and give what validation says; the test data are
+    not looked at.
+    """
     text = run.config.text
     names = set(to_dict(text))
-    changes = {name: suggest(trial, getattr(text, name)) for name, suggest in SPACE.items() if name in names}
+    changes = {
+        name: suggest(trial, getattr(text, name))
+        for name, suggest in SPACE.items()
+        if name in names
+    }
     seen: list[float] = []
 
     def look(step: int, value: float) -> None:
@@ -97,6 +131,12 @@ def _one(run: Run, trial, optuna, validate: Callable[[Run], None]) -> float:
         if step and trial.should_prune():
             raise optuna.TrialPruned
 
-    inside = replace(run, config=with_text(run.config, **changes), keeper=Keeper(), trial=look, progress=Progress(quiet=True))
+    inside = replace(
+        run,
+        config=with_text(run.config, **changes),
+        keeper=Keeper(),
+        trial=look,
+        progress=Progress(quiet=True),
+    )
     validate(inside)
     return max(seen)

@@ -12,13 +12,24 @@ from tqdm import tqdm
 log = logging.getLogger("training")
 
 STAGES = {
-    "fusion": {"Signals": 0.04, "Fine-tuning": 0.24, "Sequences": 0.10, "Candidates": 0.05, "Ranking": 0.08, "Check": 0.09, "Refit": 0.40},
+    "fusion": {
+        "Signals": 0.04,
+        "Fine-tuning": 0.24,
+        "Sequences": 0.10,
+        "Candidates": 0.05,
+        "Ranking": 0.08,
+        "Check": 0.09,
+        "Refit": 0.40,
+    },
     "retrieval": {"Fine-tuning": 0.6, "Check": 0.05, "Refit": 0.35},
     "incremental": {"Fine-tuning": 0.25, "Full retraining": 0.45, "Refit": 0.30},
     "mlm": {"Fine-tuning": 1.0},
     "distil": {"Fine-tuning": 0.9, "Check": 0.1},
     "search": {"Baselines": 0.2, "Fine-tuning": 0.7, "Check": 0.1},
-    **{name: {"Baselines": 0.15, "Fine-tuning": 0.7, "Check": 0.15} for name in ("behaviour", "rating", "sentiment", "topic", "intent")},
+    **{
+        name: {"Baselines": 0.15, "Fine-tuning": 0.7, "Check": 0.15}
+        for name in ("behaviour", "rating", "sentiment", "topic", "intent")
+    },
 }
 """Stages of each recipe, in order, with their usual share of the time."""
 
@@ -31,12 +42,23 @@ class Progress:
     The bar is drawn where stderr is a terminal; a log file gets the messages alone.
     """
 
-    def __init__(self, path: Path | None = None, stages: dict[str, float] | None = None, quiet: bool = False, tracking=None) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        stages: dict[str, float] | None = None,
+        quiet: bool = False,
+        tracking=None,
+    ) -> None:
         self.file = path.open("a", encoding="utf-8") if path else None
         self.stages = stages or {}
         self.tracking = tracking
         self.begun = time.monotonic()
-        self.bar = tqdm(total=100, file=sys.stderr, disable=quiet or None, bar_format="{desc:<12} {percentage:3.0f}%|{bar}| {elapsed}")
+        self.bar = tqdm(
+            total=100,
+            file=sys.stderr,
+            disable=quiet or None,
+            bar_format="{desc:<12} {percentage:3.0f}%|{bar}| {elapsed}",
+        )
         self.prefix = 0.0
         self.scale = 1.0
         self.stage_name = ""
@@ -46,12 +68,22 @@ class Progress:
     def stage(self, name: str, part: float = 0.0, message: str = "") -> None:
         """Now at `part` (0 to 1) of stage `name`; what is done never becomes less."""
         self.last_stage = name
-        self.done = done = max(self.done, self.prefix + self.scale * self._before(name) + self.scale * self.stages.get(name, 0) * part)
+        self.done = done = max(
+            self.done,
+            self.prefix
+            + self.scale * self._before(name)
+            + self.scale * self.stages.get(name, 0) * part,
+        )
         elapsed = time.monotonic() - self.begun
         left = elapsed * (1 - done) / done if done > 0.1 else None
         self.bar.n = round(100 * done)
         self.bar.set_description_str(self.stage_name or name)
-        line = {"stage": self.stage_name or name, "done": round(done, 4), "seconds": round(elapsed, 1), "seconds_left": left and round(left, 1)}
+        line = {
+            "stage": self.stage_name or name,
+            "done": round(done, 4),
+            "seconds": round(elapsed, 1),
+            "seconds_left": left and round(left, 1),
+        }
         self._write(line | ({"message": message} if message else {}))
         if message:
             log.info("%s: %s", self.stage_name or name, message)
@@ -77,7 +109,9 @@ class Progress:
 
     def _before(self, name: str) -> float:
         names = list(self.stages)
-        return sum(self.stages[n] for n in names[: names.index(name)]) if name in self.stages else 0.0
+        return (
+            sum(self.stages[n] for n in names[: names.index(name)]) if name in self.stages else 0.0
+        )
 
     def _write(self, line: dict) -> None:
         if self.file:

@@ -10,26 +10,38 @@ from recommender.api.http.strict_fields import DayField, Since
 
 
 class AnalyticsRequest(Since):
-    from_ = DayField(required=False, help_text="in the shop's time zone; default: 27 days before `to`")
+    from_ = DayField(
+        required=False, help_text="in the shop's time zone; default: 27 days before `to`"
+    )
     to = DayField(required=False, help_text="included; default: today")
-    by = serializers.CharField(default="placement,version,day", help_text="any of placement, version, day, with commas between")
+    by = serializers.CharField(
+        default="placement,version,day",
+        help_text="any of placement, version, day, with commas between",
+    )
 
     def validate_by(self, value):
         parts = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
         if wrong := [part for part in parts if part not in attribution.PARTS]:
-            raise serializers.ValidationError(f"{wrong[0][:40]!r} is none of {', '.join(attribution.PARTS)}")
+            raise serializers.ValidationError(
+                f"{wrong[0][:40]!r} is none of {', '.join(attribution.PARTS)}"
+            )
         return parts
 
     def validate(self, values):
         until = values.setdefault("to", timezone.localdate(timezone=self.context["shop"].zone))
         since = values.setdefault("from_", until - timedelta(days=27))
         if not timedelta(0) <= until - since <= timedelta(days=400):
-            raise serializers.ValidationError({"from": "must lie at most 400 days before to, and not after it"})
+            raise serializers.ValidationError(
+                {"from": "must lie at most 400 days before to, and not after it"}
+            )
         return values
 
 
 class EstimateSerializer(serializers.Serializer):
-    policy = serializers.ChoiceField(["best", "random", "served"], help_text="the best product always; one drawn evenly; what was served")
+    policy = serializers.ChoiceField(
+        ["best", "random", "served"],
+        help_text="the best product always; one drawn evenly; what was served",
+    )
     places = serializers.IntegerField()
     ips = serializers.FloatField(help_text="clicks or purchases a place, by inverse propensity")
     snips = serializers.FloatField(help_text="the same, self-normalised")
@@ -45,7 +57,9 @@ class EarnedSerializer(serializers.Serializer):
     placement = serializers.CharField(allow_null=True, help_text="empty: items/related")
     model_version = serializers.CharField(source="version", allow_null=True)
     day = serializers.DateField(allow_null=True)
-    lists = serializers.FloatField(help_text="an estimate where lists were sampled, like all counts")
+    lists = serializers.FloatField(
+        help_text="an estimate where lists were sampled, like all counts"
+    )
     fallback = serializers.FloatField(help_text="lists that were a fallback")
     simulated = serializers.FloatField(help_text="lists that no shopper saw")
     clicked = serializers.FloatField(help_text="lists with a click")
@@ -54,7 +68,10 @@ class EarnedSerializer(serializers.Serializer):
     purchases = serializers.FloatField()
     revenue = serializers.FloatField()
     click_rate = serializers.FloatField(help_text="clicked / lists")
-    click_interval = serializers.ListField(child=serializers.FloatField(), help_text="95 % interval of click_rate (Wilson), lower and upper bound")
+    click_interval = serializers.ListField(
+        child=serializers.FloatField(),
+        help_text="95 % interval of click_rate (Wilson), lower and upper bound",
+    )
     conversion = serializers.FloatField(help_text="bought / lists")
     products_shown = serializers.IntegerField(help_text="different products in these lists")
 
@@ -65,14 +82,25 @@ class LoyalSerializer(serializers.Serializer):
     day = serializers.DateField(allow_null=True)
     anywhere = serializers.BooleanField(help_text="the whole shop, to compare with")
     days = serializers.IntegerField()
-    buyers = serializers.IntegerField(help_text="who bought from these lists, so many days ago or more")
+    buyers = serializers.IntegerField(
+        help_text="who bought from these lists, so many days ago or more"
+    )
     again = serializers.IntegerField(help_text="those of them who bought again within these days")
-    shoppers = serializers.IntegerField(help_text="who were shown these lists, so many days ago or more")
-    returned = serializers.IntegerField(help_text="those of them who did anything again within these days, at least half a day later")
+    shoppers = serializers.IntegerField(
+        help_text="who were shown these lists, so many days ago or more"
+    )
+    returned = serializers.IntegerField(
+        help_text="those of them who did anything again within these days, at least half a day "
+        "later"
+    )
 
 
 class AnalyticsReply(serializers.Serializer):
     rows = EarnedSerializer(many=True)
-    products_shown = serializers.DictField(child=serializers.IntegerField(), help_text="different products by placement")
+    products_shown = serializers.DictField(
+        child=serializers.IntegerField(), help_text="different products by placement"
+    )
     products_showable = serializers.IntegerField()
-    loyalty = LoyalSerializer(many=True, help_text="by the parts that rows are by, after the whole shop's")
+    loyalty = LoyalSerializer(
+        many=True, help_text="by the parts that rows are by, after the whole shop's"
+    )

@@ -14,9 +14,15 @@ class AnalyticsView(APIView):
     scopes = {"*": "analytics:read"}
 
     @extend_schema(
-        parameters=[OpenApiParameter("from", str), OpenApiParameter("to", str), OpenApiParameter("by", str)],
+        parameters=[
+            OpenApiParameter("from", str),
+            OpenApiParameter("to", str),
+            OpenApiParameter("by", str),
+        ],
         responses=shapes.AnalyticsReply,
-        summary="Clicks, conversion, revenue, coverage and loyalty per placement, model version and day",
+        summary="Clicks, conversion, revenue, coverage and loyalty per placement, model version "
+        "and "
+        "day",
     )
     def get(self, request: Request) -> Response:
         shop = request.auth.shop
@@ -25,7 +31,10 @@ class AnalyticsView(APIView):
         since, until, by = (asked.validated_data[name] for name in ("from_", "to", "by"))
         found = {
             "rows": attribution.earned_and_shown(shop, since, until, by),
-            "products_shown": {placement: shown for (placement, *_), shown in attribution.covered(shop, since, until).items()},
+            "products_shown": {
+                placement: shown
+                for (placement, *_), shown in attribution.covered(shop, since, until).items()
+            },
             "products_showable": shop.products.showable().count(),
             "loyalty": attribution.loyalty(shop, since, until, by),
         }
@@ -36,9 +45,15 @@ class ExplorationView(APIView):
     scopes = {"*": "analytics:read"}
 
     @extend_schema(
-        parameters=[OpenApiParameter("placement", str, required=True), OpenApiParameter("from", str), OpenApiParameter("to", str)],
+        parameters=[
+            OpenApiParameter("placement", str, required=True),
+            OpenApiParameter("from", str),
+            OpenApiParameter("to", str),
+        ],
         responses=shapes.ExplorationReply,
-        summary="What other lists would have brought at a placement that explores, by the odds that were kept (IPS, SNIPS)",
+        summary="What other lists would have brought at a placement that explores, by the odds "
+        "that "
+        "were kept (IPS, SNIPS)",
     )
     def get(self, request: Request) -> Response:
         shop, data = request.auth.shop, request.query_params.dict()
@@ -49,5 +64,9 @@ class ExplorationView(APIView):
             raise ValidationError({"placement": ["is no placement of this shop"]})
         asked = shapes.AnalyticsRequest(data=data, context={"shop": shop})
         asked.is_valid(raise_exception=True)
-        found = attribution.explored(shop, placement, asked.validated_data["from_"], asked.validated_data["to"])
-        return Response({"placement": placement, "policies": [vars(estimate) for estimate in found]})
+        found = attribution.explored(
+            shop, placement, asked.validated_data["from_"], asked.validated_data["to"]
+        )
+        return Response(
+            {"placement": placement, "policies": [vars(estimate) for estimate in found]}
+        )

@@ -2,7 +2,12 @@
 
 from rest_framework import serializers
 
-from recommender.api.http.strict_fields import MOST_ITEMS, WHOLE, RowErrorSerializer, StrictSerializer
+from recommender.api.http.strict_fields import (
+    MOST_ITEMS,
+    WHOLE,
+    RowErrorSerializer,
+    StrictSerializer,
+)
 
 
 class PriceSerializer(StrictSerializer):

@@ -13,16 +13,33 @@ from rest_framework.views import APIView
 
 from recommender.api.catalog import serializers
 from recommender.api.http import strict_fields
-from recommender.api.http.problem_details import again_when_busy, as_sent, as_validation_error, refuse_errors
+from recommender.api.http.problem_details import (
+    again_when_busy,
+    as_sent,
+    as_validation_error,
+    refuse_errors,
+)
 from recommender.api.http.strict_fields import STRICT
 from recommender.ingest import FieldError, Report, is_text, upsert_products
 from recommender.ingest.products import COLUMNS
 from recommender.models import Product, Shop
 
 ITEM_FIELDS = {
-    "item_id", "title", "description", "brand", "categories", "price", "attributes", "images", "stock", "available_from", "available_until", "hidden",
-    "margin_rate", "locale",
-}  # fmt: skip
+    "item_id",
+    "title",
+    "description",
+    "brand",
+    "categories",
+    "price",
+    "attributes",
+    "images",
+    "stock",
+    "available_from",
+    "available_until",
+    "hidden",
+    "margin_rate",
+    "locale",
+}
 READ_ONLY = {"updated_at", "created_at"}
 
 
@@ -39,13 +56,22 @@ def flat_item(data: Any, shop: Shop, item_id: str | None = None) -> dict[str, An
     row["item_id"] = item_id if item_id is not None else data.get("item_id")
     if "price" in data:
         row["price"] = _part(data, "price", "amount", {"amount", "currency"})
-        if (currency := _part(data, "price", "currency", {"amount", "currency"}) or shop.currency) != shop.currency:
-            raise FieldError("price.currency", f"must be {shop.currency}, this shop's, not {str(currency)[:20]!r}")
+        if (
+            currency := _part(data, "price", "currency", {"amount", "currency"}) or shop.currency
+        ) != shop.currency:
+            raise FieldError(
+                "price.currency",
+                f"must be {shop.currency}, this shop's, not {str(currency)[:20]!r}",
+            )
     if "stock" in data:
         row["stock_state"] = _part(data, "stock", "state", {"state", "quantity"})
         row["stock_quantity"] = _part(data, "stock", "quantity", {"state", "quantity"})
     attributes = row.get("attributes")
-    if isinstance(attributes, dict) and "brand" not in row and isinstance(attributes.get("brand"), str):
+    if (
+        isinstance(attributes, dict)
+        and "brand" not in row
+        and isinstance(attributes.get("brand"), str)
+    ):
         row["brand"] = attributes["brand"]
     return row
 
@@ -66,19 +92,36 @@ def amount_of(price: Decimal) -> str:
 
 
 def item_json(product: Product) -> dict[str, Any]:
-    price = None if product.price is None else {"amount": amount_of(product.price), "currency": product.shop.currency}
+    price = (
+        None
+        if product.price is None
+        else {"amount": amount_of(product.price), "currency": product.shop.currency}
+    )
     return {
-        "item_id": product.item_id, "title": product.title, "description": product.description, "brand": product.brand,
+        "item_id": product.item_id,
+        "title": product.title,
+        "description": product.description,
+        "brand": product.brand,
         "categories": product.categories,
-        "price": price, "attributes": product.attributes, "images": product.images,
-        "stock": {"state": product.stock_state or None, "quantity": product.stock_quantity}, "available_from": product.available_from,
-        "available_until": product.available_until, "hidden": product.hidden, "margin_rate": product.margin_rate, "locale": product.locale,
+        "price": price,
+        "attributes": product.attributes,
+        "images": product.images,
+        "stock": {"state": product.stock_state or None, "quantity": product.stock_quantity},
+        "available_from": product.available_from,
+        "available_until": product.available_until,
+        "hidden": product.hidden,
+        "margin_rate": product.margin_rate,
+        "locale": product.locale,
         "updated_at": product.updated_at,
-    }  # fmt: skip
+    }
 
 
 def find_item(shop: Shop, item_id: str) -> Product:
-    product = shop.products.select_related("shop").filter(item_id=item_id).first() if is_text(item_id) else None
+    product = (
+        shop.products.select_related("shop").filter(item_id=item_id).first()
+        if is_text(item_id)
+        else None
+    )
     if product is None:
         raise NotFound(f"item_id: {item_id[:256]!r} is no product of this shop.")
     return product
@@ -123,7 +166,9 @@ class ItemView(APIView):
                     row.pop(f"stock_{part}")
         report = upsert_products(request.auth.shop, [(0, row)], columns or row.keys(), STRICT)
         refuse_errors(report)
-        return Response(item_json(find_item(request.auth.shop, item_id)), status=201 if report.new else 200)
+        return Response(
+            item_json(find_item(request.auth.shop, item_id)), status=201 if report.new else 200
+        )
 
     @extend_schema(responses={204: None}, summary="Remove a product and its events")
     def delete(self, request: Request, item_id: str) -> Response:
@@ -146,7 +191,16 @@ class ItemsBatchView(APIView):
         if not isinstance(items, list) or not items:
             raise ValidationError({"items": ["must be a list of at least one product"]})
         if len(items) > strict_fields.MOST_ITEMS:
-            raise ValidationError({"items": [f"holds {len(items):,} products; at most {strict_fields.MOST_ITEMS:,} fit in one call"]})
+            raise ValidationError(
+                {
+                    "items": [
+                        (
+                            f"holds {len(items):,} products; at most "
+                            f"{strict_fields.MOST_ITEMS:,} fit in one call"
+                        )
+                    ]
+                }
+            )
         report, errors = Report(), {}
         by_columns: dict[tuple[str, ...], list] = {}
         for i, item in enumerate(items):
@@ -156,26 +210,72 @@ class ItemsBatchView(APIView):
             except FieldError as error:
                 errors[i] = {"field": error.field, "message": error.message}
         errors |= _without_title(request.auth.shop, items, errors.keys())
-        by_columns = {columns: [(i, row) for i, row in rows if i not in errors] for columns, rows in by_columns.items()}
+        by_columns = {
+            columns: [(i, row) for i, row in rows if i not in errors]
+            for columns, rows in by_columns.items()
+        }
         with transaction.atomic():
             for columns, rows in by_columns.items():
                 part = upsert_products(request.auth.shop, rows, columns, STRICT)
-                report.new, report.changed, report.same = report.new + part.new, report.changed + part.changed, report.same + part.same
-                errors |= {e.line: {"field": as_sent(e.field), "message": e.message} for e in part.errors}
+                report.new, report.changed, report.same = (
+                    report.new + part.new,
+                    report.changed + part.changed,
+                    report.same + part.same,
+                )
+                errors |= {
+                    e.line: {"field": as_sent(e.field), "message": e.message} for e in part.errors
+                }
         results = [_item_result(item, errors.get(i)) for i, item in enumerate(items)]
-        return Response({"new": report.new, "changed": report.changed, "same": report.same, "rejected": len(errors), "results": results})
+        return Response(
+            {
+                "new": report.new,
+                "changed": report.changed,
+                "same": report.same,
+                "rejected": len(errors),
+                "results": results,
+            }
+        )
 
 
 def _without_title(shop: Shop, items: list, wrong: Collection[int]) -> dict[int, dict[str, str]]:
-    """Errors by position: a title may be left out of what the shop has already, and never be empty."""
-    given = {i: item for i, item in enumerate(items) if i not in wrong and isinstance(item.get("item_id"), str)}
-    empty = {i: {"field": "title", "message": "must not be empty"} for i, item in given.items() if item.get("title", "x") in ("", None)}
+    """Errors by position: a title may be left out of what the shop has already, and never be
+    empty.
+    """
+    given = {
+        i: item
+        for i, item in enumerate(items)
+        if i not in wrong and isinstance(item.get("item_id"), str)
+    }
+    empty = {
+        i: {"field": "title", "message": "must not be empty"}
+        for i, item in given.items()
+        if item.get("title", "x") in ("", None)
+    }
     untitled = {i: item["item_id"] for i, item in given.items() if "title" not in item}
     titled = {item["item_id"] for i, item in given.items() if "title" in item and i not in empty}
-    there = set(shop.products.filter(item_id__in=[i for i in set(untitled.values()) if is_text(i)]).values_list("item_id", flat=True)) | titled
-    return empty | {i: {"field": "title", "message": "is required for a new product"} for i, item_id in untitled.items() if item_id not in there}
+    there = (
+        set(
+            shop.products.filter(
+                item_id__in=[i for i in set(untitled.values()) if is_text(i)]
+            ).values_list("item_id", flat=True)
+        )
+        | titled
+    )
+    return empty | {
+        i: {"field": "title", "message": "is required for a new product"}
+        for i, item_id in untitled.items()
+        if item_id not in there
+    }
 
 
 def _item_result(item: Any, error: dict[str, str] | None) -> dict[str, Any]:
-    item_id = item.get("item_id") if isinstance(item, dict) and isinstance(item.get("item_id"), str) else None
-    return {"item_id": item_id, "status": "rejected", "error": error} if error else {"item_id": item_id, "status": "accepted"}
+    item_id = (
+        item.get("item_id")
+        if isinstance(item, dict) and isinstance(item.get("item_id"), str)
+        else None
+    )
+    return (
+        {"item_id": item_id, "status": "rejected", "error": error}
+        if error
+        else {"item_id": item_id, "status": "accepted"}
+    )

@@ -17,20 +17,33 @@ class EventLineSerializer(serializers.Serializer):
 
 
 class EventSerializer(serializers.Serializer):
-    event_id = serializers.CharField(help_text="the shop's own; the same event sent again counts once")
+    event_id = serializers.CharField(
+        help_text="the shop's own; the same event sent again counts once"
+    )
     type = serializers.ChoiceField(EventType.choices)
-    user_id = serializers.CharField(required=False, allow_null=True, help_text="this or session_id is required")
+    user_id = serializers.CharField(
+        required=False, allow_null=True, help_text="this or session_id is required"
+    )
     session_id = serializers.CharField(required=False, allow_null=True)
     occurred_at = serializers.DateTimeField(help_text="with a zone")
     items = EventLineSerializer(many=True, required=False)
     item_id = serializers.CharField(required=False, help_text="instead of items, for one product")
-    recommendation_id = serializers.CharField(required=False, allow_null=True, help_text="of the list that it came from, to which it is credited")
+    recommendation_id = serializers.CharField(
+        required=False,
+        allow_null=True,
+        help_text="of the list that it came from, to which it is credited",
+    )
     placement = serializers.CharField(required=False, allow_null=True)
-    value = serializers.CharField(required=False, help_text="what was paid for all of it; default: from price, discount and quantity")
+    value = serializers.CharField(
+        required=False,
+        help_text="what was paid for all of it; default: from price, discount and quantity",
+    )
     currency = serializers.CharField(required=False, help_text="the shop's; another one is refused")
     rating = serializers.FloatField(required=False, help_text="of rating: 0 to 5")
     query = serializers.CharField(required=False, help_text="of search")
-    simulated = serializers.BooleanField(default=False, help_text="no shopper did it: in charts, and nothing learns from it")
+    simulated = serializers.BooleanField(
+        default=False, help_text="no shopper did it: in charts, and nothing learns from it"
+    )
     context = serializers.DictField(required=False, help_text="the shop's own; it is not kept")
 
 

@@ -1,4 +1,6 @@
-"""Events: from the shop's servers with a key, and from its pages with the public key, which can do nothing else."""
+"""Events: from the shop's servers with a key, and from its pages with the public key, which can
+do nothing else.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -48,13 +50,17 @@ class FromPages(APIView):
         origin = request.headers.get("Origin")
         if origin and _is_a_shops(origin):
             allowed = {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
-            for name, value in (allowed | PREFLIGHT if request.method == "OPTIONS" else allowed).items():
+            for name, value in (
+                allowed | PREFLIGHT if request.method == "OPTIONS" else allowed
+            ).items():
                 response.headers[name] = value
         return response
 
 
 def _is_a_shops(origin: str) -> bool:
-    """Not while the database does not answer: then the tracker keeps what it has, and sends it later."""
+    """Not while the database does not answer: then the tracker keeps what it has, and sends it
+    later.
+    """
     try:
         return Shop.objects.filter(origins__contains=[origin]).exists()
     except UNREACHABLE:
@@ -62,16 +68,24 @@ def _is_a_shops(origin: str) -> bool:
 
 
 def refuse_foreign(key: ApiKey, request: Request) -> None:
-    """A public key may be copied out of a page; elsewhere than on the shop's own pages it is worth nothing."""
+    """A public key may be copied out of a page; elsewhere than on the shop's own pages it is
+    worth nothing.
+    """
     origin = request.headers.get("Origin")
     if key.is_public and origin and origin not in key.shop.origins:
-        raise PermissionDenied("This page is none of the shop's: its origin is not among those that the shop names.")
+        raise PermissionDenied(
+            "This page is none of the shop's: its origin is not among those that the shop names."
+        )
 
 
 class EventsView(FromPages):
     plain_status = 202
 
-    @extend_schema(request=shapes.EventsRequest, responses={202: shapes.EventsReply}, summary="What shoppers did; the next list already knows it")
+    @extend_schema(
+        request=shapes.EventsRequest,
+        responses={202: shapes.EventsReply},
+        summary="What shoppers did; the next list already knows it",
+    )
     def post(self, request: Request) -> Response:
         return Response(take(request.auth, request.data), status=202)
 
@@ -81,7 +95,9 @@ class EventsView(FromPages):
 
 
 class CollectView(FromPages):
-    """For `navigator.sendBeacon`, which sends no headers: the public key stands in the body, which comes as plain text."""
+    """For `navigator.sendBeacon`, which sends no headers: the public key stands in the body,
+    which comes as plain text.
+    """
 
     authentication_classes = ()
     permission_classes = ()
@@ -90,7 +106,9 @@ class CollectView(FromPages):
         return "Bearer"
 
     @extend_schema(
-        request=shapes.CollectRequest, responses={202: shapes.EventsReply}, summary="The same from a page that is being left, with a public key"
+        request=shapes.CollectRequest,
+        responses={202: shapes.EventsReply},
+        summary="The same from a page that is being left, with a public key",
     )
     def post(self, request: Request) -> Response:
         secret = request.data.get("key")
@@ -98,11 +116,16 @@ class CollectView(FromPages):
             raise ValidationError({"key": ["is required"]})
         key = key_of(secret)
         if not key.is_public:
-            raise AuthenticationFailed("Only a public key may stand in a body; send others as: Authorization: Bearer KEY")
+            raise AuthenticationFailed(
+                "Only a public key may stand in a body; send others as: Authorization: Bearer KEY"
+            )
         refuse_foreign(key, request)
         request.auth = key
         self.check_throttles(request)
-        return Response(take(key, {name: value for name, value in request.data.items() if name != "key"}), status=202)
+        return Response(
+            take(key, {name: value for name, value in request.data.items() if name != "key"}),
+            status=202,
+        )
 
 
 def take(key: ApiKey, data: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +136,13 @@ def take(key: ApiKey, data: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(events, list) or not events:
         raise ValidationError({"events": ["must be a list of at least one event"]})
     if len(events) > shapes.MOST_EVENTS:
-        raise ValidationError({"events": [f"holds {len(events):,} events; at most {shapes.MOST_EVENTS:,} fit in one call"]})
+        raise ValidationError(
+            {
+                "events": [
+                    f"holds {len(events):,} events; at most {shapes.MOST_EVENTS:,} fit in one call"
+                ]
+            }
+        )
     report, new_ids = post_events(shop, events, STRICT, key.is_public)
     results = _results(events, report, new_ids)
     told = Counter([result["status"] for result in results])
@@ -127,14 +156,22 @@ def _results(events: list, report: Report, new_ids: set[str]) -> list[dict]:
     if len(new_ids) == len(events):  # the usual call: all were new, each once
         return [{"event_id": event["event_id"], "status": "accepted"} for event in events]
     errors = {e.line: {"field": e.field, "message": e.message} for e in report.errors}
-    return [_result(event, errors.get(i), new_ids, report.differing) for i, event in enumerate(events)]
+    return [
+        _result(event, errors.get(i), new_ids, report.differing) for i, event in enumerate(events)
+    ]
 
 
-DIFFERS = {"field": "event_id", "message": "was sent before with other content; what was sent first stays"}
+DIFFERS = {
+    "field": "event_id",
+    "message": "was sent before with other content; what was sent first stays",
+}
 
 
 def _result(event: object, error: dict | None, new_ids: set[str], differing: set[str]) -> dict:
-    """One event's outcome. An id that stands twice in a call is accepted once; the other is its duplicate."""
+    """One event's outcome.
+
+    An id that stands twice in a call is accepted once; the other is its duplicate.
+    """
     event_id = event.get("event_id") if isinstance(event, dict) else None
     event_id = event_id if isinstance(event_id, str) else None
     if error:

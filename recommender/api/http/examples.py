@@ -5,11 +5,16 @@ from typing import Any
 EVENTS: dict[str, dict[str, Any]] = {
     "view": {"type": "view", "user_id": "4711", "item_id": "22423"},
     "click on a recommendation": {
-        "type": "click", "user_id": "4711", "items": [{"item_id": "22423", "position": 1}], "recommendation_id": "r-of-the-reply",
+        "type": "click",
+        "user_id": "4711",
+        "items": [{"item_id": "22423", "position": 1}],
+        "recommendation_id": "r-of-the-reply",
         "placement": "home_top",
     },
     "impression": {
-        "type": "impression", "session_id": "s-9f2", "items": [{"item_id": "22423", "position": 1}, {"item_id": "84879", "position": 2}],
+        "type": "impression",
+        "session_id": "s-9f2",
+        "items": [{"item_id": "22423", "position": 1}, {"item_id": "84879", "position": 2}],
         "recommendation_id": "r-of-the-reply",
     },
     "search": {"type": "search", "session_id": "s-9f2", "query": "cake stand"},
@@ -17,52 +22,110 @@ EVENTS: dict[str, dict[str, Any]] = {
     "dislike": {"type": "dislike", "user_id": "4711", "item_id": "84879"},
     "rating": {"type": "rating", "user_id": "4711", "item_id": "22423", "rating": 4},
     "review": {"type": "review", "user_id": "4711", "item_id": "22423", "rating": 5},
-    "add to cart": {"type": "add_to_cart", "user_id": "4711", "items": [{"item_id": "22423", "quantity": 2}]},
-    "remove from cart": {"type": "remove_from_cart", "user_id": "4711", "items": [{"item_id": "22423", "quantity": 1}]},
+    "add to cart": {
+        "type": "add_to_cart",
+        "user_id": "4711",
+        "items": [{"item_id": "22423", "quantity": 2}],
+    },
+    "remove from cart": {
+        "type": "remove_from_cart",
+        "user_id": "4711",
+        "items": [{"item_id": "22423", "quantity": 1}],
+    },
     "purchase": {
-        "type": "purchase", "user_id": "4711", "session_id": "s-9f2", "currency": "GBP",
-        "items": [{"item_id": "22423", "quantity": 2, "price": "12.75"}, {"item_id": "84879", "quantity": 1, "price": "1.69", "discount": "0.20"}],
+        "type": "purchase",
+        "user_id": "4711",
+        "session_id": "s-9f2",
+        "currency": "GBP",
+        "items": [
+            {"item_id": "22423", "quantity": 2, "price": "12.75"},
+            {"item_id": "84879", "quantity": 1, "price": "1.69", "discount": "0.20"},
+        ],
         "recommendation_id": "r-of-the-reply",
     },
     "return": {"type": "return", "user_id": "4711", "items": [{"item_id": "22423", "quantity": 1}]},
-}  # fmt: skip
+}
 """One of each type, without its event_id and moment."""
 
 
 def _event(name: str) -> dict[str, Any]:
-    return {"event_id": f"order-1001-{name.replace(' ', '-')}", "occurred_at": "2026-01-31T10:15:00Z", **EVENTS[name]}
+    return {
+        "event_id": f"order-1001-{name.replace(' ', '-')}",
+        "occurred_at": "2026-01-31T10:15:00Z",
+        **EVENTS[name],
+    }
 
 
 ITEM = {
-    "title": "Regency cakestand, 3 tier", "description": "Of cream china with roses.", "brand": "Regency", "categories": ["Kitchen > Baking"],
-    "price": {"amount": "12.75", "currency": "GBP"}, "attributes": {"colour": ["cream", "red"], "height_cm": 40},
-    "images": ["https://shop.example/22423.jpg"], "stock": {"state": "in_stock", "quantity": 12},
-}  # fmt: skip
-USER = {"attributes": {"country": "United Kingdom"}, "consent": {"personalisation": True, "training": True}, "merged_from": ["s-9f2"]}
+    "title": "Regency cakestand, 3 tier",
+    "description": "Of cream china with roses.",
+    "brand": "Regency",
+    "categories": ["Kitchen > Baking"],
+    "price": {"amount": "12.75", "currency": "GBP"},
+    "attributes": {"colour": ["cream", "red"], "height_cm": 40},
+    "images": ["https://shop.example/22423.jpg"],
+    "stock": {"state": "in_stock", "quantity": 12},
+}
+USER = {
+    "attributes": {"country": "United Kingdom"},
+    "consent": {"personalisation": True, "training": True},
+    "merged_from": ["s-9f2"],
+}
 LIST = {"placement": "home_top", "user_id": "4711", "limit": 12}
-FILTERED = {**LIST, "filter": "price < :most and stock.state = 'in_stock'", "params": {"most": 20}, "explain": "full"}
+FILTERED = {
+    **LIST,
+    "filter": "price < :most and stock.state = 'in_stock'",
+    "params": {"most": 20},
+    "explain": "full",
+}
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "POST /api/v1/recommendations": {
         "for a shopper": LIST,
         "with a filter": FILTERED,
-        "beside a product": {"placement": "product_page", "user_id": "4711", "context": {"item_ids": ["22423"]}},
-        "for a newcomer": {"placement": "home_top", "session_id": "s-9f2", "context": {"interests": ["baking"], "country": "United Kingdom"}},
+        "beside a product": {
+            "placement": "product_page",
+            "user_id": "4711",
+            "context": {"item_ids": ["22423"]},
+        },
+        "for a newcomer": {
+            "placement": "home_top",
+            "session_id": "s-9f2",
+            "context": {"interests": ["baking"], "country": "United Kingdom"},
+        },
     },
     "POST /api/v1/recommendations:page": {
-        "a page": {"user_id": "4711", "placements": [{"placement": "home_top", "limit": 4}, {"placement": "discover"}]}
+        "a page": {
+            "user_id": "4711",
+            "placements": [{"placement": "home_top", "limit": 4}, {"placement": "discover"}],
+        }
     },
-    "POST /api/v1/recommendations:batch": {"a mailing": {"placement": "home_top", "user_ids": ["4711", "4712"], "limit": 6}},
+    "POST /api/v1/recommendations:batch": {
+        "a mailing": {"placement": "home_top", "user_ids": ["4711", "4712"], "limit": 6}
+    },
     "POST /api/v1/recommendations:rows": {"titled rows": {"user_id": "4711", "rows": 3}},
-    "POST /api/v1/rerank": {"a list of your own": {"user_id": "4711", "item_ids": ["22423", "84879"]}},
-    "POST /api/v1/predictions": {"two products": {"user_id": "4711", "item_ids": ["22423", "84879"]}},
+    "POST /api/v1/rerank": {
+        "a list of your own": {"user_id": "4711", "item_ids": ["22423", "84879"]}
+    },
+    "POST /api/v1/predictions": {
+        "two products": {"user_id": "4711", "item_ids": ["22423", "84879"]}
+    },
     "POST /api/v1/events": {name: {"events": [_event(name)]} for name in EVENTS},
     "POST /api/v1/collect": {"from a page": {"key": "vp_…", "events": [_event("view")]}},
     "PUT /api/v1/items/{item_id}": {"a product": ITEM},
-    "PATCH /api/v1/items/{item_id}": {"sold out": {"stock": {"state": "out_of_stock"}}, "hidden": {"hidden": True}},
-    "POST /api/v1/items:batch": {"two products": {"items": [{"item_id": "22423", **ITEM}, {"item_id": "84879", "title": "Bird ornament"}]}},
+    "PATCH /api/v1/items/{item_id}": {
+        "sold out": {"stock": {"state": "out_of_stock"}},
+        "hidden": {"hidden": True},
+    },
+    "POST /api/v1/items:batch": {
+        "two products": {
+            "items": [{"item_id": "22423", **ITEM}, {"item_id": "84879", "title": "Bird ornament"}]
+        }
+    },
     "PUT /api/v1/users/{user_id}": {"a shopper who signed in": USER},
     "PATCH /api/v1/users/{user_id}": {"a refusal": {"consent": {"personalisation": False}}},
-    "POST /api/v1/training-jobs": {"the usual training": {"recipe": "fusion", "preset": "standard", "promote": "ask"}},
+    "POST /api/v1/training-jobs": {
+        "the usual training": {"recipe": "fusion", "preset": "standard", "promote": "ask"}
+    },
     "POST /api/v1/models/rollback": {"the ranking": {"purpose": "ranking"}},
 }

@@ -1,7 +1,10 @@
-"""The fast path: plain calls of the API, answered ahead of Django's request, middleware, URL resolver and DRF.
+"""The fast path: plain calls of the API, answered ahead of Django's request, middleware, URL
+resolver and DRF.
 
-These layers cost as much as a precomputed list. A POST with a good key and a good body is read, counted and answered here, by what the view itself is
-made of. What is not plain (another header, a page's origin, a wrong field, a key that asks too often) is left to the site, which says what is wrong.
+These layers cost as much as a precomputed list. A POST with a good key and a good body is read,
+counted and answered here, by what the view itself is made of. What is not plain (another header, a
+page's origin, a wrong field, a key that asks too often) is left to the site, which says what is
+wrong.
 """
 
 from collections.abc import Callable
@@ -23,7 +26,12 @@ from recommender.api.http.problem_details import UNEXPECTED, database_gone, prob
 from recommender.api.http.renderers import to_json
 from recommender.api.http.throttling import within_rate
 from recommender.infrastructure.availability import UNREACHABLE
-from recommender.infrastructure.middleware import REPLIES_MAY, log_request, note_unexpected, observed
+from recommender.infrastructure.middleware import (
+    REPLIES_MAY,
+    log_request,
+    note_unexpected,
+    observed,
+)
 from recommender.models import ApiKey
 
 PATHS = ("/api/v1/recommendations", "/api/v1/events")
@@ -42,7 +50,9 @@ class LeanView(Protocol):
 
     @staticmethod
     def plain_reply(key: ApiKey, data: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
-        """What makes the reply to this body, None where it is not plain; APIException where it cannot be answered."""
+        """What makes the reply to this body, None where it is not plain; APIException where it
+        cannot be answered.
+        """
 
 
 class PlainRequest:
@@ -56,7 +66,9 @@ class PlainRequest:
 
 
 def plain_reply(environ: dict[str, Any]) -> Reply | None:
-    """The reply to a plain call, observed like any other; None where the call is not plain, and `wsgi.input` as it was."""
+    """The reply to a plain call, observed like any other; None where the call is not plain, and
+    `wsgi.input` as it was.
+    """
     match = _lean_views().get(environ["PATH_INFO"]) if environ["REQUEST_METHOD"] == "POST" else None
     if match is None or not _is_plain(environ):
         return None
@@ -74,12 +86,18 @@ def plain_reply(environ: dict[str, Any]) -> Reply | None:
     return _status_line(status), given, body
 
 
-def _answer(request: PlainRequest, environ: dict[str, Any]) -> tuple[int, bytes, list[tuple[str, str]]] | None:
+def _answer(
+    request: PlainRequest, environ: dict[str, Any]
+) -> tuple[int, bytes, list[tuple[str, str]]] | None:
     view, body = request.resolver_match.func.view_class, environ["wsgi.input"].read()
     environ["wsgi.input"] = BytesIO(body)
     try:
         key, data = key_of(environ["HTTP_AUTHORIZATION"][7:]), orjson.loads(body)
-        if not key.allows(view.scopes["*"]) or not isinstance(data, dict) or not within_rate(key, request):
+        if (
+            not key.allows(view.scopes["*"])
+            or not isinstance(data, dict)
+            or not within_rate(key, request)
+        ):
             return None
         request.key_prefix = key.prefix
         make = view.plain_reply(key, data)
@@ -95,12 +113,20 @@ def _answer(request: PlainRequest, environ: dict[str, Any]) -> tuple[int, bytes,
 
 
 def _is_plain(environ: dict[str, Any]) -> bool:
-    if not environ.get("HTTP_AUTHORIZATION", "").startswith("Bearer ") or environ.get("CONTENT_TYPE") != "application/json":
+    if (
+        not environ.get("HTTP_AUTHORIZATION", "").startswith("Bearer ")
+        or environ.get("CONTENT_TYPE") != "application/json"
+    ):
         return False
-    if "HTTP_ORIGIN" in environ or int(environ.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+    if (
+        "HTTP_ORIGIN" in environ
+        or int(environ.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    ):
         return False
     insecure = settings.SECURE_SSL_REDIRECT and environ["wsgi.url_scheme"] != "https"
-    return not insecure and _is_own_host(environ.get("HTTP_HOST", ""), tuple(settings.ALLOWED_HOSTS))
+    return not insecure and _is_own_host(
+        environ.get("HTTP_HOST", ""), tuple(settings.ALLOWED_HOSTS)
+    )
 
 
 @lru_cache(maxsize=256)
@@ -121,9 +147,12 @@ def _status_line(status: int) -> str:
 def _headers(environ: dict[str, Any]) -> list[tuple[str, str]]:
     """What Django's security middleware gives every reply."""
     found = [
-        ("X-Frame-Options", settings.X_FRAME_OPTIONS), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
-        ("Cross-Origin-Opener-Policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY), ("Content-Security-Policy", REPLIES_MAY),
-    ]  # fmt: skip
+        ("X-Frame-Options", settings.X_FRAME_OPTIONS),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
+        ("Cross-Origin-Opener-Policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY),
+        ("Content-Security-Policy", REPLIES_MAY),
+    ]
     if settings.SECURE_HSTS_SECONDS and environ["wsgi.url_scheme"] == "https":
         found.append(("Strict-Transport-Security", f"max-age={settings.SECURE_HSTS_SECONDS}"))
     return found

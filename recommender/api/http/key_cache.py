@@ -1,4 +1,6 @@
-"""API keys as a process keeps them: read again after two seconds; while the database does not answer, as they were last."""
+"""API keys as a process keeps them: read again after two seconds; while the database does not
+answer, as they were last.
+"""
 
 import threading
 import time
@@ -18,7 +20,10 @@ class _Keys:
         self.lock = threading.Lock()
 
     def find(self, secret: str) -> ApiKey | None:
-        """The key, expired or not; None where there is none. Raises what Django raises where nothing can be known of it."""
+        """The key, expired or not; None where there is none.
+
+        Raises what Django raises where nothing can be known of it.
+        """
         digest = hash_of(secret)
         known, read_at = self.known.get(digest, (None, 0.0))
         if known is not None and (database.gone or time.monotonic() - read_at < FRESH_SECONDS):

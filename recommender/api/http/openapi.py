@@ -1,4 +1,6 @@
-"""The OpenAPI schema beyond what the views say: the key, every error, a word for each parameter, an example for each body."""
+"""The OpenAPI schema beyond what the views say: the key, every error, a word for each
+parameter, an example for each body.
+"""
 
 import json
 from typing import Any
@@ -26,7 +28,10 @@ PROBLEM = {
                 "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
             },
         },
-        "request_id": {"type": "string", "description": "of errors on our side: the log has the details under it"},
+        "request_id": {
+            "type": "string",
+            "description": "of errors on our side: the log has the details under it",
+        },
     },
 }
 ERRORS = {
@@ -38,11 +43,16 @@ ERRORS = {
     "409": "Right, but not in the state that things are in.",
     "413": "The body is too large.",
     "429": "Too many requests with this key; `Retry-After` says when to go on.",
-    "503": "The database or the queue does not answer, or too much is asked at once; `Retry-After` says when to try again.",
+    "503": (
+        "The database or the queue does not answer, or too much is asked at once; `Retry-After` "
+        "says when to try again."
+    ),
 }
 PARAMETERS = {
     "by": "any of placement, version, day, with commas between; default: all three",
-    "from": "the first day, such as 2026-01-31, in the shop's time zone; default: 27 days before `to`",
+    "from": (
+        "the first day, such as 2026-01-31, in the shop's time zone; default: 27 days before `to`"
+    ),
     "to": "the last day, included; default: today",
     "placement": "key of a placement, such as home_top",
     "receipt_id": "of the reply to DELETE users",
@@ -65,11 +75,19 @@ class KeyScheme(OpenApiAuthenticationExtension):
     name = KEY
 
     def get_security_definition(self, auto_schema) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "A key of the shop, made by `manage.py create_key`: Authorization: Bearer KEY"}
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": (
+                "A key of the shop, made by `manage.py create_key`: Authorization: Bearer KEY"
+            ),
+        }
 
 
 def whole(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """The last touch. Serializers of requests are called so already; the generator says it once more."""
+    """The last touch. Serializers of requests are called so already; the generator says it once
+    more.
+    """
     result = json.loads(json.dumps(result, default=str).replace("RequestRequest", "Request"))
     result["components"]["schemas"]["Problem"] = PROBLEM
     for path, operations in result["paths"].items():
@@ -84,13 +102,20 @@ def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
         parameter.setdefault("description", PARAMETERS.get(parameter["name"], ""))
     if example := EXAMPLES.get(f"{method.upper()} {path}"):
         for content in operation["requestBody"]["content"].values():
-            content["examples"] = {name.replace(" ", "_"): {"summary": name, "value": value} for name, value in example.items()}
+            content["examples"] = {
+                name.replace(" ", "_"): {"summary": name, "value": value}
+                for name, value in example.items()
+            }
     for status in _errors(path, method, operation, parameters):
         content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        operation["responses"].setdefault(status, {"description": ERRORS[status], "content": content})
+        operation["responses"].setdefault(
+            status, {"description": ERRORS[status], "content": content}
+        )
 
 
-def _errors(path: str, method: str, operation: dict[str, Any], parameters: list[dict[str, Any]]) -> list[str]:
+def _errors(
+    path: str, method: str, operation: dict[str, Any], parameters: list[dict[str, Any]]
+) -> list[str]:
     """The statuses of errors that an operation may reply with."""
     if "/health/" in path:
         return []

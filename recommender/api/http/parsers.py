@@ -11,12 +11,18 @@ from rest_framework.parsers import JSONParser
 from recommender.ingest.parsing import depth_exceeds
 
 DEEPEST_BODY = 400
-"""Levels beyond which Python gives up to write or compare a value. What a field takes is bounded more narrowly."""
+"""Levels beyond which Python gives up to write or compare a value.
+
+What a field takes is bounded more narrowly.
+"""
 
 
 class TooLarge(APIException):
     status_code = 413
-    default_detail = f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20} MB; send smaller batches."
+    default_detail = (
+        f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20} MB; send "
+        "smaller batches."
+    )
     default_code = "too_large"
 
 
@@ -37,7 +43,9 @@ class StrictJSONParser(JSONParser):
 
 
 def _patiently(body: bytes) -> Any:
-    """What the fast parser refuses: numbers out of range are read, so that their field can be named; for the rest, what is wrong."""
+    """What the fast parser refuses: numbers out of range are read, so that their field can be
+    named; for the rest, what is wrong.
+    """
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_refuse)
     except UnicodeDecodeError as error:

@@ -36,7 +36,10 @@ class Busy(exceptions.APIException):
 
 
 def again_when_busy(act: Callable[[], T], tries: int = 4) -> T:
-    """Do this, and again where another transaction came between. Raises Busy where each time one did."""
+    """Do this, and again where another transaction came between.
+
+    Raises Busy where each time one did.
+    """
     for n in range(tries):
         try:
             return act()
@@ -55,7 +58,12 @@ class Conflict(exceptions.APIException):
 
 
 def problem(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
     return body | ({"errors": errors} if errors else {})
 
 
@@ -65,7 +73,9 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
         error = exceptions.NotFound(str(error) or None)
     elif isinstance(error, RequestDataTooBig):
         error = TooLarge()
-    elif isinstance(error, IntegrityError) or (isinstance(error, OperationalError) and comes_between(error)):
+    elif isinstance(error, IntegrityError) or (
+        isinstance(error, OperationalError) and comes_between(error)
+    ):
         log.warning("rows: %s", type(error).__name__)
         error = Busy()
     elif isinstance(error, UNREACHABLE):
@@ -84,13 +94,28 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
     if isinstance(error, exceptions.ValidationError):
         errors = list(_flatten(error.detail))
         return _response(
-            error.status_code, f"{errors[0]['field']}: {errors[0]['message']}" if errors else "The request is not valid.", errors, headers
+            error.status_code,
+            f"{errors[0]['field']}: {errors[0]['message']}"
+            if errors
+            else "The request is not valid.",
+            errors,
+            headers,
         )
     return _response(error.status_code, str(error.detail), headers=headers)
 
 
-def _response(status: int, detail: str, errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None) -> Response:
-    return Response(problem(status, detail, errors), status=status, headers=headers, content_type="application/problem+json")
+def _response(
+    status: int,
+    detail: str,
+    errors: list[dict[str, str]] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    return Response(
+        problem(status, detail, errors),
+        status=status,
+        headers=headers,
+        content_type="application/problem+json",
+    )
 
 
 def _flatten(detail: Any, path: str = ""):
@@ -123,7 +148,12 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def database_gone(error: Exception) -> HttpResponse:
     """What `problem_handler` makes of a database that does not answer, ahead of DRF."""
     log.error("database: %s", type(error).__name__)
-    return JsonResponse(problem(503, NO_DATABASE), status=503, headers=LATER, content_type="application/problem+json")
+    return JsonResponse(
+        problem(503, NO_DATABASE),
+        status=503,
+        headers=LATER,
+        content_type="application/problem+json",
+    )
 
 
 def as_sent(field: str) -> str:

@@ -1,4 +1,6 @@
-"""JSON of replies, by orjson: a list is written several times faster than by the standard library."""
+"""JSON of replies, by orjson: a list is written several times faster than by the standard
+library.
+"""
 
 import json
 from decimal import Decimal
@@ -17,18 +19,27 @@ OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 class FastJSONRenderer(JSONRenderer):
     """Moments end in Z; numbers that JSON does not know become null."""
 
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: dict | None = None) -> bytes:
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: dict | None = None,
+    ) -> bytes:
         return b"" if data is None else to_json(data)
 
 
 class AlwaysJSON(BaseContentNegotiation):
-    """There is nothing to negotiate: whatever a client would rather have, it gets JSON, and is read as what it says it sends."""
+    """There is nothing to negotiate: whatever a client would rather have, it gets JSON, and is
+    read as what it says it sends.
+    """
 
     def select_parser(self, request: Request, parsers: list) -> Any:
         kind = request.content_type or "json"
         return parsers[0] if "json" in kind or kind.startswith("text/plain") else None
 
-    def select_renderer(self, request: Request, renderers: list, format_suffix: str | None = None) -> tuple[Any, str]:
+    def select_renderer(
+        self, request: Request, renderers: list, format_suffix: str | None = None
+    ) -> tuple[Any, str]:
         return renderers[0], renderers[0].media_type
 
 
@@ -40,8 +51,14 @@ def to_json(data: Any) -> bytes:
 
 
 def _patiently(data: Any) -> bytes:
-    """What the fast writer refuses, since a reply names what was sent: half characters become question marks, long numbers stay."""
-    text = json.dumps(data, default=lambda value: json.loads(orjson.dumps(value, default=_other, option=OPTIONS)), ensure_ascii=False)
+    """What the fast writer refuses, since a reply names what was sent: half characters become
+    question marks, long numbers stay.
+    """
+    text = json.dumps(
+        data,
+        default=lambda value: json.loads(orjson.dumps(value, default=_other, option=OPTIONS)),
+        ensure_ascii=False,
+    )
     return text.encode("utf-8", "replace")
 
 

@@ -1,10 +1,18 @@
-"""Serializer fields that refuse what JSON does not mean: no numbers as ids, no naive times, no NUL."""
+"""Serializer fields that refuse what JSON does not mean: no numbers as ids, no naive times, no
+NUL.
+"""
 
 from typing import Any
 
 from rest_framework import serializers
 
-from recommender.ingest.parsing import EARLIEST_YEAR, LARGEST_OBJECT, LATEST_YEAR, FieldError, Parser
+from recommender.ingest.parsing import (
+    EARLIEST_YEAR,
+    LARGEST_OBJECT,
+    LATEST_YEAR,
+    FieldError,
+    Parser,
+)
 
 STRICT = Parser(zone=None, typed=True)
 MOST_ITEMS = 1_000
@@ -58,7 +66,9 @@ class StrictSerializer(serializers.Serializer):
         if isinstance(data, dict):
             unknown = [name for name in data if name not in self.fields]
             if unknown:
-                raise serializers.ValidationError({name: ["is not a field of this request"] for name in unknown})
+                raise serializers.ValidationError(
+                    {name: ["is not a field of this request"] for name in unknown}
+                )
         return super().to_internal_value(data)
 
 
@@ -79,6 +89,10 @@ class RowErrorSerializer(serializers.Serializer):
 
 def read_ids(field: str, value: Any, most: int, noun: str) -> list[str]:
     """A list of at most so many ids, or other short texts."""
-    if not isinstance(value, list) or len(value) > most or not all(isinstance(i, str) and i for i in value):
+    if (
+        not isinstance(value, list)
+        or len(value) > most
+        or not all(isinstance(i, str) and i for i in value)
+    ):
         raise FieldError(field, f"must be a list of at most {most:,} {noun}")
     return [STRICT.required_id(field, text) for text in value]

@@ -1,6 +1,7 @@
 """How often a key may ask, counted over all processes in Redis, or in this one while Redis is gone.
 
-A process counts by itself and tells Redis a few times a second, so that asking is not made slower by being counted.
+A process counts by itself and tells Redis a few times a second, so that asking is not made slower
+by being counted.
 """
 
 import math
@@ -24,7 +25,9 @@ from recommender.models import ApiKey
 MINUTE = 60
 TELL_SECONDS = 0.25
 COUNTED_EXACTLY = 1000
-"""Keys with a smaller limit a minute are counted in Redis at every request: of so few each one matters, and there are few."""
+"""Keys with a smaller limit a minute are counted in Redis at every request: of so few each one
+matters, and there are few.
+"""
 TRY_AGAIN_SECONDS = 5.0
 
 
@@ -38,7 +41,11 @@ class Rate:
     def headers(self) -> dict[str, str]:
         """As the IETF's draft of RateLimit header fields names them."""
         left = str(max(0, self.limit - self.used))
-        return {"RateLimit-Limit": str(self.limit), "RateLimit-Remaining": left, "RateLimit-Reset": str(seconds_left())}
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": left,
+            "RateLimit-Reset": str(seconds_left()),
+        }
 
 
 def seconds_left() -> int:
@@ -48,7 +55,9 @@ def seconds_left() -> int:
 
 @dataclass
 class _Count:
-    """A key's requests in one minute: those of all processes that were told, and this one's since."""
+    """A key's requests in one minute: those of all processes that were told, and this one's
+    since.
+    """
 
     told: int = 0
     own: int = 0
@@ -59,13 +68,18 @@ class _Counters:
     """Requests by key, in the minute that runs."""
 
     def __init__(self, url: str) -> None:
-        self.shared = storage_from_string(url.replace("redis+socket://", "redis+unix://"), wrap_exceptions=True)
+        self.shared = storage_from_string(
+            url.replace("redis+socket://", "redis+unix://"), wrap_exceptions=True
+        )
         self.minute = -1
         self.counts: dict[str, _Count] = {}
         self.lock = threading.Lock()
 
     def count(self, name: str, exactly: bool) -> int:
-        """One request more; how many there were, this one included. Unless `exactly`, those of other processes a moment ago."""
+        """One request more; how many there were, this one included.
+
+        Unless `exactly`, those of other processes a moment ago.
+        """
         minute, now = int(time.time() // MINUTE), time.monotonic()
         with self.lock:
             if minute != self.minute:
@@ -74,13 +88,17 @@ class _Counters:
             found.own += 1
             total, untold, due = found.told + found.own, found.own, now >= found.tell_at
             if due:
-                found.tell_at, found.own, found.told = now + (0 if exactly else TELL_SECONDS), 0, total
+                found.tell_at = now + (0 if exactly else TELL_SECONDS)
+                found.own = 0
+                found.told = total
         if due:
             total = self._tell(found, f"vitrine:rate:{name}:{minute}", untold, total)
         return total
 
     def _tell(self, found: _Count, key: str, untold: int, total: int) -> int:
-        """Add what this process counted to what all have; how many these are, as far as is known."""
+        """Add what this process counted to what all have; how many these are, as far as is
+        known.
+        """
         try:
             all_told = self.shared.incr(key, 2 * MINUTE, untold)
         except (StorageError, RedisError):
@@ -107,13 +125,20 @@ class KeyThrottle(BaseThrottle):
 
 
 def within_rate(key: ApiKey, request: HttpRequest) -> bool:
-    """Count this request, once; may the key still ask? `vitrine.rate` of META is what the reply's headers tell."""
+    """Count this request, once; may the key still ask?
+
+    `vitrine.rate` of META is what the reply's headers tell.
+    """
     if not key.per_minute:
         return True
     if (rate := request.META.get("vitrine.rate")) is not None:
         return rate.used <= key.per_minute
-    name = f"{key.pk}:{subscriber_of(request.META['REMOTE_ADDR'])}" if key.is_public else str(key.pk)
-    rate = request.META["vitrine.rate"] = Rate(key.per_minute, _counters(settings.REDIS_URL).count(name, key.per_minute <= COUNTED_EXACTLY))
+    name = (
+        f"{key.pk}:{subscriber_of(request.META['REMOTE_ADDR'])}" if key.is_public else str(key.pk)
+    )
+    rate = request.META["vitrine.rate"] = Rate(
+        key.per_minute, _counters(settings.REDIS_URL).count(name, key.per_minute <= COUNTED_EXACTLY)
+    )
     if rate.used <= key.per_minute:
         return True
     telemetry.throttled.inc()

@@ -28,12 +28,18 @@ class ReadyView(APIView):
     authentication_classes = ()
     permission_classes = ()
 
-    @extend_schema(responses={200: dict, 503: dict}, summary="Can this process serve, and what of it does not answer?")
+    @extend_schema(
+        responses={200: dict, 503: dict},
+        summary="Can this process serve, and what of it does not answer?",
+    )
     def get(self, request: Request) -> Response:
         checks = availability.dependencies()
         whole = all(state == "ok" for state in checks.values())
         able = checks["database"] == "ok" or shop_state.can_do_without_database()
-        return Response({"status": "ok" if whole else "degraded" if able else "unavailable", "checks": checks}, status=200 if able else 503)
+        return Response(
+            {"status": "ok" if whole else "degraded" if able else "unavailable", "checks": checks},
+            status=200 if able else 503,
+        )
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

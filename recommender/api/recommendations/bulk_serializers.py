@@ -1,4 +1,6 @@
-"""Shapes of requests and replies: many shoppers, titled rows, shoppers for a product, predictions."""
+"""Shapes of requests and replies: many shoppers, titled rows, shoppers for a product,
+predictions.
+"""
 
 from rest_framework import serializers
 
@@ -29,11 +31,20 @@ class RowsRequest(Filtered):
     user_id = IdField(required=False, allow_null=True)
     session_id = IdField(required=False, allow_null=True)
     rows = serializers.IntegerField(min_value=1, max_value=10, default=3)
-    limit = serializers.IntegerField(min_value=1, max_value=100, default=12, help_text="products of each row")
+    limit = serializers.IntegerField(
+        min_value=1, max_value=100, default=12, help_text="products of each row"
+    )
     explain = serializers.ChoiceField(["off", "top", "full"], default="off")
-    elsewhere = serializers.ListField(child=IdField(), max_length=500, required=False, help_text="products that the page shows already")
+    elsewhere = serializers.ListField(
+        child=IdField(),
+        max_length=500,
+        required=False,
+        help_text="products that the page shows already",
+    )
     simulated = serializers.BooleanField(default=False)
-    hydrate = serializers.BooleanField(default=False, help_text="give the product itself with each item")
+    hydrate = serializers.BooleanField(
+        default=False, help_text="give the product itself with each item"
+    )
 
 
 class LedBySerializer(serializers.Serializer):
@@ -47,7 +58,9 @@ class TitledRow(RecommendationReply):
 
 
 class RowsReply(serializers.Serializer):
-    rows = TitledRow(many=True, help_text="empty where nothing is known of the shopper, or without consent")
+    rows = TitledRow(
+        many=True, help_text="empty where nothing is known of the shopper, or without consent"
+    )
 
 
 class ShoppersRequest(StrictSerializer):
@@ -62,7 +75,9 @@ class WantingSerializer(serializers.Serializer):
 
 class ShoppersReply(serializers.Serializer):
     item_id = serializers.CharField()
-    shoppers = WantingSerializer(many=True, help_text="who agrees to personal lists, the likeliest first")
+    shoppers = WantingSerializer(
+        many=True, help_text="who agrees to personal lists, the likeliest first"
+    )
 
 
 class PredictionsRequest(StrictSerializer):
@@ -73,13 +88,22 @@ class PredictionsRequest(StrictSerializer):
 
 class PredictionSerializer(serializers.Serializer):
     item_id = serializers.CharField()
-    purchase = serializers.FloatField(help_text="probability within horizon_days, calibrated on days after the training")
-    click = serializers.FloatField(allow_null=True, help_text="within a day of being shown; null: too few impressions to learn from")
+    purchase = serializers.FloatField(
+        help_text="probability within horizon_days, calibrated on days after the training"
+    )
+    click = serializers.FloatField(
+        allow_null=True,
+        help_text="within a day of being shown; null: too few impressions to learn from",
+    )
 
 
 class PredictionsReply(serializers.Serializer):
     model_version = serializers.CharField()
     horizon_days = serializers.IntegerField()
-    known_shopper = serializers.BooleanField(help_text="false: the probabilities are those of somebody new")
+    known_shopper = serializers.BooleanField(
+        help_text="false: the probabilities are those of somebody new"
+    )
     predictions = PredictionSerializer(many=True)
-    unknown = serializers.ListField(child=serializers.CharField(), help_text="no products of this shop")
+    unknown = serializers.ListField(
+        child=serializers.CharField(), help_text="no products of this shop"
+    )

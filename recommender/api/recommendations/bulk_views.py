@@ -1,4 +1,6 @@
-"""Lists for many shoppers, titled rows, shoppers for a product, and how likely each of some products is bought."""
+"""Lists for many shoppers, titled rows, shoppers for a product, and how likely each of some
+products is bought.
+"""
 
 from dataclasses import replace
 
@@ -28,7 +30,9 @@ class BatchView(APIView):
     scopes = {"*": "recs:read"}
 
     @extend_schema(
-        request=shapes.BatchRequest, responses=shapes.BatchReply, summary="The lists of up to 1,000 shoppers at one placement, for mails and exports"
+        request=shapes.BatchRequest,
+        responses=shapes.BatchReply,
+        summary="The lists of up to 1,000 shoppers at one placement, for mails and exports",
     )
     def post(self, request: Request) -> Response:
         data, shop = dict(request.data), request.auth.shop
@@ -39,7 +43,11 @@ class BatchView(APIView):
             raise ValidationError({error.field: [error.message]}) from None
         if not user_ids:
             raise ValidationError({"user_ids": ["is required"]})
-        known = {name: read for name, read in {**OF_A_PLACEMENT, **OF_A_VISITOR}.items() if name not in ("user_id", "session_id", "hydrate")}
+        known = {
+            name: read
+            for name, read in {**OF_A_PLACEMENT, **OF_A_VISITOR}.items()
+            if name not in ("user_id", "session_id", "hydrate")
+        }
         values = {"explain": "off", "simulated": False, **read_fields(data, known)}
         if not values.get("placement"):
             raise ValidationError({"placement": ["is required"]})
@@ -48,7 +56,9 @@ class BatchView(APIView):
         replies = []
         for one, listing in zip(asks, bulk_lists.lists_of(shop, asks), strict=True):
             record(shop, one, listing, values["simulated"])
-            replies.append({"user_id": one.user_id, **listing_reply(shop, one, listing, at_once=True)})
+            replies.append(
+                {"user_id": one.user_id, **listing_reply(shop, one, listing, at_once=True)}
+            )
         return Response({"lists": replies})
 
 
@@ -56,21 +66,31 @@ class RowsView(APIView):
     scopes = {"*": "recs:read"}
 
     @extend_schema(
-        request=shapes.RowsRequest, responses=shapes.RowsReply, summary="Rows that say why: “Because you bought …”, no product twice on the page"
+        request=shapes.RowsRequest,
+        responses=shapes.RowsReply,
+        summary="Rows that say why: “Because you bought …”, no product twice on the page",
     )
     def post(self, request: Request) -> Response:
         asked = shapes.RowsRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         values, shop = asked.validated_data, request.auth.shop
         ask = Ask(
-            None, values["limit"], values.get("user_id"), values.get("session_id"), explain=values["explain"], filter=values.get("filter", ""),
-            params=values.get("params", {}), elsewhere=tuple(values.get("elsewhere", ())),
-        )  # fmt: skip
+            None,
+            values["limit"],
+            values.get("user_id"),
+            values.get("session_id"),
+            explain=values["explain"],
+            filter=values.get("filter", ""),
+            params=values.get("params", {}),
+            elsewhere=tuple(values.get("elsewhere", ())),
+        )
         replies = []
         for row in carousels.titled_rows(shop, checked(ask), values["rows"]):
             record(shop, row.ask, row.listing, values["simulated"])
             because = {"item_id": row.item_id, "event": row.event}
-            replies.append({"title": row.title, "led_by": because, **listing_reply(shop, row.ask, row.listing)})
+            replies.append(
+                {"title": row.title, "led_by": because, **listing_reply(shop, row.ask, row.listing)}
+            )
         return Response({"rows": hydrated(shop, replies) if values["hydrate"] else replies})
 
 
@@ -78,7 +98,10 @@ class ShoppersView(APIView):
     scopes = {"*": "recs:read"}
 
     @extend_schema(
-        parameters=[OpenApiParameter("item_id", str, required=True), OpenApiParameter("limit", int)],
+        parameters=[
+            OpenApiParameter("item_id", str, required=True),
+            OpenApiParameter("limit", int),
+        ],
         responses=shapes.ShoppersReply,
         summary="The shoppers who would want a product most",
     )
@@ -89,7 +112,12 @@ class ShoppersView(APIView):
         if not shop.products.filter(item_id=item_id).exists():
             raise NotFound(f"item_id: {item_id!r} is no product of this shop.")
         found = audience.who_wants(shop, item_id, asked.validated_data["limit"])
-        return Response({"item_id": item_id, "shoppers": [{"user_id": w.user_id, "score": w.score} for w in found]})
+        return Response(
+            {
+                "item_id": item_id,
+                "shoppers": [{"user_id": w.user_id, "score": w.score} for w in found],
+            }
+        )
 
 
 class PredictionsView(APIView):
@@ -98,19 +126,28 @@ class PredictionsView(APIView):
     @extend_schema(
         request=shapes.PredictionsRequest,
         responses=shapes.PredictionsReply,
-        summary="How likely a shopper buys each of these products within the model's horizon, and clicks it when it is shown",
+        summary="How likely a shopper buys each of these products within the model's horizon, and "
+        "clicks it when it is shown",
     )
     def post(self, request: Request) -> Response:
         asked = shapes.PredictionsRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         values = asked.validated_data
         try:
-            found = predict(request.auth.shop, values["item_ids"], values.get("user_id"), values.get("session_id"))
+            found = predict(
+                request.auth.shop,
+                values["item_ids"],
+                values.get("user_id"),
+                values.get("session_id"),
+            )
         except (NoModel, checkpoint_files.BrokenCheckpoint) as error:
             raise Conflict(str(error)) from None
         return Response(
             {
-                "model_version": found.version.label, "horizon_days": found.horizon_days, "known_shopper": found.known,
-                "predictions": [vars(p) for p in found.items], "unknown": found.unknown,
+                "model_version": found.version.label,
+                "horizon_days": found.horizon_days,
+                "known_shopper": found.known,
+                "predictions": [vars(p) for p in found.items],
+                "unknown": found.unknown,
             }
-        )  # fmt: skip
+        )

@@ -1,4 +1,7 @@
-"""What a request for a list says, checked field by field. By hand: a serializer takes longer than a stored list."""
+"""What a request for a list says, checked field by field.
+
+By hand: a serializer takes longer than a stored list.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -67,10 +70,17 @@ def _flag(field: str, value: Any) -> bool:
 
 
 def read_context(field: str, value: Any) -> dict[str, Any]:
-    """item_ids and interests are lists, country and entry_item_id texts; what else stands there is the shop's own."""
+    """item_ids and interests are lists, country and entry_item_id texts; what else stands there
+    is the shop's own.
+    """
     context = _object(field, value)
     read_ids(field, context.get("item_ids", []), MOST_IDS, "product ids: item_ids")
-    read_ids(f"{field}.interests", context.get("interests", []), MOST_INTERESTS, "texts of at most 256 characters")
+    read_ids(
+        f"{field}.interests",
+        context.get("interests", []),
+        MOST_INTERESTS,
+        "texts of at most 256 characters",
+    )
     for name in ("country", "entry_item_id"):
         if name in context:
             STRICT.id(f"{field}.{name}", context[name])
@@ -78,14 +88,27 @@ def read_context(field: str, value: Any) -> dict[str, Any]:
 
 
 OF_A_PLACEMENT: dict[str, Read] = {
-    "placement": _text(64), "limit": _limit, "context": read_context, "filter": _text(200_000), "params": _params, "diversity": _share,
-}  # fmt: skip
-OF_A_VISITOR: dict[str, Read] = {"user_id": STRICT.id, "session_id": STRICT.id, "explain": _explain, "simulated": _flag, "hydrate": _flag}
+    "placement": _text(64),
+    "limit": _limit,
+    "context": read_context,
+    "filter": _text(200_000),
+    "params": _params,
+    "diversity": _share,
+}
+OF_A_VISITOR: dict[str, Read] = {
+    "user_id": STRICT.id,
+    "session_id": STRICT.id,
+    "explain": _explain,
+    "simulated": _flag,
+    "hydrate": _flag,
+}
 FIELDS: dict[str, Read] = {**OF_A_PLACEMENT, **OF_A_VISITOR, "next": _text(100_000)}
 BESIDE_NEXT = frozenset({"next", "limit", "explain", "simulated", "hydrate"})
 
 
-def read_fields(data: dict[str, Any], known: dict[str, Read], word: str = "request") -> dict[str, Any]:
+def read_fields(
+    data: dict[str, Any], known: dict[str, Read], word: str = "request"
+) -> dict[str, Any]:
     """The fields of a request; raises ValidationError that names each wrong one."""
     values, errors = {}, {}
     for name, value in data.items():

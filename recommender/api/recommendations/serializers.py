@@ -9,35 +9,64 @@ from recommender.api.recommendations.parsing import LARGEST_PARAMS
 class Filtered(StrictSerializer):
     """What may be asked of the products of a list."""
 
-    filter = serializers.CharField(required=False, allow_blank=True, help_text="such as: stock.state = 'in_stock' and price < :max")
-    params = ObjectField(LARGEST_PARAMS, required=False, help_text="values of the filter's :parameters, and of the placement's filter")
+    filter = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="such as: stock.state = 'in_stock' and price < :max",
+    )
+    params = ObjectField(
+        LARGEST_PARAMS,
+        required=False,
+        help_text="values of the filter's :parameters, and of the placement's filter",
+    )
     diversity = serializers.FloatField(
-        min_value=0, max_value=1, required=False, help_text="0: best first; 1: unlike each other; usual: the placement's"
+        min_value=0,
+        max_value=1,
+        required=False,
+        help_text="0: best first; 1: unlike each other; usual: the placement's",
     )
 
 
 class RecommendationRequest(Filtered):
     """Its shape for the schema; api/recommendations/parsing.py reads it."""
 
-    placement = serializers.CharField(max_length=64, required=False, help_text="required, but with next")
+    placement = serializers.CharField(
+        max_length=64, required=False, help_text="required, but with next"
+    )
     user_id = IdField(required=False, allow_null=True, help_text="the shop's own id of the shopper")
-    session_id = IdField(required=False, allow_null=True, help_text="of who did not sign in, or before")
-    limit = serializers.IntegerField(min_value=1, max_value=100, required=False, help_text="usual: the placement's size")
+    session_id = IdField(
+        required=False, allow_null=True, help_text="of who did not sign in, or before"
+    )
+    limit = serializers.IntegerField(
+        min_value=1, max_value=100, required=False, help_text="usual: the placement's size"
+    )
     context = ObjectField(
         required=False,
-        help_text="item_ids: the products on the page or in the basket. Of newcomers: entry_item_id, interests (texts), country.",
+        help_text="item_ids: the products on the page or in the basket. Of newcomers: "
+        "entry_item_id, "
+        "interests (texts), country.",
     )
     explain = serializers.ChoiceField(["off", "top", "full"], default="top")
-    next = serializers.CharField(required=False, help_text="of an earlier reply: what comes after it; only limit and explain may stand beside it")
+    next = serializers.CharField(
+        required=False,
+        help_text="of an earlier reply: what comes after it; only limit and explain may stand "
+        "beside "
+        "it",
+    )
     simulated = serializers.BooleanField(default=False, help_text="no shopper will see this list")
-    hydrate = serializers.BooleanField(default=False, help_text="give the product itself with each item, as GET items tells of it")
+    hydrate = serializers.BooleanField(
+        default=False, help_text="give the product itself with each item, as GET items tells of it"
+    )
 
 
 class PageRequest(StrictSerializer):
     placements = serializers.ListField(
-        child=serializers.DictField(), min_length=1, max_length=20,
-        help_text="from the top of the page on; each as in recommendations: placement, limit, context, filter, params, diversity",
-    )  # fmt: skip
+        child=serializers.DictField(),
+        min_length=1,
+        max_length=20,
+        help_text="from the top of the page on; each as in recommendations: placement, limit, "
+        "context, filter, params, diversity",
+    )
     user_id = IdField(required=False, allow_null=True)
     session_id = IdField(required=False, allow_null=True)
     explain = serializers.ChoiceField(["off", "top", "full"], default="top")
@@ -46,8 +75,17 @@ class PageRequest(StrictSerializer):
 
     def validate_placements(self, value):
         for i, asked in enumerate(value):
-            if other := asked.keys() - {"placement", "limit", "context", "filter", "params", "diversity"}:
-                raise serializers.ValidationError([*[{}] * i, {sorted(other)[0]: ["is not a field of a placement in a page"]}])
+            if other := asked.keys() - {
+                "placement",
+                "limit",
+                "context",
+                "filter",
+                "params",
+                "diversity",
+            }:
+                raise serializers.ValidationError(
+                    [*[{}] * i, {sorted(other)[0]: ["is not a field of a placement in a page"]}]
+                )
         return value
 
 
@@ -60,11 +98,16 @@ class RelatedRequest(StrictSerializer):
 
 class RerankRequest(StrictSerializer):
     item_ids = serializers.ListField(
-        child=IdField(), min_length=1, max_length=MOST_ITEMS, help_text=f"in the order they have; at most {MOST_ITEMS:,}"
+        child=IdField(),
+        min_length=1,
+        max_length=MOST_ITEMS,
+        help_text=f"in the order they have; at most {MOST_ITEMS:,}",
     )
     user_id = IdField(required=False, allow_null=True)
     session_id = IdField(required=False, allow_null=True)
-    explain = serializers.ChoiceField(["off", "top", "full"], default="top", help_text="of the first 100 places")
+    explain = serializers.ChoiceField(
+        ["off", "top", "full"], default="top", help_text="of the first 100 places"
+    )
     simulated = serializers.BooleanField(default=False)
 
 
@@ -79,14 +122,25 @@ class WhyNotReply(serializers.Serializer):
     title = serializers.CharField()
     stage = serializers.ChoiceField(
         ["unknown", "hidden", "filtered", "no_list", "bought", "not_proposed", "ranked", "shown"],
-        help_text="unknown: to the model, which was trained before; no_list: nothing personal can be made for this shopper",
+        help_text="unknown: to the model, which was trained before; no_list: nothing personal "
+        "can be "
+        "made for this shopper",
     )
-    place = serializers.IntegerField(allow_null=True, help_text="where it is, or would be, ranked, from 1")
+    place = serializers.IntegerField(
+        allow_null=True, help_text="where it is, or would be, ranked, from 1"
+    )
     of = serializers.IntegerField(allow_null=True, help_text="among how many candidates")
     score = serializers.FloatField(allow_null=True)
-    last_score = serializers.FloatField(allow_null=True, help_text="of the last product in the list")
-    sources = serializers.DictField(child=serializers.IntegerField(allow_null=True), help_text="place in each source's own list")
-    against = serializers.DictField(child=serializers.FloatField(), help_text="contributions less those of the last product in the list")
+    last_score = serializers.FloatField(
+        allow_null=True, help_text="of the last product in the list"
+    )
+    sources = serializers.DictField(
+        child=serializers.IntegerField(allow_null=True), help_text="place in each source's own list"
+    )
+    against = serializers.DictField(
+        child=serializers.FloatField(),
+        help_text="contributions less those of the last product in the list",
+    )
 
 
 class ReasonSerializer(serializers.Serializer):
@@ -101,15 +155,25 @@ class RecommendedItemSerializer(serializers.Serializer):
     item_id = serializers.CharField()
     position = serializers.IntegerField()
     score = serializers.FloatField(allow_null=True)
-    score_kind = serializers.CharField(help_text="rank: only its order has a meaning; similarity; none")
+    score_kind = serializers.CharField(
+        help_text="rank: only its order has a meaning; similarity; none"
+    )
     source = serializers.ListField(child=serializers.CharField())
     rule = serializers.JSONField(allow_null=True)
-    explored = serializers.BooleanField(help_text="the place was drawn at random, to learn; its odds are kept")
+    explored = serializers.BooleanField(
+        help_text="the place was drawn at random, to learn; its odds are kept"
+    )
     reasons = ReasonSerializer(many=True)
-    because = serializers.JSONField(allow_null=True, help_text="the product of the history that stands behind it most, and its share")
+    because = serializers.JSONField(
+        allow_null=True,
+        help_text="the product of the history that stands behind it most, and its share",
+    )
     item = serializers.JSONField(required=False, allow_null=True, help_text="hydrate: the product")
     explanation = serializers.JSONField(
-        required=False, help_text="explain=full: base + contributions = score; history: shares of own products; words that matched"
+        required=False,
+        help_text="explain=full: base + contributions = score; history: shares of own products; "
+        "words "
+        "that matched",
     )
 
 
@@ -117,18 +181,24 @@ class FallbackSerializer(serializers.Serializer):
     used = serializers.BooleanField()
     kind = serializers.CharField(
         allow_null=True,
-        help_text="entry, interests, country, openers, popular, session, filled_up, no_consent, no_database, "
+        help_text="entry, interests, country, openers, popular, session, filled_up, no_consent, "
+        "no_database, "
         "empty_catalogue, nothing_selected, as_given",
     )
 
 
 class RecommendationReply(serializers.Serializer):
-    recommendation_id = serializers.CharField(help_text="events cite it; all parts of a continued list have the same")
+    recommendation_id = serializers.CharField(
+        help_text="events cite it; all parts of a continued list have the same"
+    )
     placement = serializers.CharField(allow_null=True)
     model_version = serializers.CharField(allow_null=True)
     items = RecommendedItemSerializer(many=True)
     next = serializers.CharField(
-        allow_null=True, help_text="send it to go on with this list without a repeat; null: nothing is left, or 2,000 products were shown"
+        allow_null=True,
+        help_text="send it to go on with this list without a repeat; null: nothing is left, or "
+        "2,000 "
+        "products were shown",
     )
     fallback = FallbackSerializer()
     stored = serializers.BooleanField()
@@ -136,8 +206,13 @@ class RecommendationReply(serializers.Serializer):
 
 
 class PageReply(serializers.Serializer):
-    lists = RecommendationReply(many=True, help_text="one for each placement, in their order; no product stands in two of them")
+    lists = RecommendationReply(
+        many=True,
+        help_text="one for each placement, in their order; no product stands in two of them",
+    )
 
 
 class RerankReply(RecommendationReply):
-    left_out = serializers.ListField(child=serializers.CharField(), help_text="may not be shown, or are no products of this shop")
+    left_out = serializers.ListField(
+        child=serializers.CharField(), help_text="may not be shown, or are no products of this shop"
+    )

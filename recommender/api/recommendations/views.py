@@ -31,15 +31,20 @@ from recommender.shoppers.history import Visitor
 
 
 def listing_reply(shop: Shop, ask: Ask, listing: Listing, at_once: bool = False) -> dict:
-    """A list as a reply tells of it; where it is sent `at_once`, its items are the JSON that was stored, if so."""
+    """A list as a reply tells of it; where it is sent `at_once`, its items are the JSON that
+    was stored, if so.
+    """
     told = at_once and isinstance(listing.items, ToldItems)
     return {
-        "recommendation_id": listing.recommendation_id, "placement": ask.placement and ask.placement.key,
+        "recommendation_id": listing.recommendation_id,
+        "placement": ask.placement and ask.placement.key,
         "model_version": listing.version.label if listing.version else None,
-        "items": orjson.Fragment(listing.items.json()) if told else _rows(ask, listing), "next": next_of(shop, ask, listing),
-        "fallback": {"used": listing.fallback is not None, "kind": listing.fallback}, "stored": listing.stored,
+        "items": orjson.Fragment(listing.items.json()) if told else _rows(ask, listing),
+        "next": next_of(shop, ask, listing),
+        "fallback": {"used": listing.fallback is not None, "kind": listing.fallback},
+        "stored": listing.stored,
         "took_ms": listing.took_ms,
-    }  # fmt: skip
+    }
 
 
 def _rows(ask: Ask, listing: Listing) -> list[dict]:
@@ -49,7 +54,12 @@ def _rows(ask: Ask, listing: Listing) -> list[dict]:
         if ask.explain == "full":
             words = [{"word": word, "share": round(share, 4)} for word, share in item.words]
             behind = [{"item_id": item_id, "share": share} for item_id, share in item.history]
-            row["explanation"] = {"base": item.base, "contributions": item.contributions or {}, "history": behind, "words": words}
+            row["explanation"] = {
+                "base": item.base,
+                "contributions": item.contributions or {},
+                "history": behind,
+                "words": words,
+            }
         rows.append(row)
     return rows
 
@@ -59,7 +69,9 @@ def checked(ask: Ask) -> Ask:
     try:
         _ = ask.selection
     except FilterError as error:
-        raise ValidationError({f"params.{error.parameter}" if error.parameter else "filter": [str(error)]}) from None
+        raise ValidationError(
+            {f"params.{error.parameter}" if error.parameter else "filter": [str(error)]}
+        ) from None
     return ask
 
 
@@ -92,19 +104,36 @@ def ask_of(shop: Shop, values: dict) -> Ask:
         raise ValidationError({"placement": ["is no placement of this shop"]})
     context_items = values.get("context", {}).get("item_ids")
     if placement.kind == Placement.BASKET and not context_items:
-        context_items = Visitor.of(shop, values.get("user_id"), values.get("session_id")).history().basket()[-MOST_IDS:]
+        context_items = (
+            Visitor.of(shop, values.get("user_id"), values.get("session_id"))
+            .history()
+            .basket()[-MOST_IDS:]
+        )
     if placement.kind in Placement.OF_PRODUCTS and not context_items:
-        raise ValidationError({"context.item_ids": [f"is required for the placement {placement.key}"]})
+        raise ValidationError(
+            {"context.item_ids": [f"is required for the placement {placement.key}"]}
+        )
     return Ask(
-        placement, values.get("limit", placement.size), values.get("user_id"), values.get("session_id"), tuple(context_items or ()),
-        values["explain"], values.get("filter", ""), values.get("params", {}), values.get("diversity"), context=values.get("context", {}),
-    )  # fmt: skip
+        placement,
+        values.get("limit", placement.size),
+        values.get("user_id"),
+        values.get("session_id"),
+        tuple(context_items or ()),
+        values["explain"],
+        values.get("filter", ""),
+        values.get("params", {}),
+        values.get("diversity"),
+        context=values.get("context", {}),
+    )
 
 
 def hydrated(shop: Shop, replies: list[dict]) -> list[dict]:
     """The same lists, each item with the product as GET items tells of it."""
     wanted = {item["item_id"] for reply in replies for item in reply["items"]}
-    products = {p.item_id: item_json(p) for p in shop.products.select_related("shop").filter(item_id__in=wanted)}
+    products = {
+        p.item_id: item_json(p)
+        for p in shop.products.select_related("shop").filter(item_id__in=wanted)
+    }
     for reply in replies:
         for item in reply["items"]:
             item["item"] = products.get(item["item_id"])
@@ -116,11 +145,15 @@ class RecommendationsView(APIView):
     plain_status = 200
 
     @extend_schema(
-        request=shapes.RecommendationRequest, responses=shapes.RecommendationReply, summary="A list for one shopper, or for the products of a page"
+        request=shapes.RecommendationRequest,
+        responses=shapes.RecommendationReply,
+        summary="A list for one shopper, or for the products of a page",
     )
     def post(self, request: Request) -> Response:
         values, shop = read_recommendation(request.data), request.auth.shop
-        reply = served(shop, ask_of(shop, values), values["simulated"], at_once=not values["hydrate"])
+        reply = served(
+            shop, ask_of(shop, values), values["simulated"], at_once=not values["hydrate"]
+        )
         return Response(hydrated(shop, [reply])[0] if values["hydrate"] else reply)
 
     @staticmethod
@@ -128,13 +161,19 @@ class RecommendationsView(APIView):
         if data.get("hydrate"):  # what was served is kept before the products are read
             return None
         values, shop = read_recommendation(data), key.shop
-        return partial(served, shop, checked(ask_of(shop, values)), values["simulated"], at_once=True)
+        return partial(
+            served, shop, checked(ask_of(shop, values)), values["simulated"], at_once=True
+        )
 
 
 class PageView(APIView):
     scopes = {"*": "recs:read"}
 
-    @extend_schema(request=shapes.PageRequest, responses=shapes.PageReply, summary="The lists of several placements of a page, no product twice")
+    @extend_schema(
+        request=shapes.PageRequest,
+        responses=shapes.PageReply,
+        summary="The lists of several placements of a page, no product twice",
+    )
     def post(self, request: Request) -> Response:
         asked = shapes.PageRequest(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -142,7 +181,9 @@ class PageView(APIView):
         asks, made, shown = [], [], ()
         for i, one in enumerate(placements):
             try:
-                asks.append(checked(ask_of(shop, read_recommendation({**one, **asked.validated_data}))))
+                asks.append(
+                    checked(ask_of(shop, read_recommendation({**one, **asked.validated_data})))
+                )
             except ValidationError as error:
                 raise ValidationError({"placements": [*[{}] * i, error.detail]}) from None
         for i, ask in enumerate(asks):
@@ -154,28 +195,51 @@ class PageView(APIView):
             own = set(listing.item_ids)
             others = tuple(item_id for item_id in shown if item_id not in own)
             lists.append(listing_reply(shop, replace(ask, elsewhere=others), listing))
-        return Response({"lists": hydrated(shop, lists) if asked.validated_data["hydrate"] else lists})
+        return Response(
+            {"lists": hydrated(shop, lists) if asked.validated_data["hydrate"] else lists}
+        )
 
 
 class RerankView(APIView):
     scopes = {"*": "recs:read"}
 
-    @extend_schema(request=shapes.RerankRequest, responses=shapes.RerankReply, summary="Put a given list in order for a shopper")
+    @extend_schema(
+        request=shapes.RerankRequest,
+        responses=shapes.RerankReply,
+        summary="Put a given list in order for a shopper",
+    )
     def post(self, request: Request) -> Response:
         asked = shapes.RerankRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         values, shop = asked.validated_data, request.auth.shop
-        found = rerank(shop, values["item_ids"], values.get("user_id"), values.get("session_id"), values["explain"])
-        ask = Ask(None, len(values["item_ids"]), values.get("user_id"), values.get("session_id"), explain=values["explain"])
+        found = rerank(
+            shop,
+            values["item_ids"],
+            values.get("user_id"),
+            values.get("session_id"),
+            values["explain"],
+        )
+        ask = Ask(
+            None,
+            len(values["item_ids"]),
+            values.get("user_id"),
+            values.get("session_id"),
+            explain=values["explain"],
+        )
         record(shop, ask, found.listing, values["simulated"])
-        return Response({**listing_reply(shop, ask, found.listing), "next": None, "left_out": found.left_out})
+        return Response(
+            {**listing_reply(shop, ask, found.listing), "next": None, "left_out": found.left_out}
+        )
 
 
 class WhyNotView(APIView):
     scopes = {"*": "recs:read"}
 
     @extend_schema(
-        parameters=[OpenApiParameter(name, str, required=True) for name in ("placement", "user_id", "item_id")],
+        parameters=[
+            OpenApiParameter(name, str, required=True)
+            for name in ("placement", "user_id", "item_id")
+        ],
         responses=shapes.WhyNotReply,
         summary="Why a product is not in a shopper's list: the stage that lost it, and by what",
     )
@@ -211,5 +275,11 @@ class RelatedView(APIView):
         values = asked.validated_data
         if not request.auth.shop.products.filter(item_id=values["item_id"]).exists():
             raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
-        ask = Ask(None, values["limit"], item_ids=(values["item_id"],), explain=values["explain"], filter=values.get("filter", ""))
+        ask = Ask(
+            None,
+            values["limit"],
+            item_ids=(values["item_id"],),
+            explain=values["explain"],
+            filter=values.get("filter", ""),
+        )
         return Response(served(request.auth.shop, ask, at_once=True))

@@ -18,7 +18,11 @@ class TrainingJobRequest(StrictSerializer):
     preset = serializers.CharField(default=USUAL_PRESET, max_length=20)
     data = DataWindow(required=False)
     set = ObjectField(required=False, help_text="fields of the recipe, such as text.steps")
-    promote = serializers.ChoiceField(run_options.PROMOTE, required=False, help_text="default: if-better, or ask where the key lacks models:write")
+    promote = serializers.ChoiceField(
+        run_options.PROMOTE,
+        required=False,
+        help_text="default: if-better, or ask where the key lacks models:write",
+    )
 
 
 class TrainingJobSerializer(serializers.ModelSerializer):
@@ -31,9 +35,23 @@ class TrainingJobSerializer(serializers.ModelSerializer):
     class Meta:
         model = TrainingRun
         fields = [
-            "job_id", "status", "recipe", "preset", "promote", "data", "stage", "progress", "seconds_left", "error", "created_at", "started_at",
-            "finished_at", "version", "metrics", "links",
-        ]  # fmt: skip
+            "job_id",
+            "status",
+            "recipe",
+            "preset",
+            "promote",
+            "data",
+            "stage",
+            "progress",
+            "seconds_left",
+            "error",
+            "created_at",
+            "started_at",
+            "finished_at",
+            "version",
+            "metrics",
+            "links",
+        ]
 
     def get_job_id(self, run) -> str:
         return f"job-{run.pk}"
@@ -43,7 +61,12 @@ class TrainingJobSerializer(serializers.ModelSerializer):
         return version.label if version else None
 
     def get_data(self, run) -> dict:
-        return {"from": run.data_from, "to": run.data_to, "counts": run.counts, "digest": run.snapshot_digest or None}
+        return {
+            "from": run.data_from,
+            "to": run.data_to,
+            "counts": run.counts,
+            "digest": run.snapshot_digest or None,
+        }
 
     def get_metrics(self, run) -> dict:
         return {p.name: p.value for p in run.points.order_by("step")}
@@ -62,7 +85,17 @@ class ModelVersionSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = ModelVersion
-        fields = ["id", "model_version", "purpose", "status", "job_id", "created_at", "promoted_at", "gate", "metrics"]
+        fields = [
+            "id",
+            "model_version",
+            "purpose",
+            "status",
+            "job_id",
+            "created_at",
+            "promoted_at",
+            "gate",
+            "metrics",
+        ]
 
     def get_job_id(self, version) -> str:
         return f"job-{version.run_id}"
@@ -71,8 +104,14 @@ class ModelVersionSerializer(serializers.ModelSerializer):
         return {"passed": version.gate_passed, "reason": version.gate_reason}
 
     def get_metrics(self, version) -> dict:
-        """Systems with their measures, by part of the report; a report without parts has them under `test`."""
-        found = {part: told["systems"] for part in ("all", "discovery", "new", "old") if (told := version.report.get(part))}
+        """Systems with their measures, by part of the report; a report without parts has them
+        under `test`.
+        """
+        found = {
+            part: told["systems"]
+            for part in ("all", "discovery", "new", "old")
+            if (told := version.report.get(part))
+        }
         return found or {"test": version.report.get("systems", {})}
 
 

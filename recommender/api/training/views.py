@@ -29,20 +29,38 @@ def find_run(request: Request, job_id: str) -> TrainingRun:
 class TrainingJobsView(APIView):
     scopes = {"*": "training:write"}
 
-    @extend_schema(request=shapes.TrainingJobRequest, responses={202: shapes.TrainingJobSerializer}, summary="Start a training run")
+    @extend_schema(
+        request=shapes.TrainingJobRequest,
+        responses={202: shapes.TrainingJobSerializer},
+        summary="Start a training run",
+    )
     def post(self, request: Request) -> Response:
         asked = shapes.TrainingJobRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         values = asked.validated_data
-        promote = values.get("promote") or ("if-better" if request.auth.allows("models:write") else "ask")
+        promote = values.get("promote") or (
+            "if-better" if request.auth.allows("models:write") else "ask"
+        )
         if promote in promotion.PROMOTING and not request.auth.allows("models:write"):
-            raise PermissionDenied(f"promote: {promote} needs a key with the scope models:write; ask or never does not.")
+            raise PermissionDenied(
+                f"promote: {promote} needs a key with the scope models:write; ask or never "
+                "does not."
+            )
         window = values.get("data", {})
         since, until = window.get("from_"), window.get("to")
         if since and until and since > until:
             raise ValidationError({"data.from": ["lies after data.to"]})
         try:
-            run = runs.start_run(request.auth.shop, values["recipe"], values["preset"], values.get("set", {}), promote, request.auth, since, until)
+            run = runs.start_run(
+                request.auth.shop,
+                values["recipe"],
+                values["preset"],
+                values.get("set", {}),
+                promote,
+                request.auth,
+                since,
+                until,
+            )
         except training_options.InvalidConfig as error:
             field, _, message = str(error).partition(": ")
             name = field if field in ("recipe", "preset") else f"set.{field}"
@@ -61,7 +79,9 @@ class TrainingJobView(APIView):
 class CancelJobView(APIView):
     scopes = {"*": "training:write"}
 
-    @extend_schema(request=None, responses={202: shapes.TrainingJobSerializer}, summary="Stop a training run")
+    @extend_schema(
+        request=None, responses={202: shapes.TrainingJobSerializer}, summary="Stop a training run"
+    )
     def post(self, request: Request, job_id: str) -> Response:
         run = find_run(request, job_id)
         if not run.request_cancel():
@@ -76,12 +96,17 @@ class ResumeJobView(APIView):
     scopes = {"*": "training:write"}
 
     @extend_schema(
-        request=None, responses={202: shapes.TrainingJobSerializer}, summary="Go on with a cancelled or failed training run from its state"
+        request=None,
+        responses={202: shapes.TrainingJobSerializer},
+        summary="Go on with a cancelled or failed training run from its state",
     )
     def post(self, request: Request, job_id: str) -> Response:
         run = find_run(request, job_id)
         if run.promote in promotion.PROMOTING and not request.auth.allows("models:write"):
-            raise PermissionDenied(f"promote: this run would promote ({run.promote}), which needs a key with the scope models:write.")
+            raise PermissionDenied(
+                f"promote: this run would promote ({run.promote}), which needs a key with "
+                "the scope models:write."
+            )
         if not runs.resume_run(run, request.auth):
             raise Conflict(f"This run cannot go on: {run.status}.")
         run.refresh_from_db()
@@ -91,7 +116,11 @@ class ResumeJobView(APIView):
 class ModelsView(APIView):
     scopes = {"*": "models:read"}
 
-    @extend_schema(parameters=[OpenApiParameter("purpose", str)], responses=shapes.ModelsReply, summary="Model versions, newest first")
+    @extend_schema(
+        parameters=[OpenApiParameter("purpose", str)],
+        responses=shapes.ModelsReply,
+        summary="Model versions, newest first",
+    )
     def get(self, request: Request) -> Response:
         versions = request.auth.shop.versions.select_related("run")
         asked = shapes.ModelsRequest(data=request.query_params.dict())
@@ -104,10 +133,16 @@ class ModelsView(APIView):
 class PromoteView(APIView):
     scopes = {"*": "models:write"}
 
-    @extend_schema(request=None, responses=shapes.ModelVersionSerializer, summary="Make a version the champion")
+    @extend_schema(
+        request=None, responses=shapes.ModelVersionSerializer, summary="Make a version the champion"
+    )
     def post(self, request: Request, number: str) -> Response:
         digits = number.rpartition("@")[2]
-        found = request.auth.shop.versions.filter(number=int(digits)) if is_number(digits) else ModelVersion.objects.none()
+        found = (
+            request.auth.shop.versions.filter(number=int(digits))
+            if is_number(digits)
+            else ModelVersion.objects.none()
+        )
         version = found.select_related("run").first()
         if version is None or ("@" in number and number != version.label):
             raise NotFound(f"id: {number[:60]!r} is no model version of this shop.")
@@ -121,12 +156,18 @@ class PromoteView(APIView):
 class RollbackView(APIView):
     scopes = {"*": "models:write"}
 
-    @extend_schema(request=shapes.RollbackRequest, responses=shapes.ModelVersionSerializer, summary="Put the version before the champion back")
+    @extend_schema(
+        request=shapes.RollbackRequest,
+        responses=shapes.ModelVersionSerializer,
+        summary="Put the version before the champion back",
+    )
     def post(self, request: Request) -> Response:
         asked = shapes.RollbackRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         try:
-            version = promotion.roll_back(request.auth.shop, asked.validated_data["purpose"], request.auth)
+            version = promotion.roll_back(
+                request.auth.shop, asked.validated_data["purpose"], request.auth
+            )
         except checkpoint_files.BrokenCheckpoint as error:
             raise Conflict(f"The earlier version cannot serve: {error}") from None
         if version is None:

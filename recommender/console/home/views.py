@@ -21,7 +21,9 @@ def landing(request: HttpRequest) -> HttpResponse:
     """/console/: the shop that was open last."""
     shop = shop_of(request)
     if shop is None and Shop.objects.exists():
-        raise PermissionDenied("You may sign in, but not see a shop yet. Ask to become a member of one.")
+        raise PermissionDenied(
+            "You may sign in, but not see a shop yet. Ask to become a member of one."
+        )
     if shop is None:
         return redirect("admin:recommender_shop_add")
     return redirect("admin:home", shop=shop.key)
@@ -29,34 +31,81 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 def home(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
-    champion = shop.versions.filter(status="champion", purpose="ranking").select_related("run").first()
-    last_event = Event.objects.of(shop).order_by("-occurred_at").values_list("occurred_at", flat=True).first()
-    waiting = shop.versions.filter(status="candidate", gate_passed=True).select_related("run").first()
+    champion = (
+        shop.versions.filter(status="champion", purpose="ranking").select_related("run").first()
+    )
+    last_event = (
+        Event.objects.of(shop)
+        .order_by("-occurred_at")
+        .values_list("occurred_at", flat=True)
+        .first()
+    )
+    waiting = (
+        shop.versions.filter(status="candidate", gate_passed=True).select_related("run").first()
+    )
     fresh, could = batch_scoring.counts(champion)
-    counts = {"products": shop.products.count(), "shoppers": shop.shoppers.count(), "events": shop.events.usable().count()}
+    counts = {
+        "products": shop.products.count(),
+        "shoppers": shop.shoppers.count(),
+        "events": shop.events.usable().count(),
+    }
     alerts = list(shop.alerts.open()[:20])
     context = {
-        "champion": champion, "champion_ndcg": _ndcg(champion), "popularity_ndcg": _ndcg(champion, "popularity_30d"), "counts": counts,
-        "last_event": last_event, "lists": (fresh, could), "waiting": waiting, "runs": latest_runs(shop, 6),
-        "alerts": alerts, "coming": _coming(), "sentence": sentence(shop, champion, waiting, counts, fresh, could, len(alerts)),
-    }  # fmt: skip
+        "champion": champion,
+        "champion_ndcg": _ndcg(champion),
+        "popularity_ndcg": _ndcg(champion, "popularity_30d"),
+        "counts": counts,
+        "last_event": last_event,
+        "lists": (fresh, could),
+        "waiting": waiting,
+        "runs": latest_runs(shop, 6),
+        "alerts": alerts,
+        "coming": _coming(),
+        "sentence": sentence(shop, champion, waiting, counts, fresh, could, len(alerts)),
+    }
     return page(request, shop, "home/page", "Home", **context)
 
 
-def sentence(shop: Shop, champion: ModelVersion | None, waiting: ModelVersion | None, counts: dict, fresh: int, could: int, alerts: int = 0) -> str:
+def sentence(
+    shop: Shop,
+    champion: ModelVersion | None,
+    waiting: ModelVersion | None,
+    counts: dict,
+    fresh: int,
+    could: int,
+    alerts: int = 0,
+) -> str:
     if not counts["products"] or not counts["events"]:
-        return "Nothing is measured yet. Bring in products and orders; the first lists follow in minutes."
+        return (
+            "Nothing is measured yet. Bring in products and orders; the first lists follow in "
+            "minutes."
+        )
     run = shop.runs.active().first()
     if champion is None:
-        return "The first model is being trained; until then shoppers see what is popular." if run else "No model yet: shoppers see what is popular."
+        return (
+            "The first model is being trained; until then shoppers see what is popular."
+            if run
+            else "No model yet: shoppers see what is popular."
+        )
     if waiting and waiting.number > champion.number:
         return f"{champion} serves. {waiting} waits for you. {verdict(waiting.report)}"
-    live = f"{champion} has been live for {timesince(champion.promoted_at).split(',')[0]}" if champion.promoted_at else f"{champion} is live"
+    live = (
+        f"{champion} has been live for {timesince(champion.promoted_at).split(',')[0]}"
+        if champion.promoted_at
+        else f"{champion} is live"
+    )
     if silent := unwatched_since(shop, timezone.now()):
-        return f"{live}, but nothing has been watched since {silent:%-d %B at %H:%M} UTC: are beat and a worker running?"
+        return (
+            f"{live}, but nothing has been watched since {silent:%-d %B at %H:%M} UTC: are beat "
+            "and a worker running?"
+        )
     if alerts:
         return f"{live}; {'one thing needs' if alerts == 1 else f'{alerts} things need'} a look."
-    lists = "every list is ready" if fresh >= could else f"{fresh:,} of {could:,} lists are ready, the rest are made on request"
+    lists = (
+        "every list is ready"
+        if fresh >= could
+        else f"{fresh:,} of {could:,} lists are ready, the rest are made on request"
+    )
     return f"All is well. {live}; {lists}."
 
 
@@ -65,17 +114,24 @@ def _ndcg(version: ModelVersion | None, system: str = "vitrine") -> float | None
     return found["ndcg@10"]["value"] if found else None
 
 
-COMING = tuple(f"recommender.tasks.{name}" for name in ("learn_on_every_shop", "train_every_shop", "score_every_shop"))
+COMING = tuple(
+    f"recommender.tasks.{name}"
+    for name in ("learn_on_every_shop", "train_every_shop", "score_every_shop")
+)
 """What of the schedule a merchandiser waits for."""
 
 
 def _coming() -> list[dict]:
     now = timezone.now()
-    tasks = PeriodicTask.objects.filter(enabled=True, task__in=COMING).select_related("crontab", "interval")
+    tasks = PeriodicTask.objects.filter(enabled=True, task__in=COMING).select_related(
+        "crontab", "interval"
+    )
     due = []
     for task in tasks:
         seconds = task.schedule.remaining_estimate(task.last_run_at or now).total_seconds()
-        due.append({"name": task.name, "at": now + timezone.timedelta(seconds=max(0, seconds) + 30)})  # shown to the minute
+        due.append(
+            {"name": task.name, "at": now + timezone.timedelta(seconds=max(0, seconds) + 30)}
+        )  # shown to the minute
     return sorted(due, key=lambda d: d["at"])[:4]
 
 

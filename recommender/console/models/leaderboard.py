@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from recommender.model_lifecycle.report_labels import BETTER, BEYOND, MEASURES, WORSE, compare, compare_with_strongest, primary
+from recommender.model_lifecycle.report_labels import (
+    BETTER,
+    BEYOND,
+    MEASURES,
+    WORSE,
+    compare,
+    compare_with_strongest,
+    primary,
+)
 
 NAMES = {
     "champion": ("The champion then", "champion"),
@@ -26,12 +34,19 @@ NAMES = {
     "incremental": ("Incremental", "challenger"),
     "full": ("Trained anew", "other"),
 }
-PARTS = {"all": "All purchases", "discovery": "First purchases of a product", "new": "New data", "old": "Old data"}
+PARTS = {
+    "all": "All purchases",
+    "discovery": "First purchases of a product",
+    "new": "New data",
+    "old": "Old data",
+}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One system: its main measure and the others, and where its interval lies on an axis of 0 to 100."""
+    """One system: its main measure and the others, and where its interval lies on an axis of 0
+    to 100.
+    """
 
     name: str
     role: str
@@ -46,7 +61,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """Systems of one part of a report, the best first; `others` names the columns beside the main measure."""
+    """Systems of one part of a report, the best first; `others` names the columns beside the
+    main measure.
+    """
 
     measure: str
     others: list[str]
@@ -55,7 +72,11 @@ class Board:
 
 def parts(report: dict) -> list[tuple[str, str]]:
     """The questions that a report answers: (key, words); none where there is just one."""
-    return [(key, words) for key, words in PARTS.items() if isinstance(report.get(key), dict) and "systems" in report[key]]
+    return [
+        (key, words)
+        for key, words in PARTS.items()
+        if isinstance(report.get(key), dict) and "systems" in report[key]
+    ]
 
 
 def systems_of(report: dict, part: str = "") -> dict:
@@ -68,37 +89,71 @@ def board(report: dict, part: str = "", serves: bool = False) -> Board:
     """A version that serves has the champion's colour."""
     told = primary(report)
     measure = told["measure"]
-    systems = {name: s for name, s in systems_of(report, part).items() if (s.get(measure) or {}).get("value") is not None}
-    others = list(dict.fromkeys(name for s in systems.values() for name in s if name != measure and name not in BEYOND))
+    systems = {
+        name: s
+        for name, s in systems_of(report, part).items()
+        if (s.get(measure) or {}).get("value") is not None
+    }
+    others = list(
+        dict.fromkeys(
+            name for s in systems.values() for name in s if name != measure and name not in BEYOND
+        )
+    )
     axis = _axis([_bounds(s[measure]) for s in systems.values()], measure)
     found = [_row(name, s, told, others, axis, serves) for name, s in systems.items()]
     found.sort(key=lambda row: -row.value if told["higher_is_better"] else row.value)
-    return Board(MEASURES.get(measure, measure), [MEASURES.get(name, name) for name in others], found)
+    return Board(
+        MEASURES.get(measure, measure), [MEASURES.get(name, name) for name in others], found
+    )
 
 
 def _bounds(measure: dict) -> tuple[float, float, float]:
     """Value, low and high; without an interval all three are the value."""
     value = measure["value"]
-    return value, value if measure.get("low") is None else measure["low"], value if measure.get("high") is None else measure["high"]
+    return (
+        value,
+        value if measure.get("low") is None else measure["low"],
+        value if measure.get("high") is None else measure["high"],
+    )
 
 
 def _axis(bounds: list[tuple[float, float, float]], measure: str) -> tuple[float, float]:
-    """Where the intervals' axis begins, and its length: from 0 for a ranking, else around what there is."""
+    """Where the intervals' axis begins, and its length: from 0 for a ranking, else around what
+    there is.
+    """
     low, high = min((b[1] for b in bounds), default=0), max((b[2] for b in bounds), default=1) or 1
     if measure == "ndcg@10":
         return 0.0, high * 1.05
     return low - 0.05 * (high - low), (1.1 * (high - low)) or 1.0
 
 
-def _row(name: str, measures: dict, told: dict, others: list[str], axis: tuple[float, float], serves: bool) -> Row:
+def _row(
+    name: str,
+    measures: dict,
+    told: dict,
+    others: list[str],
+    axis: tuple[float, float],
+    serves: bool,
+) -> Row:
     mine = name == told["system"]
-    label, role = ("This version", "champion" if serves else "challenger") if mine else NAMES.get(name, (name, "other"))
+    label, role = (
+        ("This version", "champion" if serves else "challenger")
+        if mine
+        else NAMES.get(name, (name, "other"))
+    )
     value, low, high = _bounds(measures[told["measure"]])
     left, right, at = (100 * (x - axis[0]) / axis[1] for x in (low, high, value))
     return Row(
-        label, role, value, low, high, [_told(other, (measures.get(other) or {}).get("value")) for other in others],
-        round(left, 2), round(max(right - left, 0.5), 2), round(at, 2),
-    )  # fmt: skip
+        label,
+        role,
+        value,
+        low,
+        high,
+        [_told(other, (measures.get(other) or {}).get("value")) for other in others],
+        round(left, 2),
+        round(max(right - left, 0.5), 2),
+        round(at, 2),
+    )
 
 
 def _told(measure: str, value: float | None) -> str:
@@ -108,17 +163,27 @@ def _told(measure: str, value: float | None) -> str:
 
 
 def verdict(report: dict, part: str = "", serves: bool = False) -> str:
-    """The result in one sentence, the gate's own; of a version that serves against the champion before it."""
+    """The result in one sentence, the gate's own; of a version that serves against the champion
+    before it.
+    """
     found = compare(report, part)
-    return found.sentence("the champion before it" if serves else "the champion") if found else "This version has no report."
+    return (
+        found.sentence("the champion before it" if serves else "the champion")
+        if found
+        else "This version has no report."
+    )
 
 
 def strongest(report: dict, part: str = "") -> str:
-    """The strongest classical baseline in a sentence; empty where the verdict names it already, or there is none."""
+    """The strongest classical baseline in a sentence; empty where the verdict names it already,
+    or there is none.
+    """
     found, decides = compare_with_strongest(report, part), compare(report, part)
     if found is None or found.rival == decides.rival:
         return ""
-    words = {BETTER: "this version is better", WORSE: "this version is worse"}.get(found.outcome, "the difference is not clear")
+    words = {BETTER: "this version is better", WORSE: "this version is worse"}.get(
+        found.outcome, "the difference is not clear"
+    )
     return f"The strongest baseline is {found.rival_words}, {found.theirs:.3f}: {words}."
 
 
@@ -136,8 +201,17 @@ def segment_rows(report: dict, part: str = "all") -> list[dict]:
     out = []
     for key, segment in report.get(part, {}).get("segments", {}).items():
         systems = segment["systems"]
-        values = {name: ((systems.get(name) or {}).get("ndcg@10") or {}).get("value") for name in ("vitrine", "item_knn", "popularity")}
-        out.append({"name": SEGMENTS.get(key, key[:1].upper() + key[1:]), "shoppers": segment["shoppers"], **values})
+        values = {
+            name: ((systems.get(name) or {}).get("ndcg@10") or {}).get("value")
+            for name in ("vitrine", "item_knn", "popularity")
+        }
+        out.append(
+            {
+                "name": SEGMENTS.get(key, key[:1].upper() + key[1:]),
+                "shoppers": segment["shoppers"],
+                **values,
+            }
+        )
     return out
 
 
@@ -146,7 +220,10 @@ def beyond_rows(report: dict, part: str = "") -> list[dict]:
     systems = systems_of(report, part)
     out = []
     for measure, (name, meaning) in BEYOND.items():
-        values = {system: (systems.get(system, {}).get(measure) or {}).get("value") for system in ("vitrine", "item_knn", "popularity")}
+        values = {
+            system: (systems.get(system, {}).get(measure) or {}).get("value")
+            for system in ("vitrine", "item_knn", "popularity")
+        }
         if values["vitrine"] is not None:
             out.append({"name": name, "meaning": meaning, **values})
     return out
@@ -156,22 +233,43 @@ def _percent(share: float | None, digits: int = 1) -> float | None:
     return None if share is None else round(100 * share, digits or None)
 
 
-BANDS = {"head": "The best-selling fifth", "tail": "The other products", "unsold": "Products without a sale"}
+BANDS = {
+    "head": "The best-selling fifth",
+    "tail": "The other products",
+    "unsold": "Products without a sale",
+}
 
 
 def fairness_tables(report: dict) -> dict | None:
-    """Groups of shoppers with the least served first, bands of products, what each least share of products outside the
-    head costs, and what raising products with few sales did."""
+    """Groups of shoppers with the least served first, bands of products, what each least share of
+    products outside the head costs, and what raising products with few sales did.
+    """
     told = report.get("fairness")
     if not told:
         return None
     groups = []
     for key, group in sorted(told["groups"].items(), key=lambda pair: pair[1]["of_all"]):
         name = SEGMENTS.get(key, key[:1].upper() + key[1:])
-        groups.append({"name": name, "shoppers": group["shoppers"], "value": group["ndcg@10"]["value"], "of_all": _percent(group["of_all"], 0)})
-    bands = [{"name": BANDS[key]} | {k: _percent(v) for k, v in band.items()} for key, band in told["bands"].items() if band["products"]]
+        groups.append(
+            {
+                "name": name,
+                "shoppers": group["shoppers"],
+                "value": group["ndcg@10"]["value"],
+                "of_all": _percent(group["of_all"], 0),
+            }
+        )
+    bands = [
+        {"name": BANDS[key]} | {k: _percent(v) for k, v in band.items()}
+        for key, band in told["bands"].items()
+        if band["products"]
+    ]
     exposure = [
-        {"least": _percent(e["least"], 0), "shown": _percent(e["shown"]), "value": (e["ndcg@10"] or {}).get("value"), "cost": _percent(e["cost"])}
+        {
+            "least": _percent(e["least"], 0),
+            "shown": _percent(e["shown"]),
+            "value": (e["ndcg@10"] or {}).get("value"),
+            "cost": _percent(e["cost"]),
+        }
         for e in told["exposure"]
     ]
     lift = report.get("new_products") or {}
@@ -179,11 +277,20 @@ def fairness_tables(report: dict) -> dict | None:
     return {"groups": groups, "bands": bands, "exposure": exposure, "raised": raised}
 
 
-DISTURBED = {"as_written": "As written", "typos": "With typing mistakes", "dropped_words": "Words left out", "case": "In capitals"}
+DISTURBED = {
+    "as_written": "As written",
+    "typos": "With typing mistakes",
+    "dropped_words": "Words left out",
+    "case": "In capitals",
+}
 
 
 def robustness_rows(report: dict) -> list[dict]:
     """The main measure when the judged texts are disturbed."""
     measure = primary(report)["measure"]
     found = report.get("robustness") or {}
-    return [{"name": words, "value": found[kind][measure]} for kind, words in DISTURBED.items() if found.get(kind, {}).get(measure) is not None]
+    return [
+        {"name": words, "value": found[kind][measure]}
+        for kind, words in DISTURBED.items()
+        if found.get(kind, {}).get(measure) is not None
+    ]

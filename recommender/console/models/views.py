@@ -17,31 +17,61 @@ from recommender.recommendations import batch_scoring
 
 SHOWN, CHANGES = 30, 10
 PURPOSES = {
-    "ranking": "Ranking", "search": "Search", "encoder": "Text encoders", "behaviour": "Purchase probability", "rating": "Rating",
-    "sentiment": "Sentiment", "topic": "Topics", "intent": "Intents",
-}  # fmt: skip
+    "ranking": "Ranking",
+    "search": "Search",
+    "encoder": "Text encoders",
+    "behaviour": "Purchase probability",
+    "rating": "Rating",
+    "sentiment": "Sentiment",
+    "topic": "Topics",
+    "intent": "Intents",
+}
 
 
 def versions(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
     purpose = request.GET.get("of") if request.GET.get("of") in PURPOSES else "ranking"
-    listed = list(shop.versions.filter(purpose=purpose).select_related("run", "run__created_by")[:SHOWN])
+    listed = list(
+        shop.versions.filter(purpose=purpose).select_related("run", "run__created_by")[:SHOWN]
+    )
     champion = next((v for v in listed if v.is_champion), None) or shop.champion(purpose)
     entries = [_entry(v, champion) for v in listed]
-    there = {"ranking", purpose, *shop.versions.order_by().values_list("purpose", flat=True).distinct()}
+    there = {
+        "ranking",
+        purpose,
+        *shop.versions.order_by().values_list("purpose", flat=True).distinct(),
+    }
     context = {
-        "entries": entries, "champion": champion, "earlier": champion.previous() if champion else None, "chart": _chart(listed), "purpose": purpose,
-        "purposes": [(key, words) for key, words in PURPOSES.items() if key in there], "may_promote": request.user.has_perm(MAY_PROMOTE),
+        "entries": entries,
+        "champion": champion,
+        "earlier": champion.previous() if champion else None,
+        "chart": _chart(listed),
+        "purpose": purpose,
+        "purposes": [(key, words) for key, words in PURPOSES.items() if key in there],
+        "may_promote": request.user.has_perm(MAY_PROMOTE),
         "changes": AuditEntry.objects.of(shop).filter(subject=purpose)[:CHANGES],
-        "sentence": _sentence(listed, champion, purpose), "measure": leaderboard.board(listed[0].report).measure if listed else "NDCG@10",
-    }  # fmt: skip
+        "sentence": _sentence(listed, champion, purpose),
+        "measure": leaderboard.board(listed[0].report).measure if listed else "NDCG@10",
+    }
     return page(request, shop, "models/models", "Models", **context)
 
 
 def _entry(version: ModelVersion, champion: ModelVersion | None) -> dict:
-    row = next((r for r in leaderboard.board(version.report, serves=version.is_champion).rows if r.name == "This version"), None)
+    row = next(
+        (
+            r
+            for r in leaderboard.board(version.report, serves=version.is_champion).rows
+            if r.name == "This version"
+        ),
+        None,
+    )
     same = champion is not None and _days(version) == _days(champion)
-    return {"version": version, "row": row, "same_days": same, "verdict": leaderboard.verdict(version.report, serves=version.is_champion)}
+    return {
+        "version": version,
+        "row": row,
+        "same_days": same,
+        "verdict": leaderboard.verdict(version.report, serves=version.is_champion),
+    }
 
 
 def _days(version: ModelVersion) -> tuple:
@@ -52,36 +82,71 @@ def _days(version: ModelVersion) -> tuple:
 def _sentence(listed: list[ModelVersion], champion: ModelVersion | None, purpose: str) -> str:
     ranks = purpose == "ranking"
     if not listed:
-        return "No model yet; shoppers see what is popular." if ranks else f"No model for this yet: {PURPOSES[purpose].lower()}."
+        return (
+            "No model yet; shoppers see what is popular."
+            if ranks
+            else f"No model for this yet: {PURPOSES[purpose].lower()}."
+        )
     if champion is None:
-        return "No version serves; shoppers see what is popular." if ranks else "No version has been promoted yet."
+        return (
+            "No version serves; shoppers see what is popular."
+            if ranks
+            else "No version has been promoted yet."
+        )
     waiting = [v for v in listed if v.status == "candidate" and v.number > champion.number]
     since = f" since {champion.promoted_at:%-d %B}" if champion.promoted_at else ""
-    serves = ("has been live for every shopper" if since else "is live for every shopper") if ranks else "has been in use" if since else "is in use"
-    return f"{champion} {serves}{since}." + (f" {waiting[0]} waits for a decision." if waiting else "")
+    serves = (
+        ("has been live for every shopper" if since else "is live for every shopper")
+        if ranks
+        else "has been in use"
+        if since
+        else "is in use"
+    )
+    return f"{champion} {serves}{since}." + (
+        f" {waiting[0]} waits for a decision." if waiting else ""
+    )
 
 
 def _chart(listed: list[ModelVersion]) -> dict | None:
-    """The main measure of the versions over their numbers, with the baselines that were measured beside each, and 95 % intervals."""
+    """The main measure of the versions over their numbers, with the baselines that were
+    measured beside each, and 95 % intervals.
+    """
     judged = [v for v in reversed(listed) if leaderboard.systems_of(v.report)]
     if not judged:
         return None
     told = primary(judged[-1].report)
-    shown = {"": ("Versions", "champion"), "item_knn": ("Item-kNN", "knn"), told["baseline"]: leaderboard.NAMES.get(told["baseline"])}
+    shown = {
+        "": ("Versions", "champion"),
+        "item_knn": ("Item-kNN", "knn"),
+        told["baseline"]: leaderboard.NAMES.get(told["baseline"]),
+    }
     series = []
     for key, words in shown.items():
-        systems = [leaderboard.systems_of(v.report).get(key or primary(v.report)["system"]) or {} for v in judged]
+        systems = [
+            leaderboard.systems_of(v.report).get(key or primary(v.report)["system"]) or {}
+            for v in judged
+        ]
         measures = [s.get(told["measure"], {}) for s in systems]
         if words is None or not any(measures):
             continue
-        bounds = {name: [m.get(bound) for m in measures] for name, bound in (("data", "value"), ("low", "low"), ("high", "high"))}
+        bounds = {
+            name: [m.get(bound) for m in measures]
+            for name, bound in (("data", "value"), ("low", "low"), ("high", "high"))
+        }
         series.append({"label": words[0], "role": words[1], **bounds})
     name = MEASURES.get(told["measure"], told["measure"])
-    return {"labels": [str(v) for v in judged], "series": series, "y": name, "zero": told["measure"] == "ndcg@10"}
+    return {
+        "labels": [str(v) for v in judged],
+        "series": series,
+        "y": name,
+        "zero": told["measure"] == "ndcg@10",
+    }
 
 
 def find_version(shop: Shop, number: int) -> ModelVersion:
-    return get_object_or_404(shop.versions.select_related("run", "run__created_by", "promoted_by"), number=number)
+    return get_object_or_404(
+        shop.versions.select_related("run", "run__created_by", "promoted_by"), number=number
+    )
 
 
 def version(request: HttpRequest, shop: str, number: int) -> HttpResponse:
@@ -89,18 +154,39 @@ def version(request: HttpRequest, shop: str, number: int) -> HttpResponse:
     found = find_version(shop, number)
     champion = shop.champion(found.purpose)
     tabs = leaderboard.parts(found.report)
-    tab = request.GET.get("of") if request.GET.get("of") in dict(tabs) else primary(found.report).get("part", "")
+    tab = (
+        request.GET.get("of")
+        if request.GET.get("of") in dict(tabs)
+        else primary(found.report).get("part", "")
+    )
     fresh, could = batch_scoring.counts(found) if found.purpose == "ranking" else (0, 0)
     context = {
-        "version": found, "champion": champion, "earlier": found.previous() if found.is_champion else None, "tab": tab, "tabs": tabs,
-        "board": leaderboard.board(found.report, tab, found.is_champion), "segments": leaderboard.segment_rows(found.report, tab),
-        "beyond": leaderboard.beyond_rows(found.report, tab), "fairness": leaderboard.fairness_tables(found.report),
-        "report": found.report, "ranks": found.purpose == "ranking", "robustness": leaderboard.robustness_rows(found.report),
-        "trials": sorted(found.report.get("trials") or [], key=lambda t: t["value"] is None or -t["value"]), "purpose": PURPOSES[found.purpose],
-        "sentence": f"{found} {_state_words(found)}. {leaderboard.verdict(found.report, tab, found.is_champion)}",
-        "rival": leaderboard.strongest(found.report, tab), "lists": (fresh, could),
-        "changes": _changes(found), "may_promote": request.user.has_perm(MAY_PROMOTE), "size_mb": _size_mb(found),
-    }  # fmt: skip
+        "version": found,
+        "champion": champion,
+        "earlier": found.previous() if found.is_champion else None,
+        "tab": tab,
+        "tabs": tabs,
+        "board": leaderboard.board(found.report, tab, found.is_champion),
+        "segments": leaderboard.segment_rows(found.report, tab),
+        "beyond": leaderboard.beyond_rows(found.report, tab),
+        "fairness": leaderboard.fairness_tables(found.report),
+        "report": found.report,
+        "ranks": found.purpose == "ranking",
+        "robustness": leaderboard.robustness_rows(found.report),
+        "trials": sorted(
+            found.report.get("trials") or [], key=lambda t: t["value"] is None or -t["value"]
+        ),
+        "purpose": PURPOSES[found.purpose],
+        "sentence": (
+            f"{found} {_state_words(found)}. "
+            f"{leaderboard.verdict(found.report, tab, found.is_champion)}"
+        ),
+        "rival": leaderboard.strongest(found.report, tab),
+        "lists": (fresh, could),
+        "changes": _changes(found),
+        "may_promote": request.user.has_perm(MAY_PROMOTE),
+        "size_mb": _size_mb(found),
+    }
     return page(request, shop, "models/version", f"Version {found.number}", **context)
 
 
@@ -122,7 +208,11 @@ def _state_words(found: ModelVersion) -> str:
 
 def _size_mb(found: ModelVersion) -> int | None:
     folder = checkpoint_files.checkpoint_path(found.folder)
-    return round(sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6) if folder.exists() else None
+    return (
+        round(sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6)
+        if folder.exists()
+        else None
+    )
 
 
 @require_POST
@@ -135,7 +225,11 @@ def promote(request: HttpRequest, shop: str, number: int) -> HttpResponse:
     except checkpoint_files.BrokenCheckpoint as error:
         messages.error(request, f"{found} cannot serve: {error}. Nothing has changed.")
     else:
-        messages.success(request, f"{found} is live." + (" Stored lists are being made anew." if found.purpose == "ranking" else ""))
+        messages.success(
+            request,
+            f"{found} is live."
+            + (" Stored lists are being made anew." if found.purpose == "ranking" else ""),
+        )
     return redirect(f"{reverse('admin:models', args=[shop.key])}?of={found.purpose}")
 
 

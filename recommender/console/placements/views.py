@@ -8,7 +8,15 @@ from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from recommender.analytics.attribution import LOYAL_DAYS, Earned, Loyal, covered, difference, earned, loyalty
+from recommender.analytics.attribution import (
+    LOYAL_DAYS,
+    Earned,
+    Loyal,
+    covered,
+    difference,
+    earned,
+    loyalty,
+)
 from recommender.console.pages import need, open_shop, page, part
 from recommender.models import Placement, Shop
 
@@ -57,7 +65,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Period:
-    """What the page is asked about. Lists that were simulated are never added to those that shoppers saw."""
+    """What the page is asked about.
+
+    Lists that were simulated are never added to those that shoppers saw.
+    """
 
     days: int
     since: date
@@ -81,9 +92,15 @@ def placements(request: HttpRequest, shop: str) -> HttpResponse:
     period = _period(request, shop)
     rows = _rows(shop, period)
     context = {
-        "rows": rows, "period": period, "periods": PERIODS, "traffic": TRAFFIC if period.both else {}, "sentence": _sentence(shop, rows, period.days),
-        "stands_out": _stands_out(rows), "fewest": FEWEST, "more": any(row.found for row in rows),
-    }  # fmt: skip
+        "rows": rows,
+        "period": period,
+        "periods": PERIODS,
+        "traffic": TRAFFIC if period.both else {},
+        "sentence": _sentence(shop, rows, period.days),
+        "stands_out": _stands_out(rows),
+        "fewest": FEWEST,
+        "more": any(row.found for row in rows),
+    }
     return page(request, shop, "placements/placements", "Placements", **context)
 
 
@@ -92,7 +109,9 @@ def more(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, "recommender.view_placement")
     period = _period(request, shop)
-    return part(request, "placements/_more", chart=_chart(shop, period), loyal=_loyal_rows(shop, period))
+    return part(
+        request, "placements/_more", chart=_chart(shop, period), loyal=_loyal_rows(shop, period)
+    )
 
 
 def _period(request: HttpRequest, shop: Shop) -> Period:
@@ -116,10 +135,14 @@ def _period(request: HttpRequest, shop: Shop) -> Period:
 
 def _loyal_rows(shop: Shop, period: Period) -> list[dict]:
     """Nothing is counted before a list is old enough that its shoppers could have come again."""
-    first = shop.served.filter(simulated=period.simulated).aggregate(first=Min("created_at"))["first"]
+    first = shop.served.filter(simulated=period.simulated).aggregate(first=Min("created_at"))[
+        "first"
+    ]
     if first is None or timezone.now() - first < timedelta(days=min(LOYAL_DAYS)):
         return []
-    return _loyal(loyalty(shop, period.until - timedelta(days=365), period.until, simulated=period.simulated))
+    return _loyal(
+        loyalty(shop, period.until - timedelta(days=365), period.until, simulated=period.simulated)
+    )
 
 
 def _rows(shop: Shop, period: Period) -> list[Row]:
@@ -127,7 +150,15 @@ def _rows(shop: Shop, period: Period) -> list[Row]:
     found = {e.placement: e for e in earned(*asked)}
     shown, showable = covered(*asked), max(shop.products.showable().count(), 1)
     known = {p.key: p for p in shop.placements.all()}
-    rows = [Row(key, known.get(key), found.get(key), round(100 * shown.get((key, None, None), 0) / showable)) for key in known.keys() | found.keys()]
+    rows = [
+        Row(
+            key,
+            known.get(key),
+            found.get(key),
+            round(100 * shown.get((key, None, None), 0) / showable),
+        )
+        for key in known.keys() | found.keys()
+    ]
     return sorted(rows, key=lambda row: (-(row.found.revenue if row.found else -1), row.key))
 
 
@@ -138,13 +169,19 @@ def _sentence(shop: Shop, rows: list[Row], days: int) -> str:
     if not asked:
         return f"{len(rows)} placements; none was asked for a list in the last {days} days."
     best, silent = asked[0], len(rows) - len(asked)
-    first = f"{_name(best)} earns most: {shop.currency} {best.found.revenue:,.0f} in {days} days." if best.found.revenue else "No purchase yet."
+    first = (
+        f"{_name(best)} earns most: {shop.currency} {best.found.revenue:,.0f} in {days} days."
+        if best.found.revenue
+        else "No purchase yet."
+    )
     rest = f" {silent} of {len(rows)} placements had no call." if silent else ""
     return first + rest
 
 
 def _stands_out(rows: list[Row]) -> str:
-    """Which placement is clicked more often than all others together, where that is no accident of looking at several (Bonferroni)."""
+    """Which placement is clicked more often than all others together, where that is no accident
+    of looking at several (Bonferroni).
+    """
     measured = [row for row in rows if row.found and not row.too_few]
     if len(measured) < 2:
         return ""
@@ -152,7 +189,9 @@ def _stands_out(rows: list[Row]) -> str:
     for row in measured:
         others = [other.found for other in measured if other is not row]
         lists = sum(other.lists for other in others)
-        draws = lists**2 / sum(other.lists**2 / other.effective for other in others)  # Kish's size of all of them
+        draws = lists**2 / sum(
+            other.lists**2 / other.effective for other in others
+        )  # Kish's size of all of them
         rate = sum(other.clicked for other in others) / lists
         low, _ = difference((row.found.click_rate, row.found.effective), (rate, draws), level)
         if low > surest:
@@ -161,7 +200,10 @@ def _stands_out(rows: list[Row]) -> str:
         return "No placement is clicked more often than the others by more than chance."
     row, rate = best
     times = f", {row.found.click_rate / rate:.1f} times as often" if rate else ""
-    return f"{_name(row)} is clicked more often than the other placements: {row.click_rate:.1f} % of its lists against {100 * rate:.1f} %{times}."
+    return (
+        f"{_name(row)} is clicked more often than the other placements: {row.click_rate:.1f} % "
+        f"of its lists against {100 * rate:.1f} %{times}."
+    )
 
 
 def _name(row: Row) -> str:
@@ -169,7 +211,9 @@ def _name(row: Row) -> str:
 
 
 def _chart(shop: Shop, period: Period) -> dict | None:
-    """The click rate of the busiest placements by day, or by week where there are many days; None before two of them have enough lists."""
+    """The click rate of the busiest placements by day, or by week where there are many days;
+    None before two of them have enough lists.
+    """
     since, until = period.since, period.until
     step = 1 if until - since < timedelta(days=USUAL_DAYS) else 7
     lists: Counter[tuple[str, int]] = Counter()
@@ -183,14 +227,25 @@ def _chart(shop: Shop, period: Period) -> dict | None:
     totals: Counter[str] = Counter()
     for (key, _), number in lists.items():
         totals[key] += number
-    names, starts = dict(shop.placements.values_list("key", "name")), range((until - since).days // step + 1)
+    names = dict(shop.placements.values_list("key", "name"))
+    starts = range((until - since).days // step + 1)
     series = [
-        {"label": names.get(key, key or "items/related"), "role": role, "data": [_percent(clicked[key, i], lists[key, i]) for i in starts]}
+        {
+            "label": names.get(key, key or "items/related"),
+            "role": role,
+            "data": [_percent(clicked[key, i], lists[key, i]) for i in starts],
+        }
         for (key, _), role in zip(totals.most_common(len(LINES)), LINES, strict=False)
     ]
     days = [since + timedelta(days=step * i) for i in starts]
     labels = [f"{day.day} {day:%b}" for day in days]
-    return {"labels": labels, "series": series, "y": "lists with a click, %", "zero": True, "step": "day" if step == 1 else "week"}
+    return {
+        "labels": labels,
+        "series": series,
+        "y": "lists with a click, %",
+        "zero": True,
+        "step": "day" if step == 1 else "week",
+    }
 
 
 def _percent(part: float, whole: float) -> float | None:
@@ -199,12 +254,23 @@ def _percent(part: float, whole: float) -> float | None:
 
 
 def _loyal(found: list[Loyal]) -> list[dict]:
-    """Who bought again and who came back, per placement, beside the whole shop; (share in percent, of how many) after each of LOYAL_DAYS."""
+    """Who bought again and who came back, per placement, beside the whole shop; (share in
+    percent, of how many) after each of LOYAL_DAYS.
+    """
     rows: dict[tuple, dict] = {}
     for told in found:
-        row = rows.setdefault((told.anywhere, told.placement), {"anywhere": told.anywhere, "placement": told.placement, "bought": {}, "came": {}})
-        row["bought"][told.days], row["came"][told.days] = _share(told.again, told.buyers), _share(told.returned, told.shoppers)
-    parts = [row | {name: [row[name].get(days) for days in LOYAL_DAYS] for name in ("bought", "came")} for row in rows.values()]
+        row = rows.setdefault(
+            (told.anywhere, told.placement),
+            {"anywhere": told.anywhere, "placement": told.placement, "bought": {}, "came": {}},
+        )
+        row["bought"][told.days], row["came"][told.days] = (
+            _share(told.again, told.buyers),
+            _share(told.returned, told.shoppers),
+        )
+    parts = [
+        row | {name: [row[name].get(days) for days in LOYAL_DAYS] for name in ("bought", "came")}
+        for row in rows.values()
+    ]
     return parts if len(parts) > 1 else []
 
 

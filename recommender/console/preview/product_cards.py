@@ -8,13 +8,28 @@ from recommender.recommendations.explanations import WORDS
 from recommender.serving.items import Item
 
 ICONS = {
-    "again": "event_repeat", "bought_next": "history", "bought_together": "join_left", "similar": "group", "text": "text_fields",
-    "popularity": "trending_up", "price": "sell", "taste": "favorite", "new": "new_releases",
-}  # fmt: skip
+    "again": "event_repeat",
+    "bought_next": "history",
+    "bought_together": "join_left",
+    "similar": "group",
+    "text": "text_fields",
+    "popularity": "trending_up",
+    "price": "sell",
+    "taste": "favorite",
+    "new": "new_releases",
+}
 KINDS = {
-    "again": "Bought again", "bought_next": "Bought next", "bought_together": "Bought together", "similar": "Similar shoppers", "text": "Text",
-    "popularity": "Sells well", "price": "Price", "taste": "Brand and category", "new": "New or seldom sold", "shopper": "The shopper's habits",
-}  # fmt: skip
+    "again": "Bought again",
+    "bought_next": "Bought next",
+    "bought_together": "Bought together",
+    "similar": "Similar shoppers",
+    "text": "Text",
+    "popularity": "Sells well",
+    "price": "Price",
+    "taste": "Brand and category",
+    "new": "New or seldom sold",
+    "shopper": "The shopper's habits",
+}
 HISTORY_SHOWN = 5
 
 
@@ -45,19 +60,33 @@ def card_of(product: Product, currency: str) -> Card:
     seed = (product.categories or [product.brand or product.item_id])[0]
     price = "" if product.price is None else f"{currency} {product.price:,.2f}"
     image = product.images[0] if product.images and product.images[0].startswith("https://") else ""
-    return Card(product.item_id, product.title, price, image, zlib.crc32(seed.encode()) % 6, initials_of(product.title))
+    return Card(
+        product.item_id,
+        product.title,
+        price,
+        image,
+        zlib.crc32(seed.encode()) % 6,
+        initials_of(product.title),
+    )
 
 
 def cards_of(shop, items: list[Item]) -> list[Card]:
     """Cards of a list, in its order, with reasons and the whole sum behind them."""
-    behind = {item_id for item in items for item_id, _ in item.history[:HISTORY_SHOWN]} | {i.suits for i in items if i.words}
-    products = {p.item_id: p for p in shop.products.filter(item_id__in=behind | {i.item_id for i in items})}
+    behind = {item_id for item in items for item_id, _ in item.history[:HISTORY_SHOWN]} | {
+        i.suits for i in items if i.words
+    }
+    products = {
+        p.item_id: p for p in shop.products.filter(item_id__in=behind | {i.item_id for i in items})
+    }
     titles = {item_id: p.title or item_id for item_id, p in products.items()}
     cards = []
     for position, item in enumerate(items, 1):
         card = card_of(products[item.item_id], shop.currency)
         card.position = position
-        card.reasons = [{**r, "percent": round(100 * r["share"]), "icon": ICONS.get(r["kind"], "info")} for r in item.reasons]
+        card.reasons = [
+            {**r, "percent": round(100 * r["share"]), "icon": ICONS.get(r["kind"], "info")}
+            for r in item.reasons
+        ]
         card.explanation = _explanation(item, titles)
         cards.append(card)
     return cards
@@ -66,7 +95,21 @@ def cards_of(shop, items: list[Item]) -> list[Card]:
 def _explanation(item: Item, titles: dict[str, str]) -> dict | None:
     if not item.contributions or item.base is None or item.score is None or not item.base:
         return None
-    parts = [(KINDS.get(kind, WORDS.get(kind, kind)), value) for kind, value in sorted(item.contributions.items(), key=lambda p: -abs(p[1])) if value]
-    history = [(titles.get(item_id, item_id), round(100 * share)) for item_id, share in item.history[:HISTORY_SHOWN]]
+    parts = [
+        (KINDS.get(kind, WORDS.get(kind, kind)), value)
+        for kind, value in sorted(item.contributions.items(), key=lambda p: -abs(p[1]))
+        if value
+    ]
+    history = [
+        (titles.get(item_id, item_id), round(100 * share))
+        for item_id, share in item.history[:HISTORY_SHOWN]
+    ]
     words = [(word, round(100 * share)) for word, share in item.words]
-    return {"base": item.base, "parts": parts, "score": item.score, "history": history, "words": words, "suits": titles.get(item.suits or "")}
+    return {
+        "base": item.base,
+        "parts": parts,
+        "score": item.score,
+        "history": history,
+        "words": words,
+        "suits": titles.get(item.suits or ""),
+    }

@@ -15,9 +15,15 @@ SUGGESTED = 12
 MATCHES_SOUGHT, MATCHES_SHOWN = 500, 12
 AGAINST_SHOWN = 4
 SOURCES = {
-    "again": "Bought again", "next": "Bought next", "together": "Bought together", "similar": "Similar shoppers", "ease": "Similar tastes",
-    "sequence": "What comes next", "text": "Text", "trending": "Sells well",
-}  # fmt: skip
+    "again": "Bought again",
+    "next": "Bought next",
+    "together": "Bought together",
+    "similar": "Similar shoppers",
+    "ease": "Similar tastes",
+    "sequence": "What comes next",
+    "text": "Text",
+    "trending": "Sells well",
+}
 FALLBACKS = {
     "entry": "A new shopper who came by a product: they see what goes with it.",
     "interests": "A new shopper who chose interests: they see what suits them.",
@@ -33,7 +39,9 @@ FALLBACKS = {
     "nothing_selected": "No product passes this placement’s filter.",
     "as_given": "Nothing is known of the shopper: the products keep their order.",
 }
-"""What the first line says, by the kind of fallback; a test holds it against all kinds that there are."""
+"""What the first line says, by the kind of fallback; a test holds it against all kinds that
+there are.
+"""
 
 
 def preview(request: HttpRequest, shop: str) -> HttpResponse:
@@ -43,16 +51,29 @@ def preview(request: HttpRequest, shop: str) -> HttpResponse:
     asked = request.GET.get("user", "").replace("\x00", "").strip()[:256]
     new = "new" in request.GET
     placements = list(Placement.objects.of(shop).filter(kind=Placement.PERSONAL).order_by("pk"))
-    placement = next((p for p in placements if p.key == request.GET.get("at")), placements[0] if placements else None)
+    placement = next(
+        (p for p in placements if p.key == request.GET.get("at")),
+        placements[0] if placements else None,
+    )
     shopper = shop.shoppers.filter(user_id=asked).first() if asked else None
     listing = _listing(shop, placement, asked) if placement and (shopper or new) else None
     wanted = request.GET.get("why", "").replace("\x00", "").strip()[:256]
     context = {
-        "wanted": wanted, "why_not": _why_not(shop, placement, shopper, wanted) if placement and shopper and wanted else None,
-        "asked": asked, "new": new, "shopper": shopper, "placement": placement, "placements": placements, "listing": listing,
-        "cards": cards_of(shop, listing.items) if listing else [], "history": _history(shop, shopper) if shopper else [],
-        "suggested": _suggested(shop, asked) if not listing else [], "sentence": _sentence(asked, shopper, new, listing, placement),
-    }  # fmt: skip
+        "wanted": wanted,
+        "why_not": _why_not(shop, placement, shopper, wanted)
+        if placement and shopper and wanted
+        else None,
+        "asked": asked,
+        "new": new,
+        "shopper": shopper,
+        "placement": placement,
+        "placements": placements,
+        "listing": listing,
+        "cards": cards_of(shop, listing.items) if listing else [],
+        "history": _history(shop, shopper) if shopper else [],
+        "suggested": _suggested(shop, asked) if not listing else [],
+        "sentence": _sentence(asked, shopper, new, listing, placement),
+    }
     return page(request, shop, "preview/preview", "Preview", **context)
 
 
@@ -60,7 +81,9 @@ def _listing(shop: Shop, placement: Placement, asked: str) -> recommend.Listing:
     return recommend.recommend(shop, Ask(placement, placement.size, asked or None, explain="full"))
 
 
-def _sentence(asked: str, shopper: Shopper | None, new: bool, listing, placement: Placement | None) -> str:
+def _sentence(
+    asked: str, shopper: Shopper | None, new: bool, listing, placement: Placement | None
+) -> str:
     if placement is None:
         return "This shop has no placement for personal lists yet. Add one under Tables."
     if asked and shopper is None:
@@ -69,15 +92,24 @@ def _sentence(asked: str, shopper: Shopper | None, new: bool, listing, placement
         return "Pick a shopper to see what they will be shown, and why."
     if not listing.items:
         reaches = not placement.fallbacks and listing.fallback == "empty_catalogue"
-        return "This placement fills its list from nothing, and no list can be made for a new shopper." if reaches else FALLBACKS[listing.fallback]
+        return (
+            "This placement fills its list from nothing, and no list can be made for a new shopper."
+            if reaches
+            else FALLBACKS[listing.fallback]
+        )
     if listing.fallback:
         return FALLBACKS[listing.fallback]
     how = "stored" if listing.stored else f"made live in {listing.took_ms} ms"
-    return f"{listing.version} shows {shopper} these {len(listing.items)} products; the list was {how}."
+    return (
+        f"{listing.version} shows {shopper} these {len(listing.items)} products; the list was "
+        f"{how}."
+    )
 
 
 def _why_not(shop: Shop, placement: Placement, shopper: Shopper, wanted: str) -> dict:
-    """What became of the product with this id, else of the one whose title holds these words; of several, which is meant is asked."""
+    """What became of the product with this id, else of the one whose title holds these words;
+    of several, which is meant is asked.
+    """
     product = shop.products.filter(item_id=wanted).first()
     if product is None:
         titled = list(shop.products.filter(title__icontains=wanted)[:MATCHES_SOUGHT])
@@ -85,8 +117,13 @@ def _why_not(shop: Shop, placement: Placement, shopper: Shopper, wanted: str) ->
             return {"sentence": f"No product here has the id or title “{wanted}”."}
         if len(titled) > 1:
             sold = {item_id: place for place, item_id in enumerate(state_of(shop).bestsellers())}
-            matches = sorted(titled, key=lambda p: (sold.get(p.item_id, len(sold)), p.item_id))[:MATCHES_SHOWN]
-            return {"sentence": f"“{wanted}” stands in the titles of several products. Which one?", "matches": matches}
+            matches = sorted(titled, key=lambda p: (sold.get(p.item_id, len(sold)), p.item_id))[
+                :MATCHES_SHOWN
+            ]
+            return {
+                "sentence": f"“{wanted}” stands in the titles of several products. Which one?",
+                "matches": matches,
+            }
         product = titled[0]
     lost = why_not(shop, placement, shopper.user_id, product)
     sentences = {
@@ -95,11 +132,17 @@ def _why_not(shop: Shop, placement: Placement, shopper: Shopper, wanted: str) ->
         "no_list": "is in no personal list, since none can be made for this shopper.",
         "unknown": "came after the last training, so the model does not know it yet.",
         "bought": "was bought before, and this placement shows only what is new to the shopper.",
-        "not_proposed": f"was proposed by no source. Scored all the same, it would be {_place(lost)}.",
+        "not_proposed": (
+            f"was proposed by no source. Scored all the same, it would be {_place(lost)}."
+        ),
         "ranked": f"is {_place(lost)}; the list shows {placement.size}.",
         "shown": f"is in the list: {_place(lost)}.",
     }
-    largest = sorted(lost.against.items(), key=lambda pair: -abs(pair[1]))[:AGAINST_SHOWN] if lost.stage in ("not_proposed", "ranked") else []
+    largest = (
+        sorted(lost.against.items(), key=lambda pair: -abs(pair[1]))[:AGAINST_SHOWN]
+        if lost.stage in ("not_proposed", "ranked")
+        else []
+    )
     return {
         "sentence": f"{product.title or product.item_id} {sentences[lost.stage]}",
         "against": [(KINDS.get(kind, kind), value) for kind, value in largest],
@@ -112,14 +155,32 @@ def _place(lost: Lost) -> str:
 
 
 def _history(shop: Shop, shopper: Shopper) -> list[dict]:
-    events = Event.objects.filter(shopper=shopper).exclude(product=None).select_related("product").order_by("-occurred_at", "-id")
-    words = {"purchase": "bought", "view": "viewed", "add_to_cart": "put into the basket", "return": "returned", "click": "clicked"}
+    events = (
+        Event.objects.filter(shopper=shopper)
+        .exclude(product=None)
+        .select_related("product")
+        .order_by("-occurred_at", "-id")
+    )
+    words = {
+        "purchase": "bought",
+        "view": "viewed",
+        "add_to_cart": "put into the basket",
+        "return": "returned",
+        "click": "clicked",
+    }
     return [
-        {"card": card_of(e.product, shop.currency), "verb": words.get(e.type, e.type), "at": e.occurred_at, "quantity": e.quantity}
+        {
+            "card": card_of(e.product, shop.currency),
+            "verb": words.get(e.type, e.type),
+            "at": e.occurred_at,
+            "quantity": e.quantity,
+        }
         for e in events[:HISTORY_SHOWN]
     ]
 
 
 def _suggested(shop: Shop, asked: str) -> list[Shopper]:
     shoppers = shop.shoppers.filter(revision__gt=0).order_by("user_id")
-    return list(shoppers.filter(user_id__startswith=asked)[:SUGGESTED] if asked else shoppers[:SUGGESTED])
+    return list(
+        shoppers.filter(user_id__startswith=asked)[:SUGGESTED] if asked else shoppers[:SUGGESTED]
+    )

@@ -1,4 +1,6 @@
-"""What a training run's page draws and says of its progress: validation and loss by step, and the step that was chosen."""
+"""What a training run's page draws and says of its progress: validation and loss by step, and
+the step that was chosen.
+"""
 
 from recommender.models import TrainingRun
 
@@ -10,11 +12,16 @@ CURVES = {
     "auc": "AUC",
 }
 PHASES = (("projection", "Projection", "challenger"), ("text", "Fine-tuning", "textonly"))
-"""Phases in which steps are counted, one after the other: the points' prefix, its name, its line's role."""
+"""Phases in which steps are counted, one after the other: the points' prefix, its name, its
+line's role.
+"""
 
 
 def charts(found: TrainingRun) -> dict[str, dict]:
-    """Validation and loss by training step; the second phase follows the first on the axis. Lines stay in their places while points come."""
+    """Validation and loss by training step; the second phase follows the first on the axis.
+
+    Lines stay in their places while points come.
+    """
     points: dict[str, list] = {}
     for name, step, value in found.points.values_list("name", "step", "value"):
         points.setdefault(name, []).append({"x": step, "y": round(value, 5)})
@@ -25,7 +32,13 @@ def charts(found: TrainingRun) -> dict[str, dict]:
     drawn = {"chart-quality": (validation, words), "chart-loss": (loss, "Loss")}
     empty = _why_empty(found, any(line["data"] for line in loss))
     return {
-        key: {"series": series, "x": "Training steps", "y": y, "empty": empty, "drawn": any(line["data"] for line in series)}
+        key: {
+            "series": series,
+            "x": "Training steps",
+            "y": y,
+            "empty": empty,
+            "drawn": any(line["data"] for line in series),
+        }
         for key, (series, y) in drawn.items()
     }
 
@@ -40,8 +53,19 @@ def _lines(points: dict[str, list], measure: str) -> list[dict]:
     lines, begin = [], 0
     for prefix, label, role in PHASES:
         own = points.get(f"{prefix}.{measure}", [])
-        lines.append({"label": label, "role": role, "data": [{**point, "x": begin + point["x"]} for point in own]})
-        steps = [point["x"] for name, of in points.items() if name.startswith(f"{prefix}.") for point in of]
+        lines.append(
+            {
+                "label": label,
+                "role": role,
+                "data": [{**point, "x": begin + point["x"]} for point in own],
+            }
+        )
+        steps = [
+            point["x"]
+            for name, of in points.items()
+            if name.startswith(f"{prefix}.")
+            for point in of
+        ]
         begin += max(steps, default=0)
     return lines
 
@@ -50,7 +74,9 @@ def _chosen(found: TrainingRun, lines: list[dict]) -> list[dict]:
     """The step whose weights serve, where it was judged on validation data."""
     version = getattr(found, "version", None)
     chosen = (version.report.get("chosen") or {}) if version else {}
-    for (prefix, _, _), line, before in reversed(list(zip(PHASES, lines, [None, *lines], strict=False))):
+    for (prefix, _, _), line, before in reversed(
+        list(zip(PHASES, lines, [None, *lines], strict=False))
+    ):
         steps = chosen.get("text.projection_steps" if prefix == "projection" else "text.steps") or 0
         begin = before["data"][-1]["x"] if before and before["data"] else 0
         if steps and (there := [point for point in line["data"] if point["x"] == begin + steps]):
@@ -61,4 +87,8 @@ def _chosen(found: TrainingRun, lines: list[dict]) -> list[dict]:
 def _why_empty(found: TrainingRun, trained: bool) -> str:
     if trained:
         return "All labelled texts were trained on; none was kept to judge the steps by."
-    return "The curve begins with fine-tuning." if found.is_active else "This run did not reach fine-tuning."
+    return (
+        "The curve begins with fine-tuning."
+        if found.is_active
+        else "This run did not reach fine-tuning."
+    )

@@ -9,27 +9,62 @@ from recommender.models.registry import RunStatus
 
 FIRST = ("fusion", "incremental", "behaviour")
 RECIPES = {
-    "fusion": ("Full fusion", "Best lists: text fine-tuned until it stops getting better, then fused with every signal."),
+    "fusion": (
+        "Full fusion",
+        "Best lists: text fine-tuned until it stops getting better, then fused with every signal.",
+    ),
     "incremental": (
         "Nightly refresh of the text",
-        "The text model in use goes on from the new events, and repeats some old ones so that it forgets nothing.",
+        (
+            "The text model in use goes on from the new events, and repeats some old ones so "
+            "that it forgets nothing."
+        ),
     ),
     "behaviour": ("Odds of a purchase", "How likely a shopper is to buy a product within 28 days."),
-    "retrieval": ("Text alone", "The text model learns what shoppers take next; later trainings can start from it."),
+    "retrieval": (
+        "Text alone",
+        "The text model learns what shoppers take next; later trainings can start from it.",
+    ),
     "search": ("Search", "Which products answer a query, from judged queries, else from clicks."),
-    "mlm": ("The shop's own words", "The text model reads everything that the shop has written, before it learns a task."),
+    "mlm": (
+        "The shop's own words",
+        "The text model reads everything that the shop has written, before it learns a task.",
+    ),
     "rating": ("Stars", "How many stars a review's words are worth."),
     "sentiment": ("Sentiment", "Is a review pleased or not?"),
     "topic": ("Topics", "What a review is about."),
     "intent": ("Intents", "What a customer's message wants, from solved dialogues."),
-    "distil": ("Smaller text model", "A shallower copy of the text model in use: nearly as good, about twice as fast."),
+    "distil": (
+        "Smaller text model",
+        "A shallower copy of the text model in use: nearly as good, about twice as fast.",
+    ),
 }
 PRESETS = [
-    ("quick", "Quick", "For a first model or a try. On the sample shop as good at all that is bought, 4 % weaker at what is new to a shopper."),
-    ("standard", "Standard", "What suits most shops: training ends by itself where it no longer helps."),
-    ("thorough", "Thorough", "For a long night: two to three times as long. On the sample shop that brought nothing that can be told from chance."),
+    (
+        "quick",
+        "Quick",
+        (
+            "For a first model or a try. On the sample shop as good at all that is bought, 4 % "
+            "weaker at what is new to a shopper."
+        ),
+    ),
+    (
+        "standard",
+        "Standard",
+        "What suits most shops: training ends by itself where it no longer helps.",
+    ),
+    (
+        "thorough",
+        "Thorough",
+        (
+            "For a long night: two to three times as long. On the sample shop that brought "
+            "nothing that can be told from chance."
+        ),
+    ),
 ]
-"""(preset, name, what it is for); figures are of full fusion on the sample shop, cut 2011-11-09 (`make bench ONLY=presets`)."""
+"""(preset, name, what it is for); figures are of full fusion on the sample shop, cut 2011-11-09
+(`make bench ONLY=presets`).
+"""
 
 
 def name_of(recipe: str) -> str:
@@ -54,7 +89,10 @@ class Choice:
 
 
 def missing(shop: Shop) -> dict[str, str]:
-    """What the shop lacks for each recipe, in a sentence; empty where it can be trained. One statement."""
+    """What the shop lacks for each recipe, in a sentence; empty where it can be trained.
+
+    One statement.
+    """
     reviews, versions = shop.reviews.all(), shop.versions.filter(status="champion")
     there = (
         Shop.objects.filter(pk=shop.pk)
@@ -73,33 +111,58 @@ def missing(shop: Shop) -> dict[str, str]:
     )
     checks = {
         "rating": (there["has_rated"], "Needs reviews with stars: bring them with import_reviews."),
-        "sentiment": (there["has_labelled"], "Needs reviews with stars or a label: bring them with import_reviews."),
-        "topic": (there["has_topics"], "Needs reviews with topics: bring them with import_reviews."),
-        "intent": (there["has_dialogues"], "Needs solved dialogues: bring them with import_dialogues."),
+        "sentiment": (
+            there["has_labelled"],
+            "Needs reviews with stars or a label: bring them with import_reviews.",
+        ),
+        "topic": (
+            there["has_topics"],
+            "Needs reviews with topics: bring them with import_reviews.",
+        ),
+        "intent": (
+            there["has_dialogues"],
+            "Needs solved dialogues: bring them with import_dialogues.",
+        ),
         "mlm": (there["has_products"], "Needs products."),
         "distil": (there["has_serving"], "Needs a model in use to start from."),
         "incremental": (there["has_serving"], "Needs a model in use to start from."),
-        "search": (there["has_judged"] or there["has_clicks"], "Needs judged queries (import_judgements) or clicks that name their query."),
+        "search": (
+            there["has_judged"] or there["has_clicks"],
+            "Needs judged queries (import_judgements) or clicks that name their query.",
+        ),
     }
     lacks = {recipe: "" if met else sentence for recipe, (met, sentence) in checks.items()}
-    needs_events = [r for r in RECIPES if r not in ("rating", "sentiment", "topic", "intent", "mlm")]
+    needs_events = [
+        r for r in RECIPES if r not in ("rating", "sentiment", "topic", "intent", "mlm")
+    ]
     for recipe in needs_events:
-        lacks[recipe] = lacks.get(recipe, "") or ("" if there["has_events"] else "Needs orders or other events.")
+        lacks[recipe] = lacks.get(recipe, "") or (
+            "" if there["has_events"] else "Needs orders or other events."
+        )
     return lacks
 
 
 def usual_times(shop: Shop) -> dict[str, str]:
     """How long the last finished run of each recipe took, in words. One statement."""
     finished = shop.runs.filter(status=RunStatus.FINISHED, started_at__isnull=False)
-    last = finished.order_by("recipe", "-pk").distinct("recipe").values_list("recipe", "started_at", "finished_at")
-    return {recipe: f"about {max(1, round((end - begin).total_seconds() / 60))} min last time" for recipe, begin, end in last}
+    last = (
+        finished.order_by("recipe", "-pk")
+        .distinct("recipe")
+        .values_list("recipe", "started_at", "finished_at")
+    )
+    return {
+        recipe: f"about {max(1, round((end - begin).total_seconds() / 60))} min last time"
+        for recipe, begin, end in last
+    }
 
 
 def choices(shop: Shop) -> tuple[list[Choice], list[Choice]]:
     """(first, more): what can be trained."""
     lacks, usual = missing(shop), usual_times(shop)
     found = {
-        recipe: Choice(recipe, name, what, usual.get(recipe, "no run yet to tell its time by"), lacks[recipe])
+        recipe: Choice(
+            recipe, name, what, usual.get(recipe, "no run yet to tell its time by"), lacks[recipe]
+        )
         for recipe, (name, what) in RECIPES.items()
     }
     return [found[r] for r in FIRST], [choice for r, choice in found.items() if r not in FIRST]

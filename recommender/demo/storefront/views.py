@@ -1,4 +1,7 @@
-"""A small shop to walk through: home, product and basket. All of it comes over the REST API; what one does in it goes back through the tracker."""
+"""A small shop to walk through: home, product and basket.
+
+All of it comes over the REST API; what one does in it goes back through the tracker.
+"""
 
 import json
 import uuid
@@ -18,10 +21,17 @@ BASKET, VISIT, SHOPPER = "basket", "visit", "shopper"
 MOST_IN_BASKET = 30
 SHELF = 6
 YEAR = 365 * 24 * 3600
-TITLES = {"home_top": "For you", "discover": "New to you", "trending": "Sells well now", "new_in": "New arrivals",
-          "product_page": "Goes with it", "basket": "Goes with your basket"}  # fmt: skip
+TITLES = {
+    "home_top": "For you",
+    "discover": "New to you",
+    "trending": "Sells well now",
+    "new_in": "New arrivals",
+    "product_page": "Goes with it",
+    "basket": "Goes with your basket",
+}
 POLICY = (
-    "default-src 'self'; script-src 'self' {site}; connect-src {site}; style-src 'self' 'unsafe-inline'; img-src 'self' https: data:; "
+    "default-src 'self'; script-src 'self' {site}; connect-src {site}; style-src 'self' "
+    "'unsafe-inline'; img-src 'self' https: data:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 """What a page may load: its own files, and the tracker, which sends its events to the site."""
@@ -39,7 +49,9 @@ def page(view: View) -> View:
         except vitrine_client.ShopUnavailable as error:
             response = render(request, "storefront/closed.html", {"detail": str(error)}, status=503)
         response.set_cookie(VISIT, request.visit, max_age=YEAR, httponly=True, samesite="Lax")
-        response.headers["Content-Security-Policy"] = POLICY.format(site=vitrine_client.access().base_url)
+        response.headers["Content-Security-Policy"] = POLICY.format(
+            site=vitrine_client.access().base_url
+        )
         return response
 
     return wrapped
@@ -49,10 +61,16 @@ def page(view: View) -> View:
 @page
 def home(request: HttpRequest) -> HttpResponse:
     visitor = _visitor(request)
-    lists = vitrine_client.page_lists(visitor, [{"placement": key, "limit": SHELF} for key in ("home_top", "trending", "new_in")])
+    lists = vitrine_client.page_lists(
+        visitor, [{"placement": key, "limit": SHELF} for key in ("home_top", "trending", "new_in")]
+    )
     shown = [item["item_id"] for found in lists for item in found["items"]]
     rows = vitrine_client.titled_rows(visitor, 2, SHELF, shown)
-    shelves = [_shelf(lists[0]), *(_shelf(row, row["title"]) for row in rows), *(_shelf(found) for found in lists[1:])]
+    shelves = [
+        _shelf(lists[0]),
+        *(_shelf(row, row["title"]) for row in rows),
+        *(_shelf(found) for found in lists[1:]),
+    ]
     return _show(request, "home", shelves=shelves)
 
 
@@ -62,7 +80,10 @@ def product(request: HttpRequest, item_id: str) -> HttpResponse:
     found = vitrine_client.product(item_id)
     if found is None:
         return _show(request, "gone", status=404)
-    lists = vitrine_client.page_lists(_visitor(request), [{"placement": "product_page", "limit": SHELF, "context": {"item_ids": [item_id]}}])
+    lists = vitrine_client.page_lists(
+        _visitor(request),
+        [{"placement": "product_page", "limit": SHELF, "context": {"item_ids": [item_id]}}],
+    )
     card, shelves = _card({"item": found, "item_id": item_id}), [_shelf(one) for one in lists]
     return _show(request, "product", product=card, about=found, shelves=shelves, viewed=item_id)
 
@@ -71,11 +92,27 @@ def product(request: HttpRequest, item_id: str) -> HttpResponse:
 @page
 def basket(request: HttpRequest) -> HttpResponse:
     ids = _basket(request)
-    inside = [_card({"item": found, "item_id": item_id}) for item_id in ids if (found := vitrine_client.product(item_id))]
-    goes = [{"placement": "basket", "limit": SHELF, "context": {"item_ids": ids}}] if ids else [{"placement": "trending", "limit": SHELF}]
-    lines = [{"item_id": card["item_id"], "quantity": 1} | ({"price": card["amount"]} if card["amount"] else {}) for card in inside]
+    inside = [
+        _card({"item": found, "item_id": item_id})
+        for item_id in ids
+        if (found := vitrine_client.product(item_id))
+    ]
+    goes = (
+        [{"placement": "basket", "limit": SHELF, "context": {"item_ids": ids}}]
+        if ids
+        else [{"placement": "trending", "limit": SHELF}]
+    )
+    lines = [
+        {"item_id": card["item_id"], "quantity": 1}
+        | ({"price": card["amount"]} if card["amount"] else {})
+        for card in inside
+    ]
     return _show(
-        request, "basket", inside=inside, lines=json.dumps(lines), shelves=[_shelf(one) for one in vitrine_client.page_lists(_visitor(request), goes)]
+        request,
+        "basket",
+        inside=inside,
+        lines=json.dumps(lines),
+        shelves=[_shelf(one) for one in vitrine_client.page_lists(_visitor(request), goes)],
     )
 
 
@@ -84,9 +121,13 @@ def basket(request: HttpRequest) -> HttpResponse:
 def change_basket(request: HttpRequest) -> HttpResponse:
     """Put in, or take out. The page's tracker has told of it already."""
     item_id, ids = request.POST.get("item_id", "")[:256], _basket(request)
-    ids = [i for i in ids if i != item_id] + ([item_id] if item_id and request.POST.get("what") == "in" else [])
+    ids = [i for i in ids if i != item_id] + (
+        [item_id] if item_id and request.POST.get("what") == "in" else []
+    )
     response = HttpResponseRedirect(reverse("storefront:basket"))
-    response.set_cookie(BASKET, json.dumps(ids[-MOST_IN_BASKET:]), max_age=YEAR, httponly=True, samesite="Lax")
+    response.set_cookie(
+        BASKET, json.dumps(ids[-MOST_IN_BASKET:]), max_age=YEAR, httponly=True, samesite="Lax"
+    )
     return response
 
 
@@ -128,7 +169,12 @@ def _basket(request: HttpRequest) -> list[str]:
 def _shelf(found: dict[str, Any], title: str = "") -> dict[str, Any]:
     cards = [_card(item) for item in found["items"] if item.get("item")]
     name = title or TITLES.get(found["placement"] or "", "Goes with it")
-    return {"title": name, "recommendation_id": found["recommendation_id"], "placement": found["placement"] or "", "cards": cards}
+    return {
+        "title": name,
+        "recommendation_id": found["recommendation_id"],
+        "placement": found["placement"] or "",
+        "cards": cards,
+    }
 
 
 def _card(item: dict[str, Any]) -> dict[str, Any]:
@@ -138,17 +184,28 @@ def _card(item: dict[str, Any]) -> dict[str, Any]:
     words = [word for word in (about.get("title") or item["item_id"]).split() if word[0].isalnum()]
     reasons = item.get("reasons") or []
     return {
-        "item_id": item["item_id"], "title": about.get("title") or item["item_id"], "image": images[0] if images else "",
-        "price": f"{price['currency']} {float(price['amount']):,.2f}" if price.get("amount") else "", "amount": price.get("amount", ""),
-        "initials": "".join(word[0] for word in words[:2]).upper() or "·", "tint": zlib.crc32(item["item_id"].encode()) % 6,
-        "reason": reasons[0]["text"] if reasons and not reasons[0].get("against") else "", "position": item.get("position", ""),
-    }  # fmt: skip
+        "item_id": item["item_id"],
+        "title": about.get("title") or item["item_id"],
+        "image": images[0] if images else "",
+        "price": f"{price['currency']} {float(price['amount']):,.2f}"
+        if price.get("amount")
+        else "",
+        "amount": price.get("amount", ""),
+        "initials": "".join(word[0] for word in words[:2]).upper() or "·",
+        "tint": zlib.crc32(item["item_id"].encode()) % 6,
+        "reason": reasons[0]["text"] if reasons and not reasons[0].get("against") else "",
+        "position": item.get("position", ""),
+    }
 
 
 def _show(request: HttpRequest, name: str, status: int = 200, **context: Any) -> HttpResponse:
     who = vitrine_client.access()
     shared = {
-        "tracker": f"{who.base_url}/static/vitrine.js", "public_key": who.public_key, "visit": request.visit,
-        "shopper": request.COOKIES.get(SHOPPER, ""), "shoppers": who.user_ids, "in_basket": len(_basket(request)),
-    }  # fmt: skip
+        "tracker": f"{who.base_url}/static/vitrine.js",
+        "public_key": who.public_key,
+        "visit": request.visit,
+        "shopper": request.COOKIES.get(SHOPPER, ""),
+        "shoppers": who.user_ids,
+        "in_basket": len(_basket(request)),
+    }
     return render(request, f"storefront/{name}.html", shared | context, status=status)

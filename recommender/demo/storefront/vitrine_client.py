@@ -16,7 +16,9 @@ SECONDS = 10
 
 
 class ShopUnavailable(RuntimeError):
-    """The API did not answer, or not with what was asked for; `status` is its status, 0 where it did not answer."""
+    """The API did not answer, or not with what was asked for; `status` is its status, 0 where
+    it did not answer.
+    """
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -25,7 +27,9 @@ class ShopUnavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class Access:
-    """Where the API is, a key that reads, a public one for the pages, and some shoppers to look through the eyes of."""
+    """Where the API is, a key that reads, a public one for the pages, and some shoppers to look
+    through the eyes of.
+    """
 
     base_url: str
     api_key: str
@@ -36,7 +40,9 @@ class Access:
 def access() -> Access:
     """From VITRINE_URL, VITRINE_KEY and VITRINE_PUBLIC_KEY, else from the demo's own file."""
     if url := os.environ.get("VITRINE_URL"):
-        return Access(url.rstrip("/"), os.environ["VITRINE_KEY"], os.environ.get("VITRINE_PUBLIC_KEY", ""), ())
+        return Access(
+            url.rstrip("/"), os.environ["VITRINE_KEY"], os.environ.get("VITRINE_PUBLIC_KEY", ""), ()
+        )
     path = settings.VITRINE_HOME / "demo.json"
     return _of_demo(path, path.stat().st_mtime_ns)
 
@@ -57,7 +63,9 @@ def call(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str
         with urllib.request.urlopen(request, timeout=SECONDS) as reply:
             return json.loads(reply.read())
     except urllib.error.HTTPError as error:
-        raise ShopUnavailable(error.code, json.loads(error.read() or b"{}").get("detail", "")) from None
+        raise ShopUnavailable(
+            error.code, json.loads(error.read() or b"{}").get("detail", "")
+        ) from None
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise ShopUnavailable(0, str(error)) from None
 
@@ -74,8 +82,16 @@ def product(item_id: str) -> dict[str, Any] | None:
 
 def page_lists(visitor: dict[str, Any], placements: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The lists of a page, no product twice."""
-    return call("POST", "recommendations:page", {"placements": placements, "hydrate": True, **visitor})["lists"]
+    return call(
+        "POST", "recommendations:page", {"placements": placements, "hydrate": True, **visitor}
+    )["lists"]
 
 
-def titled_rows(visitor: dict[str, Any], rows: int, limit: int, elsewhere: list[str]) -> list[dict[str, Any]]:
-    return call("POST", "recommendations:rows", {"rows": rows, "limit": limit, "elsewhere": elsewhere, "hydrate": True, **visitor})["rows"]
+def titled_rows(
+    visitor: dict[str, Any], rows: int, limit: int, elsewhere: list[str]
+) -> list[dict[str, Any]]:
+    return call(
+        "POST",
+        "recommendations:rows",
+        {"rows": rows, "limit": limit, "elsewhere": elsewhere, "hydrate": True, **visitor},
+    )["rows"]

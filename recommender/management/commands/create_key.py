@@ -1,4 +1,6 @@
-"""Create a key of the REST API; prints only the key, which is not kept and cannot be shown again."""
+"""Create a key of the REST API; prints only the key, which is not kept and cannot be shown
+again.
+"""
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -14,12 +16,28 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("--shop")
-        parser.add_argument("--scope", nargs="+", action="extend", default=[], help=", ".join(SCOPES))
+        parser.add_argument(
+            "--scope", nargs="+", action="extend", default=[], help=", ".join(SCOPES)
+        )
         parser.add_argument("--name", default="command line")
-        parser.add_argument("--public", action="store_true", help="for the shop's pages: it can send events and nothing else")
+        parser.add_argument(
+            "--public",
+            action="store_true",
+            help="for the shop's pages: it can send events and nothing else",
+        )
         parser.add_argument("--days", type=int, help="expires after so many days")
-        parser.add_argument("--rotate", metavar="PREFIX", help="the successor of this key: the same name, scopes and limit")
-        parser.add_argument("--overlap", type=int, default=7, metavar="DAYS", help="the old key ends after so many days (7)")
+        parser.add_argument(
+            "--rotate",
+            metavar="PREFIX",
+            help="the successor of this key: the same name, scopes and limit",
+        )
+        parser.add_argument(
+            "--overlap",
+            type=int,
+            default=7,
+            metavar="DAYS",
+            help="the old key ends after so many days (7)",
+        )
 
     def handle(self, **options):
         if options["rotate"]:
@@ -28,20 +46,40 @@ class Command(BaseCommand):
         unknown = [scope for scope in options["scope"] if scope not in SCOPES]
         if unknown or not (options["scope"] or options["public"]):
             raise CommandError(
-                f"--scope: {unknown[0]!r} is none of {', '.join(SCOPES)}" if unknown else f"--scope: at least one of {', '.join(SCOPES)}"
+                f"--scope: {unknown[0]!r} is none of {', '.join(SCOPES)}"
+                if unknown
+                else f"--scope: at least one of {', '.join(SCOPES)}"
             )
-        key, secret = ApiKey.objects.issue(find_shop(options["shop"]), options["name"], options["scope"], options["days"], options["public"])
-        AuditEntry.objects.note(key.shop, COMMAND, AuditEntry.ADDED, f"API key {key}", detail=", ".join(key.scopes))
+        key, secret = ApiKey.objects.issue(
+            find_shop(options["shop"]),
+            options["name"],
+            options["scope"],
+            options["days"],
+            options["public"],
+        )
+        AuditEntry.objects.note(
+            key.shop, COMMAND, AuditEntry.ADDED, f"API key {key}", detail=", ".join(key.scopes)
+        )
         self.stdout.write(secret)
 
     def _successor(self, options: dict) -> str:
-        found = list(ApiKey.objects.filter(shop=find_shop(options["shop"]), prefix=options["rotate"]))
+        found = list(
+            ApiKey.objects.filter(shop=find_shop(options["shop"]), prefix=options["rotate"])
+        )
         if len(found) != 1:
             raise CommandError(
-                f"--rotate: {len(found)} keys of this shop begin with {options['rotate']!r}; give a longer prefix from the table of keys"
+                f"--rotate: {len(found)} keys of this shop begin with "
+                f"{options['rotate']!r}; give a longer prefix from the table of keys"
             )
         if options["overlap"] < 0:
             raise CommandError("--overlap: must be 0 or more days")
         key, secret = found[0].rotate(options["overlap"], options["days"])
-        AuditEntry.objects.note(key.shop, COMMAND, AuditEntry.ADDED, f"API key {key}", before=str(found[0]), after=str(key))
+        AuditEntry.objects.note(
+            key.shop,
+            COMMAND,
+            AuditEntry.ADDED,
+            f"API key {key}",
+            before=str(found[0]),
+            after=str(key),
+        )
         return secret

@@ -17,12 +17,25 @@ class Command(BaseCommand):
         parser.add_argument("--timezone", default="UTC")
 
     def handle(self, key, **options):
-        shop = Shop(key=key, name=options["name"] or key, currency=options["currency"], timezone=options["timezone"])
+        shop = Shop(
+            key=key,
+            name=options["name"] or key,
+            currency=options["currency"],
+            timezone=options["timezone"],
+        )
         try:
             shop.full_clean()
         except ValidationError as error:
-            raise CommandError("; ".join(f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items())) from None
+            raise CommandError(
+                "; ".join(
+                    f"{field}: {' '.join(messages)}"
+                    for field, messages in error.message_dict.items()
+                )
+            ) from None
         with transaction.atomic():
             shop.save()
             Placement.objects.create_usual(shop)
-        self.stdout.write(f"shop {shop.key} created, with the placements {', '.join(p.key for p in shop.placements.all())}")
+        self.stdout.write(
+            f"shop {shop.key} created, with the placements "
+            f"{', '.join(p.key for p in shop.placements.all())}"
+        )

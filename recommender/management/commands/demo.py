@@ -1,4 +1,6 @@
-"""Everything on one machine, in the foreground: services, site, worker, beat, and a real shop's data. Ctrl-C stops all of it."""
+"""Everything on one machine, in the foreground: services, site, worker, beat, and a real shop's
+data. Ctrl-C stops all of it.
+"""
 
 import hashlib
 import json
@@ -32,8 +34,14 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser):
-        parser.add_argument("--check", action="store_true", help="stop with status 0 once a list and a page were served")
-        parser.add_argument("--stop", action="store_true", help="stop the demo that runs in another shell")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="stop with status 0 once a list and a page were served",
+        )
+        parser.add_argument(
+            "--stop", action="store_true", help="stop the demo that runs in another shell"
+        )
         parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
 
     def handle(self, **options):
@@ -89,7 +97,9 @@ class Command(BaseCommand):
     def _refuse_second(self) -> None:
         settings.VITRINE_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
         if (pid := _running(self.pid_file)) is not None:
-            raise CommandError(f"a demo of this folder runs already (process {pid}); `make stop` ends it")
+            raise CommandError(
+                f"a demo of this folder runs already (process {pid}); `make stop` ends it"
+            )
 
     def _stop_other(self) -> None:
         if (pid := _running(self.pid_file)) is not None:
@@ -116,7 +126,9 @@ class Command(BaseCommand):
         self.shop = sample_shop.create_shop()
         for run in TrainingRun.objects.filter(status=RunStatus.RUNNING):
             run.finish(
-                RunStatus.FAILED, f"Everything was stopped during “{run.stage or 'start'}”. Nothing live has changed; the run can be started again."
+                RunStatus.FAILED,
+                f"Everything was stopped during “{run.stage or 'start'}”. Nothing live has "
+                "changed; the run can be started again.",
             )
         for run in TrainingRun.objects.filter(status=RunStatus.QUEUED):
             train.delay(run.pk)
@@ -129,14 +141,18 @@ class Command(BaseCommand):
                     return
             except (urllib.error.URLError, OSError) as error:
                 if time.monotonic() > deadline:
-                    raise CommandError(f"the site does not answer: {error}; see {supervisor.logs}/web.log") from None
+                    raise CommandError(
+                        f"the site does not answer: {error}; see {supervisor.logs}/web.log"
+                    ) from None
             self._tend(supervisor)
             time.sleep(0.3)
 
     def _tend(self, supervisor: Supervisor) -> None:
         try:
             for name in supervisor.tend():
-                self.stderr.write(f"{name} stopped and was started again; see {supervisor.logs}/{name}.log")
+                self.stderr.write(
+                    f"{name} stopped and was started again; see {supervisor.logs}/{name}.log"
+                )
         except RuntimeError as error:
             raise CommandError(str(error)) from None
 
@@ -145,11 +161,17 @@ class Command(BaseCommand):
         path = settings.VITRINE_HOME / "demo.json"
         known = _read_json(path)
         demo = {
-            "base_url": self.base_url, "console_url": f"{self.base_url}/console/s/{self.shop.key}/", "username": USERNAME,
-            "password": self._password(known.get("password")), "api_key": self._key(known.get("api_key")), "shop": self.shop.key,
-            "user_ids": self._user_ids(), "public_key": self._public_key(known.get("public_key")), "storefront_url": self.storefront_url,
+            "base_url": self.base_url,
+            "console_url": f"{self.base_url}/console/s/{self.shop.key}/",
+            "username": USERNAME,
+            "password": self._password(known.get("password")),
+            "api_key": self._key(known.get("api_key")),
+            "shop": self.shop.key,
+            "user_ids": self._user_ids(),
+            "public_key": self._public_key(known.get("public_key")),
+            "storefront_url": self.storefront_url,
             "metrics_token": settings.METRICS_TOKEN,
-        }  # fmt: skip
+        }
         part = path.with_suffix(".part")
         part.touch(mode=0o600)
         part.write_text(json.dumps(demo, indent=1))
@@ -163,7 +185,9 @@ class Command(BaseCommand):
         if user and known and user.check_password(known):
             return known
         password = secrets.token_urlsafe(9)
-        user = user or get_user_model()(username=USERNAME, is_staff=True, is_superuser=True, first_name="Demo")
+        user = user or get_user_model()(
+            username=USERNAME, is_staff=True, is_superuser=True, first_name="Demo"
+        )
         user.set_password(password)
         user.save()
         return password
@@ -184,12 +208,17 @@ class Command(BaseCommand):
         return ApiKey.objects.issue(self.shop, "storefront", [], public=True)[1]
 
     def _let_storefront_send(self) -> None:
-        self.shop.origins = [self.storefront_url, self.storefront_url.replace("127.0.0.1", "localhost")]
+        self.shop.origins = [
+            self.storefront_url,
+            self.storefront_url.replace("127.0.0.1", "localhost"),
+        ]
         self.shop.save(update_fields=["origins"])
 
     def _user_ids(self) -> list[str]:
         shoppers = self.shop.shoppers.filter(revision__gt=0).order_by("user_id")
-        return list(shoppers.values_list("user_id", flat=True)[100:110]) or list(shoppers.values_list("user_id", flat=True)[:10])
+        return list(shoppers.values_list("user_id", flat=True)[100:110]) or list(
+            shoppers.values_list("user_id", flat=True)[:10]
+        )
 
     def _tell(self, demo: dict) -> None:
         self.stdout.write(f"""
@@ -214,13 +243,20 @@ class Command(BaseCommand):
 
         if self.shop.champion() is None and not self.shop.runs.active().exists():
             start_run(self.shop, preset="quick")
-            self.stdout.write("The first training run has begun: watch it in the console under Train. Until then shoppers see what is popular.")
+            self.stdout.write(
+                "The first training run has begun: watch it in the console under Train. "
+                "Until then shoppers see what is popular."
+            )
 
     def _tell_when_live(self, demo: dict) -> bool:
         version = self.shop.champion()
         if version and demo["user_ids"]:
-            call = f"""curl -s {demo["base_url"]}/api/v1/recommendations -H "Authorization: Bearer {demo["api_key"]}" \\
-       -H "Content-Type: application/json" -d '{{"placement": "home_top", "user_id": "{demo["user_ids"][0]}", "limit": 5}}'"""
+            body = {"placement": "home_top", "user_id": demo["user_ids"][0], "limit": 5}
+            call = (
+                f"curl -s {demo['base_url']}/api/v1/recommendations"
+                f' -H "Authorization: Bearer {demo["api_key"]}" \\\n'
+                f"""       -H "Content-Type: application/json" -d '{json.dumps(body)}'"""
+            )
             self.stdout.write(f"{version} serves. Try:\n  {call}")
         return version is not None
 
@@ -232,9 +268,13 @@ class Command(BaseCommand):
             self._tend(supervisor)
             last = self.shop.runs.first()
             if version is None and last and not last.is_active:
-                raise CommandError(f"run {last.pk} {last.status}: {last.error}\n{last.log_tail[-3000:]}")
+                raise CommandError(
+                    f"run {last.pk} {last.status}: {last.error}\n{last.log_tail[-3000:]}"
+                )
             if time.monotonic() > deadline:
-                raise CommandError(f"no list after {LONGEST_CHECK // 60} minutes; see {supervisor.logs}")
+                raise CommandError(
+                    f"no list after {LONGEST_CHECK // 60} minutes; see {supervisor.logs}"
+                )
             time.sleep(1)
         time.sleep(2)
         try:
@@ -253,14 +293,21 @@ def _refuse_port_in_use(port: int) -> None:
                 return
             except OSError:
                 if attempt == 9:
-                    raise CommandError(f"port {port} is in use; choose another: make demo PORT={port + 1}") from None
+                    raise CommandError(
+                        f"port {port} is in use; choose another: make demo PORT={port + 1}"
+                    ) from None
                 time.sleep(0.2)
 
 
 def _collect_static() -> None:
-    """Collect static files, unless neither ours nor the packages' have changed since the last time."""
+    """Collect static files, unless neither ours nor the packages' have changed since the last
+    time.
+    """
     files = sorted(p for p in (settings.BASE_DIR / "static").rglob("*") if p.is_file())
-    state = "".join(f"{p} {p.stat().st_mtime_ns}\n" for p in files) + (settings.BASE_DIR / "requirements.txt").read_text()
+    state = (
+        "".join(f"{p} {p.stat().st_mtime_ns}\n" for p in files)
+        + (settings.BASE_DIR / "requirements.txt").read_text()
+    )
     stamp = settings.STATIC_ROOT / ".collected"
     digest = hashlib.sha256(state.encode()).hexdigest()
     if not stamp.exists() or stamp.read_text() != digest:

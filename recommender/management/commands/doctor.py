@@ -31,19 +31,42 @@ class Command(BaseCommand):
             ("database", settings.DATABASE_URL),
             ("queue", not settings.REDIS_URL.startswith(f"redis+socket://{settings.VITRINE_HOME}")),
         ):
-            yield name, "" if states[name] == "ok" else states[name], "answers" + ("" if brought else " (embedded)")
+            yield (
+                name,
+                "" if states[name] == "ok" else states[name],
+                "answers" + ("" if brought else " (embedded)"),
+            )
         if states["database"] != "ok":
             return
-        pending = MigrationExecutor(connection).migration_plan(MigrationExecutor(connection).loader.graph.leaf_nodes())
-        yield "migrations", f"{len(pending)} are to be applied: manage.py migrate" if pending else "", "complete"
-        yield "https", "", "cookies are sent over HTTPS alone" if settings.VITRINE_HTTPS else "off: cookies are sent over plain HTTP"
+        pending = MigrationExecutor(connection).migration_plan(
+            MigrationExecutor(connection).loader.graph.leaf_nodes()
+        )
+        yield (
+            "migrations",
+            f"{len(pending)} are to be applied: manage.py migrate" if pending else "",
+            "complete",
+        )
+        yield (
+            "https",
+            "",
+            "cookies are sent over HTTPS alone"
+            if settings.VITRINE_HTTPS
+            else "off: cookies are sent over plain HTTP",
+        )
         proxies = ", ".join(map(str, settings.TRUSTED_PROXIES))
-        yield "trusted proxies", "", proxies or "none: behind a proxy all shoppers would count as one address; set TRUSTED_PROXIES"
+        yield (
+            "trusted proxies",
+            "",
+            proxies
+            or "none: behind a proxy all shoppers would count as one address; set TRUSTED_PROXIES",
+        )
         with connection.cursor() as cursor:
             cursor.execute("SELECT datctype FROM pg_database WHERE datname = current_database()")
             letters = cursor.fetchone()[0]
         message = f"LC_CTYPE is {letters}" + (
-            ": letters beyond ASCII are none to it; a new database with C.UTF-8 knows them" if letters in ("C", "POSIX") else ""
+            ": letters beyond ASCII are none to it; a new database with C.UTF-8 knows them"
+            if letters in ("C", "POSIX")
+            else ""
         )
         yield "letters", "", message
         yield "debug", "DEBUG is on" if settings.DEBUG else "", "off"

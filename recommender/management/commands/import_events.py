@@ -1,4 +1,6 @@
-"""Bring events (purchases, views, …) from a file; a second import of the same file changes nothing."""
+"""Bring events (purchases, views, …) from a file; a second import of the same file changes
+nothing.
+"""
 
 from datetime import timedelta
 
@@ -14,7 +16,12 @@ class Command(ImportCommand):
 
     def add_arguments(self, parser):
         super().add_arguments(parser)
-        parser.add_argument("--shift-weeks", type=int, default=0, help="move all dates by whole weeks; for sample data")
+        parser.add_argument(
+            "--shift-weeks",
+            type=int,
+            default=0,
+            help="move all dates by whole weeks; for sample data",
+        )
 
     def take(self, shop, rows, parser, options):
         shift = timedelta(weeks=options["shift_weeks"])

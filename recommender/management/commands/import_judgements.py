@@ -10,4 +10,6 @@ class Command(ImportCommand):
     fields = ("judgement_id", *KINDS["judgements"].table.columns)
 
     def take(self, shop, rows, parser, options):
-        return upsert_labelled("judgements", shop, rows, columns_of(options, self.fields), parser, options["dry_run"])
+        return upsert_labelled(
+            "judgements", shop, rows, columns_of(options, self.fields), parser, options["dry_run"]
+        )

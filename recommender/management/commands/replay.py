@@ -1,4 +1,6 @@
-"""For purchases that were imported, send simulated lists, impressions and clicks through REST, so that charts have something to show."""
+"""For purchases that were imported, send simulated lists, impressions and clicks through REST,
+so that charts have something to show.
+"""
 
 import http.client
 import json
@@ -17,9 +19,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("--shop")
-        parser.add_argument("--days", type=int, default=28, help="of purchases, back from the last one")
+        parser.add_argument(
+            "--days", type=int, default=28, help="of purchases, back from the last one"
+        )
         parser.add_argument("--url", help="of the site; default: the running demo's")
-        parser.add_argument("--key", help="with recs:read and events:write; default: the running demo's")
+        parser.add_argument(
+            "--key", help="with recs:read and events:write; default: the running demo's"
+        )
 
     def handle(self, **options):
         if not 1 <= options["days"] <= 366:

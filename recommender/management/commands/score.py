@@ -19,8 +19,14 @@ class Command(BaseCommand):
             raise CommandError("no model serves yet; train one first")
         ids = list(batch_scoring.due(version).order_by("pk").values_list("pk", flat=True))
         made = 0
-        for i in tqdm(range(0, len(ids), batch_scoring.SHARD), unit=" shards", disable=options["verbosity"] == 0 or None):
+        for i in tqdm(
+            range(0, len(ids), batch_scoring.SHARD),
+            unit=" shards",
+            disable=options["verbosity"] == 0 or None,
+        ):
             shard = ids[i : i + batch_scoring.SHARD]
             made += batch_scoring.score_shard(version, shard[0], shard[-1])
         fresh, total = batch_scoring.counts(version)
-        self.stdout.write(f"{made} lists made; {fresh} of {total} shoppers have a list by {version}")
+        self.stdout.write(
+            f"{made} lists made; {fresh} of {total} shoppers have a list by {version}"
+        )

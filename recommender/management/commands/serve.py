@@ -14,9 +14,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
-        parser.add_argument("--workers", type=int, default=2, help="processes; one for each core that serves")
+        parser.add_argument(
+            "--workers", type=int, default=2, help="processes; one for each core that serves"
+        )
 
     def handle(self, **options):
-        command = server_command("ecomsite.rsgi:application", options["port"], options["workers"], options["host"])
+        command = server_command(
+            "ecomsite.rsgi:application", options["port"], options["workers"], options["host"]
+        )
         allow_many_connections()
         os.execv(command[0], command)

@@ -26,11 +26,18 @@ class Command(BaseCommand):
         except training_options.InvalidConfig as error:
             raise CommandError(str(error)) from None
         run = TrainingRun.objects.create(
-            shop=shop, recipe=options["recipe"], preset=options["preset"], overrides=overrides, promote=options["promote"]
+            shop=shop,
+            recipe=options["recipe"],
+            preset=options["preset"],
+            overrides=overrides,
+            promote=options["promote"],
         )
         TrainingRun.objects.claim(run.pk)
         version = runs.run_training(run)
         run.refresh_from_db()
         if run.status != RunStatus.FINISHED:
             raise CommandError(f"run {run.pk} {run.status}: {run.error}\n{run.log_tail[-2000:]}")
-        self.stdout.write(f"run {run.pk} finished: {version} is {version.get_status_display()}; {version.gate_reason}")
+        self.stdout.write(
+            f"run {run.pk} finished: {version} is {version.get_status_display()}; "
+            f"{version.gate_reason}"
+        )

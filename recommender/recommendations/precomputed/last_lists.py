@@ -1,4 +1,7 @@
-"""Finished lists in Redis, for the time in which the database does not answer. Shoppers stand there by a keyed digest, not by name."""
+"""Finished lists in Redis, for the time in which the database does not answer.
+
+Shoppers stand there by a keyed digest, not by name.
+"""
 
 import json
 import logging
@@ -20,11 +23,17 @@ def keep_lists(shop_id: int, version_id: int, lists: dict[str, list[Item]]) -> N
     try:
         with queue_client().pipeline(transaction=False) as pipe:
             for user_id, items in lists.items():
-                value = json.dumps([version_id, [[getattr(item, name) for name in FIELDS] for item in items]])
+                value = json.dumps(
+                    [version_id, [[getattr(item, name) for name in FIELDS] for item in items]]
+                )
                 pipe.set(key_of(shop_id, digest_of(shop_id, user_id)), value, ex=DAYS * 86400)
             pipe.execute()
     except redis.RedisError as error:
-        log.warning("%d lists were not kept for a time without the database: %s", len(lists), type(error).__name__)
+        log.warning(
+            "%d lists were not kept for a time without the database: %s",
+            len(lists),
+            type(error).__name__,
+        )
 
 
 def kept_list(shop_id: int, user_id: str) -> tuple[int, list[Item]] | None:

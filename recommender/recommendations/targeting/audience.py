@@ -33,16 +33,24 @@ class Wanting:
 def who_wants(shop: Shop, item_id: str, limit: int) -> list[Wanting]:
     """The shoppers for whom a product scores best.
 
-    To score it for each shopper would take as long as all their lists. Scored are those whose stored lists place it highest, those who did something
-    with it last, and where these are few, those who did most with products that go with it. Only who agrees to personal lists. Empty where no model
-    knows the product.
+    To score it for each shopper would take as long as all their lists. Scored are those whose
+    stored lists place it highest, those who did something with it last, and where these are few,
+    those who did most with products that go with it. Only who agrees to personal lists. Empty where
+    no model knows the product.
     """
     state, now = state_of(shop), timezone.now()
     model, version = state.model(), state.champion()
     if model is None or item_id not in model.rows:
         return []
     most = max(FEWEST_SCORED, limit + limit // 4)
-    ids = list(dict.fromkeys([*_listed(version, item_id, limit), *_acting(shop, item_id, max(limit // 4, FEWEST_SCORED // 4))]))
+    ids = list(
+        dict.fromkeys(
+            [
+                *_listed(version, item_id, limit),
+                *_acting(shop, item_id, max(limit // 4, FEWEST_SCORED // 4)),
+            ]
+        )
+    )
     if len(ids) < most:
         ids = list(dict.fromkeys([*ids, *_near(shop, model, item_id)]))[:most]
     found: list[Wanting] = []
@@ -54,7 +62,8 @@ def who_wants(shop: Shop, item_id: str, limit: int) -> list[Wanting]:
 LISTED = """
     SELECT l.shopper_id FROM recommender_recommendationlist l
     WHERE l.version_id = %s AND l.item_ids @> ARRAY[%s]::varchar[]
-    ORDER BY (l.items -> (array_position(l.item_ids, %s::varchar) - 1) ->> 'score')::float8 DESC NULLS LAST, l.shopper_id LIMIT %s"""
+    ORDER BY (l.items -> (array_position(l.item_ids, %s::varchar) - 1) ->> 'score')::float8 DESC
+        NULLS LAST, l.shopper_id LIMIT %s"""
 
 
 def _listed(version: ModelVersion, item_id: str, most: int) -> list[int]:
@@ -66,19 +75,32 @@ def _listed(version: ModelVersion, item_id: str, most: int) -> list[int]:
 
 def _acting(shop: Shop, item_id: str, most: int) -> list[int]:
     """Shoppers who did something with the product in the last year, the latest first."""
-    return list(dict.fromkeys(_lately(shop, [item_id]).values_list("shopper_id", flat=True)[: 10 * most]))[:most]
+    return list(
+        dict.fromkeys(_lately(shop, [item_id]).values_list("shopper_id", flat=True)[: 10 * most])
+    )[:most]
 
 
 def _lately(shop: Shop, item_ids: Collection[str]) -> QuerySet:
-    """Events with these products in the last year of shoppers who agree to personal lists, the latest first."""
-    events = Event.objects.filter(shop=shop, product__item_id__in=item_ids, simulated=False, shopper__consent_personalisation=True)
+    """Events with these products in the last year of shoppers who agree to personal lists, the
+    latest first.
+    """
+    events = Event.objects.filter(
+        shop=shop,
+        product__item_id__in=item_ids,
+        simulated=False,
+        shopper__consent_personalisation=True,
+    )
     return events.filter(occurred_at__gte=timezone.now() - RECENT).order_by("-occurred_at")
 
 
 def _near(shop: Shop, model: Model, item_id: str) -> list[int]:
-    """Shoppers by what they did of late with products that go with this one: each counts once, by how well it goes and how long ago it was."""
+    """Shoppers by what they did of late with products that go with this one: each counts once,
+    by how well it goes and how long ago it was.
+    """
     goes_with = {place.item_id: place.score for place in model.related([item_id], ASKED_LIKES)}
-    rows = _lately(shop, goes_with.keys()).values_list("shopper_id", "product__item_id", "occurred_at")
+    rows = _lately(shop, goes_with.keys()).values_list(
+        "shopper_id", "product__item_id", "occurred_at"
+    )
     best: dict[tuple[int, str], float] = {}
     now = timezone.now()
     for shopper_id, other, at in rows[:MOST_ROWS]:
@@ -91,8 +113,16 @@ def _near(shop: Shop, model: Model, item_id: str) -> list[int]:
 
 
 def _asked(ids: list[int], item_id: str, model: Model, now: datetime) -> list[Wanting]:
-    names = dict(Shopper.objects.filter(pk__in=ids, consent_personalisation=True).values_list("pk", "user_id"))
+    names = dict(
+        Shopper.objects.filter(pk__in=ids, consent_personalisation=True).values_list(
+            "pk", "user_id"
+        )
+    )
     histories = histories_of(list(names))
-    known = [pk for pk in ids if pk in names and histories.get(pk) and item_id not in histories[pk].disliked]
+    known = [
+        pk
+        for pk in ids
+        if pk in names and histories.get(pk) and item_id not in histories[pk].disliked
+    ]
     scores = model.who_wants([histories[pk] for pk in known], item_id, now) if known else []
     return [Wanting(names[pk], round(score, 6)) for pk, score in zip(known, scores, strict=True)]

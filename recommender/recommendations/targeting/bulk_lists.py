@@ -9,13 +9,18 @@ SHARD = 100
 
 
 def lists_of(shop: Shop, asks: list[Ask]) -> list[Listing]:
-    """The lists that `recommend` would give, one for each. Usual ones are told from the store; the others are made one by one."""
+    """The lists that `recommend` would give, one for each.
+
+    Usual ones are told from the store; the others are made one by one.
+    """
     _store_missing(shop, [ask for ask in asks if ask.is_usual])
     return [recommend(shop, ask) for ask in asks]
 
 
 def _store_missing(shop: Shop, asks: list[Ask]) -> None:
-    """Make the stored lists that are due of these shoppers, in shards, so that each is told in one question."""
+    """Make the stored lists that are due of these shoppers, in shards, so that each is told in
+    one question.
+    """
     version = shop.champion()
     if version is None or not asks:
         return

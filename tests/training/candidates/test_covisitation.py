@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from tests.tinyshop import events_of
-from training.candidates.covisitation import _inverse, bought_next, ease, popularity, similar, together, top_neighbours
+from training.candidates.covisitation import (
+    _inverse,
+    bought_next,
+    ease,
+    popularity,
+    similar,
+    together,
+    top_neighbours,
+)
 from training.configuration.recipes import EVENT_WEIGHTS
 from training.data.interactions import interactions
 from training.data.snapshot import DAY, TYPE_CODE
@@ -12,18 +20,24 @@ BUY = TYPE_CODE["purchase"]
 
 def shop(*rows):
     """(user, item, day, basket)"""
-    return interactions(events_of([(u, i, BUY, day * DAY, 1, basket) for u, i, day, basket in rows]), EVENT_WEIGHTS)
+    return interactions(
+        events_of([(u, i, BUY, day * DAY, 1, basket) for u, i, day, basket in rows]), EVENT_WEIGHTS
+    )
 
 
 def test_together_counts_anonymous_baskets():
-    matrix = together(shop((-1, 0, 1, 1), (-1, 1, 1, 1), (0, 0, 2, 2), (0, 2, 2, 2)), 4, 10).toarray()
+    matrix = together(
+        shop((-1, 0, 1, 1), (-1, 1, 1, 1), (0, 0, 2, 2), (0, 2, 2, 2)), 4, 10
+    ).toarray()
     size_two = 1 / np.log(3)
     assert matrix[0, 1] == pytest.approx(size_two / np.sqrt(2 * 1))
     assert matrix[1, 2] == 0 and matrix[0, 0] == 0 and matrix[3].sum() == 0
 
 
 def test_next_has_a_direction():
-    matrix = bought_next(shop((0, 0, 1, 1), (0, 1, 2, 2), (1, 0, 1, 3), (1, 1, 5, 4)), 3, 10).toarray()
+    matrix = bought_next(
+        shop((0, 0, 1, 1), (0, 1, 2, 2), (1, 0, 1, 3), (1, 1, 5, 4)), 3, 10
+    ).toarray()
     assert matrix[0, 1] > 0 and matrix[1, 0] == 0
 
 
@@ -47,7 +61,9 @@ def test_ease_equals_the_formula():
     p = np.linalg.inv(gram)
     expected = -p / np.diag(p)
     np.fill_diagonal(expected, 0)
-    assert ease(shop(*rows), 30, 6, 6, 5.0).toarray() == pytest.approx(np.maximum(expected, 0), abs=1e-4)
+    assert ease(shop(*rows), 30, 6, 6, 5.0).toarray() == pytest.approx(
+        np.maximum(expected, 0), abs=1e-4
+    )
 
 
 def test_a_matrix_of_several_blocks_is_inverted_in_place():
@@ -75,4 +91,8 @@ def test_popularity_by_age():
     found = popularity(shop((0, 0, 1, 1), (1, 0, 98, 2), (1, 1, 60, 3)), 3, now=100 * DAY)
     assert found.column("sold").tolist() == [2, 1, 0]
     assert found.column("sold_30").tolist() == [1, 0, 0]
-    assert found.column("age_days")[0] == 99 and found.column("idle_days")[0] == 2 and np.isnan(found.column("age_days")[2])
+    assert (
+        found.column("age_days")[0] == 99
+        and found.column("idle_days")[0] == 2
+        and np.isnan(found.column("age_days")[2])
+    )

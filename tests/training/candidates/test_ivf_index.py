@@ -1,4 +1,6 @@
-"""Many products: what the cells propose holds what a comparison with all would find, whatever is allowed, new or renewed."""
+"""Many products: what the cells propose holds what a comparison with all would find, whatever
+is allowed, new or renewed.
+"""
 
 from dataclasses import replace
 
@@ -40,9 +42,19 @@ def many(monkeypatch):
 def past():
     rng = np.random.default_rng(1)
     bought = [
-        (user, kind + KINDS * int(i), day) for user in range(20) for kind in rng.integers(0, KINDS, 2) for day, i in enumerate(rng.integers(0, 50, 4))
+        (user, kind + KINDS * int(i), day)
+        for user in range(20)
+        for kind in rng.integers(0, KINDS, 2)
+        for day, i in enumerate(rng.integers(0, 50, 4))
     ]
-    return histories(interactions(events_of([(u, i, TYPE_CODE["purchase"], d * DAY, 1, u) for u, i, d in bought]), EVENT_WEIGHTS), np.arange(20), N)
+    return histories(
+        interactions(
+            events_of([(u, i, TYPE_CODE["purchase"], d * DAY, 1, u) for u, i, d in bought]),
+            EVENT_WEIGHTS,
+        ),
+        np.arange(20),
+        N,
+    )
 
 
 def best_of(texts, past, allowed, k=20):
@@ -52,7 +64,8 @@ def best_of(texts, past, allowed, k=20):
 
 def test_cells_propose_what_a_comparison_with_all_finds(many, vectors, past):
     held, allowed = cells_of(vectors), np.random.default_rng(2).random((20, N)) < 0.8
-    exact, found = best_of(TextSpace(vectors), past, allowed), best_of(TextSpace(vectors.astype(np.float16), held), past, allowed)
+    exact = best_of(TextSpace(vectors), past, allowed)
+    found = best_of(TextSpace(vectors.astype(np.float16), held), past, allowed)
     shared = [len(set(a) & set(b)) / len(a) for a, b in zip(exact, found, strict=True)]
     assert np.mean(shared) > 0.95 and min(shared) > 0.8
     assert all(allowed[user, items].all() for user, items in enumerate(found))
@@ -61,14 +74,19 @@ def test_cells_propose_what_a_comparison_with_all_finds(many, vectors, past):
 def test_where_a_filter_lets_few_through_they_are_all_found(many, vectors, past):
     allowed = np.zeros((20, N), dtype=bool)
     allowed[:, [5, 1700, 2999]] = True
-    assert all(sorted(items) == [5, 1700, 2999] for items in best_of(TextSpace(vectors, cells_of(vectors)), past, allowed))
+    assert all(
+        sorted(items) == [5, 1700, 2999]
+        for items in best_of(TextSpace(vectors, cells_of(vectors)), past, allowed)
+    )
 
 
 def test_pairs_have_their_exact_scores(many, vectors, past):
     weights = np.random.default_rng(3).random(len(past.item)).astype(np.float32) - 0.2
     user, item = np.repeat(np.arange(20), 30), np.random.default_rng(4).integers(0, N, 600)
     exact = TextSpace(vectors).scores(past, weights)[user, item]
-    assert TextSpace(vectors, cells_of(vectors)).asked(past, weights).at(user, item) == pytest.approx(exact, rel=1e-4, abs=1e-6)
+    assert TextSpace(vectors, cells_of(vectors)).asked(past, weights).at(
+        user, item
+    ) == pytest.approx(exact, rel=1e-4, abs=1e-6)
 
 
 def test_who_has_no_history_is_proposed_nothing(many, vectors):
@@ -78,20 +96,36 @@ def test_who_has_no_history_is_proposed_nothing(many, vectors):
     assert asked.at(np.array([0, 1]), np.array([3, 4])).tolist() == [0, 0]
 
 
-def test_parts_of_one_history_are_answered_from_what_the_whole_is_proposed(many, vectors, past, monkeypatch):
+def test_parts_of_one_history_are_answered_from_what_the_whole_is_proposed(
+    many, vectors, past, monkeypatch
+):
     whole = past.shard(0, 1)
-    parts = [np.arange(len(whole.item)), np.arange(1, len(whole.item)), np.arange(len(whole.item) - 1)]
-    family = whole.pick(np.concatenate(parts), np.cumsum([0, *map(len, parts)]), np.zeros(3, dtype=np.int64))
+    parts = [
+        np.arange(len(whole.item)),
+        np.arange(1, len(whole.item)),
+        np.arange(len(whole.item) - 1),
+    ]
+    family = whole.pick(
+        np.concatenate(parts), np.cumsum([0, *map(len, parts)]), np.zeros(3, dtype=np.int64)
+    )
     texts, allowed = TextSpace(vectors, cells_of(vectors)), np.ones((3, N), dtype=bool)
     alone = [best_of(texts, family.shard(u, u + 1), allowed[:1])[0] for u in range(3)]
     asked, propose = [], ivf_index.Cells.candidates
-    monkeypatch.setattr(ivf_index.Cells, "candidates", lambda self, *args: (asked.append(1), propose(self, *args))[1])
+    monkeypatch.setattr(
+        ivf_index.Cells,
+        "candidates",
+        lambda self, *args: (asked.append(1), propose(self, *args))[1],
+    )
     assert best_of(texts, family, allowed) == alone and len(asked) == 1
 
 
 def test_another_shopper_is_proposed_what_is_near_to_their_own_history(many, vectors, past):
     whole = past.shard(0, 1)
-    both = whole.pick(np.array([*range(len(whole.item)), 0]), np.array([0, len(whole.item), len(whole.item) + 1]), np.zeros(2, dtype=np.int64))
+    both = whole.pick(
+        np.array([*range(len(whole.item)), 0]),
+        np.array([0, len(whole.item), len(whole.item) + 1]),
+        np.zeros(2, dtype=np.int64),
+    )
     texts, allowed = TextSpace(vectors, cells_of(vectors)), np.ones((2, N), dtype=bool)
     assert best_of(texts, both, allowed)[1] == best_of(texts, both.shard(1, 2), allowed[:1])[0]
 
@@ -105,7 +139,11 @@ def test_a_cell_of_equal_texts_is_not_read_whole(many, monkeypatch):
 def test_new_and_renewed_products_lie_in_the_cells_of_their_vectors(many, vectors):
     held = cells_of(vectors)
     more = held.with_products(vectors[[7]], {3: vectors[8]})
-    assert more.number[N] == held.number[7] and more.number[3] == held.number[8] and held.number[3] != more.number[3]
+    assert (
+        more.number[N] == held.number[7]
+        and more.number[3] == held.number[8]
+        and held.number[3] != more.number[3]
+    )
     assert N in TextSpace(np.concatenate([vectors, vectors[[7]]]), more).near(vectors[[7]])
     assert more.outlines[N] == pytest.approx(held.outlines[7], abs=1e-5) and len(held.number) == N
 
@@ -120,22 +158,42 @@ def both(tiny_checkpoint, many):
     """The tiny shop's model as it is, and as one of many products."""
     model, item_ids = load_checkpoint(tiny_checkpoint)
     signals = replace(model.signals, cells=cells_of(model.signals.vectors))
-    return model, Recommender(signals, model.facts, model.ranker, model.config, model.lift), item_ids
+    return (
+        model,
+        Recommender(signals, model.facts, model.ranker, model.config, model.lift),
+        item_ids,
+    )
 
 
 def test_a_model_with_cells_serves_as_the_same_without(both, tiny_snapshot):
     plain, model, _ = both
     snapshot = read_snapshot(tiny_snapshot)
     past = plain.histories(snapshot.events, np.arange(30))
-    listed = lambda one: [[r.item for r in found] for found in one.recommend(past, plain.signals.popularity.now, 5)]  # noqa: E731
+
+    def listed(one):
+        return [
+            [r.item for r in found]
+            for found in one.recommend(past, plain.signals.popularity.now, 5)
+        ]
+
     assert listed(model) == listed(plain)
-    related = lambda one, item: [r.item for r in one.related([item], 5)]  # noqa: E731
-    assert [related(model, item) for item in range(10)] == [related(plain, item) for item in range(10)]
+
+    def related(one, item):
+        return [r.item for r in one.related([item], 5)]
+
+    assert [related(model, item) for item in range(10)] == [
+        related(plain, item) for item in range(10)
+    ]
     events = snapshot.events.take(snapshot.events.user == 3)
     events = replace(events, user=np.zeros_like(events.user))
-    told = [explain(one, events, listed(plain)[3], plain.signals.popularity.now) for one in (plain, model)]
+    told = [
+        explain(one, events, listed(plain)[3], plain.signals.popularity.now)
+        for one in (plain, model)
+    ]
     for one, other in zip(*told, strict=True):
-        assert other.score == pytest.approx(one.score, abs=1e-6) and other.falls == pytest.approx(one.falls, abs=1e-6)
+        assert other.score == pytest.approx(one.score, abs=1e-6) and other.falls == pytest.approx(
+            one.falls, abs=1e-6
+        )
 
 
 def test_cells_are_kept_with_the_checkpoint(both, tmp_path):
@@ -143,7 +201,8 @@ def test_cells_are_kept_with_the_checkpoint(both, tmp_path):
     save_checkpoint(tmp_path / "checkpoint", model, model, item_ids, None, "fusion", {}, {})
     again = load_checkpoint(tmp_path / "checkpoint", verify=True)[0].signals
     assert all(
-        np.array_equal(getattr(again.cells, name), getattr(model.signals.cells, name)) for name in ("basis", "centroids", "outlines", "number")
+        np.array_equal(getattr(again.cells, name), getattr(model.signals.cells, name))
+        for name in ("basis", "centroids", "outlines", "number")
     )
     assert again.vectors.dtype == np.float16
 
@@ -153,24 +212,38 @@ def test_a_new_product_is_found_among_many(both, monkeypatch):
     _, model, _ = both
     vector = np.asarray(model.signals.vectors[[4]], np.float32)
     nothing = np.full(1, -1, dtype=np.int32)
-    more = with_products(model, NewProducts(vector, np.array([np.nan], dtype=np.float32), nothing, nothing), {})
+    more = with_products(
+        model, NewProducts(vector, np.array([np.nan], dtype=np.float32), nothing, nothing), {}
+    )
     new = model.n_items
-    assert new in [r.item for r in more.related([4], 20)] and len(more.signals.sequence.items) == new + 1
+    assert (
+        new in [r.item for r in more.related([4], 20)]
+        and len(more.signals.sequence.items) == new + 1
+    )
     events = events_of([(0, 4, TYPE_CODE["purchase"], model.signals.popularity.now - DAY, 1, 0)])
     past = more.histories(events, np.zeros(1, dtype=np.int64))
     assert new in [r.item for r in more.by_source(past, "text", model.signals.popularity.now, 5)[0]]
 
 
-def test_where_nothing_common_is_allowed_the_sequence_model_favours_nothing(both, tiny_snapshot, monkeypatch):
+def test_where_nothing_common_is_allowed_the_sequence_model_favours_nothing(
+    both, tiny_snapshot, monkeypatch
+):
     monkeypatch.setattr(sources, "COMMON", 5)
     _, model, _ = both
     past = model.histories(read_snapshot(tiny_snapshot).events, np.arange(30))
     rare = np.ones(model.n_items, dtype=bool)
     rare[model.signals.common[0]] = False
     for showable, least in ((rare, 0), (None, 0.5)):
-        found = model.candidates(past, model.signals.popularity.now, model.allowed(past, showable)).features
+        found = model.candidates(
+            past, model.signals.popularity.now, model.allowed(past, showable)
+        ).features
         share = found[:, model.features.index("sequence_share")]
-        assert len(share) and share.max() <= 1 and share.max() >= least and (showable is None or not share.any())
+        assert (
+            len(share)
+            and share.max() <= 1
+            and share.max() >= least
+            and (showable is None or not share.any())
+        )
 
 
 def test_the_sequence_model_chooses_from_what_sells(both, tiny_snapshot, monkeypatch):
@@ -184,6 +257,10 @@ def test_the_sequence_model_chooses_from_what_sells(both, tiny_snapshot, monkeyp
     asked = model.signals.sequence.asked(past, model.signals.common)
     found = asked.best(np.ones(exact.shape, dtype=bool), 5)
     share = exact[:, common] / exact[:, common].sum(axis=1, keepdims=True)
-    assert set(found.item.tolist()) <= set(common.tolist()) and found.top == pytest.approx(share.max(axis=1), rel=1e-4)
+    assert set(found.item.tolist()) <= set(common.tolist()) and found.top == pytest.approx(
+        share.max(axis=1), rel=1e-4
+    )
     user, item = np.repeat(np.arange(30), 3), np.tile(np.arange(3), 30)
-    assert asked.at(user, item) == pytest.approx(exact[user, item] / exact[:, common].sum(axis=1)[user], rel=1e-3)
+    assert asked.at(user, item) == pytest.approx(
+        exact[user, item] / exact[:, common].sum(axis=1)[user], rel=1e-3
+    )

@@ -1,4 +1,6 @@
-"""However a source's scores are held, the same products are best and the same pairs have the same score."""
+"""However a source's scores are held, the same products are best and the same pairs have the
+same score.
+"""
 
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ def rng():
 def by_hand(values, allowed, k):
     lists = []
     for row, free in zip(values, allowed, strict=True):
-        order = sorted((i for i in range(len(row)) if free[i] and row[i] > 0), key=lambda i: (-row[i], i))
+        order = sorted(
+            (i for i in range(len(row)) if free[i] and row[i] > 0), key=lambda i: (-row[i], i)
+        )
         lists.append(order[:k])
     return lists
 
@@ -24,7 +28,9 @@ def by_hand(values, allowed, k):
 @pytest.mark.parametrize("k", [1, 4, 30])
 @pytest.mark.parametrize("kind", [Dense, lambda values: Sparse.of(sp.csr_matrix(values))])
 def test_the_best_are_those_found_by_hand(rng, kind, k):
-    values = (rng.permutation(20 * 30).reshape(20, 30) * (rng.random((20, 30)) < 0.4)).astype(np.float32)
+    values = (rng.permutation(20 * 30).reshape(20, 30) * (rng.random((20, 30)) < 0.4)).astype(
+        np.float32
+    )
     allowed = rng.random((20, 30)) < 0.7
     values[3], allowed[4] = 0, False
     found = kind(values).best(allowed, k)
@@ -39,7 +45,9 @@ def test_the_same_scores_for_all_are_cut_to_what_each_is_allowed(rng):
     for share in (0.3, 1):
         allowed = rng.random((12, 30)) < share
         found = Shared(values).best(allowed, 5)
-        assert [found.item[found.user == u].tolist() for u in range(12)] == by_hand(np.tile(values, (12, 1)), allowed, 5)
+        assert [found.item[found.user == u].tolist() for u in range(12)] == by_hand(
+            np.tile(values, (12, 1)), allowed, 5
+        )
 
 
 def test_scores_of_pairs(rng):
@@ -61,9 +69,27 @@ def test_proposals_are_the_union_and_what_is_wanted():
     allowed[0, 0] = False
     one, other = Dense(np.float32([[9, 3, 2, 1], [4, 3, 2, 1]])), Shared(np.float32([0, 0, 0, 5]))
     found = propose({"one": one, "other": other}, allowed, 1, (np.array([1]), np.array([2])))
-    assert list(zip(found.user.tolist(), found.item.tolist(), strict=True)) == [(0, 1), (0, 3), (1, 0), (1, 2), (1, 3)]
-    assert found.places["one"].tolist() == [0, 1, 0, 1, 1] and found.places["other"].tolist() == [1, 0, 1, 1, 0]
+    assert list(zip(found.user.tolist(), found.item.tolist(), strict=True)) == [
+        (0, 1),
+        (0, 3),
+        (1, 0),
+        (1, 2),
+        (1, 3),
+    ]
+    assert found.places["one"].tolist() == [0, 1, 0, 1, 1] and found.places["other"].tolist() == [
+        1,
+        0,
+        1,
+        1,
+        0,
+    ]
     assert found.tops["one"].tolist() == [3, 4] and found.tops["other"].tolist() == [5, 5]
-    alone = propose({"one": one, "other": other}, allowed, 1, (np.array([1, 0]), np.array([2, 1])), alone=True)
+    alone = propose(
+        {"one": one, "other": other}, allowed, 1, (np.array([1, 0]), np.array([2, 1])), alone=True
+    )
     assert list(zip(alone.user.tolist(), alone.item.tolist(), strict=True)) == [(0, 1), (1, 2)]
-    assert alone.places["one"].tolist() == [0, 1] and alone.places["other"].tolist() == [1, 1] and alone.tops["one"].tolist() == [3, 4]
+    assert (
+        alone.places["one"].tolist() == [0, 1]
+        and alone.places["other"].tolist() == [1, 1]
+        and alone.tops["one"].tolist() == [3, 4]
+    )

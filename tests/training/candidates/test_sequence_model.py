@@ -1,4 +1,6 @@
-"""The sequence model: numpy and torch say the same, histories are read alike in training and serving, what follows is learned."""
+"""The sequence model: numpy and torch say the same, histories are read alike in training and
+serving, what follows is learned.
+"""
 
 from dataclasses import replace
 
@@ -23,10 +25,22 @@ BUY = TYPE_CODE["purchase"]
 
 def shop(*rows):
     """(user, item, day)"""
-    return interactions(events_of([(u, i, BUY, day * DAY, 1, -1) for u, i, day in rows]), EVENT_WEIGHTS)
+    return interactions(
+        events_of([(u, i, BUY, day * DAY, 1, -1) for u, i, day in rows]), EVENT_WEIGHTS
+    )
 
 
-SHOP = shop((0, 3, 1), (0, 1, 2), (0, 4, 2), (0, 3, 3), (0, 2, 4), (1, 0, 1), (1, 4, 2), (1, 2, 5), (2, 1, 1))
+SHOP = shop(
+    (0, 3, 1),
+    (0, 1, 2),
+    (0, 4, 2),
+    (0, 3, 3),
+    (0, 2, 4),
+    (1, 0, 1),
+    (1, 4, 2),
+    (1, 2, 5),
+    (2, 1, 1),
+)
 
 
 def net(texts: bool = True) -> SequenceNet:
@@ -39,7 +53,14 @@ def net(texts: bool = True) -> SequenceNet:
 
 def task(by_event: bool = False) -> SequenceTask:
     events = shop_by_event() if by_event else SHOP
-    return SequenceTask(Source(history_pairs(events, 5, repeats=True)), None, 5, SequenceConfig(dim=6, sampled=3), by_event, None)
+    return SequenceTask(
+        Source(history_pairs(events, 5, repeats=True)),
+        None,
+        5,
+        SequenceConfig(dim=6, sampled=3),
+        by_event,
+        None,
+    )
 
 
 def shop_by_event():
@@ -53,14 +74,20 @@ def test_what_serves_without_torch_equals_the_net(texts, by_event):
     read = latest(past, by_event)
     with torch.no_grad():
         entries = {name: torch.from_numpy(values) for name, values in entries_of(read).items()}
-        expected = made.states(made.products(torch.arange(5)), entries | {"place": entries["item"]}, 4).numpy()
+        expected = made.states(
+            made.products(torch.arange(5)), entries | {"place": entries["item"]}, 4
+        ).numpy()
     states = made.plain(by_event).states(past)
     assert states[:3] == pytest.approx(expected[:3], abs=1e-5) and not states[3].any()
 
 
 def test_scores_are_probabilities_and_nothing_without_a_history():
     scores = net().plain(False).scores(histories(SHOP, np.arange(4), 5))
-    assert scores[:3].sum(axis=1) == pytest.approx(1) and not scores[3].any() and np.isfinite(scores).all()
+    assert (
+        scores[:3].sum(axis=1) == pytest.approx(1)
+        and not scores[3].any()
+        and np.isfinite(scores).all()
+    )
 
 
 @pytest.mark.parametrize("by_event", [True, False])
@@ -70,16 +97,29 @@ def test_training_reads_a_history_as_serving_does(by_event):
     asked = next(p for p in pairs.usable if pairs.item[p] == 2 and pairs.time[p] == 4 * DAY)
     trained = made._read(np.array([asked]))
     served = latest(histories(SHOP.take(SHOP.time < 4 * DAY), np.array([0]), 5), by_event)
-    read = lambda s: sorted(zip(s.item[s.there].tolist(), s.back[s.there].tolist(), strict=True))  # noqa: E731
+
+    def read(s):
+        return sorted(zip(s.item[s.there].tolist(), s.back[s.there].tolist(), strict=True))
+
     assert read(trained)[0][0] == 1 and {item for item, _ in read(trained)} == {1, 3, 4}
     assert read(trained) == read(served) and dict(read(served))[3] == 0
 
 
 def test_only_first_times_are_asked_for():
     pairs = history_pairs(SHOP, 5, repeats=True)
-    assert sorted(zip(pairs.item[pairs.usable].tolist(), (pairs.time[pairs.usable] // DAY).tolist(), strict=True)) == [
-        (1, 2), (2, 4), (2, 5), (4, 2), (4, 2),
-    ]  # fmt: skip
+    assert sorted(
+        zip(
+            pairs.item[pairs.usable].tolist(),
+            (pairs.time[pairs.usable] // DAY).tolist(),
+            strict=True,
+        )
+    ) == [
+        (1, 2),
+        (2, 4),
+        (2, 5),
+        (4, 2),
+        (4, 2),
+    ]
 
 
 @pytest.mark.parametrize("repeats", [True, False])
@@ -95,7 +135,9 @@ def test_a_batch_names_what_came_next_among_its_candidates():
     rows = made.draw(1, 64, np.random.default_rng(1))
     batch = made.collate(rows, np.random.default_rng(1))
     candidates = batch.extra["products"][batch.extra["candidates"]].numpy()
-    assert (candidates[batch.target.numpy()] == made.source.pairs.item[rows]).all() and len(candidates) >= 3
+    assert (candidates[batch.target.numpy()] == made.source.pairs.item[rows]).all() and len(
+        candidates
+    ) >= 3
     assert torch.isfinite(made.model(batch))
 
 
@@ -115,13 +157,25 @@ def chains(tiny_snapshot):
     rows = []
     for user in range(150):
         begin = int(rng.integers(n))
-        rows += [(user, (begin + step) % n, BUY, (10 * user % 7 + step) * DAY, 1, -1) for step in range(8)]
+        rows += [
+            (user, (begin + step) % n, BUY, (10 * user % 7 + step) * DAY, 1, -1)
+            for step in range(8)
+        ]
     events = events_of(sorted(rows, key=lambda row: row[3]))
     return snapshot.with_events(events)
 
 
 def fitted(snapshot, events, window, **fields):
-    config = make_config("fusion", {"sequence.dim": 16, "sequence.steps": 120, "sequence.evaluate_every": 40, "sequence.batch_size": 256, **fields})
+    config = make_config(
+        "fusion",
+        {
+            "sequence.dim": 16,
+            "sequence.steps": 120,
+            "sequence.evaluate_every": 40,
+            "sequence.batch_size": 256,
+            **fields,
+        },
+    )
     return fit_sequence(Run(snapshot, "fusion", config, Progress(quiet=True)), events, None, window)
 
 

@@ -1,4 +1,6 @@
-"""Likeness by text: a sum over the history of weight × kernel, whatever texts are equal and however much is held at once."""
+"""Likeness by text: a sum over the history of weight × kernel, whatever texts are equal and
+however much is held at once.
+"""
 
 import numpy as np
 import pytest
@@ -21,7 +23,9 @@ def vectors():
 @pytest.fixture
 def past():
     rows = [(0, 1, 1), (0, 5, 2), (0, 3, 3), (2, 6, 1), (2, 1, 2)]
-    events = events_of([(u, i, TYPE_CODE["purchase"], day * DAY, 1, 10 * u + day) for u, i, day in rows])
+    events = events_of(
+        [(u, i, TYPE_CODE["purchase"], day * DAY, 1, 10 * u + day) for u, i, day in rows]
+    )
     return histories(interactions(events, EVENT_WEIGHTS), np.arange(3), 7)
 
 
@@ -37,12 +41,22 @@ def test_scores_are_the_sum_of_kernels(vectors, past, cells, monkeypatch):
 
 def test_equal_texts_are_held_once(vectors):
     different, number = TextSpace(vectors).different
-    assert len(different) == 5 and number.tolist() == [0, 1, 2, 3, 4, 1, 1] and np.array_equal(different[number], vectors)
+    assert (
+        len(different) == 5
+        and number.tolist() == [0, 1, 2, 3, 4, 1, 1]
+        and np.array_equal(different[number], vectors)
+    )
 
 
-def test_the_next_question_computes_only_texts_that_the_last_one_did_not_ask_for(vectors, past, monkeypatch):
+def test_the_next_question_computes_only_texts_that_the_last_one_did_not_ask_for(
+    vectors, past, monkeypatch
+):
     asked, plain = [], text_similarity.kernel
-    monkeypatch.setattr(text_similarity, "kernel", lambda mine, all_of_them: (asked.append(len(mine)), plain(mine, all_of_them))[1])
+    monkeypatch.setattr(
+        text_similarity,
+        "kernel",
+        lambda mine, all_of_them: (asked.append(len(mine)), plain(mine, all_of_them))[1],
+    )
     texts, weights = TextSpace(vectors), np.ones(5, dtype=np.float32)
     first, of_one = texts.scores(past, weights), texts.scores(past.shard(0, 1), weights[:3])
     texts.scores(past, weights)

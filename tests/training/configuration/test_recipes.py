@@ -1,10 +1,19 @@
 import pytest
 
-from training.configuration.recipes import PRESETS, ConfigError, describe, from_dict, make_config, to_dict
+from training.configuration.recipes import (
+    PRESETS,
+    ConfigError,
+    describe,
+    from_dict,
+    make_config,
+    to_dict,
+)
 
 
 def test_dotted_fields_and_text_values():
-    config = make_config("fusion", {"text.steps": "30", "fine_tune": "false", "event_weights.view": "0.5"})
+    config = make_config(
+        "fusion", {"text.steps": "30", "fine_tune": "false", "event_weights.view": "0.5"}
+    )
     assert (config.text.steps, config.fine_tune, config.event_weights["view"]) == (30, False, 0.5)
 
 

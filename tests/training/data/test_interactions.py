@@ -15,7 +15,9 @@ def events(*rows) -> Events:
 
 
 def test_a_full_return_takes_the_purchase_away():
-    found = interactions(events((0, 1, BUY, 1, 3, 1), (0, 2, BUY, 1, 1, 1), (0, 1, BACK, 2, 3, 2)), EVENT_WEIGHTS)
+    found = interactions(
+        events((0, 1, BUY, 1, 3, 1), (0, 2, BUY, 1, 1, 1), (0, 1, BACK, 2, 3, 2)), EVENT_WEIGHTS
+    )
     assert found.item.tolist() == [2]
 
 
@@ -30,7 +32,10 @@ def test_another_shoppers_return_changes_nothing():
 
 
 def test_a_disliked_product_is_left_out():
-    assert len(interactions(events((0, 1, BUY, 1, 1, 1), (0, 1, DISLIKE, 2, 1, 2)), EVENT_WEIGHTS)) == 0
+    assert (
+        len(interactions(events((0, 1, BUY, 1, 1, 1), (0, 1, DISLIKE, 2, 1, 2)), EVENT_WEIGHTS))
+        == 0
+    )
 
 
 def test_views_weigh_less_than_purchases():
@@ -41,7 +46,15 @@ def test_views_weigh_less_than_purchases():
 
 def test_a_history_has_one_entry_per_product():
     past = histories(
-        interactions(events((5, 1, BUY, 1, 1, 1), (5, 2, BUY, 1, 1, 1), (5, 1, BUY, 9, 1, 2), (7, 1, BUY, 3, 1, 3)), EVENT_WEIGHTS),
+        interactions(
+            events(
+                (5, 1, BUY, 1, 1, 1),
+                (5, 2, BUY, 1, 1, 1),
+                (5, 1, BUY, 9, 1, 2),
+                (7, 1, BUY, 3, 1, 3),
+            ),
+            EVENT_WEIGHTS,
+        ),
         np.array([5, 6, 7]),
         4,
     )
@@ -54,12 +67,22 @@ def test_a_history_has_one_entry_per_product():
 
 
 def test_the_same_product_twice_in_a_basket_was_bought_once():
-    past = histories(interactions(events((0, 1, BUY, 1, 1, 1), (0, 1, BUY, 1, 1, 1)), EVENT_WEIGHTS), np.array([0]), 2)
+    past = histories(
+        interactions(events((0, 1, BUY, 1, 1, 1), (0, 1, BUY, 1, 1, 1)), EVENT_WEIGHTS),
+        np.array([0]),
+        2,
+    )
     assert past.bought.tolist() == [1]
 
 
 def test_purchases_fade_with_days_and_with_baskets():
-    rows = [(0, 1, BUY, 1, 1, 1), (0, 1, BUY, 31, 1, 2), (0, 1, BUY, 41, 1, 3), (0, 2, BUY, 51, 1, 4), (0, 3, VIEW, 51, 1, 4)]
+    rows = [
+        (0, 1, BUY, 1, 1, 1),
+        (0, 1, BUY, 31, 1, 2),
+        (0, 1, BUY, 41, 1, 3),
+        (0, 2, BUY, 51, 1, 4),
+        (0, 3, VIEW, 51, 1, 4),
+    ]
     past = histories(interactions(events(*rows), EVENT_WEIGHTS), np.array([0]), 4)
     assert past.item.tolist() == [1, 2, 3]
     assert past.by_days.tolist() == pytest.approx([1 + 0.5 ** (10 / 30) + 0.5 ** (40 / 30), 1, 0])
@@ -68,7 +91,13 @@ def test_purchases_fade_with_days_and_with_baskets():
 
 
 def test_a_shard_is_what_its_shoppers_have():
-    past = histories(interactions(events(*[(u, u % 3, BUY, u, 1, u) for u in range(6)]), EVENT_WEIGHTS), np.arange(6), 3)
+    past = histories(
+        interactions(events(*[(u, u % 3, BUY, u, 1, u) for u in range(6)]), EVENT_WEIGHTS),
+        np.arange(6),
+        3,
+    )
     shard = past.shard(2, 4)
-    assert shard.item.tolist() == [2, 0] and shard.n_users == 2 and shard.start.tolist() == [0, 1, 2]
+    assert (
+        shard.item.tolist() == [2, 0] and shard.n_users == 2 and shard.start.tolist() == [0, 1, 2]
+    )
     assert shard.by_days.tolist() == [1, 1] and shard.baskets.tolist() == [1, 1]

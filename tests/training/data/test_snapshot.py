@@ -11,8 +11,17 @@ PRODUCTS = pl.DataFrame({"item_id": ["b", "a/1"], "title": ["B", "A"]})
 
 
 def events(**columns) -> pl.DataFrame:
-    row = {"user_id": ["u"], "item_id": ["b"], "type": ["purchase"], "occurred_at": [datetime(2026, 1, 1, tzinfo=UTC)], "session_id": [None]}
-    return pl.DataFrame({**row, **columns}, schema_overrides={"user_id": pl.String, "item_id": pl.String, "session_id": pl.String})
+    row = {
+        "user_id": ["u"],
+        "item_id": ["b"],
+        "type": ["purchase"],
+        "occurred_at": [datetime(2026, 1, 1, tzinfo=UTC)],
+        "session_id": [None],
+    }
+    return pl.DataFrame(
+        {**row, **columns},
+        schema_overrides={"user_id": pl.String, "item_id": pl.String, "session_id": pl.String},
+    )
 
 
 def read(tmp_path, **tables):
@@ -37,12 +46,27 @@ def test_a_changed_byte_is_found(tmp_path):
 @pytest.mark.parametrize(
     ("tables", "says"),
     [
-        ({"events": events(item_id=["zzz"])}, r"events\.parquet: column item_id, row 1: is no known product"),
+        (
+            {"events": events(item_id=["zzz"])},
+            r"events\.parquet: column item_id, row 1: is no known product",
+        ),
         ({"events": events(item_id=[None])}, r"events\.parquet: column item_id, row 1: is empty"),
-        ({"events": events(type=["stroll"])}, r"events\.parquet: column type, row 1: is none of impression"),
-        ({"events": events(user_id=[None])}, r"events\.parquet: column session_id, row 1: is empty although user_id"),
-        ({"events": events().drop("occurred_at")}, r"events\.parquet: column occurred_at is missing"),
-        ({"products": PRODUCTS.with_columns(item_id=pl.lit("b"))}, r"products\.parquet: column item_id, row 2: repeats"),
+        (
+            {"events": events(type=["stroll"])},
+            r"events\.parquet: column type, row 1: is none of impression",
+        ),
+        (
+            {"events": events(user_id=[None])},
+            r"events\.parquet: column session_id, row 1: is empty although user_id",
+        ),
+        (
+            {"events": events().drop("occurred_at")},
+            r"events\.parquet: column occurred_at is missing",
+        ),
+        (
+            {"products": PRODUCTS.with_columns(item_id=pl.lit("b"))},
+            r"products\.parquet: column item_id, row 2: repeats",
+        ),
         ({"products": PRODUCTS.drop("title")}, r"products\.parquet: column title is missing"),
     ],
 )
@@ -66,6 +90,8 @@ def test_a_damaged_file_with_a_fresh_digest(tmp_path):
 
 
 def test_anonymous_and_search_events_are_kept(tmp_path):
-    both = pl.concat([events(user_id=[None], session_id=["s"]), events(item_id=[None], type=["search"])])
+    both = pl.concat(
+        [events(user_id=[None], session_id=["s"]), events(item_id=[None], type=["search"])]
+    )
     snapshot = read(tmp_path, events=both)
     assert snapshot.events.user.tolist() == [-1, 0] and snapshot.events.item.tolist() == [1, -1]

@@ -29,20 +29,40 @@ def test_frozen_layers_kept_aside_give_what_the_whole_bert_gives(encoder):
     mask = torch.ones_like(ids)
     whole = encoder.bert(input_ids=ids, attention_mask=mask).last_hidden_state.mean(1)
     ours = TextStore(encoder, TEXTS[:1], torch.device("cpu")).vectors()
-    assert ours[0] == pytest.approx(functional.normalize(whole, dim=1)[0].detach().numpy(), abs=2e-3)
+    assert ours[0] == pytest.approx(
+        functional.normalize(whole, dim=1)[0].detach().numpy(), abs=2e-3
+    )
 
 
 def test_equal_texts_are_read_once_and_stand_where_they_stood(encoder):
     texts = TextStore(encoder, [TEXTS[1], TEXTS[0], TEXTS[1]], torch.device("cpu"))
-    assert len(texts) == 3 and len(texts.tokens) == 2 and texts.lengths[0] == texts.lengths[2] == len(texts.tokens[0])
-    assert np.array_equal(texts.vectors(), TextStore(encoder, TEXTS[:2], torch.device("cpu")).vectors()[[1, 0, 1]])
-    assert np.array_equal(encoder.encode([TEXTS[1], TEXTS[0], TEXTS[1]]), encoder.encode(TEXTS[:2])[[1, 0, 1]])
-    paired = TextStore(encoder, ["red", "red", "red"], torch.device("cpu"), pairs=["blue", "green", "blue"], keep=False)
-    assert paired.number.tolist() == [0, 1, 0] and np.array_equal(paired.vectors()[0], paired.vectors()[2])
+    assert (
+        len(texts) == 3
+        and len(texts.tokens) == 2
+        and texts.lengths[0] == texts.lengths[2] == len(texts.tokens[0])
+    )
+    assert np.array_equal(
+        texts.vectors(), TextStore(encoder, TEXTS[:2], torch.device("cpu")).vectors()[[1, 0, 1]]
+    )
+    assert np.array_equal(
+        encoder.encode([TEXTS[1], TEXTS[0], TEXTS[1]]), encoder.encode(TEXTS[:2])[[1, 0, 1]]
+    )
+    paired = TextStore(
+        encoder,
+        ["red", "red", "red"],
+        torch.device("cpu"),
+        pairs=["blue", "green", "blue"],
+        keep=False,
+    )
+    assert paired.number.tolist() == [0, 1, 0] and np.array_equal(
+        paired.vectors()[0], paired.vectors()[2]
+    )
 
 
 def test_vectors_have_unit_length(encoder):
-    assert np.linalg.norm(TextStore(encoder, TEXTS, torch.device("cpu")).vectors(), axis=1) == pytest.approx(np.ones(4), abs=1e-5)
+    assert np.linalg.norm(
+        TextStore(encoder, TEXTS, torch.device("cpu")).vectors(), axis=1
+    ) == pytest.approx(np.ones(4), abs=1e-5)
 
 
 def test_only_upper_layers_are_trained(encoder):
@@ -52,7 +72,11 @@ def test_only_upper_layers_are_trained(encoder):
 
 def test_the_packaged_bert_knows_what_words_mean():
     encoder = TextEncoder.load("", frozen_layers=6)
-    vectors = TextStore(encoder, ["christmas tree candle", "xmas decoration light", "garden hose"], torch.device("cpu")).vectors()
+    vectors = TextStore(
+        encoder,
+        ["christmas tree candle", "xmas decoration light", "garden hose"],
+        torch.device("cpu"),
+    ).vectors()
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.1
     assert packaged_folder().is_dir()
 
@@ -77,13 +101,19 @@ def test_in_batch_softmax_by_hand():
 
 def test_the_same_product_elsewhere_in_the_batch_is_no_negative():
     query, positive = torch.eye(2), torch.eye(2)
-    assert in_batch_softmax(query, positive, torch.tensor([5, 5]), torch.zeros(2), 1.0).item() == pytest.approx(0.0)
+    assert in_batch_softmax(
+        query, positive, torch.tensor([5, 5]), torch.zeros(2), 1.0
+    ).item() == pytest.approx(0.0)
 
 
 def test_popular_negatives_count_less():
     query, positive = torch.eye(2), torch.eye(2)
-    equal = in_batch_softmax(query[:, :], positive, torch.tensor([1, 2]), torch.log(torch.tensor([0.5, 0.5])), 1.0)
-    corrected = in_batch_softmax(query, positive, torch.tensor([1, 2]), torch.log(torch.tensor([0.1, 0.9])), 1.0)
+    equal = in_batch_softmax(
+        query[:, :], positive, torch.tensor([1, 2]), torch.log(torch.tensor([0.5, 0.5])), 1.0
+    )
+    corrected = in_batch_softmax(
+        query, positive, torch.tensor([1, 2]), torch.log(torch.tensor([0.1, 0.9])), 1.0
+    )
     first_row = -np.log(np.exp(1) / 0.1 / (np.exp(1) / 0.1 + 1 / 0.9))
     second_row = -np.log(np.exp(1) / 0.9 / (np.exp(1) / 0.9 + 1 / 0.1))
     assert corrected.item() == pytest.approx((first_row + second_row) / 2, abs=1e-6)

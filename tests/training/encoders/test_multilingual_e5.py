@@ -19,7 +19,8 @@ def encoder(tmp_path_factory):
 
 
 def test_it_finds_the_same_thing_in_two_languages(encoder):
-    queries, products = ["红色的灯笼", "茶壶", "mobile phone"], ["a red lantern", "a teapot", "手机"]
+    queries = ["红色的灯笼", "茶壶", "mobile phone"]
+    products = ["a red lantern", "a teapot", "手机"]
     vectors = encoder.encode(queries + products)
     assert (vectors[:3] @ vectors[3:].T).argmax(axis=1).tolist() == [0, 1, 2]
 
@@ -28,13 +29,19 @@ def test_it_knows_chinese_words(encoder):
     assert encoder.unknown_share(["这件衣服质量很差，非常失望"]) == 0
     assert TextEncoder.load("", 32).unknown_share(["这件衣服质量很差，非常失望"]) > 0.3
     pieces = encoder.tokenizer.convert_ids_to_tokens(encoder.tokenize(["衣服质量"])[0])
-    assert pieces[0] == "<s>" and pieces[-1] == "</s>" and {"衣服", "质量"} <= {p.strip("▁") for p in pieces}
+    assert (
+        pieces[0] == "<s>"
+        and pieces[-1] == "</s>"
+        and {"衣服", "质量"} <= {p.strip("▁") for p in pieces}
+    )
 
 
 def test_a_saved_encoder_keeps_its_prefix(encoder, tmp_path):
     encoder.save(tmp_path)
     loaded = TextEncoder.load(str(tmp_path), 32)
-    assert loaded.prefix == "query: " and np.allclose(loaded.encode(["灯笼"]), encoder.encode(["灯笼"]), atol=1e-5)
+    assert loaded.prefix == "query: " and np.allclose(
+        loaded.encode(["灯笼"]), encoder.encode(["灯笼"]), atol=1e-5
+    )
 
 
 def test_blocks_of_four_bits_by_hand():

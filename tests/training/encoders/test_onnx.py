@@ -19,9 +19,18 @@ SAMPLE = Path(__file__).resolve().parents[3] / "recommender/demo/online_retail"
 def titles() -> list[str]:
     """Titles of real products, of all lengths, and a description."""
     files = sorted(SAMPLE.glob("items*"))
-    frame = pl.read_csv(files[0], infer_schema_length=None) if files[0].name.endswith((".csv", ".csv.gz")) else pl.read_parquet(files[0])
+    frame = (
+        pl.read_csv(files[0], infer_schema_length=None)
+        if files[0].name.endswith((".csv", ".csv.gz"))
+        else pl.read_parquet(files[0])
+    )
     found = [product_text(title, None, [], None) for title in frame["title"].drop_nulls().to_list()]
-    return [*found[::9][:400], "A lantern of painted glass for the garden. " * 12, "x", "Café crème für zwei"]
+    return [
+        *found[::9][:400],
+        "A lantern of painted glass for the garden. " * 12,
+        "x",
+        "Café crème für zwei",
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +50,9 @@ def test_one_text_has_one_vector(packaged, titles):
     together = twin.encode(titles)
     alone = np.concatenate([twin.encode([title]) for title in titles])
     by_32 = np.concatenate([twin.encode(titles[i : i + 32]) for i in range(0, len(titles), 32)])
-    beside_others = twin.encode([*titles[::-1], "something else", "and a much longer text " * 20])[: len(titles)][::-1]
+    beside_others = twin.encode([*titles[::-1], "something else", "and a much longer text " * 20])[
+        : len(titles)
+    ][::-1]
     for other in (alone, by_32, beside_others):
         assert least_cosine(together, other) >= 0.99999 and np.abs(together - other).max() < 1e-5
 
@@ -49,7 +60,9 @@ def test_one_text_has_one_vector(packaged, titles):
 def test_padding_changes_no_vector(packaged, titles):
     _, twin, _ = packaged
     tokens = [encoding.ids for encoding in twin.tokenizer.encode_batch(titles[:60])]
-    padded = np.concatenate([twin._run([row, list(range(1000, 1040))], False)[:1] for row in tokens])
+    padded = np.concatenate(
+        [twin._run([row, list(range(1000, 1040))], False)[:1] for row in tokens]
+    )
     assert least_cosine(padded, twin.encode(titles[:60])) >= 0.99999
 
 
@@ -62,10 +75,16 @@ def test_it_is_close_to_the_encoder_that_it_was_made_of(packaged, titles):
 def test_the_graph_has_a_scale_for_each_row_alone(packaged):
     _, _, folder = packaged
     kinds = [node.op_type for node in onnx.load(str(folder / NAME)).graph.node]
-    assert "DynamicQuantizeLinear" not in kinds and kinds.count("MatMulInteger") == 36 and kinds.count("Round") >= 24
+    assert (
+        "DynamicQuantizeLinear" not in kinds
+        and kinds.count("MatMulInteger") == 36
+        and kinds.count("Round") >= 24
+    )
 
 
-def test_an_encoder_of_an_older_checkpoint_reads_texts_one_by_one(tiny_encoder, tmp_path, monkeypatch):
+def test_an_encoder_of_an_older_checkpoint_reads_texts_one_by_one(
+    tiny_encoder, tmp_path, monkeypatch
+):
     monkeypatch.setattr("training.encoders.onnx.scale_rows", lambda model: model)
     encoder = TextEncoder.load(str(tiny_encoder))
     export_onnx(encoder, tmp_path)
@@ -75,7 +94,9 @@ def test_an_encoder_of_an_older_checkpoint_reads_texts_one_by_one(tiny_encoder, 
     older = OnnxEncoder(tmp_path)
     texts = ["red teapot", "blue lantern of glass", "lamp", "red teapot"]
     together = older.encode(texts)
-    assert older.alone and all((older.encode([text])[0] == row).all() for text, row in zip(texts, together, strict=True))
+    assert older.alone and all(
+        (older.encode([text])[0] == row).all() for text, row in zip(texts, together, strict=True)
+    )
     monkeypatch.undo()
     model = onnx.load(str(tmp_path / NAME))
     assert scale_rows(model) is model
@@ -85,8 +106,13 @@ def test_equal_lengths_hold_every_row_once_and_pad_nothing():
     lengths = np.array([3, 9, 3, 8, 3, 0])
     batches = list(equal_lengths(lengths, 6))
     assert sorted(np.concatenate(batches).tolist()) == [0, 1, 2, 3, 4, 5]
-    assert all(len(set(lengths[batch])) == 1 and (len(batch) == 1 or lengths[batch].sum() <= 6) for batch in batches)
-    assert [len(batch) for batch in equal_lengths(lengths, 0)] == [1] * 6 and list(equal_lengths(np.zeros(0, dtype=np.int64), 6)) == []
+    assert all(
+        len(set(lengths[batch])) == 1 and (len(batch) == 1 or lengths[batch].sum() <= 6)
+        for batch in batches
+    )
+    assert [len(batch) for batch in equal_lengths(lengths, 0)] == [1] * 6 and list(
+        equal_lengths(np.zeros(0, dtype=np.int64), 6)
+    ) == []
 
 
 def test_a_digest_tells_one_letter():

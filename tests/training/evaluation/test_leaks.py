@@ -1,4 +1,6 @@
-"""What is judged was not known: whatever happens after the cut, every prediction stays as it was."""
+"""What is judged was not known: whatever happens after the cut, every prediction stays as it
+was.
+"""
 
 import json
 from dataclasses import replace
@@ -22,9 +24,15 @@ DAYS = 21
 
 @pytest.fixture
 def predictions(tiny_snapshot, tiny_config, monkeypatch):
-    """predictions(protocol, change) -> each model's scores of every shopper's candidates, after `change(events, rng)` of what is judged."""
+    """predictions(protocol, change) -> each model's scores of every shopper's candidates, after
+    `change(events, rng)` of what is judged.
+    """
     seen = {}
-    monkeypatch.setattr(benchmark, "judge", lambda snapshot, window, models, texts: seen.setdefault("models", (window, models)) and {})
+    monkeypatch.setattr(
+        benchmark,
+        "judge",
+        lambda snapshot, window, models, texts: seen.setdefault("models", (window, models)) and {},
+    )
 
     def run(protocol, change):
         seen.clear()
@@ -34,7 +42,10 @@ def predictions(tiny_snapshot, tiny_config, monkeypatch):
         window, models = seen["models"]
         users = np.unique(window.fit.user[window.fit.user >= 0])
         past = histories(window.fit, users, snapshot.n_items)
-        return {name: [(r.item, r.score) for found in m.recommend(past, window.now, 10) for r in found] for name, m in models.items()}
+        return {
+            name: [(r.item, r.score) for found in m.recommend(past, window.now, 10) for r in found]
+            for name, m in models.items()
+        }
 
     return run
 
@@ -64,21 +75,32 @@ def other_last_products(events, rng):
 
 
 @pytest.mark.parametrize(
-    ("protocol", "change"), [(by_time, shuffled_after_the_cut), (benchmark.benchmark_leave_last_out, other_last_products)], ids=["time", "last-out"]
+    ("protocol", "change"),
+    [(by_time, shuffled_after_the_cut), (benchmark.benchmark_leave_last_out, other_last_products)],
+    ids=["time", "last-out"],
 )
 def test_what_comes_after_the_cut_changes_no_prediction(predictions, protocol, change):
-    as_it_was, changed = predictions(protocol, lambda events, rng: events), predictions(protocol, change)
+    as_it_was = predictions(protocol, lambda events, rng: events)
+    changed = predictions(protocol, change)
     assert as_it_was == changed and len(as_it_was["vitrine"]) > 100
 
 
 def test_what_comes_before_the_cut_does(predictions):
     def earlier(events, rng):
-        return replace(events, item=np.where(events.time < cut_of(events), rng.permutation(events.item), events.item))
+        return replace(
+            events,
+            item=np.where(events.time < cut_of(events), rng.permutation(events.item), events.item),
+        )
 
-    assert predictions(by_time, lambda events, rng: events)["vitrine"] != predictions(by_time, earlier)["vitrine"]
+    assert (
+        predictions(by_time, lambda events, rng: events)["vitrine"]
+        != predictions(by_time, earlier)["vitrine"]
+    )
 
 
-def test_the_recipes_judged_fit_knows_nothing_of_the_judged_days(tiny_snapshot, tiny_config, tmp_path, monkeypatch):
+def test_the_recipes_judged_fit_knows_nothing_of_the_judged_days(
+    tiny_snapshot, tiny_config, tmp_path, monkeypatch
+):
     """Neither its counts nor what it learned: who bought what after the cut may be anything."""
 
     class Judged(Exception):
@@ -93,10 +115,18 @@ def test_the_recipes_judged_fit_knows_nothing_of_the_judged_days(tiny_snapshot, 
     def predicted(events):
         snapshot = replace(read_snapshot(tiny_snapshot), events=events)
         with pytest.raises(Judged):
-            fusion.fit_fusion(Run(snapshot, "fusion", replace(tiny_config, rounds=10), Progress(quiet=True)), tmp_path, [])
+            fusion.fit_fusion(
+                Run(snapshot, "fusion", replace(tiny_config, rounds=10), Progress(quiet=True)),
+                tmp_path,
+                [],
+            )
         window, model = seen[-1]
-        past = histories(window.fit, np.unique(window.fit.user[window.fit.user >= 0]), snapshot.n_items)
-        return window, [(r.item, r.score) for found in model.recommend(past, window.now, 10) for r in found]
+        past = histories(
+            window.fit, np.unique(window.fit.user[window.fit.user >= 0]), snapshot.n_items
+        )
+        return window, [
+            (r.item, r.score) for found in model.recommend(past, window.now, 10) for r in found
+        ]
 
     monkeypatch.setattr(fusion, "judge_run", judge)
     events = read_snapshot(tiny_snapshot).events
@@ -106,7 +136,9 @@ def test_the_recipes_judged_fit_knows_nothing_of_the_judged_days(tiny_snapshot, 
     assert predicted(replace(events, item=item))[1] == as_it_was and len(as_it_was) > 100
 
 
-def test_the_judged_model_of_a_checkpoint_counts_nothing_of_the_judged_days(tiny_checkpoint, tiny_snapshot):
+def test_the_judged_model_of_a_checkpoint_counts_nothing_of_the_judged_days(
+    tiny_checkpoint, tiny_snapshot
+):
     """The one that serves has learned them."""
     events = read_snapshot(tiny_snapshot).events
     days = json.loads((tiny_checkpoint / "report.json").read_text())["protocol"]["days"]
@@ -115,7 +147,9 @@ def test_the_judged_model_of_a_checkpoint_counts_nothing_of_the_judged_days(tiny
     for part in ("judged", "served"):
         model = load_checkpoint(tiny_checkpoint, **({"part": part} if part == "judged" else {}))[0]
         sold[part] = model.signals.popularity.column("sold")
-    assert sold["judged"].sum() == pytest.approx(len(before)) and sold["served"].sum() == pytest.approx(len(events))
+    assert sold["judged"].sum() == pytest.approx(len(before)) and sold[
+        "served"
+    ].sum() == pytest.approx(len(events))
     assert sold["judged"] == pytest.approx(np.bincount(before.item, minlength=len(sold["judged"])))
 
 
@@ -136,7 +170,9 @@ def test_the_click_head_reads_no_history_after_the_first_judged_impression(monke
     events = events_of(sorted(rows, key=lambda row: row[3]))
     monkeypatch.setattr(behaviour, "FEWEST_IMPRESSIONS", 5)
     monkeypatch.setattr(behaviour, "interactions", interactions)
-    run = SimpleNamespace(snapshot=SimpleNamespace(events=events, n_items=3), config=make_config("behaviour"))
+    run = SimpleNamespace(
+        snapshot=SimpleNamespace(events=events, n_items=3), config=make_config("behaviour")
+    )
     with pytest.raises(Read):
         behaviour._click(run, None, ["a", "b", "c"])
     assert known == [1 * DAY, 2 * DAY]

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from training.configuration.recipes import ConfigError, TuningConfig
-from training.finetuning.augmentation import disturbed, drop_words, make_augment, replace_words, shuffle_parts, typos
+from training.finetuning.augmentation import (
+    disturbed,
+    drop_words,
+    make_augment,
+    replace_words,
+    shuffle_parts,
+    typos,
+)
 
 TEXT = "Red glass lantern. Lightworks. Home Lighting"
 
@@ -30,12 +37,16 @@ def test_word_dropout_keeps_the_order_and_at_least_one_word():
     words = TEXT.split()
     assert kept and [w for w in words if w in kept] == kept
     assert drop_words("lantern", 0.9, rng()) == "lantern"
-    assert len(" ".join(drop_words(TEXT, 0.5, rng(s)) for s in range(200)).split()) == pytest.approx(200 * 6 * 0.5 + 100, rel=0.1)
+    assert len(
+        " ".join(drop_words(TEXT, 0.5, rng(s)) for s in range(200)).split()
+    ) == pytest.approx(200 * 6 * 0.5 + 100, rel=0.1)
 
 
 def test_parts_change_places_and_stay_whole():
     seen = {shuffle_parts(TEXT, rng(s)) for s in range(30)}
-    assert len(seen) == 6 and all(sorted(s.replace(".", "").split()) == sorted(TEXT.replace(".", "").split()) for s in seen)
+    assert len(seen) == 6 and all(
+        sorted(s.replace(".", "").split()) == sorted(TEXT.replace(".", "").split()) for s in seen
+    )
 
 
 def test_synonyms_come_from_a_file(tmp_path):
@@ -57,10 +68,14 @@ def test_near_words_are_the_encoders_own(monkeypatch):
 
 
 def test_back_translation_is_a_plug_in():
-    augment = make_augment(TuningConfig(back_translation=f"{__name__}:upper", back_translation_share=1.0))
+    augment = make_augment(
+        TuningConfig(back_translation=f"{__name__}:upper", back_translation_share=1.0)
+    )
     assert augment(["red", "blue"], rng()) == ["RED", "BLUE"]
     with pytest.raises(ConfigError, match="back_translation: gave 1 texts for 2"):
-        make_augment(TuningConfig(back_translation=f"{__name__}:short", back_translation_share=1.0))(["red", "blue"], rng())
+        make_augment(
+            TuningConfig(back_translation=f"{__name__}:short", back_translation_share=1.0)
+        )(["red", "blue"], rng())
     with pytest.raises(ConfigError, match=r"must be module:function"):
         make_augment(TuningConfig(back_translation="nowhere"))
 
@@ -69,4 +84,9 @@ def test_disturbances_are_repeatable_and_small():
     assert disturbed([TEXT], "typos", 3) == disturbed([TEXT], "typos", 3)
     assert disturbed([TEXT], "case", 3) == [TEXT.upper()]
     mistyped = typos("lantern", rng(), share=1.0)
-    assert mistyped != "lantern" and mistyped[0] == "l" and mistyped[-1] == "n" and abs(len(mistyped) - 7) <= 1
+    assert (
+        mistyped != "lantern"
+        and mistyped[0] == "l"
+        and mistyped[-1] == "n"
+        and abs(len(mistyped) - 7) <= 1
+    )

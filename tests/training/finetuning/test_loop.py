@@ -19,8 +19,27 @@ from training.finetuning.resume_state import load_state, save_state
 from training.finetuning.text_store import TextStore
 from training.recipes.classification import LabelTask
 
-CONFIG = TuningConfig(steps=12, batch_size=8, evaluate_every=4, patience=10, learning_rate=1e-3, frozen_layers=1, max_tokens=16)
-WORDS = ["red", "blue", "small", "large", "vintage", "glass", "wooden", "spotted", "classic", "round"]
+CONFIG = TuningConfig(
+    steps=12,
+    batch_size=8,
+    evaluate_every=4,
+    patience=10,
+    learning_rate=1e-3,
+    frozen_layers=1,
+    max_tokens=16,
+)
+WORDS = [
+    "red",
+    "blue",
+    "small",
+    "large",
+    "vintage",
+    "glass",
+    "wooden",
+    "spotted",
+    "classic",
+    "round",
+]
 
 
 def labelled(tiny_encoder, config: TuningConfig, cache=None) -> tuple[LabelTask, Tuned]:
@@ -32,7 +51,9 @@ def labelled(tiny_encoder, config: TuningConfig, cache=None) -> tuple[LabelTask,
     target = np.array([i // 10 >= 5 for i in range(100)], dtype=np.int64)
     store = TextStore(encoder, texts, torch.device("cpu"), cache)
     rows = np.random.default_rng(0).permutation(100)
-    return LabelTask(store, target, rows[:70], rows[70:], Classifier(encoder, 2, config.dropout), 7), tuned
+    return LabelTask(
+        store, target, rows[:70], rows[70:], Classifier(encoder, 2, config.dropout), 7
+    ), tuned
 
 
 def weights(task) -> torch.Tensor:
@@ -45,7 +66,9 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("method", ["all", "lora", "adalora", "adapters"])
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd", "adafactor"])
-def test_a_killed_run_that_goes_on_ends_like_an_unbroken_one(tiny_encoder, tmp_path, monkeypatch, method, optimiser):
+def test_a_killed_run_that_goes_on_ends_like_an_unbroken_one(
+    tiny_encoder, tmp_path, monkeypatch, method, optimiser
+):
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
     config = replace(CONFIG, train=method, optimiser=optimiser)
     whole, tuned = labelled(tiny_encoder, config)
@@ -69,7 +92,11 @@ def test_a_killed_run_that_goes_on_ends_like_an_unbroken_one(tiny_encoder, tmp_p
     again.draw = lambda step, size, rng: steps.append(step) or draw(step, size, rng)
     resumed = train(again, tuned, config, 7, Keeper(tmp_path / "state", True, {"recipe": "x"}))
     assert steps[0] == 7 and torch.equal(weights(again), weights(whole))
-    assert (resumed.best, resumed.best_step, resumed.steps) == (unbroken.best, unbroken.best_step, unbroken.steps)
+    assert (resumed.best, resumed.best_step, resumed.steps) == (
+        unbroken.best,
+        unbroken.best_step,
+        unbroken.steps,
+    )
 
 
 def test_the_state_of_another_run_is_refused(tiny_encoder, tmp_path, monkeypatch):
@@ -104,7 +131,9 @@ def test_a_loss_that_is_no_number_stops_and_says_where(tiny_encoder, tmp_path, m
 def test_a_broken_loss_leaves_the_state_of_the_step_before(tiny_encoder, tmp_path):
     task, tuned = labelled(tiny_encoder, CONFIG)
     real, calls = task.model.forward, []
-    task.model.forward = lambda batch: real(batch) * (float("nan") if calls.append(1) or len(calls) == 6 else 1.0)
+    task.model.forward = lambda batch: (
+        real(batch) * (float("nan") if calls.append(1) or len(calls) == 6 else 1.0)
+    )
     with pytest.raises(TrainingError, match="last good state is kept"):
         train(task, tuned, CONFIG, 7, Keeper(tmp_path / "state"))
     tensors, facts = load_state(tmp_path / "state")
@@ -121,20 +150,40 @@ def test_a_full_disk_is_one_clear_error_and_keeps_the_last_state(tmp_path, monke
     with pytest.raises(TrainingError, match="No space left on device"):
         save_state(tmp_path / "state", {"weights": {"a": torch.zeros(2)}}, {"step": 2})
     tensors, facts = load_state(tmp_path / "state")
-    assert facts["step"] == 1 and tensors["weights"]["a"].tolist() == [1, 1] and not list(tmp_path.glob("*.part"))
+    assert (
+        facts["step"] == 1
+        and tensors["weights"]["a"].tolist() == [1, 1]
+        and not list(tmp_path.glob("*.part"))
+    )
 
 
 def test_nested_state_comes_back_as_it_was(tmp_path):
-    nested = {"state": {0: {"step": torch.tensor(3.0), "m": torch.ones(2, 2)}}, "groups": [{"lr": 0.1, "params": [0, 1]}, {"params": []}], "none": {}}
+    nested = {
+        "state": {0: {"step": torch.tensor(3.0), "m": torch.ones(2, 2)}},
+        "groups": [{"lr": 0.1, "params": [0, 1]}, {"params": []}],
+        "none": {},
+    }
     save_state(tmp_path / "state", nested, {"a": [1, 2]})
     tensors, facts = load_state(tmp_path / "state")
-    assert tensors["groups"] == nested["groups"] and tensors["none"] == {} and facts == {"a": [1, 2]}
-    assert tensors["state"][0]["step"].item() == 3 and torch.equal(tensors["state"][0]["m"], torch.ones(2, 2))
+    assert (
+        tensors["groups"] == nested["groups"] and tensors["none"] == {} and facts == {"a": [1, 2]}
+    )
+    assert tensors["state"][0]["step"].item() == 3 and torch.equal(
+        tensors["state"][0]["m"], torch.ones(2, 2)
+    )
 
 
 @pytest.mark.parametrize("method", ["all", "lora", "adalora", "adapters", "head"])
 def test_every_way_of_training_learns_and_leaves_a_plain_encoder(tiny_encoder, tmp_path, method):
-    config = replace(CONFIG, train=method, steps=120, evaluate_every=40, learning_rate=5e-3, head_learning_rate=5e-2, dropout=0.0)
+    config = replace(
+        CONFIG,
+        train=method,
+        steps=120,
+        evaluate_every=40,
+        learning_rate=5e-3,
+        head_learning_rate=5e-2,
+        dropout=0.0,
+    )
     task, tuned = labelled(tiny_encoder, config)
     share = trainable_share(task.model)
     outcome = train(task, tuned, config, 7, Keeper())
@@ -165,7 +214,9 @@ def test_early_stopping_ends_with_the_best_weights(tiny_encoder):
     kept = []
     task.validate = lambda: kept.append(weights(task)) or next(values)
     outcome = train(task, tuned, config, 7, Keeper())
-    assert (outcome.best, outcome.best_step, outcome.steps) == (0.7, 4, 12) and torch.equal(weights(task), kept[1])
+    assert (outcome.best, outcome.best_step, outcome.steps) == (0.7, 4, 12) and torch.equal(
+        weights(task), kept[1]
+    )
 
 
 def test_averaged_weights_are_the_mean_of_the_runs(tiny_encoder):
@@ -176,7 +227,9 @@ def test_averaged_weights_are_the_mean_of_the_runs(tiny_encoder):
     _, members = train_several(task, tuned, replace(config, average="scores"), 7, Keeper())
     assert len(mean) == 1 and len(members) == 2
     assert not torch.equal(members[0]["head.weight"], members[1]["head.weight"])  # successive seeds
-    assert torch.allclose(mean[0]["head.weight"], (members[0]["head.weight"] + members[1]["head.weight"]) / 2)
+    assert torch.allclose(
+        mean[0]["head.weight"], (members[0]["head.weight"] + members[1]["head.weight"]) / 2
+    )
 
 
 def test_the_mix_that_is_judged_is_the_mix_that_is_kept():
@@ -226,7 +279,12 @@ def test_frozen_states_are_kept_on_disk_and_used_again(tiny_encoder, tmp_path, m
 def test_dropout_spares_the_frozen_part(tiny_encoder):
     task, _ = labelled(tiny_encoder, replace(CONFIG, dropout=0.5))
     task.model.train()
-    modes = {m.training for layer in task.model.encoder.layers[:1] for m in layer.modules() if isinstance(m, nn.Dropout)}
+    modes = {
+        m.training
+        for layer in task.model.encoder.layers[:1]
+        for m in layer.modules()
+        if isinstance(m, nn.Dropout)
+    }
     assert modes == {False}
 
 
@@ -238,7 +296,9 @@ def test_tensorboard_and_wandb_files(tmp_path, monkeypatch):
     tracking = Tracking(tmp_path, "run", {"steps": 3})
     tracking.metric("text.loss", 1, 0.5)
     tracking.close()
-    assert list((tmp_path / "tensorboard").glob("events.*")) and list((tmp_path / "wandb").glob("offline-run-*"))
+    assert list((tmp_path / "tensorboard").glob("events.*")) and list(
+        (tmp_path / "wandb").glob("offline-run-*")
+    )
     monkeypatch.setenv("VITRINE_WANDB", "loudly")
     with pytest.raises(ConfigError, match="VITRINE_WANDB"):
         Tracking(tmp_path)

@@ -1,4 +1,6 @@
-"""What `torch.distributed.run` runs in test_distributed: a few steps of each kind of task on its share of the batch; rank 0 writes the weights."""
+"""What `torch.distributed.run` runs in test_distributed: a few steps of each kind of task on
+its share of the batch; rank 0 writes the weights.
+"""
 
 import json
 import sys
@@ -21,17 +23,40 @@ from training.finetuning.text_store import TextStore
 from training.recipes.classification import LabelTask
 
 KINDS = ["rating", "retrieval", "rating-sharded", "retrieval-sharded"]
-TEXTS = [f"{a} {b} {c}" for a in ("red", "blue", "small", "large") for b in ("vintage", "glass", "wooden") for c in ("lantern", "teapot")]
+TEXTS = [
+    f"{a} {b} {c}"
+    for a in ("red", "blue", "small", "large")
+    for b in ("vintage", "glass", "wooden")
+    for c in ("lantern", "teapot")
+]
 
 
 def task_of(kind: str, encoder: TextEncoder, config: TuningConfig):
     store = TextStore(encoder, TEXTS, torch.device("cpu"))
     if kind == "rating":
         target = np.linspace(1, 5, len(TEXTS)).astype(np.float32)
-        return LabelTask(store, target, np.arange(len(TEXTS)), np.zeros(0, dtype=np.int64), Regressor(encoder, 0.0), 7)
+        return LabelTask(
+            store,
+            target,
+            np.arange(len(TEXTS)),
+            np.zeros(0, dtype=np.int64),
+            Regressor(encoder, 0.0),
+            7,
+        )
     item = np.arange(len(TEXTS), dtype=np.int32)
-    pairs = Pairs(item, item, np.zeros(len(TEXTS), dtype=np.int64), item.astype(np.int64), np.zeros(len(TEXTS)), item[2:].astype(np.int64))
-    text = replace(TextConfig(), **{f: getattr(config, f) for f in TuningConfig.__dataclass_fields__}, anchors=2)
+    pairs = Pairs(
+        item,
+        item,
+        np.zeros(len(TEXTS), dtype=np.int64),
+        item.astype(np.int64),
+        np.zeros(len(TEXTS)),
+        item[2:].astype(np.int64),
+    )
+    text = replace(
+        TextConfig(),
+        **{f: getattr(config, f) for f in TuningConfig.__dataclass_fields__},
+        anchors=2,
+    )
     return PairTask(store, Source(pairs), text, lambda vectors: 0.0)
 
 

@@ -11,7 +11,9 @@ EAST, NORTH = [1.0, 0.0], [0.0, 1.0]
 
 
 def test_the_nearest_vote_by_their_cosine():
-    remembered = Neighbours(np.array([EAST, [0.8, 0.6], NORTH], dtype=np.float32), np.array([0, 1, 1]), k=2)
+    remembered = Neighbours(
+        np.array([EAST, [0.8, 0.6], NORTH], dtype=np.float32), np.array([0, 1, 1]), k=2
+    )
     second = np.exp((0.8 - 1) / WIDTH)
     found = remembered.vote(np.array([EAST, NORTH], dtype=np.float32), 3)
     assert found[0] == pytest.approx([1 / (1 + second), second / (1 + second), 0], abs=1e-3)
@@ -30,7 +32,9 @@ def test_the_answer_is_a_mixture():
     head = 1 / (1 + np.exp(-1.0))
     assert answer.apply(logits, vote)[0] == pytest.approx([0.75 * head, 0.75 * (1 - head) + 0.25])
     assert answer.apply(logits)[0] == pytest.approx([head, 1 - head])
-    assert Answer(1.0, 1.0, 5.0).apply(np.array([[7.0], [3.0]])).ravel() == pytest.approx([5.0, 3.0])
+    assert Answer(1.0, 1.0, 5.0).apply(np.array([[7.0], [3.0]])).ravel() == pytest.approx(
+        [5.0, 3.0]
+    )
 
 
 @pytest.mark.parametrize(("helpful", "share"), [(True, 0.75), (False, 0.0)])

@@ -1,4 +1,6 @@
-"""Explanations are what they say: contributions sum to the score, shares are the falls without a product, "why not" names the stage."""
+"""Explanations are what they say: contributions sum to the score, shares are the falls without
+a product, "why not" names the stage.
+"""
 
 from dataclasses import replace
 
@@ -48,8 +50,12 @@ def test_a_share_is_the_fall_without_the_product(model, events, user):
         fall = places[2].score - {p.item: p.score for p in without}[places[2].item]
         falls |= {item: fall} if fall > 0 else {}
     assert told.falls == pytest.approx(falls) and falls
-    assert told.shares == pytest.approx({item: fall / sum(falls.values()) for item, fall in falls.items()})
-    assert list(told.shares.values()) == sorted(told.shares.values(), reverse=True) and sum(told.shares.values()) == pytest.approx(1)
+    assert told.shares == pytest.approx(
+        {item: fall / sum(falls.values()) for item, fall in falls.items()}
+    )
+    assert list(told.shares.values()) == sorted(told.shares.values(), reverse=True) and sum(
+        told.shares.values()
+    ) == pytest.approx(1)
 
 
 def test_only_the_latest_products_are_taken_out(model, events):
@@ -71,10 +77,17 @@ def test_why_not_names_the_stage(model, events):
     mine = events.take(events.user == 3)
     now = model.signals.popularity.now
     past, places = listed(model, mine, k=model.n_items)
-    ask = lambda item, **more: why_not(model, past, item, now, 5, **more)  # noqa: E731
+
+    def ask(item, **more):
+        return why_not(model, past, item, now, 5, **more)
+
     assert ask(places[0].item).stage == "shown" and ask(places[0].item).place == 1
     lost = ask(places[12].item)
-    assert (lost.stage, lost.place, lost.score) == ("ranked", 13, places[12].score) and lost.last_score == places[4].score
+    assert (lost.stage, lost.place, lost.score) == (
+        "ranked",
+        13,
+        places[12].score,
+    ) and lost.last_score == places[4].score
     assert sum(lost.against.values()) == pytest.approx(lost.score - lost.last_score, abs=1e-6)
     assert any(lost.sources.values()) and set(lost.sources) >= {"again", "next", "text", "trending"}
     showable = np.ones(model.n_items, dtype=bool)
@@ -84,8 +97,14 @@ def test_why_not_names_the_stage(model, events):
 
 
 def test_why_not_of_what_no_source_proposed(model, events):
-    narrow = Recommender(model.signals, model.facts, model.ranker, replace(model.config, candidates_per_source=2))
+    narrow = Recommender(
+        model.signals, model.facts, model.ranker, replace(model.config, candidates_per_source=2)
+    )
     past, places = listed(narrow, events.take(events.user == 3), k=model.n_items)
     other = next(i for i in range(model.n_items) if i not in {p.item for p in places})
     found = why_not(narrow, past, other, model.signals.popularity.now, 5)
-    assert found.stage == ("not_proposed" if found.place > 5 else "shown") and not any(found.sources.values()) and found.of == len(places) + 1
+    assert (
+        found.stage == ("not_proposed" if found.place > 5 else "shown")
+        and not any(found.sources.values())
+        and found.of == len(places) + 1
+    )

@@ -9,7 +9,13 @@ from training.inference.text_attribution import WORD, matched_words
 
 def bag(texts: list[str]) -> np.ndarray:
     """A vector that counts four words."""
-    counts = np.array([[text.lower().split().count(word) for word in ("red", "lantern", "paper", "blue")] for text in texts], dtype=float)
+    counts = np.array(
+        [
+            [text.lower().split().count(word) for word in ("red", "lantern", "paper", "blue")]
+            for text in texts
+        ],
+        dtype=float,
+    )
     return counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-9)
 
 
@@ -19,7 +25,14 @@ def test_what_is_in_both_matched_and_what_is_not_did_not():
 
 
 def test_words_are_told_apart_in_latin_and_in_chinese_letters():
-    assert WORD.findall("Mother's T-light 红灯LED 50cm") == ["Mother's", "T-light", "红", "灯", "LED", "50cm"]
+    assert WORD.findall("Mother's T-light 红灯LED 50cm") == [
+        "Mother's",
+        "T-light",
+        "红",
+        "灯",
+        "LED",
+        "50cm",
+    ]
 
 
 def test_shares_are_falls_of_the_cosine(tiny_encoder):

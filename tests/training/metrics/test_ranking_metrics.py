@@ -79,14 +79,25 @@ def test_bootstrap_interval_holds_the_mean_and_ignores_nan():
     values = np.array([0.0, 1.0] * 50 + [np.nan])
     value, low, high = bootstrap_interval(values)
     assert value == 0.5
-    assert pytest.approx(low, abs=0.011) == 0.5 - 1.96 * 0.05 and pytest.approx(high, abs=0.011) == 0.5 + 1.96 * 0.05
+    assert (
+        pytest.approx(low, abs=0.011) == 0.5 - 1.96 * 0.05
+        and pytest.approx(high, abs=0.011) == 0.5 + 1.96 * 0.05
+    )
 
 
 def test_an_empty_place_is_no_hit():
     """The place of the shopper before's last product is one before this shopper's first."""
-    window = SimpleNamespace(users=np.arange(2), start=np.array([0, 1, 2]), target=np.array([3, 0]), n_items=4)
-    assert Ranked(window, np.array([[1, 2], [1, -1]])).hits().tolist() == [[False, False], [False, False]]
-    assert Ranked(window, np.array([[3, 2], [0, -1]])).hits().tolist() == [[True, False], [True, False]]
+    window = SimpleNamespace(
+        users=np.arange(2), start=np.array([0, 1, 2]), target=np.array([3, 0]), n_items=4
+    )
+    assert Ranked(window, np.array([[1, 2], [1, -1]])).hits().tolist() == [
+        [False, False],
+        [False, False],
+    ]
+    assert Ranked(window, np.array([[3, 2], [0, -1]])).hits().tolist() == [
+        [True, False],
+        [True, False],
+    ]
 
 
 def test_diversity_is_the_mean_distance_of_pairs():
@@ -103,7 +114,11 @@ def test_novelty_is_self_information_averaged_over_the_list():
 
 
 def test_gini_of_equal_and_of_single_exposure():
-    assert gini(np.array([3, 3, 3])) == pytest.approx(0) and gini(np.array([0, 0, 0, 8])) == pytest.approx(3 / 4) and np.isnan(gini(np.zeros(3)))
+    assert (
+        gini(np.array([3, 3, 3])) == pytest.approx(0)
+        and gini(np.array([0, 0, 0, 8])) == pytest.approx(3 / 4)
+        and np.isnan(gini(np.zeros(3)))
+    )
     assert gini(np.array([1, 3])) == pytest.approx(1 / 4)
 
 

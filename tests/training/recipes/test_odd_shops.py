@@ -1,4 +1,6 @@
-"""Shops that hardly are shops: each is trained on and ranked, or says in a sentence why it cannot be."""
+"""Shops that hardly are shops: each is trained on and ranked, or says in a sentence why it
+cannot be.
+"""
 
 import json
 from datetime import timedelta
@@ -15,7 +17,9 @@ from training.inference.checkpoint import load_checkpoint
 from training.runs.run import Run
 
 PRODUCTS = [{**product, "hidden": False} for product in tinyshop.products()]
-EVENTS = [{name: value for name, value in row.items() if name != "price"} for row in tinyshop.events()]
+EVENTS = [
+    {name: value for name, value in row.items() if name != "price"} for row in tinyshop.events()
+]
 FAVOURITE = PRODUCTS[0]["item_id"]
 NO_TEXT = {"text": "no product has a text"}
 NO_SEQUENCE = {"sequence": "only 0 products were taken after others, 200 are needed"}
@@ -24,8 +28,14 @@ NO_SEQUENCE = {"sequence": "only 0 products were taken after others, 200 are nee
 def busy(events: int) -> list[dict]:
     """Somebody who buys something every four minutes, beside the others."""
     first = EVENTS[0]["occurred_at"]
-    more = ({"user_id": "busy", "session_id": f"b-{i}", "occurred_at": first + timedelta(minutes=4 * i)} for i in range(events))
-    return sorted(EVENTS + [EVENTS[i % len(EVENTS)] | row for i, row in enumerate(more)], key=lambda row: row["occurred_at"])
+    more = (
+        {"user_id": "busy", "session_id": f"b-{i}", "occurred_at": first + timedelta(minutes=4 * i)}
+        for i in range(events)
+    )
+    return sorted(
+        EVENTS + [EVENTS[i % len(EVENTS)] | row for i, row in enumerate(more)],
+        key=lambda row: row["occurred_at"],
+    )
 
 
 def without(rows: list[dict], *names: str) -> list[dict]:
@@ -35,15 +45,32 @@ def without(rows: list[dict], *names: str) -> list[dict]:
 TRAINS = {
     "one product": (PRODUCTS[:1], [row | {"item_id": FAVOURITE} for row in EVENTS], NO_SEQUENCE),
     "a shopper with 50,000 events": (PRODUCTS, busy(50_000), {}),
-    "a product bought by everyone": (PRODUCTS, [row | {"item_id": FAVOURITE} if i % 2 else row for i, row in enumerate(EVENTS)], {}),
+    "a product bought by everyone": (
+        PRODUCTS,
+        [row | {"item_id": FAVOURITE} if i % 2 else row for i, row in enumerate(EVENTS)],
+        {},
+    ),
     "no text": ([product | {"title": ""} for product in PRODUCTS], EVENTS, NO_TEXT),
-    "ids only": ([{"item_id": product["item_id"], "title": ""} for product in PRODUCTS], without(EVENTS, "quantity"), NO_TEXT),
+    "ids only": (
+        [{"item_id": product["item_id"], "title": ""} for product in PRODUCTS],
+        without(EVENTS, "quantity"),
+        NO_TEXT,
+    ),
     "one title for all": ([product | {"title": "red lantern"} for product in PRODUCTS], EVENTS, {}),
 }
 CANNOT = {
-    "one shopper": ([row | {"user_id": "a"} for row in EVENTS], "fewer than 5 shoppers bought both before and within"),
-    "one moment": ([row | {"occurred_at": EVENTS[0]["occurred_at"]} for row in EVENTS], "nobody who was known before bought"),
-    "nobody known": ([row | {"user_id": None} for row in EVENTS], "nobody who was known before bought"),
+    "one shopper": (
+        [row | {"user_id": "a"} for row in EVENTS],
+        "fewer than 5 shoppers bought both before and within",
+    ),
+    "one moment": (
+        [row | {"occurred_at": EVENTS[0]["occurred_at"]} for row in EVENTS],
+        "nobody who was known before bought",
+    ),
+    "nobody known": (
+        [row | {"user_id": None} for row in EVENTS],
+        "nobody who was known before bought",
+    ),
     "only text": ([], "there are no events to learn from"),
 }
 
@@ -51,11 +78,26 @@ CANNOT = {
 @pytest.fixture
 def train(tmp_path, tiny_config):
     def run(products: list[dict], events: list[dict]):
-        columns = {"user_id": pl.String, "item_id": pl.String, "type": pl.String, "occurred_at": pl.Datetime("us", "UTC"), "session_id": pl.String}
-        frame = pl.DataFrame(events, schema_overrides=columns, infer_schema_length=None) if events else pl.DataFrame(schema=columns)
-        write_snapshot(tmp_path / "snapshot", "odd", {"products": pl.DataFrame(products), "events": frame})
+        columns = {
+            "user_id": pl.String,
+            "item_id": pl.String,
+            "type": pl.String,
+            "occurred_at": pl.Datetime("us", "UTC"),
+            "session_id": pl.String,
+        }
+        frame = (
+            pl.DataFrame(events, schema_overrides=columns, infer_schema_length=None)
+            if events
+            else pl.DataFrame(schema=columns)
+        )
+        write_snapshot(
+            tmp_path / "snapshot", "odd", {"products": pl.DataFrame(products), "events": frame}
+        )
         snapshot = read_snapshot(tmp_path / "snapshot")
-        fit(Run(snapshot, "fusion", tiny_config, new_progress(None, "fusion", quiet=True)), tmp_path / "out")
+        fit(
+            Run(snapshot, "fusion", tiny_config, new_progress(None, "fusion", quiet=True)),
+            tmp_path / "out",
+        )
         return snapshot, tmp_path / "out"
 
     return run

@@ -8,7 +8,14 @@ import pytest
 from training.__main__ import main
 from training.configuration.recipes import RECIPES
 
-SMALL = ["text.steps=6", "text.epochs=0", "text.evaluate_every=3", "text.batch_size=16", "text.frozen_layers=1", "onnx=false"]
+SMALL = [
+    "text.steps=6",
+    "text.epochs=0",
+    "text.evaluate_every=3",
+    "text.batch_size=16",
+    "text.frozen_layers=1",
+    "onnx=false",
+]
 MORE = {
     "fusion": ["rounds=5", "text.projection_steps=5"],
     "retrieval": ["text.projection_steps=5"],
@@ -27,7 +34,21 @@ def fit(tiny_snapshot, tiny_encoder, tmp_path_factory, tiny_checkpoint):
         wanted = [*SMALL, f"text.encoder={tiny_encoder}", *MORE.get(recipe, []), *fields]
         wanted += [f"teacher={tiny_checkpoint}"] if recipe == "distil" else []
         champion = ["--champion", str(tiny_checkpoint)] if recipe == "incremental" else []
-        assert main(["fit", str(tiny_snapshot), str(folder / "out"), "--recipe", recipe, *champion, "--set", *wanted]) == 0
+        assert (
+            main(
+                [
+                    "fit",
+                    str(tiny_snapshot),
+                    str(folder / "out"),
+                    "--recipe",
+                    recipe,
+                    *champion,
+                    "--set",
+                    *wanted,
+                ]
+            )
+            == 0
+        )
         return folder / "out"
 
     return run
@@ -38,11 +59,15 @@ def test_each_recipe_leaves_a_checkpoint_with_a_report(fit, recipe):
     folder = fit(recipe)
     report = json.loads((folder / "report.json").read_text())
     run = json.loads((folder / "run.json").read_text())
-    assert run["recipe"] == recipe and report["seconds"]["total"] > 0 and report["peak_memory_mb"] > 0
+    assert (
+        run["recipe"] == recipe and report["seconds"]["total"] > 0 and report["peak_memory_mb"] > 0
+    )
     primary = report["primary"]
     systems = (report[primary["part"]] if "part" in primary else report)["systems"]
     assert np.isfinite(systems[primary["system"]][primary["measure"]]["value"])
-    assert primary["higher_is_better"] == (primary["measure"] in ("ndcg@10", "accuracy", "f1_macro", "auc", "cosine"))
+    assert primary["higher_is_better"] == (
+        primary["measure"] in ("ndcg@10", "accuracy", "f1_macro", "auc", "cosine")
+    )
     assert not [p for p in folder.rglob("*") if p.suffix in (".pkl", ".pt", ".bin")]
     assert not (folder.parent / "state").exists()
     json.dumps(report, allow_nan=False)
@@ -55,9 +80,14 @@ def test_layers_are_not_tried_after_a_long_search_for_nothing(fit, monkeypatch, 
     looks = iter(range(1000, 0, -1))
     monkeypatch.setattr(retrieval.TextJudge, "__call__", lambda judge, vectors: float(next(looks)))
     folder = fit("retrieval", f"text.projection_steps={steps}")
-    lines = [json.loads(line) for line in (folder.parent / "progress.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (folder.parent / "progress.jsonl").read_text().splitlines()
+    ]
     assert ("text.loss" in {line.get("metric") for line in lines}) == tried
-    assert json.loads((folder / "report.json").read_text())["chosen"] == {"text.steps": 0, "text.projection_steps": 0}
+    assert json.loads((folder / "report.json").read_text())["chosen"] == {
+        "text.steps": 0,
+        "text.projection_steps": 0,
+    }
 
 
 @pytest.mark.parametrize("recipe", ["fusion", "retrieval", "incremental"])
@@ -66,10 +96,18 @@ def test_text_that_serves_has_learned_from_all_events(fit, tiny_snapshot, monkey
     from training.recipes import retrieval
 
     seen, made = [], retrieval.history_pairs
-    monkeypatch.setattr(retrieval, "history_pairs", lambda events, n: (seen.append(int(events.time.max())), made(events, n))[1])
+    monkeypatch.setattr(
+        retrieval,
+        "history_pairs",
+        lambda events, n: (seen.append(int(events.time.max())), made(events, n))[1],
+    )
     looks = iter(range(1000))
     monkeypatch.setattr(retrieval.TextJudge, "__call__", lambda judge, vectors: float(next(looks)))
-    fit(recipe, "text.projection_steps=4", *(["compare_full=false"] if recipe == "incremental" else []))
+    fit(
+        recipe,
+        "text.projection_steps=4",
+        *(["compare_full=false"] if recipe == "incremental" else []),
+    )
     last = int(read_snapshot(tiny_snapshot).events.time.max())
     assert seen[0] < last and seen[-1] == last
 
@@ -79,13 +117,22 @@ def test_a_refit_runs_to_the_planned_end_unless_validation_ended_it(fit, monkeyp
 
     values = iter([0.5, 0.9, 0.8, *[0.1] * 99])
     monkeypatch.setattr(LabelTask, "validate", lambda task: next(values))
-    planned = json.loads((fit("intent", "text.steps=6", "text.patience=9") / "report.json").read_text())
+    planned = json.loads(
+        (fit("intent", "text.steps=6", "text.patience=9") / "report.json").read_text()
+    )
     values = iter([0.5, 0.9, 0.8, *[0.1] * 99])
-    ended = json.loads((fit("intent", "text.steps=6", "text.evaluate_every=2", "text.patience=1") / "report.json").read_text())
+    ended = json.loads(
+        (
+            fit("intent", "text.steps=6", "text.evaluate_every=2", "text.patience=1")
+            / "report.json"
+        ).read_text()
+    )
     assert planned["chosen"]["text.steps"] == 6 and ended["chosen"]["text.steps"] == 2
 
 
-def test_a_run_that_stops_in_the_projection_goes_on_there(tiny_snapshot, tiny_encoder, tmp_path, monkeypatch):
+def test_a_run_that_stops_in_the_projection_goes_on_there(
+    tiny_snapshot, tiny_encoder, tmp_path, monkeypatch
+):
     from training.finetuning import loop
     from training.finetuning.pairs import PairTask, SpaceTask
 
