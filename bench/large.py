@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from training.candidates.covisitation import Popularity
-from training.candidates.ivf_index import cells_of
+from training.candidates.ivf_index import build_ivf_index
 from training.candidates.sources import Signals
 from training.data.snapshot import Events
 from training.inference.checkpoint import load_checkpoint
@@ -53,7 +53,7 @@ def measured(n_items: int) -> dict[str, float]:
     )
     mask, taken = rng.random(n_items) < LET_THROUGH, []
     for past in pasts.values():
-        events = _spread(history._events_of([past], rows), len(item_ids), n_items, rng)
+        events = _spread(history.events_of([past], rows), len(item_ids), n_items, rng)
         begun = time.perf_counter()
         model.recommend(
             model.histories(events, np.zeros(1, dtype=np.int64)), now, SHOWN, mask, only_new=True
@@ -80,13 +80,13 @@ def enlarged(base: Recommender, n_items: int, rng: np.random.Generator) -> Recom
         for name, matrix in signals.matrices.items()
     }
     stats = Popularity(tiled(signals.popularity.stats), signals.popularity.now)
-    cells = cells_of(vectors)
-    vectors = vectors if cells is None else vectors.astype(np.float16)
-    many = Signals(matrices, stats, vectors, signals.half_life_days, sequence, signals.off, cells)
+    ivf = build_ivf_index(vectors)
+    vectors = vectors if ivf is None else vectors.astype(np.float16)
+    many = Signals(matrices, stats, vectors, signals.half_life_days, sequence, signals.off, ivf)
     facts = ItemFacts(
         *(tiled(getattr(base.facts, name)) for name in ("price", "brand", "category"))
     )
-    return Recommender(many, facts, base.ranker, base.config, base.lift)
+    return Recommender(many, facts, base.ranker, base.config, base.boost)
 
 
 def _perturbed(

@@ -19,7 +19,7 @@ import numpy as np
 from bench.__main__ import ROOT, measure
 from bench.fits import KEPT, beauty, ranked
 from bench.online_retail import snapshot as sample
-from training.configuration.recipes import EVENT_WEIGHTS
+from training.configuration.tuning import EVENT_WEIGHTS
 from training.data.snapshot import DAY, Snapshot, read_snapshot
 from training.data.splits import Window, discovery, leave_last_out, shuffle_ties, time_window
 from training.evaluation.ranking import Ranked, summary

@@ -3,7 +3,8 @@
 from bench.__main__ import measure
 from bench.fits import KEPT, ranked
 from bench.online_retail import snapshot as sample
-from training.configuration.recipes import PRESETS, USUAL
+from training.configuration.recipe import PRESETS
+from training.configuration.recipe import STANDARD as USUAL
 
 TIME = ("--protocol", "time", "--cut", "2011-11-09", "--days", "31")
 

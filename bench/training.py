@@ -22,9 +22,9 @@ from training.data.splits import discovery, time_window
 from training.encoders.bert import TextEncoder
 from training.encoders.onnx import OnnxEncoder, export_onnx
 from training.evaluation.ranking import rank_by_source
-from training.finetuning.loop import Keeper, train
+from training.finetuning.loop import ResumableState, train
 from training.finetuning.losses import in_batch_softmax
-from training.finetuning.methods import Tuned
+from training.finetuning.methods import TuningMethod
 from training.finetuning.pairs import PairTask, Source, history_pairs, log_popularity
 from training.finetuning.text_store import TextStore
 from training.recipes.retrieval import TextJudge
@@ -73,10 +73,10 @@ def _steps(data, window, texts, config, scratch: Path) -> dict:
     plain, plain_quality = _plain_loop(texts, source, config, judge)
     encoder = TextEncoder.load("", config.text.max_tokens, config.text.frozen_layers)
     store = TextStore(encoder, texts, torch.device("cpu"), scratch / "cache")
-    tuned = Tuned(encoder, config.text)
+    tuned = TuningMethod(encoder, config.text)
     task = PairTask(store, source, config.text, judge)
     begun = time.perf_counter()
-    train(task, tuned, config.text, SEED, Keeper(), keep_last=True)
+    train(task, tuned, config.text, SEED, ResumableState(), keep_last=True)
     ours, quality = STEPS / (time.perf_counter() - begun), judge(store.vectors())
     speedup = measure(ours / plain, "ratio", 1.0)
     return {

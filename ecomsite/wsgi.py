@@ -20,7 +20,7 @@ django = get_wsgi_application()
 from recommender.api.http.fast_path import plain_reply  # noqa: E402  needs the apps
 from recommender.infrastructure.proxies import apply_forwarded  # noqa: E402
 from recommender.recommendations.warm_up import warm_up  # noqa: E402
-from recommender.serving.shop_state import follow_news  # noqa: E402
+from recommender.serving.shop_state import follow_changes  # noqa: E402
 
 
 def application(environ, start_response):
@@ -44,4 +44,4 @@ def application(environ, start_response):
 
 # Stored lists are served while the champions load.
 threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
-follow_news()
+follow_changes()

@@ -99,24 +99,11 @@ def live_shop(stocked, register):
 
 @pytest.fixture(autouse=True)
 def _fresh_process(request):
-    """Nothing is remembered from one test to the next."""
-    if (
-        "db" in request.fixturenames
-        or "transactional_db" in request.fixturenames
-        or "shop" in request.fixturenames
-    ):
-        from recommender import inference
-        from recommender.api.http import key_cache
-        from recommender.infrastructure import availability
-        from recommender.serving import exposure_log, shop_state
-        from recommender.shoppers import history
+    """Caches in process memory are empty at the start of a test with a database."""
+    if {"db", "transactional_db", "shop"} & set(request.fixturenames):
+        from recommender.infrastructure import process_caches
 
-        exposure_log.outbox.waiting.clear()
-        shop_state.forget_everything()
-        key_cache.forget_everything()
-        availability.database.gone_until = 0.0
-        inference.forget_everything()
-        history.forget_everything()
+        process_caches.clear_all()
 
 
 @pytest.fixture

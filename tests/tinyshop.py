@@ -43,7 +43,7 @@ def events(shoppers: int = 80, seed: int = 3) -> list[dict]:
     again; a few anonymous baskets.
     """
     rng = np.random.default_rng(seed)
-    catalogue = products()
+    catalog = products()
     rows = []
     for shopper in range(shoppers):
         theme = shopper % len(THEMES)
@@ -54,18 +54,18 @@ def events(shoppers: int = 80, seed: int = 3) -> list[dict]:
             chosen = {theme * len(WORDS) + int(i) for i in rng.choice(favourites, 2)} | {
                 theme * len(WORDS) + int(rng.integers(len(WORDS)))
             }
-            chosen |= {int(rng.integers(len(catalogue)))} if rng.random() < 0.2 else set()
+            chosen |= {int(rng.integers(len(catalog)))} if rng.random() < 0.2 else set()
             who = None if rng.random() < 0.05 else f"shopper-{shopper:03d}"
             for item in sorted(chosen):
                 moment = START + timedelta(days=float(day))
                 rows.append(
                     {
                         "user_id": who,
-                        "item_id": catalogue[item]["item_id"],
+                        "item_id": catalog[item]["item_id"],
                         "type": "purchase",
                         "occurred_at": moment.replace(microsecond=0),
                         "quantity": 1.0,
-                        "price": catalogue[item]["price"],
+                        "price": catalog[item]["price"],
                         "session_id": f"s-{shopper}-{visit}",
                     }
                 )
@@ -191,10 +191,10 @@ def register(shop, checkpoint: Path, recipe: str = "fusion"):
     from django.conf import settings
 
     from recommender.models import ModelVersion, TrainingRun
+    from training.configuration.recipes import RECIPES
 
     run = TrainingRun.objects.create(shop=shop, recipe=recipe, status="finished")
     folder = f"shop-{shop.pk}/run-{run.pk}/checkpoint"
     shutil.copytree(checkpoint, settings.VITRINE_CHECKPOINTS / folder)
-    return ModelVersion.objects.register(
-        run, folder, json.loads((Path(checkpoint) / "report.json").read_text())
-    )
+    report = json.loads((Path(checkpoint) / "report.json").read_text())
+    return ModelVersion.objects.register(run, folder, report, RECIPES[recipe].purpose)

@@ -17,15 +17,10 @@ from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from training.configuration.recipes import (
-    PRESETS,
-    RECIPES,
-    USUAL,
-    ConfigError,
-    describe,
-    make_config,
-    to_dict,
-)
+from training.configuration.fields import ConfigError, to_dict
+from training.configuration.recipe import PRESETS
+from training.configuration.recipe import STANDARD as USUAL
+from training.configuration.recipes import RECIPES, describe, make_config
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -158,7 +153,7 @@ def _config(options: argparse.Namespace):
 
 def _run(options: argparse.Namespace, config, progress, snapshot, folder: Path):
     """The run with its state, cache and TensorBoard files below `folder`."""
-    from training.finetuning.loop import Keeper
+    from training.finetuning.loop import ResumableState
     from training.runs.run import Run
 
     belongs = {
@@ -167,7 +162,7 @@ def _run(options: argparse.Namespace, config, progress, snapshot, folder: Path):
         "encoder": config.text.encoder,
         "train": config.text.train,
     }
-    keeper = Keeper(folder / "state", getattr(options, "resume", False), belongs)
+    keeper = ResumableState(folder / "state", getattr(options, "resume", False), belongs)
     return Run(
         snapshot,
         options.recipe,
@@ -287,11 +282,12 @@ def _suggest(options: argparse.Namespace) -> int:
 
 def _recipes(options: argparse.Namespace) -> int:
     for recipe in RECIPES:
-        print(f"{recipe}: {RECIPES[recipe].__doc__}")
+        print(f"{recipe}: {RECIPES[recipe].config.__doc__}")
         for name, default, meaning in describe(recipe):
             print(f"  {name} = {default!r}\n      {meaning}")
-    for preset, values in PRESETS.items():
-        print(f"preset {preset}: {values or 'the defaults'}")
+    for preset in PRESETS:
+        fields = {name: r.presets[preset] for name, r in RECIPES.items() if preset in r.presets}
+        print(f"preset {preset}: {fields or 'the defaults'}")
     return 0
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from training.candidates.sources import Learnt, fit_signals
-from training.configuration.recipes import to_dict
+from training.candidates.sources import LearnedSignals, fit_signals
+from training.configuration.fields import to_dict
 from training.data.snapshot import DAY, Snapshot
 from training.data.splits import Window, discovery, leave_last_out, time_window
 from training.errors import TrainingError, need
@@ -22,7 +22,13 @@ from training.evaluation.ranking import (
 from training.inference.checkpoint import load_checkpoint, read_run
 from training.inference.recommender import Recommender
 from training.ranking.features import PARTS
-from training.recipes.fusion import Fitted, Knowledge, earlier_windows, fit_model, refuse_nobody
+from training.recipes.fusion import (
+    Fitted,
+    TrainedParts,
+    earlier_windows,
+    fit_model,
+    require_shoppers,
+)
 from training.recipes.retrieval import Texts, fit_texts, fit_up_to, text_systems
 from training.recipes.sequence import fit_sequence
 from training.runs.run import Run, peak_memory_mb
@@ -43,7 +49,7 @@ def benchmark_time(run: Run, cut: int, days: int, ablate: Sequence[str] = ()) ->
     known = snapshot.with_events(snapshot.events.before(cut))
     test = time_window(snapshot.events, snapshot.n_items, run.config.event_weights, cut, days)
     if not len(test.users):
-        refuse_nobody(days)
+        require_shoppers(days)
     run = replace(run, snapshot=known, config=replace(run.config, window_days=days))
     report = report_head(
         snapshot, {"kind": "time", "cut": date_of(cut), "days": days, "seed": run.config.seed}, test
@@ -120,11 +126,13 @@ def _without(
     )
     ranked, served = fitted.ranked, fitted.served
     if part == LANGUAGE and "sequence" not in left_out:
-        ranked = Knowledge(None, fit_sequence(without, windows[-1].fit, None, windows[-1]))
+        ranked = TrainedParts(None, fit_sequence(without, windows[-1].fit, None, windows[-1]))
         served = (
             ranked
             if test.fit is windows[-1].fit
-            else Knowledge(None, fit_sequence(without, test.fit, None, None, ranked.sequence.steps))
+            else TrainedParts(
+                None, fit_sequence(without, test.fit, None, None, ranked.sequence.steps)
+            )
         )
     return fit_model(without, windows, test.fit, test.now, ranked, served).recommender
 
@@ -156,7 +164,7 @@ def _finish(report: dict, fitted: Fitted, run: Run) -> dict:
         fitted.recommender.signals.off,
         to_dict(run.config),
     )
-    report["new_products"] = asdict(fitted.lift)
+    report["new_products"] = asdict(fitted.boost)
     report["peak_memory_mb"] = peak_memory_mb()
     return report
 
@@ -171,7 +179,7 @@ def evaluate_checkpoint(folder: Path, snapshot: Snapshot, days: int) -> dict:
         snapshot.events, snapshot.n_items, model.config.event_weights, end - days * DAY, days
     )
     if not len(window.users):
-        refuse_nobody(days)
+        require_shoppers(days)
     if read_run(folder)["judged_until"] > window.now:
         raise TrainingError(
             f"this checkpoint has learned some of the last {days} days; take fewer days or "
@@ -181,7 +189,12 @@ def evaluate_checkpoint(folder: Path, snapshot: Snapshot, days: int) -> dict:
         snapshot, {"kind": "checkpoint", "cut": date_of(window.now), "days": days}, window
     )
     signals = fit_signals(
-        window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, model.config, Learnt()
+        window.fit,
+        len(snapshot.user_ids),
+        snapshot.n_items,
+        window.now,
+        model.config,
+        LearnedSignals(),
     )
     for name, question in (("all", window), ("discovery", discovery(window))):
         ranked = baseline_rankings(question, signals, None, model.config)

@@ -4,9 +4,11 @@ import tempfile
 from pathlib import Path
 
 from training.configuration.fields import ConfigError
+from training.configuration.recipe import ENCODER, RANKING, resolve
+from training.configuration.recipes import RECIPES
 from training.finetuning.loop import is_main_process, number_of_processes
 from training.runs.experiment_tracking import Tracking
-from training.runs.progress import STAGES, Progress
+from training.runs.progress import Progress
 from training.runs.run import Run
 
 
@@ -25,73 +27,40 @@ def fit(run: Run, out: Path) -> dict:
 
         run.config, trials = search_fields(run, lambda trial: validate(trial))
     if not is_main_process():
-        with (
-            tempfile.TemporaryDirectory() as scratch
-        ):  # every process has the whole result; the first one keeps it
-            return _RECIPES[run.recipe](run, Path(scratch) / "out", trials)
-    report = _RECIPES[run.recipe](run, out, trials)
+        # Every process has the whole result; the main one keeps it.
+        with tempfile.TemporaryDirectory() as scratch:
+            return _carry_out(run, Path(scratch) / "out", trials)
+    report = _carry_out(run, out, trials)
     run.keeper.clear()
     return report
 
 
 def validate(run: Run) -> None:
-    """Train once and validate, as a trial of the search over fields; `run.trial` is told each look.
+    """Train once and validate, as a trial of the search over fields; `run.trial` gets each value.
 
-    The test data are not looked at.
+    The test data are not read. Raises ConfigError for a recipe without a search.
     """
-    from training.recipes import behaviour, classification, mlm, retrieval, search
-
-    trials = {
-        "fusion": retrieval.try_fields,
-        "retrieval": retrieval.try_fields,
-        "mlm": mlm.fit_mlm,
-        "search": search.try_fields,
-        "behaviour": behaviour.try_fields,
-    }
-    trials |= dict.fromkeys(("rating", "sentiment", "topic", "intent"), classification.try_fields)
-    if run.recipe not in trials:
+    trial = RECIPES[run.recipe].trial
+    if not trial:
         raise ConfigError(f"search_minutes: the recipe {run.recipe} has no search over its fields")
-    trials[run.recipe](run)
+    resolve(trial)(run)
 
 
-def _fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
-    from training.recipes.fusion import fit_fusion
+def _carry_out(run: Run, out: Path, trials: list[dict]) -> dict:
+    """Train as the recipe declares, and write its checkpoint; returns the report."""
+    recipe = RECIPES[run.recipe]
+    train = resolve(recipe.fit)
+    if recipe.checkpoint == RANKING:
+        return train(run, out, trials)
+    from training.recipes import text_checkpoints
 
-    return fit_fusion(run, out, trials)
-
-
-def _fit_encoder(run: Run, out: Path, trials: list[dict]) -> dict:
-    from training.recipes import distillation, incremental, mlm, retrieval, search, text_checkpoints
-
-    fits = {
-        "mlm": mlm.fit_mlm,
-        "retrieval": retrieval.fit_retrieval,
-        "incremental": incremental.fit_incremental,
-        "search": search.fit_search,
-        "distil": distillation.fit_distil,
-    }
-    encoder, vectors, report = fits[run.recipe](run)
-    text_checkpoints.save_encoder(run, out, encoder, report | {"trials": trials}, vectors)
+    if recipe.checkpoint == ENCODER:
+        encoder, vectors, report = train(run)
+        text_checkpoints.save_encoder(run, out, encoder, report | {"trials": trials}, vectors)
+    else:
+        fitted, report, more = train(run)
+        text_checkpoints.save_head(run, out, fitted, report | {"trials": trials}, more)
     return report
-
-
-def _fit_head(run: Run, out: Path, trials: list[dict]) -> dict:
-    from training.recipes import behaviour, classification, text_checkpoints
-
-    fitted, report, more = (
-        behaviour.fit_behaviour(run)
-        if run.recipe == "behaviour"
-        else (*classification.fit_labels(run, classification.recipe_rows(run)), {})
-    )
-    text_checkpoints.save_head(run, out, fitted, report | {"trials": trials}, more)
-    return report
-
-
-_RECIPES = {
-    "fusion": _fit_fusion,
-    **dict.fromkeys(("mlm", "retrieval", "incremental", "search", "distil"), _fit_encoder),
-    **dict.fromkeys(("behaviour", "rating", "sentiment", "topic", "intent"), _fit_head),
-}
 
 
 def new_progress(
@@ -99,4 +68,4 @@ def new_progress(
 ) -> Progress:
     """Progress into this file, with TensorBoard's files beside it."""
     tracking = Tracking(path.parent, f"{recipe} {path.parent.name}", config) if path else None
-    return Progress(path, STAGES[recipe], quiet, tracking)
+    return Progress(path, RECIPES[recipe].stages, quiet, tracking)

@@ -11,7 +11,10 @@ from rest_framework.views import APIView
 from recommender.api.analytics import views as analytics_views
 from recommender.api.catalog import views as catalog_views
 from recommender.api.events import views as events_views
-from recommender.api.http import problem_details
+from recommender.api.http import (
+    openapi,  # noqa: F401  registers the key scheme
+    problem_details,
+)
 from recommender.api.operations import views as operations_views
 from recommender.api.recommendations import bulk_views
 from recommender.api.recommendations import views as recommendations_views

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from django.db import transaction
 from django.db.models import Q
 
+from recommender.catalog.product_fields import TEXT_FIELDS
 from recommender.inference import checkpoint_files, model_cache, ranking_model
 from recommender.inference.ranking_model import Addition, Model
 from recommender.models import Change, ModelVersion, Product, ProductVector, Shop
@@ -17,7 +18,6 @@ log = logging.getLogger(__name__)
 CHUNK = 64
 MOST_ADDED = 20_000
 """Products beside a checkpoint; the newest count. With more of them it is time to train."""
-TEXT_FIELDS = ("title", "brand", "categories", "description")
 
 
 def embed_products(shop: Shop, item_ids: Collection[str] | None = None) -> int:

@@ -1,5 +1,4 @@
-"""Which products may stand in a list: one small expression language, the same in placements and in
-requests.
+"""Filter language: which products may stand in a list, the same in placements and requests.
 
     stock.state = 'in_stock' and price < :max and not categories in ('Sale', 'Home > Lighting')
 
@@ -12,7 +11,6 @@ import functools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -28,11 +26,22 @@ from lark import (
 from lark.exceptions import VisitError
 from lark.visitors import Transformer_NonRecursive
 
+from recommender.catalog.filter_expressions import (
+    ATTRIBUTES,
+    OPERATORS,
+    Comparison,
+    FilterError,
+    Joined,
+    Not,
+    Parameter,
+    checked_value,
+    kind_of,
+)
+from recommender.catalog.product_fields import FILTER_FIELDS
+
 LONGEST = 2000
 DEEPEST = 20
 MOST_COMPARISONS = 50
-MOST_VALUES = 1000
-EARLIEST_YEAR, LATEST_YEAR = 1900, 9000
 
 GRAMMAR = r"""
     ?start: either
@@ -67,105 +76,33 @@ GRAMMAR = r"""
     %ignore /\s+/
 """
 
-TEXT, NUMBER, MOMENT, PATHS, ANY = "text", "number", "date", "categories", "attribute"
-FIELDS = {
-    "item_id": TEXT,
-    "title": TEXT,
-    "brand": TEXT,
-    "locale": TEXT,
-    "stock.state": TEXT,
-    "stock.quantity": NUMBER,
-    "price": NUMBER,
-    "margin_rate": NUMBER,
-    "age": NUMBER,
-    "available_from": MOMENT,
-    "available_until": MOMENT,
-    "categories": PATHS,
-}
-"""What can be asked for; beside it `attributes.NAME`."""
 ALIASES = {"price.amount": "price"}
-ATTRIBUTES = "attributes."
-
-
-class FilterError(ValueError):
-    """An expression that cannot be read, or a value that does not fit it; `parameter` names the
-    one to blame, if any.
-    """
-
-    def __init__(self, message: str, parameter: str | None = None) -> None:
-        super().__init__(message)
-        self.parameter = parameter
-
-
-@dataclass(frozen=True)
-class Parameter:
-    name: str
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One field against one value, or several; `operator` is one of = < <= > >= contains in
-    null.
-    """
-
-    field: str
-    operator: str
-    values: tuple[Any, ...] | Parameter = ()
-    depth: int = 1
-
-    def expression(self, params: Mapping[str, Any]) -> pl.Expr:
-        values = self.values
-        if isinstance(values, Parameter):
-            values = _several(values.name, params)
-        return _COMPILED[kind_of(self.field)](
-            self, [_checked(self, value, params) for value in values]
-        ).fill_null(False)
-
-
-@dataclass(frozen=True)
-class Not:
-    inner: Any
-    depth: int
-
-    def expression(self, params: Mapping[str, Any]) -> pl.Expr:
-        return ~self.inner.expression(params)
-
-
-@dataclass(frozen=True)
-class Joined:
-    parts: tuple[Any, ...]
-    every: bool
-    depth: int
-
-    def expression(self, params: Mapping[str, Any]) -> pl.Expr:
-        parts = [part.expression(params) for part in self.parts]
-        return pl.all_horizontal(parts) if self.every else pl.any_horizontal(parts)
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A checked expression."""
+    """A parsed and checked filter."""
 
     text: str
     root: Any
     parameters: frozenset[str]
     attributes: frozenset[str] = field(default_factory=frozenset)
-    """Names of the attributes it asks for."""
+    """Names of the attributes that it reads."""
 
     def expression(self, params: Mapping[str, Any]) -> pl.Expr:
-        """Over a catalogue's columns: true of products that may stand in the list.
+        """The polars expression over the columns of the product index.
 
-        Raises FilterError where a parameter does not fit.
+        Raises FilterError where a parameter is missing or does not fit.
         """
         return self.root.expression(params)
 
 
 @functools.lru_cache(maxsize=1024)
 def parse(text: str) -> Filter:
-    """The filter that a text says. Raises FilterError, which says where it cannot be read."""
+    """Parse a filter. Raises FilterError with the position that cannot be read."""
     if len(text) > LONGEST:
         raise FilterError(f"is longer than {LONGEST:,} characters")
-    seen = _Seen()
+    seen = _TreeBuilder()
     try:
         root = seen.transform(_parser().parse(text))
     except UnexpectedInput as error:
@@ -196,8 +133,8 @@ def _where(error: UnexpectedInput, text: str) -> str:
 
 
 @v_args(inline=True)
-class _Seen(Transformer_NonRecursive):
-    """From lark's tree to ours, counting as it goes."""
+class _TreeBuilder(Transformer_NonRecursive):
+    """Builds the filter's own tree from lark's, and counts parameters and comparisons."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -210,9 +147,10 @@ class _Seen(Transformer_NonRecursive):
         name = ALIASES.get(name, name)
         if name.startswith(ATTRIBUTES) and len(name) > len(ATTRIBUTES):
             self.attributes.add(name.removeprefix(ATTRIBUTES))
-        elif name not in FIELDS:
+        elif name not in FILTER_FIELDS:
             raise FilterError(
-                f"{name[:60]!r} is no field; there are {', '.join(FIELDS)} and attributes.NAME"
+                f"unknown field {name[:60]!r}; there are {', '.join(FILTER_FIELDS)} "
+                "and attributes.NAME"
             )
         return name
 
@@ -283,181 +221,13 @@ class _Seen(Transformer_NonRecursive):
         if self.comparisons > MOST_COMPARISONS:
             raise FilterError(f"has more than {MOST_COMPARISONS} comparisons")
         kind = kind_of(name)
-        if operator not in _OPERATORS[kind]:
+        if operator not in OPERATORS[kind]:
             raise FilterError(f"{name} is a {kind} and cannot be asked for with {operator!r}")
         made = Comparison(name, operator, values)
         for value in values if isinstance(values, tuple) else ():
             if not isinstance(value, Parameter):
-                _checked(made, value, {})
+                checked_value(made, value, {})
         return made
-
-
-_ORDERED = {"=", "<", "<=", ">", ">=", "in", "null"}
-_OPERATORS = {
-    TEXT: {"=", "in", "contains", "null"},
-    PATHS: {"=", "in", "contains", "null"},
-    NUMBER: _ORDERED,
-    MOMENT: _ORDERED,
-    ANY: _ORDERED | {"contains"},
-}
-
-
-def kind_of(name: str) -> str:
-    return FIELDS.get(name, ANY)
-
-
-def _several(name: str, params: Mapping[str, Any]) -> list[Any]:
-    values = _value_of(name, params)
-    if not isinstance(values, list) or not 0 < len(values) <= MOST_VALUES:
-        raise FilterError(f"must be a list of 1 to {MOST_VALUES:,} values", name)
-    return values
-
-
-def _value_of(name: str, params: Mapping[str, Any]) -> Any:
-    if params.get(name) is None:
-        raise FilterError("is required by the filter", name)
-    return params[name]
-
-
-def _checked(comparison: Comparison, value: Any, params: Mapping[str, Any]) -> Any:
-    """A value as its field understands it. Raises FilterError."""
-    by = comparison.values.name if isinstance(comparison.values, Parameter) else None
-    if isinstance(value, Parameter):
-        by, value = value.name, _value_of(value.name, params)
-    kind = kind_of(comparison.field)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and abs(value) > 1e15:
-        raise FilterError("is out of range", by)
-    if kind == MOMENT and isinstance(value, str):
-        return _moment(value, comparison.field, by)
-    fits = {
-        TEXT: isinstance(value, str),
-        PATHS: isinstance(value, str),
-        NUMBER: is_number,
-        MOMENT: False,
-    }
-    fits[ANY] = is_number or (
-        comparison.operator not in ("<", "<=", ">", ">=") and isinstance(value, str | bool)
-    )
-    if comparison.operator == "contains":
-        fits[kind] = isinstance(value, str) and bool(value)
-    if not fits[kind]:
-        wanted = {
-            TEXT: "a text",
-            PATHS: "a text",
-            NUMBER: "a number",
-            MOMENT: "a date such as '2026-08-20'",
-            ANY: "a number",
-        }
-        raise FilterError(
-            f"{comparison.field} is compared with "
-            f"{'a text' if comparison.operator == 'contains' else wanted[kind]}",
-            by,
-        )
-    return float(value) if is_number else value
-
-
-def _moment(value: str, name: str, by: str | None) -> datetime:
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise FilterError(
-            f"{name} is compared with a date such as '2026-08-20', not {value[:40]!r}", by
-        ) from None
-    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
-        raise FilterError(
-            f"{name} is compared with a date from {EARLIEST_YEAR} to {LATEST_YEAR}", by
-        )
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-_COMPARE = {"=": "eq", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
-
-
-def _ordered(c: Comparison, values: list[Any]) -> pl.Expr:
-    column = pl.col(c.field)
-    if c.operator == "null":
-        return column.is_null()
-    if c.operator == "in":
-        if kind_of(c.field) == MOMENT:
-            return _any(column == value for value in values)
-        return column.cast(pl.Float64).is_in(
-            values
-        )  # a column of whole numbers is not searched for others by itself
-    return getattr(column, _COMPARE[c.operator])(values[0])
-
-
-def _text(c: Comparison, values: list[Any]) -> pl.Expr:
-    column = pl.col(c.field)
-    if c.operator == "null":
-        return column.is_null()
-    if c.operator == "contains":
-        return column.str.to_lowercase().str.contains(values[0].lower(), literal=True)
-    return column.is_in(values)
-
-
-def _paths(c: Comparison, values: list[Any]) -> pl.Expr:
-    """Categories are paths; one is meant with all that lie below it."""
-    column = pl.col(c.field)
-    if c.operator == "null":
-        return column.list.len() == 0
-    if c.operator == "contains":
-        return column.list.eval(
-            pl.element().str.to_lowercase().str.contains(values[0].lower(), literal=True)
-        ).list.any()
-    return column.list.eval(
-        _any((pl.element() == path) | pl.element().str.starts_with(f"{path} > ") for path in values)
-    ).list.any()
-
-
-def _attribute(c: Comparison, values: list[Any]) -> pl.Expr:
-    """An attribute is one value or a list of them, of which one has to fit."""
-    texts, numbers = pl.col(c.field), pl.col(numbers_of(c.field))
-    if c.operator == "null":
-        return texts.list.len() == 0
-    if c.operator == "contains":
-        return texts.list.eval(
-            pl.element().str.to_lowercase().str.contains(values[0].lower(), literal=True)
-        ).list.any()
-    if c.operator in ("=", "in"):
-        return _any(
-            numbers.list.contains(v)
-            if isinstance(v, float)
-            else texts.list.contains(attribute_text(v))
-            for v in values
-        )
-    extreme = numbers.list.min() if c.operator in ("<", "<=") else numbers.list.max()
-    return getattr(extreme, _COMPARE[c.operator])(values[0])
-
-
-_COMPILED = {TEXT: _text, PATHS: _paths, NUMBER: _ordered, MOMENT: _ordered, ANY: _attribute}
-
-
-def _any(parts: Iterable[pl.Expr]) -> pl.Expr:
-    return functools.reduce(lambda a, b: a | b, parts)
-
-
-def numbers_of(name: str) -> str:
-    """The column that holds an attribute's numbers; the one with its own name holds its texts."""
-    return f"{name} #"
-
-
-def attribute_text(value: str | bool) -> str:
-    return ("true" if value else "false") if isinstance(value, bool) else value
-
-
-def attribute_values(value: Any) -> tuple[list[str], list[float]]:
-    """What is compared of an attribute: (texts, numbers); numbers are texts as well, as JSON
-    writes them.
-    """
-    texts, numbers = [], []
-    for one in value if isinstance(value, list) else [value]:
-        if isinstance(one, bool | str):
-            texts.append(attribute_text(one))
-        elif isinstance(one, int | float):
-            texts.append(f"{one:g}" if isinstance(one, float) else str(one))
-            numbers.append(float(one))
-    return texts, numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -476,7 +246,7 @@ class Selection:
 
 
 def select(texts: Iterable[str], params: Mapping[str, Any] | None = None) -> Selection:
-    """All of these filters; blank texts mean no filter. Raises FilterError."""
+    """A selection by all of these filters; blank ones are ignored. Raises FilterError."""
     filters, params = tuple(parse(text) for text in texts if text.strip()), params or {}
     if not filters:
         return EVERYTHING
@@ -491,3 +261,4 @@ def select(texts: Iterable[str], params: Mapping[str, Any] | None = None) -> Sel
 
 
 EVERYTHING = Selection((), {}, pl.lit(True), "")
+"""No filter."""

@@ -1,6 +1,4 @@
-"""A shop's products by column, as a process keeps them: which of them may be shown, and which a
-filter lets through.
-"""
+"""Product index: a shop's products by column in process memory, with masks of eligible products."""
 
 import threading
 from collections import OrderedDict
@@ -20,40 +18,26 @@ from recommender.catalog.eligibility import (
     read_products,
     with_attributes,
 )
-from recommender.catalog.filter_language import ATTRIBUTES, EVERYTHING, Selection, select
+from recommender.catalog.filter_expressions import ATTRIBUTES
+from recommender.catalog.filter_language import EVERYTHING, Selection, select
 from recommender.infrastructure.prepared_statements import text_array
+from recommender.models import Change
 
-MASKS_KEPT = 64
+MOST_MASKS = 64
 MASK_SECONDS = 60
 
 
-def _true_until(frame: pl.DataFrame, now: datetime) -> datetime:
-    """Until when a mask made now holds: to the next moment at which a product comes or goes, a
-    minute at most.
-    """
-    moment = pl.lit(now, MOMENT)
-    dates = [
-        frame.select(pl.col(name).filter(pl.col(name) > moment).min()).item()
-        for name in ("available_from", "available_until")
-    ]
-    return min(
-        [now + timedelta(seconds=MASK_SECONDS), *(date for date in dates if date is not None)]
-    )
-
-
 def passing(frame: pl.DataFrame, text: str, params: Mapping[str, Any]) -> tuple[int, int]:
-    """How many of these products (of `read_products`) pass a filter and may be shown, and how
-    many may be shown. Raises FilterError.
+    """(products that may be shown and pass a filter, products that may be shown).
+
+    frame: of `read_products`. Raises FilterError.
     """
     selection, now = select([text], params), timezone.now()
     return int(allowed(frame, selection, now).sum()), int(allowed(frame, EVERYTHING, now).sum())
 
 
-class Catalogue:
-    """The products of one shop in memory.
-
-    What has changed is read again before the next question.
-    """
+class ProductIndex:
+    """The products of one shop in memory; changed ones are read again before the next use."""
 
     def __init__(self, shop_id: int) -> None:
         self.shop_id = shop_id
@@ -63,11 +47,18 @@ class Catalogue:
         self.generation = 0
         self.lock = threading.RLock()
         self.masks: OrderedDict[str, tuple[datetime, pl.Series]] = OrderedDict()
-        self.places: WeakKeyDictionary = WeakKeyDictionary()
-        self.rows_shown: dict[str, tuple[pl.Series, ref, Any]] = {}
+        self.model_rows: WeakKeyDictionary = WeakKeyDictionary()
+        self.model_masks: dict[str, tuple[pl.Series, ref, Any]] = {}
+
+    def load(self) -> None:
+        self.products()
+
+    def invalidate(self, change: Change) -> None:
+        if change.kind == Change.PRODUCT:
+            self.changed(change.item_ids())
 
     def changed(self, item_ids: Iterable[str] | None) -> None:
-        """These products have changed; None: any may have."""
+        """Mark products as changed; None: any may have changed."""
         with self.lock:
             self.generation += 1
             self.masks.clear()
@@ -77,167 +68,159 @@ class Catalogue:
                 self.stale |= set(item_ids)
 
     def products(self, attributes: Collection[str] = ()) -> pl.DataFrame:
-        """All products, as far as the news goes. Rows keep their places until all are read anew."""
+        """All products, with columns for these attributes.
+
+        Rows keep their positions until all products are read again.
+        """
         with self.lock:
             if self.frame is None:
                 self.frame = read_products(self.shop_id)
-                self.places = WeakKeyDictionary()
+                self.model_rows = WeakKeyDictionary()
                 self.rows = {}
             elif self.stale:
-                self.frame = _renewed(
-                    self.frame, read_products(self.shop_id, self.stale), self.stale
-                )
+                fresh = read_products(self.shop_id, self.stale)
+                self.frame = _renewed(self.frame, fresh, self.stale)
             self.stale = set()
             self.frame = with_attributes(self.frame, attributes)
             return self.frame
 
     def mask(self, selection: Selection, now: datetime) -> pl.Series:
-        """(products,) bool: which may be shown and are selected; kept until the next date of a
-        product comes, a minute at most (ages pass).
+        """(products,) bool: True of products that may be shown and pass the filters.
+
+        Cached until the next date of a product, a minute at most, because ages pass.
         """
         with self.lock:
             frame = self.products(selection.attributes)
             generation = self.generation
-            kept = self.masks.get(selection.key)
-        if kept and now < kept[0]:
-            return kept[1]
-        found, until = allowed(frame, selection, now), _true_until(frame, now)
+            cached = self.masks.get(selection.key)
+        if cached and now < cached[0]:
+            return cached[1]
+        mask, until = allowed(frame, selection, now), _true_until(frame, now)
         with self.lock:
             if generation == self.generation:
-                self.masks[selection.key] = (until, found)
-                while len(self.masks) > MASKS_KEPT:
+                self.masks[selection.key] = (until, mask)
+                while len(self.masks) > MOST_MASKS:
                     self.masks.popitem(last=False)
-        return found
+        return mask
 
     def mask_of(self, model: Any, selection: Selection, now: datetime) -> Any:
-        """(items,) bool array over the items of a model (anything with item_ids); those that
-        the shop no longer has are not shown.
+        """(items,) bool array: the mask over the items of a model (anything with `item_ids`).
+
+        False for products that the shop no longer has.
         """
         with self.lock:
-            found = self.mask(selection, now)
-            kept = self.rows_shown.get(selection.key)
-            if kept and kept[0] is found and kept[1]() is model:
-                return kept[2]
-            places = self.places.get(model)
-            if places is None or places[0] != len(found):
-                places = self.places[model] = (len(found), _places(self.frame, model.item_ids))
-            shown = found.gather(places[1]).fill_null(False).to_numpy()
-            if len(self.rows_shown) > MASKS_KEPT:
-                self.rows_shown.clear()
-            self.rows_shown[selection.key] = (found, ref(model), shown)
-        return shown
+            mask = self.mask(selection, now)
+            cached = self.model_masks.get(selection.key)
+            if cached and cached[0] is mask and cached[1]() is model:
+                return cached[2]
+            rows = self.model_rows.get(model)
+            if rows is None or rows[0] != len(mask):
+                rows = (len(mask), _rows_in(self.frame, model.item_ids))
+                self.model_rows[model] = rows
+            of_model = mask.gather(rows[1]).fill_null(False).to_numpy()
+            if len(self.model_masks) > MOST_MASKS:
+                self.model_masks.clear()
+            self.model_masks[selection.key] = (mask, ref(model), of_model)
+        return of_model
 
     def among(self, item_ids: list[str], selection: Selection, now: datetime) -> list[str]:
-        """Those of these products that may be shown and are selected, in their order."""
+        """Those of these products that may be shown and pass the filters, in their order."""
         with self.lock:
-            shown = self.mask(selection, now)
-            found = self.frame["item_id"].filter(shown)
-        found = set(found.filter(found.is_in(item_ids)))
-        return [item_id for item_id in item_ids if item_id in found]
+            mask = self.mask(selection, now)
+            eligible = self.frame["item_id"].filter(mask)
+        eligible = set(eligible.filter(eligible.is_in(item_ids)))
+        return [item_id for item_id in item_ids if item_id in eligible]
 
     def titles_now(
         self, item_ids: list[str], selection: Selection, now: datetime
     ) -> dict[str, str]:
-        """Titles of those of these products that may be shown and are selected by what the database
-        says at this moment.
+        """Titles of those of these products that are eligible by the database of this moment.
 
-        A row that the database has in the edition in memory (its `xmin`) needs no second look; the
-        others are read and judged again.
+        A row whose edition (`xmin`) is the one in memory is judged by the mask; others are read.
         """
         with connection.cursor() as cursor:
-            EDITIONS.ask(cursor, [self.shop_id, text_array(item_ids)])
-            there = cursor.fetchall()
+            EDITIONS.execute(cursor, [self.shop_id, text_array(item_ids)])
+            editions = cursor.fetchall()
         with self.lock:
-            shown = self.mask(selection, now)
-            editions = self.frame["edition"]
+            mask = self.mask(selection, now)
+            cached = self.frame["edition"]
             known = {
-                item_id: (editions[row], shown[row])
+                item_id: (cached[row], mask[row])
                 for item_id, row in self._rows_of(item_ids).items()
             }  # few: quicker than to gather them
-        same = {
+        unchanged = {
             item_id: title
-            for item_id, title, edition in there
+            for item_id, title, edition in editions
             if known.get(item_id, (None,))[0] == edition
         }
-        titles = {item_id: title for item_id, title in same.items() if known[item_id][1]}
-        if other := [item_id for item_id, _, _ in there if item_id not in same]:
-            frame = read_products(self.shop_id, other)
+        titles = {item_id: title for item_id, title in unchanged.items() if known[item_id][1]}
+        if changed := [item_id for item_id, _, _ in editions if item_id not in unchanged]:
+            frame = read_products(self.shop_id, changed)
             frame = frame.filter(allowed(frame, selection, now))
             titles |= zip(frame["item_id"], frame["title"].fill_null(""), strict=True)
         return titles
 
     def _rows_of(self, item_ids: list[str]) -> dict[str, int]:
-        """The rows of those of these products that are known."""
+        """The rows of those of these products that the index has."""
         if len(self.rows) < self.frame.height:
-            fresh = self.frame["item_id"][len(self.rows) :]
-            self.rows |= zip(fresh, range(len(self.rows), self.frame.height), strict=True)
+            added = self.frame["item_id"][len(self.rows) :]
+            self.rows |= zip(added, range(len(self.rows), self.frame.height), strict=True)
         return {item_id: row for item_id in item_ids if (row := self.rows.get(item_id)) is not None}
 
     def titles(self, item_ids: list[str]) -> dict[str, str]:
-        """Titles of those of these products that are known, by id."""
+        """Titles of those of these products that the index has, by id."""
         frame = self.products()
-        found = frame.filter(pl.col("item_id").is_in(item_ids))
-        return dict(zip(found["item_id"], found["title"].fill_null(""), strict=True))
+        chosen = frame.filter(pl.col("item_id").is_in(item_ids))
+        return dict(zip(chosen["item_id"], chosen["title"].fill_null(""), strict=True))
 
-    def naming(self, words: list[str], most: int = 1000) -> list[str]:
-        """Products whose title, brand or categories name one of these words (in small letters)."""
+    def matching(self, words: list[str], most: int = 1000) -> list[str]:
+        """Products whose title, brand or categories contain one of these lower-case words."""
         frame, words = self.products(), [word for word in words if len(word) > 2]
         if not words:
             return []
-        text = pl.concat_str(
-            [pl.col("title"), pl.col("brand"), pl.col("categories").list.join(" ")],
-            separator=" ",
-            ignore_nulls=True,
-        )
-        return (
-            frame.filter(text.str.to_lowercase().str.contains_any(words))
-            .head(most)["item_id"]
-            .to_list()
-        )
+        columns = [pl.col("title"), pl.col("brand"), pl.col("categories").list.join(" ")]
+        text = pl.concat_str(columns, separator=" ", ignore_nulls=True).str.to_lowercase()
+        return frame.filter(text.str.contains_any(words)).head(most)["item_id"].to_list()
 
     def newest(self, selection: Selection, now: datetime, most: int) -> list[str]:
-        """The latest products that may be shown and are selected."""
+        """The latest products that may be shown and pass the filters."""
         with self.lock:
-            shown = self.mask(selection, now)
-            found = self.frame.filter(shown).select("item_id", "since")
-        return (
-            found.sort(["since", "item_id"], descending=[True, False])
-            .head(most)["item_id"]
-            .to_list()
-        )
+            mask = self.mask(selection, now)
+            eligible = self.frame.filter(mask).select("item_id", "since")
+        ordered = eligible.sort(["since", "item_id"], descending=[True, False])
+        return ordered.head(most)["item_id"].to_list()
 
 
-def _places(frame: pl.DataFrame, item_ids: list[str]) -> pl.Series:
+def _true_until(frame: pl.DataFrame, now: datetime) -> datetime:
+    """Until when a mask holds: the next date of a product, a minute at most."""
+    moment = pl.lit(now, MOMENT)
+    dates = [
+        frame.select(pl.col(name).filter(pl.col(name) > moment).min()).item()
+        for name in ("available_from", "available_until")
+    ]
+    latest = now + timedelta(seconds=MASK_SECONDS)
+    return min([latest, *(date for date in dates if date is not None)])
+
+
+def _rows_in(frame: pl.DataFrame, item_ids: list[str]) -> pl.Series:
     """The row of each of these ids, null where there is none."""
     rows = frame.select("item_id").with_row_index("row")
-    return pl.DataFrame({"item_id": item_ids}, schema={"item_id": pl.String}).join(
-        rows, on="item_id", how="left", maintain_order="left"
-    )["row"]
+    wanted = pl.DataFrame({"item_id": item_ids}, schema={"item_id": pl.String})
+    return wanted.join(rows, on="item_id", how="left", maintain_order="left")["row"]
 
 
 def _renewed(frame: pl.DataFrame, fresh: pl.DataFrame, item_ids: Collection[str]) -> pl.DataFrame:
-    """The frame with fresh rows in their places, new ones at the end, vanished ones hidden."""
-    fresh = with_attributes(
-        fresh,
-        [
-            name.removeprefix(ATTRIBUTES)
-            for name in frame.columns
-            if name.startswith(ATTRIBUTES) and name[-2:] != " #"
-        ],
-    )
-    gone = set(item_ids) - set(fresh["item_id"])
-    kept = (
-        frame.with_columns(
-            hidden=pl.when(pl.col("item_id").is_in(list(gone)))
-            .then(pl.lit(1, pl.Int8))
-            .otherwise("hidden")
-        )
-        if gone
-        else frame
-    )
-    places = _places(kept, fresh["item_id"].to_list())
-    order = pl.int_range(kept.height, eager=True, dtype=pl.UInt32)
-    at = pl.int_range(kept.height, kept.height + fresh.height, eager=True, dtype=pl.UInt32)
-    known = places.is_not_null()
-    order = pl.concat([order.scatter(places.filter(known), at.filter(known)), at.filter(~known)])
-    return pl.concat([kept, fresh.select(kept.columns)])[order]
+    """The frame with fresh rows in their positions, new ones at the end, deleted ones hidden."""
+    names = [name for name in frame.columns if name.startswith(ATTRIBUTES) and name[-2:] != " #"]
+    fresh = with_attributes(fresh, [name.removeprefix(ATTRIBUTES) for name in names])
+    deleted = set(item_ids) - set(fresh["item_id"])
+    if deleted:
+        is_deleted = pl.col("item_id").is_in(list(deleted))
+        hidden = pl.when(is_deleted).then(pl.lit(1, pl.Int8)).otherwise("hidden")
+        frame = frame.with_columns(hidden=hidden)
+    rows = _rows_in(frame, fresh["item_id"].to_list())
+    order = pl.int_range(frame.height, eager=True, dtype=pl.UInt32)
+    at = pl.int_range(frame.height, frame.height + fresh.height, eager=True, dtype=pl.UInt32)
+    known = rows.is_not_null()
+    order = pl.concat([order.scatter(rows.filter(known), at.filter(known)), at.filter(~known)])
+    return pl.concat([frame, fresh.select(frame.columns)])[order]

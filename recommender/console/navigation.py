@@ -18,7 +18,7 @@ TABLES = [
     ("Training runs", "trainingrun", "model_training"),
     ("Model versions", "modelversion", "deployed_code"),
     ("Stored lists", "recommendationlist", "list_alt"),
-    ("Served lists", "servedlist", "outbox"),
+    ("Exposure lists", "servedlist", "outbox"),
     ("Settings of placements", "placement", "tune"),
     ("Shops", "shop", "store"),
     ("API keys", "apikey", "key"),

@@ -1,19 +1,17 @@
-"""The ranking models that this process served last, loaded once each."""
+"""Cache of the ranking models that this process served last, each loaded once."""
 
 import threading
 from collections import OrderedDict
 
 from recommender.inference.checkpoint_files import BrokenCheckpoint, checkpoint_path, open_encoder
 from recommender.inference.ranking_model import Model
-from recommender.infrastructure import process_memory
+from recommender.infrastructure import process_caches, process_memory
 
 MODELS_KEPT = 4
-MULTILINGUAL = "multilingual"
-"""The packaged multilingual encoder, by its name in the configuration."""
 
 
 class _Models:
-    """The few checkpoints that this process served last."""
+    """An LRU cache of models by checkpoint folder."""
 
     def __init__(self) -> None:
         self.loaded: OrderedDict[str, Model] = OrderedDict()
@@ -21,24 +19,22 @@ class _Models:
         self.lock = threading.Lock()
 
     def get(self, folder: str) -> Model:
-        """Loaded by the first who asks for it; whoever asks for another one meanwhile does not
-        wait.
-        """
-        found = self._kept(folder)
-        if found is None:
+        """The model, loaded by one thread; threads that need another model do not wait for it."""
+        model = self._cached(folder)
+        if model is None:
             with self.lock:
-                alone = self.loading.setdefault(folder, threading.Lock())
-            with alone:
-                found = self._kept(folder) or self._keep(folder, _load(folder))
-        return found
+                loading = self.loading.setdefault(folder, threading.Lock())
+            with loading:
+                model = self._cached(folder) or self._add(folder, _load(folder))
+        return model
 
-    def _kept(self, folder: str) -> Model | None:
+    def _cached(self, folder: str) -> Model | None:
         with self.lock:
             if folder in self.loaded:
                 self.loaded.move_to_end(folder)
             return self.loaded.get(folder)
 
-    def _keep(self, folder: str, model: Model) -> Model:
+    def _add(self, folder: str, model: Model) -> Model:
         with self.lock:
             self.loaded[folder] = model
             while len(self.loaded) > MODELS_KEPT:
@@ -55,22 +51,21 @@ class _Models:
 
 
 models = _Models()
+process_caches.register(models.clear)
 
 
 def model_of(folder: str) -> Model:
-    """The model in this folder below VITRINE_CHECKPOINTS, from memory where it was used lately."""
+    """The model in this folder below VITRINE_CHECKPOINTS, cached. Raises BrokenCheckpoint."""
     return models.get(folder)
 
 
 def forget(folder: str) -> None:
-    """Free the memory of a model that is not served any more; asked for again it is loaded
-    again.
-    """
+    """Free the memory of a model that is no longer served."""
     models.forget(folder)
 
 
 def import_numbers() -> None:
-    """Import what models are read and reckoned with, which takes seconds, before there is one."""
+    """Import the numeric packages that models need; this takes seconds."""
     import onnxruntime  # noqa: F401
     import tokenizers  # noqa: F401
 
@@ -83,23 +78,17 @@ def import_numbers() -> None:
 def _load(folder: str, verify: bool = False) -> Model:
     from training.inference.checkpoint import CheckpointError, load_checkpoint
 
+    path = checkpoint_path(folder)
     try:
-        with process_memory.staying():
-            recommender, item_ids = load_checkpoint(checkpoint_path(folder), verify)
+        with process_memory.mmap_allocations():
+            recommender, item_ids = load_checkpoint(path, verify)
     except CheckpointError as error:
         raise BrokenCheckpoint(str(error)) from None
-    return Model(
-        recommender,
-        item_ids,
-        {item_id: row for row, item_id in enumerate(item_ids)},
-        checkpoint_path(folder),
-    )
+    return Model(recommender, item_ids, {item_id: i for i, item_id in enumerate(item_ids)}, path)
 
 
 def verify(folder: str, purpose: str = "ranking") -> None:
-    """Read every byte of a checkpoint, compare digests, open its encoder; raises
-    BrokenCheckpoint.
-    """
+    """Read all of a checkpoint, compare digests, open its encoder. Raises BrokenCheckpoint."""
     from training.inference.checkpoint import CheckpointError, verify_files
 
     if purpose == "ranking":

@@ -1,12 +1,23 @@
-"""What a training run can be configured with: recipes, fields, stages; and writing its snapshot."""
+"""Options of a training run: recipes, presets, fields, stages; and writing its snapshot."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from training.configuration.recipe import Recipe
+
+MULTILINGUAL = "multilingual"
+"""Name of the packaged multilingual encoder in the configuration."""
+
+
+class InvalidConfig(ValueError):
+    """An unknown recipe, preset or field, or an invalid value; the message names it."""
 
 
 def check_config(recipe: str, preset: str, overrides: dict[str, Any]) -> None:
-    """Raises InvalidConfig where a training run could not be configured so."""
-    from training.configuration.recipes import ConfigError, make_config
+    """Raises InvalidConfig where a training run cannot be configured so."""
+    from training.configuration.fields import ConfigError
+    from training.configuration.recipes import make_config
 
     try:
         make_config(recipe, overrides, preset)
@@ -15,15 +26,18 @@ def check_config(recipe: str, preset: str, overrides: dict[str, Any]) -> None:
 
 
 def names_outside(overrides: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Flat overrides that name a folder, file or code: field -> (kind, name), with the kinds of
-    training.configuration.recipes.OUTSIDE.
-    """
-    from training.configuration.recipes import OUTSIDE
+    """Flat overrides that name a folder, file or code: field -> (kind, name).
 
-    named = {
-        field: (OUTSIDE.get(field.rpartition(".")[2]), value) for field, value in overrides.items()
+    Kinds are those of `training.configuration.recipes.OUTSIDE`.
+    """
+    from training.configuration.limits import OUTSIDE
+
+    kinds = {field: OUTSIDE.get(field.rpartition(".")[2]) for field in overrides}
+    return {
+        field: (kinds[field], str(value))
+        for field, value in overrides.items()
+        if kinds[field] and value
     }
-    return {field: (kind, str(value)) for field, (kind, value) in named.items() if kind and value}
 
 
 def recipes() -> dict[str, list[tuple[str, Any, str]]]:
@@ -33,18 +47,48 @@ def recipes() -> dict[str, list[tuple[str, Any, str]]]:
     return {name: describe(name) for name in RECIPES}
 
 
-def stages(recipe: str) -> list[str]:
-    """Names of a run's stages, in order."""
-    from training.runs.progress import STAGES
+def declared(recipe: str) -> "Recipe | None":
+    """The declaration of a recipe; None for one that this version does not know."""
+    from training.configuration.recipes import RECIPES
 
-    return list(STAGES.get(recipe, ()))
+    return RECIPES.get(recipe)
+
+
+def purpose_of(recipe: str) -> str:
+    """What the model versions of a recipe are for; one champion each."""
+    found = declared(recipe)
+    return found.purpose if found else "ranking"
+
+
+def purposes() -> set[str]:
+    """What model versions can be for."""
+    from training.configuration.recipes import RECIPES
+
+    return {recipe.purpose for recipe in RECIPES.values()}
+
+
+def starts_from_newest_encoder(recipe: str) -> bool:
+    """True where a run starts from the encoder in use, not from the champion of its purpose."""
+    from training.configuration.recipe import NEWEST_ENCODER
+
+    found = declared(recipe)
+    return found is not None and found.starts_from == NEWEST_ENCODER
+
+
+def needs_of(recipe: str) -> tuple[tuple[str, ...], ...]:
+    """Data that a recipe needs: all of these, of each one alternative."""
+    found = declared(recipe)
+    return tuple(tuple(need.split("|")) for need in found.needs) if found else ()
+
+
+def stages(recipe: str) -> list[str]:
+    """Names of the stages of a run, in order."""
+    found = declared(recipe)
+    return list(found.stages) if found else []
 
 
 def write_snapshot(folder: Path, shop: str, tables: dict, currency: str) -> dict:
+    """Write a snapshot folder; returns its manifest. `tables`: name -> polars frame."""
     from training.data.snapshot import write_snapshot
 
     return write_snapshot(folder, shop, tables, currency)
-
-
-class InvalidConfig(ValueError):
-    """A recipe, preset or field that does not exist or cannot be so; the message names it."""

@@ -12,6 +12,8 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
 from psycopg2.errors import CheckViolation, DeadlockDetected, NotNullViolation, SerializationFailure
 
+from recommender.infrastructure import process_caches
+
 T = TypeVar("T")
 QUEUE_GONE = (redis.ConnectionError, redis.TimeoutError, kombu.exceptions.OperationalError)
 """What is raised where the queue does not answer."""
@@ -43,12 +45,16 @@ class _Database:
         self.gone_until = time.monotonic() + TRY_AGAIN_SECONDS
         connection.close()
 
+    def forget(self) -> None:
+        self.gone_until = 0.0
+
     @property
     def gone(self) -> bool:
         return time.monotonic() < self.gone_until
 
 
 database = _Database()
+process_caches.register(database.forget)
 _clients, _checked = threading.local(), threading.local()
 
 

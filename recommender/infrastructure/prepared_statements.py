@@ -23,7 +23,7 @@ class Prepared:
         self._prepare = f"PREPARE {name} ({', '.join(kinds)}) AS {question}"
         self._execute = f"EXECUTE {name}({', '.join(['%s'] * len(kinds))})"
 
-    def ask(self, cursor, values: Sequence[Any]) -> None:
+    def execute(self, cursor, values: Sequence[Any]) -> None:
         """Execute it; the answer is the cursor's to fetch."""
         names = _names()
         if self.name not in names:

@@ -22,7 +22,7 @@ _lock, _inside = threading.Lock(), 0
 
 
 @contextlib.contextmanager
-def staying() -> Iterator[None]:
+def mmap_allocations() -> Iterator[None]:
     """Large blocks made here, for which memory has to be asked of the system, are mapped each by
     itself and go back whole: among what requests make and drop they would leave holes.
     """
@@ -43,7 +43,7 @@ def _bound(step: int) -> None:
         library.mallopt(TRIM_THRESHOLD, 2 * PASSING)
 
 
-def settle() -> None:
+def freeze_and_trim() -> None:
     """Let the garbage collector go past what stays from now on: a full pass over a shop's models
     and products holds every request up for a while.
 
@@ -56,8 +56,8 @@ def settle() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def settle_later() -> None:
+def freeze_and_trim_later() -> None:
     """Once the requests are over that still use the champion before this one."""
-    timer = threading.Timer(SETTLE_SECONDS, settle)
+    timer = threading.Timer(SETTLE_SECONDS, freeze_and_trim)
     timer.daemon = True
     timer.start()

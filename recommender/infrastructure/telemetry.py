@@ -25,7 +25,7 @@ lists = Counter("vitrine_lists", "Lists served", ["kind", "stored", "fallback"])
 events = Counter("vitrine_events", "Events received", ["outcome"])
 served_waiting = Gauge(
     "vitrine_served_lists_waiting",
-    "Served lists on their way to the database",
+    "Exposure lists on their way to the database",
     multiprocess_mode="livesum",
 )
 throttled = Counter("vitrine_throttled", "Requests refused because a key asked too often")

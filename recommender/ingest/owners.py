@@ -29,7 +29,7 @@ def owners_of(cursor: Any, shop: Shop, session_ids: Collection[str]) -> dict[str
     """
     if not session_ids:
         return {}
-    LINKS.ask(cursor, [shop.pk, text_array(session_ids)])
+    LINKS.execute(cursor, [shop.pk, text_array(session_ids)])
     return dict(cursor.fetchall())
 
 

@@ -92,6 +92,12 @@ class Parser:
             raise FieldError(field, "is out of range")
         return number
 
+    def integer(self, field: str, value: Any) -> int | None:
+        number = self.number(field, value)
+        if number is not None and (number != int(number) or abs(number) > 2**31 - 1):
+            raise FieldError(field, "must be a whole number")
+        return None if number is None else int(number)
+
     def money(self, field: str, value: Any) -> float | None:
         """A number, or text that is one in plain digits: amounts travel as text in JSON so that
         they stay exact.

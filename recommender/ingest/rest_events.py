@@ -11,6 +11,7 @@ from datetime import timedelta
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
+from recommender.infrastructure import process_caches
 from recommender.infrastructure.availability import comes_between
 from recommender.infrastructure.prepared_statements import Prepared, text_array
 from recommender.ingest.events import CLOCK_TOLERANCE, COLUMNS, checked_lines, import_events
@@ -138,11 +139,15 @@ class KnownProducts:
         )
         return known
 
+    def clear(self) -> None:
+        self.keys = {}
+
     def forget(self, shop: Shop) -> None:
         self.keys.pop(shop.pk, None)
 
 
 known_products = KnownProducts()
+process_caches.register(known_products.clear)
 PRODUCTS = Prepared(
     "products_by_id",
     ("bigint", "text[]"),
@@ -165,7 +170,7 @@ def _found(cursor, question: Prepared, shop: Shop, ids: Collection[str]) -> dict
     """Rows by what the shop calls them."""
     if not ids:
         return {}
-    question.ask(cursor, [shop.pk, text_array(ids)])
+    question.execute(cursor, [shop.pk, text_array(ids)])
     return dict(cursor.fetchall())
 
 

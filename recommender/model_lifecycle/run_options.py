@@ -4,9 +4,12 @@ the training process.
 
 from django.conf import settings
 
-from recommender.inference import checkpoint_files, model_cache, training_options
+from recommender.inference import checkpoint_files, training_options
 from recommender.model_lifecycle.errors import RunFailed
 from recommender.models import ModelVersion, Shop, TrainingRun
+
+VERSION_PARTS = {"encoder": "encoder", "checkpoint": ""}
+"""Kinds of fields that may hold a version of the shop -> the part of its checkpoint."""
 
 
 def check_names(shop: Shop, overrides: dict) -> None:
@@ -18,10 +21,10 @@ def check_names(shop: Shop, overrides: dict) -> None:
     """
     for field, (kind, name) in training_options.names_outside(flat(overrides)).items():
         if name in settings.VITRINE_TRAINING_NAMES or (
-            kind == "encoder" and name in (model_cache.MULTILINGUAL, settings.VITRINE_ENCODER)
+            kind == "encoder" and name in (training_options.MULTILINGUAL, settings.VITRINE_ENCODER)
         ):
             continue
-        if kind in ("encoder", "checkpoint") and (number := version_number(name)) is not None:
+        if kind in VERSION_PARTS and (number := version_number(name)) is not None:
             if shop.versions.filter(number=number).exists():
                 continue
             raise training_options.InvalidConfig(
@@ -44,12 +47,10 @@ def version_number(name: str) -> int | None:
 
 
 def starts_from(run: TrainingRun) -> ModelVersion | None:
-    """What the run is compared with, or goes on from."""
-    return (
-        newest_encoder(run.shop)
-        if run.recipe in ("incremental", "distil")
-        else run.shop.champion(run.purpose)
-    )
+    """The version that a run starts from, or is compared with."""
+    if training_options.starts_from_newest_encoder(run.recipe):
+        return newest_encoder(run.shop)
+    return run.shop.champion(training_options.purpose_of(run.recipe))
 
 
 def newest_encoder(shop: Shop) -> ModelVersion | None:
@@ -76,19 +77,19 @@ def overrides_of(run: TrainingRun, champion: ModelVersion | None) -> dict:
     version's.
     """
     fields = flat(run.overrides)
-    if settings.VITRINE_ENCODER and run.recipe not in ("incremental", "distil"):
+    if settings.VITRINE_ENCODER and not training_options.starts_from_newest_encoder(run.recipe):
         fields.setdefault("text.encoder", settings.VITRINE_ENCODER)
-    if run.recipe == "distil" and champion:
+    recipe = training_options.declared(run.recipe)
+    if recipe is not None and recipe.teacher and champion:
         fields.setdefault("teacher", str(champion))
-    for name in ("text.encoder", "encoder", "served_encoder", "teacher"):
-        if (number := version_number(str(fields.get(name, "")))) is not None:
+    for name, (kind, value) in training_options.names_outside(fields).items():
+        number = version_number(value) if kind in VERSION_PARTS else None
+        if number is not None:
             version = run.shop.versions.filter(number=number).first()
             if version is None:
                 raise RunFailed(f"{name}: there is no version v{number} in this shop")
-            fields[name] = str(
-                checkpoint_files.checkpoint_path(version.folder)
-                / ("" if name == "teacher" else "encoder")
-            )
+            folder = checkpoint_files.checkpoint_path(version.folder)
+            fields[name] = str(folder / VERSION_PARTS[kind])
     return fields
 
 

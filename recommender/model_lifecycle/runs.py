@@ -170,9 +170,10 @@ def _train(run: TrainingRun, folder: Path) -> ModelVersion:
     )
     follow(run, patiently(lambda: start_process(run, folder)), folder)
     checkpoint = f"{run.folder_name}/checkpoint"
-    model_cache.verify(checkpoint, run.purpose)
+    purpose = training_options.purpose_of(run.recipe)
+    model_cache.verify(checkpoint, purpose)
     report = json.loads((folder / "checkpoint" / "report.json").read_text(encoding="utf-8"))
-    version = patiently(lambda: ModelVersion.objects.register(run, checkpoint, report))
+    version = patiently(lambda: ModelVersion.objects.register(run, checkpoint, report, purpose))
     patiently(lambda: decide(version, run.promote, run.created_by))
     return version
 

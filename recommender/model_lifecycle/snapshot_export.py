@@ -12,7 +12,6 @@ from recommender.models.events import LEAST_LIKED, EventType
 
 CHUNK = 50_000
 LAST_DAY = date(9000, 1, 1)
-TEXT_RECIPES = ("rating", "sentiment", "topic", "intent", "mlm")
 """Recipes that can do without products and events; what they need instead, training says itself."""
 
 
@@ -49,9 +48,10 @@ def snapshot_shop(
         pl.col("item_id").is_in(products["item_id"].implode())
     )
     written = {name: frame for name, frame in written.items() if len(frame)}
-    if not len(products) and recipe not in TEXT_RECIPES:
+    needs = training_options.needs_of(recipe)
+    if not len(products) and (("products",) in needs or ("events",) in needs):
         raise NothingToLearn("this shop has no products yet; import them first")
-    if not len(events) and recipe not in (*TEXT_RECIPES, "search"):
+    if not len(events) and ("events",) in needs:
         raise NothingToLearn(
             "there are no events to learn from in this window; import orders or choose other dates"
         )

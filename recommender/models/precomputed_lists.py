@@ -9,22 +9,22 @@ from recommender.models.shops import Shop, ShopOwned
 
 
 class RecommendationList(models.Model):
-    """One shopper's list as one model version made it, with reasons."""
+    """The precomputed list of a shopper by one model version, with reasons."""
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="lists")
     shopper = models.ForeignKey(Shopper, models.CASCADE, related_name="lists")
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="lists")
     shopper_revision = models.BigIntegerField(
-        help_text="What was known of the shopper; a newer revision makes the list stale."
+        help_text="Revision of the shopper that the list was made for; a newer one makes it stale."
     )
     items = models.JSONField()
     item_ids = ArrayField(
-        models.CharField(max_length=256), default=list, help_text="Of the items, in order."
+        models.CharField(max_length=256), default=list, help_text="Ids of the items, in order."
     )
-    told = models.TextField(
+    rendered = models.TextField(
         default="",
-        help_text="The first places, a line of JSON each: as kept and as told; blank: not "
-        "written yet.",
+        help_text="The first items, one line each: JSON of the exposure log, tab, JSON of the API. "
+        "Blank: not rendered yet.",
     )
     created_at = models.DateTimeField(db_default=models.functions.Now())
 

@@ -6,19 +6,14 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
 
 from recommender.models.changes import Change
+from recommender.models.eligibility import OUT_OF_STOCK, RESTRICTED, eligible
 from recommender.models.shops import Shop, ShopOwned
 
 
 class ProductQuerySet(ShopOwned):
     def showable(self) -> "ProductQuerySet":
-        """Products that may stand in a list: neither hidden, sold out, nor outside their dates."""
-        now = models.functions.Now()
-        return self.filter(
-            models.Q(available_from=None) | models.Q(available_from__lte=now),
-            models.Q(available_until=None) | models.Q(available_until__gt=now),
-            models.Q(stock_quantity=None) | models.Q(stock_quantity__gt=0),
-            hidden=False,
-        ).exclude(stock_state=Product.OUT_OF_STOCK)
+        """Products that may be shown now (`models.eligibility`)."""
+        return self.filter(eligible())
 
     def remove(self, shop: Shop, item_ids: Collection[str]) -> list[str]:
         """Delete these products with their events, and tell every serving process; returns the ids
@@ -42,7 +37,7 @@ class ProductQuerySet(ShopOwned):
 
 
 class Product(models.Model):
-    IN_STOCK, OUT_OF_STOCK, UNKNOWN_STOCK = "in_stock", "out_of_stock", ""
+    IN_STOCK, UNKNOWN_STOCK = "in_stock", ""
     STOCK_STATES = [
         (IN_STOCK, "In stock"),
         (OUT_OF_STOCK, "Out of stock"),
@@ -77,11 +72,7 @@ class Product(models.Model):
     available_until = models.DateTimeField(null=True, blank=True)
     hidden = models.BooleanField(default=False)
     restricted = models.GeneratedField(
-        expression=models.Q(hidden=True)
-        | models.Q(stock_state="out_of_stock")
-        | models.Q(stock_quantity__lte=0)
-        | models.Q(available_from__isnull=False)
-        | models.Q(available_until__isnull=False),
+        expression=RESTRICTED,
         output_field=models.BooleanField(null=True),
         db_persist=True,
         help_text="May not be shown, ever or at times; others need no second look.",

@@ -14,20 +14,6 @@ FORGOTTEN_AFTER = timedelta(minutes=2)
 SILENT_AFTER = timedelta(seconds=45)
 USUAL_PRESET = "standard"
 """What is trained where nobody chooses."""
-PURPOSES = {
-    "fusion": "ranking",
-    "retrieval": "encoder",
-    "incremental": "encoder",
-    "mlm": "encoder",
-    "distil": "encoder",
-    "search": "search",
-    "behaviour": "behaviour",
-    "rating": "rating",
-    "sentiment": "sentiment",
-    "topic": "topic",
-    "intent": "intent",
-}
-"""What a recipe's models are for; one champion each."""
 
 
 class RunStatus(models.TextChoices):
@@ -132,10 +118,6 @@ class TrainingRun(models.Model):
         return self.status in (RunStatus.QUEUED, RunStatus.RUNNING)
 
     @property
-    def purpose(self) -> str:
-        return PURPOSES.get(self.recipe, "ranking")
-
-    @property
     def folder_name(self) -> str:
         """The run's folder, relative to VITRINE_CHECKPOINTS."""
         return f"shop-{self.shop_id}/run-{self.pk}"
@@ -231,17 +213,22 @@ class VersionStatus(models.TextChoices):
 
 
 class ModelVersionQuerySet(ShopOwned):
-    def register(self, run: TrainingRun, folder: str, report: dict) -> "ModelVersion":
-        """A new version of the run's shop, with the next number, for what the run's recipe is
-        for.
-        """
+    def champion(self, purpose: str = "ranking") -> "ModelVersion | None":
+        """Of the versions of one shop, the one that serves this purpose, with its run."""
+        serving = self.filter(purpose=purpose, status=VersionStatus.CHAMPION)
+        return serving.select_related("run").first()
+
+    def register(
+        self, run: TrainingRun, folder: str, report: dict, purpose: str = "ranking"
+    ) -> "ModelVersion":
+        """A new version of the run's shop, with the next number."""
         with transaction.atomic():
             Shop.objects.select_for_update().get(pk=run.shop_id)
             last = self.filter(shop=run.shop_id).aggregate(last=models.Max("number"))["last"] or 0
             return self.create(
                 shop=run.shop,
                 number=last + 1,
-                purpose=run.purpose,
+                purpose=purpose,
                 run=run,
                 folder=folder,
                 report=report,

@@ -100,12 +100,6 @@ class Shop(models.Model):
     def zone(self) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(self.timezone)
 
-    def champion(self, purpose: str = "ranking", *related: str):
-        """The model version that serves, or None; `related` rows, such as its "run", come with
-        it in one statement.
-        """
-        return (
-            self.versions.filter(purpose=purpose, status="champion")
-            .select_related(*related or [None])
-            .first()
-        )
+    def champion(self, purpose: str = "ranking"):
+        """The model version that serves this purpose, or None."""
+        return self.versions.champion(purpose)

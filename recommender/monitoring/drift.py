@@ -14,7 +14,7 @@ from datetime import timedelta
 from django.db.models import Count, Exists, F, OuterRef, Sum
 from django.utils import timezone
 
-from recommender.models import Alert, Event, ModelVersion, RecommendationList, ServedList, Shop
+from recommender.models import Alert, Event, RecommendationList, ServedList, Shop
 
 MAJOR = 0.25
 LATELY, BEFORE = timedelta(days=7), timedelta(days=28)
@@ -98,7 +98,7 @@ def _scores(shop: Shop) -> Iterator[Finding]:
     """The best scores of stored lists, in tenths of what they were when the version had just
     scored.
     """
-    version = ModelVersion.objects.filter(shop=shop, purpose="ranking", status="champion").first()
+    version = shop.champion()
     if version is None:
         return
     rows = RecommendationList.objects.filter(version=version).values_list(

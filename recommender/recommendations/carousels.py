@@ -1,12 +1,10 @@
-"""Rows of a page that say why: “Because you bought …”, each led by one of the shopper's own
-products.
-"""
+"""Carousels: titled lists such as “Because you bought …”, each led by a product."""
 
 from dataclasses import dataclass, replace
 
 from recommender.models import Product, Shop
 from recommender.recommendations.recommend import recommend
-from recommender.recommendations.requests import Ask, Listing
+from recommender.recommendations.requests import ListRequest, ListResult
 from recommender.shoppers.history import Visitor
 
 TITLES = {
@@ -14,68 +12,54 @@ TITLES = {
     "add_to_cart": "Because {title} is in your basket",
     "rating": "Because you rated {title}",
 }
-LOOKED = "Because you looked at {title}"
-LED_BY = ("purchase", "add_to_cart", "click", "view", "rating", "review")
-FEWEST = 4
-"""A row of fewer products is none."""
-TRIED = 4
-"""Own products that are tried for each row."""
+OTHER_TITLE = "Because you looked at {title}"
+LEADING_EVENTS = ("purchase", "add_to_cart", "click", "view", "rating", "review")
+"""Event types that make a product lead a carousel, the strongest first."""
+FEWEST_ITEMS = 4
+"""A carousel with fewer products is not shown."""
+LEADERS_PER_CAROUSEL = 4
+"""Leading products that are tried for each carousel."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """A titled list; `item_id` and `event`: the shopper's own product that leads it, and what
-    they did with it.
-    """
+class Carousel:
+    """A titled list. `item_id`, `event`: the leading product, and what the shopper did with it."""
 
     title: str
     item_id: str
     event: str
-    ask: Ask
-    listing: Listing
+    request: ListRequest
+    result: ListResult
 
 
-def titled_rows(shop: Shop, ask: Ask, rows: int) -> list[Row]:
-    """At most so many rows, led by the latest own products, no product twice and none that leads a
-    row. Empty without a history or consent.
+def make_carousels(shop: Shop, request: ListRequest, most: int) -> list[Carousel]:
+    """At most so many carousels, led by the shopper's latest products.
 
-    `ask` says for whom, how long, with which filter and what stands elsewhere on the page.
+    No product is in two of them, and none leads one. Empty without history or consent.
     """
-    leaders = _leaders(Visitor.of(shop, ask.user_id, ask.session_id))
-    titles = dict(
-        Product.objects.filter(shop=shop, item_id__in=leaders)
-        .showable()
-        .values_list("item_id", "title")
-    )
-    shown, found = (*ask.elsewhere, *leaders), []
-    for item_id, event in list(leaders.items())[: TRIED * rows]:
-        if len(found) == rows:
+    leaders = _leaders(Visitor.of(shop, request.user_id, request.session_id))
+    products = Product.objects.filter(shop=shop, item_id__in=leaders).showable()
+    titles = dict(products.values_list("item_id", "title"))
+    shown = (*request.elsewhere, *leaders)
+    carousels: list[Carousel] = []
+    for item_id, event in list(leaders.items())[: LEADERS_PER_CAROUSEL * most]:
+        if len(carousels) == most:
             break
-        own = replace(ask, placement=None, item_ids=(item_id,), elsewhere=shown)
-        listing = recommend(shop, own)
-        if (
-            listing.fallback is None
-            and len(listing.items) >= min(FEWEST, ask.limit)
-            and item_id in titles
-        ):
-            found.append(
-                Row(
-                    TITLES.get(event, LOOKED).format(title=titles[item_id]),
-                    item_id,
-                    event,
-                    own,
-                    listing,
-                )
-            )
-            shown += tuple(item.item_id for item in listing.items)
-    return found
+        own = replace(request, placement=None, item_ids=(item_id,), elsewhere=shown)
+        result = recommend(shop, own)
+        enough = len(result.items) >= min(FEWEST_ITEMS, request.limit)
+        if result.fallback is None and enough and item_id in titles:
+            title = TITLES.get(event, OTHER_TITLE).format(title=titles[item_id])
+            carousels.append(Carousel(title, item_id, event, own, result))
+            shown += tuple(item.item_id for item in result.items)
+    return carousels
 
 
 def _leaders(visitor: Visitor) -> dict[str, str]:
-    """The shopper's own products, the latest first, with the strongest thing they did with each."""
-    found: dict[str, str] = {}
+    """item_id -> strongest event of the shopper's products, the latest first."""
+    leaders: dict[str, str] = {}
     for event in reversed(visitor.history()):
-        if event.type in LED_BY:
-            known = found.setdefault(event.item_id, event.type)
-            found[event.item_id] = min(known, event.type, key=LED_BY.index)
-    return found
+        if event.type in LEADING_EVENTS:
+            strongest = leaders.setdefault(event.item_id, event.type)
+            leaders[event.item_id] = min(strongest, event.type, key=LEADING_EVENTS.index)
+    return leaders

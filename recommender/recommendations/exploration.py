@@ -1,6 +1,7 @@
-"""Controlled exploration: some places go to products drawn at random, with the probability of each
-choice kept, so that lists which were never served can be judged by what shoppers did on those
-that were (Horvitz & Thompson 1952; Swaminathan & Joachims 2015 for the self-normalised form).
+"""Controlled exploration: some places go to products drawn at random.
+
+The probability of each choice is stored, so that rankings that were never served can be evaluated
+off-policy (`analytics.off_policy`).
 """
 
 import random
@@ -9,18 +10,17 @@ from dataclasses import dataclass
 from recommender.serving.items import Item
 
 POOL = 5
-"""Products from which is drawn: this many times the places."""
+"""Size of the pool from which is drawn: this many times the places."""
 _random = random.SystemRandom()
 
 
 def explored(
     items: list[Item], share: float, places: int, draw: random.Random = _random
 ) -> list[Item]:
-    """The list with each place given, with probability `share`, to a product drawn evenly from the
-    best that are left; else to the best one.
+    """Fill each place, with probability `share`, with a product drawn uniformly from the pool.
 
-    Each item of the first `places` is told the probability with which it came to stand there, given
-    those before it.
+    Otherwise the place gets the best product that is left. Sets `odds` of the first `places` items:
+    the probability of each, given those before it.
     """
     left, chosen = items[: POOL * places], []
     while left and len(chosen) < places:
@@ -33,13 +33,12 @@ def explored(
 
 @dataclass(frozen=True)
 class Odds:
-    """How a product came to its place: with which probability, whether it was the best that was
-    left, and of how many.
-    """
+    """Probability of a product at its place; whether it was the best of the `of` that were left."""
 
     probability: float
     best: bool
     of: int
 
-    def kept(self) -> dict[str, float | bool | int]:
+    def exposure(self) -> dict[str, float | bool | int]:
+        """The form in the exposure log."""
         return {"p": round(self.probability, 6), "best": self.best, "of": self.of}

@@ -4,35 +4,32 @@ import orjson
 from django.utils import timezone
 
 from recommender.models import Shop
-from recommender.recommendations.precomputed.lists import ToldItems
-from recommender.recommendations.requests import Ask, Listing
-from recommender.serving.exposure_log import Served, outbox
-from recommender.serving.items import kept_row
+from recommender.recommendations.precomputed.lists import RenderedItems
+from recommender.recommendations.requests import ListRequest, ListResult
+from recommender.serving.exposure_log import Exposure, exposure_buffer
+from recommender.serving.items import exposure_row
 
 
-def record(shop: Shop, ask: Ask, listing: Listing, simulated: bool = False) -> None:
-    """Remember that this list went out."""
-    outbox.put(lambda: _served(shop, ask, listing, simulated))
+def record(shop: Shop, request: ListRequest, result: ListResult, simulated: bool = False) -> None:
+    """Put a list that goes out into the exposure log, unless sampling leaves it out."""
+    exposure_buffer.put(lambda: _exposure(shop, request, result, simulated))
 
 
-def _served(shop: Shop, ask: Ask, listing: Listing, simulated: bool) -> Served:
-    items = (
-        listing.items.kept()
-        if isinstance(listing.items, ToldItems)
-        else orjson.dumps([kept_row(item) for item in listing.items]).decode()
-    )
-    placement, version = ask.placement, listing.version
-    session_id = None if listing.fallback == "no_consent" else ask.session_id
-    return Served(
-        shop.pk,
-        listing.recommendation_id,
-        placement.key if placement else "",
-        version.pk if version else None,
-        listing.shopper_id,
-        session_id,
-        len(ask.shown) + 1,
-        items,
-        listing.fallback or "",
-        simulated,
-        timezone.now(),
+def _exposure(shop: Shop, request: ListRequest, result: ListResult, simulated: bool) -> Exposure:
+    if isinstance(result.items, RenderedItems):
+        items = result.items.exposures()
+    else:
+        items = orjson.dumps([exposure_row(item) for item in result.items]).decode()
+    return Exposure(
+        shop=shop.pk,
+        recommendation_id=result.recommendation_id,
+        placement=request.placement.key if request.placement else "",
+        version=result.version.pk if result.version else None,
+        shopper=result.shopper_id,
+        session_id=None if result.fallback == "no_consent" else request.session_id,
+        first_position=len(request.shown) + 1,
+        items=items,
+        fallback=result.fallback or "",
+        simulated=simulated,
+        created_at=timezone.now(),
     )

@@ -1,5 +1,7 @@
-"""The `next` of a list: a signed token that knows what was asked and what was shown, so that
-any process goes on without a repeat.
+"""Pagination: the page token `next` of a list.
+
+A signed token that holds the request and the products shown so far, so that any process makes the
+next page without a repeat.
 """
 
 import hashlib
@@ -11,12 +13,12 @@ import orjson
 from django.core import signing
 
 from recommender.models import Shop
-from recommender.recommendations.requests import Ask, Listing
+from recommender.recommendations.requests import ListRequest, ListResult
 from recommender.serving.shop_state import state_of
 
 SALT = "vitrine.next"
 VALID = timedelta(hours=24)
-KEPT = (
+FIELDS = (
     "limit",
     "user_id",
     "session_id",
@@ -27,40 +29,42 @@ KEPT = (
     "elsewhere",
     "context",
 )
-LONGEST = 2000
-"""Products of one list, all its parts together."""
+"""Fields of a request that its token holds."""
+LONGEST_LIST = 2000
+"""Products of one list, all pages together."""
 COMPRESSED_FROM = 50
+"""Number of shown products from which on a token is compressed."""
 
 
 class _Serializer:
     dumps, loads = staticmethod(orjson.dumps), staticmethod(orjson.loads)
 
 
-class CannotContinue(ValueError):
-    """The token is none of this shop's, or too old; the message says which."""
+class InvalidPageToken(ValueError):
+    """The token is not of this shop, damaged, or expired; the message says which."""
 
 
-def next_of(shop: Shop, ask: Ask, listing: Listing) -> str | None:
-    """The token for what comes after this part; None where nothing can."""
-    shown = [*ask.shown, *listing.item_ids]
-    if len(listing.items) < ask.limit or len(shown) >= LONGEST:
+def page_token(shop: Shop, request: ListRequest, result: ListResult) -> str | None:
+    """The token of the next page; None where the list has ended."""
+    shown = [*request.shown, *result.item_ids]
+    if len(result.items) < request.limit or len(shown) >= LONGEST_LIST:
         return None
-    asked = {name: getattr(ask, name) for name in KEPT}
-    told = [shop.pk, listing.recommendation_id, ask.placement and ask.placement.key, shown, asked]
-    return _signer().sign_object(
-        told, serializer=_Serializer, compress=len(shown) > COMPRESSED_FROM
-    )
+    fields = {name: getattr(request, name) for name in FIELDS}
+    key = request.placement and request.placement.key
+    content = [shop.pk, result.recommendation_id, key, shown, fields]
+    compress = len(shown) > COMPRESSED_FROM
+    return _signer().sign_object(content, serializer=_Serializer, compress=compress)
 
 
 class _Signer(signing.TimestampSigner):
-    """Django's signatures, of a key that is derived once."""
+    """Django's signatures, with the key derived once."""
 
     @cached_property
     def derived(self) -> bytes:
         return hashlib.sha256((self.salt + "signer" + self.key).encode()).digest()
 
     def signature(self, value: str, key: str | None = None) -> str:
-        if key not in (None, self.key):  # one that was in use before
+        if key not in (None, self.key):  # a fallback key
             return super().signature(value, key)
         return signing.b64_encode(hmac.digest(self.derived, value.encode(), "sha256")).decode()
 
@@ -70,21 +74,25 @@ def _signer() -> signing.TimestampSigner:
     return _Signer(salt=SALT)
 
 
-def continued(shop: Shop, token: str, limit: int | None, explain: str) -> Ask:
-    """What the next part of a list is asked for. Raises CannotContinue."""
+def request_of(shop: Shop, token: str, limit: int | None, explain: str) -> ListRequest:
+    """The request for the next page. Raises InvalidPageToken."""
     try:
-        told = _signer().unsign_object(token, serializer=_Serializer, max_age=VALID)
+        content = _signer().unsign_object(token, serializer=_Serializer, max_age=VALID)
     except signing.SignatureExpired:
-        raise CannotContinue("is older than a day; ask for a new list") from None
+        raise InvalidPageToken("has expired after a day; request a new list") from None
     except signing.BadSignature:
-        raise CannotContinue("is not the next of a list") from None
-    shop_id, recommendation_id, key, shown, asked = told
+        raise InvalidPageToken("invalid token") from None
+    shop_id, recommendation_id, key, shown, fields = content
     placement = state_of(shop).placement(key) if key else None
     if shop_id != shop.pk or (key and placement is None):
-        raise CannotContinue("is not the next of a list")
+        raise InvalidPageToken("invalid token")
     for name in ("item_ids", "elsewhere"):
-        asked[name] = tuple(asked[name])
-    asked["limit"] = limit or asked["limit"]
-    return Ask(
-        placement, explain=explain, shown=tuple(shown), recommendation_id=recommendation_id, **asked
+        fields[name] = tuple(fields[name])
+    fields["limit"] = limit or fields["limit"]
+    return ListRequest(
+        placement,
+        explain=explain,
+        shown=tuple(shown),
+        recommendation_id=recommendation_id,
+        **fields,
     )

@@ -1,24 +1,24 @@
-"""Post-processing of a ranked list: exploration, exposure, diversity."""
+"""Post-processing of a ranked list: diversity, exposure of the long tail, exploration."""
 
 from recommender.inference.ranking_model import Model
 from recommender.recommendations.exploration import explored
-from recommender.recommendations.requests import Ask
+from recommender.recommendations.requests import ListRequest
 from recommender.serving.items import Item
 
 
-def arranged(model: Model | None, items: list[Item], ask: Ask) -> list[Item]:
-    """What of a list was not shown yet, as it is wanted: products unlike each other, from the top
-    on a least share of places for those outside the best-selling fifth, and some places for
-    products drawn at random.
+def arrange(request: ListRequest, model: Model | None, items: list[Item]) -> list[Item]:
+    """Re-rank the items as placement and request say, and leave out what was shown already.
+
+    Earlier pages are left out after diversity and exposure, so that pages continue one ranking.
     """
-    if model is not None and ask.spread:
-        items = [items[i] for i in model.diversified([item.item_id for item in items], ask.spread)]
-    if model is not None and ask.placement and ask.placement.tail_percent:
-        items = [
-            items[i]
-            for i in model.with_exposure(
-                [item.item_id for item in items], ask.placement.tail_percent / 100
-            )
-        ]
-    items = ask.unshown(items)
-    return explored(items, ask.exploring, ask.limit) if ask.exploring else items
+    if model is not None and request.diversity_weight:
+        ids = [item.item_id for item in items]
+        items = [items[i] for i in model.diversified(ids, request.diversity_weight)]
+    if model is not None and request.placement and request.placement.tail_percent:
+        ids = [item.item_id for item in items]
+        share = request.placement.tail_percent / 100
+        items = [items[i] for i in model.with_exposure(ids, share)]
+    items = request.without_left_out(items)
+    if request.exploration:
+        return explored(items, request.exploration, request.limit)
+    return items

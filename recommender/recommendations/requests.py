@@ -1,4 +1,4 @@
-"""What a list is asked for, and what the finished list holds."""
+"""Recommendation request and result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,41 +7,42 @@ from typing import Any
 
 from recommender.catalog.filter_language import Selection, select
 from recommender.models import ModelVersion, Placement
-from recommender.recommendations.precomputed.lists import ToldItems
+from recommender.recommendations.precomputed.lists import RenderedItems
 from recommender.serving.items import Item
 
 SPARE = 30
+"""Candidates beyond the limit, because some may turn out to be ineligible."""
 
 
 @dataclass
-class Listing:
-    """A finished list, with which fallback it was, if any."""
+class ListResult:
+    """A finished list."""
 
     items: Sequence[Item]
     version: ModelVersion | None = None
     fallback: str | None = None
+    """Which fallback made the list or a part of it; None: none was needed."""
     stored: bool = False
+    """True for a precomputed list."""
     score_kind: str = "rank"
     shopper_id: int | None = None
-    """The row of whose list it is; None also where they do not agree to personal lists."""
+    """Primary key of the shopper; None also without consent to personal lists."""
     recommendation_id: str = ""
     took_ms: int = 0
 
     @property
     def item_ids(self) -> list[str]:
-        return (
-            self.items.ids
-            if isinstance(self.items, ToldItems)
-            else [item.item_id for item in self.items]
-        )
+        if isinstance(self.items, RenderedItems):
+            return self.items.ids
+        return [item.item_id for item in self.items]
 
 
 @dataclass(frozen=True)
-class Ask:
-    """What a list is asked for, and by whom."""
+class ListRequest:
+    """One request for a list."""
 
     placement: Placement | None
-    """None: what goes with some products, wherever it stands."""
+    """None: products related to `item_ids`, outside any placement."""
     limit: int
     user_id: str | None = None
     session_id: str | None = None
@@ -53,33 +54,32 @@ class Ask:
     diversity: float | None = None
     """None: the placement's."""
     shown: tuple[str, ...] = ()
-    """What the list has shown so far, where it is continued."""
+    """Products on the earlier pages of this list."""
     recommendation_id: str = ""
     elsewhere: tuple[str, ...] = ()
-    """What other lists of the same page show."""
+    """Products in other lists of the same web page."""
     context: Mapping[str, Any] = field(default_factory=dict)
-    """Of newcomers: entry_item_id, interests, country."""
+    """Cold start: entry_item_id, interests, country."""
     disliked: frozenset[str] = frozenset()
-    """Products that the shopper does not want to see."""
+    """Products that the shopper disliked."""
 
     @cached_property
     def selection(self) -> Selection:
-        """What the placement and the request let through. Raises FilterError."""
+        """The filters of the placement and of the request together. Raises FilterError."""
         if self.placement is None:
             return select([self.filter], self.params)
-        return select(
-            [self.placement.filter, self.filter], {**self.placement.filter_values, **self.params}
-        )
+        filters = [self.placement.filter, self.filter]
+        return select(filters, {**self.placement.filter_values, **self.params})
 
     @property
-    def is_usual(self) -> bool:
-        """A shopper's whole list as it was stored, at most with reasons."""
+    def takes_precomputed(self) -> bool:
+        """True where the precomputed list of a shopper answers the request as it is."""
         return bool(
             self.user_id
             and self.kind == Placement.PERSONAL
             and self.explain != "full"
-            and not (self.session_id or self.only_new or self._left_out or self.selection.filters)
-            and not (self.spread or self.exploring or self.placement.tail_percent)
+            and not (self.session_id or self.only_new or self.left_out or self.selection.filters)
+            and not (self.diversity_weight or self.exploration or self.placement.tail_percent)
         )
 
     @property
@@ -87,31 +87,25 @@ class Ask:
         return self.placement.kind if self.placement else Placement.RELATED
 
     @property
-    def spread(self) -> float:
-        """How unlike each other the products are to be, 0 to 1."""
-        return (
-            self.diversity
-            if self.diversity is not None
-            else self.placement.diversity
-            if self.placement
-            else 0.0
-        )
+    def diversity_weight(self) -> float:
+        """How much diversity counts against the score, 0 to 1."""
+        if self.diversity is not None:
+            return self.diversity
+        return self.placement.diversity if self.placement else 0.0
 
     @property
-    def reach(self) -> int:
-        """How many products are looked for: what was shown is left out, and some may not be
-        shown after all.
-        """
-        return self.limit + SPARE + len(self._left_out)
+    def depth(self) -> int:
+        """Number of candidates: the limit, what will be left out, and some spare ones."""
+        return self.limit + SPARE + len(self.left_out)
 
     @property
-    def exploring(self) -> float:
+    def exploration(self) -> float:
         """Share of the places that go to products drawn at random."""
         return self.placement.explore_percent / 100 if self.placement else 0.0
 
     @property
-    def chain(self) -> list[str]:
-        """Where the list is filled from when the model has too little for it, in order."""
+    def fallback_chain(self) -> list[str]:
+        """Cold-start sources that fill the list up, in order."""
         return self.placement.fallbacks if self.placement else list(Placement.CHAIN)
 
     @property
@@ -119,15 +113,11 @@ class Ask:
         return self.placement is not None and self.placement.only_new
 
     @cached_property
-    def _left_out(self) -> frozenset[str]:
+    def left_out(self) -> frozenset[str]:
+        """Products that the list must not repeat or show: shown, elsewhere, disliked."""
         return self.disliked.union(self.shown, self.elsewhere)
 
-    def unshown(self, items: list[Item]) -> list[Item]:
-        """The items that neither this list nor another one of the page has shown yet, and that
-        the shopper does not dislike.
-        """
-        return (
-            [item for item in items if item.item_id not in self._left_out]
-            if self._left_out
-            else items
-        )
+    def without_left_out(self, items: list[Item]) -> list[Item]:
+        if not self.left_out:
+            return items
+        return [item for item in items if item.item_id not in self.left_out]

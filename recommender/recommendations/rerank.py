@@ -1,4 +1,4 @@
-"""A list that the shop brings, put in order for a shopper."""
+"""Re-ranks a list of the shop's own for a shopper."""
 
 import math
 import time
@@ -11,92 +11,74 @@ from django.utils import timezone
 from recommender.inference.history import History
 from recommender.inference.ranking_model import Model
 from recommender.models import Product, Shop
-from recommender.recommendations.explanations import explain_items, tell_reasons
-from recommender.recommendations.requests import Listing
+from recommender.recommendations.explanations import add_reasons, explain_items
+from recommender.recommendations.requests import ListRequest, ListResult
 from recommender.serving.items import Item
 from recommender.serving.shop_state import state_of
 from recommender.shoppers.history import Visitor
 
 EXPLAINED = 100
-"""The first places have reasons."""
+"""Number of items, from the top, that get reasons."""
 
 
 @dataclass(frozen=True)
-class Reranked:
-    """The list in its new order, and what had to be left out of it: products that may not be
-    shown, or are none of the shop's.
-    """
+class RerankResult:
+    """The list in its new order, and products left out: ineligible or unknown to the shop."""
 
-    listing: Listing
+    result: ListResult
     left_out: list[str]
 
 
-def rerank(
-    shop: Shop,
-    item_ids: list[str],
-    user_id: str | None,
-    session_id: str | None,
-    explain: str = "top",
-) -> Reranked:
-    """The products in the order of the champion's scores for this shopper or session; those that it
-    does not know, then those that the shopper dislikes, keep their order behind them.
+def rerank(shop: Shop, request: ListRequest) -> RerankResult:
+    """The request's products in the order of the champion's scores for its shopper or session.
 
-    Where nothing is known of the shopper, or no model serves, all keep the order in which they
-    came.
+    Products without a score keep their order behind them, disliked ones come last. Without a model
+    or a history all keep the order of the request.
     """
-    begun = time.perf_counter()
-    asked = list(dict.fromkeys(item_ids))
-    titles = dict(
-        Product.objects.filter(shop=shop, item_id__in=asked)
-        .showable()
-        .values_list("item_id", "title")
-    )
-    state, visitor = state_of(shop), Visitor.of(shop, user_id, session_id)
-    model, history, now = state.model(), visitor.history(), timezone.now()
-    shown = sorted(
-        (item_id for item_id in asked if item_id in titles),
-        key=lambda item_id: item_id in history.disliked,
-    )
+    started, now = time.perf_counter(), timezone.now()
+    given = list(dict.fromkeys(request.item_ids))
+    products = Product.objects.filter(shop=shop, item_id__in=given).showable()
+    titles = dict(products.values_list("item_id", "title"))
+    state, visitor = state_of(shop), Visitor.of(shop, request.user_id, request.session_id)
+    model, history = state.model(), visitor.history()
+    shown = [item_id for item_id in given if item_id in titles]
+    shown.sort(key=lambda item_id: item_id in history.disliked)
     items = [Item(item_id, None, []) for item_id in shown]
-    ranked = (
-        model is not None
-        and any(i in model.rows for i in history.item_ids)
-        and any(i in model.rows for i in shown)
-    )
+    ranked = _can_rank(model, history, shown)
     if ranked:
-        items = _ranked(model, state.mask(model), history, items, now)
-        if explain != "off":
-            explain_items(
-                model,
-                state.mask(model),
-                history,
-                [item for item in items[:EXPLAINED] if item.score is not None],
-                now,
-            )
-    fallback = None if ranked else "as_given" if visitor.agrees else "no_consent"
-    tell_reasons(shop, items, titles, explain)
-    listing = Listing(
+        mask = state.mask(model)
+        items = _ranked(model, mask, history, items, now)
+        if request.explain != "off":
+            scored = [item for item in items[:EXPLAINED] if item.score is not None]
+            explain_items(model, mask, history, scored, now)
+    add_reasons(shop, items, titles, request.explain)
+    result = ListResult(
         items,
         state.champion(),
-        fallback,
+        fallback=None if ranked else "as_given" if visitor.agrees else "no_consent",
         score_kind="rank" if ranked else "none",
         shopper_id=visitor.named_id,
+        recommendation_id=f"r-{uuid.uuid4().hex}",
+        took_ms=math.ceil((time.perf_counter() - started) * 1000),
     )
-    listing.recommendation_id = f"r-{uuid.uuid4().hex}"
-    listing.took_ms = math.ceil((time.perf_counter() - begun) * 1000)
-    return Reranked(listing, [item_id for item_id in asked if item_id not in titles])
+    return RerankResult(result, [item_id for item_id in given if item_id not in titles])
+
+
+def _can_rank(model: Model | None, history: History, item_ids: list[str]) -> bool:
+    """True where the model knows something of the shopper and some of the products."""
+    if model is None:
+        return False
+    return any(i in model.rows for i in history.item_ids) and any(i in model.rows for i in item_ids)
 
 
 def _ranked(model: Model, mask, history: History, items: list[Item], now: datetime) -> list[Item]:
-    known = [
+    scored = [
         item
         for item in items
         if item.item_id in model.rows and item.item_id not in history.disliked
     ]
-    for item, score in zip(
-        known, model.scores(history, [item.item_id for item in known], now, mask), strict=True
-    ):
+    scores = model.scores(history, [item.item_id for item in scored], now, mask)
+    for item, score in zip(scored, scores, strict=True):
         item.score = round(score, 6)
-    return sorted(known, key=lambda item: (-item.score, item.item_id)) + [
-        item for item in items if item.score is None
-    ]
+    scored.sort(key=lambda item: (-item.score, item.item_id))
+    return scored + [item for item in items if item.score is None]

@@ -1,6 +1,4 @@
-"""A process made ready before its first shopper comes: nobody waits for what is read, loaded
-and derived once.
-"""
+"""Warm-up: loads models and makes first lists before a process takes requests."""
 
 import logging
 
@@ -11,15 +9,16 @@ from recommender.inference import model_cache
 from recommender.infrastructure import process_memory
 from recommender.models import Placement, Shop
 from recommender.recommendations.recommend import recommend
-from recommender.recommendations.requests import Ask
+from recommender.recommendations.requests import ListRequest
 from recommender.serving.shop_state import state_of
 
 log = logging.getLogger(__name__)
 
 
 def warm_up() -> None:
-    """Load what this process is likely to serve with, and make a list or two with it; none goes
-    without should the database go.
+    """Load the newest shops that have a champion, and make a list or two for each.
+
+    Logs what cannot be loaded; the process serves without it.
     """
     try:
         _ = get_resolver().url_patterns
@@ -31,11 +30,11 @@ def warm_up() -> None:
         log.warning("not all was loaded at start: %s", error)
     finally:
         connection.close()
-        process_memory.settle()
+        process_memory.freeze_and_trim()
 
 
 def _warm_up_for(shop: Shop) -> None:
-    """What goes wrong with one shop is no reason for others to wait."""
+    """Load one shop. Logs errors other than the database's, so that the next shop is loaded."""
     try:
         state_of(shop).load()
         make_first_lists(shop)
@@ -46,12 +45,10 @@ def _warm_up_for(shop: Shop) -> None:
 
 
 def make_first_lists(shop: Shop) -> None:
-    """What a newcomer would see who enters with a product that sells well, and what goes with
-    it; with reasons, and told to nobody.
-    """
+    """Make a cold-start list that enters with a best seller, and a list related to it."""
     state, placement = state_of(shop), Placement(shop=shop)
     if (model := state.model()) is None:
         return
     item_id = next((i for i in state.bestsellers() if i in model.rows), model.item_ids[0])
-    recommend(shop, Ask(placement, placement.size, context={"entry_item_id": item_id}))
-    recommend(shop, Ask(None, placement.size, item_ids=(item_id,)))
+    recommend(shop, ListRequest(placement, placement.size, context={"entry_item_id": item_id}))
+    recommend(shop, ListRequest(None, placement.size, item_ids=(item_id,)))

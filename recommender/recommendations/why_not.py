@@ -1,4 +1,4 @@
-"""Why a product is not in a shopper's list: the stage at which it was lost, and by what."""
+"""Explains why a product is not in a shopper's list: the stage that lost it, and by what."""
 
 from dataclasses import dataclass, field
 
@@ -6,21 +6,22 @@ from django.utils import timezone
 
 from recommender.inference.history import History
 from recommender.models import Placement, Product, Shop
-from recommender.recommendations.requests import Ask
+from recommender.recommendations.requests import ListRequest
 from recommender.serving.shop_state import state_of
 from recommender.shoppers.history import history_of
 
+LEAST_DIFFERENCE = 1e-6
+
 
 @dataclass
-class Lost:
-    """What became of a product.
+class WhyNotResult:
+    """The stage at which a product is lost.
 
     stage: unknown (to the model), hidden, filtered (by the placement), no_list (nothing personal
         can be made), bought, not_proposed, ranked, shown
-    place: where it is (or would be) ranked, from 1, among `of` products
-    sources: its place in each source's own list, None where it is not in it
-    against: per kind of reason, its contribution less that of the list's last product; the most
-        against it first
+    place: its rank (or the one it would have), from 1, among `of` products
+    sources: its rank in each source's own list, None where it is not in it
+    against: per kind of reason, its contribution less that of the list's last product, ascending
     """
 
     item_id: str
@@ -34,42 +35,34 @@ class Lost:
     against: dict[str, float] = field(default_factory=dict)
 
 
-def why_not(shop: Shop, placement: Placement, user_id: str, product: Product) -> Lost:
-    """As of now, for a shopper's list at this placement."""
+def why_not(shop: Shop, placement: Placement, user_id: str, product: Product) -> WhyNotResult:
+    """The stage at which this product is lost to a shopper's list at a placement, as of now."""
+    result = WhyNotResult(product.item_id, product.title, "shown")
     state, shopper = state_of(shop), shop.shoppers.filter(user_id=user_id).first()
-    model, selection = state.serving(placement)[1], Ask(placement, placement.size).selection
+    model, selection = state.serving(placement)[1], ListRequest(placement, placement.size).selection
     if not Product.objects.filter(pk=product.pk).showable().exists():
-        return Lost(product.item_id, product.title, "hidden")
-    if not state.catalogue.among([product.item_id], selection, timezone.now()):
-        return Lost(product.item_id, product.title, "filtered")
-    history = (
-        history_of(shopper, shop, None)
-        if shopper and shopper.consent_personalisation
-        else History()
-    )
+        result.stage = "hidden"
+        return result
+    now = timezone.now()
+    if not state.product_index.among([product.item_id], selection, now):
+        result.stage = "filtered"
+        return result
+    agrees = shopper is not None and shopper.consent_personalisation
+    history = history_of(shopper, shop, None) if agrees else History()
     if model is None or not history:
-        return Lost(product.item_id, product.title, "no_list")
+        result.stage = "no_list"
+        return result
     if product.item_id not in model.rows:
-        return Lost(product.item_id, product.title, "unknown")
+        result.stage = "unknown"
+        return result
     mask = state.mask(model, selection)
-    found = model.why_not(
-        history, product.item_id, timezone.now(), placement.size, mask, placement.only_new
-    )
-    if not found.of:
-        return Lost(product.item_id, product.title, found.stage)
-    against = {
-        kind: round(value, 6)
-        for kind, value in sorted(found.against.items(), key=lambda pair: pair[1])
-        if abs(value) >= 1e-6
-    }
-    return Lost(
-        product.item_id,
-        product.title,
-        found.stage,
-        found.place,
-        found.of,
-        round(found.score, 6),
-        round(found.last_score, 6),
-        found.sources,
-        against,
-    )
+    found = model.why_not(history, product.item_id, now, placement.size, mask, placement.only_new)
+    result.stage = found.stage
+    if found.of:
+        ascending = sorted(found.against.items(), key=lambda pair: pair[1])
+        result.place, result.of, result.sources = found.place, found.of, found.sources
+        result.score, result.last_score = round(found.score, 6), round(found.last_score, 6)
+        result.against = {
+            kind: round(value, 6) for kind, value in ascending if abs(value) >= LEAST_DIFFERENCE
+        }
+    return result

@@ -1,11 +1,9 @@
-"""Following the Change feed: how every process hears at once that something it keeps in memory is
-out of date.
+"""Change feed: cache invalidation across processes by LISTEN/NOTIFY.
 
-The database notifies when news is committed (a trigger on the table), and a process that listens
-looks at the table before its next answer. Others look once a second, when they are asked for
-something; so does a listener, should its connection have been lost. Transactions commit out of the
-order of their ids, so a look also covers the ids of the last minutes again and leaves out those it
-has seen.
+Code that changes cached data inserts a `Change` row in the same transaction. A trigger sends NOTIFY
+on commit; a process that listens reads the new rows before its next answer. Other processes poll
+once a second, as does a listener that lost its connection. Transactions commit out of the order of
+their ids, so a poll reads the ids of the last minutes again and skips those it has seen.
 """
 
 import logging
@@ -23,57 +21,59 @@ from recommender.models import Change
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0
+POLL_SECONDS = 1.0
 LATE_COMMITS = timedelta(minutes=10)
 CHANNEL = "vitrine_changes"
-LISTEN_AGAIN_SECONDS = 2.0
+RECONNECT_SECONDS = 2.0
 GATHER_SECONDS = 0.02
-"""News often comes in runs; so long the listener waits for more before it looks."""
+"""How long the listener waits for more changes before it polls; they often come in runs."""
 
 
-class Feed:
-    """Calls `on_change(change)` once for each Change that was committed since this process
-    began to follow.
+class ChangeFeed:
+    """Calls `on_change(change)` once for each Change committed since this process follows it.
+
+    on_poll: called by the listener after each poll, also in a process without requests
     """
 
     def __init__(
-        self, on_change: Callable[[Change], None], on_heard: Callable[[], None] = lambda: None
+        self, on_change: Callable[[Change], None], on_poll: Callable[[], None] = lambda: None
     ) -> None:
-        self.on_change, self.on_heard = on_change, on_heard
+        self.on_change, self.on_poll = on_change, on_poll
         self.lock = threading.Lock()
-        self.looked = 0.0
+        self.polled_at = 0.0
         self.floor: int | None = None
         self.seen: dict[int, float] = {}
-        self.news, self.deaf = threading.Event(), threading.Event()
+        self.pending, self.stopped = threading.Event(), threading.Event()
 
-    def look(self) -> None:
-        """Read news, unless another thread does, or did so within the second and nothing was
-        heard since.
+    def poll(self) -> None:
+        """Read new changes, unless another thread does, or the last poll is younger than a second.
+
+        A notification makes the next poll due at once.
         """
-        due = self.news.is_set() or time.monotonic() - self.looked >= LOOK_EVERY
+        due = self.pending.is_set() or time.monotonic() - self.polled_at >= POLL_SECONDS
         if not due or database.gone or not self.lock.acquire(blocking=False):
             return
         try:
-            self.news.clear()
+            self.pending.clear()
             self._read()
-            self.looked = time.monotonic()
+            self.polled_at = time.monotonic()
         except UNREACHABLE:
             database.note_gone()
-            self.news.set()
+            self.pending.set()
         finally:
             self.lock.release()
 
     def _read(self) -> None:
         now = timezone.now()
-        first_look = self.floor is None
-        if first_look:
+        is_first = self.floor is None
+        if is_first:
             older = Change.objects.filter(created_at__lt=now - LATE_COMMITS).order_by("-id").first()
             self.floor = older.pk if older else 0
-        there = Change.objects.filter(pk__gt=self.floor).values_list("pk", flat=True)
-        fresh = [pk for pk in there if pk not in self.seen]
-        for change in Change.objects.filter(pk__in=fresh).order_by("pk") if fresh else ():
+        recent = Change.objects.filter(pk__gt=self.floor).values_list("pk", flat=True)
+        unseen = [pk for pk in recent if pk not in self.seen]
+        for change in Change.objects.filter(pk__in=unseen).order_by("pk") if unseen else ():
             self.seen[change.pk] = change.created_at.timestamp()
-            if not first_look:
+            if not is_first:
                 self.on_change(change)
         settled = [pk for pk, at in self.seen.items() if at < (now - LATE_COMMITS).timestamp()]
         for pk in settled:
@@ -81,15 +81,13 @@ class Feed:
         self.floor = max([self.floor, *settled])
 
     def listen(self) -> threading.Thread:
-        """Begin to hear of news as it is committed, in a thread of its own that ends with the
-        process, or soon after `deaf` is set.
-        """
-        thread = threading.Thread(target=self._keep_listening, name="news", daemon=True)
+        """Listen to notifications in a daemon thread, until `stopped` is set."""
+        thread = threading.Thread(target=self._keep_listening, name="changes", daemon=True)
         thread.start()
         return thread
 
     def _keep_listening(self) -> None:
-        while not self.deaf.is_set():
+        while not self.stopped.is_set():
             wrapper = connections.create_connection("default")
             try:
                 wrapper.ensure_connection()
@@ -97,35 +95,30 @@ class Feed:
                     cursor.execute(f"LISTEN {CHANNEL}")
                 # Django opened a connection to look up the type numbers of PostgreSQL.
                 connection.close()
-                self.news.set()
-                self._take_in()  # what was committed before
-                self._hear(wrapper.connection)
+                self.pending.set()
+                self._poll_now()  # changes committed before
+                self._wait_for_notifications(wrapper.connection)
             except Exception as error:
-                log.info(
-                    "news is looked for each second, since it cannot be listened to: %s",
-                    type(error).__name__,
-                )
+                log.info("no LISTEN, changes are polled each second: %s", type(error).__name__)
             wrapper.close()
-            self.deaf.wait(LISTEN_AGAIN_SECONDS)
+            self.stopped.wait(RECONNECT_SECONDS)
 
-    def _hear(self, raw) -> None:
-        """Until the connection breaks."""
-        while not self.deaf.is_set():
+    def _wait_for_notifications(self, raw) -> None:
+        """Poll after each notification, until the connection breaks."""
+        while not self.stopped.is_set():
             select.select([raw], [], [], 1)
             raw.poll()
             if raw.notifies:
                 raw.notifies.clear()
-                self.news.set()
-                self._take_in()
+                self.pending.set()
+                self._poll_now()
 
-    def _take_in(self) -> None:
-        """Read the feed now and refresh stale state, so that an idle process is current too
-        when the database fails.
-        """
+    def _poll_now(self) -> None:
+        """Poll and refresh, so that an idle process is current too when the database fails."""
         time.sleep(GATHER_SECONDS)
-        self.look()
+        self.poll()
         try:
-            self.on_heard()
+            self.on_poll()
         except UNREACHABLE:
             database.note_gone()
         finally:

@@ -27,7 +27,7 @@ from django.db import (
     connection,
 )
 
-from recommender.infrastructure import telemetry
+from recommender.infrastructure import process_caches, telemetry
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ INSERT = """
 
 
 @dataclass(frozen=True)
-class Served:
+class Exposure:
     """A row to be; a shopper erased meanwhile takes it along."""
 
     shop: int
@@ -70,19 +70,19 @@ class Served:
     created_at: datetime
 
 
-class Outbox:
+class ExposureBuffer:
     """Rows on their way to the database.
 
     Where it does not answer they wait, the oldest giving way.
     """
 
     def __init__(self) -> None:
-        self.waiting: deque[tuple[Served, float]] = deque(maxlen=MOST_WAITING)
+        self.waiting: deque[tuple[Exposure, float]] = deque(maxlen=MOST_WAITING)
         self.writing = threading.Lock()
         self.begun = threading.Lock()
         self.second, self.count, self.share = 0, 0, 1.0
 
-    def put(self, make: Callable[[], Served]) -> None:
+    def put(self, make: Callable[[], Exposure]) -> None:
         """Take the row that this makes, or leave it out as sampling has it."""
         share = self._share(int(time.monotonic()))
         if share >= 1.0 or random.random() < share:
@@ -130,8 +130,9 @@ class Outbox:
             telemetry.served_waiting.set(len(self.waiting))
 
 
-def _fields(row: Served, weight: float) -> dict[str, Any]:
+def _fields(row: Exposure, weight: float) -> dict[str, Any]:
     return vars(row) | {"items": orjson.Fragment(row.items), "weight": weight}
 
 
-outbox = Outbox()
+exposure_buffer = ExposureBuffer()
+process_caches.register(exposure_buffer.waiting.clear)

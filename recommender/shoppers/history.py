@@ -7,6 +7,7 @@ from operator import itemgetter
 from django.db import connection
 
 from recommender.inference.history import History, settled
+from recommender.infrastructure import process_caches
 from recommender.infrastructure.prepared_statements import Prepared
 from recommender.models import Product, Shop, Shopper
 from recommender.models.events import MEANT
@@ -67,7 +68,8 @@ HISTORIES = f"""
     ORDER BY s.place, latest.row_number DESC"""
 NAMES_KEPT = 200_000
 _names: dict[int, str] = {}
-"""What shops call products, by their keys in the database: neither ever becomes another's."""
+"""Product ids by primary key; a pair never changes."""
+process_caches.register(_names.clear)
 
 
 def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> History:
@@ -75,10 +77,10 @@ def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> H
     found = []
     with connection.cursor() as cursor:
         if shopper:
-            OF_SHOPPER.ask(cursor, [shopper.pk, EVENTS_READ])
+            OF_SHOPPER.execute(cursor, [shopper.pk, EVENTS_READ])
             found.append(cursor.fetchall())
         if session_id:
-            OF_SESSION.ask(cursor, [shop.pk, session_id, EVENTS_READ])
+            OF_SESSION.execute(cursor, [shop.pk, session_id, EVENTS_READ])
             found.append(cursor.fetchall())
     names = _names_of({row[0] for rows in found for row in rows})
     pasts = [
@@ -112,8 +114,3 @@ def _names_of(products: set[int]) -> dict[int, str]:
         _names.update(fresh)
         found |= fresh
     return found
-
-
-def forget_everything() -> None:
-    """As if the process had just begun; for tests."""
-    _names.clear()

@@ -12,7 +12,7 @@ from django.test import RequestFactory
 from recommender.api.http import fast_path
 from recommender.infrastructure import telemetry
 from recommender.models import ApiKey
-from recommender.serving.exposure_log import outbox
+from recommender.serving.exposure_log import exposure_buffer
 
 ASKED = {"placement": "home_top", "user_id": "shopper-003", "limit": 5}
 
@@ -125,9 +125,9 @@ def test_what_was_kept_as_served_is_kept_once_where_its_products_cannot_be_read(
         raise OperationalError
 
     monkeypatch.setattr("recommender.api.recommendations.views.hydrated", gone)
-    outbox.waiting.clear()
-    assert ask({**ASKED, "hydrate": True}).status_code == 503 and len(outbox.waiting) == 1
-    outbox.waiting.clear()
+    exposure_buffer.waiting.clear()
+    assert ask({**ASKED, "hydrate": True}).status_code == 503 and len(exposure_buffer.waiting) == 1
+    exposure_buffer.waiting.clear()
 
 
 def test_a_host_that_is_not_the_sites_is_refused(ask, client, settings):

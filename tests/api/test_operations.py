@@ -260,11 +260,11 @@ def test_a_key_that_is_taken_away_is_refused_within_two_seconds(live_shop, api, 
 def test_kept_lists_name_nobody(warm):
     names = [key.decode() for key in availability.queue_client().keys("vitrine:list:*")]
     assert names and not any(name.rsplit(":", 1)[1] == "shopper-004" for name in names)
-    version_id, items = last_lists.kept_list(warm.pk, "shopper-004")
+    version_id, items = last_lists.last_list_of(warm.pk, "shopper-004")
     assert version_id == warm.champion().pk and items[0].item_id
     assert (
         keyed_cache.forget_lists(warm.pk, [keyed_cache.digest_of(warm.pk, "shopper-004")])
-        and last_lists.kept_list(warm.pk, "shopper-004") is None
+        and last_lists.last_list_of(warm.pk, "shopper-004") is None
     )
 
 
@@ -272,29 +272,29 @@ def test_kept_lists_name_nobody(warm):
 def test_news_wakes_a_process_that_listens():
     shop = Shop.objects.create(key="news", name="News")
     heard = []
-    follower = change_feed.Feed(lambda change: heard.append(change.key))
+    follower = change_feed.ChangeFeed(lambda change: heard.append(change.key))
     thread = follower.listen()
     deadline = time.monotonic() + 20
-    while not follower.news.is_set() and time.monotonic() < deadline:
+    while not follower.pending.is_set() and time.monotonic() < deadline:
         time.sleep(0.01)
-    follower.look()
-    follower.looked = time.monotonic() + 3600  # from here on only what is heard makes it look
+    follower.poll()
+    follower.polled_at = time.monotonic() + 3600  # from here on only what is heard makes it look
     Change.objects.create(shop=shop, kind="product", key="")
-    assert follower.news.wait(5)
-    follower.look()
+    assert follower.pending.wait(5)
+    follower.poll()
     assert heard == [""]
-    follower.deaf.set()
+    follower.stopped.set()
     thread.join()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_transactions_lose_no_news(monkeypatch):
     """Many writers, whose transactions end out of the order of their ids, while one follows."""
-    monkeypatch.setattr(change_feed, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(change_feed, "POLL_SECONDS", 0.0)
     shop, writers, each = Shop.objects.create(key="news", name="News"), 6, 15
     heard: list[str] = []
-    follower = change_feed.Feed(lambda change: heard.append(change.key))
-    follower.look()
+    follower = change_feed.ChangeFeed(lambda change: heard.append(change.key))
+    follower.poll()
 
     def write(number: int) -> None:
         for i in range(each):
@@ -307,8 +307,8 @@ def test_concurrent_transactions_lose_no_news(monkeypatch):
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        follower.look()
-    follower.look()
+        follower.poll()
+    follower.poll()
     assert sorted(heard) == sorted(f"{n}-{i}" for n in range(writers) for i in range(each))
 
 

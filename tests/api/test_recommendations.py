@@ -611,7 +611,7 @@ def test_promotion_needs_its_own_scope(stocked, api, monkeypatch):
 def test_a_given_list_is_put_in_order_for_a_shopper(live_shop, api):
     hidden = ask(api, limit=4).json()["items"][-1]["item_id"]
     live_shop.products.filter(item_id=hidden).update(hidden=True)
-    shop_state.forget_everything()
+    shop_state.clear()
     personal = [i["item_id"] for i in ask(api, limit=12).json()["items"]]
     live_shop.products.create(item_id="fresh", title="came after the training")
     given = ["fresh", *reversed(personal), "nowhere", personal[0], hidden]

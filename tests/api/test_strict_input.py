@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from recommender.catalog.eligibility import allowed, read_products
-from recommender.catalog.filter_language import FIELDS, FilterError, select
+from recommender.catalog.filter_language import FilterError, select
+from recommender.catalog.product_fields import FILTER_FIELDS as FIELDS
 from recommender.models import Product, Shopper
 
 HALF = "\ud800"

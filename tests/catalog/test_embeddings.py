@@ -12,7 +12,7 @@ from recommender.serving.shop_state import state_of
 
 @pytest.fixture(autouse=True)
 def _look_always(monkeypatch):
-    monkeypatch.setattr(change_feed, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(change_feed, "POLL_SECONDS", 0.0)
 
 
 @pytest.fixture

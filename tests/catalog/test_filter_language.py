@@ -129,7 +129,7 @@ def test_parameters_take_the_place_of_values(products):
         ("price", "ends too early"),
         ("price <", "ends too early"),
         ("price < 3;", "from character 10 on: ';'"),
-        ("colour = 'red'", "'colour' is no field"),
+        ("colour = 'red'", "unknown field 'colour'"),
         ("attributes. = 1", "from character 11"),
         ('title = "x"', "single quotes"),
         ("price < 'a'", "price is compared with a number"),

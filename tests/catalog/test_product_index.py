@@ -8,23 +8,25 @@ from django.utils import timezone
 
 from recommender.catalog.eligibility import allowed, read_products
 from recommender.catalog.filter_language import EVERYTHING, select
-from recommender.catalog.product_index import Catalogue
+from recommender.catalog.product_index import ProductIndex
 from recommender.models import Change, Product
 
 
 @pytest.fixture
-def catalogue(shop):
+def product_index(shop):
     for i in range(6):
         Product.objects.create(
             shop=shop, item_id=f"p{i}", title=f"P {i}", price=i, attributes={"n": i}
         )
-    return Catalogue(shop.pk)
+    return ProductIndex(shop.pk)
 
 
-def shown(catalogue, text="", now=None):
+def shown(product_index, text="", now=None):
     selection = select([text])
     return sorted(
-        catalogue.products().filter(catalogue.mask(selection, now or timezone.now()))["item_id"]
+        product_index.products().filter(product_index.mask(selection, now or timezone.now()))[
+            "item_id"
+        ]
     )
 
 
@@ -54,47 +56,49 @@ def test_what_may_be_shown_is_what_the_database_says(shop):
     )
 
 
-def test_only_named_products_are_read_again(catalogue, shop):
-    assert shown(catalogue, "attributes.n >= 1 and price < 3") == ["p1", "p2"]
-    before = catalogue.products()
+def test_only_named_products_are_read_again(product_index, shop):
+    assert shown(product_index, "attributes.n >= 1 and price < 3") == ["p1", "p2"]
+    before = product_index.products()
     Product.objects.filter(item_id="p1").update(price=9, attributes={"n": 7})
     Product.objects.filter(item_id="p2").delete()
     Product.objects.create(shop=shop, item_id="p9", title="new", price=2, attributes={"n": 1})
-    assert shown(catalogue, "attributes.n >= 1 and price < 3") == ["p1", "p2"]
-    catalogue.changed(["p1", "p2", "p9", "never seen"])
-    assert shown(catalogue, "attributes.n >= 1 and price < 3") == ["p9"] and shown(
-        catalogue, "attributes.n = 7"
+    assert shown(product_index, "attributes.n >= 1 and price < 3") == ["p1", "p2"]
+    product_index.changed(["p1", "p2", "p9", "never seen"])
+    assert shown(product_index, "attributes.n >= 1 and price < 3") == ["p9"] and shown(
+        product_index, "attributes.n = 7"
     ) == ["p1"]
-    assert catalogue.products()["item_id"].to_list()[: len(before)] == before["item_id"].to_list()
-    assert shown(catalogue) == ["p0", "p1", "p3", "p4", "p5", "p9"]
-    catalogue.changed(None)
-    assert shown(catalogue) == ["p0", "p1", "p3", "p4", "p5", "p9"]
+    assert (
+        product_index.products()["item_id"].to_list()[: len(before)] == before["item_id"].to_list()
+    )
+    assert shown(product_index) == ["p0", "p1", "p3", "p4", "p5", "p9"]
+    product_index.changed(None)
+    assert shown(product_index) == ["p0", "p1", "p3", "p4", "p5", "p9"]
 
 
-def test_a_deleted_product_can_come_back(catalogue, shop):
-    shown(catalogue)
+def test_a_deleted_product_can_come_back(product_index, shop):
+    shown(product_index)
     Product.objects.filter(item_id="p2").delete()
-    catalogue.changed(["p2"])
-    assert "p2" not in shown(catalogue)
+    product_index.changed(["p2"])
+    assert "p2" not in shown(product_index)
     Product.objects.create(shop=shop, item_id="p2", title="again")
-    catalogue.changed(["p2"])
-    assert "p2" in shown(catalogue)
+    product_index.changed(["p2"])
+    assert "p2" in shown(product_index)
 
 
-def test_a_mask_follows_the_models_order_and_hides_what_is_unknown(catalogue, shop):
+def test_a_mask_follows_the_models_order_and_hides_what_is_unknown(product_index, shop):
     class Model(SimpleNamespace):
         __hash__ = object.__hash__
 
     model = Model(item_ids=["p3", "gone", "p0", "p5"])
-    assert catalogue.mask_of(model, select(["price > 2"]), timezone.now()).tolist() == [
+    assert product_index.mask_of(model, select(["price > 2"]), timezone.now()).tolist() == [
         True,
         False,
         False,
         True,
     ]
     Product.objects.create(shop=shop, item_id="gone", title="back", price=7)
-    catalogue.changed(["gone"])
-    assert catalogue.mask_of(model, select(["price > 2"]), timezone.now()).tolist() == [
+    product_index.changed(["gone"])
+    assert product_index.mask_of(model, select(["price > 2"]), timezone.now()).tolist() == [
         True,
         True,
         False,
@@ -102,21 +106,21 @@ def test_a_mask_follows_the_models_order_and_hides_what_is_unknown(catalogue, sh
     ]
 
 
-def test_dates_pass_without_news(catalogue):
+def test_dates_pass_without_news(product_index):
     now = datetime.now(UTC)
     Product.objects.filter(item_id="p1").update(available_until=now + timedelta(seconds=90))
-    assert "p1" in shown(catalogue, now=now) and "p1" not in shown(
-        catalogue, now=now + timedelta(seconds=91)
+    assert "p1" in shown(product_index, now=now) and "p1" not in shown(
+        product_index, now=now + timedelta(seconds=91)
     )
 
 
 def test_an_empty_shop_has_nothing_to_show(shop):
-    catalogue = Catalogue(shop.pk)
+    product_index = ProductIndex(shop.pk)
     now = timezone.now()
     assert (
-        shown(catalogue)
-        == catalogue.newest(EVERYTHING, now, 5)
-        == catalogue.among(["x"], EVERYTHING, now)
+        shown(product_index)
+        == product_index.newest(EVERYTHING, now, 5)
+        == product_index.among(["x"], EVERYTHING, now)
         == []
     )
 
@@ -150,14 +154,14 @@ def test_news_name_the_products(shop):
 
 def test_a_mask_holds_until_the_next_date_of_a_product(stocked):
     now = timezone.now()
-    catalogue, nothing = Catalogue(stocked.pk), select([])
+    product_index, nothing = ProductIndex(stocked.pk), select([])
     first, second = stocked.products.order_by("item_id")[:2]
     Product.objects.filter(pk=first.pk).update(available_until=now + timedelta(seconds=10))
     Product.objects.filter(pk=second.pk).update(available_from=now + timedelta(seconds=20))
 
     def shown(seconds: float) -> set[str]:
-        mask = catalogue.mask(nothing, now + timedelta(seconds=seconds))
-        return set(catalogue.frame["item_id"].filter(mask))
+        mask = product_index.mask(nothing, now + timedelta(seconds=seconds))
+        return set(product_index.frame["item_id"].filter(mask))
 
     everything = set(stocked.products.values_list("item_id", flat=True))
     assert shown(0) == everything - {second.item_id} == shown(9.9)

@@ -246,10 +246,12 @@ REPORTS = {
     ],
 )
 def test_versions_of_every_kind_have_their_page(shop, staff, checkpoints, recipe, says):
+    from recommender.inference import training_options
     from recommender.models import ModelVersion
 
     run = TrainingRun.objects.create(shop=shop, recipe=recipe, status="finished")
-    version = ModelVersion.objects.register(run, "nowhere", REPORTS[recipe])
+    purpose = training_options.purpose_of(recipe)
+    version = ModelVersion.objects.register(run, "nowhere", REPORTS[recipe], purpose)
     pages = [f"models/{version.number}/", f"models/?of={version.purpose}", f"runs/{run.pk}/"]
     texts = [staff.get(f"/console/s/tiny/{p}") for p in pages]
     assert [t.status_code for t in texts] == [200, 200, 200]
@@ -365,7 +367,7 @@ def test_a_product_deleted_in_the_console_is_news(shop, staff):
 
 def test_placements_tell_what_they_brought(live_shop, api, staff, monkeypatch):
     from recommender.management.commands import replay
-    from recommender.serving.exposure_log import outbox
+    from recommender.serving.exposure_log import exposure_buffer
 
     monkeypatch.setattr(
         replay, "_sender", lambda url, key: lambda path, body: api("post", path, body).json()
@@ -377,7 +379,7 @@ def test_placements_tell_what_they_brought(live_shop, api, staff, monkeypatch):
     call_command(
         "replay", shop="tiny", url="http://nowhere", key="k", verbosity=0, stdout=StringIO()
     )
-    outbox.flush()
+    exposure_buffer.flush()
     page = staff.get("/console/s/tiny/placements/").content.decode()
     assert (
         "earns most: EUR" in page

@@ -23,8 +23,8 @@ def started(monkeypatch):
 
 def test_what_can_be_chosen_is_what_there_is(stocked, staff):
     from recommender.console.training.recipe_choices import PRESETS
-    from training.configuration.recipes import PRESETS as TRAINED
-    from training.configuration.recipes import USUAL
+    from training.configuration.recipe import PRESETS as TRAINED
+    from training.configuration.recipe import STANDARD as USUAL
 
     assert {preset for preset, _, _ in PRESETS} == set(TRAINED)
     assert f'value="{USUAL}" checked' in staff.get("/console/s/tiny/train/").content.decode()

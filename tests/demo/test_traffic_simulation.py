@@ -15,7 +15,7 @@ from recommender.console.placements.views import Row, _stands_out
 from recommender.demo import traffic_simulation
 from recommender.management.commands import replay as command
 from recommender.models import Event, Product, ServedList, Shopper
-from recommender.serving.exposure_log import outbox
+from recommender.serving.exposure_log import exposure_buffer
 from recommender.shoppers.history import history_of
 
 SITE = {"shop": "tiny", "url": "http://nowhere", "key": "k", "verbosity": 0}
@@ -46,7 +46,7 @@ def test_replay_sends_marked_traffic_that_purchases_are_credited_to(
     shopper = live_shop.shoppers.get(user_id="shopper-003")
     before = history_of(shopper, live_shop, None)
     number = int(run().split()[0])
-    outbox.flush()
+    exposure_buffer.flush()
     simulated, today = Event.objects.filter(simulated=True), timezone.localdate()
     assert (
         number > 100

@@ -37,7 +37,7 @@ def run(code: str) -> None:
 def test_large_blocks_that_stay_are_mapped_each_by_itself_and_others_are_not():
     run("""
 before = mapped()
-with memory.staying():
+with memory.mmap_allocations():
     stays = [block() for _ in range(3)]
 assert mapped() == before + 3
 passes = [block() for _ in range(3)]
@@ -50,7 +50,7 @@ assert mapped() == before
 def test_the_bounds_are_put_back_where_loading_fails():
     run("""
 try:
-    with memory.staying():
+    with memory.mmap_allocations():
         raise ValueError("broken")
 except ValueError:
     pass
@@ -62,8 +62,8 @@ assert mapped() == before
 def test_the_bound_holds_until_the_last_one_has_left():
     run("""
 before = mapped()
-with memory.staying():
-    with memory.staying():
+with memory.mmap_allocations():
+    with memory.mmap_allocations():
         pass
     stays = block()
 assert mapped() == before + 1

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from recommender.models import ApiKey, Event, Product, ServedList, Shopper
 from recommender.serving.best_sellers import begun_with, most_sold, most_sold_in
-from recommender.serving.exposure_log import outbox
+from recommender.serving.exposure_log import exposure_buffer
 
 MONTH = timedelta(days=30)
 
@@ -144,7 +144,7 @@ def test_erasing_takes_the_anonymous_part_of_own_sessions_along(bare, api):
     )
     for session in ("s", "other"):
         api("post", "recommendations", {"placement": "home_top", "session_id": session})
-    outbox.flush()
+    exposure_buffer.flush()
     api("put", "users/anna", {"merged_from": ["t"]})
     receipt = api("delete", "users/anna").json()
     assert receipt["erased"]["events"] == 3 and receipt["erased"]["served"] == 1

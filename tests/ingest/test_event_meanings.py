@@ -155,7 +155,7 @@ def test_what_is_disliked_is_gone_from_all_lists_until_it_is_bought(shop, api, k
             ids(api("post", "rerank", {"item_ids": [item_id, "GA/1", "GA/2"], "user_id": WHO}))[-1]
             == item_id
         )
-        assert WHO not in [wanting.user_id for wanting in audience.who_wants(shop, item_id, 1000)]
+        assert WHO not in [wanting.user_id for wanting in audience.audience_of(shop, item_id, 1000)]
         send(api, item_id, "view")
         assert item_id not in listed(api, limit=40), "a look alone does not take a dislike back"
         send(api, item_id, "purchase")
@@ -281,7 +281,7 @@ def test_lists_of_a_page_go_on_without_a_product_of_the_others(shop, api):
 
 def test_lists_of_products_and_for_everybody_are_kept_with_their_shopper(shop, api):
     from recommender.models import ServedList
-    from recommender.serving.exposure_log import outbox
+    from recommender.serving.exposure_log import exposure_buffer
 
     for placement, more in (
         ("product_page", {"context": {"item_ids": ["LA/1"]}}),
@@ -291,7 +291,7 @@ def test_lists_of_products_and_for_everybody_are_kept_with_their_shopper(shop, a
     ):
         listed(api, placement, **more)
     api("post", "recommendations:rows", {"user_id": WHO})
-    outbox.flush()
+    exposure_buffer.flush()
     assert ServedList.objects.count() > 4 and set(
         ServedList.objects.values_list("shopper__user_id", flat=True)
     ) == {WHO}

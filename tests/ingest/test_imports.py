@@ -21,7 +21,7 @@ STRICT = Parser(typed=True)
 
 
 @pytest.fixture
-def catalogue(shop):
+def catalog(shop):
     upsert_products(
         shop,
         [(1, {"item_id": "a", "title": "A"}), (2, {"item_id": "b/ü", "title": "B"})],
@@ -71,20 +71,20 @@ def test_a_change_of_products_is_news_and_no_change_is_none(shop):
     assert Change.objects.filter(shop=shop, kind="product").count() == 1
 
 
-def test_the_same_lines_twice_change_nothing_and_true_doubles_survive(catalogue):
+def test_the_same_lines_twice_change_nothing_and_true_doubles_survive(catalog):
     rows = [purchase(), purchase(), purchase(item_id="b/ü")]
-    assert str(load(catalogue, *rows)) == "3 new, 0 changed, 0 same, 0 rejected"
-    assert str(load(catalogue, *rows)) == "0 new, 0 changed, 3 same, 0 rejected"
+    assert str(load(catalog, *rows)) == "3 new, 0 changed, 0 same, 0 rejected"
+    assert str(load(catalog, *rows)) == "0 new, 0 changed, 3 same, 0 rejected"
     assert Event.objects.count() == 3
 
 
-def test_a_later_import_moved_by_more_weeks_is_still_the_same(catalogue):
-    load(catalogue, purchase(), shift=timedelta(weeks=1))
-    assert load(catalogue, purchase(), shift=timedelta(weeks=2)).same == 1
+def test_a_later_import_moved_by_more_weeks_is_still_the_same(catalog):
+    load(catalog, purchase(), shift=timedelta(weeks=1))
+    assert load(catalog, purchase(), shift=timedelta(weeks=2)).same == 1
 
 
-def test_a_dry_run_counts_and_writes_nothing(catalogue):
-    assert load(catalogue, purchase(), dry_run=True).new == 1
+def test_a_dry_run_counts_and_writes_nothing(catalog):
+    assert load(catalog, purchase(), dry_run=True).new == 1
     assert not Event.objects.exists() and not Shopper.objects.exists()
 
 
@@ -106,34 +106,34 @@ def test_a_dry_run_counts_and_writes_nothing(catalogue):
         ({"session_id": "a\x00b"}, "session_id", "must not hold a NUL character"),
     ],
 )
-def test_a_bad_row_is_named_and_the_others_go_in(catalogue, fields, field, message):
-    report = load(catalogue, purchase(), purchase(**fields), purchase(item_id="b/ü"))
+def test_a_bad_row_is_named_and_the_others_go_in(catalog, fields, field, message):
+    report = load(catalog, purchase(), purchase(**fields), purchase(item_id="b/ü"))
     assert report.new == 2
     assert [(e.line, e.field) for e in report.errors] == [(2, field)] and message in report.errors[
         0
     ].message
 
 
-def test_a_negative_quantity_is_a_return(catalogue):
-    load(catalogue, purchase(quantity="-3", price="2"))
+def test_a_negative_quantity_is_a_return(catalog):
+    load(catalog, purchase(quantity="-3", price="2"))
     event = Event.objects.get()
     assert (event.type, event.quantity, event.value) == ("return", 3, 6)
 
 
-def test_times_without_a_zone_are_the_shops(catalogue):
-    load(catalogue, purchase(occurred_at="2026-07-01 12:00:00"))
+def test_times_without_a_zone_are_the_shops(catalog):
+    load(catalog, purchase(occurred_at="2026-07-01 12:00:00"))
     assert Event.objects.get().occurred_at == datetime(2026, 7, 1, 11, 0, tzinfo=UTC)
 
 
-def test_anonymous_events_have_no_shopper(catalogue):
-    load(catalogue, purchase(user_id=""))
+def test_anonymous_events_have_no_shopper(catalog):
+    load(catalog, purchase(user_id=""))
     assert Event.objects.get().shopper is None
 
 
-def test_a_shopper_with_news_has_a_new_revision(catalogue):
-    load(catalogue, purchase())
-    load(catalogue, purchase())
-    load(catalogue, purchase(item_id="b/ü"))
+def test_a_shopper_with_news_has_a_new_revision(catalog):
+    load(catalog, purchase())
+    load(catalog, purchase())
+    load(catalog, purchase(item_id="b/ü"))
     assert Shopper.objects.get(user_id="u1").revision == 2
 
 
@@ -149,23 +149,23 @@ def rest(**fields) -> dict:
     }
 
 
-def test_an_event_of_two_products_is_whole_or_not_there(catalogue):
+def test_an_event_of_two_products_is_whole_or_not_there(catalog):
     report, new = import_events(
-        catalogue, [(0, rest(items=[{"item_id": "a"}, {"item_id": "zzz"}]))], STRICT
+        catalog, [(0, rest(items=[{"item_id": "a"}, {"item_id": "zzz"}]))], STRICT
     )
     assert (report.errors[0].field, new) == (
         "items[1].item_id",
         set(),
     ) and not Event.objects.exists()
-    report, new = import_events(catalogue, [(0, rest())], STRICT)
+    report, new = import_events(catalog, [(0, rest())], STRICT)
     assert new == {"e1"} and list(
         Event.objects.order_by("line").values_list("line", "product__item_id")
     ) == [(0, "a"), (1, "b/ü")]
 
 
-def test_an_event_id_that_is_known_is_a_duplicate_whatever_it_says(catalogue):
-    import_events(catalogue, [(0, rest())], STRICT)
-    report, new = import_events(catalogue, [(0, rest(items=[{"item_id": "a"}] * 3))], STRICT)
+def test_an_event_id_that_is_known_is_a_duplicate_whatever_it_says(catalog):
+    import_events(catalog, [(0, rest())], STRICT)
+    report, new = import_events(catalog, [(0, rest(items=[{"item_id": "a"}] * 3))], STRICT)
     assert new == set() and report.same == 1 and Event.objects.count() == 2
 
 
@@ -183,8 +183,8 @@ def test_an_event_id_that_is_known_is_a_duplicate_whatever_it_says(catalogue):
         ({"simulated": "yes"}, "simulated"),
     ],
 )
-def test_rest_rows_are_typed(catalogue, fields, field):
-    report, _ = import_events(catalogue, [(0, rest(**fields))], STRICT)
+def test_rest_rows_are_typed(catalog, fields, field):
+    report, _ = import_events(catalog, [(0, rest(**fields))], STRICT)
     assert [e.field for e in report.errors] == [field]
 
 
@@ -289,9 +289,9 @@ def test_an_unreadable_file_is_named(tmp_path, name, content, says):
 RAGGED = "item_id,title,brand\nE1,Shirt, blue,Acme\nE2\nE3,Mug,Ada,,\n\nE4,Lamp,Bo\n"
 
 
-def test_a_row_of_other_cells_than_the_header_is_rejected(catalogue, tmp_path):
+def test_a_row_of_other_cells_than_the_header_is_rejected(catalog, tmp_path):
     (tmp_path / "p.csv").write_text(RAGGED)
-    report = upsert_products(catalogue, read_rows(tmp_path / "p.csv"), ["title", "brand"], LONDON)
+    report = upsert_products(catalog, read_rows(tmp_path / "p.csv"), ["title", "brand"], LONDON)
     assert [(e.line, e.field, e.message) for e in report.errors] == [
         (2, "row", "has 4 cells; the header has 3"),
         (3, "row", "has 1 cells; the header has 3"),
@@ -306,11 +306,11 @@ def test_a_row_of_other_cells_than_the_header_is_rejected(catalogue, tmp_path):
     ]
 
 
-def test_an_event_of_other_cells_than_the_header_is_rejected(catalogue, tmp_path):
+def test_an_event_of_other_cells_than_the_header_is_rejected(catalog, tmp_path):
     (tmp_path / "e.csv").write_text(
         "user_id,item_id,occurred_at\nu1,a,2026-01-05T10:00:00Z,7\nu1\nu1,a,2026-01-06T10:00:00Z\n"
     )
-    report, _ = import_events(catalogue, with_content_keys(read_rows(tmp_path / "e.csv")), LONDON)
+    report, _ = import_events(catalog, with_content_keys(read_rows(tmp_path / "e.csv")), LONDON)
     assert report.new == 1 and [(e.line, e.field) for e in report.errors] == [
         (2, "row"),
         (3, "row"),
@@ -345,14 +345,14 @@ def test_mapping_fills_fields_and_keeps_chosen_rows():
     assert row["attributes"] == {"country": "FR"} and row["item_id"] == "a"
 
 
-def test_rows_of_a_file_with_one_event_id_are_its_lines(catalogue):
+def test_rows_of_a_file_with_one_event_id_are_its_lines(catalog):
     rows = [
         purchase(event_id="order-1"),
         purchase(event_id="order-1", item_id="b/ü"),
         purchase(event_id="order-2"),
     ]
-    assert load(catalogue, *rows).new == 3
-    assert load(catalogue, *rows).same == 3
+    assert load(catalog, *rows).new == 3
+    assert load(catalog, *rows).same == 3
     assert list(
         Event.objects.filter(event_id="order-1")
         .order_by("line")

@@ -12,10 +12,15 @@ from recommender.models import ApiKey, Event, Placement, Product, ServedList, Sh
 from recommender.models.exposures import KEPT_DAYS
 from recommender.recommendations import batch_scoring
 from recommender.serving import exposure_log
-from recommender.serving.exposure_log import MOST_A_SECOND, Outbox, Served, outbox
+from recommender.serving.exposure_log import (
+    MOST_A_SECOND,
+    Exposure,
+    ExposureBuffer,
+    exposure_buffer,
+)
 
 
-def ask(api, **fields):
+def request(api, **fields):
     return api(
         "post",
         "recommendations",
@@ -24,12 +29,12 @@ def ask(api, **fields):
 
 
 def kept():
-    outbox.flush()
+    exposure_buffer.flush()
     return list(ServedList.objects.order_by("pk"))
 
 
 def test_a_list_is_remembered_as_it_went_out(live_shop, api):
-    reply = ask(api)
+    reply = request(api)
     (row,) = kept()
     assert (row.recommendation_id, row.placement, row.version.label) == (
         reply["recommendation_id"],
@@ -58,8 +63,8 @@ def test_a_list_is_remembered_as_it_went_out(live_shop, api):
 
 
 def test_every_way_to_a_list_is_remembered(live_shop, api):
-    ask(api, user_id=None, session_id="s-1", simulated=True)
-    ask(api, placement="basket", context={"item_ids": ["LA/0"]})
+    request(api, user_id=None, session_id="s-1", simulated=True)
+    request(api, placement="basket", context={"item_ids": ["LA/0"]})
     api("get", "items/related?item_id=LA%2F0")
     first, second, third = kept()
     assert (first.session_id, first.simulated, first.shopper, first.fallback) == (
@@ -73,7 +78,7 @@ def test_every_way_to_a_list_is_remembered(live_shop, api):
 
 def test_without_consent_nobody_is_named(live_shop, api):
     live_shop.shoppers.filter(user_id="shopper-003").update(consent_personalisation=False)
-    ask(api, session_id="s-1")
+    request(api, session_id="s-1")
     (row,) = kept()
     assert (row.shopper, row.session_id, row.fallback) == (None, None, "no_consent")
 
@@ -101,7 +106,7 @@ def test_a_continued_list_never_repeats(live_shop, api, stored, fields):
         type="view",
         occurred_at=timezone.now(),
     )
-    parts = [ask(api, **fields)]
+    parts = [request(api, **fields)]
     while parts[-1]["next"]:
         parts.append(api("post", "recommendations", {"next": parts[-1]["next"]}).json())
     items = [item for part in parts for item in part["items"]]
@@ -118,7 +123,7 @@ def test_a_continued_list_never_repeats(live_shop, api, stored, fields):
 
 
 def test_a_part_may_have_another_length(live_shop, api):
-    first = ask(api)
+    first = request(api)
     more = api(
         "post", "recommendations", {"next": first["next"], "limit": 2, "explain": "off"}
     ).json()
@@ -128,7 +133,7 @@ def test_a_part_may_have_another_length(live_shop, api):
 
 
 def test_a_next_is_only_good_where_it_came_from(live_shop, api, client):
-    token = ask(api)["next"]
+    token = request(api)["next"]
     other = Shop.objects.create(key="other", name="Other")
     Placement.objects.create(shop=other, key="home_top", name="Home")
     _, key = ApiKey.objects.issue(other, "other", ["recs:read"])
@@ -146,13 +151,13 @@ def test_a_next_is_only_good_where_it_came_from(live_shop, api, client):
 
 
 def test_a_next_is_forgotten_after_a_day(live_shop, api, monkeypatch):
-    token = ask(api)["next"]
+    token = request(api)["next"]
     monkeypatch.setattr("recommender.recommendations.pagination.VALID", timedelta(seconds=-1))
-    assert "older than a day" in api("post", "recommendations", {"next": token}).json()["detail"]
+    assert "expired after a day" in api("post", "recommendations", {"next": token}).json()["detail"]
 
 
-def row(shop, shopper=None, name="r-1") -> Served:
-    return Served(
+def row(shop, shopper=None, name="r-1") -> Exposure:
+    return Exposure(
         shop.pk,
         name,
         "home_top",
@@ -168,22 +173,22 @@ def row(shop, shopper=None, name="r-1") -> Served:
 
 
 def test_an_erased_shopper_takes_the_lists_along_also_those_on_their_way(live_shop, api):
-    ask(api)
-    outbox.flush()
-    ask(api)
+    request(api)
+    exposure_buffer.flush()
+    request(api)
     assert api("delete", "users/shopper-003").status_code == 200
     assert kept() == []
 
 
 def test_lists_of_a_session_become_the_shoppers(live_shop, api):
-    ask(api, user_id=None, session_id="s-1")
-    outbox.flush()
+    request(api, user_id=None, session_id="s-1")
+    exposure_buffer.flush()
     api("put", "users/shopper-003", {"merged_from": ["s-1"]})
     assert kept()[0].shopper.user_id == "shopper-003"
 
 
 def test_what_comes_too_fast_is_sampled_and_says_what_it_stands_for(shop, monkeypatch):
-    box, second = Outbox(), 100
+    box, second = ExposureBuffer(), 100
     monkeypatch.setattr(exposure_log.time, "monotonic", lambda: second)
     for second in (100, 101):  # noqa: B007  the clock reads it
         for _ in range(MOST_A_SECOND * 10):
@@ -199,21 +204,21 @@ def test_what_comes_too_fast_is_sampled_and_says_what_it_stands_for(shop, monkey
 
 
 def test_rows_wait_while_the_database_is_away(shop, monkeypatch):
-    outbox.put(lambda: row(shop, name="r-1"))
-    outbox.put(lambda: row(shop, name="r-2"))
+    exposure_buffer.put(lambda: row(shop, name="r-1"))
+    exposure_buffer.put(lambda: row(shop, name="r-2"))
 
     def away(*_arguments, **_fields):
         raise OperationalError("gone")
 
     with monkeypatch.context() as patch:
         patch.setattr(exposure_log, "connection", SimpleNamespace(cursor=away))
-        outbox.flush()
+        exposure_buffer.flush()
     assert [r.recommendation_id for r in kept()] == ["r-1", "r-2"]
 
 
 def test_old_lists_are_forgotten(shop):
-    outbox.put(lambda: row(shop))
-    outbox.flush()
+    exposure_buffer.put(lambda: row(shop))
+    exposure_buffer.flush()
     tasks.forget_old_served_lists()
     assert ServedList.objects.count() == 1
     ServedList.objects.update(created_at=timezone.now() - timedelta(days=KEPT_DAYS + 1))

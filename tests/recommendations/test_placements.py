@@ -11,16 +11,16 @@ from recommender.analytics.off_policy import estimates
 from recommender.models import Event, Product, ServedList, Shopper
 from recommender.recommendations.exploration import explored
 from recommender.serving import change_feed
-from recommender.serving.exposure_log import outbox
+from recommender.serving.exposure_log import exposure_buffer
 from recommender.serving.items import Item
 
 
 @pytest.fixture(autouse=True)
 def _look_always(monkeypatch):
-    monkeypatch.setattr(change_feed, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(change_feed, "POLL_SECONDS", 0.0)
 
 
-def ask(api, **fields):
+def request(api, **fields):
     reply = api("post", "recommendations", {"placement": "home_top", "limit": 6, **fields})
     assert reply.status_code == 200, reply.content
     return reply.json()
@@ -43,7 +43,7 @@ def publish(shop, key="home_top", **fields):
 
 def test_the_page_somebody_entered_on_leads_their_list(live_shop, api):
     entry = live_shop.products.order_by("item_id").first().item_id
-    reply = ask(api, session_id="fresh", context={"entry_item_id": entry})
+    reply = request(api, session_id="fresh", context={"entry_item_id": entry})
     assert (
         reply["fallback"] == {"used": True, "kind": "entry"}
         and reply["items"][0]["score"] is not None
@@ -56,21 +56,21 @@ def test_what_a_shopper_told_of_themselves_is_not_used_without_their_consent(liv
     told = {"interests": [word], "country": "SE"}
     for name, agrees in (("agrees", True), ("refuses", False)):
         api("put", f"users/{name}", {"attributes": told, "consent": {"personalisation": agrees}})
-    assert ask(api, user_id="agrees")["fallback"]["kind"] == "interests"
+    assert request(api, user_id="agrees")["fallback"]["kind"] == "interests"
     for context in ({}, told):
-        reply = ask(api, user_id="refuses", context=context)
+        reply = request(api, user_id="refuses", context=context)
         assert reply["fallback"]["kind"] == "no_consent" and not [
             i for i in reply["items"] if "interests" in i["source"]
         ]
     assert [i["item_id"] for i in reply["items"]] == [
-        i["item_id"] for i in ask(api, user_id="refuses")["items"]
+        i["item_id"] for i in request(api, user_id="refuses")["items"]
     ]
 
 
 def test_stated_interests_lead_a_newcomers_list(live_shop, api):
     wanted = live_shop.products.order_by("item_id").first()
     word = max(wanted.title.split(), key=len)
-    reply = ask(api, context={"interests": [word]})
+    reply = request(api, context={"interests": [word]})
     assert (
         reply["fallback"]["kind"] == "interests"
         and reply["items"][0]["reasons"][0]["kind"] == "interests"
@@ -93,17 +93,17 @@ def test_a_country_has_its_own_bestsellers(live_shop, api):
         type="purchase",
         occurred_at=timezone.now(),
     )
-    reply = ask(api, context={"country": "SE"})
+    reply = request(api, context={"country": "SE"})
     assert (
         reply["fallback"]["kind"] == "country"
         and ids(reply)[0] == rare.item_id
         and len(reply["items"]) == 6
     )
-    assert ask(api, context={"country": "XX"})["fallback"]["kind"] != "country"
+    assert request(api, context={"country": "XX"})["fallback"]["kind"] != "country"
     Shopper.objects.create(shop=live_shop, user_id="new-swede", attributes={"country": "SE"})
-    assert ids(ask(api, user_id="new-swede"))[0] == rare.item_id
+    assert ids(request(api, user_id="new-swede"))[0] == rare.item_id
     Shopper.objects.filter(user_id="new-swede").update(consent_personalisation=False)
-    assert ask(api, user_id="new-swede")["fallback"]["kind"] == "no_consent"
+    assert request(api, user_id="new-swede")["fallback"]["kind"] == "no_consent"
 
 
 def test_what_others_began_with_comes_before_what_sells(live_shop, api):
@@ -118,15 +118,15 @@ def test_what_others_began_with_comes_before_what_sells(live_shop, api):
             type="purchase",
             occurred_at=timezone.now(),
         )
-    reply = ask(api)
+    reply = request(api)
     assert reply["fallback"]["kind"] == "openers" and ids(reply)[0] == first.item_id
     publish(live_shop, fallbacks=["popular"])
-    assert ask(api)["fallback"]["kind"] == "popular"
+    assert request(api)["fallback"]["kind"] == "popular"
 
 
 def test_without_a_chain_a_list_stays_short(live_shop, api):
     publish(live_shop, fallbacks=[])
-    reply = ask(api)
+    reply = request(api)
     assert reply["items"] == [] and reply["fallback"]["used"]
 
 
@@ -153,11 +153,11 @@ def test_a_wrong_context_is_refused_by_name(live_shop, api, context):
 def test_a_placement_may_have_its_own_version(live_shop, api, register):
     other = register(live_shop)
     publish(live_shop, "discover", version=other)
-    assert ask(api, placement="discover", user_id="shopper-003")["model_version"] == other.label
-    assert ask(api, user_id="shopper-003")["model_version"] == live_shop.champion().label
+    assert request(api, placement="discover", user_id="shopper-003")["model_version"] == other.label
+    assert request(api, user_id="shopper-003")["model_version"] == live_shop.champion().label
     publish(live_shop, "discover", version=None)
     assert (
-        ask(api, placement="discover", user_id="shopper-003")["model_version"]
+        request(api, placement="discover", user_id="shopper-003")["model_version"]
         == live_shop.champion().label
     )
 
@@ -168,7 +168,7 @@ def test_a_placements_broken_version_gives_way_to_the_champion(
     other = register(live_shop)
     (checkpoints / other.folder / "run.json").unlink()
     publish(live_shop, version=other)
-    assert ask(api, user_id="shopper-003")["model_version"] == live_shop.champion().label
+    assert request(api, user_id="shopper-003")["model_version"] == live_shop.champion().label
 
 
 # exploration
@@ -187,14 +187,14 @@ def test_odds_of_places_are_what_they_say():
 
 def test_served_places_keep_their_odds_and_the_list_its_products(live_shop, api):
     publish(live_shop, explore_percent=50)
-    reply = ask(api, user_id="shopper-003", limit=12)
+    reply = request(api, user_id="shopper-003", limit=12)
     assert len(set(ids(reply))) == 12
-    outbox.flush()
+    exposure_buffer.flush()
     kept = ServedList.objects.get().items
     assert all(0 < item["p"] <= 1 and item["of"] >= 1 for item in kept)
     assert [item["explored"] for item in reply["items"]] == [not item["best"] for item in kept]
     publish(live_shop, explore_percent=0)
-    assert not any(i["explored"] for i in ask(api, user_id="shopper-003", limit=12)["items"])
+    assert not any(i["explored"] for i in request(api, user_id="shopper-003", limit=12)["items"])
 
 
 def test_estimates_recover_what_a_policy_would_have_brought():
@@ -216,8 +216,8 @@ def test_estimates_recover_what_a_policy_would_have_brought():
 
 def test_estimates_come_out_of_what_was_served(live_shop, api):
     publish(live_shop, explore_percent=50)
-    reply = ask(api, user_id="shopper-003")
-    outbox.flush()
+    reply = request(api, user_id="shopper-003")
+    exposure_buffer.flush()
     event = {
         "event_id": "c-1",
         "type": "click",
@@ -237,7 +237,7 @@ def test_estimates_come_out_of_what_was_served(live_shop, api):
 
 def test_a_batch_holds_the_lists_that_each_would_get(live_shop, api):
     who = ["shopper-003", "shopper-004", "nobody"]
-    single = {user: ids(ask(api, user_id=user, explain="off")) for user in who}
+    single = {user: ids(request(api, user_id=user, explain="off")) for user in who}
     reply = api(
         "post",
         "recommendations:batch",
@@ -247,7 +247,7 @@ def test_a_batch_holds_the_lists_that_each_would_get(live_shop, api):
         one["user_id"]: ids(one) for one in reply
     } == single
     assert [one["stored"] for one in reply] == [True, True, False]
-    outbox.flush()
+    exposure_buffer.flush()
     assert (
         ServedList.objects.filter(
             recommendation_id__in=[one["recommendation_id"] for one in reply]
@@ -324,7 +324,7 @@ def test_shoppers_for_a_product_are_those_who_score_it_best(live_shop, api):
     alone = (
         state_of(live_shop)
         .model()
-        .who_wants([history_of(first, live_shop, None)], item_id, timezone.now())
+        .scores_of([history_of(first, live_shop, None)], item_id, timezone.now())
     )
     assert alone[0] == pytest.approx(found[0]["score"], abs=1e-3)
     Shopper.objects.filter(user_id=found[0]["user_id"]).update(consent_personalisation=False)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from recommender.models import GoneProduct, Product, ServedList
 from recommender.recommendations import batch_scoring
-from recommender.serving.exposure_log import outbox
+from recommender.serving.exposure_log import exposure_buffer
 
 ASKED = {"placement": "home_top", "user_id": "shopper-003", "limit": 5}
 LONG_AGO, SOON = timezone.now() - timedelta(days=9), timezone.now() + timedelta(days=9)
@@ -22,7 +22,7 @@ def told(live_shop, api, monkeypatch):
     """
     batch_scoring.score_shard(live_shop.champion(), 0, 10**9)
 
-    def ask():
+    def request():
         return [
             item["item_id"]
             for item in api(
@@ -35,9 +35,9 @@ def told(live_shop, api, monkeypatch):
     def closed(*_):
         raise AssertionError("the list was not told from the store")
 
-    ask()
-    monkeypatch.setattr("recommender.recommendations.recommend._listing", closed)
-    return ask
+    request()
+    monkeypatch.setattr("recommender.recommendations.recommend.make_list", closed)
+    return request
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_shop_that_goes_leaves_nothing_of_its_products(shop):
 
 def test_both_ways_are_kept_as_served_alike(told, api):
     told()
-    outbox.flush()
+    exposure_buffer.flush()
     rows = list(ServedList.objects.order_by("pk").values_list("items", flat=True))
     assert (
         len(rows) == 2

@@ -12,9 +12,9 @@ from recommender.infrastructure import process_memory
 from recommender.models import Change, Event, Placement, Product, RecommendationList, Shopper
 from recommender.recommendations import batch_scoring
 from recommender.recommendations import recommend as recommending
-from recommender.recommendations.recommend import lists_for
-from recommender.recommendations.requests import Ask
-from recommender.serving import change_feed, shop_state
+from recommender.recommendations.candidate_lists import lists_for
+from recommender.recommendations.requests import ListRequest
+from recommender.serving import champions, change_feed, shop_state
 from recommender.shoppers.history import histories_of, history_of
 
 
@@ -37,14 +37,14 @@ def recommend(
 ):
     return recommending.recommend(
         shop,
-        Ask(
+        ListRequest(
             placement, limit, user_id, session_id, item_ids, explain, text, params or {}, diversity
         ),
     )
 
 
 def look_again(monkeypatch):
-    monkeypatch.setattr(change_feed, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(change_feed, "POLL_SECONDS", 0.0)
 
 
 def test_batch_and_live_make_equal_lists(live_shop):
@@ -170,7 +170,7 @@ def test_a_promotion_reaches_a_running_process_within_its_next_look(live_shop, h
 
 def test_a_change_that_commits_late_is_still_heard(live_shop):
     heard = []
-    follower = change_feed.Feed(lambda change: heard.append(change.key))
+    follower = change_feed.ChangeFeed(lambda change: heard.append(change.key))
     follower._read()
     early = Change.objects.create(shop=live_shop, kind="product", key="early")
     late = Change.objects.create(shop=live_shop, kind="product", key="late")
@@ -185,9 +185,9 @@ def test_a_change_that_commits_late_is_still_heard(live_shop):
 def test_a_broken_champion_falls_back_to_the_one_before(live_shop, home_top, register, checkpoints):
     broken = register(live_shop).promote()
     (checkpoints / broken.folder / "ranker.txt").unlink()
-    shop_state.forget_everything()
-    listing = recommend(live_shop, home_top, "shopper-003", None, 3)
-    assert listing.version.number == 1 and listing.fallback is None
+    shop_state.clear()
+    result = recommend(live_shop, home_top, "shopper-003", None, 3)
+    assert result.version.number == 1 and result.fallback is None
 
 
 def test_an_unreadable_checkpoint_is_named(checkpoints):
@@ -200,8 +200,8 @@ def test_an_unreadable_checkpoint_is_named(checkpoints):
     [("nobody", None, "popular"), (None, None, "popular"), (None, "s-new", "popular")],
 )
 def test_somebody_unknown_gets_what_sells(live_shop, home_top, user, session, kind):
-    listing = recommend(live_shop, home_top, user, session, 5)
-    assert (listing.fallback, len(listing.items)) == (kind, 5)
+    result = recommend(live_shop, home_top, user, session, 5)
+    assert (result.fallback, len(result.items)) == (kind, 5)
 
 
 def test_a_session_gets_a_list_of_its_own_events(live_shop, home_top):
@@ -214,21 +214,20 @@ def test_a_session_gets_a_list_of_its_own_events(live_shop, home_top):
         type="view",
         occurred_at=timezone.now(),
     )
-    listing = recommend(live_shop, home_top, None, "s-9", 6)
+    result = recommend(live_shop, home_top, None, "s-9", 6)
     assert (
-        listing.fallback == "session"
-        and sum(i.item_id.startswith("GA/") for i in listing.items) >= 3
+        result.fallback == "session" and sum(i.item_id.startswith("GA/") for i in result.items) >= 3
     )
 
 
 def test_without_a_model_the_bestsellers_serve(stocked, home_top):
-    listing = recommend(stocked, home_top, "shopper-003", None, 5)
-    assert (listing.fallback, listing.version, len(listing.items)) == ("popular", None, 5)
+    result = recommend(stocked, home_top, "shopper-003", None, 5)
+    assert (result.fallback, result.version, len(result.items)) == ("popular", None, 5)
 
 
 def test_an_empty_shop_gets_an_empty_list_that_says_so(shop, home_top):
-    listing = recommend(shop, home_top, "u", None, 5)
-    assert (listing.items, listing.fallback) == ([], "empty_catalogue")
+    result = recommend(shop, home_top, "u", None, 5)
+    assert (result.items, result.fallback) == ([], "empty_catalogue")
 
 
 def test_products_without_events_are_shown_newest_first(shop, home_top):
@@ -290,8 +289,11 @@ def test_a_text_reason_names_the_nearest_text_and_the_words_that_matched(
         r["item_id"] == i.suits == model.closest([i.item_id], mine)[0] != i.item_id
         for i, r in by_text
     )
+    titles = dict(live_shop.products.values_list("item_id", "title"))
     assert all(
-        word in i.title.lower() and 0 < share <= 1 for i, _ in by_text for word, share in i.words
+        word in titles[i.item_id].lower() and 0 < share <= 1
+        for i, _ in by_text
+        for word, share in i.words
     ) and any(i.words for i, _ in by_text)
     assert not any(
         i.words for i in recommend(live_shop, discover, "shopper-003", None, 20, "top").items
@@ -343,32 +345,32 @@ def test_new_to_you_is_never_filled_with_what_was_bought(live_shop):
             "product__item_id", flat=True
         )
     )
-    listing = recommend(live_shop, discover, "shopper-003", None, 40)
-    assert listing.items and not bought & {i.item_id for i in listing.items}
+    result = recommend(live_shop, discover, "shopper-003", None, 40)
+    assert result.items and not bought & {i.item_id for i in result.items}
 
 
 def test_a_long_list_is_explained_to_its_end(live_shop, home_top):
     batch_scoring.score_shard(live_shop.champion(), 0, 10**9)
-    listing = recommend(live_shop, home_top, "shopper-003", None, 30, "full")
+    result = recommend(live_shop, home_top, "shopper-003", None, 30, "full")
     assert (
-        listing.fallback is None
-        and len(listing.items) == 30
-        and all(i.contributions for i in listing.items)
+        result.fallback is None
+        and len(result.items) == 30
+        and all(i.contributions for i in result.items)
     )
 
 
 def test_what_is_read_while_the_news_comes_is_not_kept(live_shop, monkeypatch):
     state = shop_state.ShopState(live_shop.pk)
     found = state.champion()
-    state.heed(Change(kind=Change.CHAMPION))
-    original = shop_state.ModelVersion.objects.select_related
+    state.invalidate(Change(kind=Change.CHAMPION))
+    original = champions.ModelVersion.objects.filter
 
-    def news_meanwhile(*fields):
-        state.heed(Change(kind=Change.CHAMPION))
-        return original(*fields)
+    def change_meanwhile(**fields):
+        state.invalidate(Change(kind=Change.CHAMPION))
+        return original(**fields)
 
-    monkeypatch.setattr(shop_state.ModelVersion.objects, "select_related", news_meanwhile)
-    assert state.champion() == found and not state.version_read
+    monkeypatch.setattr(champions.ModelVersion.objects, "filter", change_meanwhile)
+    assert state.champion() == found and not state.champions.is_current
 
 
 def test_a_withdrawn_placement_is_news(live_shop, home_top):
@@ -586,7 +588,7 @@ def test_the_champion_before_leaves_memory_once_the_new_one_has_loaded(
     Placement.objects.filter(pk=home_top.pk).update(version=before if named else None)
     state.load()
     register(live_shop).promote()
-    state.heed(Change(kind=Change.CHAMPION))
+    state.invalidate(Change(kind=Change.CHAMPION))
     assert before.folder in model_cache.models.loaded
     assert state.model() is not None and state.champion() != before
     assert (before.folder in model_cache.models.loaded) == named
@@ -622,12 +624,12 @@ def test_what_stays_in_memory_is_passed_over_and_what_went_since_is_freed():
     kept = Kept()
     gone = weakref.ref(kept)
     try:
-        process_memory.settle()
+        process_memory.freeze_and_trim()
         assert gc.get_freeze_count() > 0
         del kept
         gc.collect()
         assert gone() is not None
-        process_memory.settle()
+        process_memory.freeze_and_trim()
         assert gone() is None
     finally:
         gc.unfreeze()
@@ -638,7 +640,7 @@ def test_a_replaced_champion_has_memory_settled_once_its_requests_are_over(
 ):
     settled = threading.Event()
     monkeypatch.setattr(process_memory, "SETTLE_SECONDS", 0.05)
-    monkeypatch.setattr(process_memory, "settle", settled.set)
+    monkeypatch.setattr(process_memory, "freeze_and_trim", settled.set)
     look_again(monkeypatch)
     assert recommend(live_shop, home_top, "shopper-003", None, 3).version.number == 1
     register(live_shop).promote()

@@ -16,7 +16,7 @@ from recommender.models import (
 )
 from recommender.recommendations import batch_scoring
 from recommender.recommendations.precomputed import last_lists
-from recommender.serving.exposure_log import outbox
+from recommender.serving.exposure_log import exposure_buffer
 from recommender.shoppers import erasure
 
 WHO = "shopper-003"
@@ -27,7 +27,7 @@ def known(live_shop, api):
     """A shopper with events, a stored and a kept list, served lists and a review."""
     batch_scoring.score_shard(live_shop.champion(), 0, 10**9)
     api("post", "recommendations", {"placement": "home_top", "user_id": WHO})
-    outbox.flush()
+    exposure_buffer.flush()
     Review.objects.create(shop=live_shop, review_id="r-1", user_id=WHO, text="fine")
     return live_shop
 
@@ -68,7 +68,7 @@ def test_erasing_leaves_nothing_but_a_receipt(known, api):
         and not Review.objects.exists()
         and not ServedList.objects.exists()
     )
-    assert last_lists.kept_list(known.pk, WHO) is None
+    assert last_lists.last_list_of(known.pk, WHO) is None
     assert api("get", f"erasures/{receipt['receipt_id']}").json() == receipt
     assert WHO not in str(Erasure.objects.values().get())
     assert (
@@ -102,8 +102,8 @@ def test_caches_that_did_not_answer_are_cleared_later(known, api, monkeypatch):
         patch.setattr("recommender.shoppers.erasure.forget_lists", lambda *_: False)
         receipt = api("delete", f"users/{WHO}").json()
         assert receipt["caches"] == "pending" and erasure.finish_erasures() == 0
-    assert last_lists.kept_list(known.pk, WHO) is not None
-    assert erasure.finish_erasures() == 1 and last_lists.kept_list(known.pk, WHO) is None
+    assert last_lists.last_list_of(known.pk, WHO) is not None
+    assert erasure.finish_erasures() == 1 and last_lists.last_list_of(known.pk, WHO) is None
     assert api("get", f"erasures/{receipt['receipt_id']}").json()["caches"] == "cleared"
 
 
@@ -120,7 +120,7 @@ def test_withdrawn_consent_takes_stored_and_kept_lists_along(known, api):
     api("put", f"users/{WHO}", {"consent": {"personalisation": False}})
     assert (
         not RecommendationList.objects.filter(shopper__user_id=WHO).exists()
-        and last_lists.kept_list(known.pk, WHO) is None
+        and last_lists.last_list_of(known.pk, WHO) is None
     )
     reply = api("post", "recommendations", {"placement": "home_top", "user_id": WHO}).json()
     assert reply["fallback"]["kind"] == "no_consent"

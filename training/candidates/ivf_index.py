@@ -1,6 +1,4 @@
-"""An inverted file over the products' vectors, so that one shopper's question is answered from
-a few thousand of a million products.
-"""
+"""IVF index: an inverted file over the products' text vectors, for catalogs of up to millions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,136 +7,125 @@ from functools import cached_property
 import numpy as np
 
 LARGE = 5_000
-"""Shops with more products have cells; others compare the whole vectors of all."""
-READ = 12_000
-"""Products whose outlines a question looks at, at least, of those that may be shown: with so
-many or fewer, all.
-"""
-OUTLINE = 64
-"""Width of the outlines of vectors that are looked at first."""
-LEARNED_FROM = 64
-"""Vectors a cell that the centroids are learned from, at most."""
+"""Catalogs with more products have an index; smaller ones compare all full vectors."""
+SEARCHED = 12_000
+"""Eligible products whose reduced vectors a query compares, at least."""
+REDUCED = 64
+"""Dimensions of the reduced vectors, which are compared first."""
+SAMPLE_PER_CELL = 64
+"""Vectors per cell from which the centroids are learned, at most."""
 BLOCK = 20_000
-"""Vectors that are given to their cells at once; bounds memory."""
+"""Vectors that are assigned to cells at once; bounds memory."""
 
-Speak = Callable[[np.ndarray], np.ndarray]
-"""(n, OUTLINE) outlines -> (n,) how much is said for each."""
+Similarity = Callable[[np.ndarray], np.ndarray]
+"""(n, REDUCED) reduced vectors -> (n,) similarity to the query."""
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
-    """Inverted file of k-means cells (Sivic & Zisserman 2003; "IVF" of Jégou et al. 2011) over
-    vectors cut to their principal directions.
+class IvfIndex:
+    """Inverted file of k-means cells over vectors cut to their principal directions.
 
-    basis: (dim, OUTLINE) float32: the directions
-    centroids: (cells, OUTLINE) float32 of unit length
-    outlines: (items, OUTLINE) float32 of unit length: the products' vectors in these directions
-    number: (items,) int32: the cell of each product
+    Sivic & Zisserman 2003; "IVF" of Jégou et al. 2011.
+
+    basis: (dim, REDUCED) float32: the directions
+    centroids: (cells, REDUCED) float32 of unit length
+    vectors: (items, REDUCED) float32 of unit length: the reduced vectors of the products
+    cell: (items,) int32: the cell of each product
     """
 
     basis: np.ndarray
     centroids: np.ndarray
-    outlines: np.ndarray
-    number: np.ndarray
+    vectors: np.ndarray
+    cell: np.ndarray
 
     @cached_property
     def members(self) -> tuple[np.ndarray, np.ndarray]:
-        """The products (items,) by cell, and where each cell's begin, (cells + 1,)."""
-        order = np.argsort(self.number, kind="stable")
-        return order, np.concatenate(
-            [[0], np.cumsum(np.bincount(self.number, minlength=len(self.centroids)))]
-        )
+        """The products (items,) by cell, and where each cell begins, (cells + 1,)."""
+        order = np.argsort(self.cell, kind="stable")
+        sizes = np.bincount(self.cell, minlength=len(self.centroids))
+        return order, np.concatenate([[0], np.cumsum(sizes)])
 
-    def outline(self, vectors: np.ndarray) -> np.ndarray:
-        """(n, OUTLINE) of vectors (n, dim)."""
-        return outline(vectors, self.basis)
+    def reduced(self, vectors: np.ndarray) -> np.ndarray:
+        """(n, REDUCED) reduced vectors of (n, dim)."""
+        return reduce(vectors, self.basis)
 
-    def candidates(self, speak: Speak, allowed: np.ndarray, most: int) -> np.ndarray:
-        """The `most` allowed (items,) products of which most is said by their outlines, of
-        those in the cells of whose centroids most is said.
+    def candidates(self, similarity: Similarity, allowed: np.ndarray, most: int) -> np.ndarray:
+        """At most `most` allowed products, the most similar of those in the most similar cells.
+
+        allowed: (items,) bool
         """
-        items = self._reached(speak(self.centroids), allowed)
+        items = self._searched(similarity(self.centroids), allowed)
         if len(items) <= most:
             return items
-        return items[np.argpartition(-speak(self.outlines[items]), most - 1)[:most]]
+        return items[np.argpartition(-similarity(self.vectors[items]), most - 1)[:most]]
 
-    def _reached(self, score: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-        """Allowed products of the cells with the largest score (cells,), of so many cells that
-        there are READ, or all there are.
-        """
+    def _searched(self, score: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+        """Allowed products of the cells with the largest scores (cells,), at least SEARCHED."""
         order, start = self.members
         cells = np.argsort(-score, kind="stable")
-        read = np.cumsum(np.diff(start)[cells])
-        parts, found, begin, step = [], 0, 0, READ
-        while begin < len(cells) and found < READ:
-            end = int(np.searchsorted(read, (read[begin - 1] if begin else 0) + step)) + 1
-            items = np.concatenate(
-                [order[start[cell] : start[cell + 1]] for cell in cells[begin:end]]
-            )
-            parts.append(
-                items[allowed[items]][: 4 * READ]
-            )  # a cell may hold half a shop, where texts are equal
-            found, begin, step = found + len(parts[-1]), end, 2 * step
+        passed = np.cumsum(np.diff(start)[cells])
+        parts, count, begin, step = [], 0, 0, SEARCHED
+        while begin < len(cells) and count < SEARCHED:
+            end = int(np.searchsorted(passed, (passed[begin - 1] if begin else 0) + step)) + 1
+            items = np.concatenate([order[start[c] : start[c + 1]] for c in cells[begin:end]])
+            # A cell may hold half a catalog, where texts are equal.
+            parts.append(items[allowed[items]][: 4 * SEARCHED])
+            count, begin, step = count + len(parts[-1]), end, 2 * step
         return np.concatenate(parts)
 
-    def with_products(self, vectors: np.ndarray, renewed: dict[int, np.ndarray]) -> "Cells":
-        """The same cells with the products of these vectors (m, dim) as the last ones, and
-        others where a product's vector was renewed.
+    def with_products(self, vectors: np.ndarray, renewed: dict[int, np.ndarray]) -> "IvfIndex":
+        """The index with these vectors (m, dim) as its last products.
+
+        renewed: row -> new vector (dim,) of products that the index has
         """
-        outlines = np.concatenate([self.outlines, self.outline(vectors)])
-        number = np.concatenate(
-            [self.number, nearest(outlines[len(self.number) :], self.centroids)]
-        )
+        reduced = np.concatenate([self.vectors, self.reduced(vectors)])
+        added = nearest(reduced[len(self.cell) :], self.centroids)
+        cell = np.concatenate([self.cell, added])
         if renewed:
             rows = list(renewed)
-            outlines[rows] = self.outline(np.stack(list(renewed.values())))
-            number[rows] = nearest(outlines[rows], self.centroids)
-        return replace(self, outlines=outlines, number=number)
+            reduced[rows] = self.reduced(np.stack(list(renewed.values())))
+            cell[rows] = nearest(reduced[rows], self.centroids)
+        return replace(self, vectors=reduced, cell=cell)
 
 
-def cells_of(vectors: np.ndarray, seed: int = 0) -> Cells | None:
-    """As many cells as the root of the number of vectors (items, dim) of unit length; None
-    where a shop is small enough to do without.
+def build_ivf_index(vectors: np.ndarray, seed: int = 0) -> IvfIndex | None:
+    """An index over unit vectors (items, dim); None for a catalog of at most LARGE products.
+
+    It has as many cells as the root of the number of products.
     """
     if len(vectors) <= LARGE:
         return None
     from sklearn.cluster import MiniBatchKMeans
 
     n_cells, rng = round(len(vectors) ** 0.5), np.random.default_rng(seed)
-    drawn = np.asarray(
-        vectors[
-            np.sort(
-                rng.choice(len(vectors), min(len(vectors), LEARNED_FROM * n_cells), replace=False)
-            )
-        ],
-        np.float32,
-    )
-    basis = np.linalg.eigh(drawn.T @ drawn)[1][:, -OUTLINE:]
+    n_sampled = min(len(vectors), SAMPLE_PER_CELL * n_cells)
+    rows = np.sort(rng.choice(len(vectors), n_sampled, replace=False))
+    sample = np.asarray(vectors[rows], np.float32)
+    basis = np.linalg.eigh(sample.T @ sample)[1][:, -REDUCED:]
     means = MiniBatchKMeans(
         n_cells, batch_size=4 * n_cells, max_iter=10, n_init=1, init="random", random_state=seed
     )
-    centroids = _unit(means.fit(outline(drawn, basis)).cluster_centers_.astype(np.float32))
+    centroids = _unit(means.fit(reduce(sample, basis)).cluster_centers_.astype(np.float32))
     blocks = (
         np.asarray(vectors[begin : begin + BLOCK], np.float32)
         for begin in range(0, len(vectors), BLOCK)
     )
-    outlines = np.concatenate([outline(block, basis) for block in blocks])
-    return Cells(basis, centroids, outlines, nearest(outlines, centroids))
+    reduced = np.concatenate([reduce(block, basis) for block in blocks])
+    return IvfIndex(basis, centroids, reduced, nearest(reduced, centroids))
 
 
-def outline(vectors: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """(n, OUTLINE) float32 of unit length: vectors (n, dim) in the directions of the basis."""
+def reduce(vectors: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """(n, REDUCED) float32 of unit length: vectors (n, dim) in the directions of the basis."""
     return _unit(vectors @ basis)
 
 
-def nearest(outlines: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """(n,) int32: the centroid of the largest cosine to each of these (n, OUTLINE)."""
+def nearest(vectors: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """(n,) int32: the centroid with the largest cosine to each reduced vector (n, REDUCED)."""
     blocks = (
-        outlines[begin : begin + BLOCK] @ centroids.T for begin in range(0, len(outlines), BLOCK)
+        vectors[begin : begin + BLOCK] @ centroids.T for begin in range(0, len(vectors), BLOCK)
     )
-    return np.concatenate(
-        [np.zeros(0, np.int32), *(block.argmax(axis=1).astype(np.int32) for block in blocks)]
-    )
+    numbers = [block.argmax(axis=1).astype(np.int32) for block in blocks]
+    return np.concatenate([np.zeros(0, np.int32), *numbers])
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

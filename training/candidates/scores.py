@@ -1,4 +1,4 @@
-"""What a source says of every product, for a shard of shoppers: held as sparse as it comes."""
+"""Score matrices of candidate sources: (shoppers, items), in the form that each source allows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ import scipy.sparse as sp
 
 @dataclass(frozen=True)
 class Best:
-    """Each shopper's best products by one source, by shopper, then by falling score, ties by item:
-    user, item, place (n,), place from 0.
+    """The best items of one source per shopper: user, item, place (n,), place from 0.
 
-    top (shoppers,) float32: the largest score, 0 where there is none
+    Sorted by shopper, then by falling score, ties by item.
+
+    top: (shoppers,) float32: the largest score, 0 where there is none
     """
 
     user: np.ndarray
@@ -24,8 +25,8 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Sparse:
-    """(shoppers, items) of which few are not 0: those (n,), by shopper, then by item."""
+class SparseScores:
+    """A matrix with few non-zero values: those (n,), by shopper, then by item."""
 
     user: np.ndarray
     item: np.ndarray
@@ -33,26 +34,25 @@ class Sparse:
     n_items: int
 
     @staticmethod
-    def of(matrix: sp.csr_matrix) -> "Sparse":
+    def of(matrix: sp.csr_matrix) -> "SparseScores":
         n_users, n_items = matrix.shape
         user = np.repeat(np.arange(n_users), np.diff(matrix.indptr))
-        order = np.argsort(
-            user * n_items + matrix.indices, kind="stable"
-        )  # a product of matrices comes in runs, which this kind is made for
-        return Sparse(user, matrix.indices[order], matrix.data[order], n_items)
+        # A product of matrices comes in runs, for which a stable sort is fast.
+        order = np.argsort(user * n_items + matrix.indices, kind="stable")
+        return SparseScores(user, matrix.indices[order], matrix.data[order], n_items)
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
-        """The k best of what is allowed (shoppers, items) bool and above 0."""
+        """The k best items above 0 of those allowed: (shoppers, items) bool."""
         keep = (self.value > 0) & allowed[self.user, self.item]
         return _cut(self.user[keep], self.item[keep], self.value[keep], len(allowed), k)
 
     def at(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """(n,) scores of these pairs."""
-        return find(self.user * self.n_items + self.item, user * self.n_items + item, self.value)
+        """(n,) scores of these pairs (n,), (n,)."""
+        return lookup(self.user * self.n_items + self.item, user * self.n_items + item, self.value)
 
 
 @dataclass(frozen=True)
-class Dense:
+class DenseScores:
     """(shoppers, items) float32."""
 
     values: np.ndarray
@@ -68,21 +68,20 @@ class Dense:
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedScores:
     """(items,) float32, the same for every shopper."""
 
     values: np.ndarray
 
     @cached_property
     def order(self) -> np.ndarray:
-        """Products above 0, the best first."""
+        """Items with a score above 0, the best first."""
         order = np.argsort(-self.values, kind="stable")
         return order[self.values[order] > 0]
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
-        free = allowed[
-            :, self.order[: 2 * k]
-        ]  # the rest is looked at only where so much is not allowed that these do not do
+        # The first 2k items usually hold k allowed ones.
+        free = allowed[:, self.order[: 2 * k]]
         if len(self.order) > 2 * k and (free.sum(axis=1) < k).any():
             free = allowed[:, self.order]
         user, place = np.nonzero(free & (np.cumsum(free, axis=1) <= k))
@@ -94,38 +93,39 @@ class Shared:
 
 
 @dataclass(frozen=True)
-class Sought:
-    """Too many products to score all: each shopper's best are sought among some; any pair's score
-    can be told.
+class SearchedScores:
+    """Scores of a catalog too large to score in full.
 
-    look: (shoppers, items) bool what is allowed -> for each shopper the allowed products that are
-        looked at (n,), and their scores (n,)
+    Top-k searches a subset; the score of any single pair is still exact.
+
+    search: (shoppers, items) bool allowed -> per shopper the searched items (n,) and scores (n,)
     at: (shoppers (n,) ascending, items (n,)) -> (n,) scores of these pairs
     """
 
-    look: Callable[[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]
+    search: Callable[[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]
     at: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
-        """The k best of what is looked at and above 0."""
-        found = self.look(allowed)
-        user = np.repeat(np.arange(len(found)), [len(items) for items, _ in found])
-        item, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        """The k best of the searched items above 0."""
+        searched = self.search(allowed)
+        user = np.repeat(np.arange(len(searched)), [len(items) for items, _ in searched])
+        item, values = (np.concatenate(parts) for parts in zip(*searched, strict=True))
         keep = values > 0
         return _cut(user[keep], item[keep], values[keep], len(allowed), k)
 
 
-Scores = Sparse | Dense | Shared | Sought
+Scores = SparseScores | DenseScores | SharedScores | SearchedScores
 
 
-def find(code: np.ndarray, wanted: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(n,) the value of each `wanted` code (n,) among ascending codes with these values; 0
-    where it is not there.
+def lookup(codes: np.ndarray, wanted: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(n,) the value of each `wanted` code (n,); 0 where `codes` does not contain it.
+
+    codes: (m,) ascending; values: (m,)
     """
-    if not len(code):
+    if not len(codes):
         return np.zeros(len(wanted), dtype=values.dtype)
-    place = np.minimum(np.searchsorted(code, wanted), len(code) - 1)
-    return np.where(code[place] == wanted, values[place], 0)
+    place = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
+    return np.where(codes[place] == wanted, values[place], 0)
 
 
 def _cut(user: np.ndarray, item: np.ndarray, values: np.ndarray, n_users: int, k: int) -> Best:
@@ -143,5 +143,5 @@ def _cut(user: np.ndarray, item: np.ndarray, values: np.ndarray, n_users: int, k
 
 
 def _largest(values: np.ndarray, k: int) -> np.ndarray:
-    """Positions of the k largest."""
+    """Positions of the k largest values (n,), in no order."""
     return np.argpartition(-values, k - 1)[:k] if len(values) > k else np.arange(len(values))

@@ -1,6 +1,4 @@
-"""A shopper's next product from the sequence of the last ones: one self-attention block, served
-with numpy alone.
-"""
+"""Sequence model: the next product by one self-attention block; served without torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,52 +6,55 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from training.candidates.scores import Dense, Scores, Sought
+from training.candidates.scores import DenseScores, Scores, SearchedScores
 from training.data.interactions import Histories
 
-REACH = 50
+LENGTH = 50
 """Latest products of a history that are read."""
 DISTANCES = 32
-"""How far back is told apart; what lies further counts as this far."""
+"""Number of distances with a bias of their own; larger ones share the last."""
 EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """The latest products of some shoppers, the newest first: item, back (shoppers, longest) int64,
-    there (shoppers, longest) bool.
+    """The latest products of some shoppers, the newest first.
 
-    back: how many baskets (or events) lie between a product and what comes next, at most DISTANCES
-        - 1
+    item: (shoppers, longest) int64
+    back: (shoppers, longest) int64: baskets (or events) between a product and what comes next, at
+        most DISTANCES - 1
+    present: (shoppers, longest) bool: False beyond the end of a history
     """
 
     item: np.ndarray
     back: np.ndarray
-    there: np.ndarray
+    present: np.ndarray
 
 
 def latest(past: Histories, by_event: bool) -> Sequences:
-    """The last REACH products of each history, as the model reads them.
-
-    `by_event`: distances in products instead of baskets.
-    """
-    length = np.minimum(np.diff(past.start), REACH)
+    """The last LENGTH products of each history; `by_event`: distances in products, not baskets."""
+    length = np.minimum(np.diff(past.start), LENGTH)
     place = np.arange(max(1, int(length.max(initial=0))))
-    there = place[None, :] < length[:, None]
-    entry = np.where(there, past.start[1:, None] - 1 - place[None, :], 0)
+    present = place[None, :] < length[:, None]
+    entry = np.where(present, past.start[1:, None] - 1 - place[None, :], 0)
     if not len(past.item):
-        nothing = np.zeros(there.shape, dtype=np.int64)
-        return Sequences(nothing, nothing, there)
-    back = np.broadcast_to(place, there.shape) if by_event else past.back[entry].astype(np.int64)
-    return Sequences(past.item[entry].astype(np.int64), np.minimum(back, DISTANCES - 1), there)
+        nothing = np.zeros(present.shape, dtype=np.int64)
+        return Sequences(nothing, nothing, present)
+    if by_event:
+        back = np.broadcast_to(place, present.shape)
+    else:
+        back = past.back[entry].astype(np.int64)
+    item = past.item[entry].astype(np.int64)
+    return Sequences(item, np.minimum(back, DISTANCES - 1), present)
 
 
 @dataclass(frozen=True)
 class SequenceModel:
-    """What training leaves of it; `SequenceNet` is its twin with gradients.
+    """The trained model in numpy; `recipes.sequence_network.SequenceNet` is its twin in torch.
 
-    items: (items, dim) float32: what a product is, both in a history and as what comes next
-    weights: of the block, by the net's names
+    items: (items, dim) float32: the embedding of a product, in a history and as the next one
+    weights: of the block, by the names of the net
+    by_event: distances count products instead of baskets
     """
 
     items: np.ndarray
@@ -61,38 +62,34 @@ class SequenceModel:
     by_event: bool
 
     def states(self, past: Histories) -> np.ndarray:
-        """(shoppers, dim) what each history calls for; zeros where it is empty.
+        """(shoppers, dim) the state after each history; zeros where it is empty.
 
-        Pre-norm transformer block (Vaswani et al. 2017; for sequences of products Kang & McAuley
-        2018, "SASRec"), asked by the mean of the latest basket, with a learned bias for how far
-        back each product lies.
+        A pre-norm transformer block (Vaswani et al. 2017; for sequences of products Kang & McAuley
+        2018, "SASRec"). The query is the mean of the latest basket; each distance has a learned
+        bias.
         """
         w, read = self.weights, latest(past, self.by_event)
-        seen = self.items[read.item]
-        share = read.there & (read.back == read.back[:, :1])
-        share = share / np.maximum(share.sum(axis=1, keepdims=True), 1)
-        now = np.einsum("ul,uld->ud", share, seen)
-        normed = _norm(seen, w, "norm_in")
+        embedded = self.items[read.item]
+        in_last_basket = read.present & (read.back == read.back[:, :1])
+        share = in_last_basket / np.maximum(in_last_basket.sum(axis=1, keepdims=True), 1)
+        now = np.einsum("ul,uld->ud", share, embedded)
+        normed = _norm(embedded, w, "norm_in")
         query = _linear(_norm(now, w, "norm_in"), w, "query")
         key, value = _linear(normed, w, "key"), _linear(normed, w, "value")
-        logits = (
-            np.einsum("ud,uld->ul", query, key) / np.sqrt(query.shape[1]) + w["distance"][read.back]
-        )
-        attention = np.exp(
-            np.where(read.there, logits - logits.max(axis=1, keepdims=True), -np.inf)
-        )
+        logits = np.einsum("ud,uld->ul", query, key) / np.sqrt(query.shape[1])
+        logits = logits + w["distance"][read.back]
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        attention = np.exp(np.where(read.present, shifted, -np.inf))
         attention /= np.maximum(attention.sum(axis=1, keepdims=True), 1e-12)
         after = now + _linear(np.einsum("ul,uld->ud", attention, value), w, "out")
-        after = after + _linear(
-            np.maximum(_linear(_norm(after, w, "norm_inner"), w, "widen"), 0), w, "narrow"
-        )
-        return (_norm(after, w, "norm_out") * read.there.any(axis=1, keepdims=True)).astype(
-            np.float32
-        )
+        widened = np.maximum(_linear(_norm(after, w, "norm_inner"), w, "widen"), 0)
+        after = _norm(after + _linear(widened, w, "narrow"), w, "norm_out")
+        return (after * read.present.any(axis=1, keepdims=True)).astype(np.float32)
 
     def scores(self, past: Histories) -> np.ndarray:
-        """(shoppers, items) float32: probability of each product to come next, by the softmax
-        over all; 0 without a history.
+        """(shoppers, items) float32: the softmax probability of each product to come next.
+
+        0 without a history.
         """
         logits = self.states(past) @ self.items.T
         logits -= logits.max(axis=1, keepdims=True)
@@ -100,39 +97,35 @@ class SequenceModel:
         logits /= logits.sum(axis=1, keepdims=True)
         return logits * (np.diff(past.start) > 0)[:, None]
 
-    def asked(self, past: Histories, common: tuple[np.ndarray, np.ndarray] | None) -> Scores:
-        """What the histories call for: `scores`, or the softmax over these products (m,) with
-        their `items` (m, dim) where only these count.
+    def score(self, past: Histories, common: tuple[np.ndarray, np.ndarray] | None) -> Scores:
+        """Scores of all products, or of common ones alone.
+
+        common: rows (m,) and embeddings (m, dim) of the products over which the softmax runs
         """
         if common is None:
-            return Dense(self.scores(past))
+            return DenseScores(self.scores(past))
         rows, items = common
-        states, there = self.states(past), np.diff(past.start) > 0
+        states, has_history = self.states(past), np.diff(past.start) > 0
         logits = states @ items.T
         largest = logits.max(axis=1)
         values = np.exp(logits - largest[:, None])
         total = values.sum(axis=1)
 
-        def look(allowed: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        def search(allowed: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
             free = allowed[:, rows]
-            return [
-                (rows[mine], value[mine] / all_of_them * known)
-                for mine, value, all_of_them, known in zip(free, values, total, there, strict=True)
-            ]
+            probability = values / total[:, None] * has_history[:, None]
+            return [(rows[own], row[own]) for own, row in zip(free, probability, strict=True)]
 
         def at(user: np.ndarray, item: np.ndarray) -> np.ndarray:
             logit = np.einsum("nd,nd->n", states[user], self.items[item])
-            return np.exp(logit - largest[user]) / total[user] * there[user]
+            return np.exp(logit - largest[user]) / total[user] * has_history[user]
 
-        return Sought(look, at)
+        return SearchedScores(search, at)
 
     def save(self, path: Path) -> None:
-        """One safetensors file; the products' vectors in half precision."""
-        save_file(
-            {"items": self.items.astype(np.float16), **self.weights},
-            path,
-            {"by_event": str(int(self.by_event))},
-        )
+        """Write one safetensors file; embeddings in half precision."""
+        tensors = {"items": self.items.astype(np.float16), **self.weights}
+        save_file(tensors, path, {"by_event": str(int(self.by_event))})
 
     @staticmethod
     def load(path: Path) -> "SequenceModel":
@@ -145,11 +138,12 @@ class SequenceModel:
 
 
 def _linear(x: np.ndarray, weights: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """(..., out) of (..., in)."""
     return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
 
 
 def _norm(x: np.ndarray, weights: dict[str, np.ndarray], name: str) -> np.ndarray:
-    """Layer normalisation over the last axis."""
+    """Layer normalization over the last axis."""
     mean = x.mean(axis=-1, keepdims=True)
     spread = np.sqrt(((x - mean) ** 2).mean(axis=-1, keepdims=True) + EPSILON)
     return (x - mean) / spread * weights[f"{name}.weight"] + weights[f"{name}.bias"]

@@ -1,7 +1,10 @@
-"""Candidate generation: each source scores products for a shard of shoppers and proposes its
-best.
+"""Candidate sources: each declares itself here, scores products, and proposes its best ones.
+
+A new source is an entry of `SOURCES`; ranking features, explanations and ablation read the table.
+Its words for shoppers and merchandisers are in `recommender/recommendations/explanations.py`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,32 +13,31 @@ import scipy.sparse as sp
 
 from training.candidates import covisitation
 from training.candidates.covisitation import Popularity
-from training.candidates.ivf_index import Cells
-from training.candidates.scores import Scores, Shared, Sparse
+from training.candidates.ivf_index import IvfIndex
+from training.candidates.scores import Scores, SharedScores, SparseScores
 from training.candidates.sequence_model import SequenceModel
 from training.candidates.text_similarity import TextSpace
-from training.configuration.recipes import FusionConfig
+from training.configuration.ranking_recipes import FusionConfig
 from training.data.interactions import Histories, Interactions, days_between
 
-SOURCES = ("again", "next", "together", "similar", "ease", "sequence", "text", "trending")
-MATRIX_SOURCES = ("next", "together", "similar", "ease")
-
 COMMON = 50_000
-"""The sequence model chooses from so many products at most, those that sell best: of others it
-knows little.
-"""
+"""Most products among which the sequence model chooses: the best-selling ones."""
 FAINT = 0.01
-"""What speaks less than so much for a text is not heard: the products of baskets long ago."""
+"""Weight below which a text of a history is not read: products of baskets long ago."""
+BASKET_DECAY = 0.8
+"""Factor of a history entry's weight with each basket since."""
 
 
 @dataclass(frozen=True)
 class Signals:
-    """Everything counted of the shop at one moment, with the item vectors of the encoder.
+    """What is counted and learned of a shop at one moment.
 
-    matrices: per source (items, items) float32 sparse: row = what was bought, column = what it
-        speaks for
-    vectors: (items, dim) float32 of unit length, or None without text
-    sequence: the sequence model, or None
+    matrices: per source (items, items) float32 sparse: row = product of a history, column =
+        candidate
+    vectors: (items, dim) float32 of unit length; None without text
+    sequence: the sequence model; None without one
+    off: sources that are not available, with the reason
+    ivf: the IVF index over the vectors, for large catalogs
     """
 
     matrices: dict[str, sp.csr_matrix]
@@ -44,9 +46,7 @@ class Signals:
     half_life_days: float
     sequence: SequenceModel | None = None
     off: dict[str, str] = field(default_factory=dict)
-    """Sources that are not there, with the reason."""
-    cells: Cells | None = None
-    """Where a product's vector lies, in shops with many."""
+    ivf: IvfIndex | None = None
 
     @property
     def n_items(self) -> int:
@@ -54,124 +54,250 @@ class Signals:
 
     @cached_property
     def space(self) -> TextSpace:
-        return TextSpace(self.vectors, self.cells)
+        return TextSpace(self.vectors, self.ivf)
 
     @cached_property
     def common(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """The best-selling products, which the sequence model chooses from, and what it knows
-        of each; None: it chooses from all.
-        """
+        """Rows (m,) and embeddings (m, dim) of the best-selling products; None: all count."""
         if self.n_items <= COMMON:
             return None
         rows = np.sort(np.argsort(-self.popularity.column("sold"), kind="stable")[:COMMON])
         return rows, self.sequence.items[rows]
 
     @cached_property
-    def trend(self) -> Shared:
-        """What sold in the last 30 days; of products that did not, what sold ever."""
-        return Shared(self.popularity.column("sold_30") + 1e-3 * self.popularity.column("sold"))
+    def trend(self) -> SharedScores:
+        """Sales of the last 30 days; of products without any, a little for sales of all time."""
+        sold_30, sold = self.popularity.column("sold_30"), self.popularity.column("sold")
+        return SharedScores(sold_30 + 1e-3 * sold)
 
     def make_ready(self) -> None:
-        """Derive now what the first question would derive, and what stays from then on."""
+        """Derive now what the first list would derive, and what stays in memory from then on."""
         _ = self.trend.order
-        if self.cells is not None:
-            _ = self.cells.members
+        if self.ivf is not None:
+            _ = self.ivf.members
         elif self.vectors is not None:
-            _ = self.space.different
+            _ = self.space.distinct
         if self.sequence is not None:
             _ = self.common
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """What was learned of a shop beside counting: item vectors (items, dim), the sequence
-    model; None with the reason in `off`.
+class LearnedSignals:
+    """Learned parts of the signals: item vectors (items, dim), sequence model, IVF index.
+
+    off: parts that were not learned, with the reason
     """
 
     vectors: np.ndarray | None = None
     sequence: SequenceModel | None = None
     off: dict[str, str] = field(default_factory=dict)
-    cells: Cells | None = None
+    ivf: IvfIndex | None = None
+
+
+@dataclass(frozen=True)
+class Counting:
+    """What a source counts its matrix from."""
+
+    events: Interactions
+    n_users: int
+    n_items: int
+    now: int
+    config: FusionConfig
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A shard of shoppers for whom a source scores products."""
+
+    past: Histories
+    signals: Signals
+    now: int
+
+
+Weight = Callable[[Histories, int, float], np.ndarray]
+"""(histories, now, half life in days) -> (entries,) float32 weight of each history entry."""
+
+
+def recent(past: Histories, now: int, half_life_days: float) -> np.ndarray:
+    """The latest baskets count most."""
+    return _decay(past) * _strength(past)
+
+
+def recent_texts(past: Histories, now: int, half_life_days: float) -> np.ndarray:
+    """Like `recent`, without entries that would hardly count."""
+    return np.where(_decay(past) < FAINT, 0, recent(past, now, half_life_days))
+
+
+def fading(past: Histories, now: int, half_life_days: float) -> np.ndarray:
+    """Entries count half after the half life."""
+    return _fade(past, now, half_life_days) * _strength(past)
+
+
+def slowly_fading(past: Histories, now: int, half_life_days: float) -> np.ndarray:
+    """Entries count half after twice the half life."""
+    return np.sqrt(_fade(past, now, half_life_days)) * _strength(past)
+
+
+def _decay(past: Histories) -> np.ndarray:
+    return (BASKET_DECAY**past.back).astype(np.float32)
+
+
+def _fade(past: Histories, now: int, half_life_days: float) -> np.ndarray:
+    return (0.5 ** (days_between(now, past.last) / half_life_days)).astype(np.float32)
+
+
+def _strength(past: Histories) -> np.ndarray:
+    return np.minimum(past.weight, 1.0)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One candidate source.
+
+    reason: kind of reason that its score and rank stand for in explanations
+    count: counts its matrix (items, items); None for a source without one
+    weight: weight of each history entry; None where the history's own products are not multiplied
+    score: scores of a shard, for a source without a matrix
+    is_available: whether the signals hold what it needs
+    """
+
+    name: str
+    reason: str
+    count: Callable[[Counting], sp.csr_matrix] | None = None
+    weight: Weight | None = None
+    score: Callable[[Asked], Scores] | None = None
+    is_available: Callable[[Signals], bool] = lambda signals: True
+
+    def available(self, signals: Signals) -> bool:
+        if self.count is not None:
+            return self.name in signals.matrices
+        return self.is_available(signals)
+
+    def scores(self, asked: Asked) -> Scores:
+        """The scores of the products for a shard of shoppers; 0 where the source has none."""
+        if self.score is not None:
+            return self.score(asked)
+        signals, past = asked.signals, asked.past
+        weights = self.weight(past, asked.now, signals.half_life_days)
+        return SparseScores.of(past.matrix(weights) @ signals.matrices[self.name])
+
+
+def _text_scores(asked: Asked) -> Scores:
+    weights = recent_texts(asked.past, asked.now, asked.signals.half_life_days)
+    return asked.signals.space.score(asked.past, weights)
+
+
+SOURCES = (
+    Source(
+        "again",
+        reason="again",
+        score=lambda asked: SparseScores.of(
+            asked.past.matrix(again_scores(asked.past, asked.signals, asked.now))
+        ),
+    ),
+    Source(
+        "next",
+        reason="bought_next",
+        count=lambda c: covisitation.bought_next(c.events, c.n_items, c.config.neighbours),
+        weight=recent,
+    ),
+    Source(
+        "together",
+        reason="bought_together",
+        count=lambda c: covisitation.together(c.events, c.n_items, c.config.neighbours),
+        weight=recent,
+    ),
+    Source(
+        "similar",
+        reason="similar",
+        count=lambda c: covisitation.similar(
+            c.events, c.n_users, c.n_items, c.config.neighbours, c.now, c.config.half_life_days
+        ),
+        weight=fading,
+    ),
+    Source(
+        "ease",
+        reason="similar",
+        count=lambda c: covisitation.ease(
+            c.events, c.n_users, c.n_items, c.config.neighbours, c.config.ease_regularisation
+        ),
+        weight=slowly_fading,
+    ),
+    Source(
+        "sequence",
+        reason="bought_next",
+        score=lambda asked: asked.signals.sequence.score(asked.past, asked.signals.common),
+        is_available=lambda signals: signals.sequence is not None,
+    ),
+    Source(
+        "text",
+        reason="text",
+        weight=recent_texts,
+        score=_text_scores,
+        is_available=lambda signals: signals.vectors is not None,
+    ),
+    Source("trending", reason="popularity", score=lambda asked: asked.signals.trend),
+)
+"""All candidate sources, in the order of the ranking features."""
+BY_NAME = {source.name: source for source in SOURCES}
 
 
 def fit_signals(
-    events: Interactions, n_users: int, n_items: int, now: int, config: FusionConfig, learnt: Learnt
+    events: Interactions,
+    n_users: int,
+    n_items: int,
+    now: int,
+    config: FusionConfig,
+    learned: LearnedSignals,
 ) -> Signals:
-    """Count every source's matrix from these interactions."""
-    k, off = config.neighbours, dict(learnt.off)
-    counted = {
-        "next": lambda: covisitation.bought_next(events, n_items, k),
-        "together": lambda: covisitation.together(events, n_items, k),
-        "similar": lambda: covisitation.similar(
-            events, n_users, n_items, k, now, config.half_life_days
-        ),
-        "ease": lambda: covisitation.ease(events, n_users, n_items, k, config.ease_regularisation),
-    }
+    """Count the matrix of every source from these interactions."""
+    off = dict(learned.off)
     if n_items > config.ease_largest:
         off["ease"] = f"{n_items} products are more than ease_largest = {config.ease_largest}"
-    off |= dict.fromkeys(config.parts_left_out & set(SOURCES), "left out")
-    matrices = {name: count() for name, count in counted.items() if name not in off}
-    stats = covisitation.popularity(events, n_items, now)
+    off |= dict.fromkeys(config.parts_left_out & BY_NAME.keys(), "left out")
+    counting = Counting(events, n_users, n_items, now, config)
+    matrices = {
+        source.name: source.count(counting)
+        for source in SOURCES
+        if source.count is not None and source.name not in off
+    }
     return Signals(
-        matrices, stats, learnt.vectors, config.half_life_days, learnt.sequence, off, learnt.cells
+        matrices,
+        covisitation.popularity(events, n_items, now),
+        learned.vectors,
+        config.half_life_days,
+        learned.sequence,
+        off,
+        learned.ivf,
     )
 
 
 def sources_of(signals: Signals, config: FusionConfig) -> list[str]:
-    """The sources that are there and not left out, in order."""
-    there = {"again", "trending", *signals.matrices}
-    there |= {
-        name
-        for name, model in (("text", signals.vectors), ("sequence", signals.sequence))
-        if model is not None
-    }
-    return [name for name in SOURCES if name in there - config.parts_left_out]
-
-
-def history_weights(past: Histories, now: int, half_life_days: float) -> dict[str, np.ndarray]:
-    """Per source, how much each history entry speaks: (entries,) float32.
-
-    Directional sources look at the latest baskets.
-    """
-    fade = (0.5 ** (days_between(now, past.last) / half_life_days)).astype(np.float32)
-    late = (0.8**past.back).astype(np.float32)
-    strength = np.minimum(past.weight, 1.0)
-    return {
-        "next": late * strength,
-        "together": late * strength,
-        "similar": (fade * strength).astype(np.float32),
-        "ease": np.sqrt(fade) * strength,
-        "text": np.where(late < FAINT, 0, late * strength),
-    }
+    """Names of the sources that are available and not left out, in order."""
+    return [
+        source.name
+        for source in SOURCES
+        if source.available(signals) and source.name not in config.parts_left_out
+    ]
 
 
 def again_scores(past: Histories, signals: Signals, now: int) -> np.ndarray:
-    """(entries,) how likely each product of the history is bought again: often bought by this
-    shopper, lately, and by others again.
+    """(entries,) float32: how likely each product of a history is bought again.
+
+    Often bought by this shopper, lately, and bought again by others.
     """
     rate = signals.popularity.column("again_rate")[past.item]
     occasions = np.maximum(past.bought, 0.3 * np.minimum(past.weight, 1.0))
-    return (
-        occasions * 0.5 ** (days_between(now, past.last) / signals.half_life_days) * (0.05 + rate)
-    ).astype(np.float32)
+    fade = 0.5 ** (days_between(now, past.last) / signals.half_life_days)
+    return (occasions * fade * (0.05 + rate)).astype(np.float32)
 
 
 def source_scores(
-    past: Histories, signals: Signals, now: int, sources: list[str]
+    past: Histories, signals: Signals, now: int, names: list[str]
 ) -> dict[str, Scores]:
-    """What each of these sources says of the products to each shopper; 0 where it says nothing."""
-    weights = history_weights(past, now, signals.half_life_days)
-    score = {
-        "again": lambda: Sparse.of(past.matrix(again_scores(past, signals, now))),
-        "text": lambda: signals.space.asked(past, weights["text"]),
-        "sequence": lambda: signals.sequence.asked(past, signals.common),
-        "trending": lambda: signals.trend,
-    }
-    score |= {
-        name: lambda name=name: Sparse.of(past.matrix(weights[name]) @ signals.matrices[name])
-        for name in signals.matrices
-    }
-    return {name: score[name]() for name in sources}
+    """The scores of these sources for a shard of shoppers."""
+    asked = Asked(past, signals, now)
+    return {name: BY_NAME[name].scores(asked) for name in names}
 
 
 @dataclass(frozen=True)
@@ -196,23 +322,22 @@ def propose(
     wanted: tuple[np.ndarray, np.ndarray] | None = None,
     alone: bool = False,
 ) -> Proposals:
-    """The union of every source's best `per_source` products, and the pairs `wanted` whoever
-    proposes them; `alone`: these and no others.
+    """The union of every source's best `per_source` products, and the pairs `wanted`.
 
-    allowed (shoppers, items) bool: what may be proposed at all
+    allowed: (shoppers, items) bool: what may be proposed
+    wanted: (shoppers (n,), items (n,)) that are included in any case; `alone`: no others
     """
     n_items = allowed.shape[1]
     k = min(per_source, n_items)
     best = {name: one.best(allowed, k) for name, one in scores.items()}
-    code = {name: found.user * n_items + found.item for name, found in best.items()}
-    asked = [wanted[0] * n_items + wanted[1]] if wanted else []
-    pairs = np.unique(np.concatenate(asked if alone else [*code.values(), *asked]))
+    codes = {name: own.user * n_items + own.item for name, own in best.items()}
+    extra = [wanted[0] * n_items + wanted[1]] if wanted else []
+    pairs = np.unique(np.concatenate(extra if alone else [*codes.values(), *extra]))
     places = {}
-    for name, found in best.items():
+    for name, own in best.items():
         places[name] = np.full(len(pairs), k)
-        at = np.searchsorted(pairs, code[name])
-        there = np.append(pairs, -1)[at] == code[name]
-        places[name][at[there]] = found.place[there]
-    return Proposals(
-        pairs // n_items, pairs % n_items, places, {name: found.top for name, found in best.items()}
-    )
+        at = np.searchsorted(pairs, codes[name])
+        is_pair = np.append(pairs, -1)[at] == codes[name]
+        places[name][at[is_pair]] = own.place[is_pair]
+    tops = {name: own.top for name, own in best.items()}
+    return Proposals(pairs // n_items, pairs % n_items, places, tops)

@@ -69,15 +69,15 @@ class Rows:
         al. 2008, "dataless classification").
         """
         labelled = np.bincount(self.target[self.at(TRAIN)], minlength=len(self.classes))
-        spoken = {
+        class_names = {
             c: " ".join(re.findall(r"[^\W_]+", self.classes[c]))
             for c in np.flatnonzero(labelled < below)
         }
-        named = [c for c, name in spoken.items() if re.search(r"[^\W\d_]", name)] * NAME_COPIES
+        named = [c for c, name in class_names.items() if re.search(r"[^\W\d_]", name)] * NAME_COPIES
         return replace(
             self,
             ids=self.ids + [f"class-{c}" for c in named],
-            texts=self.texts + [spoken[c] for c in named],
+            texts=self.texts + [class_names[c] for c in named],
             target=np.append(self.target, named).astype(self.target.dtype),
             part=np.append(self.part, [TRAIN] * len(named)).astype(self.part.dtype),
         )

@@ -6,7 +6,7 @@ import numpy as np
 
 from training.data.labeled_texts import TRAIN, VALIDATION, Rows
 from training.evaluation import linear_baselines
-from training.inference.calibration import Answer
+from training.inference.calibration import OutputCalibration
 from training.metrics import classification, ranking
 
 ROUNDS = 200
@@ -50,17 +50,19 @@ def baselines(rows: Rows, vectors: np.ndarray, seed: int) -> dict[str, Baseline]
     return found
 
 
-def answer_of(rows: Rows, output: np.ndarray, vote: np.ndarray | None = None) -> Answer:
+def answer_of(rows: Rows, output: np.ndarray, vote: np.ndarray | None = None) -> OutputCalibration:
     """The temperature, and the vote's share, with the least log loss on the validation rows,
     whose outputs (and votes) are given.
     """
     if not rows.classes:
         given = rows.target[rows.at(TRAIN)]
-        return Answer(1.0, float(given.min()), float(given.max()))
+        return OutputCalibration(1.0, float(given.min()), float(given.max()))
     if not len(output):
-        return Answer(1.0)
+        return OutputCalibration(1.0)
     right, shares = rows.target[rows.at(VALIDATION)], SHARES if vote is not None else (0.0,)
-    tried = [Answer(float(t), vote_share=share) for share in shares for t in TEMPERATURES]
+    tried = [
+        OutputCalibration(float(t), vote_share=share) for share in shares for t in TEMPERATURES
+    ]
     return min(tried, key=lambda a: classification.log_loss(right, a.apply(output, vote)))
 
 

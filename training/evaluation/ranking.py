@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import rankdata
 
-from training.candidates.sources import Signals, again_scores, history_weights
+from training.candidates.sources import BY_NAME, Signals, again_scores, recent_texts
 from training.candidates.text_similarity import TextSpace
-from training.configuration.recipes import FusionConfig
+from training.configuration.ranking_recipes import FusionConfig
 from training.data.interactions import Histories, histories
 from training.data.segments import product_groups, shopper_groups
 from training.data.snapshot import Snapshot
@@ -95,9 +95,7 @@ def rank_by_source(
         space = TextSpace(vectors)
         return rank_by_scores(
             window,
-            lambda past: space.scores(
-                past, history_weights(past, window.now, config.half_life_days)["text"]
-            ),
+            lambda past: space.scores(past, recent_texts(past, window.now, config.half_life_days)),
             config,
         )
     if source == "again":
@@ -119,7 +117,7 @@ def rank_by_source(
     matrix = signals.matrices[source]
 
     def score(past: Histories) -> np.ndarray:
-        weights = history_weights(past, window.now, config.half_life_days)[source]
+        weights = BY_NAME[source].weight(past, window.now, config.half_life_days)
         return (past.matrix(weights) @ matrix).toarray()
 
     return rank_by_scores(window, score, config)

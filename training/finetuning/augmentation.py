@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from training.configuration.fields import ConfigError
-from training.configuration.recipes import TuningConfig
+from training.configuration.tuning import TuningConfig
 
 PART = re.compile(r"(?<=\.) ")
 NEAR, NEAREST = 0.6, 5

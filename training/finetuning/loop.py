@@ -21,11 +21,11 @@ from torch import nn
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from training.configuration.recipes import TuningConfig
+from training.configuration.tuning import TuningConfig
 from training.errors import TrainingError
 from training.finetuning.heads import Batch
 from training.finetuning.methods import (
-    Tuned,
+    TuningMethod,
     make_optimiser,
     schedule_of,
     trainable,
@@ -83,11 +83,11 @@ def stop() -> bool:
     return True
 
 
-OnLook = Callable[["Look", float], None] | None
+OnEvaluation = Callable[["Evaluation", float], None] | None
 
 
 @dataclass(frozen=True)
-class Look:
+class Evaluation:
     """The end of an evaluation interval: the mean loss since the last one."""
 
     step: int
@@ -96,7 +96,7 @@ class Look:
 
 
 @dataclass
-class Keeper:
+class ResumableState:
     """What outlives a kill: the state's folder, and what is read from and written to it."""
 
     folder: Path | None = None
@@ -123,7 +123,7 @@ class Keeper:
         save_state(self.folder, tensors, facts | {"belongs": self.facts})
         self.saved_at = time.monotonic()
 
-    def child(self, name: str) -> "Keeper":
+    def child(self, name: str) -> "ResumableState":
         """The keeper of a part of the run."""
         return replace(
             self, folder=self.folder / name if self.folder else None, saved_at=time.monotonic()
@@ -207,8 +207,13 @@ def spread(model: nn.Module) -> nn.Module:
 
 
 def finetune(
-    task: Task, tuned: Tuned, config: TuningConfig, seed: int, best: Best, keeper: Keeper
-) -> Iterator[Look]:
+    task: Task,
+    tuned: TuningMethod,
+    config: TuningConfig,
+    seed: int,
+    best: Best,
+    keeper: ResumableState,
+) -> Iterator[Evaluation]:
     """Train `task.model`; yields after each evaluation interval, when the caller evaluates, keeps
     the best in `best`, and may stop.
 
@@ -278,7 +283,9 @@ def finetune(
         if step % config.evaluate_every == 0 or step == config.steps:
             if sharded:
                 put_weights(task.model, weights_of(model))
-            yield Look(step, float(np.mean(losses)), (step - first) / (time.monotonic() - began))
+            yield Evaluation(
+                step, float(np.mean(losses)), (step - first) / (time.monotonic() - began)
+            )
             losses.clear()
         if (
             (keeper.due() or (_Stop.asked and keeper.folder))
@@ -291,7 +298,13 @@ def finetune(
 
 
 def _keep(
-    keeper: Keeper, task: Task, optimiser, tuned: Tuned, best: Best, step: int, losses: list[float]
+    keeper: ResumableState,
+    task: Task,
+    optimiser,
+    tuned: TuningMethod,
+    best: Best,
+    step: int,
+    losses: list[float],
 ) -> None:
     """Write the state after this step."""
     tensors = {
@@ -317,7 +330,7 @@ def _forward_backward(
     accelerator: Accelerator,
     model: nn.Module,
     batch: Batch,
-    tuned: Tuned,
+    tuned: TuningMethod,
     parts: int,
     adversarial: float,
 ) -> float:
@@ -335,7 +348,7 @@ def _forward_backward(
 
 
 def _restore(
-    keeper: Keeper, task: Task, optimiser, schedule, tuned: Tuned, best: Best
+    keeper: ResumableState, task: Task, optimiser, schedule, tuned: TuningMethod, best: Best
 ) -> tuple[int, list[float]]:
     """Go on from the kept state, if any: (step, losses since the last look)."""
     found = keeper.read()
@@ -368,11 +381,11 @@ class Outcome:
 
 def train(
     task: Task,
-    tuned: Tuned,
+    tuned: TuningMethod,
     config: TuningConfig,
     seed: int,
-    keeper: Keeper,
-    on_look: OnLook = None,
+    keeper: ResumableState,
+    on_evaluation: OnEvaluation = None,
     keep_last: bool = False,
 ) -> Outcome:
     """Run the loop with early stopping; afterwards `task.model` has the weights that were best on
@@ -382,9 +395,9 @@ def train(
     """
     began, initial = time.monotonic(), weights_of(task.model)
     before = float("-inf") if keep_last else task.validate()
-    on_look = on_look or (lambda look, value: None)
+    on_evaluation = on_evaluation or (lambda look, value: None)
     if not keep_last:
-        on_look(Look(0, float("nan"), 0.0), before)
+        on_evaluation(Evaluation(0, float("nan"), 0.0), before)
     best, share, step = Best(before), trainable_share(task.model), 0
     _Stop.running = True
     try:
@@ -393,7 +406,7 @@ def train(
         ):
             step = look.step
             value = float("nan") if keep_last else task.validate()
-            on_look(look, value)
+            on_evaluation(look, value)
             if value > best.value or keep_last:
                 best.value, best.step, best.misses = value, step, 0
                 best.weights = None if keep_last else weights_of(task.model)
@@ -430,11 +443,11 @@ def blend(task: Task, start: dict[str, torch.Tensor], shares: tuple[float, ...])
 
 def train_several(
     task: Task,
-    tuned: Tuned,
+    tuned: TuningMethod,
     config: TuningConfig,
     seed: int,
-    keeper: Keeper,
-    on_look: OnLook = None,
+    keeper: ResumableState,
+    on_evaluation: OnEvaluation = None,
     keep_last: bool = False,
 ) -> tuple[Outcome, list[dict[str, torch.Tensor]]]:
     """`average_runs` trainings from the same start with successive seeds: the first one's outcome,
@@ -453,7 +466,7 @@ def train_several(
                 config,
                 seed + i,
                 keeper.child(f"run-{i}"),
-                on_look if i == 0 else None,
+                on_evaluation if i == 0 else None,
                 keep_last,
             )
         )

@@ -7,14 +7,14 @@ import math
 import torch
 from torch import nn
 
-from training.configuration.recipes import TuningConfig
+from training.configuration.tuning import TuningConfig
 from training.encoders.adapters import add_adapters
 from training.encoders.bert import TextEncoder
 
 ATTENTION = ("query", "value")
 
 
-class Tuned:
+class TuningMethod:
     """An encoder prepared for training as the configuration says; `finish` leaves it plain
     again.
     """
@@ -78,7 +78,7 @@ class Tuned:
         return self.encoder
 
 
-class Untouched(Tuned):
+class NoTuning(TuningMethod):
     """Of the encoder nothing is prepared: what is trained lies elsewhere."""
 
     def __init__(self, encoder: TextEncoder | None = None) -> None:

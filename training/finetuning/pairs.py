@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.configuration.recipes import TextConfig
+from training.configuration.tuning import TextConfig
 from training.data.interactions import Interactions, number_baskets
 from training.data.snapshot import DAY
 from training.encoders.bert import TextEncoder

@@ -13,7 +13,7 @@ BLOCK = 1024
 
 
 @dataclass(frozen=True)
-class Answer:
+class OutputCalibration:
     """Probabilities by a temperature (Guo et al. 2017), mixed with the neighbours' vote;
     ratings held within what was ever given.
     """
@@ -34,7 +34,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class NeighborVote:
     """What a classifier remembers of its training texts: unit vectors (n, dim) and the class of
     each (n,); the nearest `k` vote.
 
@@ -64,7 +64,7 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
-class Member:
+class EnsembleMember:
     """An encoder (or its int8 twin) with a linear head, weight (outputs, dim) and bias
     (outputs,), and the texts that vote beside it.
     """
@@ -72,7 +72,7 @@ class Member:
     encoder: Any
     weight: np.ndarray
     bias: np.ndarray
-    neighbours: Neighbours | None = None
+    neighbours: NeighborVote | None = None
 
     def judge(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """The head's outputs (n, outputs) for vectors (n, dim), and the neighbours' vote (n,

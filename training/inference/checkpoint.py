@@ -18,16 +18,24 @@ import scipy.sparse as sp
 
 import training
 from training.candidates.covisitation import ITEM_STATS, Popularity
-from training.candidates.ivf_index import Cells
+from training.candidates.ivf_index import IvfIndex
 from training.candidates.sequence_model import SequenceModel
 from training.candidates.sources import Signals
-from training.configuration.recipes import FusionConfig, from_dict, to_dict
+from training.configuration.fields import to_dict
+from training.configuration.ranking_recipes import FusionConfig
+from training.configuration.recipes import from_dict
 from training.data.product_text import text_digest
 from training.inference.recommender import Recommender
 from training.ranking.features import ItemFacts, feature_names
 
 FORMAT = 1
-CELL_ARRAYS = tuple(Cells.__dataclass_fields__)
+IVF_ARRAYS = {
+    "basis": "cells.basis",
+    "centroids": "cells.centroids",
+    "vectors": "cells.outlines",
+    "cell": "cells.number",
+}
+"""Fields of the IVF index -> names of their files."""
 LIBRARIES = (
     "torch",
     "transformers",
@@ -149,9 +157,9 @@ def _write_model(folder: Path, model: Recommender, recipe: str) -> None:
     np.save(folder / "popularity.npy", signals.popularity.stats)
     if signals.vectors is not None:
         np.save(folder / "vectors.npy", signals.vectors.astype(np.float16))
-    if signals.cells is not None:
-        for name in CELL_ARRAYS:
-            np.save(folder / f"cells.{name}.npy", getattr(signals.cells, name))
+    if signals.ivf is not None:
+        for field, name in IVF_ARRAYS.items():
+            np.save(folder / f"{name}.npy", getattr(signals.ivf, field))
     if signals.sequence is not None:
         signals.sequence.save(folder / "sequence.safetensors")
     for name in ("price", "brand", "category"):
@@ -165,7 +173,7 @@ def _write_model(folder: Path, model: Recommender, recipe: str) -> None:
         "now": signals.popularity.now,
         "half_life_days": signals.half_life_days,
         "item_stats": list(ITEM_STATS),
-        "lift": model.lift,
+        "lift": model.boost,
         "features": feature_names(signals, model.config),
     }
     (folder / "model.json").write_text(json.dumps(facts_of_model, indent=1), encoding="utf-8")
@@ -228,13 +236,11 @@ def _read_model(folder: Path, n: int) -> Recommender:
     for name in about["matrices"]:
         parts = (array(f"{name}.data"), array(f"{name}.indices"), array(f"{name}.indptr"))
         matrices[name] = sp.csr_matrix(parts, shape=(n, n), copy=False)
-    cells = (
-        Cells(*(array(f"cells.{name}") for name in CELL_ARRAYS))
-        if (folder / "cells.number.npy").exists()
-        else None
-    )
+    ivf = None
+    if (folder / f"{IVF_ARRAYS['cell']}.npy").exists():
+        ivf = IvfIndex(**{field: array(name) for field, name in IVF_ARRAYS.items()})
     vectors = array("vectors") if (folder / "vectors.npy").exists() else None
-    if vectors is not None and cells is None:
+    if vectors is not None and ivf is None:
         vectors = vectors.astype(np.float32)
     sequence = (
         SequenceModel.load(folder / "sequence.safetensors")
@@ -242,7 +248,7 @@ def _read_model(folder: Path, n: int) -> Recommender:
         else None
     )
     stats = array("popularity")
-    held = (stats, vectors, sequence and sequence.items, cells and cells.number)
+    held = (stats, vectors, sequence and sequence.items, ivf and ivf.cell)
     if any(part is not None and len(part) != n for part in held):
         raise CheckpointError(
             f"{folder.name}: items.txt names {n} products, the arrays hold another number"
@@ -254,7 +260,7 @@ def _read_model(folder: Path, n: int) -> Recommender:
         about["half_life_days"],
         sequence,
         about["off"],
-        cells,
+        ivf,
     )
     facts = ItemFacts(
         np.array(array("price")), np.array(array("brand")), np.array(array("category"))

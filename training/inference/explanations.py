@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from training.candidates.sources import history_weights
+from training.candidates.sources import SOURCES
 from training.data.interactions import Histories, Interactions, histories, interactions
 from training.data.snapshot import Events
 from training.inference.recommender import Recommender
@@ -78,14 +78,8 @@ def explain(
     ]
 
 
-EXAMPLES = {
-    "bought_next": ("next",),
-    "bought_together": ("together",),
-    "similar": ("similar", "ease"),
-}
-"""Kinds of reasons that name a product of the history, and the sources that say which; the
-first that has one decides.
-"""
+EXAMPLE_SOURCES = [source for source in SOURCES if source.count is not None]
+"""Sources that name a product of the history; of two with one reason the first decides."""
 
 
 def _examples(
@@ -94,21 +88,18 @@ def _examples(
     """For each of these products (n,), by kind of reason, the product of the one shopper's
     history that speaks most for it in that way.
     """
-    weights = history_weights(past, now, model.signals.half_life_days)
     found: list[dict[str, int]] = [{} for _ in items]
-    for kind, sources in EXAMPLES.items():
-        for name in sources:
-            matrix = model.signals.matrices.get(name)
-            if matrix is None or not len(past.item):
-                continue
-            said = (
-                matrix[past.item][:, items].toarray() * weights[name][:, None]
-            )  # (history, items)
-            said[past.item[:, None] == items] = 0
-            best = said.argmax(axis=0)
-            for place, row in enumerate(best):
-                if said[row, place] > 0:
-                    found[place].setdefault(kind, int(past.item[row]))
+    for source in EXAMPLE_SOURCES:
+        matrix = model.signals.matrices.get(source.name)
+        if matrix is None or not len(past.item):
+            continue
+        weights = source.weight(past, now, model.signals.half_life_days)
+        scores = matrix[past.item][:, items].toarray() * weights[:, None]  # (history, items)
+        scores[past.item[:, None] == items] = 0
+        best = scores.argmax(axis=0)
+        for place, row in enumerate(best):
+            if scores[row, place] > 0:
+                found[place].setdefault(source.reason, int(past.item[row]))
     return found
 
 

@@ -52,7 +52,7 @@ def with_products(
         known[row] = vector
     n = model.n_items + m
     vectors = np.concatenate([known, new.vectors.astype(known.dtype)]) if m else known
-    cells = signals.cells and signals.cells.with_products(new.vectors, renewed)
+    ivf = signals.ivf and signals.ivf.with_products(new.vectors, renewed)
     extended = Signals(
         {name: _padded(matrix, n) for name, matrix in signals.matrices.items()},
         Popularity(
@@ -61,9 +61,9 @@ def with_products(
         ),
         vectors,
         signals.half_life_days,
-        _sequence(signals.sequence, TextSpace(vectors, cells), new.vectors),
+        _sequence(signals.sequence, TextSpace(vectors, ivf), new.vectors),
         signals.off,
-        cells,
+        ivf,
     )
     facts = ItemFacts(
         *(
@@ -71,7 +71,7 @@ def with_products(
             for name in ("price", "brand", "category")
         )
     )
-    return Recommender(extended, facts, model.ranker, model.config, model.lift)
+    return Recommender(extended, facts, model.ranker, model.config, model.boost)
 
 
 def _padded(matrix: sp.csr_matrix, n: int) -> sp.csr_matrix:
@@ -113,7 +113,7 @@ def _akin(space: TextSpace, vectors: np.ndarray) -> np.ndarray:
     of the space.
     """
     n_known = len(space.vectors) - len(vectors)
-    if space.cells is None:
+    if space.ivf is None:
         return np.argsort(-(vectors @ space.vectors[:n_known].T), axis=1, kind="stable")[:, :AKIN]
     known = np.arange(len(space.vectors)) < n_known
     near = [space.near(vector[None], known) for vector in vectors]

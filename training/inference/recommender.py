@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import lightgbm as lgb
 import numpy as np
+import scipy.sparse as sp
 
 from training.candidates.sources import Signals, source_scores, sources_of
-from training.configuration.recipes import FusionConfig
+from training.configuration.ranking_recipes import FusionConfig
 from training.data.interactions import Histories, histories, interactions
 from training.data.segments import is_head
 from training.data.snapshot import Events
@@ -21,11 +22,16 @@ from training.ranking.features import (
     group_of,
 )
 
+RELATED = {"bought_together": "together", "similar": "similar", "bought_next": "next"}
+"""Kinds of reasons for related products -> the matrix that gives them."""
+
 
 @dataclass(slots=True)
 class Recommendation:
-    """One place of a list; `contributions` and `history` (shares of the products behind it)
-    only where they come for nothing.
+    """One item of a ranking, by row.
+
+    contributions, history, examples: only where the ranking computes them anyway: what each kind
+        of reason adds, shares of the products behind it, and per kind the one that adds most
     """
 
     item: int
@@ -33,10 +39,11 @@ class Recommendation:
     source: list[str]
     contributions: dict[str, float] = field(default_factory=dict)
     history: dict[int, float] = field(default_factory=dict)
+    examples: dict[str, int] = field(default_factory=dict)
 
 
 class Recommender:
-    """Signals, facts and the ranker of one checkpoint; `lift` is what it adds to the score of a
+    """Signals, facts and the ranker of one checkpoint; `boost` is what it adds to the score of a
     product with few events.
     """
 
@@ -46,13 +53,13 @@ class Recommender:
         facts: ItemFacts,
         ranker: lgb.Booster,
         config: FusionConfig,
-        lift: float = 0.0,
+        boost: float = 0.0,
     ) -> None:
         self.signals = signals
         self.facts = facts
         self.ranker = ranker
         self.config = config
-        self.lift = lift
+        self.boost = boost
         self.features = feature_names(signals, config)
         self.groups = [group_of(name) for name in self.features]
         ranks = [
@@ -103,7 +110,7 @@ class Recommender:
 
     def score(self, features: np.ndarray, threads: int = 1) -> np.ndarray:
         """(n,) of candidates' features; 0 threads: all."""
-        return self.ranker.predict(features, num_threads=threads) + self.lift * few_events(
+        return self.ranker.predict(features, num_threads=threads) + self.boost * few_events(
             features, self.features
         )
 
@@ -112,10 +119,10 @@ class Recommender:
         et al. 2020) and the lift; they sum to the score.
         """
         raw = self.ranker.predict(features, pred_contrib=True, num_threads=1)
-        kinds = list(dict.fromkeys([*self.groups, *(["new"] if self.lift else [])]))
+        kinds = list(dict.fromkeys([*self.groups, *(["new"] if self.boost else [])]))
         sums = raw[:, :-1] @ (np.array(self.groups)[:, None] == np.array(kinds))
-        if self.lift:
-            sums[:, kinds.index("new")] += self.lift * few_events(features, self.features)
+        if self.boost:
+            sums[:, kinds.index("new")] += self.boost * few_events(features, self.features)
         return [
             (float(row[-1]), dict(zip(kinds, added.tolist(), strict=True)))
             for row, added in zip(raw, sums, strict=True)
@@ -190,38 +197,52 @@ class Recommender:
     def related(
         self, items: list[int], k: int, showable: np.ndarray | None = None
     ) -> list[Recommendation]:
-        """Products that go with these, best first: each source's neighbours, normalised and
-        added up.
-        """
-        total, parts = np.zeros(self.n_items), {}
-        for name in ("together", "similar", "next"):
-            row = np.asarray(self.signals.matrices[name][items].sum(axis=0)).ravel()
-            parts[
-                "bought_together"
-                if name == "together"
-                else "bought_next"
-                if name == "next"
-                else "similar"
-            ] = row / max(row.max(), 1e-9)
+        """The k products that go best with these: the sources' scores, normalized and summed."""
+        matrices = {
+            kind: self.signals.matrices[name][items]
+            for kind, name in RELATED.items()
+            if name in self.signals.matrices
+        }
+        scores = {kind: np.asarray(m.sum(axis=0)).ravel() for kind, m in matrices.items()}
+        scores = {kind: score / max(score.max(), 1e-9) for kind, score in scores.items()}
         if self.signals.vectors is not None:
-            parts["text"] = self._like(items, showable)
-        for values in parts.values():
-            total += values
+            scores["text"] = self._text_similarity(items, showable)
+        total = np.sum([np.zeros(self.n_items), *scores.values()], axis=0)
         total[items] = 0
         if showable is not None:
             total[~showable] = 0
         rows = np.flatnonzero(total > 0)
         best = rows[np.lexsort((rows, -total[rows]))[:k]]
+        examples = self._examples(matrices, items, best)
         behind = {items[0]: 1.0} if len(items) == 1 else {}
-        found = [(int(i), {name: float(values[i]) for name, values in parts.items()}) for i in best]
-        return [
-            Recommendation(i, float(total[i]), [n for n in said if said[n] > 0], said, behind)
-            for i, said in found
-        ]
+        related = []
+        for at, row in enumerate(best.tolist()):
+            contributions = {kind: float(score[row]) for kind, score in scores.items()}
+            kinds = [kind for kind, value in contributions.items() if value > 0]
+            example = {kind: int(examples[kind][at]) for kind in kinds}
+            related.append(
+                Recommendation(row, float(total[row]), kinds, contributions, behind, example)
+            )
+        return related
 
-    def _like(self, items: list[int], showable: np.ndarray | None) -> np.ndarray:
-        """(items,) in [0, 1]: how like these in their texts; 0 beyond the nearest cells of a
-        shop that has cells.
+    def _examples(
+        self, matrices: dict[str, sp.csr_matrix], items: list[int], best: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Per kind (n,): the one of `items` that speaks most for each of the products `best` (n,).
+
+        matrices: per kind (items, products)
+        """
+        given = np.array(items)
+        parts = {kind: matrix[:, best].toarray() for kind, matrix in matrices.items()}
+        if self.signals.vectors is not None:
+            space = self.signals.space
+            parts["text"] = space.read(given) @ space.read(best).T
+        return {kind: given[part.argmax(axis=0)] for kind, part in parts.items()}
+
+    def _text_similarity(self, items: list[int], showable: np.ndarray | None) -> np.ndarray:
+        """(items,) in [0, 1]: similarity to the mean text of these products.
+
+        0 beyond the nearest cells of a shop with an IVF index.
         """
         space = self.signals.space
         mean = space.read(np.array(items)).mean(axis=0)

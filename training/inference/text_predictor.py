@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from training.data.snapshot import Snapshot
 from training.encoders.onnx import OnnxEncoder
-from training.inference.calibration import Answer, Member, Neighbours, averaged
+from training.inference.calibration import EnsembleMember, NeighborVote, OutputCalibration, averaged
 from training.inference.checkpoint import CheckpointError, read_run
 
 
@@ -20,8 +20,8 @@ from training.inference.checkpoint import CheckpointError, read_run
 class Predictor:
     """Members, whose outputs are averaged, and how outputs become answers."""
 
-    members: list[Member]
-    answer: Answer
+    members: list[EnsembleMember]
+    answer: OutputCalibration
     facts: dict
 
     def outputs(
@@ -83,7 +83,7 @@ def load_predictor(folder: Path) -> Predictor:
         facts = json.loads((folder / "head.json").read_text(encoding="utf-8"))
         places = [folder, *(folder / f"member-{i}" for i in range(1, facts["members"]))]
         members = [_member(p, facts["voters"]) for p in places]
-        answer = Answer(*(facts[f.name] for f in fields(Answer)))
+        answer = OutputCalibration(*(facts[f.name] for f in fields(OutputCalibration)))
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{folder.name}: {Path(error.filename or '').name} is missing (was it trained "
@@ -94,14 +94,14 @@ def load_predictor(folder: Path) -> Predictor:
     return Predictor(members, answer, facts)
 
 
-def _member(folder: Path, voters: int) -> Member:
+def _member(folder: Path, voters: int) -> EnsembleMember:
     head, neighbours = load_file(folder / "head.safetensors"), None
     if voters:
         remembered = load_file(folder / "neighbours.safetensors")
-        neighbours = Neighbours(
+        neighbours = NeighborVote(
             remembered["vectors"].astype(np.float32), remembered["label"], voters
         )
-    return Member(OnnxEncoder(folder / "onnx"), head["weight"], head["bias"], neighbours)
+    return EnsembleMember(OnnxEncoder(folder / "onnx"), head["weight"], head["bias"], neighbours)
 
 
 def least_sure(model: Predictor, snapshot: Snapshot, n: int) -> list[dict]:

@@ -5,9 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.candidates.covisitation import ITEM_STATS
-from training.candidates.scores import Sought, find
-from training.candidates.sources import SOURCES, Signals, propose, source_scores, sources_of
-from training.configuration.recipes import ConfigError, FusionConfig
+from training.candidates.scores import SearchedScores, lookup
+from training.candidates.sources import (
+    BY_NAME,
+    SOURCES,
+    Signals,
+    propose,
+    source_scores,
+    sources_of,
+)
+from training.configuration.fields import ConfigError
+from training.configuration.ranking_recipes import FusionConfig
 from training.data.interactions import FADE_DAYS, Histories, days_between
 from training.data.segments import NEW_PRODUCT_EVENTS
 
@@ -41,7 +49,7 @@ GROUPS = {
     "product": tuple(f"item_{stat}" for stat in ITEM_STATS if stat not in POPULARITY_STATS),
 }
 """Groups of features that can be left out; so can each source."""
-PARTS = (*SOURCES, *GROUPS)
+PARTS = (*BY_NAME, *GROUPS)
 
 
 @dataclass(frozen=True)
@@ -81,15 +89,6 @@ def few_events(features: np.ndarray, names: list[str]) -> np.ndarray:
     return features[:, names.index("item_sold")] <= NEW_PRODUCT_EVENTS
 
 
-SOURCE_KINDS = {
-    "trending": "popularity",
-    "next": "bought_next",
-    "sequence": "bought_next",
-    "together": "bought_together",
-    "ease": "similar",
-}
-
-
 def check_parts(config: FusionConfig) -> None:
     """Raises ConfigError where something that does not exist is to be left out."""
     unknown = sorted(config.parts_left_out - set(PARTS))
@@ -99,9 +98,9 @@ def check_parts(config: FusionConfig) -> None:
 
 def group_of(feature: str) -> str:
     """The kind of reason a feature stands for."""
-    for source in SOURCES:
-        if feature in (source, f"{source}_share", f"{source}_rank"):
-            return SOURCE_KINDS.get(source, source)
+    source = BY_NAME.get(feature.removesuffix("_share").removesuffix("_rank"))
+    if source is not None:
+        return source.reason
     if feature in PAIR_FEATURES or feature in ("item_again_rate", "item_gap_days"):
         return "again"
     if feature in USER_FEATURES:
@@ -111,6 +110,12 @@ def group_of(feature: str) -> str:
     if feature in TASTE_FEATURES:
         return "taste"
     return "new" if feature == "item_age_days" else "popularity"
+
+
+def reason_kinds() -> set[str]:
+    """Every kind of reason that a ranking model can give."""
+    names = {name for group in GROUPS.values() for name in group}
+    return {source.reason for source in SOURCES} | {group_of(name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,7 @@ def candidates_of(
     for source, values in scores.items():
         value, top = values.at(user, item), found.tops[source][user]
         share = value / np.maximum(top, 1e-9)
-        if isinstance(values, Sought):  # the largest score is that of what was looked at
+        if isinstance(values, SearchedScores):  # the largest score is that of what was looked at
             share = np.where(top > 0, np.minimum(share, 1), 0)
         columns |= {source: value, f"{source}_share": share, f"{source}_rank": found.places[source]}
     columns |= zip(PAIR_FEATURES, _pair_columns(past, user, item, now), strict=True)
@@ -244,4 +249,4 @@ def _share_columns(
     )
     total = np.maximum(np.bincount(past.user[known], minlength=past.n_users), 1)
     wanted = user.astype(np.int64) * n_groups + np.maximum(group[item], 0)
-    return np.where(group[item] >= 0, find(code, wanted, counts) / total[user], np.nan)
+    return np.where(group[item] >= 0, lookup(code, wanted, counts) / total[user], np.nan)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.configuration.recipes import FusionConfig
+from training.configuration.ranking_recipes import FusionConfig
 from training.metrics.ranking import K, ndcg_at_k
 from training.ranking.features import few_events
 from training.ranking.ranker import TrainingRows, stack, top_lists, train_ranker
 
-LIFTS = tuple(round(0.05 * n, 2) for n in range(1, 21))
+BOOSTS = tuple(round(0.05 * n, 2) for n in range(1, 21))
 """What is tried, in the ranker's own units, in which 0.7 doubles the odds against another
 product.
 """
@@ -20,7 +20,7 @@ FEWEST = 20
 
 
 @dataclass(frozen=True)
-class Lift:
+class NewProductBoost:
     """What the scores of products with few events are raised by, and what that did on the
     validation days.
 
@@ -36,7 +36,9 @@ class Lift:
     found_without: int = 0
 
 
-def choose_lift(questions: list[TrainingRows], names: list[str], config: FusionConfig) -> Lift:
+def choose_boost(
+    questions: list[TrainingRows], names: list[str], config: FusionConfig
+) -> NewProductBoost:
     """The largest lift whose cost stays within `config.new_products_cost` in each question.
 
     Each half of the shoppers is ranked by a ranker that was trained on the other half. The
@@ -47,17 +49,17 @@ def choose_lift(questions: list[TrainingRows], names: list[str], config: FusionC
     bought = int(sum((rows.label & mask).sum() for rows, mask in zip(questions, few, strict=True)))
     shoppers = np.unique(np.concatenate([rows.shopper for rows in questions])) if questions else []
     if not config.new_products_cost or bought < FEWEST or len(shoppers) < 2:
-        return Lift(bought=bought)
+        return NewProductBoost(bought=bought)
     scores = _out_of_fold(
         questions, np.random.default_rng(config.seed).permutation(shoppers)[::2], names, config
     )
     before = [_quality(*one, 0.0) for one in zip(questions, scores, few, strict=True)]
-    chosen = Lift(
+    chosen = NewProductBoost(
         bought=bought,
         found=sum(found for _, found in before),
         found_without=sum(found for _, found in before),
     )
-    for value in LIFTS:
+    for value in BOOSTS:
         after = [_quality(*one, value) for one in zip(questions, scores, few, strict=True)]
         cost = max(
             (
@@ -69,13 +71,15 @@ def choose_lift(questions: list[TrainingRows], names: list[str], config: FusionC
         )
         if cost > config.new_products_cost:
             break
-        chosen = Lift(
+        chosen = NewProductBoost(
             value, max(cost, 0.0), bought, sum(found for _, found in after), chosen.found_without
         )
     return (
         chosen
         if chosen.found > chosen.found_without
-        else Lift(bought=bought, found=chosen.found_without, found_without=chosen.found_without)
+        else NewProductBoost(
+            bought=bought, found=chosen.found_without, found_without=chosen.found_without
+        )
     )
 
 
@@ -100,11 +104,11 @@ def _out_of_fold(
 
 
 def _quality(
-    rows: TrainingRows, score: np.ndarray, few: np.ndarray, lift: float
+    rows: TrainingRows, score: np.ndarray, few: np.ndarray, boost: float
 ) -> tuple[float, int]:
     """NDCG@K, and how many of what was bought and has few events stand among the first K."""
     owner = np.repeat(np.arange(len(rows.group)), rows.group)
-    lists = top_lists(owner, np.arange(len(owner)), score + lift * few, len(rows.group), K)
+    lists = top_lists(owner, np.arange(len(owner)), score + boost * few, len(rows.group), K)
     hits = rows.label[lists] & (lists >= 0)
     return float(
         ndcg_at_k(hits, np.bincount(owner[rows.label], minlength=len(rows.group)), K).mean()

@@ -9,7 +9,7 @@ import lightgbm as lgb
 import numpy as np
 
 from training.candidates.sources import Signals
-from training.configuration.recipes import FusionConfig, RetrievalConfig
+from training.configuration.ranking_recipes import FusionConfig, RetrievalConfig
 from training.data.interactions import Histories
 from training.data.splits import Window
 from training.ranking.features import ItemFacts, candidates_of, feature_names

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from training.configuration.recipes import BehaviourConfig
+from training.configuration.text_recipes import BehaviourConfig
 from training.data.interactions import Histories, histories, interactions
 from training.data.product_text import product_texts
 from training.data.snapshot import DAY, TYPE_CODE
@@ -19,9 +19,9 @@ from training.evaluation.classification import measured
 from training.finetuning.augmentation import make_augment
 from training.finetuning.heads import Classifier
 from training.finetuning.loop import device, train
-from training.finetuning.methods import Tuned
+from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
-from training.inference.calibration import Answer, Member
+from training.inference.calibration import EnsembleMember, OutputCalibration
 from training.metrics import classification
 from training.recipes.classification import LabelTask
 from training.recipes.ensembles import Labelled, head_of, outputs
@@ -208,7 +208,11 @@ def fit_behaviour(run: Run) -> tuple[Labelled, dict, dict]:
         "click": click,
     }
     return (
-        Labelled([Member(encoder, *head_of(model))], ["not bought", "bought"], Answer(1.0)),
+        Labelled(
+            [EnsembleMember(encoder, *head_of(model))],
+            ["not bought", "bought"],
+            OutputCalibration(1.0),
+        ),
         run.finish_report(report),
         more,
     )
@@ -270,7 +274,7 @@ def _train(run: Run, store: TextStore, rows: PairRows, training: np.ndarray):
     learned = np.setdiff1d(training, held)
     chosen = steps_for(config.text, len(learned))
     some = np.sort(np.random.default_rng(config.seed).permutation(learned)[:4000])
-    tuned = Tuned(store.encoder, chosen)
+    tuned = TuningMethod(store.encoder, chosen)
     model = Classifier(store.encoder, 2, chosen.dropout).to(store.device)
     model.start_from(
         *linear_baselines.softmax_weights(

@@ -8,16 +8,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.configuration.recipes import ClassificationConfig, TuningConfig
+from training.configuration.text_recipes import ClassificationConfig
+from training.configuration.tuning import TuningConfig
 from training.data.labeled_texts import TEST, TRAIN, VALIDATION, Rows
 from training.errors import need
 from training.evaluation import classification, linear_baselines
 from training.finetuning.augmentation import Augment, disturbed, make_augment
 from training.finetuning.heads import Batch, Classifier, Regressor
 from training.finetuning.loop import Task, blend, device, put_weights, train_several, weights_of
-from training.finetuning.methods import Tuned
+from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
-from training.inference.calibration import Answer
+from training.inference.calibration import OutputCalibration
 from training.metrics.classification import auc, mse
 from training.recipes.ensembles import Labelled, Members, outputs
 from training.runs.run import NO_CHAMPION, Run, compared, load_encoder, steps_for
@@ -149,7 +150,7 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
 
 def _trained(
     run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, fit: linear_baselines.LinearFit
-) -> tuple[Members, Tuned, Answer, dict]:
+) -> tuple[Members, TuningMethod, OutputCalibration, dict]:
     """Fine-tuning, stopped by validation and done once more with it where wanted; how outputs
     become answers; what the report tells of it.
     """
@@ -236,7 +237,7 @@ def _refitted(
     frozen: np.ndarray,
     start: dict,
     task: LabelTask,
-    tuned: Tuned,
+    tuned: TuningMethod,
     chosen,
     share: float,
 ) -> list[dict]:
@@ -294,10 +295,10 @@ def _check(rows: Rows) -> None:
 
 def _prepare(
     run: Run, rows: Rows, store: TextStore, fit: linear_baselines.LinearFit
-) -> tuple[Classifier, LabelTask, Tuned, TuningConfig]:
+) -> tuple[Classifier, LabelTask, TuningMethod, TuningConfig]:
     config, train = run.config, rows.at(TRAIN)
     chosen = steps_for(config.text, len(train))
-    tuned = Tuned(store.encoder, chosen)
+    tuned = TuningMethod(store.encoder, chosen)
     if rows.classes:
         model = Classifier(store.encoder, len(rows.classes), chosen.dropout, config.label_smoothing)
         model.start_from(*linear_baselines.softmax_weights(fit, len(rows.classes)))
@@ -336,7 +337,9 @@ def _judge_champion(run: Run, rows: Rows, systems: dict) -> dict:
     return compared()
 
 
-def _robustness(run: Run, rows: Rows, members: Members, store: TextStore, answer: Answer) -> dict:
+def _robustness(
+    run: Run, rows: Rows, members: Members, store: TextStore, answer: OutputCalibration
+) -> dict:
     """The same measures when the judged texts have typing mistakes, lost words, or capitals; on
     at most 1,000 rows.
     """
@@ -353,6 +356,11 @@ def _robustness(run: Run, rows: Rows, members: Members, store: TextStore, answer
             for name, m in classification.summary(rows.target[test], found, rounds=0).items()
         }
     return out
+
+
+def fit_recipe(run: Run) -> tuple[Labelled, dict, dict]:
+    """The recipe on the rows that it learns from: the model, its report, nothing more to save."""
+    return *fit_labels(run, recipe_rows(run)), {}
 
 
 def recipe_rows(run: Run) -> Rows:

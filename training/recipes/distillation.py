@@ -18,7 +18,7 @@ from training.evaluation.ranking import rank_by_source, summary
 from training.finetuning.augmentation import Augment, make_augment
 from training.finetuning.heads import Batch, Distiller
 from training.finetuning.loop import Task, device, train
-from training.finetuning.methods import Tuned
+from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
 from training.recipes.mlm import shop_texts
 from training.runs.run import Run, steps_for
@@ -107,7 +107,7 @@ def fit_distil(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     student = student_of(teacher, config.student_layers)
     order = np.random.default_rng(config.seed).permutation(len(texts))
     held = max(4, len(texts) // 10)
-    tuned = Tuned(student, config.text)
+    tuned = TuningMethod(student, config.text)
     chosen = steps_for(config.text, len(texts) - held)
     store = TextStore(student, texts, device())
     task = DistilTask(

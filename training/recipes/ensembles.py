@@ -13,9 +13,9 @@ from training.data.product_text import length_batches
 from training.encoders.bert import BATCH_TOKENS
 from training.finetuning.heads import Classifier
 from training.finetuning.loop import put_weights
-from training.finetuning.methods import Tuned
+from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
-from training.inference.calibration import Answer, Member, Neighbours, averaged
+from training.inference.calibration import EnsembleMember, NeighborVote, OutputCalibration, averaged
 
 
 def vectors(model: Classifier, store: TextStore, rows: np.ndarray) -> np.ndarray:
@@ -52,12 +52,12 @@ class Members:
 
     model: Classifier
     weights: list[dict[str, torch.Tensor]]
-    neighbours: list[Neighbours] = field(default_factory=list)
+    neighbours: list[NeighborVote] = field(default_factory=list)
 
     def remember(self, store: TextStore, rows: np.ndarray, target: np.ndarray, k: int) -> "Members":
         """The same with these rows as those whose nearest `k` vote; 0: none vote."""
         made = (
-            [Neighbours(vectors(self.model, store, rows), target[rows], k) for _ in self._each()]
+            [NeighborVote(vectors(self.model, store, rows), target[rows], k) for _ in self._each()]
             if k
             else []
         )
@@ -71,11 +71,11 @@ class Members:
             [self._member(i).judge(vectors(self.model, store, rows)) for i in self._each()]
         )
 
-    def answers(self, store: TextStore, rows: np.ndarray, answer: Answer) -> np.ndarray:
+    def answers(self, store: TextStore, rows: np.ndarray, answer: OutputCalibration) -> np.ndarray:
         """(rows, classes) probabilities or (rows, 1) ratings."""
         return answer.apply(*self.outputs(store, rows))
 
-    def finish(self, tuned: Tuned) -> list[Member]:
+    def finish(self, tuned: TuningMethod) -> list[EnsembleMember]:
         """Plain encoders with their heads, to be saved."""
         alone = len(self.weights) == 1
         return [
@@ -89,8 +89,8 @@ class Members:
             put_weights(self.model, weights)
             yield i
 
-    def _member(self, i: int) -> Member:
-        return Member(
+    def _member(self, i: int) -> EnsembleMember:
+        return EnsembleMember(
             self.model.encoder,
             *head_of(self.model),
             self.neighbours[i] if self.neighbours else None,
@@ -103,6 +103,6 @@ class Labelled:
     how outputs become answers.
     """
 
-    members: list[Member]
+    members: list[EnsembleMember]
     classes: list[str]
-    answer: Answer
+    answer: OutputCalibration

@@ -12,9 +12,9 @@ import lightgbm as lgb
 import numpy as np
 import polars as pl
 
-from training.candidates.ivf_index import cells_of
-from training.candidates.sources import Learnt, Signals, fit_signals
-from training.configuration.recipes import FusionConfig
+from training.candidates.ivf_index import build_ivf_index
+from training.candidates.sources import LearnedSignals, Signals, fit_signals
+from training.configuration.ranking_recipes import FusionConfig
 from training.data.interactions import Interactions, interactions
 from training.data.product_text import product_texts
 from training.data.snapshot import DAY, Snapshot
@@ -32,7 +32,7 @@ from training.inference.checkpoint import (
 )
 from training.inference.recommender import Recommender
 from training.ranking.features import ItemFacts, check_parts, feature_names
-from training.ranking.new_product_boost import Lift, choose_lift
+from training.ranking.new_product_boost import NewProductBoost, choose_boost
 from training.ranking.ranker import TrainingRows, stack, train_ranker, training_rows
 from training.recipes.incremental import origin
 from training.recipes.mlm import pretrain
@@ -47,19 +47,19 @@ FEWEST_SHOPPERS = 5
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class TrainedParts:
     """What was learned of one stretch of the data: texts (None without any) and sequences."""
 
     texts: Texts | None
     sequence: Sequence
 
     @cached_property
-    def learnt(self) -> Learnt:
+    def learnt(self) -> LearnedSignals:
         off = {} if self.texts else {"text": "no product has a text"}
         off |= {"sequence": self.sequence.why_not} if self.sequence.model is None else {}
         vectors = self.texts.after if self.texts else None
-        return Learnt(
-            vectors, self.sequence.model, off, None if vectors is None else cells_of(vectors)
+        return LearnedSignals(
+            vectors, self.sequence.model, off, None if vectors is None else build_ivf_index(vectors)
         )
 
     @property
@@ -81,9 +81,9 @@ class Fitted:
     """
 
     recommender: Recommender
-    ranked: Knowledge
-    served: Knowledge
-    lift: Lift
+    ranked: TrainedParts
+    served: TrainedParts
+    boost: NewProductBoost
 
 
 def facts_of(products: pl.DataFrame) -> ItemFacts:
@@ -114,16 +114,16 @@ def fit_model(
     windows: list[Window],
     final: Interactions,
     now: int,
-    ranked: Knowledge | None = None,
-    served: Knowledge | None = None,
+    ranked: TrainedParts | None = None,
+    served: TrainedParts | None = None,
     chosen: dict[str, int] | None = None,
-    lift: Lift | None = None,
+    boost: NewProductBoost | None = None,
 ) -> Fitted:
     """Fit on `windows` (newest first), then on `final`, which serves, as of `now`.
 
     What is learned is learned from what the oldest window may see and stopped early on its targets
     (`chosen`: after so many steps); what serves is learned as long from `final`. `ranked`, `served`
-    and `lift` are taken where they are given.
+    and `boost` are taken where they are given.
     """
     snapshot, config, progress = run.snapshot, run.config, run.progress
     check_parts(config)
@@ -142,22 +142,22 @@ def fit_model(
     questions, signals = ranker_questions(run, usable, ranked.learnt, facts)
     names = feature_names(signals, config)
     ranker = fit_ranker(run, questions, names)
-    lift = lift or choose_lift(questions, names, config)
+    boost = boost or choose_boost(questions, names, config)
     if final is not oldest.fit:
         signals = fit_signals(
             final, len(snapshot.user_ids), snapshot.n_items, now, config, served.learnt
         )
-    return Fitted(Recommender(signals, facts, ranker, config, lift.value), ranked, served, lift)
+    return Fitted(Recommender(signals, facts, ranker, config, boost.value), ranked, served, boost)
 
 
 def _learn(
     run: Run, known: Interactions, validation: Window, start: Start, chosen: dict[str, int] | None
-) -> Knowledge:
+) -> TrainedParts:
     """Learn from what is known; validation says how long, unless that was chosen before."""
     fixed = (chosen["text.steps"], chosen["text.projection_steps"]) if chosen else None
     texts = fit_texts(run, known, validation, fixed, start)
     if "sequence" in run.config.parts_left_out:
-        return Knowledge(texts, Sequence(None, 0, "left out"))
+        return TrainedParts(texts, Sequence(None, 0, "left out"))
     sequence = fit_sequence(
         run,
         known,
@@ -165,10 +165,10 @@ def _learn(
         validation,
         chosen["sequence.steps"] if chosen else None,
     )
-    return Knowledge(texts, sequence)
+    return TrainedParts(texts, sequence)
 
 
-def _learn_again(run: Run, before: Knowledge, known: Interactions, start: Start) -> Knowledge:
+def _learn_again(run: Run, before: TrainedParts, known: Interactions, start: Start) -> TrainedParts:
     """The same training, as long as before, on more interactions."""
     texts = refreshed(run, before.texts, known, start)
     again = replace(run, keeper=run.keeper.child("anew"))
@@ -177,10 +177,10 @@ def _learn_again(run: Run, before: Knowledge, known: Interactions, start: Start)
         if before.sequence.model is None
         else fit_sequence(again, known, texts.after if texts else None, None, before.sequence.steps)
     )
-    return Knowledge(texts, sequence)
+    return TrainedParts(texts, sequence)
 
 
-def _with_encoder(run: Run, before: Knowledge, known: Interactions) -> Knowledge | None:
+def _with_encoder(run: Run, before: TrainedParts, known: Interactions) -> TrainedParts | None:
     """What serves with an encoder that is given: its vectors as they come, and the sequence model
     learned over them. None without texts.
 
@@ -198,7 +198,7 @@ def _with_encoder(run: Run, before: Knowledge, known: Interactions) -> Knowledge
         if before.sequence.model is None
         else fit_sequence(run, known, vectors, None, before.sequence.steps)
     )
-    return Knowledge(
+    return TrainedParts(
         Texts(vectors, vectors, encoder, before.texts.steps, before.texts.space_steps), sequence
     )
 
@@ -212,7 +212,7 @@ def _origin_of(encoder: str) -> dict:
 
 
 def ranker_questions(
-    run: Run, windows: list[Window], learnt: Learnt, facts: ItemFacts
+    run: Run, windows: list[Window], learnt: LearnedSignals, facts: ItemFacts
 ) -> tuple[list[TrainingRows], Signals]:
     """The candidates of all windows, per question, which the ranker is trained on; and the
     signals of the oldest.
@@ -313,7 +313,7 @@ def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
     report["chosen"], report["off"], report["new_products"] = (
         fitted.ranked.chosen,
         fitted.recommender.signals.off,
-        asdict(fitted.lift),
+        asdict(fitted.boost),
     )
     return report
 
@@ -340,7 +340,7 @@ def _load_champion(
         return None, f"the champion cannot be read: {error}"
 
 
-def refuse_nobody(days: int) -> None:
+def require_shoppers(days: int) -> None:
     raise TrainingError(
         f"nobody who was known before bought in the last {days} days: nothing to judge by"
     )
@@ -361,7 +361,7 @@ def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
     )
     test = time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days)
     if not len(test.users):
-        refuse_nobody(days)
+        require_shoppers(days)
     judged = fit_model(
         replace(run, keeper=run.keeper.child("judged")),
         earlier_windows(snapshot, cut, days, config),
@@ -379,7 +379,7 @@ def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
     given = _with_encoder(refit, judged.ranked, everything) if config.served_encoder else None
     windows = earlier_windows(snapshot, end, days, config)
     served = fit_model(
-        refit, windows, everything, end, known, given, judged.ranked.chosen, judged.lift
+        refit, windows, everything, end, known, given, judged.ranked.chosen, judged.boost
     )
     report["served"] = {
         "until": end,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.configuration.recipes import IncrementalConfig, RetrievalConfig
+from training.configuration.ranking_recipes import IncrementalConfig, RetrievalConfig
 from training.data.interactions import Interactions, interactions
 from training.data.product_text import product_texts
 from training.data.snapshot import DAY, Snapshot

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from training.configuration.recipes import MlmConfig
+from training.configuration.text_recipes import MlmConfig
 from training.data.labeled_texts import review_text
 from training.data.product_text import product_texts
 from training.data.snapshot import Snapshot
@@ -15,7 +15,7 @@ from training.encoders.bert import TextEncoder, pad
 from training.errors import need
 from training.finetuning.heads import Batch, MaskedWords
 from training.finetuning.loop import Task, device, train
-from training.finetuning.methods import Tuned
+from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import LENGTH_GROUPS, TextBatch
 from training.metrics.ranking import bootstrap_interval
 from training.runs.run import Run, load_encoder, steps_for
@@ -188,7 +188,7 @@ def pretrain(run: Run, encoder: TextEncoder, steps: int) -> TextEncoder:
     )
     frozen = encoder.frozen_layers
     encoder.to(device())
-    tuned = Tuned(encoder, config.text)
+    tuned = TuningMethod(encoder, config.text)
     task = _task(run, encoder, config)
     train(
         task,
@@ -211,7 +211,7 @@ def fit_mlm(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     encoder = load_encoder(config.text, config.seed, run, texts).to(device())
     task = _task(run, encoder, config)
     chosen = steps_for(config.text, len(task.training))
-    tuned = Tuned(encoder, chosen)
+    tuned = TuningMethod(encoder, chosen)
     before = task.losses()
     outcome = train(
         task,

@@ -19,7 +19,7 @@ from training.errors import need
 from training.evaluation.ranking import TextVectors, date_of, rank_by_source, summary
 from training.finetuning.augmentation import DISTURBANCES, disturbed, make_augment
 from training.finetuning.loop import Outcome, device, train, train_several
-from training.finetuning.methods import Tuned, Untouched
+from training.finetuning.methods import NoTuning, TuningMethod
 from training.finetuning.pairs import (
     PairTask,
     Source,
@@ -236,7 +236,7 @@ def _fit_space(
         train="all",
     )
     task = SpaceTask(store, source, chosen, judge, pooled=pooled)
-    tuned = Untouched(encoder)
+    tuned = NoTuning(encoder)
     look = run.look("Fine-tuning", steps, "ndcg@10", "projection", 0.0, SPACE_PART)
     keeper = run.keeper.child("projection")
     outcome = train(task, tuned, chosen, run.config.seed, keeper, look, keep_last=bool(fixed))
@@ -254,7 +254,7 @@ def _fit_encoder(
         if not fixed[0]:
             return None
         config = replace(config, steps=fixed[0])
-    tuned = Tuned(store.encoder, config)
+    tuned = TuningMethod(store.encoder, config)
     config = replace(config, head_learning_rate=config.learning_rate)
     task = PairTask(store, source, config, judge, make_augment(config, store.encoder))
     look = run.look("Fine-tuning", config.steps, "ndcg@10", begin=SPACE_PART)

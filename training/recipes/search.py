@@ -11,14 +11,14 @@ import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from training.configuration.fields import ConfigError
-from training.configuration.recipes import SearchConfig
+from training.configuration.text_recipes import SearchConfig
 from training.data.product_text import product_texts
 from training.encoders.bert import TextEncoder
 from training.errors import need
 from training.finetuning.augmentation import Augment, make_augment
 from training.finetuning.heads import Batch, Matching
 from training.finetuning.loop import Outcome, Task, device, train
-from training.finetuning.methods import Tuned
+from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
 from training.metrics.ranking import bootstrap_interval, ndcg_graded
 from training.runs.run import NO_CHAMPION, Run, compared, load_encoder, steps_for
@@ -205,7 +205,7 @@ def try_fields(run: Run) -> None:
     chosen = steps_for(run.config.text, len(task.right))
     train(
         task,
-        Tuned(store.encoder, chosen),
+        TuningMethod(store.encoder, chosen),
         chosen,
         run.config.seed,
         run.keeper,
@@ -228,7 +228,7 @@ def fit_search(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
         encoder, judged.queries + products, device(), run.cache, tell=run.reading("Baselines")
     )
     before = store.vectors()
-    tuned = Tuned(encoder, config.text)
+    tuned = TuningMethod(encoder, config.text)
     task = SearchTask(store, judged, config, make_augment(config.text, encoder))
     chosen = steps_for(config.text, len(task.right))
     outcome: Outcome = train(

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 
 from training.candidates.sequence_model import SequenceModel
-from training.configuration.recipes import SequenceConfig, TuningConfig
+from training.configuration.ranking_recipes import SequenceConfig
+from training.configuration.tuning import TuningConfig
 from training.data.interactions import Interactions
 from training.data.splits import Window
 from training.evaluation.ranking import rank_by_scores
 from training.finetuning.loop import device, train
-from training.finetuning.methods import Untouched
+from training.finetuning.methods import NoTuning
 from training.finetuning.pairs import Source, history_pairs
 from training.recipes.retrieval import half_life, judged_question
 from training.recipes.sequence_network import SequenceTask
@@ -81,7 +82,7 @@ def fit_sequence(
     look = run.look("Sequences", chosen.steps, "ndcg@10", "sequence")
     outcome = train(
         task,
-        Untouched(),
+        NoTuning(),
         chosen,
         run.config.seed,
         run.keeper.child("sequence"),

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from training.candidates.sequence_model import DISTANCES, EPSILON, REACH, SequenceModel, Sequences
-from training.configuration.recipes import SequenceConfig
+from training.candidates.sequence_model import DISTANCES, EPSILON, LENGTH, SequenceModel, Sequences
+from training.configuration.ranking_recipes import SequenceConfig
 from training.finetuning.heads import Batch
 from training.finetuning.loop import Task
 from training.finetuning.losses import sampled_softmax
@@ -112,7 +112,7 @@ def entries_of(read: Sequences) -> dict[str, np.ndarray]:
     """Histories as one row an entry: whose it is (owner), item, back, latest: is it of the
     latest basket?
     """
-    owner, place = np.nonzero(read.there)
+    owner, place = np.nonzero(read.present)
     back = read.back[owner, place]
     return {
         "owner": owner,
@@ -181,7 +181,7 @@ class SequenceTask(Task):
         occurs twice the later one alone.
         """
         pairs = self.source.pairs
-        length = np.minimum(pairs.basket[rows] - pairs.first[rows], REACH)
+        length = np.minimum(pairs.basket[rows] - pairs.first[rows], LENGTH)
         place = np.arange(int(length.max()))
         there = place[None, :] < length[:, None]
         entry = np.where(

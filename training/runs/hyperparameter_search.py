@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from training.configuration.recipes import to_dict, with_text
+from training.configuration.fields import to_dict
+from training.configuration.recipes import with_text
 from training.errors import TrainingError
-from training.finetuning.loop import Keeper
+from training.finetuning.loop import ResumableState
 from training.runs.progress import Progress
 from training.runs.run import Run
 
@@ -134,7 +135,7 @@ def _one(run: Run, trial, optuna, validate: Callable[[Run], None]) -> float:
     inside = replace(
         run,
         config=with_text(run.config, **changes),
-        keeper=Keeper(),
+        keeper=ResumableState(),
         trial=look,
         progress=Progress(quiet=True),
     )

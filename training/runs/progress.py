@@ -11,28 +11,6 @@ from tqdm import tqdm
 
 log = logging.getLogger("training")
 
-STAGES = {
-    "fusion": {
-        "Signals": 0.04,
-        "Fine-tuning": 0.24,
-        "Sequences": 0.10,
-        "Candidates": 0.05,
-        "Ranking": 0.08,
-        "Check": 0.09,
-        "Refit": 0.40,
-    },
-    "retrieval": {"Fine-tuning": 0.6, "Check": 0.05, "Refit": 0.35},
-    "incremental": {"Fine-tuning": 0.25, "Full retraining": 0.45, "Refit": 0.30},
-    "mlm": {"Fine-tuning": 1.0},
-    "distil": {"Fine-tuning": 0.9, "Check": 0.1},
-    "search": {"Baselines": 0.2, "Fine-tuning": 0.7, "Check": 0.1},
-    **{
-        name: {"Baselines": 0.15, "Fine-tuning": 0.7, "Check": 0.15}
-        for name in ("behaviour", "rating", "sentiment", "topic", "intent")
-    },
-}
-"""Stages of each recipe, in order, with their usual share of the time."""
-
 
 class Progress:
     """Notes stages and measures; `stages` names them in order, with their usual share of the time.

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.configuration.recipes import TuningConfig, to_dict
+from training.configuration.fields import to_dict
+from training.configuration.tuning import TuningConfig
 from training.data.snapshot import Snapshot
 from training.encoders.bert import TextEncoder
-from training.finetuning.loop import Keeper, Look
+from training.finetuning.loop import Evaluation, ResumableState
 from training.runs.progress import Progress
 
 NO_CHAMPION = "there is no champion"
@@ -38,7 +39,7 @@ class Run:
     config: Any
     progress: Progress
     champion: Path | None = None
-    keeper: Keeper = field(default_factory=Keeper)
+    keeper: ResumableState = field(default_factory=ResumableState)
     cache: Path | None = None
     begun: float = field(default_factory=time.monotonic)
     warnings: list[str] = field(default_factory=list)
@@ -87,12 +88,12 @@ class Run:
         curve: str = "text",
         begin: float = 0.0,
         end: float = 1.0,
-    ) -> Callable[[Look, float], None]:
+    ) -> Callable[[Evaluation, float], None]:
         """Tells progress of each look of a training, from part `begin` to `end` of the stage;
         `measure` is what validation gives.
         """
 
-        def on_look(look: Look, value: float) -> None:
+        def on_evaluation(look: Evaluation, value: float) -> None:
             if look.step:
                 self.progress.metric(f"{curve}.loss", look.step, look.loss)
             self.progress.metric(f"{curve}.{measure}", look.step, value)
@@ -105,7 +106,7 @@ class Run:
             if self.trial:
                 self.trial(look.step, value)
 
-        return on_look
+        return on_evaluation
 
 
 def peak_memory_mb() -> int:

@@ -8,6 +8,7 @@ from recommender.api.http.strict_fields import (
     RowErrorSerializer,
     StrictSerializer,
 )
+from recommender.catalog.product_fields import FIELDS
 
 
 class PriceSerializer(StrictSerializer):
@@ -23,20 +24,31 @@ class StockSerializer(StrictSerializer):
 class ItemSerializer(serializers.Serializer):
     """`price` and `stock` are objects; `brand` may stand in `attributes`."""
 
-    item_id = serializers.CharField(required=False)
-    title = serializers.CharField()
-    description = serializers.CharField(required=False)
-    brand = serializers.CharField(required=False)
-    categories = serializers.ListField(child=serializers.CharField(), required=False)
-    price = PriceSerializer(required=False, allow_null=True)
-    attributes = serializers.DictField(required=False, help_text=WHOLE)
-    images = serializers.ListField(child=serializers.CharField(), required=False)
-    stock = StockSerializer(required=False, allow_null=True)
-    available_from = serializers.DateTimeField(required=False, allow_null=True)
-    available_until = serializers.DateTimeField(required=False, allow_null=True)
-    hidden = serializers.BooleanField(required=False)
-    margin_rate = serializers.FloatField(required=False, allow_null=True)
-    locale = serializers.CharField(required=False)
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """The fields of `catalog.product_fields`, with the id first."""
+        fields = {"item_id": serializers.CharField(required=False)}
+        for field in FIELDS:
+            name = field.rest_path[0]
+            make = OBJECTS.get(name) or BY_KIND[field.kind.parser]
+            fields.setdefault(name, make() if not field.required else serializers.CharField())
+        return fields
+
+
+OBJECTS = {
+    "price": lambda: PriceSerializer(required=False, allow_null=True),
+    "stock": lambda: StockSerializer(required=False, allow_null=True),
+    "attributes": lambda: serializers.DictField(required=False, help_text=WHOLE),
+}
+BY_KIND = {
+    "text": lambda: serializers.CharField(required=False),
+    "texts": lambda: serializers.ListField(child=serializers.CharField(), required=False),
+    "mapping": lambda: serializers.DictField(required=False),
+    "boolean": lambda: serializers.BooleanField(required=False),
+    "integer": lambda: serializers.IntegerField(required=False, allow_null=True),
+    "number": lambda: serializers.FloatField(required=False, allow_null=True),
+    "moment": lambda: serializers.DateTimeField(required=False, allow_null=True),
+}
+"""The REST field of each kind of product field."""
 
 
 class ItemsBatchRequest(serializers.Serializer):

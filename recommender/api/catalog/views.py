@@ -20,31 +20,24 @@ from recommender.api.http.problem_details import (
     refuse_errors,
 )
 from recommender.api.http.strict_fields import STRICT
+from recommender.catalog.product_fields import FIELDS
 from recommender.ingest import FieldError, Report, is_text, upsert_products
 from recommender.ingest.products import COLUMNS
 from recommender.models import Product, Shop
 
-ITEM_FIELDS = {
-    "item_id",
-    "title",
-    "description",
-    "brand",
-    "categories",
-    "price",
-    "attributes",
-    "images",
-    "stock",
-    "available_from",
-    "available_until",
-    "hidden",
-    "margin_rate",
-    "locale",
-}
 READ_ONLY = {"updated_at", "created_at"}
+OBJECTS: dict[str, dict[str, str]] = {}
+"""Fields that are objects: name -> part -> column."""
+for _field in FIELDS:
+    if len(_field.rest_path) == 2:
+        OBJECTS.setdefault(_field.rest_path[0], {})[_field.rest_path[1]] = _field.column
+PLAIN = tuple(field.column for field in FIELDS if len(field.rest_path) == 1)
+ITEM_FIELDS = {"item_id", *PLAIN, *OBJECTS}
+PARTS = {**{name: {*parts} for name, parts in OBJECTS.items()}, "price": {"amount", "currency"}}
 
 
 def flat_item(data: Any, shop: Shop, item_id: str | None = None) -> dict[str, Any]:
-    """The row of an item as REST sends it. Raises FieldError where its shape is wrong."""
+    """The import row of a product as REST sends it. Raises FieldError where its shape is wrong."""
     if not isinstance(data, dict):
         raise FieldError("item", "must be an object")
     unknown = sorted(data.keys() - ITEM_FIELDS - READ_ONLY)
@@ -52,36 +45,28 @@ def flat_item(data: Any, shop: Shop, item_id: str | None = None) -> dict[str, An
         raise FieldError(unknown[0], "is not a field of an item")
     if item_id is not None and data.get("item_id", item_id) != item_id:
         raise FieldError("item_id", "differs from the one in the address")
-    row = {name: value for name, value in data.items() if name in COLUMNS and name != "price"}
+    row = {name: data[name] for name in PLAIN if name in data}
     row["item_id"] = item_id if item_id is not None else data.get("item_id")
+    for name in OBJECTS.keys() & data.keys():
+        row |= {column: _part(data, name, part) for part, column in OBJECTS[name].items()}
     if "price" in data:
-        row["price"] = _part(data, "price", "amount", {"amount", "currency"})
-        if (
-            currency := _part(data, "price", "currency", {"amount", "currency"}) or shop.currency
-        ) != shop.currency:
-            raise FieldError(
-                "price.currency",
-                f"must be {shop.currency}, this shop's, not {str(currency)[:20]!r}",
-            )
-    if "stock" in data:
-        row["stock_state"] = _part(data, "stock", "state", {"state", "quantity"})
-        row["stock_quantity"] = _part(data, "stock", "quantity", {"state", "quantity"})
+        currency = _part(data, "price", "currency") or shop.currency
+        if currency != shop.currency:
+            message = f"must be {shop.currency}, this shop's, not {str(currency)[:20]!r}"
+            raise FieldError("price.currency", message)
     attributes = row.get("attributes")
-    if (
-        isinstance(attributes, dict)
-        and "brand" not in row
-        and isinstance(attributes.get("brand"), str)
-    ):
-        row["brand"] = attributes["brand"]
+    brand = attributes.get("brand") if isinstance(attributes, dict) else None
+    if isinstance(brand, str):
+        row.setdefault("brand", brand)
     return row
 
 
-def _part(data: dict[str, Any], name: str, part: str, known: set[str]) -> Any:
+def _part(data: dict[str, Any], name: str, part: str) -> Any:
     value = data[name]
     if value is None:
         return None
-    if not isinstance(value, dict) or value.keys() - known:
-        raise FieldError(name, f"must be an object with {' and '.join(sorted(known))}")
+    if not isinstance(value, dict) or value.keys() - PARTS[name]:
+        raise FieldError(name, f"must be an object with {' and '.join(sorted(PARTS[name]))}")
     return value.get(part)
 
 
@@ -92,28 +77,20 @@ def amount_of(price: Decimal) -> str:
 
 
 def item_json(product: Product) -> dict[str, Any]:
-    price = (
-        None
-        if product.price is None
-        else {"amount": amount_of(product.price), "currency": product.shop.currency}
-    )
-    return {
-        "item_id": product.item_id,
-        "title": product.title,
-        "description": product.description,
-        "brand": product.brand,
-        "categories": product.categories,
-        "price": price,
-        "attributes": product.attributes,
-        "images": product.images,
-        "stock": {"state": product.stock_state or None, "quantity": product.stock_quantity},
-        "available_from": product.available_from,
-        "available_until": product.available_until,
-        "hidden": product.hidden,
-        "margin_rate": product.margin_rate,
-        "locale": product.locale,
-        "updated_at": product.updated_at,
-    }
+    """A product as REST replies with it."""
+    item: dict[str, Any] = {"item_id": product.item_id}
+    for field in FIELDS:
+        value = getattr(product, field.column)
+        name, *part = field.rest_path
+        if name == "price":
+            currency = product.shop.currency
+            price = None if value is None else {"amount": amount_of(value), "currency": currency}
+            item["price"] = price
+        elif part:
+            item.setdefault(name, {})[part[0]] = None if value == "" else value
+        else:
+            item[name] = value
+    return item | {"updated_at": product.updated_at}
 
 
 def find_item(shop: Shop, item_id: str) -> Product:

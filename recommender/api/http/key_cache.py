@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 
+from recommender.infrastructure import process_caches
 from recommender.infrastructure.availability import UNREACHABLE, database
 from recommender.models import ApiKey
 from recommender.models.api_keys import hash_of
@@ -56,7 +57,7 @@ def find_key(secret: str) -> ApiKey | None:
     return _keys.find(secret)
 
 
-def forget_everything() -> None:
-    """As if the process had just begun; for tests."""
+@process_caches.register
+def clear() -> None:
     global _keys
     _keys = _Keys()

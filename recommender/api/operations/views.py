@@ -35,7 +35,7 @@ class ReadyView(APIView):
     def get(self, request: Request) -> Response:
         checks = availability.dependencies()
         whole = all(state == "ok" for state in checks.values())
-        able = checks["database"] == "ok" or shop_state.can_do_without_database()
+        able = checks["database"] == "ok" or shop_state.can_serve_without_database()
         return Response(
             {"status": "ok" if whole else "degraded" if able else "unavailable", "checks": checks},
             status=200 if able else 503,

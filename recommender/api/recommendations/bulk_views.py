@@ -1,8 +1,7 @@
-"""Lists for many shoppers, titled rows, shoppers for a product, and how likely each of some
-products is bought.
-"""
+"""Bulk lists, carousels, the audience of a product, and propensity scores."""
 
 from dataclasses import replace
+from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound, ValidationError
@@ -14,16 +13,23 @@ from recommender.api.http.problem_details import Conflict
 from recommender.api.http.strict_fields import read_ids
 from recommender.api.recommendations import bulk_serializers as shapes
 from recommender.api.recommendations.parsing import OF_A_PLACEMENT, OF_A_VISITOR, read_fields
-from recommender.api.recommendations.views import ask_of, checked, hydrated, listing_reply
-from recommender.inference import checkpoint_files
+from recommender.api.recommendations.views import checked, hydrated, list_reply, list_request_of
+from recommender.inference.checkpoint_files import BrokenCheckpoint
 from recommender.ingest import FieldError
-from recommender.recommendations import carousels
+from recommender.recommendations.carousels import make_carousels
 from recommender.recommendations.exposures import record
-from recommender.recommendations.requests import Ask
-from recommender.recommendations.targeting import audience, bulk_lists
+from recommender.recommendations.requests import ListRequest
+from recommender.recommendations.targeting import bulk_lists
+from recommender.recommendations.targeting.audience import audience_of
 from recommender.recommendations.targeting.propensity import NoModel, predict
 
 MOST_SHOPPERS = 1000
+FIELDS = {
+    name: read
+    for name, read in {**OF_A_PLACEMENT, **OF_A_VISITOR}.items()
+    if name not in ("user_id", "session_id", "hydrate")
+}
+"""Fields of a bulk request that every list of it shares."""
 
 
 class BatchView(APIView):
@@ -36,30 +42,29 @@ class BatchView(APIView):
     )
     def post(self, request: Request) -> Response:
         data, shop = dict(request.data), request.auth.shop
-        user_ids = data.pop("user_ids", None)
+        user_ids = self._user_ids(data.pop("user_ids", None))
+        values = {"explain": "off", "simulated": False, **read_fields(data, FIELDS)}
+        if not values.get("placement"):
+            raise ValidationError({"placement": ["is required"]})
+        shared = checked(list_request_of(shop, values))
+        requests = [replace(shared, user_id=user_id) for user_id in user_ids]
+        replies = []
+        for asked, result in zip(requests, bulk_lists.lists_of(shop, requests), strict=True):
+            record(shop, asked, result, values["simulated"])
+            reply = list_reply(shop, asked, result, is_final=True)
+            replies.append({"user_id": asked.user_id, **reply})
+        return Response({"lists": replies})
+
+    @staticmethod
+    def _user_ids(value: Any) -> list[str]:
+        """Distinct ids in the order of the request. Raises ValidationError."""
         try:
-            user_ids = read_ids("user_ids", user_ids, MOST_SHOPPERS, "shopper ids")
+            user_ids = read_ids("user_ids", value, MOST_SHOPPERS, "shopper ids")
         except FieldError as error:
             raise ValidationError({error.field: [error.message]}) from None
         if not user_ids:
             raise ValidationError({"user_ids": ["is required"]})
-        known = {
-            name: read
-            for name, read in {**OF_A_PLACEMENT, **OF_A_VISITOR}.items()
-            if name not in ("user_id", "session_id", "hydrate")
-        }
-        values = {"explain": "off", "simulated": False, **read_fields(data, known)}
-        if not values.get("placement"):
-            raise ValidationError({"placement": ["is required"]})
-        ask = checked(ask_of(shop, values))
-        asks = [replace(ask, user_id=user_id) for user_id in dict.fromkeys(user_ids)]
-        replies = []
-        for one, listing in zip(asks, bulk_lists.lists_of(shop, asks), strict=True):
-            record(shop, one, listing, values["simulated"])
-            replies.append(
-                {"user_id": one.user_id, **listing_reply(shop, one, listing, at_once=True)}
-            )
-        return Response({"lists": replies})
+        return list(dict.fromkeys(user_ids))
 
 
 class RowsView(APIView):
@@ -71,26 +76,25 @@ class RowsView(APIView):
         summary="Rows that say why: “Because you bought …”, no product twice on the page",
     )
     def post(self, request: Request) -> Response:
-        asked = shapes.RowsRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        values, shop = asked.validated_data, request.auth.shop
-        ask = Ask(
+        body = shapes.RowsRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        values, shop = body.validated_data, request.auth.shop
+        asked = ListRequest(
             None,
-            values["limit"],
-            values.get("user_id"),
-            values.get("session_id"),
+            limit=values["limit"],
+            user_id=values.get("user_id"),
+            session_id=values.get("session_id"),
             explain=values["explain"],
             filter=values.get("filter", ""),
             params=values.get("params", {}),
             elsewhere=tuple(values.get("elsewhere", ())),
         )
         replies = []
-        for row in carousels.titled_rows(shop, checked(ask), values["rows"]):
-            record(shop, row.ask, row.listing, values["simulated"])
-            because = {"item_id": row.item_id, "event": row.event}
-            replies.append(
-                {"title": row.title, "led_by": because, **listing_reply(shop, row.ask, row.listing)}
-            )
+        for carousel in make_carousels(shop, checked(asked), values["rows"]):
+            record(shop, carousel.request, carousel.result, values["simulated"])
+            leader = {"item_id": carousel.item_id, "event": carousel.event}
+            reply = list_reply(shop, carousel.request, carousel.result)
+            replies.append({"title": carousel.title, "led_by": leader, **reply})
         return Response({"rows": hydrated(shop, replies) if values["hydrate"] else replies})
 
 
@@ -106,18 +110,13 @@ class ShoppersView(APIView):
         summary="The shoppers who would want a product most",
     )
     def get(self, request: Request) -> Response:
-        asked = shapes.ShoppersRequest(data=request.query_params.dict())
-        asked.is_valid(raise_exception=True)
-        shop, item_id = request.auth.shop, asked.validated_data["item_id"]
+        query = shapes.ShoppersRequest(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        shop, item_id = request.auth.shop, query.validated_data["item_id"]
         if not shop.products.filter(item_id=item_id).exists():
             raise NotFound(f"item_id: {item_id!r} is no product of this shop.")
-        found = audience.who_wants(shop, item_id, asked.validated_data["limit"])
-        return Response(
-            {
-                "item_id": item_id,
-                "shoppers": [{"user_id": w.user_id, "score": w.score} for w in found],
-            }
-        )
+        members = audience_of(shop, item_id, query.validated_data["limit"])
+        return Response({"item_id": item_id, "shoppers": [vars(member) for member in members]})
 
 
 class PredictionsView(APIView):
@@ -130,24 +129,20 @@ class PredictionsView(APIView):
         "clicks it when it is shown",
     )
     def post(self, request: Request) -> Response:
-        asked = shapes.PredictionsRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        values = asked.validated_data
+        body = shapes.PredictionsRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        values, shop = body.validated_data, request.auth.shop
+        who = values.get("user_id"), values.get("session_id")
         try:
-            found = predict(
-                request.auth.shop,
-                values["item_ids"],
-                values.get("user_id"),
-                values.get("session_id"),
-            )
-        except (NoModel, checkpoint_files.BrokenCheckpoint) as error:
+            predictions = predict(shop, values["item_ids"], *who)
+        except (NoModel, BrokenCheckpoint) as error:
             raise Conflict(str(error)) from None
         return Response(
             {
-                "model_version": found.version.label,
-                "horizon_days": found.horizon_days,
-                "known_shopper": found.known,
-                "predictions": [vars(p) for p in found.items],
-                "unknown": found.unknown,
+                "model_version": predictions.version.label,
+                "horizon_days": predictions.horizon_days,
+                "known_shopper": predictions.known,
+                "predictions": [vars(one) for one in predictions.items],
+                "unknown": predictions.unknown,
             }
         )

@@ -1,4 +1,4 @@
-"""Recommendations and events: what a shop calls all day."""
+"""Lists for one shopper or for the products of a page, web pages, re-ranking, why-not, related."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,72 +20,76 @@ from recommender.infrastructure import telemetry
 from recommender.models import ApiKey, Placement, Shop
 from recommender.recommendations import recommend
 from recommender.recommendations.exposures import record
-from recommender.recommendations.pagination import CannotContinue, continued, next_of
-from recommender.recommendations.precomputed.lists import ToldItems
-from recommender.recommendations.requests import Ask, Listing
+from recommender.recommendations.pagination import InvalidPageToken, page_token, request_of
+from recommender.recommendations.precomputed.lists import RenderedItems
+from recommender.recommendations.requests import ListRequest, ListResult
 from recommender.recommendations.rerank import rerank
 from recommender.recommendations.why_not import why_not
-from recommender.serving.items import row_of
+from recommender.serving.items import api_row
 from recommender.serving.shop_state import state_of
 from recommender.shoppers.history import Visitor
 
 
-def listing_reply(shop: Shop, ask: Ask, listing: Listing, at_once: bool = False) -> dict:
-    """A list as a reply tells of it; where it is sent `at_once`, its items are the JSON that
-    was stored, if so.
-    """
-    told = at_once and isinstance(listing.items, ToldItems)
+def list_reply(
+    shop: Shop, asked: ListRequest, result: ListResult, is_final: bool = False
+) -> dict[str, Any]:
+    """The reply with a list. `is_final`: it is sent unchanged, so rendered items stay JSON."""
+    if is_final and isinstance(result.items, RenderedItems):
+        items = orjson.Fragment(result.items.json())
+    else:
+        items = _rows(asked, result)
     return {
-        "recommendation_id": listing.recommendation_id,
-        "placement": ask.placement and ask.placement.key,
-        "model_version": listing.version.label if listing.version else None,
-        "items": orjson.Fragment(listing.items.json()) if told else _rows(ask, listing),
-        "next": next_of(shop, ask, listing),
-        "fallback": {"used": listing.fallback is not None, "kind": listing.fallback},
-        "stored": listing.stored,
-        "took_ms": listing.took_ms,
+        "recommendation_id": result.recommendation_id,
+        "placement": asked.placement and asked.placement.key,
+        "model_version": result.version.label if result.version else None,
+        "items": items,
+        "next": page_token(shop, asked, result),
+        "fallback": {"used": result.fallback is not None, "kind": result.fallback},
+        "stored": result.stored,
+        "took_ms": result.took_ms,
     }
 
 
-def _rows(ask: Ask, listing: Listing) -> list[dict]:
+def _rows(asked: ListRequest, result: ListResult) -> list[dict[str, Any]]:
     rows = []
-    for position, item in enumerate(listing.items, len(ask.shown) + 1):
-        row = {"position": position, **row_of(item, listing.score_kind, ask.explain != "off")}
-        if ask.explain == "full":
+    for position, item in enumerate(result.items, len(asked.shown) + 1):
+        row = {"position": position, **api_row(item, result.score_kind, asked.explain != "off")}
+        if asked.explain == "full":
             words = [{"word": word, "share": round(share, 4)} for word, share in item.words]
-            behind = [{"item_id": item_id, "share": share} for item_id, share in item.history]
+            history = [{"item_id": item_id, "share": share} for item_id, share in item.history]
             row["explanation"] = {
                 "base": item.base,
                 "contributions": item.contributions or {},
-                "history": behind,
+                "history": history,
                 "words": words,
             }
         rows.append(row)
     return rows
 
 
-def checked(ask: Ask) -> Ask:
-    """The same, its filter understood. Raises ValidationError."""
+def checked(asked: ListRequest) -> ListRequest:
+    """The request, its filter parsed. Raises ValidationError."""
     try:
-        _ = ask.selection
+        _ = asked.selection
     except FilterError as error:
-        raise ValidationError(
-            {f"params.{error.parameter}" if error.parameter else "filter": [str(error)]}
-        ) from None
-    return ask
+        field = f"params.{error.parameter}" if error.parameter else "filter"
+        raise ValidationError({field: [str(error)]}) from None
+    return asked
 
 
-def make_list(shop: Shop, ask: Ask, simulated: bool = False) -> Listing:
-    """The list, which is counted and remembered as served."""
-    listing = recommend.recommend(shop, ask)
-    _counter(ask.kind, listing.stored, listing.fallback or "").inc()
-    record(shop, ask, listing, simulated)
-    return listing
+def make_list(shop: Shop, asked: ListRequest, simulated: bool = False) -> ListResult:
+    """Make a list, count it, and record its exposure."""
+    result = recommend.recommend(shop, asked)
+    _counter(asked.kind, result.stored, result.fallback or "").inc()
+    record(shop, asked, result, simulated)
+    return result
 
 
-def served(shop: Shop, ask: Ask, simulated: bool = False, at_once: bool = False) -> dict:
-    """The reply with the list, which is remembered as served."""
-    return listing_reply(shop, ask, make_list(shop, checked(ask), simulated), at_once)
+def served(
+    shop: Shop, asked: ListRequest, simulated: bool = False, is_final: bool = False
+) -> dict[str, Any]:
+    """The reply with a list whose exposure is recorded."""
+    return list_reply(shop, asked, make_list(shop, checked(asked), simulated), is_final)
 
 
 @lru_cache(maxsize=200)
@@ -93,50 +97,53 @@ def _counter(kind: str, stored: bool, fallback: str) -> Any:
     return telemetry.lists.labels(kind, stored, fallback)
 
 
-def ask_of(shop: Shop, values: dict) -> Ask:
+def list_request_of(shop: Shop, values: dict[str, Any]) -> ListRequest:
+    """The list request of parsed fields. Raises ValidationError."""
     if "next" in values:
         try:
-            return continued(shop, values["next"], values.get("limit"), values["explain"])
-        except CannotContinue as error:
+            return request_of(shop, values["next"], values.get("limit"), values["explain"])
+        except InvalidPageToken as error:
             raise ValidationError({"next": [str(error)]}) from None
     placement = state_of(shop).placement(values["placement"])
     if placement is None:
-        raise ValidationError({"placement": ["is no placement of this shop"]})
-    context_items = values.get("context", {}).get("item_ids")
-    if placement.kind == Placement.BASKET and not context_items:
-        context_items = (
-            Visitor.of(shop, values.get("user_id"), values.get("session_id"))
-            .history()
-            .basket()[-MOST_IDS:]
-        )
-    if placement.kind in Placement.OF_PRODUCTS and not context_items:
-        raise ValidationError(
-            {"context.item_ids": [f"is required for the placement {placement.key}"]}
-        )
-    return Ask(
+        raise ValidationError({"placement": ["unknown placement"]})
+    return ListRequest(
         placement,
-        values.get("limit", placement.size),
-        values.get("user_id"),
-        values.get("session_id"),
-        tuple(context_items or ()),
-        values["explain"],
-        values.get("filter", ""),
-        values.get("params", {}),
-        values.get("diversity"),
+        limit=values.get("limit", placement.size),
+        user_id=values.get("user_id"),
+        session_id=values.get("session_id"),
+        item_ids=_context_items(shop, placement, values),
+        explain=values["explain"],
+        filter=values.get("filter", ""),
+        params=values.get("params", {}),
+        diversity=values.get("diversity"),
         context=values.get("context", {}),
     )
 
 
-def hydrated(shop: Shop, replies: list[dict]) -> list[dict]:
-    """The same lists, each item with the product as GET items tells of it."""
+def _context_items(shop: Shop, placement: Placement, values: dict[str, Any]) -> tuple[str, ...]:
+    """The products of the page; of a basket placement without any, those in the visitor's basket.
+
+    Raises ValidationError where the placement needs some and there are none.
+    """
+    item_ids = values.get("context", {}).get("item_ids")
+    if placement.kind == Placement.BASKET and not item_ids:
+        visitor = Visitor.of(shop, values.get("user_id"), values.get("session_id"))
+        item_ids = visitor.history().basket()[-MOST_IDS:]
+    if placement.kind in Placement.OF_PRODUCTS and not item_ids:
+        message = f"is required for the placement {placement.key}"
+        raise ValidationError({"context.item_ids": [message]})
+    return tuple(item_ids or ())
+
+
+def hydrated(shop: Shop, replies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The replies, each item with its product as GET items returns it."""
     wanted = {item["item_id"] for reply in replies for item in reply["items"]}
-    products = {
-        p.item_id: item_json(p)
-        for p in shop.products.select_related("shop").filter(item_id__in=wanted)
-    }
+    products = shop.products.select_related("shop").filter(item_id__in=wanted)
+    by_id = {product.item_id: item_json(product) for product in products}
     for reply in replies:
         for item in reply["items"]:
-            item["item"] = products.get(item["item_id"])
+            item["item"] = by_id.get(item["item_id"])
     return replies
 
 
@@ -151,19 +158,18 @@ class RecommendationsView(APIView):
     )
     def post(self, request: Request) -> Response:
         values, shop = read_recommendation(request.data), request.auth.shop
-        reply = served(
-            shop, ask_of(shop, values), values["simulated"], at_once=not values["hydrate"]
-        )
-        return Response(hydrated(shop, [reply])[0] if values["hydrate"] else reply)
+        hydrate = values["hydrate"]
+        asked = list_request_of(shop, values)
+        reply = served(shop, asked, values["simulated"], is_final=not hydrate)
+        return Response(hydrated(shop, [reply])[0] if hydrate else reply)
 
     @staticmethod
     def plain_reply(key: ApiKey, data: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
-        if data.get("hydrate"):  # what was served is kept before the products are read
+        if data.get("hydrate"):  # exposures are recorded before the products are read
             return None
         values, shop = read_recommendation(data), key.shop
-        return partial(
-            served, shop, checked(ask_of(shop, values)), values["simulated"], at_once=True
-        )
+        asked = checked(list_request_of(shop, values))
+        return partial(served, shop, asked, values["simulated"], is_final=True)
 
 
 class PageView(APIView):
@@ -175,29 +181,36 @@ class PageView(APIView):
         summary="The lists of several placements of a page, no product twice",
     )
     def post(self, request: Request) -> Response:
-        asked = shapes.PageRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        placements, shop = asked.validated_data.pop("placements"), request.auth.shop
-        asks, made, shown = [], [], ()
-        for i, one in enumerate(placements):
+        body = shapes.PageRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        shared, shop = body.validated_data, request.auth.shop
+        requests = self._requests(shop, shared.pop("placements"), shared)
+        made: list[tuple[ListRequest, ListResult]] = []
+        shown: tuple[str, ...] = ()
+        for asked in requests:
+            asked = replace(asked, elsewhere=shown)
+            made.append((asked, make_list(shop, asked, shared["simulated"])))
+            shown += tuple(made[-1][1].item_ids)
+        replies = []
+        for asked, result in made:
+            own = set(result.item_ids)
+            others = tuple(item_id for item_id in shown if item_id not in own)
+            replies.append(list_reply(shop, replace(asked, elsewhere=others), result))
+        return Response({"lists": hydrated(shop, replies) if shared["hydrate"] else replies})
+
+    @staticmethod
+    def _requests(
+        shop: Shop, placements: list[dict[str, Any]], shared: dict[str, Any]
+    ) -> list[ListRequest]:
+        """One list request per placement. Raises ValidationError that names the placement."""
+        requests = []
+        for i, fields in enumerate(placements):
             try:
-                asks.append(
-                    checked(ask_of(shop, read_recommendation({**one, **asked.validated_data})))
-                )
+                values = read_recommendation({**fields, **shared})
+                requests.append(checked(list_request_of(shop, values)))
             except ValidationError as error:
                 raise ValidationError({"placements": [*[{}] * i, error.detail]}) from None
-        for i, ask in enumerate(asks):
-            asks[i] = replace(ask, elsewhere=shown)
-            made.append(make_list(shop, asks[i], asked.validated_data["simulated"]))
-            shown += tuple(made[-1].item_ids)
-        lists = []
-        for ask, listing in zip(asks, made, strict=True):
-            own = set(listing.item_ids)
-            others = tuple(item_id for item_id in shown if item_id not in own)
-            lists.append(listing_reply(shop, replace(ask, elsewhere=others), listing))
-        return Response(
-            {"lists": hydrated(shop, lists) if asked.validated_data["hydrate"] else lists}
-        )
+        return requests
 
 
 class RerankView(APIView):
@@ -209,27 +222,21 @@ class RerankView(APIView):
         summary="Put a given list in order for a shopper",
     )
     def post(self, request: Request) -> Response:
-        asked = shapes.RerankRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        values, shop = asked.validated_data, request.auth.shop
-        found = rerank(
-            shop,
-            values["item_ids"],
-            values.get("user_id"),
-            values.get("session_id"),
-            values["explain"],
-        )
-        ask = Ask(
+        body = shapes.RerankRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        values, shop = body.validated_data, request.auth.shop
+        asked = ListRequest(
             None,
-            len(values["item_ids"]),
-            values.get("user_id"),
-            values.get("session_id"),
+            limit=len(values["item_ids"]),
+            user_id=values.get("user_id"),
+            session_id=values.get("session_id"),
+            item_ids=tuple(values["item_ids"]),
             explain=values["explain"],
         )
-        record(shop, ask, found.listing, values["simulated"])
-        return Response(
-            {**listing_reply(shop, ask, found.listing), "next": None, "left_out": found.left_out}
-        )
+        reranked = rerank(shop, asked)
+        record(shop, asked, reranked.result, values["simulated"])
+        reply = list_reply(shop, asked, reranked.result)
+        return Response({**reply, "next": None, "left_out": reranked.left_out})
 
 
 class WhyNotView(APIView):
@@ -244,12 +251,12 @@ class WhyNotView(APIView):
         summary="Why a product is not in a shopper's list: the stage that lost it, and by what",
     )
     def get(self, request: Request) -> Response:
-        asked = shapes.WhyNotRequest(data=request.query_params.dict())
-        asked.is_valid(raise_exception=True)
-        values, shop = asked.validated_data, request.auth.shop
+        query = shapes.WhyNotRequest(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        values, shop = query.validated_data, request.auth.shop
         placement = state_of(shop).placement(values["placement"])
         if placement is None or placement.kind != Placement.PERSONAL:
-            raise ValidationError({"placement": ["is no placement of personal lists in this shop"]})
+            raise ValidationError({"placement": ["unknown placement of personal lists"]})
         product = shop.products.filter(item_id=values["item_id"]).first()
         if product is None:
             raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
@@ -270,16 +277,16 @@ class RelatedView(APIView):
         summary="Products that go with a product",
     )
     def get(self, request: Request) -> Response:
-        asked = shapes.RelatedRequest(data=request.query_params.dict())
-        asked.is_valid(raise_exception=True)
-        values = asked.validated_data
-        if not request.auth.shop.products.filter(item_id=values["item_id"]).exists():
+        query = shapes.RelatedRequest(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        values, shop = query.validated_data, request.auth.shop
+        if not shop.products.filter(item_id=values["item_id"]).exists():
             raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
-        ask = Ask(
+        asked = ListRequest(
             None,
-            values["limit"],
+            limit=values["limit"],
             item_ids=(values["item_id"],),
             explain=values["explain"],
             filter=values.get("filter", ""),
         )
-        return Response(served(request.auth.shop, ask, at_once=True))
+        return Response(served(shop, asked, is_final=True))

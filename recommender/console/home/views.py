@@ -31,9 +31,7 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 def home(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
-    champion = (
-        shop.versions.filter(status="champion", purpose="ranking").select_related("run").first()
-    )
+    champion = shop.champion()
     last_event = (
         Event.objects.of(shop)
         .order_by("-occurred_at")

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from recommender.console.models import leaderboard
 from recommender.console.pages import MAY_PROMOTE, need, open_shop, page
-from recommender.inference import checkpoint_files
+from recommender.inference import checkpoint_files, training_options
 from recommender.model_lifecycle import promotion
 from recommender.model_lifecycle.report_labels import MEASURES, primary
 from recommender.models import AuditEntry, ModelVersion, Shop
@@ -26,11 +26,21 @@ PURPOSES = {
     "topic": "Topics",
     "intent": "Intents",
 }
+"""Names of purposes; a purpose without one is called by its key."""
+
+
+def purpose_name(purpose: str) -> str:
+    return PURPOSES.get(purpose, purpose.capitalize())
+
+
+def _purpose(given: str | None) -> str:
+    """The purpose that a request names, if there is such a one; else ranking."""
+    return given if given in training_options.purposes() else "ranking"
 
 
 def versions(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
-    purpose = request.GET.get("of") if request.GET.get("of") in PURPOSES else "ranking"
+    purpose = _purpose(request.GET.get("of"))
     listed = list(
         shop.versions.filter(purpose=purpose).select_related("run", "run__created_by")[:SHOWN]
     )
@@ -41,13 +51,14 @@ def versions(request: HttpRequest, shop: str) -> HttpResponse:
         purpose,
         *shop.versions.order_by().values_list("purpose", flat=True).distinct(),
     }
+    ordered = dict.fromkeys([*PURPOSES, *sorted(there)])
     context = {
         "entries": entries,
         "champion": champion,
         "earlier": champion.previous() if champion else None,
         "chart": _chart(listed),
         "purpose": purpose,
-        "purposes": [(key, words) for key, words in PURPOSES.items() if key in there],
+        "purposes": [(key, purpose_name(key)) for key in ordered if key in there],
         "may_promote": request.user.has_perm(MAY_PROMOTE),
         "changes": AuditEntry.objects.of(shop).filter(subject=purpose)[:CHANGES],
         "sentence": _sentence(listed, champion, purpose),
@@ -85,7 +96,7 @@ def _sentence(listed: list[ModelVersion], champion: ModelVersion | None, purpose
         return (
             "No model yet; shoppers see what is popular."
             if ranks
-            else f"No model for this yet: {PURPOSES[purpose].lower()}."
+            else f"No model for this yet: {purpose_name(purpose).lower()}."
         )
     if champion is None:
         return (
@@ -176,7 +187,7 @@ def version(request: HttpRequest, shop: str, number: int) -> HttpResponse:
         "trials": sorted(
             found.report.get("trials") or [], key=lambda t: t["value"] is None or -t["value"]
         ),
-        "purpose": PURPOSES[found.purpose],
+        "purpose": purpose_name(found.purpose),
         "sentence": (
             f"{found} {_state_words(found)}. "
             f"{leaderboard.verdict(found.report, tab, found.is_champion)}"
@@ -237,7 +248,7 @@ def promote(request: HttpRequest, shop: str, number: int) -> HttpResponse:
 def rollback(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, MAY_PROMOTE)
-    purpose = request.POST.get("purpose") if request.POST.get("purpose") in PURPOSES else "ranking"
+    purpose = _purpose(request.POST.get("purpose"))
     try:
         earlier = promotion.roll_back(shop, purpose, request.user)
     except checkpoint_files.BrokenCheckpoint as error:

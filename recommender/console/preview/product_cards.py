@@ -4,32 +4,9 @@ import zlib
 from dataclasses import dataclass, field
 
 from recommender.models import Product
-from recommender.recommendations.explanations import WORDS
+from recommender.recommendations.explanations import kind_of
 from recommender.serving.items import Item
 
-ICONS = {
-    "again": "event_repeat",
-    "bought_next": "history",
-    "bought_together": "join_left",
-    "similar": "group",
-    "text": "text_fields",
-    "popularity": "trending_up",
-    "price": "sell",
-    "taste": "favorite",
-    "new": "new_releases",
-}
-KINDS = {
-    "again": "Bought again",
-    "bought_next": "Bought next",
-    "bought_together": "Bought together",
-    "similar": "Similar shoppers",
-    "text": "Text",
-    "popularity": "Sells well",
-    "price": "Price",
-    "taste": "Brand and category",
-    "new": "New or seldom sold",
-    "shopper": "The shopper's habits",
-}
 HISTORY_SHOWN = 5
 
 
@@ -84,7 +61,7 @@ def cards_of(shop, items: list[Item]) -> list[Card]:
         card = card_of(products[item.item_id], shop.currency)
         card.position = position
         card.reasons = [
-            {**r, "percent": round(100 * r["share"]), "icon": ICONS.get(r["kind"], "info")}
+            {**r, "percent": round(100 * r["share"]), "icon": kind_of(r["kind"]).icon}
             for r in item.reasons
         ]
         card.explanation = _explanation(item, titles)
@@ -96,7 +73,7 @@ def _explanation(item: Item, titles: dict[str, str]) -> dict | None:
     if not item.contributions or item.base is None or item.score is None or not item.base:
         return None
     parts = [
-        (KINDS.get(kind, WORDS.get(kind, kind)), value)
+        (kind_of(kind).chip, value)
         for kind, value in sorted(item.contributions.items(), key=lambda p: -abs(p[1]))
         if value
     ]

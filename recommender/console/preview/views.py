@@ -3,27 +3,18 @@
 from django.http import HttpRequest, HttpResponse
 
 from recommender.console.pages import need, open_shop, page
-from recommender.console.preview.product_cards import KINDS, card_of, cards_of
+from recommender.console.preview.product_cards import card_of, cards_of
 from recommender.models import Event, Placement, Shop, Shopper
-from recommender.recommendations import recommend
-from recommender.recommendations.requests import Ask
-from recommender.recommendations.why_not import Lost, why_not
+from recommender.recommendations.explanations import kind_of, source_chip
+from recommender.recommendations.recommend import recommend
+from recommender.recommendations.requests import ListRequest, ListResult
+from recommender.recommendations.why_not import WhyNotResult, why_not
 from recommender.serving.shop_state import state_of
 
 HISTORY_SHOWN = 16
 SUGGESTED = 12
 MATCHES_SOUGHT, MATCHES_SHOWN = 500, 12
 AGAINST_SHOWN = 4
-SOURCES = {
-    "again": "Bought again",
-    "next": "Bought next",
-    "together": "Bought together",
-    "similar": "Similar shoppers",
-    "ease": "Similar tastes",
-    "sequence": "What comes next",
-    "text": "Text",
-    "trending": "Sells well",
-}
 FALLBACKS = {
     "entry": "A new shopper who came by a product: they see what goes with it.",
     "interests": "A new shopper who chose interests: they see what suits them.",
@@ -56,7 +47,7 @@ def preview(request: HttpRequest, shop: str) -> HttpResponse:
         placements[0] if placements else None,
     )
     shopper = shop.shoppers.filter(user_id=asked).first() if asked else None
-    listing = _listing(shop, placement, asked) if placement and (shopper or new) else None
+    result = _listing(shop, placement, asked) if placement and (shopper or new) else None
     wanted = request.GET.get("why", "").replace("\x00", "").strip()[:256]
     context = {
         "wanted": wanted,
@@ -68,41 +59,40 @@ def preview(request: HttpRequest, shop: str) -> HttpResponse:
         "shopper": shopper,
         "placement": placement,
         "placements": placements,
-        "listing": listing,
-        "cards": cards_of(shop, listing.items) if listing else [],
+        "listing": result,
+        "cards": cards_of(shop, result.items) if result else [],
         "history": _history(shop, shopper) if shopper else [],
-        "suggested": _suggested(shop, asked) if not listing else [],
-        "sentence": _sentence(asked, shopper, new, listing, placement),
+        "suggested": _suggested(shop, asked) if not result else [],
+        "sentence": _sentence(asked, shopper, new, result, placement),
     }
     return page(request, shop, "preview/preview", "Preview", **context)
 
 
-def _listing(shop: Shop, placement: Placement, asked: str) -> recommend.Listing:
-    return recommend.recommend(shop, Ask(placement, placement.size, asked or None, explain="full"))
+def _listing(shop: Shop, placement: Placement, asked: str) -> ListResult:
+    return recommend(shop, ListRequest(placement, placement.size, asked or None, explain="full"))
 
 
 def _sentence(
-    asked: str, shopper: Shopper | None, new: bool, listing, placement: Placement | None
+    asked: str, shopper: Shopper | None, new: bool, result, placement: Placement | None
 ) -> str:
     if placement is None:
         return "This shop has no placement for personal lists yet. Add one under Tables."
     if asked and shopper is None:
         return f"Nobody here is called {asked}. A shopper never seen before gets what sells best."
-    if listing is None:
+    if result is None:
         return "Pick a shopper to see what they will be shown, and why."
-    if not listing.items:
-        reaches = not placement.fallbacks and listing.fallback == "empty_catalogue"
+    if not result.items:
+        reaches = not placement.fallbacks and result.fallback == "empty_catalogue"
         return (
             "This placement fills its list from nothing, and no list can be made for a new shopper."
             if reaches
-            else FALLBACKS[listing.fallback]
+            else FALLBACKS[result.fallback]
         )
-    if listing.fallback:
-        return FALLBACKS[listing.fallback]
-    how = "stored" if listing.stored else f"made live in {listing.took_ms} ms"
+    if result.fallback:
+        return FALLBACKS[result.fallback]
+    how = "stored" if result.stored else f"made live in {result.took_ms} ms"
     return (
-        f"{listing.version} shows {shopper} these {len(listing.items)} products; the list was "
-        f"{how}."
+        f"{result.version} shows {shopper} these {len(result.items)} products; the list was {how}."
     )
 
 
@@ -145,12 +135,12 @@ def _why_not(shop: Shop, placement: Placement, shopper: Shopper, wanted: str) ->
     )
     return {
         "sentence": f"{product.title or product.item_id} {sentences[lost.stage]}",
-        "against": [(KINDS.get(kind, kind), value) for kind, value in largest],
-        "sources": [(SOURCES.get(name, name), place) for name, place in lost.sources.items()],
+        "against": [(kind_of(kind).chip, value) for kind, value in largest],
+        "sources": [(source_chip(name), place) for name, place in lost.sources.items()],
     }
 
 
-def _place(lost: Lost) -> str:
+def _place(lost: WhyNotResult) -> str:
     return f"number {lost.place} of {lost.of} candidates"
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Exists
 
+from recommender.inference import training_options
 from recommender.models import Shop, TrainingRun
 from recommender.models.registry import RunStatus
 
@@ -88,57 +89,52 @@ class Choice:
     missing: str
 
 
-def missing(shop: Shop) -> dict[str, str]:
-    """What the shop lacks for each recipe, in a sentence; empty where it can be trained.
+NEEDS = {
+    "events": "Needs orders or other events.",
+    "products": "Needs products.",
+    "products|reviews": "Needs products or reviews.",
+    "ratings": "Needs reviews with stars: bring them with import_reviews.",
+    "labels": "Needs reviews with stars or a label: bring them with import_reviews.",
+    "topics": "Needs reviews with topics: bring them with import_reviews.",
+    "dialogues": "Needs solved dialogues: bring them with import_dialogues.",
+    "encoder": "Needs a model in use to start from.",
+    "judgements|clicks": (
+        "Needs judged queries (import_judgements) or clicks that name their query."
+    ),
+}
+"""What to bring, by what a recipe needs (`training.configuration.recipe.Recipe.needs`)."""
 
-    One statement.
+
+def missing(shop: Shop) -> dict[str, str]:
+    """Per recipe, what the shop lacks for it, in a sentence; empty where it can be trained.
+
+    One SQL statement.
     """
     reviews, versions = shop.reviews.all(), shop.versions.filter(status="champion")
-    there = (
+    has = (
         Shop.objects.filter(pk=shop.pk)
         .values(
             has_events=Exists(shop.events.all()),
             has_products=Exists(shop.products.all()),
-            has_rated=Exists(reviews.filter(rating__isnull=False)),
-            has_labelled=Exists(reviews.exclude(label="", rating=None)),
+            has_reviews=Exists(reviews),
+            has_ratings=Exists(reviews.filter(rating__isnull=False)),
+            has_labels=Exists(reviews.exclude(label="", rating=None)),
             has_topics=Exists(reviews.exclude(topic="")),
             has_dialogues=Exists(shop.dialogues.all()),
-            has_serving=Exists(versions.filter(purpose__in=["encoder", "ranking"])),
-            has_judged=Exists(shop.judgements.all()),
+            has_encoder=Exists(versions.filter(purpose__in=["encoder", "ranking"])),
+            has_judgements=Exists(shop.judgements.all()),
             has_clicks=Exists(shop.events.exclude(query=None).filter(product__isnull=False)),
         )
         .get()
     )
-    checks = {
-        "rating": (there["has_rated"], "Needs reviews with stars: bring them with import_reviews."),
-        "sentiment": (
-            there["has_labelled"],
-            "Needs reviews with stars or a label: bring them with import_reviews.",
-        ),
-        "topic": (
-            there["has_topics"],
-            "Needs reviews with topics: bring them with import_reviews.",
-        ),
-        "intent": (
-            there["has_dialogues"],
-            "Needs solved dialogues: bring them with import_dialogues.",
-        ),
-        "mlm": (there["has_products"], "Needs products."),
-        "distil": (there["has_serving"], "Needs a model in use to start from."),
-        "incremental": (there["has_serving"], "Needs a model in use to start from."),
-        "search": (
-            there["has_judged"] or there["has_clicks"],
-            "Needs judged queries (import_judgements) or clicks that name their query.",
-        ),
-    }
-    lacks = {recipe: "" if met else sentence for recipe, (met, sentence) in checks.items()}
-    needs_events = [
-        r for r in RECIPES if r not in ("rating", "sentiment", "topic", "intent", "mlm")
-    ]
-    for recipe in needs_events:
-        lacks[recipe] = lacks.get(recipe, "") or (
-            "" if there["has_events"] else "Needs orders or other events."
-        )
+    lacks = {}
+    for recipe in RECIPES:
+        unmet = [
+            NEEDS["|".join(alternatives)]
+            for alternatives in training_options.needs_of(recipe)
+            if not any(has[f"has_{one}"] for one in alternatives)
+        ]
+        lacks[recipe] = unmet[0] if unmet else ""
     return lacks
 
 

@@ -111,7 +111,7 @@ def train(request: HttpRequest, shop: str) -> HttpResponse:
                 )
             except training_options.InvalidConfig as error:
                 form.add_error("advanced", str(error))
-    champion = shop.champion("ranking", "run")
+    champion = shop.champion()
     recipe = form["recipe"].value() if form["recipe"].value() in RECIPES else "fusion"
     first, more = choices(shop)
     context = {
@@ -281,7 +281,7 @@ def _state(request: HttpRequest, found: TrainingRun) -> dict:
         }
         for i, n in enumerate(names)
     ]
-    champion = found.shop.champion(found.purpose)
+    champion = found.shop.champion(training_options.purpose_of(found.recipe))
     tabs = leaderboard.parts(version.report) if version else []
     boards = (
         [(words, leaderboard.board(version.report, key)) for key, words in tabs or [("", "Result")]]
@@ -312,7 +312,7 @@ def _run_sentence(
         f" {champion} keeps serving."
         if champion
         else " Shoppers keep seeing what is popular."
-        if found.purpose == "ranking"
+        if training_options.purpose_of(found.recipe) == "ranking"
         else ""
     )
     if found.status == RunStatus.QUEUED:

@@ -65,7 +65,7 @@ def home(request: HttpRequest) -> HttpResponse:
         visitor, [{"placement": key, "limit": SHELF} for key in ("home_top", "trending", "new_in")]
     )
     shown = [item["item_id"] for found in lists for item in found["items"]]
-    rows = vitrine_client.titled_rows(visitor, 2, SHELF, shown)
+    rows = vitrine_client.make_carousels(visitor, 2, SHELF, shown)
     shelves = [
         _shelf(lists[0]),
         *(_shelf(row, row["title"]) for row in rows),

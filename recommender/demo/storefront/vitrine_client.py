@@ -87,7 +87,7 @@ def page_lists(visitor: dict[str, Any], placements: list[dict[str, Any]]) -> lis
     )["lists"]
 
 
-def titled_rows(
+def make_carousels(
     visitor: dict[str, Any], rows: int, limit: int, elsewhere: list[str]
 ) -> list[dict[str, Any]]:
     return call(

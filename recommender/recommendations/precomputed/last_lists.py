@@ -1,6 +1,6 @@
-"""Finished lists in Redis, for the time in which the database does not answer.
+"""Fallback cache: the last list of each shopper in Redis, for a time without the database.
 
-Shoppers stand there by a keyed digest, not by name.
+Keys hold a keyed digest of the shopper, not the id.
 """
 
 import json
@@ -18,26 +18,21 @@ DAYS = 14
 FIELDS = ("item_id", "score", "source")
 
 
-def keep_lists(shop_id: int, version_id: int, lists: dict[str, list[Item]]) -> None:
-    """Keep what was just stored, by user id. Where Redis is gone nothing is kept."""
+def store_last_lists(shop_id: int, version_id: int, lists: dict[str, list[Item]]) -> None:
+    """Store lists by user id for DAYS. Logs a warning where Redis is unreachable."""
     try:
         with queue_client().pipeline(transaction=False) as pipe:
             for user_id, items in lists.items():
-                value = json.dumps(
-                    [version_id, [[getattr(item, name) for name in FIELDS] for item in items]]
-                )
-                pipe.set(key_of(shop_id, digest_of(shop_id, user_id)), value, ex=DAYS * 86400)
+                rows = [[getattr(item, name) for name in FIELDS] for item in items]
+                key = key_of(shop_id, digest_of(shop_id, user_id))
+                pipe.set(key, json.dumps([version_id, rows]), ex=DAYS * 86400)
             pipe.execute()
     except redis.RedisError as error:
-        log.warning(
-            "%d lists were not kept for a time without the database: %s",
-            len(lists),
-            type(error).__name__,
-        )
+        log.warning("%d last lists were not cached: %s", len(lists), type(error).__name__)
 
 
-def kept_list(shop_id: int, user_id: str) -> tuple[int, list[Item]] | None:
-    """(version, items) as last kept; None where there is none or Redis does not answer."""
+def last_list_of(shop_id: int, user_id: str) -> tuple[int, list[Item]] | None:
+    """(version, items) as last stored; None where there is none or Redis is unreachable."""
     try:
         value = queue_client().get(key_of(shop_id, digest_of(shop_id, user_id)))
     except redis.RedisError:

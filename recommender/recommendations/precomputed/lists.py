@@ -1,10 +1,9 @@
-"""Stored lists: what batch scoring made for a shopper, told in one question to the database.
+"""Precomputed lists: what batch scoring made for a shopper, read by one SQL query.
 
-The usual request (a whole personal list, without filter or session) is answered from `told`: a line
-for each of the first places, which holds the JSON that a served list keeps of it and the JSON that
-a reply tells of it but for the position, so that nothing is read or written anew. Its reasons are
-in words once they were first asked for. Which of its products may not be shown is asked at the same
-moment.
+The usual request (a whole personal list, without filter or session) is answered from the column
+`rendered`: one line per item, which holds the exposure-log form and the API form as JSON, so that
+nothing is parsed or serialized per request. Reasons are rendered once they were first asked for.
+The same query checks the shopper's revision and the eligibility of the items.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,28 +15,24 @@ from django.db import connections
 
 from recommender.infrastructure.prepared_statements import Prepared
 from recommender.models import Shop
+from recommender.models.eligibility import INELIGIBLE_SQL
 from recommender.recommendations.explanations import put_into_words
-from recommender.serving.items import Item, kept_row, row_of
+from recommender.serving.items import Item, api_row, exposure_row
 
-TOLD = 30
-"""Places kept in `told`."""
+RENDERED = 30
+"""Number of items in `rendered`."""
 SPARE = 4
-"""Places beyond those asked for whose reasons are put into words as well, since some may not be
-shown later.
-"""
-QUESTION = Prepared(
-    "told_list",
+"""Items beyond the limit that are rendered and explained too, because some may be ineligible."""
+QUERY = Prepared(
+    "precomputed_list",
     ("int", "bigint", "bigint", "text"),
-    """
-    SELECT s.id, l.told, l.item_ids[1:$1], ARRAY(
+    f"""
+    SELECT s.id, l.rendered, l.item_ids[1:$1], ARRAY(
         SELECT p.item_id FROM recommender_product p
-        WHERE p.shop_id = s.shop_id AND p.item_id = ANY(l.item_ids[1:$1]) AND p.restricted
-            AND (p.hidden OR p.stock_state = 'out_of_stock'
-            OR p.stock_quantity <= 0 OR p.available_from > statement_timestamp()
-            OR p.available_until <= statement_timestamp())
+        WHERE p.shop_id = s.shop_id AND p.item_id = ANY(l.item_ids[1:$1]) AND {INELIGIBLE_SQL}
         UNION ALL
-        SELECT g.item_id FROM recommender_goneproduct g WHERE g.shop_id = s.shop_id
-            AND g.item_id = ANY(l.item_ids[1:$1]))
+        SELECT g.item_id FROM recommender_goneproduct g
+        WHERE g.shop_id = s.shop_id AND g.item_id = ANY(l.item_ids[1:$1]))
     FROM recommender_shopper s
     JOIN recommender_recommendationlist l ON l.shopper_id = s.id AND l.version_id = $2
         AND l.shopper_revision = s.revision
@@ -45,31 +40,28 @@ QUESTION = Prepared(
 )
 
 EXPLAINED, PLAIN = "+", "-"
-"""What a line begins with: its reasons were put into words, or not yet."""
-BETWEEN = "\t"
-"""Stands between what is kept and what is told; JSON has it in no text."""
+"""First character of a line: whether its reasons are rendered."""
+SEPARATOR = "\t"
+"""Between the two forms of a line; JSON contains no tab."""
 
 
-class ToldItems(Sequence[Item]):
-    """Places of a stored list: ready for a reply, read only where somebody looks at one."""
+class RenderedItems(Sequence[Item]):
+    """Items of a precomputed list as rendered JSON; `Item` objects are created on access."""
 
-    def __init__(self, ids: list[str], rows: list[str], kept_rows: list[str]) -> None:
-        self.ids, self.rows, self.kept_rows = ids, rows, kept_rows
+    def __init__(self, ids: list[str], api_rows: list[str], exposure_rows: list[str]) -> None:
+        self.ids, self.api_rows, self.exposure_rows = ids, api_rows, exposure_rows
 
     def json(self) -> str:
-        """As a reply tells them, all with their reasons."""
-        return (
-            "["
-            + ",".join([f'{{"position":{n},{row[1:]}' for n, row in enumerate(self.rows, 1)])
-            + "]"
-        )
+        """The items of the API reply, with reasons."""
+        rows = [f'{{"position":{n},{row[1:]}' for n, row in enumerate(self.api_rows, 1)]
+        return "[" + ",".join(rows) + "]"
 
-    def kept(self) -> str:
-        """As a served list keeps them, in JSON."""
-        return "[" + ",".join(self.kept_rows) + "]"
+    def exposures(self) -> str:
+        """The items of the exposure log, as JSON."""
+        return "[" + ",".join(self.exposure_rows) + "]"
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.api_rows)
 
     def __getitem__(self, index):
         return self._items[index]
@@ -91,57 +83,61 @@ def _item(row: dict) -> Item:
 
 
 @dataclass(frozen=True)
-class Told:
-    """A stored list; the products that may be shown, in order."""
+class PrecomputedList:
+    """The eligible items of a shopper's precomputed list, in order."""
 
     shopper_id: int
     items: Sequence[Item]
 
 
-def told_list(
+def precomputed_list(
     shop_id: int, version_id: int, user_id: str, limit: int, explained: bool
-) -> Told | None:
-    """The first `limit` places; None where the list is out of date, not explained yet, or short
-    of products that may be shown.
+) -> PrecomputedList | None:
+    """The first `limit` eligible items; None where the list is outdated, too short or unexplained.
+
+    Raises the errors of the database.
     """
     connection = connections["default"]
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.cursor() as cursor:
-        QUESTION.ask(cursor, [min(limit + SPARE, TOLD), version_id, shop_id, user_id])
+        QUERY.execute(cursor, [min(limit + SPARE, RENDERED), version_id, shop_id, user_id])
         row = cursor.fetchone()
     if row is None or not row[1]:
         return None
-    items = _first(row[2], row[1].split("\n", len(row[2])), row[3], limit, explained)
-    return items and Told(
-        row[0], items if explained else [Item(i.item_id, i.score, i.source) for i in items]
-    )
+    shopper_id, rendered, item_ids, ineligible = row
+    items = _first(item_ids, rendered.split("\n", len(item_ids)), ineligible, limit, explained)
+    if items and not explained:
+        items = [Item(item.item_id, item.score, item.source) for item in items]
+    return items and PrecomputedList(shopper_id, items)
 
 
 def _first(
-    item_ids: list[str], lines: list[str], left_out: list[str], limit: int, explained: bool
-) -> ToldItems | None:
-    ids, rows, kept_rows = [], [], []
+    item_ids: list[str], lines: list[str], ineligible: list[str], limit: int, explained: bool
+) -> RenderedItems | None:
+    ids, api_rows, exposure_rows = [], [], []
     for item_id, line in zip(item_ids, lines, strict=False):
-        kept, _, told = line.partition(BETWEEN)
-        if not told or (explained and line[0] == PLAIN):
+        exposure, _, api = line.partition(SEPARATOR)
+        if not api or (explained and line[0] == PLAIN):
             return None
-        if item_id not in left_out:
+        if item_id not in ineligible:
             ids.append(item_id)
-            rows.append(told)
-            kept_rows.append(kept[1:])
+            api_rows.append(api)
+            exposure_rows.append(exposure[1:])
             if len(ids) == limit:
-                return ToldItems(ids, rows, kept_rows)
+                return RenderedItems(ids, api_rows, exposure_rows)
     return None
 
 
-def telling(shop: Shop, items: list[Item]) -> str:
-    """What `told` holds of these items: reasons in words of those that were explained."""
-    items = items[:TOLD]
+def render(shop: Shop, items: list[Item]) -> str:
+    """The column `rendered` for these items, with the reasons of those that were explained."""
+    items = items[:RENDERED]
     put_into_words(shop, [item for item in items if item.contributions is not None], {})
     return "\n".join([_line(item) for item in items])
 
 
 def _line(item: Item) -> str:
-    kept, told = orjson.dumps(kept_row(item)).decode(), orjson.dumps(row_of(item)).decode()
-    return f"{PLAIN if item.contributions is None else EXPLAINED}{kept}{BETWEEN}{told}"
+    exposure = orjson.dumps(exposure_row(item)).decode()
+    api = orjson.dumps(api_row(item)).decode()
+    mark = PLAIN if item.contributions is None else EXPLAINED
+    return f"{mark}{exposure}{SEPARATOR}{api}"

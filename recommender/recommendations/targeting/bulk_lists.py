@@ -3,27 +3,22 @@
 from recommender.models import Shop
 from recommender.recommendations.batch_scoring import due, score_shoppers
 from recommender.recommendations.recommend import recommend
-from recommender.recommendations.requests import Ask, Listing
+from recommender.recommendations.requests import ListRequest, ListResult
 
 SHARD = 100
 
 
-def lists_of(shop: Shop, asks: list[Ask]) -> list[Listing]:
-    """The lists that `recommend` would give, one for each.
-
-    Usual ones are told from the store; the others are made one by one.
-    """
-    _store_missing(shop, [ask for ask in asks if ask.is_usual])
-    return [recommend(shop, ask) for ask in asks]
+def lists_of(shop: Shop, requests: list[ListRequest]) -> list[ListResult]:
+    """The result of `recommend` for each request; outdated precomputed lists are computed first."""
+    _precompute_due(shop, [request for request in requests if request.takes_precomputed])
+    return [recommend(shop, request) for request in requests]
 
 
-def _store_missing(shop: Shop, asks: list[Ask]) -> None:
-    """Make the stored lists that are due of these shoppers, in shards, so that each is told in
-    one question.
-    """
+def _precompute_due(shop: Shop, requests: list[ListRequest]) -> None:
+    """Batch-score the shoppers of these requests whose precomputed lists are due, in shards."""
     version = shop.champion()
-    if version is None or not asks:
+    if version is None or not requests:
         return
-    rows = list(due(version).filter(user_id__in=[ask.user_id for ask in asks]))
-    for i in range(0, len(rows), SHARD):
-        score_shoppers(version, rows[i : i + SHARD])
+    shoppers = list(due(version).filter(user_id__in=[request.user_id for request in requests]))
+    for i in range(0, len(shoppers), SHARD):
+        score_shoppers(version, shoppers[i : i + SHARD])

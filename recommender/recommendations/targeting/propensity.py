@@ -1,14 +1,11 @@
-"""How likely a shopper buys, or clicks, each of some products: calibrated probabilities of the
-behaviour model.
-"""
+"""Propensity scores: the calibrated probability that a shopper buys or clicks a product."""
 
 from dataclasses import dataclass
 
+from recommender.catalog.product_fields import TEXT_FIELDS
 from recommender.inference import behaviour_model
 from recommender.models import ModelVersion, Product, Shop
 from recommender.shoppers.history import Visitor
-
-TEXT = ("title", "brand", "categories", "description")
 
 
 class NoModel(RuntimeError):
@@ -17,8 +14,9 @@ class NoModel(RuntimeError):
 
 @dataclass(frozen=True)
 class Prediction:
-    """purchase: probability within `horizon_days`; click: of an impression within a day, None
-    where the model has not learned it.
+    """purchase: probability within `horizon_days`; click: of an impression within a day.
+
+    `click` is None where the model has not learned it.
     """
 
     item_id: str
@@ -28,50 +26,42 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """In the order that was asked for, and by what; `unknown`: products that the shop does not
-    have.
-    """
+    """Predictions in the order of the request; `unknown`: products that the shop does not have."""
 
     items: list[Prediction]
     unknown: list[str]
     version: ModelVersion
     horizon_days: int
     known: bool
-    """Is anything known of the shopper? Without it the probabilities are those of somebody new."""
+    """False without any history: the probabilities are those of a new shopper."""
 
 
 def predict(
     shop: Shop, item_ids: list[str], user_id: str | None, session_id: str | None
 ) -> Predictions:
-    """Raises NoModel where no behaviour model was promoted, engine.BrokenCheckpoint where it
+    """Propensity scores of these products for a shopper or session.
+
+    Raises NoModel where no behaviour model is promoted, checkpoint_files.BrokenCheckpoint where it
     cannot be read.
     """
-    version = (
-        ModelVersion.objects.select_related("run")
-        .filter(shop=shop, purpose="behaviour", status="champion")
-        .first()
-    )
+    version = shop.champion("behaviour")
     if version is None:
-        raise NoModel(
-            "No behaviour model serves yet: train the recipe behaviour and promote what it makes."
-        )
+        raise NoModel("No behaviour model serves yet: train the recipe behaviour and promote it.")
     behaviour = behaviour_model.behaviour_of(version.folder)
     history = Visitor.of(shop, user_id, session_id).history()
-    asked = list(dict.fromkeys(item_ids))
-    rows = Product.objects.filter(
-        shop=shop, item_id__in={*asked, *(e.item_id for e in history)}
-    ).values_list("item_id", *TEXT)
-    texts = {row[0]: tuple(row[1:]) for row in rows}
-    known = [item_id for item_id in asked if item_id in texts]
-    told = behaviour.probabilities([e for e in history if e.item_id in texts], known, texts)
-    items = [
-        Prediction(item_id, round(p, 6), None if c is None else round(c, 6))
-        for item_id, (p, c) in zip(known, told, strict=True)
-    ]
-    return Predictions(
-        items,
-        [item_id for item_id in asked if item_id not in texts],
-        version,
-        behaviour.horizon_days,
-        bool(history),
+    requested = list(dict.fromkeys(item_ids))
+    needed = {*requested, *(event.item_id for event in history)}
+    rows = Product.objects.filter(shop=shop, item_id__in=needed).values_list(
+        "item_id", *TEXT_FIELDS
     )
+    texts = {item_id: tuple(text) for item_id, *text in rows}
+    known = [item_id for item_id in requested if item_id in texts]
+    events = [event for event in history if event.item_id in texts]
+    items = [
+        Prediction(item_id, round(purchase, 6), None if click is None else round(click, 6))
+        for item_id, (purchase, click) in zip(
+            known, behaviour.probabilities(events, known, texts), strict=True
+        )
+    ]
+    unknown = [item_id for item_id in requested if item_id not in texts]
+    return Predictions(items, unknown, version, behaviour.horizon_days, bool(history))

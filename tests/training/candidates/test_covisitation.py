@@ -11,7 +11,7 @@ from training.candidates.covisitation import (
     together,
     top_neighbours,
 )
-from training.configuration.recipes import EVENT_WEIGHTS
+from training.configuration.tuning import EVENT_WEIGHTS
 from training.data.interactions import interactions
 from training.data.snapshot import DAY, TYPE_CODE
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.tinyshop import events_of
 from training.candidates import ivf_index, sources
-from training.candidates.ivf_index import cells_of
+from training.candidates.ivf_index import build_ivf_index
 from training.candidates.text_similarity import TextSpace
-from training.configuration.recipes import EVENT_WEIGHTS
+from training.configuration.tuning import EVENT_WEIGHTS
 from training.data.interactions import histories, interactions
 from training.data.snapshot import DAY, TYPE_CODE, read_snapshot
 from training.inference.checkpoint import load_checkpoint, save_checkpoint
@@ -35,7 +35,7 @@ def vectors():
 def many(monkeypatch):
     """As if a shop of these few were one of many products."""
     monkeypatch.setattr(ivf_index, "LARGE", 10)
-    monkeypatch.setattr(ivf_index, "READ", 600)
+    monkeypatch.setattr(ivf_index, "SEARCHED", 600)
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +58,12 @@ def past():
 
 
 def best_of(texts, past, allowed, k=20):
-    found = texts.asked(past, np.ones(len(past.item), dtype=np.float32)).best(allowed, k)
+    found = texts.score(past, np.ones(len(past.item), dtype=np.float32)).best(allowed, k)
     return [found.item[found.user == user].tolist() for user in range(past.n_users)]
 
 
 def test_cells_propose_what_a_comparison_with_all_finds(many, vectors, past):
-    held, allowed = cells_of(vectors), np.random.default_rng(2).random((20, N)) < 0.8
+    held, allowed = build_ivf_index(vectors), np.random.default_rng(2).random((20, N)) < 0.8
     exact = best_of(TextSpace(vectors), past, allowed)
     found = best_of(TextSpace(vectors.astype(np.float16), held), past, allowed)
     shared = [len(set(a) & set(b)) / len(a) for a, b in zip(exact, found, strict=True)]
@@ -76,7 +76,7 @@ def test_where_a_filter_lets_few_through_they_are_all_found(many, vectors, past)
     allowed[:, [5, 1700, 2999]] = True
     assert all(
         sorted(items) == [5, 1700, 2999]
-        for items in best_of(TextSpace(vectors, cells_of(vectors)), past, allowed)
+        for items in best_of(TextSpace(vectors, build_ivf_index(vectors)), past, allowed)
     )
 
 
@@ -84,14 +84,16 @@ def test_pairs_have_their_exact_scores(many, vectors, past):
     weights = np.random.default_rng(3).random(len(past.item)).astype(np.float32) - 0.2
     user, item = np.repeat(np.arange(20), 30), np.random.default_rng(4).integers(0, N, 600)
     exact = TextSpace(vectors).scores(past, weights)[user, item]
-    assert TextSpace(vectors, cells_of(vectors)).asked(past, weights).at(
+    assert TextSpace(vectors, build_ivf_index(vectors)).score(past, weights).at(
         user, item
     ) == pytest.approx(exact, rel=1e-4, abs=1e-6)
 
 
 def test_who_has_no_history_is_proposed_nothing(many, vectors):
     nobody = histories(interactions(events_of([]), EVENT_WEIGHTS), np.arange(2), N)
-    asked = TextSpace(vectors, cells_of(vectors)).asked(nobody, np.zeros(0, dtype=np.float32))
+    asked = TextSpace(vectors, build_ivf_index(vectors)).score(
+        nobody, np.zeros(0, dtype=np.float32)
+    )
     assert not len(asked.best(np.ones((2, N), dtype=bool), 5).item)
     assert asked.at(np.array([0, 1]), np.array([3, 4])).tolist() == [0, 0]
 
@@ -108,11 +110,11 @@ def test_parts_of_one_history_are_answered_from_what_the_whole_is_proposed(
     family = whole.pick(
         np.concatenate(parts), np.cumsum([0, *map(len, parts)]), np.zeros(3, dtype=np.int64)
     )
-    texts, allowed = TextSpace(vectors, cells_of(vectors)), np.ones((3, N), dtype=bool)
+    texts, allowed = TextSpace(vectors, build_ivf_index(vectors)), np.ones((3, N), dtype=bool)
     alone = [best_of(texts, family.shard(u, u + 1), allowed[:1])[0] for u in range(3)]
-    asked, propose = [], ivf_index.Cells.candidates
+    asked, propose = [], ivf_index.IvfIndex.candidates
     monkeypatch.setattr(
-        ivf_index.Cells,
+        ivf_index.IvfIndex,
         "candidates",
         lambda self, *args: (asked.append(1), propose(self, *args))[1],
     )
@@ -126,41 +128,41 @@ def test_another_shopper_is_proposed_what_is_near_to_their_own_history(many, vec
         np.array([0, len(whole.item), len(whole.item) + 1]),
         np.zeros(2, dtype=np.int64),
     )
-    texts, allowed = TextSpace(vectors, cells_of(vectors)), np.ones((2, N), dtype=bool)
+    texts, allowed = TextSpace(vectors, build_ivf_index(vectors)), np.ones((2, N), dtype=bool)
     assert best_of(texts, both, allowed)[1] == best_of(texts, both.shard(1, 2), allowed[:1])[0]
 
 
 def test_a_cell_of_equal_texts_is_not_read_whole(many, monkeypatch):
-    monkeypatch.setattr(ivf_index, "READ", 10)
+    monkeypatch.setattr(ivf_index, "SEARCHED", 10)
     same = np.tile(np.eye(1, 8, dtype=np.float32), (200, 1))
-    assert len(TextSpace(same, cells_of(same)).near(same[:1])) == 40
+    assert len(TextSpace(same, build_ivf_index(same)).near(same[:1])) == 40
 
 
 def test_new_and_renewed_products_lie_in_the_cells_of_their_vectors(many, vectors):
-    held = cells_of(vectors)
+    held = build_ivf_index(vectors)
     more = held.with_products(vectors[[7]], {3: vectors[8]})
     assert (
-        more.number[N] == held.number[7]
-        and more.number[3] == held.number[8]
-        and held.number[3] != more.number[3]
+        more.cell[N] == held.cell[7]
+        and more.cell[3] == held.cell[8]
+        and held.cell[3] != more.cell[3]
     )
     assert N in TextSpace(np.concatenate([vectors, vectors[[7]]]), more).near(vectors[[7]])
-    assert more.outlines[N] == pytest.approx(held.outlines[7], abs=1e-5) and len(held.number) == N
+    assert more.vectors[N] == pytest.approx(held.vectors[7], abs=1e-5) and len(held.cell) == N
 
 
 def test_products_of_one_text_have_cells_too(many):
     same = np.tile(np.eye(1, 8, dtype=np.float32), (200, 1))
-    assert len(TextSpace(same, cells_of(same)).near(same[:1])) == 200
+    assert len(TextSpace(same, build_ivf_index(same)).near(same[:1])) == 200
 
 
 @pytest.fixture
 def both(tiny_checkpoint, many):
     """The tiny shop's model as it is, and as one of many products."""
     model, item_ids = load_checkpoint(tiny_checkpoint)
-    signals = replace(model.signals, cells=cells_of(model.signals.vectors))
+    signals = replace(model.signals, ivf=build_ivf_index(model.signals.vectors))
     return (
         model,
-        Recommender(signals, model.facts, model.ranker, model.config, model.lift),
+        Recommender(signals, model.facts, model.ranker, model.config, model.boost),
         item_ids,
     )
 
@@ -201,8 +203,8 @@ def test_cells_are_kept_with_the_checkpoint(both, tmp_path):
     save_checkpoint(tmp_path / "checkpoint", model, model, item_ids, None, "fusion", {}, {})
     again = load_checkpoint(tmp_path / "checkpoint", verify=True)[0].signals
     assert all(
-        np.array_equal(getattr(again.cells, name), getattr(model.signals.cells, name))
-        for name in ("basis", "centroids", "outlines", "number")
+        np.array_equal(getattr(again.ivf, name), getattr(model.signals.ivf, name))
+        for name in ("basis", "centroids", "vectors", "cell")
     )
     assert again.vectors.dtype == np.float16
 
@@ -254,7 +256,7 @@ def test_the_sequence_model_chooses_from_what_sells(both, tiny_snapshot, monkeyp
     common = model.signals.common[0]
     sold = model.signals.popularity.column("sold")
     assert len(common) == 20 and sold[common].min() >= np.delete(sold, common).max()
-    asked = model.signals.sequence.asked(past, model.signals.common)
+    asked = model.signals.sequence.score(past, model.signals.common)
     found = asked.best(np.ones(exact.shape, dtype=bool), 5)
     share = exact[:, common] / exact[:, common].sum(axis=1, keepdims=True)
     assert set(found.item.tolist()) <= set(common.tolist()) and found.top == pytest.approx(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from training.candidates.scores import Dense, Shared, Sparse
+from training.candidates.scores import DenseScores, SharedScores, SparseScores
 from training.candidates.sources import propose
 
 
@@ -26,7 +26,9 @@ def by_hand(values, allowed, k):
 
 
 @pytest.mark.parametrize("k", [1, 4, 30])
-@pytest.mark.parametrize("kind", [Dense, lambda values: Sparse.of(sp.csr_matrix(values))])
+@pytest.mark.parametrize(
+    "kind", [DenseScores, lambda values: SparseScores.of(sp.csr_matrix(values))]
+)
 def test_the_best_are_those_found_by_hand(rng, kind, k):
     values = (rng.permutation(20 * 30).reshape(20, 30) * (rng.random((20, 30)) < 0.4)).astype(
         np.float32
@@ -44,7 +46,7 @@ def test_the_same_scores_for_all_are_cut_to_what_each_is_allowed(rng):
     values = rng.permutation(30).astype(np.float32)
     for share in (0.3, 1):
         allowed = rng.random((12, 30)) < share
-        found = Shared(values).best(allowed, 5)
+        found = SharedScores(values).best(allowed, 5)
         assert [found.item[found.user == u].tolist() for u in range(12)] == by_hand(
             np.tile(values, (12, 1)), allowed, 5
         )
@@ -53,21 +55,24 @@ def test_the_same_scores_for_all_are_cut_to_what_each_is_allowed(rng):
 def test_scores_of_pairs(rng):
     values = (rng.random((6, 9)) * (rng.random((6, 9)) < 0.5)).astype(np.float32)
     user, item = np.repeat(np.arange(6), 9), np.tile(np.arange(9), 6)
-    for held in (Dense(values), Sparse.of(sp.csr_matrix(values))):
+    for held in (DenseScores(values), SparseScores.of(sp.csr_matrix(values))):
         assert held.at(user, item).tolist() == values.ravel().tolist()
-    assert Shared(values[0]).at(user, item).tolist() == np.tile(values[0], 6).tolist()
+    assert SharedScores(values[0]).at(user, item).tolist() == np.tile(values[0], 6).tolist()
 
 
 def test_a_matrix_is_sorted_without_touching_what_it_was_made_of():
     columns = np.array([2, 0], dtype=np.int32)
-    Sparse.of(sp.csr_matrix((np.array([1.0, 2.0]), columns, [0, 2]), shape=(1, 3)))
+    SparseScores.of(sp.csr_matrix((np.array([1.0, 2.0]), columns, [0, 2]), shape=(1, 3)))
     assert columns.tolist() == [2, 0]
 
 
 def test_proposals_are_the_union_and_what_is_wanted():
     allowed = np.ones((2, 4), dtype=bool)
     allowed[0, 0] = False
-    one, other = Dense(np.float32([[9, 3, 2, 1], [4, 3, 2, 1]])), Shared(np.float32([0, 0, 0, 5]))
+    one, other = (
+        DenseScores(np.float32([[9, 3, 2, 1], [4, 3, 2, 1]])),
+        SharedScores(np.float32([0, 0, 0, 5])),
+    )
     found = propose({"one": one, "other": other}, allowed, 1, (np.array([1]), np.array([2])))
     assert list(zip(found.user.tolist(), found.item.tolist(), strict=True)) == [
         (0, 1),

@@ -10,7 +10,9 @@ import torch
 
 from tests.tinyshop import events_of
 from training.candidates.sequence_model import SequenceModel, latest
-from training.configuration.recipes import EVENT_WEIGHTS, SequenceConfig, make_config
+from training.configuration.ranking_recipes import SequenceConfig
+from training.configuration.recipes import make_config
+from training.configuration.tuning import EVENT_WEIGHTS
 from training.data.interactions import histories, interactions
 from training.data.snapshot import DAY, TYPE_CODE, read_snapshot
 from training.data.splits import leave_last_out
@@ -99,7 +101,7 @@ def test_training_reads_a_history_as_serving_does(by_event):
     served = latest(histories(SHOP.take(SHOP.time < 4 * DAY), np.array([0]), 5), by_event)
 
     def read(s):
-        return sorted(zip(s.item[s.there].tolist(), s.back[s.there].tolist(), strict=True))
+        return sorted(zip(s.item[s.present].tolist(), s.back[s.present].tolist(), strict=True))
 
     assert read(trained)[0][0] == 1 and {item for item, _ in read(trained)} == {1, 3, 4}
     assert read(trained) == read(served) and dict(read(served))[3] == 0

@@ -8,7 +8,7 @@ import pytest
 from tests.tinyshop import events_of
 from training.candidates import text_similarity
 from training.candidates.text_similarity import TEMPERATURE, TextSpace
-from training.configuration.recipes import EVENT_WEIGHTS
+from training.configuration.tuning import EVENT_WEIGHTS
 from training.data.interactions import histories, interactions
 from training.data.snapshot import DAY, TYPE_CODE
 
@@ -40,7 +40,7 @@ def test_scores_are_the_sum_of_kernels(vectors, past, cells, monkeypatch):
 
 
 def test_equal_texts_are_held_once(vectors):
-    different, number = TextSpace(vectors).different
+    different, number = TextSpace(vectors).distinct
     assert (
         len(different) == 5
         and number.tolist() == [0, 1, 2, 3, 4, 1, 1]

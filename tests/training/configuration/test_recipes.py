@@ -1,13 +1,8 @@
 import pytest
 
-from training.configuration.recipes import (
-    PRESETS,
-    ConfigError,
-    describe,
-    from_dict,
-    make_config,
-    to_dict,
-)
+from training.configuration.fields import ConfigError, to_dict
+from training.configuration.recipe import PRESETS
+from training.configuration.recipes import describe, from_dict, make_config
 
 
 def test_dotted_fields_and_text_values():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.tinyshop import events_of
-from training.configuration.recipes import EVENT_WEIGHTS
+from training.configuration.tuning import EVENT_WEIGHTS
 from training.data.interactions import histories, interactions
 from training.data.snapshot import DAY, TYPE_CODE, Events
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from training.configuration.recipes import EVENT_WEIGHTS
+from training.configuration.tuning import EVENT_WEIGHTS
 from training.data.segments import product_groups, shopper_groups
 from training.data.snapshot import DAY, read_snapshot, write_snapshot
 from training.data.splits import time_window

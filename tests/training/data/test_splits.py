@@ -1,7 +1,7 @@
 import numpy as np
 
 from tests.tinyshop import events_of
-from training.configuration.recipes import EVENT_WEIGHTS
+from training.configuration.tuning import EVENT_WEIGHTS
 from training.data.snapshot import DAY, TYPE_CODE, Events
 from training.data.splits import discovery, leave_last_out, shuffle_ties, time_window
 

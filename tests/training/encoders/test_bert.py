@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from training.configuration.recipes import ConfigError
+from training.configuration.fields import ConfigError
 from training.data.product_text import length_batches
 from training.encoders.bert import TextEncoder, packaged_folder
 from training.finetuning.losses import in_batch_softmax

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from training.configuration.recipes import ConfigError, TuningConfig
+from training.configuration.fields import ConfigError
+from training.configuration.tuning import TuningConfig
 from training.finetuning.augmentation import (
     disturbed,
     drop_words,

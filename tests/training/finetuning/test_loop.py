@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from training.configuration.recipes import ConfigError, TuningConfig
+from training.configuration.fields import ConfigError
+from training.configuration.tuning import TuningConfig
 from training.encoders.bert import TextEncoder
 from training.errors import TrainingError
 from training.finetuning import loop
 from training.finetuning.heads import Classifier
-from training.finetuning.loop import Keeper, blend, train, train_several
-from training.finetuning.methods import Tuned, make_optimiser, schedule_of, trainable_share
+from training.finetuning.loop import ResumableState, blend, train, train_several
+from training.finetuning.methods import TuningMethod, make_optimiser, schedule_of, trainable_share
 from training.finetuning.resume_state import load_state, save_state
 from training.finetuning.text_store import TextStore
 from training.recipes.classification import LabelTask
@@ -42,11 +43,11 @@ WORDS = [
 ]
 
 
-def labelled(tiny_encoder, config: TuningConfig, cache=None) -> tuple[LabelTask, Tuned]:
+def labelled(tiny_encoder, config: TuningConfig, cache=None) -> tuple[LabelTask, TuningMethod]:
     """Texts of two words; the first five words are one class, the others the other."""
     torch.manual_seed(3)
     encoder = TextEncoder.load(str(tiny_encoder), config.max_tokens, config.frozen_layers)
-    tuned = Tuned(encoder, config)
+    tuned = TuningMethod(encoder, config)
     texts = [f"{a} {b} lantern" for a in WORDS for b in WORDS]
     target = np.array([i // 10 >= 5 for i in range(100)], dtype=np.int64)
     store = TextStore(encoder, texts, torch.device("cpu"), cache)
@@ -72,7 +73,7 @@ def test_a_killed_run_that_goes_on_ends_like_an_unbroken_one(
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
     config = replace(CONFIG, train=method, optimiser=optimiser)
     whole, tuned = labelled(tiny_encoder, config)
-    unbroken = train(whole, tuned, config, 7, Keeper())
+    unbroken = train(whole, tuned, config, 7, ResumableState())
 
     broken, tuned = labelled(tiny_encoder, config)
     draw, calls = broken.draw, []
@@ -85,12 +86,14 @@ def test_a_killed_run_that_goes_on_ends_like_an_unbroken_one(
 
     broken.draw = killed_at_seven
     with pytest.raises(Killed):
-        train(broken, tuned, config, 7, Keeper(tmp_path / "state", facts={"recipe": "x"}))
+        train(broken, tuned, config, 7, ResumableState(tmp_path / "state", facts={"recipe": "x"}))
     again, tuned = labelled(tiny_encoder, config)
     steps = []
     draw = again.draw
     again.draw = lambda step, size, rng: steps.append(step) or draw(step, size, rng)
-    resumed = train(again, tuned, config, 7, Keeper(tmp_path / "state", True, {"recipe": "x"}))
+    resumed = train(
+        again, tuned, config, 7, ResumableState(tmp_path / "state", True, {"recipe": "x"})
+    )
     assert steps[0] == 7 and torch.equal(weights(again), weights(whole))
     assert (resumed.best, resumed.best_step, resumed.steps) == (
         unbroken.best,
@@ -102,9 +105,11 @@ def test_a_killed_run_that_goes_on_ends_like_an_unbroken_one(
 def test_the_state_of_another_run_is_refused(tiny_encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
     task, tuned = labelled(tiny_encoder, CONFIG)
-    train(task, tuned, CONFIG, 7, Keeper(tmp_path / "state", facts={"data": "sha256:1"}))
+    train(task, tuned, CONFIG, 7, ResumableState(tmp_path / "state", facts={"data": "sha256:1"}))
     with pytest.raises(TrainingError, match="its data is 'sha256:1', not 'sha256:2'"):
-        train(task, tuned, CONFIG, 7, Keeper(tmp_path / "state", True, {"data": "sha256:2"}))
+        train(
+            task, tuned, CONFIG, 7, ResumableState(tmp_path / "state", True, {"data": "sha256:2"})
+        )
 
 
 def test_a_loss_that_is_no_number_stops_and_says_where(tiny_encoder, tmp_path, monkeypatch):
@@ -123,7 +128,7 @@ def test_a_loss_that_is_no_number_stops_and_says_where(tiny_encoder, tmp_path, m
     task.draw = lambda step, size, rng: setattr(task, "step", step) or draw(step, size, rng)
     task.collate = broken_at_six
     with pytest.raises(TrainingError, match="not a number at step 6"):
-        train(task, tuned, CONFIG, 7, Keeper(tmp_path / "state"))
+        train(task, tuned, CONFIG, 7, ResumableState(tmp_path / "state"))
     tensors, facts = load_state(tmp_path / "state")
     assert facts["step"] == 5 and all(t.isfinite().all() for t in tensors["weights"].values())
 
@@ -135,7 +140,7 @@ def test_a_broken_loss_leaves_the_state_of_the_step_before(tiny_encoder, tmp_pat
         real(batch) * (float("nan") if calls.append(1) or len(calls) == 6 else 1.0)
     )
     with pytest.raises(TrainingError, match="last good state is kept"):
-        train(task, tuned, CONFIG, 7, Keeper(tmp_path / "state"))
+        train(task, tuned, CONFIG, 7, ResumableState(tmp_path / "state"))
     tensors, facts = load_state(tmp_path / "state")
     assert facts["step"] == 5 and all(t.isfinite().all() for t in tensors["weights"].values())
 
@@ -186,7 +191,7 @@ def test_every_way_of_training_learns_and_leaves_a_plain_encoder(tiny_encoder, t
     )
     task, tuned = labelled(tiny_encoder, config)
     share = trainable_share(task.model)
-    outcome = train(task, tuned, config, 7, Keeper())
+    outcome = train(task, tuned, config, 7, ResumableState())
     assert outcome.best > max(0.8, outcome.before)
     assert share < (0.9 if method == "all" else 0.4)
     encoder = tuned.finish()
@@ -202,7 +207,7 @@ def test_accumulated_parts_are_the_whole_batch(tiny_encoder):
     for parts in (1, 4):
         config = replace(CONFIG, accumulate=parts, dropout=0.0, steps=3, evaluate_every=3)
         task, tuned = labelled(tiny_encoder, config)
-        train(task, tuned, config, 7, Keeper(), keep_last=True)
+        train(task, tuned, config, 7, ResumableState(), keep_last=True)
         ends.append(weights(task))
     assert torch.allclose(ends[0], ends[1], atol=1e-5)
 
@@ -213,7 +218,7 @@ def test_early_stopping_ends_with_the_best_weights(tiny_encoder):
     values = iter([0.5, 0.7, 0.6, 0.6, 0.9])
     kept = []
     task.validate = lambda: kept.append(weights(task)) or next(values)
-    outcome = train(task, tuned, config, 7, Keeper())
+    outcome = train(task, tuned, config, 7, ResumableState())
     assert (outcome.best, outcome.best_step, outcome.steps) == (0.7, 4, 12) and torch.equal(
         weights(task), kept[1]
     )
@@ -222,9 +227,9 @@ def test_early_stopping_ends_with_the_best_weights(tiny_encoder):
 def test_averaged_weights_are_the_mean_of_the_runs(tiny_encoder):
     config = replace(CONFIG, average_runs=2, steps=4)
     task, tuned = labelled(tiny_encoder, config)
-    _, mean = train_several(task, tuned, config, 7, Keeper())
+    _, mean = train_several(task, tuned, config, 7, ResumableState())
     task, tuned = labelled(tiny_encoder, config)
-    _, members = train_several(task, tuned, replace(config, average="scores"), 7, Keeper())
+    _, members = train_several(task, tuned, replace(config, average="scores"), 7, ResumableState())
     assert len(mean) == 1 and len(members) == 2
     assert not torch.equal(members[0]["head.weight"], members[1]["head.weight"])  # successive seeds
     assert torch.allclose(

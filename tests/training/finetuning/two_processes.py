@@ -12,12 +12,12 @@ import torch
 from accelerate import PartialState
 from safetensors.torch import save_file
 
-from training.configuration.recipes import TextConfig, TuningConfig
+from training.configuration.tuning import TextConfig, TuningConfig
 from training.encoders.bert import TextEncoder
 from training.finetuning import loop
 from training.finetuning.heads import Regressor
-from training.finetuning.loop import Keeper, is_main_process, train, weights_of
-from training.finetuning.methods import Tuned
+from training.finetuning.loop import ResumableState, is_main_process, train, weights_of
+from training.finetuning.methods import TuningMethod
 from training.finetuning.pairs import Pairs, PairTask, Source
 from training.finetuning.text_store import TextStore
 from training.recipes.classification import LabelTask
@@ -75,10 +75,10 @@ def learn(kind: str, folder: str, out: Path) -> None:
     )
     torch.manual_seed(1)
     encoder = TextEncoder.load(folder, config.max_tokens, config.frozen_layers)
-    tuned = Tuned(encoder, config)
+    tuned = TuningMethod(encoder, config)
     torch.manual_seed(2)
     task = task_of(task_kind, encoder, config)
-    train(task, tuned, config, 7, Keeper(), keep_last=True)
+    train(task, tuned, config, 7, ResumableState(), keep_last=True)
     weights = weights_of(task.model)
     if is_main_process():
         save_file({name: p.contiguous() for name, p in weights.items()}, out / kind)

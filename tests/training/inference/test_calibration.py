@@ -5,13 +5,13 @@ import pytest
 
 from training.data.labeled_texts import Rows
 from training.evaluation import classification
-from training.inference.calibration import WIDTH, Answer, Neighbours
+from training.inference.calibration import WIDTH, NeighborVote, OutputCalibration
 
 EAST, NORTH = [1.0, 0.0], [0.0, 1.0]
 
 
 def test_the_nearest_vote_by_their_cosine():
-    remembered = Neighbours(
+    remembered = NeighborVote(
         np.array([EAST, [0.8, 0.6], NORTH], dtype=np.float32), np.array([0, 1, 1]), k=2
     )
     second = np.exp((0.8 - 1) / WIDTH)
@@ -21,20 +21,20 @@ def test_the_nearest_vote_by_their_cosine():
 
 
 def test_more_voters_than_rows_are_all_of_them():
-    remembered = Neighbours(np.array([EAST, EAST, NORTH]), np.array([0, 1, 1]), k=10)
+    remembered = NeighborVote(np.array([EAST, EAST, NORTH]), np.array([0, 1, 1]), k=10)
     assert remembered.vote(np.array([EAST]), 2)[0] == pytest.approx([0.5, 0.5], abs=1e-6)
     assert remembered.vote(np.zeros((0, 2)), 2).shape == (0, 2)
 
 
 def test_the_answer_is_a_mixture():
-    answer = Answer(2.0, vote_share=0.25)
+    answer = OutputCalibration(2.0, vote_share=0.25)
     logits, vote = np.array([[2.0, 0.0]]), np.array([[0.0, 1.0]])
     head = 1 / (1 + np.exp(-1.0))
     assert answer.apply(logits, vote)[0] == pytest.approx([0.75 * head, 0.75 * (1 - head) + 0.25])
     assert answer.apply(logits)[0] == pytest.approx([head, 1 - head])
-    assert Answer(1.0, 1.0, 5.0).apply(np.array([[7.0], [3.0]])).ravel() == pytest.approx(
-        [5.0, 3.0]
-    )
+    assert OutputCalibration(1.0, 1.0, 5.0).apply(
+        np.array([[7.0], [3.0]])
+    ).ravel() == pytest.approx([5.0, 3.0])
 
 
 @pytest.mark.parametrize(("helpful", "share"), [(True, 0.75), (False, 0.0)])
@@ -50,4 +50,4 @@ def test_validation_chooses_the_share(helpful, share):
 def test_without_validation_rows_nobody_votes():
     rows = Rows(["", ""], ["", ""], np.array([0, 1]), np.zeros(2, dtype=np.int64), ["a", "b"])
     nothing = np.zeros((0, 2))
-    assert classification.answer_of(rows, nothing, nothing) == Answer(1.0)
+    assert classification.answer_of(rows, nothing, nothing) == OutputCalibration(1.0)

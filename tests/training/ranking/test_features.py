@@ -5,7 +5,7 @@ targets, some of the rest.
 import numpy as np
 import pytest
 
-from training.candidates.sources import Learnt, fit_signals
+from training.candidates.sources import LearnedSignals, fit_signals
 from training.configuration.recipes import make_config
 from training.data.snapshot import read_snapshot
 from training.ranking.ranker import labels_of, shard_size, training_rows
@@ -19,7 +19,7 @@ def shop(tiny_snapshot):
     config = make_config("fusion", {"candidates_per_source": 20})
     window = earlier_windows(snapshot, int(snapshot.events.time[-1]) + 1, 20, config)[0]
     signals = fit_signals(
-        window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, config, Learnt()
+        window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, config, LearnedSignals()
     )
     return window, signals, facts_of(snapshot.products)
 

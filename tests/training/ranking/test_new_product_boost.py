@@ -9,7 +9,7 @@ from training.configuration.recipes import make_config
 from training.data.snapshot import read_snapshot
 from training.inference.checkpoint import load_checkpoint, save_checkpoint
 from training.inference.recommender import Recommender
-from training.ranking.new_product_boost import FEWEST, LIFTS, Lift, choose_lift
+from training.ranking.new_product_boost import BOOSTS, FEWEST, NewProductBoost, choose_boost
 from training.ranking.ranker import TrainingRows
 
 NAMES = ["taste", "style", "price", "item_sold"]
@@ -37,13 +37,13 @@ def question():
     )
 
 
-def chosen(question: TrainingRows, names: list[str] = NAMES, **fields) -> Lift:
-    return choose_lift([question], names, make_config("fusion", {"rounds": 30, **fields}))
+def chosen(question: TrainingRows, names: list[str] = NAMES, **fields) -> NewProductBoost:
+    return choose_boost([question], names, make_config("fusion", {"rounds": 30, **fields}))
 
 
 def test_more_are_found_and_the_cost_stays_within_its_limit(question):
     some, more, all_of_it = (chosen(question, new_products_cost=cost) for cost in (0.02, 0.05, 1))
-    assert 0 < some.value < more.value < all_of_it.value == LIFTS[-1]
+    assert 0 < some.value < more.value < all_of_it.value == BOOSTS[-1]
     assert 0 < some.cost <= 0.02 < more.cost <= 0.05
     assert (
         some.found_without
@@ -65,7 +65,7 @@ def test_the_question_that_loses_most_decides(question):
     )
     config = make_config("fusion", {"rounds": 30, "new_products_cost": 0.03})
     assert (
-        choose_lift([question, sold_well], NAMES, config).value
+        choose_boost([question, sold_well], NAMES, config).value
         < chosen(question, new_products_cost=0.03).value
     )
 
@@ -76,7 +76,7 @@ def test_nothing_is_raised_where_nothing_may_be_given_up(question, fields):
 
 
 def test_nothing_is_raised_without_popularity_or_where_too_few_are_bought(question):
-    assert chosen(question, ["taste", "style", "price", "item_again_rate"]) == Lift()
+    assert chosen(question, ["taste", "style", "price", "item_again_rate"]) == NewProductBoost()
     few = question.of(np.arange(400) < 8)
     assert 0 < chosen(few).bought < FEWEST and chosen(few).value == 0
 
@@ -93,7 +93,7 @@ def test_few_shoppers_who_buy_much_are_no_trouble(question, shoppers):
         np.tile(few.group, 20),
         np.tile(few.shopper, 20),
     )
-    found = choose_lift([many, question.of(np.zeros(400, dtype=bool))], NAMES, config)
+    found = choose_boost([many, question.of(np.zeros(400, dtype=bool))], NAMES, config)
     assert (
         found.bought == many.label.sum() >= FEWEST and found.value == 0
     )  # all alike: none can gain
@@ -125,6 +125,6 @@ def test_a_checkpoint_keeps_its_lift(tiny_checkpoint, tmp_path):
     raised = Recommender(model.signals, model.facts, model.ranker, model.config, 0.35)
     save_checkpoint(tmp_path / "raised", raised, model, item_ids, None, "fusion", {}, {})
     assert (
-        load_checkpoint(tmp_path / "raised")[0].lift == 0.35
-        and load_checkpoint(tmp_path / "raised", part="judged")[0].lift == model.lift
+        load_checkpoint(tmp_path / "raised")[0].boost == 0.35
+        and load_checkpoint(tmp_path / "raised", part="judged")[0].boost == model.boost
     )

@@ -1,0 +1,138 @@
+"""Product fields: each one declares its type, its place in REST, and how filters compare it.
+
+Import, REST, the product index and the filter language read this table. A new field is a line here,
+a column of `models.Product`, and a migration.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+TEXT, NUMBER, MOMENT, PATHS = "text", "number", "date", "categories"
+"""How a filter compares a field."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A type of field.
+
+    sql: type of the database column
+    parser: name of the method of `ingest.parsing.Parser` that checks a value
+    empty: stored where the value is missing; None: NULL
+    indexed_as: SQL that reads the column for the product index, and the polars type of the result
+    """
+
+    sql: str
+    parser: str
+    empty: Any
+    indexed_as: tuple[str, Any]
+
+    @property
+    def empty_sql(self) -> str | None:
+        """`empty` as an SQL literal; None for NULL."""
+        literals = {list: "'{}'", dict: "'{}'", str: "''", bool: "false"}
+        return literals.get(type(self.empty))
+
+
+TEXT_KIND = Kind("text", "text", "", ("{}", pl.String))
+TEXTS_KIND = Kind("text[]", "texts", [], ("array_to_json({})", pl.String))
+OBJECT_KIND = Kind("jsonb", "mapping", {}, ("{}", pl.String))
+FLAG_KIND = Kind("boolean", "boolean", False, ("{}::int", pl.Int8))
+MONEY_KIND = Kind("numeric(14,4)", "money", None, ("{}", pl.Float64))
+INTEGER_KIND = Kind("int", "integer", None, ("{}", pl.Int64))
+NUMBER_KIND = Kind("float8", "number", None, ("{}", pl.Float64))
+MOMENT_KIND = Kind(
+    "timestamptz", "moment", None, ("(extract(epoch FROM {}) * 1e6)::bigint", pl.Int64)
+)
+
+
+def _price(value: Any) -> str | None:
+    return None if 0 <= value < 9_999_999_999 else "must be between 0 and 10,000,000,000"
+
+
+def _margin(value: Any) -> str | None:
+    return None if -10 <= value <= 1 else "must be a share of the price, at most 1"
+
+
+def _stock_state(value: Any) -> str | None:
+    return None if value in STOCK_STATES else f"must be {' or '.join(STOCK_STATES)}"
+
+
+STOCK_STATES = ("in_stock", "out_of_stock")
+
+
+@dataclass(frozen=True)
+class ProductField:
+    """One field of a product.
+
+    column: name of the database column and of the import column
+    rest: its place in REST, such as stock.state; default: the column
+    filter: how a filter compares it; None: filters do not know it
+    indexed: True where the product index holds it; filtered fields always are
+    is_text: True where the encoder reads it
+    check: message for a value that is out of range, else None
+    longest: number of characters of a text
+    """
+
+    column: str
+    kind: Kind
+    rest: str = ""
+    filter: str | None = None
+    indexed: bool = False
+    is_text: bool = False
+    required: bool = False
+    check: Callable[[Any], str | None] = lambda value: None
+    longest: int | None = None
+
+    @property
+    def rest_path(self) -> tuple[str, ...]:
+        return tuple((self.rest or self.column).split("."))
+
+    @property
+    def name(self) -> str:
+        """Its name in filters and in the product index."""
+        return (self.rest or self.column).removesuffix(".amount")
+
+
+FIELDS = (
+    ProductField("title", TEXT_KIND, filter=TEXT, is_text=True, required=True),
+    ProductField("description", TEXT_KIND, is_text=True),
+    ProductField("brand", TEXT_KIND, filter=TEXT, is_text=True),
+    ProductField("categories", TEXTS_KIND, filter=PATHS, is_text=True),
+    ProductField("price", MONEY_KIND, rest="price.amount", filter=NUMBER, check=_price),
+    ProductField("attributes", OBJECT_KIND, indexed=True),
+    ProductField("images", TEXTS_KIND),
+    ProductField("stock_state", TEXT_KIND, rest="stock.state", filter=TEXT, check=_stock_state),
+    ProductField("stock_quantity", INTEGER_KIND, rest="stock.quantity", filter=NUMBER),
+    ProductField("available_from", MOMENT_KIND, filter=MOMENT),
+    ProductField("available_until", MOMENT_KIND, filter=MOMENT),
+    ProductField("hidden", FLAG_KIND, indexed=True),
+    ProductField("margin_rate", NUMBER_KIND, filter=NUMBER, check=_margin),
+    ProductField("locale", TEXT_KIND, filter=TEXT, longest=35),
+)
+"""All fields but the id, in the order of REST."""
+BY_COLUMN = {field.column: field for field in FIELDS}
+TEXT_FIELDS = ("title", "brand", "categories", "description")
+"""Columns of a product's text, in the order in which the encoder reads them."""
+FILTER_FIELDS = {
+    "item_id": TEXT,
+    **{field.name: field.filter for field in FIELDS if field.filter},
+    "age": NUMBER,
+}
+"""Fields of the filter language, in addition to `attributes.NAME`; age in days."""
+INDEX_COLUMNS = {
+    "item_id": ("item_id", pl.String),
+    **{
+        field.name: (field.kind.indexed_as[0].format(field.column), field.kind.indexed_as[1])
+        for field in FIELDS
+        if field.filter or field.indexed
+    },
+    "since": (
+        "(extract(epoch FROM coalesce(available_from, created_at)) * 1e6)::bigint",
+        pl.Int64,
+    ),
+    "edition": ("xmin::text::bigint", pl.Int64),
+}
+"""Columns of the product index: name -> (SQL, polars type as read)."""

@@ -1,0 +1,53 @@
+"""Eligibility: the one place that says which products may be shown.
+
+A product may be shown unless it is hidden, sold out, or outside its dates. The rule is written four
+times, for each engine that applies it; one test runs all of them over the same rows.
+"""
+
+import polars as pl
+from django.db.models import Q
+from django.db.models.functions import Now
+
+OUT_OF_STOCK = "out_of_stock"
+
+
+def eligible() -> Q:
+    """The rule for the ORM, as of the database's now."""
+    return (
+        Q(hidden=False)
+        & ~Q(stock_state=OUT_OF_STOCK)
+        & (Q(stock_quantity=None) | Q(stock_quantity__gt=0))
+        & (Q(available_from=None) | Q(available_from__lte=Now()))
+        & (Q(available_until=None) | Q(available_until__gt=Now()))
+    )
+
+
+RESTRICTED = (
+    Q(hidden=True)
+    | Q(stock_state=OUT_OF_STOCK)
+    | Q(stock_quantity__lte=0)
+    | Q(available_from__isnull=False)
+    | Q(available_until__isnull=False)
+)
+"""The generated column `restricted`: true of products that are ineligible now or at some time.
+
+It does not depend on the time, so it can be indexed; precomputed lists look at few products.
+"""
+
+INELIGIBLE_SQL = """p.restricted AND (p.hidden OR p.stock_state = 'out_of_stock'
+            OR p.stock_quantity <= 0 OR p.available_from > statement_timestamp()
+            OR p.available_until <= statement_timestamp())"""
+"""The opposite of the rule in SQL, over a product `p`."""
+
+WITHIN_DATES_SQL = """(p.available_from IS NULL OR p.available_from <= statement_timestamp())
+        AND (p.available_until IS NULL OR p.available_until > statement_timestamp())"""
+"""The part of the rule that changes with time, over a product `p`."""
+
+ELIGIBLE_EXPRESSION = (
+    (pl.col("hidden") == 0)
+    & (pl.col("stock.state").fill_null("") != OUT_OF_STOCK)
+    & (pl.col("stock.quantity").is_null() | (pl.col("stock.quantity") > 0))
+    & (pl.col("available_from").is_null() | (pl.col("available_from") <= pl.col("now")))
+    & (pl.col("available_until").is_null() | (pl.col("available_until") > pl.col("now")))
+)
+"""The rule over the columns of the product index, with the time in the column `now`."""
