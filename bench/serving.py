@@ -116,7 +116,7 @@ def _batch() -> dict:
 def _processes() -> Iterator[list[int]]:
     """The server, and the worker that reads new products; gives the web processes' ids."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "bench.site"}
-    server = server_command("ecomsite.rsgi:application", PORT, workers=2)
+    server = server_command("ecomsite.rsgi:application", PORT, workers=2, preload=True)
     worker = [
         str(TOOLS / "celery"),
         "-A",

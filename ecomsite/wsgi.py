@@ -6,12 +6,10 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from ecomsite import tracing
+from recommender.infrastructure.web_server import compute_in_one_thread
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecomsite.settings")
-# A request computes in one thread: several requests at once use the cores better than threads that
-# wait for each other.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
-    os.environ.setdefault(name, "1")
+compute_in_one_thread()
 # A thread that has its answer from the database need not wait 5 ms for one that computes.
 sys.setswitchinterval(0.0005)
 TRACED = tracing.begin()
@@ -24,10 +22,11 @@ from recommender.serving.shop_state import follow_changes  # noqa: E402
 
 
 def application(environ, start_response):
-    """The site, behind the fast path, for the client that trusted proxies tell of. A whole reply
-    goes to the server as a list, sent at once.
+    """The WSGI application: the site behind the fast path, with client addresses from trusted
+    proxies.
 
-    Where requests are traced, they all take Django's way, which makes the spans.
+    A complete response goes to the server as a list and is sent at once. With tracing, all requests
+    take Django's path, which creates the spans.
     """
     apply_forwarded(environ, settings.TRUSTED_PROXIES)
     if not TRACED and (reply := plain_reply(environ)) is not None:

@@ -1,6 +1,5 @@
-"""Runs the site's processes in the foreground: web, worker, beat; watches the embedded servers.
-
-They die with us, and come back when they fall.
+"""Supervisor: runs web, worker and beat in the foreground, restarts them, watches embedded
+servers.
 """
 
 import contextlib
@@ -26,17 +25,15 @@ from recommender.infrastructure.web_server import allow_many_connections, server
 log = logging.getLogger(__name__)
 
 FALLS_ALLOWED, FALLS_WITHIN = 5, 60.0
-"""A process that falls more often than that within so many seconds cannot be helped by starting
-it again.
-"""
+"""A process that dies more often within this time is not restarted."""
 AT_HOME = {"VITRINE_HTTPS": "0", "VITRINE_ENVIRONMENT": "DEMO"}
-"""Settings of processes that serve one machine over plain HTTP, where nothing else is said."""
+"""Defaults of settings for one machine over plain HTTP."""
 EMBEDDED_EVERY = 1.0
-"""Seconds between two looks at the embedded servers."""
+"""Seconds between checks of the embedded servers."""
 
 
 class Supervisor:
-    """Named child processes with a log each below VITRINE_HOME/logs."""
+    """Named child processes, each with a log below VITRINE_HOME/logs."""
 
     def __init__(self, port: int) -> None:
         for name, value in AT_HOME.items():
@@ -47,7 +44,7 @@ class Supervisor:
         celery = [Path(sys.executable).parent / "celery", "-A", "ecomsite"]
         worker = [*celery, "worker", "-l", "INFO", "--without-gossip", "--without-mingle"]
         self.commands = {
-            "web": server_command("ecomsite.rsgi:application", port, workers=2),
+            "web": server_command("ecomsite.rsgi:application", port, workers=2, preload=True),
             "worker": [*worker, "-Q", "train,score", "-c", "2", "-n", "learning@%h"],
             "worker-short": [*worker, "-Q", "default", "-c", "1", "-n", "short@%h"],
             "beat": [*celery, "beat", "-l", "INFO", "--pidfile="],
@@ -81,9 +78,7 @@ class Supervisor:
         self.groups.write_text("".join(f"{process.pid}\n" for process in self.running.values()))
 
     def clear_leftovers(self) -> None:
-        """End what an earlier supervisor left when it was killed: a server's own children do
-        not die with it. Measures begin anew.
-        """
+        """End processes that an earlier supervisor left when it was killed, and reset metrics."""
         shutil.rmtree(settings.VITRINE_HOME / "metrics", ignore_errors=True)
         groups = set(self.groups.read_text().split()) if self.groups.exists() else set()
         for process in Path("/proc").glob("[0-9]*"):
@@ -96,9 +91,8 @@ class Supervisor:
         self.groups.unlink(missing_ok=True)
 
     def tend(self) -> list[str]:
-        """Start again what has fallen; returns names.
-
-        Raises RuntimeError where one falls again and again within a minute.
+        """Restart dead processes; returns their names. Raises RuntimeError where one dies
+        repeatedly.
         """
         fallen = [
             name
@@ -118,7 +112,7 @@ class Supervisor:
         return fallen
 
     def watch_embedded(self) -> None:
-        """From now on, until `stop`, start an embedded server again that has died."""
+        """Restart embedded servers that die, until `stop`."""
         self.watcher = threading.Thread(target=self._keep_embedded, name="embedded", daemon=True)
         self.watcher.start()
 
@@ -133,9 +127,8 @@ class Supervisor:
                     log.error("%s; it is tried again", error)
 
     def stop(self) -> None:
-        """Ask all to end, the worker without waiting for its tasks; then make sure.
-
-        From then on nothing is started again.
+        """End all processes, the worker without waiting for its tasks; nothing is restarted
+        afterwards.
         """
         self.stopping.set()
         if self.watcher:
@@ -154,14 +147,16 @@ class Supervisor:
 
 
 def _child() -> None:
-    """In the child: a session of its own, so that ctrl-C reaches only us, and death with us."""
+    """In the child: a session of its own, so that ctrl-C reaches only the parent; it dies with the
+    parent.
+    """
     os.setsid()
     allow_many_connections()
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _free_port(wanted: int) -> int:
-    """This port, or where it is in use any other."""
+    """This port, or another free one."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

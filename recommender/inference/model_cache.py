@@ -1,5 +1,6 @@
 """Cache of the ranking models that this process served last, each loaded once."""
 
+import sys
 import threading
 from collections import OrderedDict
 
@@ -66,6 +67,7 @@ def forget(folder: str) -> None:
 
 def import_numbers() -> None:
     """Import the numeric packages that models need; this takes seconds."""
+    import_lightgbm()
     import onnxruntime  # noqa: F401
     import tokenizers  # noqa: F401
 
@@ -75,7 +77,23 @@ def import_numbers() -> None:
     import training.inference.text_attribution  # noqa: F401
 
 
+def import_lightgbm() -> None:
+    """Import lightgbm without scikit-learn, which it would import for classes not used here.
+
+    Saves 45 MB per process. A process that has imported scikit-learn keeps it.
+    """
+    hide = "sklearn" not in sys.modules and "lightgbm" not in sys.modules
+    if hide:
+        sys.modules["sklearn"] = None
+    try:
+        import lightgbm  # noqa: F401
+    finally:
+        if hide:
+            del sys.modules["sklearn"]
+
+
 def _load(folder: str, verify: bool = False) -> Model:
+    import_lightgbm()
     from training.inference.checkpoint import CheckpointError, load_checkpoint
 
     path = checkpoint_path(folder)

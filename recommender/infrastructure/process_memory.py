@@ -1,7 +1,6 @@
-"""How a process that serves for weeks keeps its memory: what stays apart from what comes and goes,
-and what is free given back.
+"""Memory of long-lived processes: garbage collection and allocator tuning.
 
-Written for glibc; under another C library Python's own part is done, and no more.
+Written for glibc; with another C library only the garbage collector is tuned.
 """
 
 import contextlib
@@ -11,20 +10,29 @@ import threading
 from collections.abc import Iterator
 
 SETTLE_SECONDS = 60.0
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""Names of `mallopt`."""
+TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
+"""Parameters of `mallopt`."""
+ARENAS = 2
+"""Heaps of the C allocator that threads share; by default it makes eight per core."""
 STAYING, PASSING = 1 << 20, 32 << 20
-"""Bytes from which on a block is mapped by itself: of what stays, and of what a request makes
-and drops (the most that glibc takes).
+"""Least size of a block that is mmapped: while models are loaded, and otherwise (glibc's
+maximum).
 """
 
 _lock, _inside = threading.Lock(), 0
 
 
+def limit_arenas() -> None:
+    """Share few heaps among the threads of this process, because each one keeps free memory."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(ARENA_MAX, ARENAS)
+
+
 @contextlib.contextmanager
 def mmap_allocations() -> Iterator[None]:
-    """Large blocks made here, for which memory has to be asked of the system, are mapped each by
-    itself and go back whole: among what requests make and drop they would leave holes.
+    """Lower M_MMAP_THRESHOLD inside this block, so that freed large arrays return to the system.
+
+    On the heap they would fragment it.
     """
     _bound(+1)
     try:
@@ -34,7 +42,7 @@ def mmap_allocations() -> Iterator[None]:
 
 
 def _bound(step: int) -> None:
-    """One more or less is inside; the bound is that of what stays until the last one has left."""
+    """Count the blocks entered (+1) and left (-1), and set the threshold accordingly."""
     global _inside
     with _lock, contextlib.suppress(OSError, AttributeError):
         _inside += step
@@ -43,13 +51,15 @@ def _bound(step: int) -> None:
         library.mallopt(TRIM_THRESHOLD, 2 * PASSING)
 
 
-def freeze_and_trim() -> None:
-    """Let the garbage collector go past what stays from now on: a full pass over a shop's models
-    and products holds every request up for a while.
+def freeze_and_trim(unfreeze: bool = True) -> None:
+    """Exclude what is in memory from garbage collection, and return free memory to the system.
 
-    Memory that loading left free goes back to the system.
+    A full collection over a shop's models and products would pause requests. `unfreeze`: first
+    collect what was excluded before, so that its cycles are freed; False keeps memory that a forked
+    process shares with its parent, which a collection would copy.
     """
-    gc.unfreeze()
+    if unfreeze:
+        gc.unfreeze()
     gc.collect()
     gc.freeze()
     with contextlib.suppress(OSError, AttributeError):
@@ -57,7 +67,7 @@ def freeze_and_trim() -> None:
 
 
 def freeze_and_trim_later() -> None:
-    """Once the requests are over that still use the champion before this one."""
+    """Freeze and trim once requests that still use the outgoing champion are over."""
     timer = threading.Timer(SETTLE_SECONDS, freeze_and_trim)
     timer.daemon = True
     timer.start()

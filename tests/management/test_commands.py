@@ -1,5 +1,6 @@
 import csv
 import itertools
+import sys
 from datetime import timedelta
 from io import StringIO
 
@@ -23,8 +24,7 @@ def orders(tmp_path):
     products.write_text("code,name,sell\nA,Lamp,1\nB,Mug,1\nPOST,Postage,0\n")
     path.write_text(
         "who,what,when,n,cost,order\nu1,A,2026-01-05 10:00:00,1,2.5,o1\nu1,B,2026-01-05 "
-        "10:00:00,2,1.0,o1\n"
-        ",A,2026-01-06 10:00:00,1,2.5,o2\nu2,POST,2026-01-06 11:00:00,1,9,o3\n"
+        "10:00:00,2,1.0,o1\n,A,2026-01-06 10:00:00,1,2.5,o2\nu2,POST,2026-01-06 11:00:00,1,9,o3\n"
     )
     return products, path
 
@@ -49,7 +49,7 @@ def test_a_file_becomes_products_shoppers_and_events(shop, orders, tmp_path):
     assert "3 new, 0 changed, 0 same, 1 rejected" in run(
         "import_events", str(path), *MAP, "--rejected", str(rejected)
     )
-    assert list(csv.reader(rejected.open()))[1] == ["5", "item_id", "is no known product"]
+    assert list(csv.reader(rejected.open()))[1] == ["5", "item_id", "is not a known product"]
     assert "0 new, 0 changed, 3 same, 1 rejected" in run(
         "import_events", str(path), *MAP, "--rejected", str(rejected)
     )
@@ -150,7 +150,8 @@ def test_serve_becomes_the_server(monkeypatch):
     monkeypatch.setattr("os.execv", lambda program, command: started.append((program, command)))
     call_command("serve", "--port", "8123", "--workers", "3", "--host", "0.0.0.0")
     [(program, command)] = started
-    assert program.endswith("granian") and command[-1] == "ecomsite.rsgi:application"
+    assert program == sys.executable and command[1:3] == ["-m", "ecomsite.preloaded"]
+    assert command[-1] == "ecomsite.rsgi:application"
     options = dict(itertools.pairwise(command))
     assert (options["--port"], options["--workers"], options["--host"], options["--interface"]) == (
         "8123",

@@ -60,7 +60,7 @@ class Site:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        command = server_command("ecomsite.rsgi:application", self.port)
+        command = server_command("ecomsite.rsgi:application", self.port, preload=True)
         with (home / "web.log").open("wb") as log:
             self.web = subprocess.Popen(
                 command, cwd=ROOT, env=self.environment, stdout=log, stderr=log

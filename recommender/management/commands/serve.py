@@ -20,7 +20,11 @@ class Command(BaseCommand):
 
     def handle(self, **options):
         command = server_command(
-            "ecomsite.rsgi:application", options["port"], options["workers"], options["host"]
+            "ecomsite.rsgi:application",
+            options["port"],
+            options["workers"],
+            options["host"],
+            preload=True,
         )
         allow_many_connections()
         os.execv(command[0], command)
