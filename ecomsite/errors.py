@@ -1,6 +1,4 @@
-"""What is answered where no view could: problem+json below /api/, a page of the console
-elsewhere.
-"""
+"""Error responses outside views: problem+json below /api/, a console page elsewhere."""
 
 from collections.abc import Callable
 

@@ -1,5 +1,5 @@
-"""RSGI entry point for granian (`manage.py serve`): the site behind a gateway that buffers
-request bodies.
+"""RSGI entry point of granian (`manage.py serve`): the site behind a gateway that buffers request
+bodies.
 """
 
 from django.conf import settings

@@ -1,4 +1,4 @@
-"""Settings, from the environment, checked at start."""
+"""Django settings from the environment, validated at start."""
 
 import os
 import secrets
@@ -50,7 +50,7 @@ def _number(name: str, default: float) -> float:
 
 
 def _kept_secret(name: str) -> str:
-    """A secret that is made once and kept below VITRINE_HOME, readable by this user only."""
+    """A random secret, created once below VITRINE_HOME and readable only by this user."""
     path = VITRINE_HOME / name
     if not path.exists():
         VITRINE_HOME.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,6 +1,5 @@
-"""Settings of the storefront's own server: no database, no console, only its pages.
-
-It reaches the shop over REST.
+"""Settings of the storefront server: only its pages, without database and console. It uses the
+shop's REST API.
 """
 
 from ecomsite.settings import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""RSGI entry point of the storefront's own server."""
+"""RSGI entry point of the storefront server."""
 
 import os
 

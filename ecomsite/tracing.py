@@ -1,14 +1,13 @@
-"""OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT says where to: a span for each request, with
-its route and never its path or query.
+"""OpenTelemetry, exported to OTEL_EXPORTER_OTLP_ENDPOINT: one span per request with its route,
+without path and query.
 """
 
 import os
 
 
 def begin() -> bool:
-    """Call before Django's handler is made; are requests traced?
-
-    Without the variable nothing is imported.
+    """Start tracing. Call before Django's handler is created. Returns whether requests are traced;
+    without the variable nothing is imported.
     """
     if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return False
@@ -43,7 +42,7 @@ PERSONAL = (
 
 
 def _without_persons(span, request, response) -> None:
-    """Paths and queries hold ids of shoppers."""
+    """Remove paths and queries from a span: they contain ids of shoppers."""
     for name in PERSONAL:
         if span.is_recording() and name in (span.attributes or {}):
             span.set_attribute(name, "")

@@ -1,4 +1,4 @@
-"""The console's shell: colours, sidebar and header of django-unfold."""
+"""Settings of django-unfold: colors, sidebar and header of the console."""
 
 from django.templatetags.static import static
 

@@ -1,4 +1,4 @@
-"""Celery entry points: take an id, claim, call one function."""
+"""Celery entry points: take an id, claim it, call one function."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ def score_shop(shop_id: int) -> None:
 
 @shared_task(bind=True)
 def score_shard(self: Task, version_id: int, first: int, last: int) -> None:
-    """What another worker holds, or held when it died, is looked after again, a few times."""
+    """Shoppers that another worker has locked are tried again, a few times."""
     version = ModelVersion.objects.select_related("shop").get(pk=version_id)
     batch_scoring.score_shard(version, first, last)
     if (
@@ -42,20 +42,20 @@ def score_shard(self: Task, version_id: int, first: int, last: int) -> None:
 
 @shared_task
 def train_every_shop(preset: str = USUAL_PRESET) -> None:
-    """A run for each shop that has events and none under way."""
+    """Queue a training for each shop with events and no active run."""
     _for_idle_shops(lambda shop: runs.start_run(shop, preset=preset, promote="if-not-worse"))
 
 
 @shared_task
 def learn_on_every_shop() -> None:
-    """The night's incremental training, for each shop that has events and no run under way."""
+    """Queue the nightly training for each shop with events and no active run."""
     _for_idle_shops(runs.learn_on)
 
 
 def _for_idle_shops(start: Callable[[Shop], TrainingRun]) -> None:
-    """Start a run in each shop that has events and none under way.
+    """Start a run in each shop with events and no active run.
 
-    The shop's row is locked: two schedulers at once start one run.
+    The shop row is locked, so that two schedulers start one run.
     """
     for pk in Shop.objects.values_list("pk", flat=True):
         with transaction.atomic():
@@ -82,7 +82,7 @@ def embed_products(shop_id: int, item_ids: list[str] | None = None) -> None:
 
 @shared_task
 def embed_every_shop() -> None:
-    """What was missed, while the queue was gone or a version was promoted."""
+    """Embed products that were missed while the queue was gone or a version was promoted."""
     for shop in Shop.objects.all():
         embeddings.embed_products(shop)
 

@@ -11,6 +11,8 @@ from django.core.management import call_command
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
+from bench.faults import read_faults
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -42,6 +44,10 @@ def test_the_schema_is_valid_and_has_every_address():
         "health/ready",
     ):
         assert f"/api/v1/{path}" in schema["paths"], path
+
+
+def test_every_deliberate_fault_has_its_text_in_the_code():
+    assert len(read_faults()) >= 60
 
 
 def test_each_command_has_a_test():

@@ -1,6 +1,3 @@
-"""Vitrine's machine learning: a snapshot folder goes in, a checkpoint folder comes out.
-
-Knows no Django.
-"""
+"""Machine learning without Django: reads a snapshot folder, writes a checkpoint folder."""
 
 __version__ = "0.1.0"

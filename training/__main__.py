@@ -1,6 +1,6 @@
-"""`python -m training fit|benchmark|evaluate|predict|suggest|recipes`: the library by itself.
+"""Command line of the library: `python -m training fit|benchmark|evaluate|predict|suggest|recipes`.
 
-On several GPUs or hosts: `accelerate launch -m training fit …`.
+Training on several GPUs or hosts: `accelerate launch -m training fit …`.
 """
 
 import argparse
@@ -48,8 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _keep_memory() -> None:
-    """Have glibc keep what each step frees, instead of asking the kernel for it anew: about a
-    tenth of a step's time.
+    """Make glibc keep freed memory for the next step. Returning it to the kernel costs about a
+    tenth of a step.
     """
     mmap_threshold, trim_threshold = -3, -1
     with contextlib.suppress(OSError, AttributeError):
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument(
         "--resume",
         action="store_true",
-        help="go on where a stopped run of the same configuration left its state beside OUT",
+        help="resume a stopped run of the same configuration, whose state is next to OUT",
     )
     fit.set_defaults(action=_fit)
     benchmark = commands.add_parser("benchmark", help="every system on one protocol, as a report")
@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--progress",
             type=Path,
-            help="file for progress lines; default: progress.jsonl beside the output",
+            help="file for progress lines; default: progress.jsonl next to the output",
         )
     for command in (benchmark, evaluate):
         command.add_argument("--out", type=Path, required=True, metavar="REPORT.json")
@@ -139,7 +139,7 @@ def _day(text: str) -> int:
     try:
         return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2011-11-09") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2011-11-09") from None
 
 
 def _config(options: argparse.Namespace):
@@ -152,7 +152,7 @@ def _config(options: argparse.Namespace):
 
 
 def _run(options: argparse.Namespace, config, progress, snapshot, folder: Path):
-    """The run with its state, cache and TensorBoard files below `folder`."""
+    """A `Run` with its resumable state, cache and TensorBoard files below `folder`."""
     from training.finetuning.loop import ResumableState
     from training.runs.run import Run
 
@@ -213,7 +213,7 @@ def _benchmark(options: argparse.Namespace) -> int:
         )
     unknown = [part for part in options.ablate if part not in (*ABLATIONS, "all")]
     if unknown:
-        raise ConfigError(f"--ablate: {unknown[0]!r} is none of {', '.join(ABLATIONS)}, all")
+        raise ConfigError(f"--ablate: {unknown[0]!r} is not one of {', '.join(ABLATIONS)}, all")
     parts = ABLATIONS if "all" in options.ablate else options.ablate
     begun = time.monotonic()
     snapshot = read_snapshot(options.snapshot)

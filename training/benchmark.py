@@ -1,4 +1,4 @@
-"""The two protocols by which two engineers get one figure, and a look at an existing checkpoint."""
+"""Benchmarks of a recipe under two protocols, ablations, and the evaluation of a checkpoint."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -35,15 +35,18 @@ from training.runs.run import Run, peak_memory_mb
 
 STAGES = {"Fine-tuning": 0.4, "Sequences": 0.2, "Candidates": 0.1, "Ranking": 0.15, "Check": 0.15}
 LANGUAGE = "language"
-"""The part of an ablation that is everything made of words."""
+"""Name of the ablation that leaves out every part made from text."""
 ABLATIONS = (*PARTS, LANGUAGE)
 RECIPES = ("fusion", "retrieval")
-"""Recipes that rank products by themselves."""
+"""Recipes whose models rank products."""
 
 
 def benchmark_time(run: Run, cut: int, days: int, ablate: Sequence[str] = ()) -> dict:
-    """The `time` protocol: trained on events before `cut` only, judged on the `days` from it;
-    `ablate`: parts to leave out in turn.
+    """Benchmark under the `time` protocol: train on events before `cut`, evaluate on the next
+    `days`.
+
+    ablate: parts to leave out, one fit each. Returns the report. Raises TrainingError without test
+    shoppers.
     """
     snapshot = run.snapshot
     known = snapshot.with_events(snapshot.events.before(cut))
@@ -79,8 +82,10 @@ def benchmark_time(run: Run, cut: int, days: int, ablate: Sequence[str] = ()) ->
 
 
 def benchmark_leave_last_out(run: Run, ablate: Sequence[str] = ()) -> dict:
-    """The literature's protocol: the last event of each shopper is asked for, the ranker is
-    fitted on the last but one.
+    """Benchmark under the leave-last-out protocol of the literature.
+
+    The target is each shopper's last event; the ranker is trained on the last but one. Returns the
+    report.
     """
     snapshot = run.snapshot
     validation, test = leave_last_out(snapshot.events, snapshot.n_items, run.config.event_weights)
@@ -101,7 +106,7 @@ def benchmark_leave_last_out(run: Run, ablate: Sequence[str] = ()) -> dict:
 
 
 def _text_alone(run: Run, texts: Texts | None, questions: dict[str, Window], report: dict) -> dict:
-    """The recipe `retrieval`, judged on the questions."""
+    """Report of the recipe `retrieval` on the given windows."""
     need(texts is not None, "no product has a text, which retrieval learns from")
     run.progress.stage("Check", 0)
     for name, window in questions.items():
@@ -115,8 +120,8 @@ def _text_alone(run: Run, texts: Texts | None, questions: dict[str, Window], rep
 def _without(
     run: Run, windows: list[Window], test: Window, fitted: Fitted, part: str
 ) -> Recommender:
-    """The same model without a source or a group of features; without LANGUAGE, sequences are
-    learned from ids alone, too.
+    """The same configuration without a source or a feature group. Without LANGUAGE, sequences are
+    learned from ids alone.
     """
     left_out = run.config.parts_left_out | ({"text"} if part == LANGUAGE else {part})
     without = replace(
@@ -144,7 +149,7 @@ def _ablation(
     fitted: Fitted,
     parts: Sequence[str],
 ) -> dict:
-    """What is left without each part: the measures of the first question, those of others under
+    """Measures of a fit without each part, keyed by part. Measures of further windows stand under
     their names.
     """
     found = {}
@@ -170,8 +175,9 @@ def _finish(report: dict, fitted: Fitted, run: Run) -> dict:
 
 
 def evaluate_checkpoint(folder: Path, snapshot: Snapshot, days: int) -> dict:
-    """A checkpoint's judged fit on the last `days` of a snapshot, products matched by id;
-    refused where it has learned those days.
+    """Evaluate a checkpoint's judged fit on the last `days` of a snapshot.
+
+    Products are matched by id. Raises TrainingError where the fit was trained on those days.
     """
     model, model_ids = load_checkpoint(folder, verify=True, part="judged")
     end = int(snapshot.events.time[-1]) + 1

@@ -1,4 +1,4 @@
-"""Errors that end a training run, with a message for people."""
+"""Errors that end a training run."""
 
 
 def need(condition: bool, message: str) -> None:
@@ -7,4 +7,6 @@ def need(condition: bool, message: str) -> None:
 
 
 class TrainingError(RuntimeError):
-    """The run cannot go on; the message says what is missing or where it broke."""
+    """A training run cannot continue. The message is written for users: what is missing, or what
+    failed.
+    """

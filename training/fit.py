@@ -1,4 +1,4 @@
-"""One training run: a snapshot goes in, the recipe's checkpoint comes out."""
+"""One training run: from a snapshot to the checkpoint of a recipe."""
 
 import tempfile
 from pathlib import Path
@@ -13,7 +13,10 @@ from training.runs.run import Run
 
 
 def fit(run: Run, out: Path) -> dict:
-    """Carry out a run and leave its checkpoint at `out`; returns the report."""
+    """Train a recipe and write its checkpoint folder `out`. Returns the report.
+
+    Raises TrainingError where the data do not suffice, CheckpointError where the disk is full.
+    """
     trials = []
     if run.config.text.shard_weights and run.config.text.train == "adalora":
         raise ConfigError(
@@ -36,9 +39,10 @@ def fit(run: Run, out: Path) -> dict:
 
 
 def validate(run: Run) -> None:
-    """Train once and validate, as a trial of the search over fields; `run.trial` gets each value.
+    """Train once and evaluate on validation data: one trial of the hyperparameter search.
 
-    The test data are not read. Raises ConfigError for a recipe without a search.
+    `run.trial` receives each validation measure. Test data are not read. Raises ConfigError for a
+    recipe without a search.
     """
     trial = RECIPES[run.recipe].trial
     if not trial:
@@ -47,7 +51,7 @@ def validate(run: Run) -> None:
 
 
 def _carry_out(run: Run, out: Path, trials: list[dict]) -> dict:
-    """Train as the recipe declares, and write its checkpoint; returns the report."""
+    """Train as the recipe declares and write its checkpoint. Returns the report."""
     recipe = RECIPES[run.recipe]
     train = resolve(recipe.fit)
     if recipe.checkpoint == RANKING:
@@ -66,6 +70,6 @@ def _carry_out(run: Run, out: Path, trials: list[dict]) -> dict:
 def new_progress(
     path: Path | None, recipe: str, quiet: bool = False, config: dict | None = None
 ) -> Progress:
-    """Progress into this file, with TensorBoard's files beside it."""
+    """A progress writer for this file, with TensorBoard files in the same folder."""
     tracking = Tracking(path.parent, f"{recipe} {path.parent.name}", config) if path else None
     return Progress(path, RECIPES[recipe].stages, quiet, tracking)

@@ -1,11 +1,10 @@
-"""What lists brought: clicks, purchases, revenue and loyalty, per placement, model version and day;
-one statement each, over all that was served.
+"""Attribution: clicks, purchases, revenue and loyalty per placement, model version and day.
 
-A click or purchase is credited to the list it cites, where the product stands in it, the list was
-made before, and was not another shopper's. A purchase that cites none is credited to the list of
-the shopper's (or session's) last click on that product within `CREDIT`. What is returned is taken
-off the revenue. The parts of a continued list are one list; sampled lists count for those they
-stand for.
+A click or purchase is attributed to the list that it cites, if the product is in it, the list is
+older, and it was not another shopper's. A purchase that cites none is attributed to the list of the
+shopper's (or session's) last click on that product within `CREDIT`. Returns reduce revenue. The
+pages of a list count as one list; sampled exposures count with their weight. Each report is one SQL
+statement.
 """
 
 import json
@@ -21,7 +20,7 @@ from recommender.models import Shop
 
 CREDIT = timedelta(days=7)
 CLOCKS = timedelta(minutes=5)
-"""By so much the clock of who sends events may be behind."""
+"""Tolerated lag of the clock of whoever sends events."""
 LOYAL_DAYS = (30, 90)
 PARTS = ("placement", "version", "day")
 
@@ -40,16 +39,17 @@ LISTS = """
             WHERE e.shop_id = l.shop_id AND e.recommendation_id = l.recommendation_id) seen ON true
         WHERE l.shop_id = %(shop)s AND l.created_at >= %(since)s AND (%(simulated)s::boolean IS NULL
             OR l.simulated = %(simulated)s))"""
-"""What was served, and when it was seen.
+"""SQL: exposures, and when they were seen.
 
-A newcomer's first list was made before the shop knew them: it is whose events cite it.
+The first list of a new shopper was made before the shop knew them: the events that cite it say
+whose it is.
 """
 OWN = """
         (l.simulated OR e.occurred_at >= l.created_at - %(clocks)s) AND (
             e.shopper_id = l.shopper_id OR e.session_id = l.session_id OR (l.shopper_id IS NULL
                 AND (l.session_id IS NULL OR e.session_id IS NULL))
             OR (e.shopper_id IS NULL AND l.session_id IS NULL))"""
-"""The event came after the list was made, and nothing says that it is somebody else's.
+"""SQL: the event is newer than the list, and not known to be another shopper's.
 
 Simulated lists are made for purchases of the past.
 """
@@ -65,9 +65,10 @@ AFTER = f"""
             AND e.recommendation_id IS NULL AND e.occurred_at BETWEEN c.occurred_at
                 AND c.occurred_at + %(credit)s
         WHERE c.type <> 'purchase'"""
-"""Purchases after a click, by the same shopper or in the same session: apart, so that each is found
-by its own index. `+ 0` keeps the product's index out of it, whose entries of a bestseller are
-many times those of a shopper's week.
+"""SQL: purchases after a click by the same shopper, or in the same session.
+
+Two queries, so that each uses its own index. `+ 0` prevents the index on products, whose entries of
+a best seller outnumber a shopper's week.
 """
 CREDITED = f"""
     cited AS (
@@ -90,9 +91,8 @@ CREDITED = f"""
                 occurred_at ORDER BY pk) AS first_event
         FROM (SELECT * FROM cited UNION ALL SELECT * FROM later) every),
     credited AS (SELECT * FROM marked WHERE type <> 'purchase' OR event_id = first_event)"""
-"""Clicks and purchases, each with its list.
-
-A purchase that was sent under several event ids counts once.
+"""SQL: clicks and purchases with their list; a purchase sent under several event ids counts
+once.
 """
 MODEL = """
     LEFT JOIN recommender_modelversion v ON v.id = l.version_id
@@ -107,9 +107,7 @@ RETURNED = """
             SELECT 1 FROM recommender_event o WHERE o.shopper_id = c.shopper_id
                 AND o.product_id + 0 = c.product_id AND o.type = 'purchase'
                 AND o.occurred_at > c.occurred_at AND o.occurred_at <= r.occurred_at)"""
-"""The share of a credited purchase that came back: of the returns before the shopper bought the
-product again.
-"""
+"""SQL: the share of an attributed purchase that was returned before the next purchase."""
 EARNED = f"""
     WITH {LISTS}, {CREDITED},
     sums AS (
@@ -134,7 +132,7 @@ EARNED = f"""
             sum(weight * revenue),
         sum(weight) ^ 2 / sum(weight ^ 2)
     FROM whole GROUP BY {{by}} ORDER BY {{by}}"""
-"""The parts of a list that was continued count as one list."""
+"""SQL of `earned`; the pages of a list count as one list."""
 KINDS = {"placement": "text", "version": "text", "day": "date"}
 COLUMNS = {
     "placement": "l.placement",
@@ -145,9 +143,9 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Earned:
-    """What the lists of one placement, version or day (None: not asked for) brought.
+    """Results of the lists of one placement, version or day (None: not grouped by).
 
-    Counts are estimates where lists were sampled.
+    Counts are estimates where exposures were sampled.
     """
 
     placement: str | None
@@ -165,9 +163,9 @@ class Earned:
     purchases: float
     revenue: float
     effective: float
-    """Effective sample size: how many lists, had none been sampled, tell as much (Kish 1965)."""
+    """Effective sample size of the weighted lists (Kish 1965)."""
     products_shown: int | None = None
-    """Different products in these lists; None: not asked for."""
+    """Distinct products in these lists; None: not counted."""
 
     @property
     def click_rate(self) -> float:
@@ -175,7 +173,7 @@ class Earned:
 
     @property
     def click_interval(self) -> tuple[float, float]:
-        """The 95 % interval of the click rate."""
+        """95 % interval of the click rate."""
         return wilson(self.click_rate, self.effective)
 
     @property
@@ -184,7 +182,7 @@ class Earned:
 
 
 def wilson(rate: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """The score interval of a share that was found in `n` draws, n > 0 (Wilson 1927)."""
+    """Score interval of a share of n draws, n > 0 (Wilson 1927)."""
     z = NormalDist().inv_cdf(0.5 + level / 2)
     middle = rate + z * z / (2 * n)
     half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
@@ -194,8 +192,9 @@ def wilson(rate: float, n: float, level: float = 0.95) -> tuple[float, float]:
 def difference(
     one: tuple[float, float], other: tuple[float, float], level: float = 0.95
 ) -> tuple[float, float]:
-    """The interval of the difference of two independent shares, each (share, draws), from their
-    score intervals (Newcombe 1998, method 10).
+    """Interval of the difference of two independent shares, each (share, draws).
+
+    Newcombe 1998, method 10.
     """
     (low, high), (other_low, other_high) = wilson(*one, level), wilson(*other, level)
     between = one[0] - other[0]
@@ -207,10 +206,9 @@ def difference(
 def earned(
     shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS, simulated: bool | None = None
 ) -> list[Earned]:
-    """What lists seen from `since` to `until`, both included, in the shop's time zone, brought
-    until now; `by` at least one of PARTS.
+    """Attribution of lists seen from `since` to `until`, inclusive, in the shop's time zone.
 
-    `simulated`: only the lists that are, or that are not; None: both.
+    by: at least one of PARTS simulated: only simulated lists, or only real ones; None: both
     """
     named = ", ".join(f"{COLUMNS[name]} AS {name}" for name in by)
     rows = _rows(
@@ -235,9 +233,7 @@ COVERED = f"""
             AND l.at < %(until)s OFFSET 0) l
         CROSS JOIN jsonb_array_elements(l.items) place)
     SELECT {{by}}, count(*) FROM shown GROUP BY {{by}}"""
-"""Made different before they are counted, which takes a hash of what is there; count(DISTINCT
-...) sorts every place of every list.
-"""
+"""SQL of `covered`; DISTINCT before the count hashes, count(DISTINCT ...) would sort every item."""
 
 
 def covered(
@@ -247,8 +243,8 @@ def covered(
     by: tuple[str, ...] = ("placement",),
     simulated: bool | None = None,
 ) -> dict[tuple, int]:
-    """How many different products the lists of each placement, version or day showed, by
-    (placement, version, day), None where not asked for.
+    """Number of distinct products shown, by (placement, version, day), None where not grouped
+    by.
     """
     named = ", ".join(f"{COLUMNS[name]} AS {name}" for name in by)
     rows = _rows(
@@ -261,7 +257,7 @@ def covered(
 def earned_and_shown(
     shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS
 ) -> list[Earned]:
-    """As `earned`, with how many different products were shown."""
+    """`earned`, with the number of distinct products shown."""
     shown = covered(shop, since, until, by)
     return [
         replace(row, products_shown=shown.get((row.placement, row.version, row.day), 0))
@@ -300,11 +296,10 @@ LOYAL = f"""
 
 @dataclass(frozen=True)
 class Loyal:
-    """How many shoppers came again within so many days after the first list of one placement,
-    version or day (None: not asked for).
+    """Shoppers who came back within some days of the first list of a placement, version or day.
 
-    `anywhere`: of the whole shop, to compare with; there the days begin with a shopper's first
-    purchase or event of the time asked about.
+    anywhere: of the whole shop, for comparison: the days begin with the first purchase or event of
+    the period
     """
 
     placement: str | None
@@ -313,13 +308,13 @@ class Loyal:
     anywhere: bool
     days: int
     buyers: int
-    """Who bought from these lists."""
+    """Shoppers who bought from these lists."""
     again: int
-    """Those of them who bought anything again."""
+    """Of the buyers, those who bought anything again."""
     shoppers: int
-    """Who were shown these lists."""
+    """Shoppers who saw these lists."""
     returned: int
-    """Those of them who did anything again."""
+    """Of the shoppers, those with any later event."""
 
 
 def loyalty(
@@ -329,8 +324,9 @@ def loyalty(
     by: tuple[str, ...] = ("placement",),
     simulated: bool | None = None,
 ) -> list[Loyal]:
-    """Repeat purchases and returning shoppers, at least half a day after the first time; only
-    of shoppers whose days have passed.
+    """Repeat purchases and returning shoppers, at least half a day after the first time.
+
+    Only shoppers whose days have passed are counted.
     """
     parts = ", ".join(
         f"{COLUMNS[name] if name in by else f'NULL::{KINDS[name]}'} AS {name}" for name in PARTS
@@ -380,9 +376,7 @@ EXPLORED = """
 
 
 def explored(shop: Shop, placement: str, since: date, until: date) -> list[Estimate]:
-    """What other lists would have brought at a placement that explores: clicks or purchases a
-    place.
-    """
+    """Off-policy estimates of clicks or purchases per place, at a placement that explores."""
     return estimates(
         (json.loads(place), clicked)
         for place, clicked in _rows(EXPLORED, shop, since, until, placement=placement)

@@ -1,5 +1,7 @@
-"""Off-policy estimates: the click rate of a ranking that was never served, from lists with
-random places.
+"""Off-policy estimates: the click rate of rankings that were never served.
+
+From lists with random places, by inverse propensity (Horvitz & Thompson 1952), self-normalized as
+in Swaminathan & Joachims 2015.
 """
 
 import math
@@ -9,8 +11,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a policy would have brought per place: by inverse propensity (ips), self-normalised
-    (snips), with the standard error of the latter.
+    """Value of a policy per place: by inverse propensity (ips), self-normalized (snips), its
+    error.
     """
 
     policy: str
@@ -21,8 +23,9 @@ class Estimate:
 
 
 def estimates(rows: Iterable[tuple[dict, bool]]) -> list[Estimate]:
-    """Of (what was kept of a place, was it clicked): the best product always, a product drawn
-    evenly, and what was served.
+    """Estimates for three policies: always the best product, a uniform draw, and the served one.
+
+    places: (stored odds of a place, whether it was clicked)
     """
     kept = [
         (odds["p"], odds["best"], odds["of"], clicked) for odds, clicked in rows if odds.get("p")

@@ -1,4 +1,4 @@
-"""/api/v1. Ids may hold "/": they come last, percent-encoded or not."""
+"""URLs of /api/v1. Ids may contain "/": they come last, percent-encoded or not."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -23,7 +23,7 @@ from recommender.api.training import views as training_views
 
 
 class IdConverter(StringConverter):
-    """Any id: "/" and line breaks are allowed."""
+    """Any id, including "/" and line breaks."""
 
     regex = r"[\s\S]+"
 
@@ -32,9 +32,7 @@ register_converter(IdConverter, "id")
 
 
 def or_item(item_id: str, view: type[APIView]) -> Callable:
-    """The view at `items/<item_id>`, for GET with a query; other calls there mean the product
-    of that id, should a shop have one.
-    """
+    """The view at `items/<item_id>` for GET with a query; otherwise the product with that id."""
     named, item = view.as_view(), catalog_views.ItemView.as_view()
 
     @wraps(named)

@@ -1,6 +1,4 @@
-"""New and reworded products: read by the champion's encoder as they arrive, so that they are
-found and recommended without a training.
-"""
+"""Embeddings of new and changed products by the champion's encoder, without a training."""
 
 import logging
 from collections.abc import Collection, Iterable
@@ -17,12 +15,13 @@ log = logging.getLogger(__name__)
 
 CHUNK = 64
 MOST_ADDED = 20_000
-"""Products beside a checkpoint; the newest count. With more of them it is time to train."""
+"""Most products that are newer than a checkpoint; the newest count."""
 
 
 def embed_products(shop: Shop, item_ids: Collection[str] | None = None) -> int:
-    """Read what the champion, and versions that placements name, do not know: of these products
-    those that are new or reworded, without names all that are new. Returns how many.
+    """Embed products whose text the champion, or a version that a placement names, does not know.
+
+    item_ids: None: all products that the version does not know. Returns the number of vectors.
     """
     versions = ModelVersion.objects.filter(shop=shop, purpose="ranking")
     return sum(
@@ -52,7 +51,7 @@ def _embed_for(shop: Shop, version: ModelVersion, item_ids: Collection[str] | No
 def _unread(
     shop: Shop, version: ModelVersion, model: Model, item_ids: Collection[str] | None
 ) -> Iterable[tuple[int, str, tuple, str]]:
-    """(row, item id, text, digest) of products whose text this version's encoder has not read."""
+    """(primary key, item id, text, digest) of products whose text this version has not encoded."""
     read = ProductVector.objects.filter(version=version)
     if item_ids is None:
         item_ids = [
@@ -74,9 +73,7 @@ def _unread(
 def _embed(
     shop: Shop, version: ModelVersion, model: Model, rows: list[tuple[int, str, tuple, str]]
 ) -> int:
-    """Keep the vectors of these products that say something which the checkpoint does not, and
-    tell of it.
-    """
+    """Store the vectors that differ from those in the checkpoint, and invalidate caches."""
     if not rows:
         return 0
     vectors = model.embed([text for _, _, text, _ in rows])
@@ -109,7 +106,7 @@ def _embed(
 
 
 def additions(version: ModelVersion, model: Model) -> list[Addition]:
-    """What is known of products beside this version's checkpoint, the oldest first."""
+    """Products newer than this version, the oldest first."""
     fields = (
         "product__item_id",
         "vector",
@@ -144,7 +141,7 @@ def additions(version: ModelVersion, model: Model) -> list[Addition]:
 def _akin(
     version: ModelVersion, model: Model, lookup: str, values: set[str], key
 ) -> dict[str, str]:
-    """Of each brand or category a product that the checkpoint knows."""
+    """Per brand or category, a product that the checkpoint knows."""
     if not values:
         return {}
     products = Product.objects.filter(shop=version.shop_id, **{lookup: values}).values_list(

@@ -1,6 +1,4 @@
-"""Errors as pages in the console's shell, with the sentence that says what is wrong and who can
-help.
-"""
+"""Error pages in the console's shell: what is wrong, and who can help."""
 
 import logging
 from http import HTTPStatus
@@ -28,8 +26,8 @@ HELP = {
 
 
 def error_page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    """The page, in the shell of who is signed in; bare where the shell itself cannot be made,
-    as without a database.
+    """An error page in the signed-in user's shell; without the shell where it cannot be rendered,
+    such as without a database.
     """
     context = {
         "status": status,

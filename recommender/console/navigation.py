@@ -7,7 +7,7 @@ from django.urls import reverse
 from recommender.models import Shop
 
 MOST_SHOPS = 50
-"""Shops in the switcher."""
+"""Maximum number of shops in the switcher."""
 TABLES = [
     ("Products", "product", "inventory_2"),
     ("Shoppers", "shopper", "group"),
@@ -29,14 +29,14 @@ TABLES = [
 
 
 def visible_shops(request: HttpRequest) -> list[Shop]:
-    """The first shops that this person sees; looked for once a request."""
+    """The first shops that the user may see. Queried once per request."""
     if not hasattr(request, "visible_shops"):
         request.visible_shops = list(Shop.objects.visible_to(request.user)[:MOST_SHOPS])
     return request.visible_shops
 
 
 def find_shop(request: HttpRequest, key: str | None) -> Shop | None:
-    """The shop of this key, where the person sees it."""
+    """The shop with this key, where the user may see it."""
     visible = visible_shops(request)
     found = next((shop for shop in visible if shop.key == key), None)
     return found or (
@@ -47,9 +47,8 @@ def find_shop(request: HttpRequest, key: str | None) -> Shop | None:
 
 
 def shop_of(request: HttpRequest) -> Shop | None:
-    """The shop in the path; elsewhere the one that was open last, else the first.
-
-    Looked for once a request.
+    """The shop in the URL path; elsewhere the last opened one, else the first. Queried once per
+    request.
     """
     if hasattr(request, "open_shop"):
         return request.open_shop
@@ -68,7 +67,7 @@ def environment(request: HttpRequest) -> list[str]:
 
 
 def shops(request: HttpRequest) -> list[dict]:
-    """The shop switcher, from two shops on: to the same page of the other shop."""
+    """Entries of the shop switcher, with two shops or more: the same page of the other shops."""
     if not request.user.is_authenticated:
         return []
     there = visible_shops(request)

@@ -1,4 +1,4 @@
-"""What every page of the console shares: its shop, the shell's context, and who may do what."""
+"""Helpers of all console pages: the shop, the context of the shell, and permissions."""
 
 from typing import Any
 
@@ -15,7 +15,9 @@ MAY_TRAIN, MAY_PROMOTE = "recommender.add_trainingrun", "recommender.change_mode
 
 
 def open_shop(request: HttpRequest, key: str) -> Shop:
-    """The shop of this address; remembered, so that the tables' pages know it."""
+    """The shop of this URL. The session stores it for pages without a shop in the path. Raises
+    Http404.
+    """
     if not request.user.has_perm("recommender.view_modelversion"):
         raise PermissionDenied(
             "You may sign in, but not see the models yet. Ask for the permission to view "
@@ -43,11 +45,11 @@ def page(request: HttpRequest, shop: Shop, template: str, title: str, **context)
 
 
 def part(request: HttpRequest, template: str, **context) -> HttpResponse:
-    """A piece of a page, for HTMX to swap in."""
+    """A fragment of a page, for HTMX."""
     return render(request, f"console/{template}.html", context)
 
 
 def shell_strip(request: HttpRequest) -> dict[str, Any] | None:
-    """What the line under the header says; None where no shop can be seen."""
+    """Content of the status line under the header; None where no shop is visible."""
     shop = shop_of(request) if request.user.is_authenticated and request.user.is_staff else None
     return strip_of(request, shop) if shop else None

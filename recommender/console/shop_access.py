@@ -1,5 +1,5 @@
-"""Per-shop permissions of the console's tables: a person sees the rows of the shops they are a
-member of, wherever rows or choices are listed.
+"""Per-shop permissions of the console's tables: a user sees the rows of shops that they are a
+member of, in lists and in choices.
 """
 
 from typing import Any
@@ -15,24 +15,23 @@ from recommender.models import AuditEntry, Shop
 NAMED = frozenset(
     {"shop", "product", "placement", "apikey", "trainingrun", "modelversion", "alert"}
 )
-"""Tables whose rows the audit trail names; the others, such as shoppers and reviews, may
-identify a person.
+"""Tables whose rows the audit trail names. Other rows, such as shoppers and reviews, may identify a
+person.
 """
 
 
 class VisibleShops(RelatedFieldListFilter):
-    """The filter “By shop”, with the shops that may be seen."""
+    """List filter “By shop”, with the shops that the user may see."""
 
     def field_choices(self, field, request, model_admin) -> list[tuple]:
         return [(shop.pk, str(shop)) for shop in Shop.objects.visible_to(request.user)]
 
 
 class OfShop(ModelAdmin):
-    """A table whose rows belong to a shop. What a person does not see they cannot open, change,
-    delete, search or choose.
+    """Admin of a table whose rows belong to a shop. Invisible rows cannot be opened, changed,
+    deleted, searched or chosen.
 
-    The audit trail takes the place of Django's own log, which would keep a shopper's id beyond
-    their erasure.
+    The audit trail replaces Django's admin log, which would keep a shopper's id after erasure.
     """
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -47,7 +46,7 @@ class OfShop(ModelAdmin):
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
-        """As Django's, and what each field was before, for the audit trail; not of tables whose
+        """Django's change message plus previous values, for the audit trail; not for tables whose
         rows may identify a person.
         """
         if not add and self.opts.model_name in NAMED:
@@ -94,7 +93,7 @@ class OfShop(ModelAdmin):
 
 
 def visible_rows(rows: QuerySet, request: HttpRequest) -> QuerySet:
-    """Those of the shops that this request's person may see; rows of no shop stay."""
+    """Rows of the shops that the request's user may see, and rows without a shop."""
     if request.user.is_superuser:
         return rows
     visible = list(Shop.objects.visible_to(request.user).values_list("pk", flat=True))
@@ -109,9 +108,8 @@ def _short(value: Any) -> str:
 
 
 def _note(request: HttpRequest, obj: Model, action: str, detail: str = "") -> None:
-    """Into the audit trail.
-
-    What identifies a shopper is not written there: an erasure has to leave nothing.
+    """Write an audit entry. Rows that may identify a shopper are not named, so that erasure leaves
+    no trace.
     """
     if isinstance(obj, Shop) and action == AuditEntry.DELETED:
         return

@@ -1,4 +1,4 @@
-"""The console: Unfold's admin site with the merchandisers' pages, at /console/."""
+"""The console: Unfold's admin site and the merchandisers' pages, at /console/."""
 
 from functools import wraps
 from urllib.parse import urlencode, urlsplit
@@ -12,9 +12,8 @@ from recommender.console.error_pages import error_page
 
 
 class ConsoleSite(UnfoldAdminSite):
-    """Named `admin`, since Unfold reverses `admin:`.
-
-    The shop is in the path, so that a pasted link opens the same shop.
+    """Admin site named `admin`, because Unfold reverses `admin:`. The shop is in the URL path, so
+    that a shared link opens the same shop.
     """
 
     def each_context(self, request):
@@ -23,8 +22,8 @@ class ConsoleSite(UnfoldAdminSite):
         return super().each_context(request) | {"strip": shell_strip(request)}
 
     def admin_view(self, view, cacheable=False):
-        """After the session expires, an HTMX request redirects the whole page to the sign-in
-        and back.
+        """After the session expires, an HTMX request redirects the whole page to the sign-in and
+        back.
         """
         inner = super().admin_view(view, cacheable)
 
@@ -41,7 +40,7 @@ class ConsoleSite(UnfoldAdminSite):
         return guarded
 
     def login(self, request, extra_context=None):
-        """After signing in one comes to a page: a fragment of one is never where to."""
+        """After the sign-in, redirect to a page, never to a fragment."""
         for name in ("GET", "POST"):
             values = getattr(request, name)
             if REDIRECT_FIELD_NAME in values and _is_fragment(values[REDIRECT_FIELD_NAME]):
@@ -86,7 +85,7 @@ class ConsoleSite(UnfoldAdminSite):
 
 
 FRAGMENTS = frozenset({"strip", "train_window", "train_fields", "run_live", "placements_more"})
-"""Addresses, by their names, that answer with a part of a page."""
+"""URL names that return a fragment of a page."""
 
 
 def _is_fragment(address: str) -> bool:
@@ -97,7 +96,7 @@ def _is_fragment(address: str) -> bool:
 
 
 def _with_error_pages(view):
-    """Django answers a wrong method with an empty page; here it is one of the console's."""
+    """Replace Django's empty response to a wrong method by an error page."""
 
     @wraps(view)
     def answered(request, *args, **kwargs):

@@ -1,6 +1,5 @@
-"""The line under every header: the run under way, or the last result until it is dismissed.
-
-It comes with the page, so that nothing moves.
+"""Status line under every header: the run in progress, or the last result until it is dismissed. It
+is part of the page, so that nothing moves.
 """
 
 from datetime import timedelta
@@ -15,13 +14,13 @@ from recommender.models.registry import RunStatus
 
 TOLD_FOR = timedelta(days=1)
 EARLY = 0.05
-"""Progress below which the time so far tells nothing of the time that is left."""
+"""Progress below which no remaining time is estimated."""
 OWN_PACE = 0.5
-"""Progress from which a run's own pace alone tells it."""
+"""Progress above which the estimate uses only the run's own pace."""
 
 
 def strip_of(request: HttpRequest, shop: Shop) -> dict[str, Any]:
-    """What the line says; `run` None: nothing."""
+    """Content of the status line; run None: empty."""
     under_way = Case(When(status__in=(RunStatus.QUEUED, RunStatus.RUNNING), then=0), default=1)
     run = (
         shop.runs.select_related("version")
@@ -41,8 +40,8 @@ def strip_of(request: HttpRequest, shop: Shop) -> dict[str, Any]:
 
 
 def minutes_left(run: TrainingRun | None) -> str:
-    """Remaining time in words, coarse: at first by the last run of its kind, then more and more
-    by its own pace, from OWN_PACE on by that alone.
+    """Remaining time in coarse words: first by the last run of the recipe, then increasingly by the
+    run's own pace, from OWN_PACE on only by that.
     """
     if run is None or run.status != "running" or run.started_at is None:
         return ""

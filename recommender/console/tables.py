@@ -1,4 +1,4 @@
-"""The admin's own tables for the nouns: facts read-only where the pipeline writes them."""
+"""Admin tables. Fields that the pipeline writes are read-only."""
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -44,7 +44,7 @@ from recommender.shoppers.erasure import erase
 
 
 class BigTable(OfShop):
-    """Lists too long to count."""
+    """Admin of tables that are too large to count."""
 
     paginator = InfinitePaginator
     list_disable_select_all = True  # it would offer to select all 9999999999 rows
@@ -53,7 +53,7 @@ class BigTable(OfShop):
 
 
 class ReadOnly(BigTable):
-    """Rows that only the pipeline and the API write."""
+    """Admin of rows that only the pipeline and the API write."""
 
     def has_add_permission(self, request) -> bool:
         return False
@@ -68,7 +68,7 @@ class ShopAdmin(OfShop):
     filter_horizontal = ["people"]
 
     def get_readonly_fields(self, request, obj=None):
-        """Who sees a shop is for superusers to say, like what a person may do."""
+        """Only superusers change the members of a shop, as with other permissions."""
         return [] if request.user.is_superuser else ["people"]
 
     def save_related(self, request, form, formsets, change) -> None:
@@ -91,7 +91,7 @@ class ProductAdmin(BigTable):
     readonly_fields = ["created_at", "updated_at"]
 
     def get_readonly_fields(self, request, obj=None):
-        """What a product is called stays: events, models and the shop's pages know it by that."""
+        """The id of a product cannot change: events, models and the shop's pages refer to it."""
         return [*self.readonly_fields, "shop", "item_id"] if obj else self.readonly_fields
 
     def save_model(self, request, obj, form, change) -> None:
@@ -247,7 +247,9 @@ class AuditAdmin(ReadOnly):
 
 
 class PlacementForm(ModelForm):
-    """A filter is checked before it is saved; one that no product passes has to be confirmed."""
+    """Validates a filter before it is saved. A filter that no product passes requires a
+    confirmation.
+    """
 
     although_empty = BooleanField(
         required=False, widget=HiddenInput, label="Save although no product passes the filter"
@@ -278,7 +280,7 @@ class PlacementForm(ModelForm):
                 self._confirm_empty(values)
         version, shop = values.get("version"), values.get("shop")
         if version and shop and (version.shop_id != shop.pk or version.purpose != "ranking"):
-            self.add_error("version", f"{version} is no ranking version of {shop}.")
+            self.add_error("version", f"{version} is not a ranking version of {shop}.")
         return values
 
     def _confirm_empty(self, values: dict) -> None:
@@ -327,8 +329,8 @@ class PlacementAdmin(OfShop):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(OfShop):
-    """Keys are made by `create_key`, which shows the secret once; here they are seen, limited
-    and revoked.
+    """API keys: listed, limited and revoked here. `create_key` creates them and shows the secret
+    once.
     """
 
     list_display = [
@@ -371,7 +373,7 @@ for model in (
 
 
 class ForSuperusers(ModelAdmin):
-    """Who changes people can give themselves any permission and any shop."""
+    """Admin for superusers only: editing users allows granting any permission and any shop."""
 
     def has_module_permission(self, request) -> bool:
         return request.user.is_superuser
@@ -431,8 +433,8 @@ class PersonAdmin(UserAdmin, ForSuperusers):
                 )
 
     def has_delete_permission(self, request, obj=None) -> bool:
-        """People are deactivated (Active), so that what they started and promoted keeps its
-        name.
+        """Users are deactivated (Active) instead of deleted, so that their runs and promotions keep
+        a name.
         """
         return False
 

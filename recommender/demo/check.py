@@ -1,6 +1,4 @@
-"""What `make demo-check` proves, as a client from outside: a personal list by REST, and a
-console page behind the sign-in.
-"""
+"""Demo check: a personal list by REST, and a console page of a signed-in user."""
 
 import http.cookiejar
 import json
@@ -15,7 +13,7 @@ class CheckFailed(RuntimeError):
 
 
 def check(demo: dict) -> list[str]:
-    """Raises CheckFailed with what is wrong; returns what was seen."""
+    """Returns what was seen. Raises CheckFailed with what is wrong."""
     return [_personal_list(demo), _console_page(demo)]
 
 

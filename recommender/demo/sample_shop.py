@@ -1,4 +1,4 @@
-"""A real shop's data, shipped with the project: UCI Online Retail (Daqing Chen, CC BY 4.0)."""
+"""Sample shop: UCI Online Retail (Daqing Chen, CC BY 4.0), shipped with the project."""
 
 import datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ SHOPPER_MAP = {"user_id": "customer_id", "attributes.country": "country"}
 
 
 def create_shop() -> Shop:
-    """The sample's shop with its placements; the one there is, if it is."""
+    """Create the sample shop with its placements, or return the existing one."""
     with transaction.atomic():
         shop, _ = Shop.objects.get_or_create(
             key="demo",
@@ -43,14 +43,12 @@ def create_shop() -> Shop:
 
 
 def shift_weeks(today: datetime.date) -> int:
-    """How many whole weeks the sample moves so that it ends last week."""
+    """Number of whole weeks by which the sample moves so that it ends last week."""
     return (today - LAST_DAY).days // 7
 
 
 def load(shop: Shop, quiet: bool = False) -> list[tuple[str, Report]]:
-    """Import the sample, moved by whole weeks so that it ends last week; returns a report per
-    file.
-    """
+    """Import the sample, moved so that it ends last week; yields a report per file."""
     parser = Parser(ZoneInfo("Europe/London"))
     shift = datetime.timedelta(weeks=shift_weeks(timezone.localdate()))
     products = mapped(read_rows(FOLDER / "items.csv.gz"), PRODUCT_MAP, {"is_product": "1"})

@@ -1,9 +1,8 @@
-"""Simulated traffic around purchases that were imported: visits that see a list, click now and
-then, and mostly buy nothing.
+"""Traffic simulation: visits around imported purchases that see a list and sometimes click.
 
-All of it goes through REST and is marked as simulated: it is in charts, never in a snapshot or in a
-shopper's history. Who clicks does not depend on how good a list is; only which product is clicked
-does. So the rates are known: `CLICKED`, times `UPLIFT` of the placement, times the day's factor.
+All of it goes through REST and is marked as simulated: it is in charts, never in a snapshot or a
+shopper's history. Click rates are known: `CLICKED`, times `UPLIFT` of the placement, times the
+day's factor; they do not depend on the quality of a list.
 """
 
 import hashlib
@@ -21,40 +20,34 @@ Send = Callable[[str, dict], dict]
 """send(path below /api/v1, body) -> the reply's JSON."""
 
 PLACEMENTS = {"home_top": 0.5, "discover": 0.2, "product_page": 0.3}
-"""The share of visits that see a list of each."""
+"""Share of visits that see a list of each placement."""
 SEEN = 0.25
-"""The share of baskets whose visit saw a list."""
+"""Share of baskets whose visit saw a list."""
 BROWSING = 20
-"""Visits that buy nothing, for each that buys."""
+"""Visits without purchase per visit with one."""
 CLICKED = 0.035
-"""The share of lists with a click, of visits that buy nothing."""
+"""Click rate of lists, of visits without purchase."""
 BUYS = 6.0
-"""Who buys clicks so many times as often."""
+"""Factor of the click rate for visits with a purchase."""
 AGAIN = 0.15
-"""The chance of one more click on the same list, after each."""
+"""Probability of one more click on the same list, after each."""
 UPLIFT = {"product_page": 1.5}
-"""Lists of these placements are clicked so many times as often as the others: what the page
-Placements should find.
-"""
+"""Factor of the click rate by placement; the page Placements should find it."""
 WEEKDAYS = (1.05, 0.95, 0.95, 1.0, 0.9, 0.85, 1.3)
-"""How many visits there are from Monday to Sunday, against the mean day."""
+"""Visits from Monday to Sunday, relative to the mean day."""
 WEEKEND_CLICKS = 1.15
 NOISE = 0.1
 """Standard deviation of the logarithm of a day's click rate."""
 WANTS = 0.7
-"""The chance that a click of who buys goes to a product of their basket, where the list holds
-one.
-"""
+"""Probability that a buyer's click goes to a product of their basket, if it is in the list."""
 TOGETHER = 100
 BEFORE = timedelta(minutes=20)
-"""So long before a basket its visit sees the list."""
+"""Time between a list and the basket of its visit."""
 
 
 @dataclass(frozen=True)
 class Visit:
-    """Who came when, what they bought (nothing: they only looked), and the last product that
-    they bought before.
-    """
+    """One visit: shopper, time, purchases (none: browsing), and the product bought last before."""
 
     key: str
     user_id: str
@@ -64,8 +57,8 @@ class Visit:
 
 
 def visits(shop: Shop, days: int, seed: int = 7) -> list[Visit]:
-    """Visits of known shoppers in the last `days` that have purchases, but those replayed
-    already; the oldest first.
+    """Visits of known shoppers in the last `days`, the oldest first; without those replayed
+    already.
     """
     bought = Event.objects.filter(
         shop=shop, type="purchase", simulated=False, shopper__isnull=False, product__isnull=False
@@ -117,9 +110,7 @@ def _of_shopper(rows: list[tuple], since: datetime) -> Iterator[Visit]:
 def _browsing(
     basket: Visit, baskets: list[Visit], since: datetime, last: datetime, seed: int
 ) -> Iterator[Visit]:
-    """Visits of other days of the basket's week, more on some weekdays than on others, each of
-    a shopper drawn from those who bought.
-    """
+    """Visits without purchase in the basket's week, each of a random shopper."""
     monday = basket.at.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(
         days=basket.at.weekday()
     )
@@ -133,7 +124,7 @@ def _browsing(
 
 
 def replay(todo: list[Visit], placements: set[str], send: Send, seed: int = 7) -> Iterator[int]:
-    """Ask for each visit's list and tell what was seen and clicked; yields how many visits are
+    """Request each visit's list and send its impressions and clicks; yields the number of visits
     done.
     """
     events: list[dict] = []
@@ -148,8 +139,8 @@ def replay(todo: list[Visit], placements: set[str], send: Send, seed: int = 7) -
 
 
 def _ask(visit: Visit, placements: set[str], chance: random.Random) -> dict | None:
-    """A placement by chance; a product page shows what goes with the product that was bought
-    last.
+    """Request the list of a random placement; a product page asks for products related to the last
+    one.
     """
     known = [
         key for key in PLACEMENTS if key in placements and (key != "product_page" or visit.before)
@@ -168,7 +159,7 @@ def _ask(visit: Visit, placements: set[str], chance: random.Random) -> dict | No
 
 
 def click_rate(placement: str, day: date, buys: bool, seed: int) -> float:
-    """The probability that a list is clicked."""
+    """Click probability of a list."""
     noise = random.Random(f"{seed} {day}").lognormvariate(0, NOISE)
     return (
         CLICKED
@@ -180,9 +171,7 @@ def click_rate(placement: str, day: date, buys: bool, seed: int) -> float:
 
 
 def _events(visit: Visit, reply: dict, chance: random.Random, seed: int) -> list[dict]:
-    """The list is seen; the first places are clicked oftener than the last, and who buys clicks
-    mostly what they buy.
-    """
+    """Impressions and clicks of a list; first places are clicked more often than last ones."""
     if not reply["items"]:
         return []
     common = {

@@ -28,7 +28,7 @@ def check_config(recipe: str, preset: str, overrides: dict[str, Any]) -> None:
 def names_outside(overrides: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """Flat overrides that name a folder, file or code: field -> (kind, name).
 
-    Kinds are those of `training.configuration.recipes.OUTSIDE`.
+    Kinds are those of `training.configuration.limits.OUTSIDE`.
     """
     from training.configuration.limits import OUTSIDE
 

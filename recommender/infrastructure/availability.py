@@ -1,4 +1,4 @@
-"""Whether the database and the queue can be reached, and what a process does when they cannot."""
+"""Availability of database and queue: circuit breaker, retries, Redis client, health."""
 
 import contextlib
 import threading
@@ -16,15 +16,15 @@ from recommender.infrastructure import process_caches
 
 T = TypeVar("T")
 QUEUE_GONE = (redis.ConnectionError, redis.TimeoutError, kombu.exceptions.OperationalError)
-"""What is raised where the queue does not answer."""
+"""Errors of an unreachable queue."""
 UNREACHABLE = (OperationalError, InterfaceError)
-"""What Django raises where the database does not answer."""
+"""Errors of an unreachable database."""
 TRY_AGAIN_SECONDS = 1.0
 CHECK_EVERY_SECONDS = 1.0
 
 
 def comes_between(error: Exception) -> bool:
-    """Did a concurrent transaction cause this error, so that a retry may pass?
+    """True where a concurrent transaction caused this error, so that a retry may succeed.
 
     A violated check or a missing value fails at each retry.
     """
@@ -34,9 +34,7 @@ def comes_between(error: Exception) -> bool:
 
 
 class _Database:
-    """Remembers for a moment that the database was gone, so that not every request waits to
-    find out.
-    """
+    """Circuit breaker: after a failure, requests do not wait for the database for a moment."""
 
     def __init__(self) -> None:
         self.gone_until = 0.0
@@ -60,9 +58,7 @@ _clients, _checked = threading.local(), threading.local()
 
 @contextlib.contextmanager
 def while_reachable() -> Iterator[None]:
-    """Leave out what is inside where the database does not answer; the next try has a
-    connection of its own.
-    """
+    """Suppress errors of an unreachable database; the connection is closed for the next try."""
     try:
         yield
     except UNREACHABLE:
@@ -70,8 +66,8 @@ def while_reachable() -> Iterator[None]:
 
 
 def patiently(act: Callable[[], T], seconds: float = 900.0, every: float = 1.0) -> T:
-    """Do this, and while the database does not answer again and again, for so long; then what
-    Django raises is raised.
+    """Call `act`, and retry while the database is unreachable, for `seconds`; then raises its
+    error.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -85,9 +81,7 @@ def patiently(act: Callable[[], T], seconds: float = 900.0, every: float = 1.0) 
 
 
 def spare_health_checks() -> None:
-    """Django asks each connection once a request whether it still lives; once a second and
-    thread is enough.
-    """
+    """Let Django check each thread's connection once per second, instead of once per request."""
     now = time.monotonic()
     if now - getattr(_checked, "at", 0.0) < CHECK_EVERY_SECONDS:
         connection.health_check_done = True
@@ -96,10 +90,7 @@ def spare_health_checks() -> None:
 
 
 def queue_client() -> redis.Redis:
-    """This thread's client of Redis or Valkey.
-
-    Calls raise redis.RedisError where it does not answer.
-    """
+    """This thread's client of Redis or Valkey. Calls raise redis.RedisError."""
     if getattr(_clients, "url", None) != settings.REDIS_URL:
         _clients.url, _clients.client = settings.REDIS_URL, _new_client(settings.REDIS_URL)
     return _clients.client
@@ -112,7 +103,7 @@ def _new_client(url: str) -> redis.Redis:
 
 
 def dependencies() -> dict[str, str]:
-    """{"database": "ok", "queue": "ok"}, or what is wrong, without addresses."""
+    """State of each dependency: {"database": "ok", "queue": "ok"}, or what is wrong."""
     return {"database": _database(), "queue": _queue()}
 
 

@@ -1,10 +1,8 @@
-"""The HTTP gateway between granian (RSGI) and the site: it buffers request bodies and hands whole
-requests to threads.
+"""HTTP gateway between granian (RSGI) and the site: buffers request bodies, dispatches to threads.
 
-An event loop reads each body, within a deadline and a size, before a serving thread is taken. A
-client that sends slowly, or never ends, holds a connection and no thread. Slow calls have a thread
-of their own, so that they wait only for each other. The liveness probe is answered by the event
-loop.
+An event loop reads each body, within a deadline and a size, before a serving thread is taken; a
+slow client holds a connection and no thread. Slow calls have a lane of their own, so that they wait
+only for each other. The event loop itself answers the liveness probe.
 """
 
 import asyncio
@@ -43,10 +41,9 @@ WSGI = Callable[[dict[str, Any], Callable], Iterable[bytes]]
 
 @dataclass(frozen=True)
 class Lane:
-    """Threads for the requests whose path begins with one of `prefixes`, and how many may wait for
-    them.
+    """Threads for requests whose path begins with one of `prefixes`.
 
-    `queued` requests may wait; one more is answered with 503.
+    Up to `queued` requests wait; the next one gets a 503.
     """
 
     name: str
@@ -57,8 +54,10 @@ class Lane:
 
 @dataclass(frozen=True)
 class Limits:
-    """body_bytes: largest body; body_seconds: within which it has to arrive; bodies: so many
-    are awaited at once, then the oldest is refused.
+    """Limits of request bodies.
+
+    body_bytes: largest body body_seconds: deadline of a body bodies: bodies that may be arriving at
+    once; then the oldest is refused
     """
 
     body_bytes: int
@@ -87,9 +86,10 @@ class _Workers:
 
 
 class Gateway:
-    """The RSGI application. The first lane serves what no other lane names.
+    """The RSGI application.
 
-    live: path of the liveness probe, and its reply's JSON.
+    lanes: the first one serves paths that no other names live: path of the liveness probe, and the
+    JSON of its reply
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class Gateway:
     def _serve(
         self, scope: Any, headers: Any, body: bytes, protocol: Any, done: asyncio.Future
     ) -> None:
-        """In a thread: one request to the site, its reply to the client."""
+        """In a thread: pass one request to the site and its reply to the client."""
         try:
             status, reply_headers, reply = self._call(environ_of(scope, headers, body))
             protocol.response_bytes(status, reply_headers, reply)
@@ -220,7 +220,7 @@ class Gateway:
             self.finished.append(done)
 
     def _call(self, environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
-        """The site's reply, whole, so that a client that reads slowly holds no thread either."""
+        """The site's whole reply, so that a client that reads slowly holds no thread."""
         begun: list[Any] = []
         parts = self.site(
             environ, lambda status, headers, exc_info=None: begun.extend((int(status[:3]), headers))
@@ -268,7 +268,7 @@ def _wsgi_name(header: str) -> str:
 
 
 def refuse(protocol: Any, status: int, detail: str, *headers: tuple[str, str]) -> None:
-    """A problem+json reply (RFC 9457) that the site does not make."""
+    """A problem+json reply (RFC 9457) of the gateway itself."""
     body = orjson.dumps(
         {
             "type": "about:blank",

@@ -1,6 +1,6 @@
-"""Around every request: its id, its measures, one line of log.
+"""Middleware: request ids, metrics, access log, Content-Security-Policy.
 
-What identifies a person (ids in paths, bodies, addresses) is not logged.
+Logs hold nothing that identifies a person (ids in paths, bodies, addresses).
 """
 
 import logging
@@ -34,7 +34,7 @@ WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @dataclass
 class Observation:
-    """A request under way: its id, and when it began."""
+    """A request in progress: its id, and when it started."""
 
     request_id: str
     begun: float
@@ -46,9 +46,7 @@ class Observation:
 
 @contextmanager
 def observed(meta: Mapping[str, Any]) -> Iterator[Observation]:
-    """Around a request: its id, from the caller where it is well formed, in every line of log
-    that is written meanwhile.
-    """
+    """Set the request id for this block's log lines: the caller's where it is well formed."""
     given = meta.get(IN_META, "")
     own = given if WELL_FORMED.fullmatch(given) else os.urandom(16).hex()
     token = request_id.set(own)
@@ -60,7 +58,7 @@ def observed(meta: Mapping[str, Any]) -> Iterator[Observation]:
 
 
 class Observed:
-    """Middleware: the request's id in its reply; counts and times by route; an access log."""
+    """Adds the request id to replies; counts and times requests by route; writes the access log."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -81,12 +79,14 @@ class Observed:
 
 @lru_cache(maxsize=1000)
 def _measures(method: str, route: str, status: int) -> tuple[Any, Any]:
-    """The counter and the histogram of these labels: to look them up costs more than to count."""
+    """The counter and the histogram of these labels, cached, because a lookup costs more than a
+    count.
+    """
     return telemetry.requests.labels(method, route, status), telemetry.request_seconds.labels(route)
 
 
 def log_request(request: HttpRequest, status: int, seconds: float) -> None:
-    """Count and time a request by its route; a line in the access log."""
+    """Count and time a request by its route, and write a line to the access log."""
     route = _route(request)
     count, time_taken = _measures(request.method, route, status)
     count.inc()
@@ -103,8 +103,9 @@ def log_request(request: HttpRequest, status: int, seconds: float) -> None:
 
 
 def note_unexpected(request: HttpRequest, error: Exception) -> None:
-    """What nobody expected: where it happened; a database error's own words hold values of
-    rows, so they are left out.
+    """Log an unexpected error with its place in the code.
+
+    A database error's message holds values of rows, so it is left out.
     """
     words = "" if isinstance(error, DatabaseError) else str(error)
     trace = "".join(traceback.format_tb(error.__traceback__))
@@ -125,15 +126,13 @@ PAGES_MAY = (
     "img-src 'self' https: data:; object-src 'none'; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
-"""What a page of the console may load: scripts of its own files alone, none written into the page.
-Alpine and HTMX evaluate expressions in attributes.
-"""
+"""CSP of console pages: scripts from own files only. Alpine and HTMX evaluate attributes."""
 REPLIES_MAY = "default-src 'none'; frame-ancestors 'none'"
-"""A reply of the API is no page."""
+"""CSP of API replies, which load nothing."""
 
 
 class ContentSecurity:
-    """Middleware: the Content-Security-Policy of pages and replies."""
+    """Adds the Content-Security-Policy header."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -148,8 +147,8 @@ class ContentSecurity:
 
 
 class _Pages:
-    """In front of a middleware that only pages need: calls of the API, which know keys and no
-    sessions, go past it.
+    """Wraps a middleware that only pages need; API calls, which have keys and no sessions,
+    skip it.
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

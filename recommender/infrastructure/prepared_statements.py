@@ -1,6 +1,4 @@
-"""Questions asked so often that planning them each time, or reading their values, would cost
-more than answering.
-"""
+"""Prepared statements for queries that run so often that planning would dominate."""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -12,19 +10,19 @@ _known = threading.local()
 
 
 class Prepared:
-    """A question that each connection plans once. `kinds` are the SQL types of its $1, $2, …
+    """A statement that each connection prepares once; `kinds` are the SQL types of $1, $2, …
 
-    A proxy between must give each client a connection of its own for the session (PgBouncer:
-    `pool_mode = session`).
+    A connection pooler must keep one server connection per client (PgBouncer: `pool_mode =
+    session`).
     """
 
-    def __init__(self, name: str, kinds: Sequence[str], question: str) -> None:
+    def __init__(self, name: str, kinds: Sequence[str], query: str) -> None:
         self.name = name
-        self._prepare = f"PREPARE {name} ({', '.join(kinds)}) AS {question}"
+        self._prepare = f"PREPARE {name} ({', '.join(kinds)}) AS {query}"
         self._execute = f"EXECUTE {name}({', '.join(['%s'] * len(kinds))})"
 
     def execute(self, cursor, values: Sequence[Any]) -> None:
-        """Execute it; the answer is the cursor's to fetch."""
+        """Execute it with these values; fetch the rows from the cursor."""
         names = _names()
         if self.name not in names:
             cursor.execute(self._prepare)
@@ -33,16 +31,14 @@ class Prepared:
 
 
 def _names() -> set[str]:
-    """What this thread's connection, as it stands, has prepared."""
+    """Names of the statements that this thread's connection has prepared."""
     if getattr(_known, "on", None) is not connection.connection:
         _known.on, _known.names = connection.connection, set()
     return _known.names
 
 
 def text_array(texts: Iterable[str]) -> str:
-    """An array of texts as PostgreSQL reads it: much quicker than a list that the driver writes
-    as one expression.
-    """
+    """A PostgreSQL array literal of texts; faster than a list adapted by the driver."""
     return (
         "{"
         + ",".join('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)

@@ -1,6 +1,4 @@
-"""The client's address and scheme behind reverse proxies: forwarded headers count only where a
-trusted proxy sent them.
-"""
+"""The client's address and scheme behind trusted reverse proxies."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -11,19 +9,15 @@ Network = IPv4Network | IPv6Network
 
 
 def networks_of(text: str) -> tuple[Network, ...]:
-    """Addresses and networks with commas between: `127.0.0.1, 10.0.0.0/8`.
-
-    Raises ValueError that names the wrong one.
-    """
+    """Networks of a comma-separated text: `127.0.0.1, 10.0.0.0/8`. Raises ValueError."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def apply_forwarded(environ: dict[str, Any], trusted: tuple[Network, ...]) -> None:
-    """Set REMOTE_ADDR and wsgi.url_scheme to what a trusted proxy forwarded; drop forwarded headers
-    of anybody else.
+    """Set REMOTE_ADDR and wsgi.url_scheme from headers of a trusted proxy; drop others' headers.
 
-    X-Forwarded-For is read from its end: each trusted proxy appended the address that it saw, what
-    stands before the first untrusted one was written by the client.
+    X-Forwarded-For is read from its end: each trusted proxy appended the address that it saw; the
+    client wrote what precedes the first untrusted one.
     """
     if not _is_in(environ.get("REMOTE_ADDR", ""), trusted):
         for name in ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO"):
@@ -48,8 +42,8 @@ def _is_in(text: str, networks: tuple[Network, ...]) -> bool:
 
 
 def _address(text: str) -> Address | None:
-    """Of `1.2.3.4`, `1.2.3.4:5`, `2001:db8::1` or `[2001:db8::1]:5`; an IPv4 address mapped
-    into IPv6 is the IPv4 one.
+    """The address in `1.2.3.4`, `1.2.3.4:5`, `2001:db8::1` or `[2001:db8::1]:5`, IPv4-mapped ones
+    as IPv4.
     """
     text = text.strip()
     if text.startswith("["):
@@ -64,14 +58,12 @@ def _address(text: str) -> Address | None:
 
 
 def client_of(request: Any) -> str:
-    """The client's address of a request, after `apply_forwarded`."""
+    """The request's client address, after `apply_forwarded`."""
     return request.META.get("REMOTE_ADDR", "")
 
 
 def subscriber_of(text: str) -> str:
-    """What counts as one client in rate limits: an IPv4 address; of IPv6 the /64, which one
-    subscriber has whole.
-    """
+    """The unit of rate limits: an IPv4 address, or an IPv6 /64, which one subscriber owns."""
     address = _address(text)
     if isinstance(address, IPv6Address):
         return str(IPv6Network((address, 64), strict=False))

@@ -1,4 +1,4 @@
-"""The id of the request that a thread is at work on, for logs and replies."""
+"""The request id of the current thread's request, for logs and replies."""
 
 import logging
 from contextvars import ContextVar
@@ -7,7 +7,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 class WithRequestId(logging.Filter):
-    """Gives each line of a log the id of the request that it was written in."""
+    """Logging filter that adds the request id to each record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id.get()

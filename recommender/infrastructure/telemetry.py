@@ -1,7 +1,6 @@
-"""What operators watch, for Prometheus.
+"""Prometheus metrics of this process; files below VITRINE_HOME sum them over processes.
 
-Processes of one host add up through files below VITRINE_HOME; nothing in it names a shop or a
-person.
+No metric names a shop or a person.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Outside rows become products, shoppers and events: in bulk, idempotent, each bad row named."""
+"""Import of products, shoppers, events and labeled texts: in bulk, idempotent, bad rows named."""
 
 from recommender.ingest.events import import_events
 from recommender.ingest.labeled_texts import KINDS, upsert_labelled

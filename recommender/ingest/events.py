@@ -1,6 +1,4 @@
-"""Events into Postgres: idempotent by event id, an event's lines all or none, each refused one
-named.
-"""
+"""Import of events: idempotent by event id, an event's lines all or none, rejected ones named."""
 
 import hashlib
 from collections import Counter
@@ -52,9 +50,9 @@ CONTENT = (
 )
 TYPES = frozenset(EventType.values)
 PLAIN = {"event_id", "type", "user_id", "session_id", "item_id", "occurred_at"}
-"""Fields of most events. One that has no others needs no look at them."""
+"""Fields of most events; an event with no others is not examined further."""
 ASKS_FOR_MORE = frozenset({EventType.RATING.value, EventType.SEARCH.value})
-"""Types that need a field of their own."""
+"""Event types that require a field of their own."""
 EVENT_FIELDS = PLAIN | {
     "items",
     "recommendation_id",
@@ -70,22 +68,19 @@ EVENT_FIELDS = PLAIN | {
     "discount",
     "context",
 }
-"""All fields of an event by REST. `context` is the shop's own and is not kept."""
+"""All fields of a REST event. `context` is the shop's own and is not stored."""
 LINE_FIELDS = frozenset({"item_id", "position", "quantity", "price", "discount", "value", "rating"})
 LEAST_RATING, BEST_RATING = 0, 5
 MOST_PIECES, MOST_VALUE = 1_000_000, 10_000_000_000
-"""Of one product in one event.
-
-Beyond is a mistake, and one of them would be all that a page of revenue shows.
-"""
+"""Limits per product of an event; a larger value is a mistake that would dominate revenue."""
 NOTHING_MORE = (*[None] * 7, False)
-"""The columns from `quantity` on of such an event."""
+"""The columns from `quantity` on of a plain event."""
 
 
 def event_lines(
     parser: Parser, row: dict[str, Any], latest: datetime, shift: timedelta
 ) -> list[tuple]:
-    """The staged lines of one event, without its number: one per product, or one alone.
+    """The staged lines of one event, without its number: one per product, or a single one.
 
     Raises FieldError.
     """
@@ -199,7 +194,7 @@ def _kind(parser: Parser, row: dict[str, Any]) -> str:
     if kind not in TYPES:
         raise FieldError(
             "type",
-            f"{kind[:40]!r} is none of {', '.join(EventType.values)}" if kind else "is required",
+            f"{kind[:40]!r} is not one of {', '.join(EventType.values)}" if kind else "is required",
         )
     return kind
 
@@ -214,9 +209,9 @@ def _item_id(parser: Parser, item: dict[str, Any], kind: str, at: str) -> str | 
 def _what(
     parser: Parser, row: dict[str, Any], item: dict[str, Any], at: str
 ) -> tuple[str, str | None, float | None, float | None]:
-    """(type, product, quantity, value).
+    """(type, product, quantity, value) of a line.
 
-    A purchase of a negative quantity is a return; one without a price has no meaning.
+    A purchase of a negative quantity is a return; one without a price has no value.
     """
     kind = _kind(parser, row)
     item_id = _item_id(parser, item, kind, at)
@@ -253,9 +248,7 @@ def _what(
 def with_content_keys(
     rows: Iterable[tuple[int, dict[str, Any]]],
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Give rows without an event_id one made of their content and their number among identical
-    rows.
-    """
+    """Give rows without event_id a key from their content and their number among identical rows."""
     seen: Counter[bytes] = Counter()
     for line, row in rows:
         if not row.get("event_id"):
@@ -276,10 +269,7 @@ def import_events(
     dry_run: bool = False,
     from_page: bool = False,
 ) -> tuple[Report, set[str]]:
-    """Store events; returns the report and, of typed (REST) rows, the ids that were new.
-
-    Same ids again change nothing.
-    """
+    """Store events; returns the report and, for typed (REST) rows, the new ids. Idempotent."""
     report, latest = Report(), timezone.now() + CLOCK_TOLERANCE
     with transaction.atomic(), connection.cursor() as cursor:
         stage(
@@ -316,9 +306,7 @@ def checked_lines(
     shift: timedelta,
     report: Report,
 ) -> Iterator[tuple]:
-    """Staged rows. Rows of a file that share an event_id are the lines of one event, in their
-    order.
-    """
+    """Staged rows. File rows that share an event_id are the lines of one event, in their order."""
     seen: Counter[str] = Counter()
     for row_number, row in rows:
         try:
@@ -337,9 +325,7 @@ def checked_lines(
 
 
 def _refuse_unknown_products(cursor, shop: Shop, report: Report, field: str) -> None:
-    """Hold the products of what is staged, so that none is deleted before the events are there,
-    and leave out events of others.
-    """
+    """Lock the staged products against deletion, and reject events of unknown ones."""
     cursor.execute(
         """WITH held AS (SELECT 1 FROM recommender_product WHERE shop_id = %s
             AND item_id IN (SELECT item_id FROM staged_event)
@@ -356,7 +342,7 @@ def _refuse_unknown_products(cursor, shop: Shop, report: Report, field: str) -> 
     told = set()
     for row, line, _ in unknown:
         if row not in told:
-            report.errors.append(RowError(row, field.format(line), "is no known product"))
+            report.errors.append(RowError(row, field.format(line), "is not a known product"))
             told.add(row)
     if told:
         cursor.execute("DELETE FROM staged_event WHERE row = ANY(%s)", [list(told)])
@@ -386,9 +372,9 @@ WHOLE_EVENTS = {
         "= %(shop)s AND o.event_id = e.event_id)"
     ),
 }
-"""REST: an event comes whole, and its id is known or not."""
+"""SQL for REST: an event is complete, and its id is new or known."""
 SINGLE_LINES = {"source": "staged_event", "fresh": "true"}
-"""Files: a row is one line of an event."""
+"""SQL for files: a row is one line of an event."""
 DIFFERING = """
     SELECT DISTINCT e.event_id FROM staged_event e
     LEFT JOIN recommender_event o ON o.shop_id = %s AND o.event_id = e.event_id AND o.line = e.line
@@ -397,17 +383,18 @@ DIFFERING = """
     WHERE (o.type, p.item_id, s.user_id, o.session_id, o.occurred_at, o.quantity, o.value, o.rating)
         IS DISTINCT FROM (e.type, e.item_id, e.user_id, e.session_id, e.occurred_at, e.quantity,
             e.value, e.rating)"""
-"""Events whose id is there with other content."""
+"""SQL: events whose id is stored with other content."""
 TO_OWNERS = """
     UPDATE staged_event e SET user_id = s.user_id
     FROM recommender_sessionlink l JOIN recommender_shopper s ON s.id = l.shopper_id
     WHERE e.user_id IS NULL AND l.shop_id = %s AND l.session_id = e.session_id"""
-"""Anonymous events of sessions that became a shopper's are that shopper's."""
+"""SQL: assign anonymous events of a shopper's sessions to the shopper."""
 
 
 def _refuse_erased(cursor, shop: Shop, report: Report) -> dict[str, Erasure]:
-    """Leave out events of erased shoppers from before their erasure; returns the receipts of
-    those who are created again.
+    """Reject events of erased shoppers from before the erasure.
+
+    Returns the receipts of shoppers who are created again.
     """
     if not Erasure.objects.of(shop).exists():
         return {}
@@ -431,9 +418,9 @@ def _refuse_erased(cursor, shop: Shop, report: Report) -> dict[str, Erasure]:
 
 
 def _insert(cursor, shop: Shop, keep_ids: bool, from_page: bool) -> set[str]:
-    """Insert what is staged.
+    """Insert the staged events.
 
-    With `keep_ids` returns the new ids, else leaves their number for the caller to fetch.
+    With `keep_ids` returns the new ids; otherwise the caller fetches their number.
     """
     _hold_shoppers(cursor, shop)
     values = {"shop": shop.pk, "from_page": from_page}
@@ -445,9 +432,7 @@ def _insert(cursor, shop: Shop, keep_ids: bool, from_page: bool) -> set[str]:
 
 
 def _hold_shoppers(cursor, shop: Shop) -> None:
-    """Make the shoppers of what is staged where they are not known, and hold them all: none is
-    erased before the events are there.
-    """
+    """Create unknown shoppers of the staged events, and lock all of them against erasure."""
     cursor.execute("SELECT count(DISTINCT user_id) FROM staged_event")
     wanted, held = cursor.fetchone()[0], -1
     while held < wanted:

@@ -1,7 +1,4 @@
-"""Rows of a file, one dictionary each, with their line: CSV, CSV.gz, JSON lines, Parquet.
-
-Streamed.
-"""
+"""Streamed rows of a file as dictionaries, with line numbers: CSV, CSV.gz, JSON lines, Parquet."""
 
 import csv
 import gzip
@@ -15,7 +12,7 @@ from recommender.ingest.parsing import FieldError
 
 PARQUET_CHUNK = 50_000
 DAMAGE = None
-"""Key of a row that does not fit the header: what is wrong with it. No column has this name."""
+"""Key of the reason why a row does not fit the header; no column has this name."""
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
 
@@ -66,15 +63,15 @@ def _csv(file: TextIO, delimiter: str) -> Rows:
 
 
 def _told_apart(header: list[str]) -> list[str]:
-    """Columns of the same name get their number: which of them is meant must be said."""
+    """Number columns of the same name, so that a mapping has to say which one is meant."""
     times = Counter(header)
     return [f"{name} (column {i})" if times[name] > 1 else name for i, name in enumerate(header, 1)]
 
 
 def _fitted(header: list[str], cells: list[str]) -> dict:
-    """A row of more or fewer cells than the header.
+    """A row with more or fewer cells than the header.
 
-    Blank cells past the end say nothing; otherwise values may stand in the wrong column.
+    Blank cells past the end are ignored; otherwise values may be in the wrong column.
     """
     row = dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=False))
     if len(cells) < len(header) or any(cells[len(header) :]):
@@ -83,7 +80,7 @@ def _fitted(header: list[str], cells: list[str]) -> dict:
 
 
 def check_whole(row: dict) -> None:
-    """Raise FieldError for a row that does not fit the header of its file."""
+    """Raises FieldError for a row that does not fit the header of its file."""
     if DAMAGE in row:
         raise FieldError("row", row[DAMAGE])
 
@@ -119,12 +116,12 @@ def _parquet(path: Path) -> Rows:
 def mapped(
     rows: Rows, mapping: dict[str, str], where: dict[str, str], fields: Collection[str] = ()
 ) -> Rows:
-    """Rename columns to field names (`attributes.country` fills one key of an object); keep rows
-    that match `where`.
+    """Rename columns to field names (`attributes.country` fills one key); keep rows that match
+    `where`.
 
-    A column that the first row lacks is an error: a typing mistake would empty a field everywhere.
-    So is one that comes twice and has the name of one of `fields`, unless the mapping says which is
-    meant. A row that does not fit the header stays, to be rejected.
+    Raises FileError for a column that the first row lacks, and for an ambiguous one that occurs
+    twice, because a typing mistake would empty a field everywhere. Rows that do not fit the header
+    stay, to be rejected.
     """
     for i, (line, row) in enumerate(rows):
         if i == 0:

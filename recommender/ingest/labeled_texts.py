@@ -1,6 +1,4 @@
-"""Reviews, solved dialogues and judged queries: rows with text and labels that training learns
-from.
-"""
+"""Import of labeled texts: reviews, solved dialogues, judged queries."""
 
 import hashlib
 from collections import Counter
@@ -19,9 +17,7 @@ Rows = Iterable[tuple[int, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Kind:
-    """One sort of labelled rows: its table, what a row must have, and what makes its id where
-    it brings none.
-    """
+    """One kind of labeled text: its table, required fields, and the content that makes an id."""
 
     table: Table
     required: tuple[str, ...]
@@ -79,8 +75,9 @@ KINDS = {
 def upsert_labelled(
     kind: str, shop: Shop, rows: Rows, columns: Iterable[str], parser: Parser, dry_run: bool = False
 ) -> Report:
-    """Insert or update rows; a row without an id is known by its content and its number among
-    alike ones, so that a second import changes nothing.
+    """Insert or update rows. Idempotent.
+
+    A row without an id gets one from its content and its number among identical rows.
     """
     chosen = KINDS[kind]
 

@@ -1,7 +1,7 @@
-"""Whose an event is: sessions that became a shopper's, and shoppers who were erased.
+"""Owners of events: sessions that belong to a shopper, and erased shoppers.
 
-An erased shopper is known by a keyed digest alone. Events from before the erasure are not taken any
-more. Where the shopper comes again, a refusal that stood when they were erased stands again.
+An erased shopper is known by a keyed digest. Events from before the erasure are rejected; if the
+shopper is created again, refused consents are restored.
 """
 
 from collections.abc import Collection, Iterable
@@ -24,9 +24,7 @@ ERASED = "this shopper was erased; events from before are not taken"
 
 
 def owners_of(cursor: Any, shop: Shop, session_ids: Collection[str]) -> dict[str, str]:
-    """The shoppers (user ids) to whom these sessions belong; sessions without an owner are left
-    out.
-    """
+    """session id -> user id of its shopper; sessions without an owner are left out."""
     if not session_ids:
         return {}
     LINKS.execute(cursor, [shop.pk, text_array(session_ids)])
@@ -34,7 +32,7 @@ def owners_of(cursor: Any, shop: Shop, session_ids: Collection[str]) -> dict[str
 
 
 def erased_among(shop: Shop, user_ids: Iterable[str]) -> dict[str, Erasure]:
-    """The latest receipt of each of these user ids that was erased."""
+    """user id -> latest receipt, for those of these shoppers who were erased."""
     receipts = Erasure.objects.of(shop).order_by("pk")
     if not receipts.exists():
         return {}
@@ -48,16 +46,14 @@ def erased_among(shop: Shop, user_ids: Iterable[str]) -> dict[str, Erasure]:
 
 
 def came_too_late(erased: dict[str, Erasure], user_id: str, at: datetime) -> bool:
-    """Is this an event of an erased shopper from before the erasure?"""
+    """True for an event of an erased shopper from before the erasure."""
     return user_id in erased and at <= erased[user_id].created_at
 
 
 def restore_refusals(
     shop: Shop, erased: dict[str, Erasure], except_for: Collection[str] = ()
 ) -> None:
-    """Restore the refused consents of shoppers created again after an erasure, except these
-    fields.
-    """
+    """Restore refused consents of shoppers created again after an erasure, except these fields."""
     for field in {"consent_personalisation", "consent_training"} - set(except_for):
         refused = [user_id for user_id, receipt in erased.items() if not getattr(receipt, field)]
         if refused:

@@ -1,4 +1,4 @@
-"""Single values from outside: checked, converted, and refused with a message that names the
+"""Parsing of single values: checked, converted, and rejected with a message that names the
 field.
 """
 
@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 LONGEST_ID = 256
 LONGEST_TEXT = 20_000
 LARGEST_OBJECT = 64 * 1024
-"""Bytes of an object (attributes, context) as JSON."""
+"""Size in bytes of an object (attributes, context) as JSON."""
 DEEPEST_OBJECT = 16
-"""Levels of objects and lists in each other."""
+"""Nesting depth of objects and lists."""
 MOST_TEXTS = 250
-"""Texts of a list, such as categories or images."""
+"""Number of texts in a list, such as categories."""
 EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
 PLAIN_AMOUNT = re.compile(r"\s*[-+]?\d{1,13}(\.\d{1,12})?\s*", re.ASCII)
 LONG_NUMBER = re.compile(r"\d{19}")
@@ -32,14 +32,15 @@ class FieldError(ValueError):
 
 @dataclass(frozen=True)
 class Parser:
-    """How values are read: files bring text and local times, REST brings typed values and must
-    name the zone.
+    """How values are read: files hold text and local times, REST holds typed values with a zone.
+
+    Methods return None for a missing value and raise FieldError for an invalid one.
     """
 
     zone: ZoneInfo | None = None
-    """Zone of dates without one; None: such dates are refused."""
+    """Time zone of dates without one; None: such dates are rejected."""
     typed: bool = False
-    """Do numbers have to come as numbers?"""
+    """True where numbers have to be numbers, not texts."""
     currency: str = ""
     """The only currency that amounts may have; empty: any."""
 
@@ -65,7 +66,7 @@ class Parser:
         try:
             value.isascii() or value.encode()
         except UnicodeEncodeError:
-            raise FieldError(field, "is no valid Unicode text") from None
+            raise FieldError(field, "is not valid Unicode text") from None
         return value
 
     def id(self, field: str, value: Any) -> str | None:
@@ -99,8 +100,8 @@ class Parser:
         return None if number is None else int(number)
 
     def money(self, field: str, value: Any) -> float | None:
-        """A number, or text that is one in plain digits: amounts travel as text in JSON so that
-        they stay exact.
+        """A number, or a text in plain digits: amounts are texts in JSON so that they stay
+        exact.
         """
         if self.typed and isinstance(value, str) and not PLAIN_AMOUNT.fullmatch(value):
             raise FieldError(field, f"{value[:40]!r} is not an amount such as 19.90")
@@ -128,7 +129,7 @@ class Parser:
                 value = datetime.fromisoformat(value)
             except ValueError:
                 raise FieldError(
-                    field, f"{value[:40]!r} is no date and time such as 2026-08-20T09:13:01Z"
+                    field, f"{value[:40]!r} is not a date and time such as 2026-08-20T09:13:01Z"
                 ) from None
         if value.tzinfo is None:
             if self.zone is None:
@@ -147,7 +148,7 @@ class Parser:
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError):
-                raise FieldError(field, "is no JSON object") from None
+                raise FieldError(field, "is not a JSON object") from None
         if not isinstance(value, dict):
             raise FieldError(field, "must be an object")
         if value:
@@ -155,8 +156,8 @@ class Parser:
         return value
 
     def _check_object(self, field: str, value: dict, largest: int) -> None:
-        """JSON that can be stored and given back: bounded in depth and size, numbers in range,
-        text without NUL or halves of characters.
+        """Raises FieldError for JSON that cannot be stored: too deep, too large, out of range, not
+        Unicode.
         """
         if depth_exceeds(value, DEEPEST_OBJECT):
             raise FieldError(field, f"is nested deeper than {DEEPEST_OBJECT} levels")
@@ -164,7 +165,7 @@ class Parser:
             written = json.dumps(value, allow_nan=False, ensure_ascii=False)
             size = len(written.encode())
         except UnicodeEncodeError:
-            raise FieldError(field, "is no valid Unicode text") from None
+            raise FieldError(field, "is not valid Unicode text") from None
         except (ValueError, TypeError):
             raise FieldError(field, "holds a number that is out of range") from None
         if size > largest:
@@ -177,7 +178,7 @@ class Parser:
             raise FieldError(field, "holds a number that is out of range")
 
     def texts(self, field: str, value: Any) -> list[str] | None:
-        """A list of texts; in files also one text, its parts joined with |."""
+        """A list of texts; in files also one text with parts joined by |."""
         if value is None or value == "":
             return None
         if isinstance(value, str) and not self.typed:
@@ -190,7 +191,7 @@ class Parser:
 
 
 def _listed(text: str) -> list:
-    """A list written as JSON, or parts joined with |."""
+    """A list written as JSON, or parts joined by |."""
     if text.startswith("["):
         try:
             return json.loads(text)
@@ -200,7 +201,7 @@ def _listed(text: str) -> list:
 
 
 def is_text(value: str) -> bool:
-    """Can PostgreSQL hold it: neither NUL nor halves of characters?"""
+    """True where PostgreSQL can store the text: no NUL, no lone surrogates."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -209,10 +210,7 @@ def is_text(value: str) -> bool:
 
 
 def depth_exceeds(value: Any, most: int) -> bool:
-    """Do objects and lists lie in each other more than `most` levels deep?
-
-    Without recursion, however deep they are.
-    """
+    """True where objects and lists are nested deeper than `most`; does not recurse."""
     level = [value]
     for _ in range(most):
         level = [
@@ -227,7 +225,7 @@ def depth_exceeds(value: Any, most: int) -> bool:
 
 
 def numbers_in(value: Any) -> Iterator[float]:
-    """All numbers of an object of bounded depth."""
+    """All numbers in an object of bounded depth."""
     if isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from numbers_in(inner)

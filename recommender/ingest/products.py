@@ -40,9 +40,9 @@ def upsert_products(
     parser: Parser,
     dry_run: bool = False,
 ) -> Report:
-    """Insert or update products; columns that are not named stay as they are.
+    """Insert or update products; columns that are not named stay unchanged.
 
-    A later row of the same id wins.
+    Of several rows with one id the last one counts. Changed texts are queued for embedding.
     """
     columns = list(columns)
     with transaction.atomic():

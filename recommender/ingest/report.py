@@ -1,4 +1,4 @@
-"""What became of the rows of one import."""
+"""Report of an import."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class RowError:
-    """A row that was not taken: its line (or its position in a request), the field, and why."""
+    """A rejected row: its line (or position in a request), the field, and the reason."""
 
     line: int
     field: str
@@ -20,16 +20,16 @@ class Report:
     same: int = 0
     errors: list[RowError] = field(default_factory=list)
     differing: set[str] = field(default_factory=set)
-    """Ids of events that were there already, with other content than they were sent with now."""
+    """Ids of known events that were sent again with other content."""
     written: list[str] | None = None
-    """Ids of the new and changed rows; None where they are too many."""
+    """Ids of new and changed rows; None where they are too many."""
 
     @property
     def rejected(self) -> int:
         return len(self.errors)
 
     def reasons(self) -> list[tuple[str, int]]:
-        """Reasons of rejection with their number, the commonest first."""
+        """Reasons of rejection with their number, the most common first."""
         return Counter(f"{e.field}: {e.message}" for e in self.errors).most_common()
 
     def __str__(self) -> str:

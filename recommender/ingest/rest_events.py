@@ -1,7 +1,7 @@
-"""Events that came by REST: copied in a few questions, since the next list waits for them.
+"""Import of REST events by a few COPY statements, because the next list waits for them.
 
-Where one of them turns out to be known already, or another call brings the same ones in another
-order, the call goes the longer way of files, on which the database tells new from known.
+Where an event is known already, or a concurrent call sends the same ones, the call falls back to
+the import of files, in which the database tells new from known.
 """
 
 from collections.abc import Collection
@@ -30,16 +30,15 @@ from recommender.models import Shop
 STAGED = tuple(COLUMNS)
 ROW, LINE, EVENT_ID, USER_ID, SESSION_ID, ITEM_ID, _, AT = range(8)
 PLAIN = {"line": 0, "simulated": False}
-"""What a column holds when nothing is said; in the others nothing."""
+"""Defaults of columns; the others are empty."""
 
 
 def post_events(
     shop: Shop, events: list, parser: Parser, from_page: bool = False
 ) -> tuple[Report, set[str]]:
-    """Store events, each whole; returns the report and the ids that were new. Same ids again change
-    nothing.
+    """Store events, each whole; returns the report and the new ids. Idempotent.
 
-    `from_page`: they came with the key that stands in the shop's pages.
+    from_page: they came with the public key of the shop's pages
     """
     report, parser = Report(), replace(parser, currency=shop.currency)
     lines = list(
@@ -73,7 +72,7 @@ def _the_longer_way(
 
 
 def _store(shop: Shop, lines: list[tuple], report: Report, from_page: bool) -> set[str]:
-    """Raises IntegrityError where one is known."""
+    """Raises IntegrityError where an event is known."""
     with connection.cursor() as cursor:
         products = known_products.of(cursor, shop, {line[ITEM_ID] for line in lines} - {None})
         lines = _once(
@@ -100,7 +99,7 @@ def _store(shop: Shop, lines: list[tuple], report: Report, from_page: bool) -> s
 
 
 def _once(lines: list[tuple], report: Report) -> list[tuple]:
-    """Without the events whose id another one of the call had before."""
+    """Drop events whose id occurs earlier in the request."""
     first: dict[str, int] = {}
     for line in lines:
         first.setdefault(line[EVENT_ID], line[ROW])
@@ -116,19 +115,19 @@ def _once(lines: list[tuple], report: Report) -> list[tuple]:
 
 
 class KnownProducts:
-    """Keys of products by shop, as this process learnt them.
+    """Cache of primary keys of products by shop and id.
 
-    An item id never moves to another row; rows that are gone, the database refuses.
+    An id never moves to another row; the database rejects rows that are gone.
     """
 
     MOST = 200_000
-    """Of all shops; more, and the process begins anew to learn them."""
+    """Number of entries of all shops at which the cache is cleared."""
 
     def __init__(self) -> None:
         self.keys: dict[int, dict[str, int]] = {}
 
     def of(self, cursor, shop: Shop, item_ids: set[str]) -> dict[str, int]:
-        """At least those of these products that the shop has."""
+        """item id -> primary key, at least of those of these products that the shop has."""
         if sum(map(len, self.keys.values())) > self.MOST:
             self.keys = {}
         known = self.keys.setdefault(shop.pk, {})
@@ -167,7 +166,7 @@ SHOPPERS = Prepared(
 
 
 def _found(cursor, question: Prepared, shop: Shop, ids: Collection[str]) -> dict[str, int]:
-    """Rows by what the shop calls them."""
+    """Primary keys by the shop's own ids."""
     if not ids:
         return {}
     question.execute(cursor, [shop.pk, text_array(ids)])
@@ -175,19 +174,19 @@ def _found(cursor, question: Prepared, shop: Shop, ids: Collection[str]) -> dict
 
 
 def _of_known_products(lines: list[tuple], products: dict[str, int], report: Report) -> list[tuple]:
-    """Without the events that name a product that the shop does not have."""
+    """Drop events that name an unknown product."""
     refused: set[int] = set()
     for line in lines:
         if line[ITEM_ID] is not None and line[ITEM_ID] not in products and line[ROW] not in refused:
             report.errors.append(
-                RowError(line[ROW], f"items[{line[LINE]}].item_id", "is no known product")
+                RowError(line[ROW], f"items[{line[LINE]}].item_id", "is not a known product")
             )
             refused.add(line[ROW])
     return [line for line in lines if line[ROW] not in refused] if refused else lines
 
 
 def _with_owners(cursor, shop: Shop, lines: list[tuple]) -> list[tuple]:
-    """Anonymous events of sessions that became a shopper's are that shopper's."""
+    """Assign anonymous events of a shopper's sessions to the shopper."""
     anonymous = {line[SESSION_ID] for line in lines if line[USER_ID] is None}
     owners = owners_of(cursor, shop, anonymous) if anonymous else None
     if not owners:
@@ -203,9 +202,7 @@ def _with_owners(cursor, shop: Shop, lines: list[tuple]) -> list[tuple]:
 def _shoppers(
     cursor, shop: Shop, lines: list[tuple], report: Report
 ) -> tuple[dict[str, int], list[tuple]]:
-    """The shoppers of these events, those that were not known are made; and the events without
-    those of erased shoppers from before.
-    """
+    """The shoppers of these events, created where unknown; and the events without rejected ones."""
     user_ids = {line[USER_ID] for line in lines} - {None}
     found = _found(cursor, SHOPPERS, shop, user_ids)
     if len(found) < len(user_ids):

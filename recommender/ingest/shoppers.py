@@ -1,4 +1,4 @@
-"""Shoppers and what is known of them."""
+"""Import of shoppers."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -35,8 +35,8 @@ def _value(parser: Parser, name: str, value: Any) -> Any:
 
 
 def _restore_refusals(shop: Shop, report: Report, given: frozenset[str]) -> None:
-    """Restore refused consents of shoppers created again after an erasure, unless this import
-    sets them.
+    """Restore refused consents of shoppers created again after an erasure, unless the import sets
+    them.
     """
     names = (
         report.written
@@ -53,10 +53,9 @@ def upsert_shoppers(
     parser: Parser,
     dry_run: bool = False,
 ) -> Report:
-    """Insert or update shoppers; columns that are not named stay as they are, a consent that is
-    left blank as well.
+    """Insert or update shoppers; columns that are not named, and blank consents, stay unchanged.
 
-    Stored lists of those who do not agree to them go at once.
+    Precomputed lists of shoppers without consent are deleted at once.
     """
     columns = list(columns)
     report = upsert(TABLE, shop, rows, columns, parser, _value, dry_run)

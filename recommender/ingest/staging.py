@@ -1,6 +1,4 @@
-"""COPY rows into a temporary table, streaming: nothing is held in memory, nothing half-written
-is left.
-"""
+"""Staging: COPY of streamed rows into a temporary table."""
 
 import io
 import json
@@ -18,15 +16,13 @@ from recommender.infrastructure.prepared_statements import text_array
 NULL = "\\N"
 CHUNK = 1000
 MEANT_OTHERWISE = re.compile(r"[\\\t\n\r]")
-"""What COPY's text format reads as something else than itself."""
+"""Texts that the text format of COPY reads as something else."""
 PLAIN_KINDS = {int, float, bool}
 ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def copy_value(value: Any) -> str:
-    """One value in the text format of PostgreSQL's COPY: lists are of texts and become arrays,
-    dictionaries JSON.
-    """
+    """One value in the text format of COPY: lists of texts become arrays, dictionaries JSON."""
     if value is None:
         return NULL
     if isinstance(value, list):
@@ -39,7 +35,7 @@ def copy_value(value: Any) -> str:
 
 
 def _chunks(rows: Iterable[tuple]) -> Iterator[str]:
-    """Rows as text in COPY's text format, many at once."""
+    """Rows in the text format of COPY, many at once."""
     rows = iter(rows)
     while chunk := list(islice(rows, CHUNK)):
         yield _text(zip(*chunk, strict=True))
@@ -50,7 +46,7 @@ def _text(columns: Iterable[tuple]) -> str:
 
 
 def _column(values: tuple) -> Iterable[str]:
-    """What copy_value makes of each; a column of one simple kind is looked at as a whole."""
+    """`copy_value` of each; a column of one simple type is handled as a whole."""
     kinds = set(map(type, values))
     if kinds == {str} and not MEANT_OTHERWISE.search("".join(values)):
         return values
@@ -90,10 +86,10 @@ class _Lines(io.TextIOBase):
 def stage(
     cursor, table: str, columns: dict[str, str], rows: Iterable[tuple], again: bool = False
 ) -> None:
-    """Fill a temporary table with these columns (name: SQL type); it is empty at the end of the
+    """Fill a temporary table with these columns (name: SQL type); emptied at the end of the
     transaction.
 
-    `again`: the columns are always the same, so that the table is made once a connection.
+    again: the columns are always the same, so the table is created once per connection
     """
     definition = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     if again:
@@ -109,15 +105,12 @@ def stage(
 
 
 def copy_rows(cursor, table: str, columns: Iterable[str], rows: Iterable[tuple]) -> None:
-    """COPY rows into these columns.
-
-    An error of the rows themselves is raised as it was, not as a failure of COPY.
-    """
+    """COPY rows into these columns. An error of the iterator is raised as it is."""
     _copy(cursor, table, columns, _chunks(rows))
 
 
 def copy_columns(cursor, table: str, columns: dict[str, tuple]) -> None:
-    """COPY columns, each as long as the others, by their names."""
+    """COPY columns of equal length, by name."""
     _copy(cursor, table, columns, iter([_text(columns.values())]))
 
 

@@ -1,6 +1,4 @@
-"""Rows with an id into a table: staged by COPY, then one upsert that tells new, changed and
-same apart.
-"""
+"""Upsert: rows are staged by COPY; one statement tells new, changed and unchanged apart."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from recommender.ingest.staging import stage
 from recommender.models import Shop
 
 NAMED = 1000
-"""Up to so many written rows are named."""
+"""Most written rows whose ids are reported."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,9 @@ def upsert(
     value: Callable[[Parser, str, Any], Any],
     dry_run: bool = False,
 ) -> Report:
-    """Insert or update; columns that are not named stay as they are.
+    """Insert or update; columns that are not named stay unchanged.
 
-    A later row of the same id wins.
+    Of several rows with one id the last one counts.
     """
     columns = [name for name in table.columns if name in set(columns)]
     report = Report()

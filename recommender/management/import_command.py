@@ -1,6 +1,4 @@
-"""What the import commands share: arguments, a progress bar, the report, and the file of
-rejected rows.
-"""
+"""Base of the import commands: arguments, progress bar, report, file of rejected rows."""
 
 import csv
 from argparse import ArgumentParser
@@ -18,7 +16,7 @@ from recommender.models import Shop
 
 
 def find_shop(key: str | None) -> Shop:
-    """The shop of this key; without one, the only shop there is."""
+    """The shop with this key; without a key, the only shop. Raises CommandError."""
     if key:
         shop = Shop.objects.filter(key=key).first()
         if shop is None:
@@ -43,11 +41,11 @@ def pairs(values: list[str], option: str) -> dict[str, str]:
 
 
 class ImportCommand(BaseCommand):
-    """`import_… FILE`: subclasses say what happens with the rows."""
+    """`import_… FILE`; subclasses store the rows."""
 
     noun = "rows"
     fields: Collection[str] = ()
-    """What the rows may say, each a column of the file or named with --map."""
+    """Fields that rows may have, each a column of the file or named with --map."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help=".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
@@ -83,7 +81,7 @@ class ImportCommand(BaseCommand):
         try:
             parser = Parser(ZoneInfo(options["timezone"]) if options["timezone"] else shop.zone)
         except (ZoneInfoNotFoundError, ValueError):
-            raise CommandError(f"--timezone: {options['timezone']!r} is no known zone") from None
+            raise CommandError(f"--timezone: {options['timezone']!r} is not a time zone") from None
         rows = mapped(
             read_rows(options["file"]),
             pairs(options["map"], "--map"),
@@ -130,9 +128,7 @@ class ImportCommand(BaseCommand):
 
 
 def columns_of(options: dict, known: dict) -> list[str]:
-    """The known fields that the file fills: of JSON lines those of any row, else those of the
-    first.
-    """
+    """The known fields that the file fills: for JSON lines those of any row, else of the first."""
     rows = mapped(
         read_rows(options["file"]),
         pairs(options["map"], "--map"),

@@ -1,9 +1,9 @@
-"""How a training run ends early."""
+"""Errors that end a training run."""
 
 
 class RunFailed(RuntimeError):
-    """The run cannot go on; the message is for the merchandiser."""
+    """The run failed; the message is for merchandisers."""
 
 
 class RunCancelled(Exception):
-    """Someone asked to stop the run."""
+    """The run was cancelled by a person or a key."""

@@ -7,14 +7,15 @@ NO_CHAMPION = "there is no champion"
 
 
 def is_better(report: dict) -> bool:
-    """Is it better by more than chance, or is there nothing to compare it with?"""
+    """True where the version is better by more than chance, or has nothing to be compared with."""
     found = compare(report)
     return found is not None and (found.rival is None or found.outcome == BETTER)
 
 
 def gate(report: dict) -> tuple[bool, str]:
-    """May it serve? Not if it is worse than the champion on the same data; a first model has to
-    be better than its baseline.
+    """(passed, reason): a version passes unless it is worse than the champion on the same data.
+
+    A first model has to be better than its baseline.
     """
     found = compare(report)
     if found is None:
@@ -40,7 +41,7 @@ def gate(report: dict) -> tuple[bool, str]:
 
 
 def unfairness(report: dict, shop: Shop) -> str:
-    """Which of the shop's limits a ranking breaks, in words; empty where none."""
+    """The limit of the shop that a ranking exceeds, in words; empty where none."""
     fairness = report.get("fairness")
     if not fairness:
         return ""

@@ -1,4 +1,4 @@
-"""The gate, promotion and roll back: which version serves, and what follows when it changes."""
+"""Promotion and roll back: which version serves, and what is recomputed when it changes."""
 
 from django.db import transaction
 
@@ -13,7 +13,7 @@ PROMOTING = ("if-better", "if-not-worse", "always")
 
 
 def decide(version: ModelVersion, promote: str, by=None) -> None:
-    """The gate, and what follows from it."""
+    """Store the decision of the gate, and promote the version where `promote` says so."""
     passed, reason = gate(version.report)
     better = passed and is_better(version.report)
     if passed and (unfair := unfairness(version.report, version.shop)):
@@ -31,10 +31,9 @@ def decide(version: ModelVersion, promote: str, by=None) -> None:
 
 
 def promote_version(version: ModelVersion, by=None) -> ModelVersion:
-    """Make a version the champion once its folder has proved whole, and compute the precomputed
-    lists again.
+    """Verify a version, make it the champion, and queue the computation of its lists.
 
-    by: the person or API key whose decision it is; None: the engine's own.
+    by: the person or API key whose decision it is; None: the system. Raises BrokenCheckpoint.
     """
     if version.is_champion:  # who promoted it, and when, stays
         return version
@@ -52,7 +51,10 @@ def promote_version(version: ModelVersion, by=None) -> ModelVersion:
 
 
 def roll_back(shop: Shop, purpose: str = "ranking", by=None) -> ModelVersion | None:
-    """The version before the champion serves again; None when there is none."""
+    """Make the version before the champion serve again; None where there is none.
+
+    Raises BrokenCheckpoint.
+    """
     champion = shop.champion(purpose)
     if champion and (previous := champion.previous()):
         model_cache.verify(previous.folder, purpose)

@@ -1,6 +1,4 @@
-"""The words of a report: what its measures and baselines are called, which of them decides, and
-how a version compares, for gate and pages alike.
-"""
+"""Labels of reports: names of metrics and baselines, the deciding metric, comparisons."""
 
 from dataclasses import dataclass
 
@@ -32,7 +30,7 @@ BEYOND = {
         "How far it is from the shopper’s history; 0: the same.",
     ),
 }
-"""Measures of the lists themselves, whatever was bought."""
+"""Metrics of the lists themselves, regardless of purchases."""
 BASELINES = {
     "popularity_30d": "popularity",
     "text_before": "the text before fine-tuning",
@@ -49,7 +47,7 @@ CLASSICAL = {
     "ease": "EASE",
     "buy_again": "buying again what was bought",
 }
-"""Baselines that rank products without this version's text model."""
+"""Baselines without this version's text model."""
 RANKING = {
     "measure": "ndcg@10",
     "system": "vitrine",
@@ -61,9 +59,7 @@ RANKING = {
 
 
 def primary(report: dict) -> dict:
-    """Which measure of which system decides, against which baseline; a ranking's where the
-    report does not say.
-    """
+    """(system, metric, baselines) that decide; a ranking's where the report does not say."""
     return report.get("primary") or RANKING
 
 
@@ -104,11 +100,10 @@ class Comparison:
 
 
 def compare(report: dict, part: str = "") -> Comparison | None:
-    """With the champion where the report has one, else with the best of the baselines that decide;
-    None without a measure of the version itself.
+    """The version against the champion where the report has one, else against the best baseline.
 
-    The difference is that of each shopper, averaged (paired bootstrap), where the report holds it;
-    else two intervals that do not meet tell a difference, and where there are none, the values.
+    None without a metric of the version itself. The difference is paired per shopper (bootstrap)
+    where the report holds it; else two intervals that do not overlap decide, else the values.
     """
     deciding = primary(report)
     systems, body = _measured(report, part)
@@ -123,9 +118,7 @@ def compare(report: dict, part: str = "") -> Comparison | None:
 
 
 def compare_with_strongest(report: dict, part: str = "") -> Comparison | None:
-    """With the best of the classical baselines; None where the report has none, or the version
-    itself has no measure.
-    """
+    """The version against the best classical baseline; None where either has no metric."""
     deciding = primary(report)
     systems, body = _measured(report, part)
     rivals = [name for name in CLASSICAL if name in systems]
@@ -137,7 +130,7 @@ def compare_with_strongest(report: dict, part: str = "") -> Comparison | None:
 
 
 def _measured(report: dict, part: str) -> tuple[dict, dict]:
-    """({system: its main measure}, what the report holds of this part)."""
+    """({system: its main metric}, the part of the report)."""
     deciding = primary(report)
     part = (
         part

@@ -1,6 +1,4 @@
-"""A run's configuration: which names it may hold, what it starts from, and the fields passed to
-the training process.
-"""
+"""Options of a run: names that its fields may hold, the version it starts from, its overrides."""
 
 from django.conf import settings
 
@@ -13,11 +11,11 @@ VERSION_PARTS = {"encoder": "encoder", "checkpoint": ""}
 
 
 def check_names(shop: Shop, overrides: dict) -> None:
-    """Fields that name folders, files or code may hold the shop's own versions (`v12`) and what the
-    operator's settings allow.
+    """Raises InvalidConfig where a field names a folder, file or code that is not allowed.
 
-    Several shops share a deployment: a key or a form must not reach another shop's models, the
-    host's files, or code. Raises engine.InvalidConfig.
+    Allowed are the shop's own versions (`v12`) and what the operator's settings list. Several shops
+    share a deployment: a key or a form must not reach another shop's models, the host's files, or
+    code.
     """
     for field, (kind, name) in training_options.names_outside(flat(overrides)).items():
         if name in settings.VITRINE_TRAINING_NAMES or (
@@ -54,9 +52,7 @@ def starts_from(run: TrainingRun) -> ModelVersion | None:
 
 
 def newest_encoder(shop: Shop) -> ModelVersion | None:
-    """The encoder of what is bought next that was promoted last, as such or with the ranking
-    that it serves.
-    """
+    """The encoder that was promoted last, by itself or with the ranking that it serves."""
     champions = [
         version
         for purpose in ("encoder", "ranking")
@@ -73,8 +69,9 @@ def newest_encoder(shop: Shop) -> ModelVersion | None:
 
 
 def overrides_of(run: TrainingRun, champion: ModelVersion | None) -> dict:
-    """The run's fields, with the shop's encoder; `v12` as an encoder or a teacher is that
-    version's.
+    """The run's fields with the shop's encoder; `v12` becomes the folder of that version.
+
+    Raises RunFailed where the shop has no such version.
     """
     fields = flat(run.overrides)
     if settings.VITRINE_ENCODER and not training_options.starts_from_newest_encoder(run.recipe):
@@ -104,6 +101,6 @@ def flat(overrides: dict, prefix: str = "") -> dict:
 
 
 PROMOTE = ("ask", "if-better", "if-not-worse", "never", "always")
-"""if-better: only what is better by more than chance; if-not-worse: what is not worse and has
-learned newer days, as a night's training.
+"""if-better: promote what is better by more than chance; if-not-worse: what is not worse and has
+learned newer days, as nightly training does.
 """

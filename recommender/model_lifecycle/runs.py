@@ -1,6 +1,4 @@
-"""One training run: snapshot, train in a child process, follow its progress, register its
-version.
-"""
+"""Training runs: queueing, execution in a child process, registration, recovery."""
 
 import contextlib
 import fcntl
@@ -41,9 +39,7 @@ def start_run(
     then: dict[str, str] | None = None,
     follows: TrainingRun | None = None,
 ) -> TrainingRun:
-    """Queue a run, and what is to come after it (`then`: recipe, preset); raises
-    engine.InvalidConfig where it could not be configured so.
-    """
+    """Queue a run, and the run after it (`then`: recipe, preset). Raises InvalidConfig."""
     training_options.check_config(recipe, preset, overrides or {})
     check_names(shop, overrides or {})
     run = TrainingRun.objects.create(
@@ -70,10 +66,9 @@ def start_run(
 
 
 def learn_on(shop: Shop) -> TrainingRun:
-    """What a night brings: the champion's encoder goes on from new events and a replay of old ones,
-    then the ranking is made with it.
+    """Queue the nightly training: incremental training of the champion's encoder, then its ranking.
 
-    Where there is no champion with an encoder, the ranking alone.
+    Without a champion with an encoder, the ranking alone.
     """
     ranking = {"recipe": "fusion", "preset": "quick"}
     if newest_encoder(shop) is None:
@@ -84,9 +79,9 @@ def learn_on(shop: Shop) -> TrainingRun:
 
 
 def resume_run(run: TrainingRun, by=None) -> bool:
-    """Queue a cancelled or failed run again; it goes on from its state.
+    """Queue a cancelled or failed run again; it resumes from its state.
 
-    False when it had finished or is under way.
+    Returns False where it finished or is active.
     """
     queued = run.request_resume()
     if queued:
@@ -96,8 +91,9 @@ def resume_run(run: TrainingRun, by=None) -> bool:
 
 
 def run_training(run: TrainingRun) -> ModelVersion | None:
-    """Carry out a claimed run to its end, from its state where it left one; how it ended stands
-    in its row.
+    """Execute a claimed run, from its state where it has one; its row holds how it ended.
+
+    Returns the registered version; None where the run failed or was cancelled.
     """
     folder = run.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,9 +116,9 @@ def run_training(run: TrainingRun) -> ModelVersion | None:
 
 
 def _end(run: TrainingRun, status: str, error: str = "") -> bool:
-    """End the run and queue what comes after it, once.
+    """End the run and queue the one after it, once.
 
-    It comes after a failed run as well, then with the encoder that serves already.
+    Also after a failed run, then with the encoder in use.
     """
     return patiently(lambda: _end_now(run, status, error))
 
@@ -147,9 +143,7 @@ def _end_now(run: TrainingRun, status: str, error: str) -> bool:
 
 @contextlib.contextmanager
 def _only_one(folder: Path):
-    """Hold the run's folder: a second worker that was given the same run must not write beside
-    the first.
-    """
+    """Lock the run's folder against a second worker. Raises RunFailed where it is locked."""
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -179,8 +173,9 @@ def _train(run: TrainingRun, folder: Path) -> ModelVersion:
 
 
 def _frozen(run: TrainingRun, folder: Path) -> dict:
-    """The run's snapshot: the one that a stopped try left, else a new one, with which
-    everything of the run begins anew.
+    """Reuse the snapshot of an interrupted attempt if its training state exists.
+
+    Otherwise delete the run folder's contents and export a new snapshot.
     """
     manifest = folder / "snapshot" / "manifest.json"
     if manifest.exists() and (folder / "state").exists():
@@ -200,12 +195,10 @@ def _frozen(run: TrainingRun, folder: Path) -> dict:
 
 
 def tend_silent_runs() -> int:
-    """Runs whose worker fell silent: those with a state go on with another worker, up to
-    MOST_TRIES; the others end with what their log last said.
+    """Recover runs whose worker died; returns the number of failed ones.
 
-    Runs whose task was lost are queued again; of two tasks for one run, one claims it.
-
-    Returns how many ended.
+    Runs with a state are queued for another worker, up to MOST_TRIES; others fail with the end of
+    their log. Runs whose task was lost are queued again.
     """
     failed = 0
     for run in TrainingRun.objects.forgotten():

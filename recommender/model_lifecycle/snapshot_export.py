@@ -1,4 +1,4 @@
-"""Database -> snapshot folder: what training reads."""
+"""Snapshot export: writes the data of a shop to the folder that training reads."""
 
 import json
 from collections.abc import Callable
@@ -12,11 +12,10 @@ from recommender.models.events import LEAST_LIKED, EventType
 
 CHUNK = 50_000
 LAST_DAY = date(9000, 1, 1)
-"""Recipes that can do without products and events; what they need instead, training says itself."""
 
 
 class NothingToLearn(ValueError):
-    """The shop has no products or no events in the window."""
+    """The shop has no products, or no events in the window."""
 
 
 def snapshot_shop(
@@ -27,11 +26,12 @@ def snapshot_shop(
     tick: Callable[[], None] = lambda: None,
     recipe: str = "fusion",
 ) -> dict:
-    """Freeze a shop's products, shoppers, usable events and labelled texts, `until` included, in
-    the shop's time zone; returns the manifest.
+    """Export products, shoppers, usable events and labeled texts; returns the manifest.
 
-    `tick` is called now and then. The shop goes on meanwhile, so events are read first and those of
-    vanished products left out.
+    since, until: first and last day, inclusive, in the shop's time zone tick: called now and then
+
+    Raises NothingToLearn. The shop changes meanwhile, so events are read first and those of deleted
+    products are dropped.
     """
     import polars as pl
 
@@ -110,7 +110,7 @@ _WRITTEN_SCHEMAS = {
 
 
 def _written(name: str, shop: Shop):
-    """Rows of labelled texts, blanks as nothing; not of shoppers who do not agree to training."""
+    """Rows of labeled texts, blanks as None; without shoppers who refuse training."""
     rows = getattr(shop, name).order_by("id")
     if name == "reviews":
         rows = rows.exclude(
@@ -173,7 +173,7 @@ def _shoppers(shop: Shop):
 
 
 def events_between(shop: Shop, since: date | None, until: date | None):
-    """Usable events of these days, both included, in the shop's time zone."""
+    """Usable events of these days, inclusive, in the shop's time zone."""
     events = shop.events.usable()
     if since:
         events = events.filter(occurred_at__gte=datetime.combine(since, time.min, shop.zone))

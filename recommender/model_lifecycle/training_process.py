@@ -24,15 +24,16 @@ TAIL_LINES = 200
 
 
 def beat(run: TrainingRun, **fields) -> None:
-    """Note progress. While the database is away the training goes on: its process knows nothing
-    of it.
+    """Store progress and heartbeat. Raises RunCancelled.
+
+    Training continues while the database is unreachable.
     """
     if patiently(lambda: run.beat(**fields)):
         raise RunCancelled
 
 
 def start_process(run: TrainingRun, folder: Path) -> subprocess.Popen:
-    """`python -m training fit`, which dies with this worker."""
+    """Start `python -m training fit`; it dies with this worker."""
     champion = starts_from(run)
     overrides = overrides_of(run, champion)
     command = [
@@ -68,15 +69,13 @@ def start_process(run: TrainingRun, folder: Path) -> subprocess.Popen:
 
 
 def _die_with_parent() -> None:
-    """In the child, before it becomes the training process: be killed when the worker dies, and
-    leave the shop its share of the machine.
-    """
+    """In the child process: be killed when the worker dies, and run at lower priority."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     os.nice(5)
 
 
 def follow(run: TrainingRun, child: subprocess.Popen, folder: Path) -> None:
-    """Bring the child's progress into rows until it ends; raises RunCancelled or RunFailed."""
+    """Store the child's progress until it ends. Raises RunCancelled or RunFailed."""
     progress = folder / "progress.jsonl"
     position = 0
     try:
@@ -107,7 +106,7 @@ def _stop(child: subprocess.Popen) -> None:
 
 
 def _why(code: int, tail: str) -> str:
-    """The reason in one sentence, from the exit status and the log."""
+    """The reason of a failure in one sentence, from the exit status and the log."""
     if code == -signal.SIGKILL:
         return "The training process was killed, most likely because the machine ran out of memory."
     errors = [
@@ -120,7 +119,7 @@ def _why(code: int, tail: str) -> str:
 
 
 def _take_progress(run: TrainingRun, path: Path, position: int) -> int:
-    """Read whole new lines from `position`; returns where to go on."""
+    """Store the complete new lines from `position`; returns the new position."""
     if not path.exists():
         return position
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What somebody should look at: opened by monitoring, closed by it when it has passed."""
+"""Alerts: what an operator or merchandiser should look at; monitoring opens and closes them."""
 
 from django.db import models
 from django.utils import timezone
@@ -11,7 +11,7 @@ class AlertQuerySet(ShopOwned):
         return self.filter(until=None)
 
     def note(self, shop: Shop, kind: str, subject: str, message: str | None) -> None:
-        """Open an alert, or keep the open one with the latest words; with no message close it."""
+        """Open an alert, or update the message of the open one; without a message close it."""
         found = self.filter(shop=shop, kind=kind, subject=subject, until=None)
         if message is None:
             found.update(until=timezone.now())

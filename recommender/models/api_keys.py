@@ -1,4 +1,4 @@
-"""Keys of the REST API: only their hash is kept."""
+"""API keys: only their hash is stored."""
 
 import hashlib
 import secrets
@@ -11,7 +11,7 @@ from django.utils import timezone
 from recommender.models.shops import Shop, ShopOwned
 
 EVENTS_ONLY = ["events:write"]
-"""What a key that stands in the pages of a shop may do."""
+"""Scopes of a public key, which is visible in the shop's pages."""
 PER_MINUTE = 60_000
 PUBLIC_PER_MINUTE = 300
 SCOPES = [
@@ -29,11 +29,11 @@ SCOPES = [
     "admin",
 ]
 WRITING_READS = frozenset({"users:read", "training:read", "models:read"})
-"""Scopes that the one for writing includes: they came later than it."""
+"""Write scopes that include a read scope, because the read scope was added later."""
 
 
 def hash_of(key: str) -> str:
-    """Keys are 256 random bits, so a plain SHA-256 cannot be searched."""
+    """SHA-256 of a key; keys are 256 random bits, so a plain hash cannot be searched."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -46,9 +46,9 @@ class ApiKeyQuerySet(ShopOwned):
         days: int | None = None,
         public: bool = False,
     ) -> tuple["ApiKey", str]:
-        """A new key: the row, and the secret, which is not kept and cannot be shown again.
+        """Create a key: the row and the secret, which is not stored and cannot be shown again.
 
-        A public one can do nothing but send events.
+        A public key can only send events.
         """
         secret = ("vp_" if public else "vt_") + secrets.token_urlsafe(32)
         expires = timezone.now() + timedelta(days=days) if days else None
@@ -108,8 +108,8 @@ class ApiKey(models.Model):
         )
 
     def rotate(self, overlap_days: int, days: int | None = None) -> tuple["ApiKey", str]:
-        """The successor and its secret; this key ends after the overlap, or when it would have
-        ended before.
+        """The successor and its secret; this key expires after the overlap, or earlier if it
+        already would.
         """
         until = timezone.now() + timedelta(days=overlap_days)
         with transaction.atomic():
@@ -122,7 +122,7 @@ class ApiKey(models.Model):
         return successor, secret
 
     def note_use(self) -> None:
-        """Remember the minute of the last use; not every call, so that reads stay reads."""
+        """Store the minute of the last use; at most one write per minute."""
         now = timezone.now()
         if self.last_used_at is None or now - self.last_used_at > timedelta(minutes=1):
             ApiKey.objects.filter(pk=self.pk).update(last_used_at=now)

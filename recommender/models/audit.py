@@ -1,4 +1,4 @@
-"""Who did what: an append-only record of what changes a shop's lists or who may ask for them."""
+"""Audit trail: an append-only record of who changed a shop's lists or access to them."""
 
 from django.db import models
 from django.utils import timezone
@@ -20,8 +20,9 @@ class AuditQuerySet(ShopOwned):
         after: str = "",
         detail: str = "",
     ) -> "AuditEntry":
-        """Add an entry. `actor`: a person, an API key, the name of a command, or None for what
-        the engine does by itself.
+        """Add an entry.
+
+        actor: a person, an API key, the name of a command, or None for the system itself
         """
         return self.create(
             shop=shop,
@@ -35,7 +36,7 @@ class AuditQuerySet(ShopOwned):
 
 
 class AuditEntry(models.Model):
-    """Names are kept as text, so that an entry outlives who and what it is about."""
+    """One entry. Names are stored as text, so that an entry outlives its actor and subject."""
 
     PROMOTED, ROLLED_BACK = "promoted", "rolled_back"
     STARTED, CANCELLED, RESUMED = "started", "cancelled", "resumed"
@@ -76,7 +77,7 @@ class AuditEntry(models.Model):
 
 
 def person_of(actor: object) -> object | None:
-    """The signed-in person; None for a key and for what the engine does by itself."""
+    """The signed-in person; None for an API key and for the system itself."""
     return None if isinstance(actor, ApiKey | str) else actor
 
 

@@ -1,4 +1,4 @@
-"""The one feed by which news reaches every process."""
+"""Changes: rows that invalidate caches in every process."""
 
 import json
 from collections.abc import Collection
@@ -10,7 +10,7 @@ from recommender.models.shops import Shop, ShopOwned
 
 class ChangeQuerySet(ShopOwned):
     def tell_products(self, shop: Shop, item_ids: Collection[str] | None) -> None:
-        """These products have changed, appeared or gone; None: any may have."""
+        """Record that these products were changed, created or deleted; None: any may be."""
         self.create(
             shop=shop,
             kind=Change.PRODUCT,
@@ -19,9 +19,7 @@ class ChangeQuerySet(ShopOwned):
 
 
 class Change(models.Model):
-    """Something that serving processes keep in memory has changed; written in the transaction
-    that changed it.
-    """
+    """A change of data that processes cache, written in the transaction of the change itself."""
 
     CHAMPION, PLACEMENT, PRODUCT, VECTORS = "champion", "placement", "product", "vectors"
 
@@ -39,5 +37,5 @@ class Change(models.Model):
         return f"{self.kind} {self.key}"
 
     def item_ids(self) -> list[str] | None:
-        """The products that have changed; None: any may have."""
+        """The changed products; None: any may have changed."""
         return json.loads(self.key) if self.key else None

@@ -1,4 +1,4 @@
-"""Receipts of what was erased at a shopper's wish; they name nobody."""
+"""Receipts of erasures; they hold a digest of the shopper, not the id."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""What shoppers did, one row per product of an event."""
+"""Events of shoppers, one row per product of an event."""
 
 from django.db import models
 
@@ -23,37 +23,34 @@ class EventType(models.TextChoices):
 
 
 LEAST_LIKED = 3
-"""Stars of five from which on a rating speaks for the product."""
+"""Least rating, of five, that counts as liking the product."""
 MEANT = (
     f"CASE WHEN type IN ('rating', 'review') AND rating < {LEAST_LIKED} THEN 'dislike' ELSE "
     "type END"
 )
-"""SQL: what an event says.
-
-A poor rating or review means dislike; neither it nor a good one is a purchase.
-"""
+"""SQL: the effective type of an event: a poor rating or review is a dislike."""
 
 
 class EventQuerySet(ShopOwned):
     def in_order(self) -> "EventQuerySet":
-        """By time; inside one moment by arrival."""
+        """By time; by arrival within one moment."""
         return self.order_by("occurred_at", "id")
 
     def usable(self) -> "EventQuerySet":
-        """Events that models may learn from: not simulated, and the shopper agrees."""
+        """Events that models may learn from: not simulated, with consent to training."""
         return self.filter(simulated=False).exclude(shopper__consent_training=False)
 
 
 class Event(models.Model):
-    # without an index of its own, since others begin with it, and without a check a row: a call is
-    # of the shop whose key it brought
+    # No index of its own, because others begin with it. No constraint, because the shop is that of
+    # the API key.
     shop = models.ForeignKey(
         Shop, models.CASCADE, related_name="events", db_index=False, db_constraint=False
     )
     event_id = models.CharField(max_length=256)
     line = models.SmallIntegerField(default=0, db_default=0)
-    # what events refer to is checked once a statement, by triggers (migration 0023): constraints
-    # would ask for each row
+    # Triggers check references once per statement (models/sql/event_references.sql); constraints
+    # would check each row.
     shopper = models.ForeignKey(
         Shopper,
         models.CASCADE,

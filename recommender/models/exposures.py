@@ -1,4 +1,4 @@
-"""Lists as they went out, so that what shoppers did afterwards can be credited to them."""
+"""Exposures: the lists that went out, to which clicks and purchases are attributed."""
 
 from datetime import timedelta
 
@@ -14,12 +14,12 @@ KEPT_DAYS = 120
 
 class ServedListQuerySet(ShopOwned):
     def forget_old(self) -> int:
-        """Delete lists that nothing is credited to any more; returns how many."""
+        """Delete exposures past the attribution window; returns their number."""
         return self.filter(created_at__lt=timezone.now() - timedelta(days=KEPT_DAYS)).delete()[0]
 
 
 class ServedList(models.Model):
-    """One reply. A list that is continued has a row for each of its parts."""
+    """One reply with a list; each page of a list has a row of its own."""
 
     shop = models.ForeignKey(
         Shop, models.CASCADE, related_name="served", db_index=False

@@ -1,7 +1,4 @@
-"""What people wrote, with labels: reviews, solved dialogues, and judged queries.
-
-Training learns from them.
-"""
+"""Labeled texts: reviews, solved dialogues and judged queries, from which training learns."""
 
 from django.db import models
 
@@ -9,8 +6,9 @@ from recommender.models.shops import Shop, ShopOwned
 
 
 class Labelled(models.Model):
-    """Products and shoppers are named by the shop's own ids, since people also write about what
-    is no longer sold.
+    """Base of labeled texts.
+
+    Products and shoppers are named by the shop's own ids, because texts outlive them.
     """
 
     updated_at = models.DateTimeField(db_default=models.functions.Now())

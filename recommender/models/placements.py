@@ -1,4 +1,4 @@
-"""Placements, and the lists that were made for shoppers."""
+"""Placements: spots in the shop that ask for lists."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -25,7 +25,7 @@ def usual_chain() -> list[str]:
 
 class PlacementQuerySet(ShopOwned):
     def create_usual(self, shop: Shop) -> None:
-        """The spots that nearly every shop has; those there are stay as they are."""
+        """Create the placements that most shops have; existing ones are left unchanged."""
         for key, name, kind, only_new in USUAL:
             self.get_or_create(
                 shop=shop, key=key, defaults={"name": name, "kind": kind, "only_new": only_new}
@@ -33,7 +33,7 @@ class PlacementQuerySet(ShopOwned):
 
 
 class Placement(models.Model):
-    """A spot in the shop that asks for products. Clients send only its key."""
+    """A spot in the shop that asks for products; clients send only its key."""
 
     PERSONAL, RELATED, BASKET = "personal", "related", "basket"
     CONTENT, AGAIN, TRENDING, NEW = "content", "again", "trending", "new"
@@ -75,15 +75,13 @@ class Placement(models.Model):
         default=0,
         validators=[MaxValueValidator(100)],
         help_text="Least percent of each list’s places for products outside the best-selling "
-        "fifth. A "
-        "version’s page tells what it costs.",
+        "fifth. A version’s page tells what it costs.",
     )
     diversity = models.FloatField(
         default=0,
         validators=SHARE,
-        help_text="0: the best first. Towards 1: less like each other, further from the best. "
-        "0.3 is "
-        "a mild mix.",
+        help_text="0: the best first. Towards 1: less like each other, further from the best. 0.3 "
+        "is a mild mix.",
     )
     version = models.ForeignKey(
         ModelVersion,
@@ -99,8 +97,7 @@ class Placement(models.Model):
         default=usual_chain,
         blank=True,
         help_text="Where the list is filled from when the model has too little, in this order: "
-        "country, openers (what newcomers begin with), "
-        "popular, new. None: the list stays short.",
+        "country, openers (what newcomers begin with), popular, new. None: the list stays short.",
     )
     explore_percent = models.PositiveSmallIntegerField(
         default=0,
@@ -133,13 +130,13 @@ class Placement(models.Model):
         return self.name
 
     def withdraw(self) -> None:
-        """Delete, and tell every serving process."""
+        """Delete the placement and invalidate caches."""
         with transaction.atomic():
             Change.objects.create(shop=self.shop, kind=Change.PLACEMENT, key=self.key)
             self.delete()
 
     def publish(self) -> None:
-        """Save, and tell every serving process."""
+        """Save the placement and invalidate caches."""
         with transaction.atomic():
             self.save()
             Change.objects.create(shop=self.shop, kind=Change.PLACEMENT, key=self.key)

@@ -1,4 +1,4 @@
-"""Vectors of products that came, or were reworded, after a model version was trained."""
+"""Vectors of products that are newer than a model version, or whose text has changed since."""
 
 from django.db import models
 
@@ -8,9 +8,7 @@ from recommender.models.shops import Shop, ShopOwned
 
 
 class ProductVector(models.Model):
-    """What a version's encoder makes of a product's text; beside its checkpoint, which stays as
-    it is.
-    """
+    """The vector of a product's text by a version's encoder, stored outside the checkpoint."""
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="vectors")
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="vectors")

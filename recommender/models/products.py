@@ -1,4 +1,4 @@
-"""Products, as the shop describes them."""
+"""Products of a shop."""
 
 from collections.abc import Collection
 
@@ -16,11 +16,10 @@ class ProductQuerySet(ShopOwned):
         return self.filter(eligible())
 
     def remove(self, shop: Shop, item_ids: Collection[str]) -> list[str]:
-        """Delete these products with their events, and tell every serving process; returns the ids
-        that were there.
+        """Delete these products with their events and invalidate caches; returns the deleted ids.
 
-        The rows are locked first: an event or a vector that is being written meanwhile is waited
-        for, or finds the product gone.
+        The rows are locked first, so that events and vectors written concurrently are deleted too,
+        or find the product gone.
         """
         with transaction.atomic():
             rows = list(
@@ -99,9 +98,9 @@ class Product(models.Model):
 
 
 class GoneProduct(models.Model):
-    """A product that was deleted, until one of its id comes again; triggers keep it.
+    """The id of a deleted product, until it is created again; maintained by triggers.
 
-    Lists made before leave it out.
+    Precomputed lists made before the deletion leave it out.
     """
 
     shop = models.ForeignKey(

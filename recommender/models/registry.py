@@ -1,4 +1,4 @@
-"""Training runs, their measures, and the registry of model versions."""
+"""Training runs, their metrics, and the registry of model versions."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from recommender.models.shops import Shop, ShopOwned
 FORGOTTEN_AFTER = timedelta(minutes=2)
 SILENT_AFTER = timedelta(seconds=45)
 USUAL_PRESET = "standard"
-"""What is trained where nobody chooses."""
+"""The default preset."""
 
 
 class RunStatus(models.TextChoices):
@@ -29,9 +29,9 @@ class TrainingRunQuerySet(ShopOwned):
         return self.filter(status__in=[RunStatus.QUEUED, RunStatus.RUNNING])
 
     def claim(self, pk: int) -> bool:
-        """Take a run for this worker: a queued one, or one whose worker fell silent.
+        """Claim a queued run, or a running one without heartbeat, for this worker.
 
-        Only one claimant wins.
+        Of several claimants one wins.
         """
         now = timezone.now()
         free = models.Q(status=RunStatus.QUEUED) | models.Q(
@@ -49,13 +49,13 @@ class TrainingRunQuerySet(ShopOwned):
         return bool(taken.update(**fields))
 
     def forgotten(self) -> "TrainingRunQuerySet":
-        """Runs that wait while none is at work, so that their tasks must have been lost."""
+        """Queued runs while none is running: their tasks must have been lost."""
         if self.filter(status=RunStatus.RUNNING).exists():
             return self.none()
         return self.filter(status=RunStatus.QUEUED, queued_at__lt=timezone.now() - FORGOTTEN_AFTER)
 
     def silent(self) -> "TrainingRunQuerySet":
-        """Runs that say they run, but whose worker has not been heard of."""
+        """Running runs without a recent heartbeat."""
         return self.filter(status=RunStatus.RUNNING, heartbeat_at__lt=timezone.now() - SILENT_AFTER)
 
 
@@ -128,16 +128,13 @@ class TrainingRun(models.Model):
         return settings.VITRINE_CHECKPOINTS / self.folder_name
 
     def beat(self, **fields) -> bool:
-        """Note progress; returns whether someone asked to cancel.
-
-        Only while the run is still running.
-        """
+        """Store progress of a running run; returns True where it should be cancelled."""
         running = TrainingRun.objects.filter(pk=self.pk, status=RunStatus.RUNNING)
         running.update(heartbeat_at=timezone.now(), **fields)
         return not running.filter(cancel_requested=False).exists()
 
     def finish(self, status: str, error: str = "") -> bool:
-        """End the run, once: a run that has ended stays as it ended."""
+        """End the run; returns False where it had ended already."""
         fields = {
             "status": status,
             "error": error,
@@ -149,7 +146,7 @@ class TrainingRun(models.Model):
         return bool(TrainingRun.objects.active().filter(pk=self.pk).update(**fields))
 
     def requeue(self) -> bool:
-        """Queue a run whose worker fell silent for the next one. Only one caller wins."""
+        """Queue a run without heartbeat for another worker; of several callers one wins."""
         silent = TrainingRun.objects.silent().filter(
             pk=self.pk, heartbeat_at=self.heartbeat_at, cancel_requested=False
         )
@@ -158,9 +155,9 @@ class TrainingRun(models.Model):
         )
 
     def request_resume(self) -> bool:
-        """Queue an ended run again: it goes on from its state, where it left one.
+        """Queue an ended run again; it resumes from its state.
 
-        False when it finished or is under way.
+        Returns False where it finished or is active.
         """
         ended = TrainingRun.objects.filter(
             pk=self.pk, status__in=[RunStatus.FAILED, RunStatus.CANCELLED]
@@ -176,9 +173,9 @@ class TrainingRun(models.Model):
         return bool(ended.update(**fields))
 
     def request_cancel(self) -> bool:
-        """Stop a run: at once when it has not begun, else as soon as its worker looks.
+        """Cancel a run: at once while queued, else at the next heartbeat of its worker.
 
-        False when it had ended.
+        Returns False where it had ended.
         """
         if TrainingRun.objects.filter(pk=self.pk, status=RunStatus.QUEUED).update(
             status=RunStatus.CANCELLED, cancel_requested=True, finished_at=timezone.now()
@@ -188,7 +185,7 @@ class TrainingRun(models.Model):
 
 
 class MetricPoint(models.Model):
-    """One measured value of a run, at a step."""
+    """One value of a metric at a step of a run."""
 
     run = models.ForeignKey(TrainingRun, models.CASCADE, related_name="points")
     name = models.CharField(max_length=40)
@@ -274,7 +271,7 @@ class ModelVersion(models.Model):
 
     @property
     def label(self) -> str:
-        """What the API calls it: fusion@3."""
+        """Its name in the API: fusion@3."""
         return f"{self.run.recipe}@{self.number}"
 
     @property
@@ -282,7 +279,7 @@ class ModelVersion(models.Model):
         return self.status == VersionStatus.CHAMPION
 
     def promote(self, by=None) -> "ModelVersion":
-        """Make this the champion, in one transaction with the news of it."""
+        """Make this version the champion and invalidate caches, in one transaction."""
         with transaction.atomic():
             Shop.objects.select_for_update().get(pk=self.shop_id)
             same = ModelVersion.objects.filter(shop=self.shop_id, purpose=self.purpose)
@@ -297,7 +294,7 @@ class ModelVersion(models.Model):
         return self
 
     def previous(self) -> "ModelVersion | None":
-        """The version that served before this one was promoted."""
+        """The champion before this version was promoted."""
         served = ModelVersion.objects.filter(
             shop=self.shop_id, purpose=self.purpose, status=VersionStatus.RETIRED
         )
@@ -308,10 +305,9 @@ class ModelVersion(models.Model):
         )
 
     def roll_back(self) -> "ModelVersion | None":
-        """Put the version before this champion back in its place; None when there is none.
+        """Make the champion before this one serve again; None where there is none.
 
-        The older one keeps its promotion date, so that a second roll back goes one further and not
-        to and fro.
+        The earlier version keeps its promotion date, so that a second roll back goes one further.
         """
         with transaction.atomic():
             Shop.objects.select_for_update().get(pk=self.shop_id)

@@ -1,4 +1,4 @@
-"""Shoppers: those who buy. (The console's people are Django's users.)"""
+"""Shoppers: a shop's customers. People who use the console are Django's users."""
 
 from django.db import models, transaction
 
@@ -35,10 +35,10 @@ class Shopper(models.Model):
         return self.user_id
 
     def take_over(self, sessions: list[str]) -> int:
-        """Anonymous events of these sessions become this shopper's, those that come later as well,
-        and the lists that were served to them.
+        """Assign the anonymous events and exposures of these sessions to this shopper, later ones
+        too.
 
-        Returns how many events were there.
+        Returns the number of events.
         """
         if not sessions:
             return 0
@@ -61,7 +61,7 @@ class Shopper(models.Model):
 
 
 class SessionLink(models.Model):
-    """A session that was a shopper's before they signed in: what it does later is theirs, too."""
+    """A session of a shopper before they signed in; its later events are theirs too."""
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="session_links", db_index=False)
     session_id = models.CharField(max_length=256)

@@ -1,4 +1,4 @@
-"""The shop: several live in one deployment, and every other row belongs to one."""
+"""Shops: several share one deployment, and every other row belongs to one."""
 
 import re
 import zoneinfo
@@ -14,16 +14,18 @@ SHARE = [MinValueValidator(0), MaxValueValidator(1)]
 
 def validate_timezone(value: str) -> None:
     if value not in zoneinfo.available_timezones():
-        raise ValidationError(f"{value} is no known time zone, such as Europe/London")
+        raise ValidationError(f"{value} is not a time zone such as Europe/London")
 
 
 def validate_origin(value: str) -> None:
     if not re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", value):
-        raise ValidationError(f"{value} is no origin such as https://shop.example, without a path")
+        raise ValidationError(
+            f"{value} is not an origin such as https://shop.example, without a path"
+        )
 
 
 class ShopOwned(models.QuerySet):
-    """Rows that belong to a shop; what may be seen is decided by how it is fetched."""
+    """Rows that belong to a shop."""
 
     def of(self, shop: "Shop") -> "ShopOwned":
         return self.filter(shop=shop)
@@ -31,9 +33,7 @@ class ShopOwned(models.QuerySet):
 
 class ShopQuerySet(models.QuerySet):
     def visible_to(self, user) -> "ShopQuerySet":
-        """The shops that a person of the console may see: all for a superuser, else those they
-        are a member of.
-        """
+        """Shops that a person of the console may see: their own; all for a superuser."""
         return self if user.is_superuser else self.filter(people=user)
 
 
@@ -51,23 +51,20 @@ class Shop(models.Model):
         default=list,
         blank=True,
         help_text="Pages from here may send events with a public key, such as "
-        "https://shop.example. "
-        "With commas between.",
+        "https://shop.example. With commas between.",
     )
     trusts_pages = models.BooleanField(
         default=False,
         help_text="Purchases that pages send with the public key count for what sells best. "
-        "Anybody "
-        "can send those: leave it off if servers do.",
+        "Anybody can send those: leave it off if servers do.",
     )
     is_demo = models.BooleanField(default=False, help_text="Holds the sample data.")
     least_group_quality = models.FloatField(
         null=True,
         blank=True,
         validators=SHARE,
-        help_text="The gate refuses a ranking that gives a group of shoppers less than this "
-        "share of "
-        "everybody’s NDCG@10. Empty: no limit.",
+        help_text="The gate refuses a ranking that gives a group of shoppers less than this share "
+        "of everybody’s NDCG@10. Empty: no limit.",
     )
     least_tail_shown = models.FloatField(
         null=True,

@@ -1,5 +1,4 @@
-"""Watching what models live on: do events still come, are they the usual ones, do scores look as
-they did, are lists clicked as before?
+"""Drift: missing events, shifts of event types and scores, falling click rates.
 
 Shares are compared by the population stability index, of which 0.25 is commonly taken for a major
 shift (Siddiqi 2006, Credit Risk Scorecards); click rates by a two-proportion z-test together with
@@ -26,8 +25,8 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; `message` says what is wrong, in words for merchandisers,
-    None where nothing is.
+    """One checked subject; `message` says what is wrong, for merchandisers; None where nothing
+    is.
     """
 
     kind: str
@@ -82,7 +81,7 @@ def _events(shop: Shop) -> Iterator[Finding]:
 
 
 def _shift(before: dict[str, int], now: dict[str, int]) -> str:
-    """The kind of event whose share moved most, in words."""
+    """The event type whose share moved most, in words."""
 
     def share(counts, name):
         return counts.get(name, 0) / max(1, sum(counts.values()))
@@ -95,8 +94,8 @@ def _shift(before: dict[str, int], now: dict[str, int]) -> str:
 
 
 def _scores(shop: Shop) -> Iterator[Finding]:
-    """The best scores of stored lists, in tenths of what they were when the version had just
-    scored.
+    """Distribution of the best scores of precomputed lists, in deciles of the version's first
+    ones.
     """
     version = shop.champion()
     if version is None:

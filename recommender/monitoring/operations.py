@@ -1,6 +1,4 @@
-"""What somebody should look at: drift, and operations: failed or missed trainings, placements
-without a call, filters that pass nothing.
-"""
+"""Alerts of operations: failed or missed trainings, silent placements, empty filters; and drift."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -21,20 +19,16 @@ TRAININGS = ("recommender.tasks.learn_on_every_shop", "recommender.tasks.train_e
 """Scheduled tasks that start trainings."""
 MONITOR = "recommender.tasks.monitor_every_shop"
 LATE = timedelta(hours=1)
-"""Within which a scheduled training has begun and a queued one has found a worker."""
+"""Delay after which a scheduled training has not started, or a queued one has no worker."""
 FAILURES_COUNT = timedelta(days=14)
-"""An alert of a failed training stays open for so long, unless a later training of the recipe
-succeeds.
-"""
+"""How long an alert of a failed training stays open without a later success of the recipe."""
 SILENT, BEFORE, FEWEST_LISTS = timedelta(days=1), timedelta(days=28), 500
-"""A placement that was asked for at least FEWEST_LISTS lists in the time BEFORE is silent after
-a day without one.
-"""
+"""A placement is silent after SILENT without a list, if it had FEWEST_LISTS in BEFORE."""
 LONGEST_REASON = 200
 
 
 def monitor(shop: Shop) -> int:
-    """Look at everything; open and close alerts accordingly. Returns how many are open."""
+    """Run all checks of a shop and update its alerts; returns the number of open ones."""
     moved = list(drift.findings(shop))
     for kind in DRIFT:
         _note(shop, [finding for finding in moved if finding.kind == kind], kind)
@@ -45,14 +39,12 @@ def monitor(shop: Shop) -> int:
 
 
 def note_trainings(shop: Shop) -> None:
-    """Open and close the alerts of failed trainings, at the end of each run."""
+    """Update the alerts of failed trainings; called at the end of each run."""
     _note(shop, _failed(shop), Alert.FAILED)
 
 
 def unwatched_since(shop: Shop, now: datetime) -> datetime | None:
-    """When monitoring last looked at the shop, where that is too long ago to say that all is
-    well; None where it does its work.
-    """
+    """Time of the last monitoring, if it is overdue; None while monitoring works."""
     task = (
         PeriodicTask.objects.filter(task=MONITOR, enabled=True).select_related("interval").first()
     )
@@ -62,9 +54,7 @@ def unwatched_since(shop: Shop, now: datetime) -> datetime | None:
 
 
 def _note(shop: Shop, findings: Iterable[Finding], kind: str) -> None:
-    """Other alerts of the kind are closed: what they are about, such as a placement, is not
-    there any more, or too little is known of it.
-    """
+    """Update the alerts of a kind; alerts whose subject is no longer checked are closed."""
     subjects = []
     for finding in findings:
         Alert.objects.note(shop, finding.kind, finding.subject, finding.message)
@@ -75,7 +65,7 @@ def _note(shop: Shop, findings: Iterable[Finding], kind: str) -> None:
 
 
 def _failed(shop: Shop) -> Iterator[Finding]:
-    """The last run of each recipe that ended by itself."""
+    """The last ended run of each recipe."""
     ended = shop.runs.filter(
         status__in=(RunStatus.FINISHED, RunStatus.FAILED),
         finished_at__gte=timezone.now() - FAILURES_COUNT,
@@ -91,7 +81,7 @@ def _failed(shop: Shop) -> Iterator[Finding]:
 
 
 def _missed(shop: Shop) -> Iterator[Finding]:
-    """Trainings of the schedule that did not begin, and runs that no worker takes."""
+    """Scheduled trainings that did not start, and queued runs without a worker."""
     now = timezone.now()
     for task in PeriodicTask.objects.filter(
         enabled=True, task__in=TRAININGS, last_run_at__lt=now - LATE
@@ -174,4 +164,4 @@ OPERATIONS = {
     Alert.UNASKED: _silent_placements,
     Alert.EMPTY: _empty_filters,
 }
-"""Each yields all that it looked at, so that what it no longer names is closed."""
+"""Checks by kind of alert; each yields every subject that it checked."""

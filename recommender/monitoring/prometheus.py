@@ -11,14 +11,16 @@ QUEUES = ("default", "train", "score")
 
 
 def exposition() -> bytes:
-    """All processes' measures and the state of what they depend on, in Prometheus' text format."""
+    """Metrics of all processes and the state of their dependencies, in the Prometheus text
+    format.
+    """
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)
     return generate_latest(registry) + generate_latest(_now())
 
 
 def _now() -> CollectorRegistry:
-    """What is asked for at this moment."""
+    """Gauges of the current state of queue and database."""
     registry, states = CollectorRegistry(), dependencies()
     up = Gauge("vitrine_dependency_up", "Does it answer?", ["name"], registry=registry)
     for name, state in states.items():

@@ -30,7 +30,7 @@ def warm_up() -> None:
         log.warning("not all was loaded at start: %s", error)
     finally:
         connection.close()
-        process_memory.freeze_and_trim()
+        process_memory.freeze_and_trim(unfreeze=False)
 
 
 def _warm_up_for(shop: Shop) -> None:

@@ -1,9 +1,9 @@
 """Best sellers of a shop: products by the number of buyers who kept them.
 
-Lines and pieces do not count. A buyer is a shopper, or a session where nobody is signed in. A buyer
-who returned all pieces of a product did not keep it. Simulated events do not count, nor those of
-shoppers of whom nothing may be learned. Events from pages (`from_page`) count only where the shop
-trusts its pages, since anybody can send them with the public key.
+A buyer is a shopper, or a session where nobody is signed in; one who returned all pieces of a
+product did not keep it. Simulated events and shoppers without consent to training do not count.
+Events from pages (`from_page`) count only where the shop trusts its pages, because anybody can send
+them with the public key.
 """
 
 from datetime import timedelta
@@ -23,7 +23,7 @@ KEPT = """
     GROUP BY 1, 2, 3
     HAVING sum(CASE WHEN e.type = 'purchase' THEN abs(coalesce(e.quantity, 1))
         ELSE -abs(coalesce(e.quantity, 1)) END) > 0"""
-"""(product, buyer) pairs that were not returned in full."""
+"""SQL: (product, buyer) pairs that were not returned in full."""
 RANKED = """
     WITH kept AS ({kept})
     SELECT p.item_id FROM kept k JOIN recommender_product p ON p.id = k.product_id
@@ -31,19 +31,19 @@ RANKED = """
 
 
 def most_sold(shop_id: int, most: int, within: timedelta | None = None) -> list[str]:
-    """The products that most buyers kept, of all time or of those bought in the last days."""
+    """Products by number of buyers, of all time or within the last days."""
     return _ranked(shop_id, most, within, "")
 
 
 def most_sold_in(shop_id: int, country: str, most: int, within: timedelta) -> list[str]:
-    """The same among shoppers of one country."""
+    """Products by number of buyers of one country."""
     return _ranked(
         shop_id, most, within, "AND s.attributes ->> 'country' = %(country)s", country=country
     )
 
 
 def begun_with(shop_id: int, most: int, within: timedelta) -> list[str]:
-    """What shoppers bought on their first day, of those who came in the last days."""
+    """Products bought on the first day of shoppers who came within the last days."""
     first = """AND e.shopper_id IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM recommender_event b WHERE b.shopper_id = e.shopper_id AND b.type = 'purchase'
             AND NOT b.simulated

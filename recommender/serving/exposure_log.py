@@ -1,8 +1,7 @@
-"""Keeping what was served without making anybody wait: rows gather in memory and are written
-together, some times a second.
+"""Exposure log: rows are buffered in memory and written in batches, so that no request waits.
 
-What is served faster than `MOST_A_SECOND` by one process is sampled; a kept list then says how many
-it stands for, so that sums stay true.
+Above MOST_A_SECOND lists per process and second, exposures are sampled; a row holds the number of
+lists that it stands for, so that sums stay unbiased.
 """
 
 import atexit
@@ -54,7 +53,7 @@ INSERT = """
 
 @dataclass(frozen=True)
 class Exposure:
-    """A row to be; a shopper erased meanwhile takes it along."""
+    """A row to be written; it is dropped where its shopper was erased meanwhile."""
 
     shop: int
     recommendation_id: str
@@ -64,17 +63,14 @@ class Exposure:
     session_id: str | None
     first_position: int
     items: str
-    """JSON"""
+    """JSON of the items."""
     fallback: str
     simulated: bool
     created_at: datetime
 
 
 class ExposureBuffer:
-    """Rows on their way to the database.
-
-    Where it does not answer they wait, the oldest giving way.
-    """
+    """Buffered rows; while the database is unreachable they stay, the oldest are dropped first."""
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[Exposure, float]] = deque(maxlen=MOST_WAITING)
@@ -83,7 +79,7 @@ class ExposureBuffer:
         self.second, self.count, self.share = 0, 0, 1.0
 
     def put(self, make: Callable[[], Exposure]) -> None:
-        """Take the row that this makes, or leave it out as sampling has it."""
+        """Buffer the row that `make` returns, unless sampling leaves it out."""
         share = self._share(int(time.monotonic()))
         if share >= 1.0 or random.random() < share:
             self.waiting.append((make(), 1.0 / share))
@@ -92,7 +88,7 @@ class ExposureBuffer:
             atexit.register(self.flush)
 
     def _share(self, second: int) -> float:
-        """Which share is kept in this second: by how many came in the one before."""
+        """The share that is kept in this second, from the previous second's count."""
         if second != self.second:
             self.share = (
                 min(1.0, MOST_A_SECOND / self.count)
@@ -104,7 +100,7 @@ class ExposureBuffer:
         return self.share
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the buffered rows."""
         with self.writing:
             rows = [self.waiting.popleft() for _ in range(len(self.waiting))]
             if not rows:

@@ -1,5 +1,5 @@
-"""Erasing a shopper everywhere: profile, events, lists, what was served, reviews, caches, and
-the frozen data of runs that could still go on.
+"""Erasure of a shopper everywhere: profile, events, lists, exposures, reviews, caches,
+snapshots.
 """
 
 import shutil
@@ -12,9 +12,9 @@ from recommender.shoppers.keyed_cache import digest_of, forget_lists
 
 
 def erase(shopper: Shopper) -> Erasure:
-    """Erase them and leave a receipt.
+    """Erase a shopper and store a receipt.
 
-    What is on its way to the database does not arrive; later snapshots do not know them.
+    Rows still on their way to the database are dropped, later snapshots leave the shopper out.
     """
     shop, user_id = shopper.shop, shopper.user_id
     digest = digest_of(shop.pk, user_id)
@@ -39,9 +39,7 @@ def erase(shopper: Shopper) -> Erasure:
 
 
 def _of_own_sessions(shopper: Shopper) -> tuple[QuerySet, QuerySet]:
-    """Anonymous events and anonymous served lists of the sessions in which this shopper signed
-    in.
-    """
+    """Anonymous events and exposures of the sessions in which this shopper signed in."""
     signed_in = shopper.events.exclude(session_id=None).values("session_id")
     own = Q(session_id__in=signed_in) | Q(session_id__in=shopper.session_links.values("session_id"))
     return shopper.shop.events.filter(own, shopper=None), shopper.shop.served.filter(
@@ -50,8 +48,8 @@ def _of_own_sessions(shopper: Shopper) -> tuple[QuerySet, QuerySet]:
 
 
 def finish_erasures() -> int:
-    """Clear caches that did not answer when they should have been; returns how many receipts
-    are done now.
+    """Clear caches that were unreachable at the erasure; returns the number of finished
+    receipts.
     """
     return sum(_clear_caches(receipt) for receipt in Erasure.objects.filter(caches_cleared=False))
 
@@ -65,7 +63,7 @@ def _clear_caches(receipt: Erasure) -> bool:
 
 
 def _forget_frozen(shop: Shop) -> None:
-    """Runs that were stopped keep their snapshot to go on with; without it they begin anew."""
+    """Delete snapshots of stopped runs; a run without its snapshot starts from the beginning."""
     for run in TrainingRun.objects.of(shop).filter(status__in=["failed", "cancelled"]):
         for part in ("snapshot", "cache", "state"):
             shutil.rmtree(run.folder / part, ignore_errors=True)

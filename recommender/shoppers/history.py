@@ -1,4 +1,4 @@
-"""A shopper's events as models see them."""
+"""Event histories of shoppers and sessions, read for models."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,9 +18,9 @@ SHOPPER = "SELECT * FROM recommender_shopper WHERE shop_id = %s AND user_id = %s
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who asks: a shopper, a session, both, or nobody known.
+    """Who a request is for: a shopper, a session, both, or nobody known.
 
-    Without consent nothing of them is looked at.
+    Without consent no event is read.
     """
 
     shop: Shop
@@ -38,11 +38,11 @@ class Visitor:
 
     @property
     def named_id(self) -> int | None:
-        """The shopper's row, where they agree to be one."""
+        """Primary key of the shopper; None without consent."""
         return self.shopper.pk if self.shopper and self.agrees else None
 
     def history(self) -> History:
-        """Their latest events in time order; none without consent."""
+        """The latest events in time order; none without consent."""
         return history_of(self.shopper, self.shop, self.session_id) if self.agrees else History()
 
 
@@ -50,8 +50,8 @@ HISTORY = f"""
     SELECT product_id, {MEANT} AS type, date_part('epoch', occurred_at) AS at, quantity, session_id
     FROM recommender_event WHERE {{whose}} AND product_id IS NOT NULL AND NOT simulated
     ORDER BY occurred_at DESC, id DESC LIMIT {{most}}"""
-"""The latest events of one shopper or session; the ORM takes longer to write this than the
-database to answer.
+"""SQL of the latest events of a shopper or a session; building it by the ORM costs more than
+running it.
 """
 OF_SHOPPER = Prepared(
     "history_of_shopper", ("bigint", "int"), HISTORY.format(whose="shopper_id = $1", most="$2")
@@ -93,7 +93,7 @@ def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> H
 
 
 def histories_of(shopper_ids: list[int]) -> dict[int, History]:
-    """The same for many shoppers at once; without those of whom there are no events."""
+    """Histories of many shoppers by one query; without shoppers who have none."""
     with connection.cursor() as cursor:
         cursor.execute(HISTORIES, [shopper_ids, EVENTS_READ])
         rows = cursor.fetchall()
@@ -105,7 +105,7 @@ def histories_of(shopper_ids: list[int]) -> dict[int, History]:
 
 
 def _names_of(products: set[int]) -> dict[int, str]:
-    """What the shop calls these products; without those that are gone by now."""
+    """Product ids by primary key; deleted products are left out."""
     found = {pk: name for pk in products if (name := _names.get(pk)) is not None}
     if missing := products - found.keys():
         fresh = dict(Product.objects.filter(pk__in=missing).values_list("pk", "item_id"))

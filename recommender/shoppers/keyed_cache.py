@@ -9,7 +9,7 @@ from recommender.infrastructure.availability import queue_client
 
 
 def digest_of(shop_id: int, user_id: str) -> str:
-    """What a shopper is called where their id must not stand: 64 hexadecimal digits."""
+    """The keyed digest of a shopper, 64 hexadecimal digits, for places where the id must not be."""
     return salted_hmac("vitrine.shopper", f"{shop_id}/{user_id}", algorithm="sha256").hexdigest()
 
 
@@ -18,9 +18,7 @@ def key_of(shop_id: int, digest: str) -> str:
 
 
 def forget_lists(shop_id: int, digests: list[str]) -> bool:
-    """Delete what is kept of these shoppers; False where Redis does not answer, so that it must
-    be tried again.
-    """
+    """Delete the cached lists of these digests; False where Redis is unreachable (retry later)."""
     try:
         if digests:
             queue_client().delete(*(key_of(shop_id, digest) for digest in digests))

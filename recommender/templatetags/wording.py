@@ -1,4 +1,4 @@
-"""Small words for templates."""
+"""Template filters for numbers, durations and chart data."""
 
 from django import template
 from django.utils.html import json_script
@@ -26,7 +26,7 @@ def first_part(value: str) -> str:
 
 @register.filter
 def chart_data(chart: dict, element_id: str):
-    """A chart's data as the script that the drawing module reads."""
+    """A chart's data as a JSON script element."""
     return json_script(chart, f"{element_id}-data")
 
 

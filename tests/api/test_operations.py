@@ -353,8 +353,7 @@ assert b"anna" not in sent and b"secret" not in sent, sent
 def test_a_line_of_log_is_an_object():
     code = (
         "import os; os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'ecomsite.settings'); import "
-        "django; django.setup(); "
-        "import logging; logging.getLogger('x').warning('hello')"
+        "django; django.setup(); import logging; logging.getLogger('x').warning('hello')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -291,7 +291,7 @@ def test_a_placement_takes_no_version_of_another_shop(two_shops, client, django_
     reply = client.post(
         reverse("admin:recommender_placement_add"), {**fields, "version": theirs[ModelVersion].pk}
     )
-    assert reply.status_code == 200 and "is no ranking version of" in reply.content.decode()
+    assert reply.status_code == 200 and "is not a ranking version of" in reply.content.decode()
     assert (
         client.post(
             reverse("admin:recommender_placement_add"), {**fields, "version": ours[ModelVersion].pk}

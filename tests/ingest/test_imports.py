@@ -91,14 +91,14 @@ def test_a_dry_run_counts_and_writes_nothing(catalog):
 @pytest.mark.parametrize(
     ("fields", "field", "message"),
     [
-        ({"item_id": "zzz"}, "item_id", "is no known product"),
+        ({"item_id": "zzz"}, "item_id", "is not a known product"),
         ({"item_id": ""}, "item_id", "is required"),
         ({"price": "0"}, "price", "must be above 0"),
         ({"price": "cheap"}, "price", "'cheap' is not a number"),
         ({"quantity": "0"}, "quantity", "must not be 0"),
         ({"quantity": "nan"}, "quantity", "is out of range"),
-        ({"type": "stroll"}, "type", "is none of"),
-        ({"occurred_at": "yesterday"}, "occurred_at", "is no date and time"),
+        ({"type": "stroll"}, "type", "is not one of"),
+        ({"occurred_at": "yesterday"}, "occurred_at", "is not a date and time"),
         ({"occurred_at": ""}, "occurred_at", "is required"),
         ({"occurred_at": "2999-01-01"}, "occurred_at", "lies in the future"),
         ({"user_id": "", "session_id": ""}, "user_id", "is required when there is no session_id"),

@@ -186,7 +186,7 @@ def test_a_product_that_went_and_came_again_is_the_new_one(counter):
     Product.objects.get(shop=counter, item_id="p1").delete()
     batch = [{**e, "event_id": f"later-{e['event_id']}"} for e in events(5)]
     report, new = post_events(counter, batch, STRICT)
-    assert [(e.line, e.message) for e in report.errors] == [(1, "is no known product")] and len(
+    assert [(e.line, e.message) for e in report.errors] == [(1, "is not a known product")] and len(
         new
     ) == 4
     again = Product.objects.create(shop=counter, item_id="p1", title="Here again")

@@ -125,10 +125,8 @@ def test_a_shop_without_events_says_so(shop, checkpoints):
 def test_the_child_dies_with_its_worker(tmp_path):
     code = (
         "import subprocess, sys, time; from recommender.model_lifecycle.training_process import "
-        "_die_with_parent\n"
-        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], "
-        "preexec_fn=_die_with_parent)\n"
-        "print(p.pid, flush=True); time.sleep(60)"
+        "_die_with_parent\np = subprocess.Popen([sys.executable, '-c', 'import time; "
+        "time.sleep(60)'], preexec_fn=_die_with_parent)\nprint(p.pid, flush=True); time.sleep(60)"
     )
     setup = "import django; django.setup()\n"
     worker = subprocess.Popen(

@@ -18,12 +18,11 @@ EPSILON = 1e-5
 
 @dataclass(frozen=True)
 class Sequences:
-    """The latest products of some shoppers, the newest first.
+    """The latest products of some shoppers, the newest first: item, back (shoppers, longest) int64,
+    there (shoppers, longest) bool.
 
-    item: (shoppers, longest) int64
-    back: (shoppers, longest) int64: baskets (or events) between a product and what comes next, at
-        most DISTANCES - 1
-    present: (shoppers, longest) bool: False beyond the end of a history
+    back: how many baskets (or events) lie between a product and what comes next, at most DISTANCES
+        - 1
     """
 
     item: np.ndarray
@@ -50,11 +49,10 @@ def latest(past: Histories, by_event: bool) -> Sequences:
 
 @dataclass(frozen=True)
 class SequenceModel:
-    """The trained model in numpy; `recipes.sequence_network.SequenceNet` is its twin in torch.
+    """What training leaves of it; `SequenceNet` is its twin with gradients.
 
-    items: (items, dim) float32: the embedding of a product, in a history and as the next one
-    weights: of the block, by the names of the net
-    by_event: distances count products instead of baskets
+    items: (items, dim) float32: what a product is, both in a history and as what comes next
+    weights: of the block, by the net's names
     """
 
     items: np.ndarray

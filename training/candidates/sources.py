@@ -30,14 +30,12 @@ BASKET_DECAY = 0.8
 
 @dataclass(frozen=True)
 class Signals:
-    """What is counted and learned of a shop at one moment.
+    """Everything counted of the shop at one moment, with the item vectors of the encoder.
 
-    matrices: per source (items, items) float32 sparse: row = product of a history, column =
-        candidate
-    vectors: (items, dim) float32 of unit length; None without text
-    sequence: the sequence model; None without one
-    off: sources that are not available, with the reason
-    ivf: the IVF index over the vectors, for large catalogs
+    matrices: per source (items, items) float32 sparse: row = what was bought, column = what it
+        speaks for
+    vectors: (items, dim) float32 of unit length, or None without text
+    sequence: the sequence model, or None
     """
 
     matrices: dict[str, sp.csr_matrix]

@@ -1,5 +1,5 @@
-"""Fields of frozen dataclasses as people write them: set by dotted name, checked, and described
-by the docstring below each.
+"""Fields of frozen configuration dataclasses: overrides by dotted name, validation, and
+descriptions from docstrings.
 """
 
 import ast
@@ -11,11 +11,11 @@ from typing import Any
 
 LARGEST = 1e9
 LONGEST = 1000
-"""Characters of a value that is given as text."""
+"""Maximum length of a text value, in characters."""
 
 
 class ConfigError(ValueError):
-    """A field that does not exist, or a value it cannot take; the message names the field."""
+    """A configuration field does not exist or its value is invalid. The message names the field."""
 
 
 def set_fields(
@@ -25,11 +25,12 @@ def set_fields(
     choices: dict[str, tuple],
     keys: dict[str, tuple],
 ) -> Any:
-    """`config` with `overrides`; keys may be dotted (`text.steps`), values may be strings.
+    """A copy of `config` with `overrides`. Raises ConfigError with the field's name.
 
-    limits: smallest and largest value of a number, by the field's last name; without one, 0 to 1e9
-    choices: what a text field may say
-    keys: what a dictionary field may name
+    overrides: keys may be dotted (`text.steps`); values may be strings
+    limits: minimum and maximum of a number, by the field's last name; default: 0 to 1e9
+    choices: allowed values of a text field
+    keys: allowed keys of a dictionary field
     """
     reader = _Reader(limits, choices, keys)
     for key, value in overrides.items():
@@ -38,7 +39,7 @@ def set_fields(
 
 
 def _whole_name(config: Any, key: str) -> str:
-    """A field of the nested `text` may be named without its prefix."""
+    """Dotted name of a field; fields of the nested `text` may come without their prefix."""
     head = key.partition(".")[0]
     names = {f.name for f in fields(config)}
     if head in names or "text" not in names or head not in {f.name for f in fields(config.text)}:
@@ -83,7 +84,7 @@ class _Reader:
             raise ConfigError(f"{whole}: expected an object, got {_short(value)}")
         unknown = [name for name in given if name not in self.keys[head]]
         if unknown:
-            raise ConfigError(f"{whole}: {unknown[0]!r} is none of {', '.join(self.keys[head])}")
+            raise ConfigError(f"{whole}: {unknown[0]!r} is not one of {', '.join(self.keys[head])}")
         return current | {
             name: self._parse(inner, 0.0, f"{head}.{name}") for name, inner in given.items()
         }
@@ -111,9 +112,11 @@ class _Reader:
 
     def _check_text(self, value: str, last: str, name: str) -> None:
         if last in self.choices and value not in self.choices[last]:
-            raise ConfigError(f"{name}: {_short(value)} is none of {', '.join(self.choices[last])}")
+            raise ConfigError(
+                f"{name}: {_short(value)} is not one of {', '.join(self.choices[last])}"
+            )
         if "\x00" in value:
-            raise ConfigError(f"{name}: is no usable text")
+            raise ConfigError(f"{name}: is not a usable text")
 
 
 def _short(value: Any) -> str:
@@ -129,7 +132,7 @@ def _literal(value: str, current: Any, name: str) -> Any:
 
 
 def describe_fields(config: Any, prefix: str = "") -> list[tuple[str, Any, str]]:
-    """(field, default, meaning) of every field, nested ones dotted."""
+    """(field, default, description) of every field; nested fields have dotted names."""
     meanings = _docstrings(type(config))
     rows = []
     for f in fields(config):
@@ -143,7 +146,7 @@ def describe_fields(config: Any, prefix: str = "") -> list[tuple[str, Any, str]]
 
 @cache
 def _docstrings(cls: type) -> dict[str, str]:
-    """The string below each field, those of parent classes included."""
+    """Docstring below each field, including inherited fields."""
     found: dict[str, str] = {}
     for parent in [p for p in reversed(cls.__mro__) if is_dataclass(p)]:
         body = ast.parse(inspect.getsource(parent)).body[0].body

@@ -1,4 +1,4 @@
-"""Limits and choices of configuration fields, by their last name."""
+"""Limits and choices of configuration fields, by the last part of their names."""
 
 from training.data.snapshot import TYPE_CODE
 
@@ -64,7 +64,7 @@ LIMITS = {
     "new_products_cost": (0, 1),
     "ease_regularisation": (1e-6, 1e9),
 }
-"""Smallest and largest value of numbers; those that are not here are from 0 to 1e9."""
+"""Minimum and maximum of numeric fields. Other numeric fields range from 0 to 1e9."""
 CHOICES = {
     "train": ("all", "lora", "adalora", "adapters", "head"),
     "optimiser": ("adamw", "sgd", "adafactor"),
@@ -79,8 +79,6 @@ OUTSIDE = {
     "synonym_file": "file",
     "back_translation": "function",
 }
-"""Fields, by their last name, that name something outside the configuration: a folder, a file,
-or code to be run.
-"""
+"""Fields that refer to a folder, a file or code. Only an operator may set them."""
 KEYS = {"event_weights": tuple(TYPE_CODE)}
-"""Keys of dictionary fields."""
+"""Allowed keys of dictionary fields."""

@@ -1,4 +1,4 @@
-"""Recipes whose models rank products, or make the encoder of a ranking."""
+"""Configuration of recipes that train ranking models or their text encoders."""
 
 from dataclasses import dataclass, field
 
@@ -8,112 +8,118 @@ from training.configuration.tuning import EVENT_WEIGHTS, RecipeConfig, TextConfi
 
 @dataclass(frozen=True)
 class RetrievalConfig(RecipeConfig):
-    """The `retrieval` recipe: text alone learns what the shop's customers take next."""
+    """Recipe `retrieval`: fine-tunes the text encoder on which product a shopper takes next."""
 
     window_days: int = 31
-    """Length of the held-out window, and of the validation window before it, in days."""
+    """Length of the test window, and of the validation window before it, in days."""
     half_life_days: float = 90.0
-    """After so many days an interaction counts half, for item-kNN and recent tastes."""
+    """Days after which the weight of an interaction halves, for item-kNN and recent tastes."""
     event_weights: dict[str, float] = field(default_factory=lambda: dict(EVENT_WEIGHTS))
-    """What one event of each type counts; types that are not named count nothing."""
+    """Weight of one event of each type. Other types have weight 0."""
     neighbours: int = 200
-    """Neighbours kept per product in each co-visitation matrix."""
+    """Neighbors per product in each co-visitation matrix."""
     shard: int = 256
-    """Shoppers scored at once at most; bounds memory."""
+    """Maximum number of shoppers scored at once. It bounds memory."""
     text: TextConfig = field(default_factory=TextConfig)
     """Fine-tuning of the encoder."""
 
 
 @dataclass(frozen=True)
 class SequenceConfig:
-    """A model of which product comes next after the latest ones: one block of self-attention
-    over vectors and texts of the products.
+    """Sequence model: one self-attention block over the latest products' vectors and texts predicts
+    the next product.
     """
 
     dim: int = 64
-    """Width of the products' vectors."""
+    """Dimension of the product vectors."""
     steps: int = 1200
-    """Most training steps; early stopping usually ends sooner."""
+    """Maximum number of training steps. Early stopping usually ends training sooner."""
     batch_size: int = 1024
-    """Products that came next in one step."""
+    """Target products per step."""
     sampled: int = 2048
-    """Products drawn for each step that did not come next, beside those of the batch."""
+    """Sampled negative products per step, in addition to those of the batch."""
     learning_rate: float = 2e-3
     """Peak learning rate."""
     weight_decay: float = 0.01
     """Weight decay of matrices."""
     dropout: float = 0.3
-    """Share of the values left out in training."""
+    """Dropout rate in training."""
     evaluate_every: int = 100
-    """Steps between two looks at the validation data."""
+    """Steps between two evaluations on validation data."""
     patience: int = 3
-    """Looks without a better validation measure before stopping."""
+    """Evaluations without improvement before training stops."""
 
 
 @dataclass(frozen=True)
 class FusionConfig(RetrievalConfig):
-    """The `fusion` recipe: signals, fine-tuned text, candidates, and the ranker that fuses them."""
+    """Recipe `fusion`: behavioral signals, fine-tuned text, candidate sources, and a ranker over
+    all of them.
+    """
 
     ranker_windows: int = 1
-    """Earlier windows that the ranker is trained on."""
+    """Number of past windows that the ranker is trained on."""
     ease_regularisation: float = 300.0
-    """The λ of EASE; larger is smoother."""
+    """λ of EASE. Larger values smooth more."""
     ease_largest: int = 15_000
-    """Catalogues larger than this go without EASE, whose matrix is dense."""
+    """Maximum number of products for EASE, whose matrix is dense. Larger catalogs train without
+    EASE.
+    """
     candidates_per_source: int = 100
-    """Products that each source proposes per shopper."""
+    """Candidates per shopper from each source."""
     rounds: int = 200
-    """Boosting rounds; more learn the last window's habits rather than the next one's."""
+    """Boosting rounds. Too many fit the last window's habits instead of the next one's."""
     ranker_learning_rate: float = 0.08
-    """Shrinkage of each boosting round."""
+    """Learning rate of each boosting round."""
     leaves: int = 15
     """Leaves of each tree."""
     most_training_rows: int = 2_000_000
-    """Candidate rows that the ranker is trained on at most; shoppers beyond are left out at
-    random.
+    """Maximum number of candidate rows that the ranker is trained on. Shoppers beyond it are
+    dropped at random.
     """
     negatives_per_shopper: int = 100
-    """Candidates a shopper that were not bought and that the ranker is trained on, at random."""
+    """Candidates per shopper that were not bought and that the ranker is trained on, drawn at
+    random.
+    """
     new_products_cost: float = 0.005
-    """Share of NDCG@10 that may be given up on the validation days so that products with up to
-    5 events stand higher; 0: none.
+    """Share of NDCG@10 on the validation days that boosting products with up to 5 events may cost.
+    0: no boost.
     """
     pretrain_steps: int = 0
-    """Masked-token steps on the shop's texts before fine-tuning; 0: none."""
+    """Masked-language-model steps on the shop's texts before fine-tuning. 0: none."""
     fine_tune: bool = True
-    """Fine-tune the encoder; otherwise its text similarity is used as it comes."""
+    """Fine-tune the encoder. Otherwise text similarity uses the encoder as it is."""
     served_encoder: str = ""
-    """An encoder that serves as it comes, because it was trained and judged by itself; what is
-    judged here is made without it.
+    """Checkpoint of a separately trained and evaluated encoder that serves. The evaluation of this
+    run does not use it.
     """
     use_popularity: bool = True
-    """May features count a product's raw popularity?"""
+    """Allow features that count a product's raw popularity."""
     left_out: str = ""
-    """Candidate sources and groups of features that are not used, separated by commas."""
+    """Candidate sources and feature groups to leave out, separated by commas."""
     sequence: SequenceConfig = field(default_factory=SequenceConfig)
     """The sequence model."""
 
     @property
     def parts_left_out(self) -> set[str]:
-        """The names in `left_out`; without popularity, what counts it."""
+        """The names in `left_out`, and the popularity features where `use_popularity` is off."""
         named = {name.strip() for name in self.left_out.split(",") if name.strip()}
         return named if self.use_popularity else named | {"popularity"}
 
 
 @dataclass(frozen=True)
 class IncrementalConfig(RetrievalConfig):
-    """The `incremental` recipe: the champion's encoder goes on from new events and a replay of
+    """Recipe `incremental`: continues training the champion's encoder on new events and a replay of
     old ones.
     """
 
     new_days: int = 31
-    """How many of the last days before the held-out window count as new, where the champion
-    does not say what it has learned.
+    """Days before the test window that count as new, where the champion does not record its
+    training period.
     """
     replay: float = 0.3
-    """Least share of the pairs that are drawn from old events, so that they are not forgotten."""
+    """Minimum share of pairs drawn from old events, against forgetting."""
     compare_full: bool = True
-    """Also train anew from the start, to show what incremental training gives away."""
+    """Also train from scratch, to measure what incremental training gives up."""
     text: TextConfig = field(
         default_factory=lambda: TextConfig(
             steps=40, evaluate_every=10, learning_rate=1e-4, projection_steps=150
@@ -124,20 +130,22 @@ class IncrementalConfig(RetrievalConfig):
 
 @dataclass(frozen=True)
 class DistilConfig(RecipeConfig):
-    """The `distil` recipe: a shallower student learns its fine-tuned teacher's vectors."""
+    """Recipe `distil`: trains a shallower student encoder on the vectors of its fine-tuned
+    teacher.
+    """
 
     teacher: str = ""
-    """Checkpoint folder of the teacher (the champion's where the console starts the run)."""
+    """Checkpoint folder of the teacher. Runs from the console use the champion."""
     student_layers: int = 3
-    """Layers of the student, taken evenly from the teacher's."""
+    """Layers of the student, selected evenly from the teacher's."""
     window_days: int = 31
-    """Length of the held-out window on which both rank by text, in days."""
+    """Length of the test window on which both rank by text, in days."""
     half_life_days: float = 90.0
-    """After so many days an interaction counts half."""
+    """Days after which the weight of an interaction halves."""
     event_weights: dict[str, float] = field(default_factory=lambda: dict(EVENT_WEIGHTS))
-    """What one event of each type counts."""
+    """Weight of one event of each type."""
     shard: int = 256
-    """Shoppers scored at once at most; bounds memory."""
+    """Maximum number of shoppers scored at once. It bounds memory."""
     text: TuningConfig = field(
         default_factory=lambda: TuningConfig(
             frozen_layers=0,

@@ -1,4 +1,4 @@
-"""The declaration of a recipe: its configuration, and what runs of it need, do and leave."""
+"""Declaration of a recipe: its configuration, requirements, training function and checkpoint."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,28 +6,30 @@ from importlib import import_module
 from typing import Any
 
 RANKING, ENCODER, HEAD = "ranking", "encoder", "head"
-"""What a checkpoint holds: a ranking model; an encoder; an encoder with a head."""
+"""Kinds of checkpoint: a ranking model; a text encoder; an encoder with a task head."""
 CHAMPION, NEWEST_ENCODER = "champion", "newest encoder"
-"""What a run starts from, or is compared with: the champion of its purpose, or of the encoders."""
+"""What a run starts from or is compared with: the champion of its purpose, or the newest
+encoder.
+"""
 QUICK, STANDARD, THOROUGH = "quick", "standard", "thorough"
 PRESETS = (QUICK, STANDARD, THOROUGH)
-"""Names of the presets; STANDARD is every recipe's own defaults."""
+"""Names of the presets. STANDARD uses the defaults of each recipe."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One recipe.
+    """Declaration of one recipe.
 
-    config: its configuration class
-    fit: "module:function" that trains; see `checkpoint` for what it returns
+    config: configuration class
+    fit: "module:function" that trains; its result depends on `checkpoint`
     checkpoint: RANKING: fit(run, out, trials) -> report, and writes the checkpoint itself;
         ENCODER: fit(run) -> (encoder, vectors, report); HEAD: fit(run) -> (fitted, report, more)
-    trial: "module:function" that trains once and validates, for the search over fields
-    stages: names of the stages, in order, with their usual share of the time
+    trial: "module:function" that trains once and evaluates on validation data, for the search
+    stages: names of the stages in order, with their usual share of the time
     presets: per preset, the fields that differ from the defaults
-    purpose: what its model versions are for; one champion each
-    needs: data without which it cannot run: events, products, ratings, labels, topics, dialogues,
-        queries, an encoder in use; several separated by "|" where one of them is enough
+    purpose: purpose of its model versions; each purpose has one champion
+    needs: data that it requires: events, products, ratings, labels, topics, dialogues, queries, an
+        encoder in use; "|" separates alternatives
     starts_from: CHAMPION or NEWEST_ENCODER
     teacher: True where the model that it starts from is its teacher
     """
@@ -46,6 +48,8 @@ class Recipe:
 
 
 def resolve(name: str) -> Callable[..., Any]:
-    """The function of "module:function"; imported here, because training needs torch."""
+    """The function of a "module:function" reference. Imported on demand, because training requires
+    torch.
+    """
     module, _, function = name.partition(":")
     return getattr(import_module(module), function)

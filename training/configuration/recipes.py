@@ -1,4 +1,4 @@
-"""All recipes, and their configuration: made from defaults, presets and overrides."""
+"""Registry of all recipes, and their configuration from defaults, presets and overrides."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,9 +16,10 @@ RECIPES: dict[str, Recipe] = {
 def make_config(
     recipe: str, overrides: dict[str, Any] | None = None, preset: str = STANDARD
 ) -> Any:
-    """The configuration of a recipe: its defaults, the preset's fields, then `overrides`.
+    """Configuration of a recipe: defaults, then the preset's fields, then `overrides`.
 
-    Keys may be dotted (`text.steps`), values may be texts. Raises ConfigError with the field.
+    Keys may be dotted (`text.steps`); values may be strings. Raises ConfigError with the field's
+    name.
     """
     if recipe not in RECIPES:
         raise ConfigError(f"recipe: unknown recipe {recipe!r}; there are {', '.join(RECIPES)}")
@@ -29,15 +30,15 @@ def make_config(
 
 
 def describe(recipe: str) -> list[tuple[str, Any, str]]:
-    """(field, default, meaning) of every field of a recipe, nested ones dotted."""
+    """(field, default, description) of every field of a recipe; nested fields have dotted names."""
     return describe_fields(RECIPES[recipe].config())
 
 
 def from_dict(recipe: str, values: dict[str, Any]) -> Any:
-    """A configuration as a checkpoint stores it. Raises ConfigError."""
+    """Configuration from the form in which a checkpoint stores it. Raises ConfigError."""
     return make_config(recipe, values)
 
 
 def with_text(config: Any, **changes: Any) -> Any:
-    """The configuration with these fields of `text` changed."""
+    """A copy of the configuration with these fields of `text` changed."""
     return replace(config, text=replace(config.text, **changes))

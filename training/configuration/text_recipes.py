@@ -1,4 +1,4 @@
-"""Recipes that learn from texts, labels, queries, or one shopper and product at a time."""
+"""Configuration of recipes that learn from texts, labels, queries, or (shopper, product) pairs."""
 
 from dataclasses import dataclass, field
 
@@ -8,14 +8,14 @@ from training.configuration.tuning import EVENT_WEIGHTS, RecipeConfig, TextConfi
 
 @dataclass(frozen=True)
 class MlmConfig(RecipeConfig):
-    """The `mlm` recipe: masked words of the shop's products, reviews and queries (Devlin et al.
-    2019), whole words at a time.
+    """Recipe `mlm`: masked-language-model pre-training on the shop's products, reviews and queries,
+    with whole-word masking (Devlin et al. 2019).
     """
 
     mask_share: float = 0.15
-    """Share of the words that are asked for: 80 % masked, 10 % replaced at random, 10 % left."""
+    """Share of the words to predict: 80 % masked, 10 % replaced at random, 10 % unchanged."""
     validation_share: float = 0.1
-    """Share of the texts that is kept for validation."""
+    """Share of the texts used for validation."""
     text: TuningConfig = field(
         default_factory=lambda: TuningConfig(
             max_tokens=64,
@@ -32,13 +32,13 @@ class MlmConfig(RecipeConfig):
 
 @dataclass(frozen=True)
 class LabelledConfig(RecipeConfig):
-    """What recipes have that learn from texts with a label or a rating."""
+    """Fields shared by recipes that learn from labeled or rated texts."""
 
     validation_share: float = 0.1
-    """Share of the training rows that is kept for validation."""
+    """Share of the training rows used for validation."""
     test_share: float = 0.2
-    """Share of the rows that is kept for the test where they do not say themselves; chosen by a
-    hash of the text.
+    """Share of the rows used for the test where rows have no fold; assigned by a hash of the
+    text.
     """
     text: TuningConfig = field(
         default_factory=lambda: TuningConfig(
@@ -56,51 +56,51 @@ class LabelledConfig(RecipeConfig):
 
 @dataclass(frozen=True)
 class ClassificationConfig(LabelledConfig):
-    """A class per text: softmax over a linear head, cross-entropy, started from a logistic
-    regression on the frozen vectors.
+    """Text classification: a linear head with softmax cross-entropy, initialized from logistic
+    regression on frozen vectors.
     """
 
     per_class: int = 0
-    """Training rows drawn of each class, to see what few labels give; 0: all."""
+    """Training rows per class, for few-label experiments. 0: all."""
     named_below: int = 20
-    """In classes with fewer training texts, the class's name counts as two more of them; 0:
+    """Classes with fewer training texts than this get the class name as two more training texts. 0:
     never.
     """
     label_smoothing: float = 0.0
-    """Share of the target that is spread over all classes."""
+    """Label smoothing: share of the target spread over all classes."""
     refit: bool = False
-    """Once validation has chosen the steps, train again from the start with the validation rows
-    among the training rows.
+    """After validation has selected the steps, train again from the start with the validation rows
+    included.
     """
     voters: int = 0
-    """Nearest training texts that vote beside the head, with a share that validation rows
-    choose; 0: none.
+    """Nearest training texts that vote in addition to the head; validation selects their weight. 0:
+    none.
     """
 
 
 @dataclass(frozen=True)
 class SentimentConfig(ClassificationConfig):
-    """The `sentiment` recipe: polarity of a review, from its `label`, else from its rating (1-2
+    """Recipe `sentiment`: polarity of a review, from its `label`, else from its rating (1-2
     negative, 3 neutral, 4-5 positive).
     """
 
 
 @dataclass(frozen=True)
 class TopicConfig(ClassificationConfig):
-    """The `topic` recipe: what a review is about, from its `topic`."""
+    """Recipe `topic`: topic of a review, from its `topic`."""
 
 
 @dataclass(frozen=True)
 class IntentConfig(ClassificationConfig):
-    """The `intent` recipe: what a customer's message wants, from solved dialogues."""
+    """Recipe `intent`: intent of a customer's message, from solved dialogues."""
 
     refit: bool = True
-    """Once validation has chosen the steps, train again from the start with the validation rows
-    among the training rows.
+    """After validation has selected the steps, train again from the start with the validation rows
+    included.
     """
     voters: int = 10
-    """Nearest training texts that vote beside the head, with a share that validation rows
-    choose; 0: none.
+    """Nearest training texts that vote in addition to the head; validation selects their weight. 0:
+    none.
     """
     text: TuningConfig = field(
         default_factory=lambda: TuningConfig(
@@ -119,33 +119,33 @@ class IntentConfig(ClassificationConfig):
 
 @dataclass(frozen=True)
 class RatingConfig(LabelledConfig):
-    """The `rating` recipe: stars of a review, linear head and mean squared error, started from
-    ridge regression on the frozen vectors.
+    """Recipe `rating`: stars of a review, by a linear head with mean squared error, initialized
+    from ridge regression on frozen vectors.
     """
 
 
 @dataclass(frozen=True)
 class BehaviourConfig(RecipeConfig):
-    """The `behaviour` recipe: the probability that a shopper buys a product, from "history
-    [SEP] product".
+    """Recipe `behaviour`: purchase probability of a shopper and a product, from the text pair
+    "history [SEP] product".
     """
 
     horizon_days: int = 28
-    """Within so many days."""
+    """Prediction horizon in days."""
     history_items: int = 8
-    """Latest products of the history that are read, the newest first."""
+    """Maximum number of history products in the text, newest first."""
     negatives: int = 4
-    """Products not bought that are drawn for each one bought, by popularity; the calibration
-    takes the drawing back.
+    """Negative products per bought one, sampled by popularity. Calibration corrects for the
+    sampling.
     """
     pairs: int = 20_000
-    """Most training pairs."""
+    """Maximum number of training pairs."""
     judged_pairs: int = 8_000
-    """Pairs that calibrate, and as many that judge: shoppers and products drawn without looking
-    at what was bought.
+    """Number of calibration pairs, and of test pairs. Both are drawn without regard to the
+    outcome.
     """
     event_weights: dict[str, float] = field(default_factory=lambda: dict(EVENT_WEIGHTS))
-    """What of the history counts."""
+    """Weight of one event of each type in the history."""
     text: TuningConfig = field(
         default_factory=lambda: TuningConfig(
             max_tokens=96,
@@ -162,14 +162,14 @@ class BehaviourConfig(RecipeConfig):
 
 @dataclass(frozen=True)
 class SearchConfig(RecipeConfig):
-    """The `search` recipe: query → product, from people's judgements, else from clicks and
+    """Recipe `search`: relevance of products to a query, from judgments, else from clicks and
     purchases after a query.
     """
 
     validation_share: float = 0.15
-    """Share of the queries that is kept for validation."""
+    """Share of the queries used for validation."""
     test_share: float = 0.2
-    """Share of the queries that is kept for the test, where judgements have no folds."""
+    """Share of the queries used for the test, where judgments have no folds."""
     text: TextConfig = field(
         default_factory=lambda: TextConfig(
             max_tokens=64,
@@ -189,7 +189,7 @@ HEAD_STAGES = {"Baselines": 0.15, "Fine-tuning": 0.7, "Check": 0.15}
 
 
 def _labeled(name: str, config: type, needs: str) -> Recipe:
-    """A recipe that learns from labeled texts; its models are for what it is called."""
+    """Declaration of a recipe that learns from labeled texts. The recipe's name is its purpose."""
     return Recipe(
         name,
         config,

@@ -1,4 +1,4 @@
-"""From raw events to what models learn from: weighted interactions, and each shopper's history."""
+"""Weighted interactions and shopper histories from raw events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ BOUGHT = np.isin(
 )
 
 FADE_DAYS, FADE_A_BASKET = 30.0, 0.8
-"""After so many days a purchase counts half in `Histories.by_days`; with each basket since it
-so much in `by_baskets`.
+"""Half-life of a purchase in `Histories.by_days`, in days, and its decay per later basket in
+`by_baskets`.
 """
 
 
 @dataclass(frozen=True)
 class Interactions:
-    """What counts of the events, in time order: purchases that were returned are gone, weights are
-    by event type.
+    """Events that count, in time order. Returned purchases are removed; weights depend on the event
+    type.
 
-    basket (n,) int64 numbers what happened together: the session, else the shopper's moment.
-    bought (n,) bool: a purchase (or a rating or review, which tells of one).
+    basket: (n,) int64 number of the session, else of the shopper's moment
+    bought: (n,) bool: a purchase, or a rating or review, which imply one
     """
 
     user: np.ndarray
@@ -44,7 +44,7 @@ class Interactions:
 
 
 def interactions(events: Events, weights: dict[str, float]) -> Interactions:
-    """Interactions of positive weight, without those that were taken back (`settle`)."""
+    """Interactions of positive weight, without events that a later event reverses (`settle`)."""
     type_weight = np.zeros(len(EVENT_TYPES), dtype=np.float32)
     for name, weight in weights.items():
         type_weight[TYPE_CODE[name]] = weight
@@ -61,20 +61,20 @@ def interactions(events: Events, weights: dict[str, float]) -> Interactions:
 
 
 UNDOING = ("return", "remove_from_cart", "dislike")
-"""Types of events that take others back; see `settle`."""
+"""Event types that reverse earlier events; see `settle`."""
 LIKING = ("purchase", "rating", "review")
-"""Types after which a disliked product is not disliked any more."""
+"""Event types that end a dislike."""
 
 
 def settle(kinds: Sequence[str], quantities: Sequence[float]) -> tuple[list[bool], bool]:
-    """Which of one shopper's events about one product count in the end, and is the product
-    disliked? Both in time order.
+    """Events of one shopper and product that still count, and whether the product is disliked.
 
-    return: takes back pieces; when none is left, everything before is forgotten, as if the product
-        had never been touched
-    remove_from_cart: takes back what was put into the basket before
-    dislike: everything before is forgotten, and what is looked at or put into the basket afterwards
-        does not count either, until the product is bought, or rated or reviewed, again
+    Both the input and the result are in time order.
+
+    return: subtracts pieces; when none is left, all earlier events are removed
+    remove_from_cart: reverses earlier additions to the cart
+    dislike: all earlier events are removed, and later views and additions to the cart do not count,
+        until the product is bought, rated or reviewed
     """
     counts, disliked, pieces = [False] * len(kinds), False, 0.0
     for i, (kind, quantity) in enumerate(zip(kinds, quantities, strict=True)):
@@ -97,8 +97,8 @@ def settle(kinds: Sequence[str], quantities: Sequence[float]) -> tuple[list[bool
 
 
 def _taken_back(events: Events) -> np.ndarray:
-    """(n,) bool: events that do not count in the end, by `settle`, of each shopper (or
-    anonymous session) and product.
+    """(n,) bool: events that do not count according to `settle`, per shopper (or anonymous session)
+    and product.
     """
     undone = np.zeros(len(events), dtype=bool)
     owner = np.where(events.user >= 0, events.user.astype(np.int64), -2 - events.session)
@@ -125,22 +125,18 @@ def _baskets(events: Events) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Histories:
-    """What some shoppers did, one entry per (shopper, product), sorted by shopper, then by last
+    """Histories of some shoppers: one entry per (shopper, product), sorted by shopper, then by last
     time.
 
     start: (shoppers + 1,) int64: entries start[u] to start[u + 1] belong to shopper u
     item: (n,) int32
     weight: (n,) float32 sum of event weights
-    bought: (n,) float32 on how many occasions the shopper bought it
-
-    last, first (n,) int64 seconds
-
-    back: (n,) float32: how many of the shopper's baskets came after the last one with this product
-    by_days, by_baskets: (n,) float32: purchases, each fading with the days from it to `last`, and
-        with the baskets after it
-
-    last_gap (n,) float32 days between the last two purchases, nan where there are none
-
+    bought: (n,) float32 number of purchase occasions
+    last, first: (n,) int64 seconds
+    back: (n,) float32 number of the shopper's baskets after the last one with this product
+    by_days, by_baskets: (n,) float32 purchases with exponential decay by days before `last`, and by
+        later baskets
+    last_gap: (n,) float32 days between the last two purchases, nan where there are fewer
     baskets: (shoppers,) float32 number of baskets
     """
 
@@ -163,15 +159,15 @@ class Histories:
 
     @property
     def user(self) -> np.ndarray:
-        """(n,) the shopper of each entry."""
+        """(n,) shopper of each entry."""
         return np.repeat(np.arange(self.n_users), np.diff(self.start))
 
     def matrix(self, values: np.ndarray) -> sp.csr_matrix:
-        """(shoppers, items) with one value per entry."""
+        """(shoppers, items) sparse matrix with one value per entry."""
         return sp.csr_matrix((values, self.item, self.start), shape=(self.n_users, self.n_items))
 
     def shard(self, begin: int, end: int) -> "Histories":
-        """The histories of shoppers begin to end - 1."""
+        """Histories of shoppers `begin` to `end` - 1."""
         low, high = self.start[begin], self.start[min(end, self.n_users)]
         return self.pick(
             slice(low, high),
@@ -182,7 +178,7 @@ class Histories:
     def pick(
         self, entries: slice | np.ndarray, start: np.ndarray, users: slice | np.ndarray
     ) -> "Histories":
-        """These entries of these shoppers, which begin at `start`."""
+        """Selected entries; those of shopper u begin at `start[u]`."""
         return Histories(
             start,
             **{name: getattr(self, name)[entries] for name in ENTRY},
@@ -194,12 +190,12 @@ class Histories:
 ENTRY = tuple(
     name for name in Histories.__dataclass_fields__ if name not in ("start", "baskets", "n_items")
 )
-"""The columns of `Histories` with a value for each entry."""
+"""Columns of `Histories` with one value per entry."""
 
 
 def histories(events: Interactions, users: np.ndarray, n_items: int) -> Histories:
-    """Histories of these shoppers (row numbers in ascending order); others and anonymous
-    baskets are left out.
+    """Histories of these shoppers (ascending row numbers). Other shoppers and anonymous baskets are
+    left out.
     """
     position = np.searchsorted(users, events.user)
     known = np.zeros(len(events), dtype=bool)
@@ -237,10 +233,10 @@ def histories(events: Interactions, users: np.ndarray, n_items: int) -> Historie
 def _rhythm(
     events: Interactions, entry: np.ndarray, last: np.ndarray, back: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """`bought`, `by_days`, `by_baskets` and `last_gap` of the entries whose last times are `last`,
-    from events in time order.
+    """`bought`, `by_days`, `by_baskets` and `last_gap` of entries whose last times are `last`.
 
-    entry, back (events,) int: the entry an event belongs to, and how many baskets came after it
+    entry: (events,) int entry of each event; events are in time order
+    back: (events,) int number of later baskets
     """
     bought = np.flatnonzero(events.bought)
     bought = bought[
@@ -263,8 +259,8 @@ def _rhythm(
 def number_baskets(
     owner: np.ndarray, basket: np.ndarray, n_users: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) number of each event's basket within its shopper, from 0; and (n_users,) how many
-    each has.
+    """(n,) number of each event's basket within its shopper, from 0; and (n_users,) number of
+    baskets.
     """
     if len(owner) == 0:
         return np.zeros(0, dtype=np.int64), np.zeros(n_users, dtype=np.int64)
@@ -281,5 +277,5 @@ def number_baskets(
 
 
 def days_between(later: int | np.ndarray, earlier: np.ndarray) -> np.ndarray:
-    """Days from `earlier` (n,) to `later`, at least 0, as float32."""
+    """Days from `earlier` (n,) to `later`, at least 0: (n,) float32."""
     return (np.maximum(later - earlier, 0) / DAY).astype(np.float32)

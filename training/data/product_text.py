@@ -1,4 +1,4 @@
-"""How a product becomes text, and texts become token batches without waste."""
+"""Product texts, and batches of tokens with little padding."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -8,10 +8,10 @@ import polars as pl
 
 
 def product_texts(products: pl.DataFrame) -> list[str]:
-    """One text per product: title, brand, the last part of each category path, description. Empty
-    where nothing is known.
+    """One text per product: title, brand, last part of each category path, description.
 
-    Titles in capitals are lowered: uncased models read the same, cased ones read words again.
+    Empty where all are unknown. Titles in capitals become lower case: uncased models read both the
+    same, cased models split capitals into more tokens.
     """
     columns = [products[name].to_list() for name in ("title", "brand", "categories", "description")]
     return [product_text(*row) for row in zip(*columns, strict=True)]
@@ -20,7 +20,7 @@ def product_texts(products: pl.DataFrame) -> list[str]:
 def product_text(
     title: str | None, brand: str | None, categories: Sequence[str] | None, description: str | None
 ) -> str:
-    """What the encoder reads of a product."""
+    """Text of one product for the encoder."""
     title = " ".join((title or "").split())
     parts = [title.lower() if title.isupper() else title]
     if brand:
@@ -32,8 +32,8 @@ def product_text(
 
 
 def text_digest(text: str) -> int:
-    """64 bits that tell whether a product's text has changed; vectors cannot, since two
-    wordings may have nearly the same.
+    """64-bit hash of a product's text, to detect changes. Vectors of different texts can be almost
+    equal.
     """
     return int.from_bytes(
         hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
@@ -41,8 +41,8 @@ def text_digest(text: str) -> int:
 
 
 def length_batches(lengths: np.ndarray, most_tokens: int) -> Iterator[np.ndarray]:
-    """Row numbers in batches of like length, each at most `most_tokens` once padded to its
-    longest row.
+    """Row numbers in batches of similar length; each has at most `most_tokens` tokens after
+    padding.
     """
     order = np.argsort(lengths, kind="stable")
     begin = 0
@@ -55,8 +55,8 @@ def length_batches(lengths: np.ndarray, most_tokens: int) -> Iterator[np.ndarray
 
 
 def equal_lengths(lengths: np.ndarray, most_tokens: int) -> Iterator[np.ndarray]:
-    """Row numbers in batches of one length, so that nothing is padded, each of at most
-    `most_tokens`; at least one row.
+    """Row numbers in batches of equal length (no padding), each of at most `most_tokens` tokens and
+    at least one row.
     """
     order = np.argsort(lengths, kind="stable")
     for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):

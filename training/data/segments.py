@@ -1,4 +1,4 @@
-"""Groups of shoppers and of products, in each of which a ranking is judged by itself."""
+"""Groups of shoppers and of products by which rankings are evaluated."""
 
 import json
 from collections import Counter
@@ -15,12 +15,12 @@ HEAD = 0.2
 MOST_CATEGORIES = 8
 MOST_VALUES = 12
 FEWEST = 20
-"""Shoppers below which a group by attribute is left out."""
+"""Minimum number of shoppers of a group by attribute."""
 
 
 def shopper_groups(snapshot: Snapshot, window: Window) -> dict[str, np.ndarray]:
-    """(shoppers of the window,) bool each: new, known, and those with a value of an attribute
-    that has few values.
+    """Masks (shoppers of the window,) bool: new, known, and one per value of attributes with few
+    values.
     """
     size = np.diff(window.past.start)
     found = {
@@ -54,8 +54,8 @@ def is_head(sold: np.ndarray) -> np.ndarray:
 
 
 def product_groups(products: pl.DataFrame, sold: np.ndarray) -> dict[str, np.ndarray]:
-    """(items,) bool each: new ones, the best-selling fifth, the others, and the categories with
-    the most sales.
+    """Masks (items,) bool: new products, the best-selling fifth, the others, and the best-selling
+    categories.
     """
     head = is_head(sold)
     found = {"new_products": sold <= NEW_PRODUCT_EVENTS, "head": head, "tail": ~head}

@@ -1,4 +1,4 @@
-"""The frozen input of training: a folder of Parquet files and a manifest with a digest (format
+"""Immutable input of training: a folder of Parquet files and a manifest with a digest (format
 1).
 """
 
@@ -84,20 +84,18 @@ REQUIRED = {
 
 
 class SnapshotError(ValueError):
-    """The folder is not a readable snapshot; the message names the file, the column and the row."""
+    """The folder is not a valid snapshot. The message names the file, the column and the row."""
 
 
 @dataclass(frozen=True)
 class Events:
-    """Events as parallel arrays in time order; inside one timestamp the order of the file holds.
+    """Events as parallel arrays in time order. Events with equal times keep the order of the file.
 
     user: (n,) int32 row of the shopper, -1 where anonymous
     item: (n,) int32 row of the product, -1 for a search
-    type: (n,) int8  index into EVENT_TYPES
+    type: (n,) int8 index into EVENT_TYPES
     time: (n,) int64 seconds since 1970, UTC
-
-    quantity (n,) float32, 1 where unknown
-
+    quantity: (n,) float32, 1 where unknown
     session: (n,) int64 number of the session or basket, -1 where unknown
     """
 
@@ -112,7 +110,7 @@ class Events:
         return len(self.user)
 
     def take(self, rows: np.ndarray) -> "Events":
-        """The events at these positions, or where this mask is true."""
+        """The events at these positions or under this mask."""
         return Events(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
 
     def before(self, cut: int) -> "Events":
@@ -124,12 +122,11 @@ class Events:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One shop's data, with ids mapped to row numbers. Products are in the order of their ids.
+    """Data of one shop, with ids mapped to row numbers. Products are sorted by id.
 
-    tables: reviews, judgements, dialogues: those of them that the folder has
-    queries: what was taken after a query: query, item (row), occurred_at (seconds), in time order
-    shopper_attributes: JSON objects as text, by shopper row; None where the folder tells of no
-        shoppers
+    tables: reviews, judgements and dialogues, where the folder has them
+    queries: products taken after a query: query, item (row), occurred_at (seconds), in time order
+    shopper_attributes: JSON objects as text, by shopper row; None where the folder has no shoppers
     """
 
     manifest: dict
@@ -153,7 +150,7 @@ class Snapshot:
 
 
 def digest_of(folder: Path) -> str:
-    """`sha256:` over the bytes of the Parquet files in order of their names."""
+    """`sha256:` digest of the Parquet files in the order of their names."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.parquet")):
         with path.open("rb") as file:
@@ -163,9 +160,7 @@ def digest_of(folder: Path) -> str:
 
 
 def read_snapshot(folder: Path) -> Snapshot:
-    """Read and check a snapshot folder; raises SnapshotError with the file, column and row that
-    is wrong.
-    """
+    """Read and validate a snapshot folder. Raises SnapshotError with the file, column and row."""
     folder = Path(folder)
     manifest = _read_manifest(folder)
     products = _read_table(folder, "products", PRODUCT_COLUMNS).with_row_index("line")
@@ -205,7 +200,7 @@ def _read_more(folder: Path, name: str, products: pl.DataFrame) -> pl.DataFrame:
         _refuse_rows(
             name, "review_id", ~frame["review_id"].is_first_distinct(), "repeats an earlier review"
         )
-        _refuse_rows(name, "rating", ~frame["rating"].fill_null(0.0).is_finite(), "is no number")
+        _refuse_rows(name, "rating", ~frame["rating"].fill_null(0.0).is_finite(), "is not a number")
     if name != "judgements" and "split" in frame.columns:
         _refuse_rows(
             name,
@@ -218,13 +213,13 @@ def _read_more(folder: Path, name: str, products: pl.DataFrame) -> pl.DataFrame:
             name,
             "item_id",
             ~frame["item_id"].is_in(products["item_id"].implode()),
-            "is no known product",
+            "is not a known product",
         )
         _refuse_rows(
             name,
             "grade",
             ~(frame["grade"].is_finite() & (frame["grade"] >= 0)),
-            "is no number from 0 up",
+            "is not a number of at least 0",
         )
     return frame
 
@@ -309,7 +304,10 @@ def _check_products(products: pl.DataFrame) -> None:
 
 def _read_events(frame: pl.DataFrame, item_row: pl.DataFrame, user_row: pl.DataFrame) -> Events:
     _refuse_rows(
-        "events", "type", ~frame["type"].is_in(EVENT_TYPES), f"is none of {', '.join(EVENT_TYPES)}"
+        "events",
+        "type",
+        ~frame["type"].is_in(EVENT_TYPES),
+        f"is not one of {', '.join(EVENT_TYPES)}",
     )
     _refuse_rows("events", "occurred_at", frame["occurred_at"].is_null(), "is empty")
     no_item = frame["item_id"].is_null() & (frame["type"] != "search")
@@ -321,7 +319,7 @@ def _read_events(frame: pl.DataFrame, item_row: pl.DataFrame, user_row: pl.DataF
         "events",
         "item_id",
         frame["item"].is_null() & frame["item_id"].is_not_null(),
-        "is no known product",
+        "is not a known product",
     )
     frame = frame.join(user_row, on="user_id", how="left", maintain_order="left").sort(
         "occurred_at", maintain_order=True
@@ -349,7 +347,7 @@ def write_snapshot(
     currency: str = "",
     clock: str = "real",
 ) -> dict:
-    """Write tables as a snapshot folder and return its manifest."""
+    """Write tables as a snapshot folder. Returns its manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in tables.items():
         frame.write_parquet(folder / f"{name}.parquet")

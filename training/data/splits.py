@@ -1,4 +1,4 @@
-"""Train, validation and test by time; leave-last-out for the literature's tables."""
+"""Splits into training, validation and test data: by time, and leave-last-out."""
 
 from dataclasses import dataclass, replace
 
@@ -10,16 +10,15 @@ from training.data.snapshot import DAY, Events
 
 @dataclass(frozen=True)
 class Window:
-    """One question put to a model: what will these shoppers take next, given what was known at
+    """One evaluation window: which products do these shoppers take next, given the data known at
     `now`?
 
-    fit: what may be counted and learned from
-    users: (n,) rows of the shoppers asked, ascending
+    fit: interactions that may be learned from
+    users: (n,) rows of the target shoppers, ascending
     past: their histories
-    start, target: shopper u's relevant products are target[start[u]:start[u + 1]], ascending
-    rankable: (items,) bool: products that could be known at `now`
-    exclude: which products of a shopper's history are not ranked: "nothing", those "bought", or all
-        that were "seen"
+    start, target: relevant products of shopper u are target[start[u]:start[u + 1]], ascending
+    rankable: (items,) bool: products that existed at `now`
+    exclude: products of the history that are not ranked: "nothing", "bought", or "seen"
     """
 
     fit: Interactions
@@ -36,7 +35,7 @@ class Window:
         return len(self.rankable)
 
     def only_users(self, rows: np.ndarray) -> "Window":
-        """The same question for the shoppers at these positions."""
+        """The same window for the shoppers at these positions."""
         users = self.users[rows]
         pieces = [self.target[self.start[r] : self.start[r + 1]] for r in rows]
         start = np.concatenate([[0], np.cumsum([len(p) for p in pieces])]).astype(np.int64)
@@ -58,9 +57,8 @@ def _pick_histories(past: Histories, rows: np.ndarray) -> Histories:
 def time_window(
     events: Events, n_items: int, weights: dict[str, float], cut: int, days: int
 ) -> Window:
-    """Events before `cut` are known; what is bought in the `days` from it is asked.
-
-    Shoppers with events on both sides.
+    """A window over shoppers with events on both sides of `cut`: events before it are known,
+    purchases in the next `days` are the targets.
     """
     fit = interactions(events.before(cut), weights)
     later = interactions(events.between(cut, cut + days * DAY), weights)
@@ -89,11 +87,11 @@ def _targets(later: Interactions, users: np.ndarray, n_items: int) -> tuple[np.n
 def leave_last_out(
     events: Events, n_items: int, weights: dict[str, float]
 ) -> tuple[Window, Window]:
-    """(validation, test): per shopper with three events the last but one and the last are asked
-    for; all else is counted.
+    """(validation, test): the targets are the last but one and the last event of shoppers with
+    three events or more.
 
-    The test history holds everything before the last event, the validation target included; counts
-    see neither.
+    Both are left out of the counts. The test history contains everything before the last event,
+    including the validation target.
     """
     all_events = interactions(events, weights)
     all_events = all_events.take(all_events.user >= 0)
@@ -127,15 +125,13 @@ def leave_last_out(
 
 
 def shuffle_ties(events: Events, seed: int) -> Events:
-    """Reorder each shopper's events of one day at random; days keep their order."""
+    """Shuffle each shopper's events within a day. The order of days stays."""
     rng = np.random.default_rng(seed)
     return events.take(np.lexsort((rng.random(len(events)), events.time // DAY)))
 
 
 def discovery(window: Window) -> Window:
-    """The same question about products that the shopper had not bought before, ranked among
-    such.
-    """
+    """The same window restricted to products that the shopper had not bought before."""
     owner = np.repeat(np.arange(len(window.users)), np.diff(window.start))
     code = owner.astype(np.int64) * window.n_items + window.target
     bought = window.past.bought > 0

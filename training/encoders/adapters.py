@@ -7,8 +7,8 @@ from torch import nn
 
 
 class Adapter(nn.Module):
-    """A bottleneck beside the stream: h + up(gelu(down(h))), which changes nothing at first
-    (Houlsby et al. 2019).
+    """Bottleneck adapter with a residual connection: h + up(gelu(down(h))). It is the identity at
+    initialization (Houlsby et al. 2019).
     """
 
     def __init__(self, dim: int, size: int) -> None:
@@ -24,7 +24,7 @@ class Adapter(nn.Module):
 
 
 class AdaptedLayer(nn.Module):
-    """A BERT layer with an adapter on its output."""
+    """A BERT layer followed by an adapter."""
 
     def __init__(self, inner: nn.Module, dim: int, size: int) -> None:
         super().__init__()
@@ -35,8 +35,8 @@ class AdaptedLayer(nn.Module):
 
 
 def add_adapters(layers: nn.ModuleList, dim: int, size: int, numbers: Iterable[int]) -> None:
-    """Put an adapter of bottleneck `size` on the layers of these numbers, in place; `dim` is
-    the width of the hidden states.
+    """Add an adapter of bottleneck `size` to the layers with these numbers, in place. dim:
+    dimension of the hidden states.
     """
     for i in numbers:
         layers[i] = AdaptedLayer(layers[i], dim, size)

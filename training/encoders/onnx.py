@@ -1,4 +1,4 @@
-"""The encoder for processes without torch: ONNX, weights in int8, batches of equal length."""
+"""Text encoder without torch: ONNX with int8 weights, batches of equal length."""
 
 import contextlib
 import json
@@ -14,14 +14,14 @@ from training.data.product_text import equal_lengths
 BATCH_TOKENS = 2_048
 NAME = "encoder.int8.onnx"
 ROWS = "row"
-"""In encoder.json: activations have a scale for each row."""
+"""Key in encoder.json: activations are scaled per row."""
 
 
 def export_onnx(encoder, folder: Path) -> Path:
-    """Write `encoder.int8.onnx` with its tokenizer: ids, mask and types (batch, length) int64 ->
-    vector (batch, dim) float32.
+    """Write `encoder.int8.onnx` and its tokenizer: ids, mask and types (batch, length) int64 ->
+    vectors (batch, dim) float32.
 
-    Matrices are quantised to int8 per output channel, activations to 8 bits per token
+    Matrices are quantized to int8 per output channel, activations to 8 bits per token
     (`scale_rows`), so that the vector of a text does not depend on its batch.
     """
     import onnx
@@ -73,13 +73,12 @@ def export_onnx(encoder, folder: Path) -> Path:
 
 
 def scale_rows(model):
-    """The graph with each DynamicQuantizeLinear, which has one scale for a whole tensor, replaced
-    by nodes with a scale for each row (token).
+    """Replace each DynamicQuantizeLinear, which has one scale per tensor, by nodes with one scale
+    per row (token).
 
-    x (…, row, k) -> round(127 x / max|x|) + 128 as uint8, its scale max|x| / 127 (…, row, 1). The
-    product is scaled by column first, then by row. Scaled by both at once, the graph gave other
-    vectors at onnxruntime 1.32's default optimisation level than at its basic one (mean cosine
-    0.74).
+    x (…, row, k) -> round(127 x / max|x|) + 128 as uint8, and its scale max|x| / 127 (…, row, 1).
+    The product is scaled by column first, then by row. With both at once, onnxruntime 1.32 returned
+    other vectors at its default optimization level than at its basic one (mean cosine 0.74).
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -136,7 +135,7 @@ def scale_rows(model):
 
 @contextlib.contextmanager
 def _silence():
-    """Exporter and quantiser tell of every node, which is nobody's business."""
+    """Silence the log messages of the exporter and the quantizer about each node."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -148,7 +147,7 @@ def _silence():
 
 
 class OnnxEncoder:
-    """Texts to unit vectors with onnxruntime and the `tokenizers` library alone."""
+    """Encoder from texts to unit vectors with onnxruntime and `tokenizers`, without torch."""
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         import onnxruntime

@@ -1,4 +1,4 @@
-"""How classifiers and rating models are judged: baselines, calibration, measures with intervals."""
+"""Evaluation of classifiers and rating models: baselines, calibration, metrics with intervals."""
 
 from dataclasses import dataclass
 
@@ -12,20 +12,20 @@ from training.metrics import classification, ranking
 ROUNDS = 200
 TEMPERATURES = np.geomspace(0.25, 4.0, 41)
 SHARES = (0.0, 0.25, 0.5, 0.75)
-"""What is tried as the neighbours' share of the answer."""
+"""Candidate weights of the neighbors' vote."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """output (rows, classes) probabilities or (rows, 1) ratings of every row."""
+    """A baseline. output: (rows, classes) probabilities or (rows, 1) ratings."""
 
     output: np.ndarray
     fit: linear_baselines.LinearFit | None = None
 
 
 def baselines(rows: Rows, vectors: np.ndarray, seed: int) -> dict[str, Baseline]:
-    """The commonest class (or mean rating), words without the encoder, and a linear model on
-    its frozen vectors.
+    """Baselines: the most frequent class (or mean rating), TF-IDF, and a linear model on the
+    encoder's frozen vectors.
     """
     train, validation = rows.at(TRAIN), rows.at(VALIDATION)
     words = linear_baselines.word_features(rows.texts, train)
@@ -51,8 +51,8 @@ def baselines(rows: Rows, vectors: np.ndarray, seed: int) -> dict[str, Baseline]
 
 
 def answer_of(rows: Rows, output: np.ndarray, vote: np.ndarray | None = None) -> OutputCalibration:
-    """The temperature, and the vote's share, with the least log loss on the validation rows,
-    whose outputs (and votes) are given.
+    """Temperature and vote weight with the lowest log loss on the validation rows, from their
+    outputs and votes.
     """
     if not rows.classes:
         given = rows.target[rows.at(TRAIN)]
@@ -67,7 +67,7 @@ def answer_of(rows: Rows, output: np.ndarray, vote: np.ndarray | None = None) ->
 
 
 def summary(right: np.ndarray, said: np.ndarray, rounds: int = ROUNDS) -> dict[str, dict]:
-    """Measures with 95 % intervals: right (rows,) classes or ratings; said (rows, classes)
+    """Metrics with 95 % intervals. right: (rows,) classes or ratings; said: (rows, classes)
     probabilities or (rows, 1) ratings.
     """
     costly = said.shape[1] > 10

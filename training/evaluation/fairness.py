@@ -1,5 +1,5 @@
-"""Who and what comes short: quality by group of shoppers, exposure by band of popularity, and
-lists re-ranked for exposure with their cost.
+"""Fairness: quality by group of shoppers, exposure by popularity band, and the cost of re-ranking
+for exposure.
 """
 
 import numpy as np
@@ -14,14 +14,14 @@ from training.ranking.reranking import with_exposure
 
 SHARES = (0.1, 0.2, 0.3, 0.5)
 DEPTH = 100
-"""Places among which products for exposure are looked for."""
+"""Ranking depth searched for products that need exposure."""
 FEWEST = 50
-"""Shoppers below which nothing is said of a group."""
+"""Minimum number of shoppers of a group."""
 
 
 def fairness(snapshot: Snapshot, window: Window, model: Recommender) -> dict:
-    """What a report says: `groups` of shoppers, `bands` of products, and what each least
-    `exposure` of products outside the head costs.
+    """Fairness part of a report: `groups` of shoppers, popularity `bands` of products, and the cost
+    of each minimum `exposure` of products outside the head.
     """
     sold = model.signals.popularity.column("sold")
     head = is_head(sold)
@@ -35,14 +35,14 @@ def fairness(snapshot: Snapshot, window: Window, model: Recommender) -> dict:
 
 
 def bands_of(sold: np.ndarray) -> dict[str, np.ndarray]:
-    """Products by what they sold, (items,) bool each; every product is in one band."""
+    """Popularity bands, (items,) bool each; every product is in exactly one."""
     head = is_head(sold)
     new = ~head & (sold <= 0)
     return {"head": head, "tail": ~head & ~new, "unsold": new}
 
 
 def _groups(snapshot: Snapshot, ranked: Ranked) -> dict:
-    """NDCG@10 of each group of shoppers, and its share of everybody's."""
+    """NDCG@10 of each group of shoppers, absolute and relative to all shoppers."""
     ndcg = ranked.ndcg()
     whole = float(np.nanmean(ndcg))
     found = {}
@@ -58,9 +58,7 @@ def _groups(snapshot: Snapshot, ranked: Ranked) -> dict:
 
 
 def _band(ranked: Ranked, mask: np.ndarray) -> dict:
-    """Shares of the products, of what was bought, of what is shown, and of what was bought the
-    part that was shown.
-    """
+    """Share of the products, of purchases and of exposure, and recall of the purchases."""
     shown, bought = ranked.lists[ranked.lists >= 0], ranked.window.target
     hits = ranked.lists[ranked.hits()]
     asked = mask[bought].sum()
@@ -73,7 +71,7 @@ def _band(ranked: Ranked, mask: np.ndarray) -> dict:
 
 
 def _exposed(deep: Ranked, protected: np.ndarray, share: float, plain: Ranked) -> dict:
-    """What lists with at least this share of protected products reach."""
+    """Metrics of lists re-ranked to at least this share of protected products."""
     lists = np.full((len(deep.lists), K), -1, dtype=np.int64)
     for row, ranked in enumerate(deep.lists):
         ranked = ranked[ranked >= 0]

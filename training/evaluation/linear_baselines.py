@@ -1,6 +1,4 @@
-"""Linear models on vectors or words: what fine-tuning starts from, and the baselines beside it.
-scikit-learn's.
-"""
+"""Linear models on vectors or words (scikit-learn): initialization of heads, and baselines."""
 
 from dataclasses import dataclass
 
@@ -9,13 +7,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 
 STRENGTHS = (1.0, 10.0, 30.0, 100.0)
-"""Inverse regularisation that is tried; the validation rows choose."""
+"""Candidate values of inverse regularization; validation rows select one."""
 
 
 @dataclass(frozen=True)
 class LinearFit:
-    """weight (classes, features) and bias (classes,) of the chosen model; `strength` is its
-    inverse regularisation.
+    """A fitted linear model: weight (classes, features), bias (classes,), and the selected inverse
+    regularization `strength`.
     """
 
     model: object
@@ -30,8 +28,8 @@ def fit_classes(
     seed: int,
     strengths: tuple = STRENGTHS,
 ) -> LinearFit:
-    """Logistic regression, the strength chosen by validation log-likelihood where there are
-    validation rows (else 100).
+    """Fit logistic regression; the regularization is selected by validation log-likelihood (default
+    100 without validation rows).
     """
     if not len(y_validation):
         strengths = (100.0,)
@@ -53,8 +51,8 @@ def _likelihood(model: LogisticRegression, x, y: np.ndarray) -> float:
 
 
 def softmax_weights(fit: LinearFit, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The fit as (classes, features) and (classes,) of a softmax; two-class fits have one row,
-    which counts half each way.
+    """The fit as weight (classes, features) and bias (classes,) of a softmax. Two-class fits have
+    one row, which is halved.
     """
     model = fit.model
     weight, bias = model.coef_, model.intercept_
@@ -70,15 +68,15 @@ def softmax_weights(fit: LinearFit, classes: int) -> tuple[np.ndarray, np.ndarra
 
 
 def probabilities(fit: LinearFit, x, classes: int) -> np.ndarray:
-    """(n, classes); 0 for classes without training rows."""
+    """(n, classes) probabilities; 0 for classes without training rows."""
     out = np.zeros((x.shape[0], classes))
     out[:, fit.model.classes_] = fit.model.predict_proba(x)
     return out
 
 
 def fit_ratings(x, y: np.ndarray, x_validation, y_validation: np.ndarray) -> LinearFit:
-    """Ridge regression, its penalty chosen by validation error where there are validation rows
-    (else 1).
+    """Fit ridge regression; the penalty is selected by validation error (default 1 without
+    validation rows).
     """
     strengths = STRENGTHS if len(y_validation) else (1.0,)
     fits = [LinearFit(Ridge(alpha=1 / c).fit(x, y), c) for c in strengths]
@@ -90,8 +88,8 @@ def fit_ratings(x, y: np.ndarray, x_validation, y_validation: np.ndarray) -> Lin
 
 
 def word_features(texts: list[str], train: np.ndarray):
-    """TF-IDF of words and word pairs (of characters where a language has no spaces), counted on
-    the training rows: (n, features) sparse.
+    """TF-IDF of words and word pairs (characters in languages without spaces), fitted on the
+    training rows: (n, features) sparse.
     """
     spaced = np.mean([" " in texts[i] for i in train[:1000]]) > 0.5 if len(train) else True
     how = {"ngram_range": (1, 2)} if spaced else {"analyzer": "char", "ngram_range": (1, 2)}

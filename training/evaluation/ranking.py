@@ -1,5 +1,5 @@
-"""Honest evaluation: every product ranked, baselines beside the model, intervals by bootstrap
-over shoppers.
+"""Evaluation of rankings over all products, with baselines and bootstrap intervals over
+shoppers.
 """
 
 import time
@@ -32,12 +32,12 @@ from training.metrics.ranking import (
 from training.ranking.ranker import allowed_products, shards, top_lists
 
 MOST_GROUPS = 200
-"""Categories beyond which their mix is not compared."""
+"""Maximum number of categories for the comparison of category mixes."""
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """The first K products for each shopper of a window: lists (users, K), -1 where empty."""
+    """The first K products for each shopper of a window. lists: (users, K), -1 where empty."""
 
     window: Window
     lists: np.ndarray
@@ -74,7 +74,7 @@ def rank_by_scores(
 
 
 def _top(values: np.ndarray, k: int) -> np.ndarray:
-    """(rows, k) columns of the k largest, by falling value, ties by column."""
+    """(rows, k) columns of the k largest values, descending, ties by column."""
     threshold = -np.partition(-values, k - 1, axis=1)[:, k - 1 : k]
     out = np.empty((len(values), k), dtype=np.int64)
     for row in range(len(values)):
@@ -90,7 +90,7 @@ def rank_by_source(
     signals: Signals | None = None,
     vectors: np.ndarray | None = None,
 ) -> Ranked:
-    """Rank by one source alone, as a baseline."""
+    """Rank by one candidate source, as a baseline."""
     if source == "text":
         space = TextSpace(vectors)
         return rank_by_scores(
@@ -137,8 +137,8 @@ def rank_by_fusion(window: Window, model: Recommender, k: int = K) -> Ranked:
 def rank_by_other(
     window: Window, item_ids: list[str], model: Recommender, model_ids: list[str]
 ) -> Ranked:
-    """The ranking of a model with another catalogue: its products are matched by id, those it
-    lacks cannot be found.
+    """Rank by a model with another catalog. Products are matched by id; missing ones cannot be
+    found.
     """
     theirs = {item_id: row for row, item_id in enumerate(model_ids)}
     to_model = np.array([theirs.get(item_id, -1) for item_id in item_ids], dtype=np.int64)
@@ -156,8 +156,8 @@ def rank_by_other(
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What is needed to judge lists beyond hits: (items, dim) unit vectors or None, (items,)
-    buyers, sales and category numbers (-1: none).
+    """Product data for metrics beyond accuracy: (items, dim) unit vectors or None; (items,) buyers,
+    sales and category numbers (-1: none).
     """
 
     vectors: np.ndarray | None
@@ -168,8 +168,8 @@ class Catalogue:
 
 
 def summary(ranked: Ranked, catalogue: Catalogue | None = None) -> dict:
-    """ndcg@10 and recall@10 with intervals, coverage@10; with a catalogue the measures beyond
-    hits as well.
+    """ndcg@10 and recall@10 with intervals, coverage@10; with catalog data also the metrics beyond
+    accuracy.
     """
     out = {}
     for name, values in (("ndcg@10", ranked.ndcg()), ("recall@10", ranked.recall())):
@@ -179,8 +179,8 @@ def summary(ranked: Ranked, catalogue: Catalogue | None = None) -> dict:
 
 
 def _beyond(ranked: Ranked, catalogue: Catalogue) -> dict:
-    """Diversity, novelty, popularity, inequality of exposure, and how far the mix of categories
-    is from the history's.
+    """Diversity, novelty, popularity, Gini coefficient of exposure, and miscalibration of
+    categories.
     """
     lists = ranked.lists
     past = ranked.window.past
@@ -203,8 +203,8 @@ def _beyond(ranked: Ranked, catalogue: Catalogue) -> dict:
 
 
 def segments(ranked: dict[str, Ranked], snapshot: Snapshot, sold: np.ndarray) -> dict:
-    """NDCG@10 and recall@10 of each system for groups of shoppers, and for targets that belong
-    to groups of products.
+    """NDCG@10 and recall@10 of each system by group of shoppers, and by group of target
+    products.
     """
     window = next(iter(ranked.values())).window
     out: dict[str, dict] = {}
@@ -238,14 +238,14 @@ def _only_targets(window: Window, products: np.ndarray) -> Window:
 
 
 def interval(values: np.ndarray, seed: int = 0) -> dict | None:
-    """Mean with its 95 % interval; None where there is nothing to average."""
+    """Mean with its 95 % interval; None without values."""
     value, low, high = bootstrap_interval(values, seed)
     return None if np.isnan(value) else {"value": value, "low": low, "high": high}
 
 
 @dataclass(frozen=True)
 class TextVectors:
-    """Vectors of every product before and after fine-tuning, (items, dim) of unit length."""
+    """Unit vectors of all products before and after fine-tuning, (items, dim)."""
 
     before: np.ndarray
     after: np.ndarray
@@ -254,7 +254,7 @@ class TextVectors:
 def baseline_rankings(
     window: Window, signals: Signals, texts: TextVectors | None, config: FusionConfig
 ) -> dict[str, Ranked]:
-    """Every baseline that can be computed here."""
+    """Rankings of all baselines that the data allow."""
     names = {
         "popularity": "sold",
         "popularity_30d": "sold_30",
@@ -288,9 +288,8 @@ def judge(
     texts: TextVectors | None,
     others: dict[str, Ranked] | None = None,
 ) -> dict:
-    """Systems and segments of one question; empty where no shopper has a relevant product.
-
-    `differences`: of the first model to each other system.
+    """Systems and segments of one window; empty where no shopper has a target. `differences`: of
+    the first model to each other system.
     """
     if not len(window.target):
         return {"systems": {}, "segments": {}}
@@ -316,8 +315,8 @@ def judge(
 
 
 def differences(ranked: dict[str, Ranked], mine: str) -> dict[str, dict]:
-    """By how much the NDCG@10 of one system is above that of each other one: of each shopper,
-    averaged, with its 95 % interval (paired bootstrap).
+    """Difference in NDCG@10 between one system and each other one: paired mean over shoppers with
+    its 95 % bootstrap interval.
     """
     own = ranked[mine].ndcg()
     found = {name: interval(own - other.ndcg()) for name, other in ranked.items() if name != mine}

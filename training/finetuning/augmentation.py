@@ -1,5 +1,5 @@
-"""Training texts in other words: word dropout, near words, parts that change places,
-back-translation; and texts as people mistype them.
+"""Text augmentation (word dropout, synonyms, reordered parts, back-translation) and typing errors
+for robustness tests.
 """
 
 import importlib
@@ -14,13 +14,13 @@ from training.configuration.tuning import TuningConfig
 
 PART = re.compile(r"(?<=\.) ")
 NEAR, NEAREST = 0.6, 5
-"""Cosine from which words of the vocabulary count as near, and how many of them at most."""
+"""Minimum cosine of near words in the vocabulary, and their maximum number."""
 Augment = Callable[[list[str], np.random.Generator], list[str]]
 
 
 def make_augment(config: TuningConfig, encoder=None) -> Augment | None:
-    """The configured changes as one function of texts and a generator; None where nothing is
-    changed.
+    """The configured augmentation as one function of texts and a random generator. None where none
+    is configured.
     """
     steps: list[Augment] = []
     if config.back_translation and config.back_translation_share:
@@ -57,7 +57,7 @@ def make_augment(config: TuningConfig, encoder=None) -> Augment | None:
 
 
 def drop_words(text: str, share: float, rng: np.random.Generator) -> str:
-    """Leave out each word with this chance; one is always kept."""
+    """Drop each word with this probability. At least one word stays."""
     words = text.split()
     if len(words) < 2:
         return text
@@ -67,15 +67,15 @@ def drop_words(text: str, share: float, rng: np.random.Generator) -> str:
 
 
 def shuffle_parts(text: str, rng: np.random.Generator) -> str:
-    """A product's title, brand, categories and description (sentences of any text) in another
-    order.
+    """Shuffle the parts of a product text (title, brand, categories, description), or the sentences
+    of other texts.
     """
     parts = PART.split(text)
     return " ".join(parts[i] for i in rng.permutation(len(parts)))
 
 
 def replace_words(text: str, near, share: float, rng: np.random.Generator) -> str:
-    """Replace each word that has near ones with this chance."""
+    """Replace each word that has synonyms with this probability."""
     words = text.split()
     for i in np.flatnonzero(rng.random(len(words)) < share):
         others = near.get(words[i].lower(), ())
@@ -85,9 +85,8 @@ def replace_words(text: str, near, share: float, rng: np.random.Generator) -> st
 
 
 def read_synonyms(path: Path) -> dict[str, tuple[str, ...]]:
-    """Groups of synonyms, one a line, separated by commas.
-
-    Raises ConfigError where the file cannot be read.
+    """Read groups of synonyms: one per line, separated by commas. Raises ConfigError where the file
+    cannot be read.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -101,8 +100,8 @@ def read_synonyms(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 class _NearWords:
-    """Near words of the encoder's own vocabulary, by the cosine of their input embeddings;
-    looked up once each.
+    """Nearest words in the encoder's vocabulary by cosine of their input embeddings, with a
+    cache.
     """
 
     def __init__(self, encoder) -> None:
@@ -128,8 +127,8 @@ class _NearWords:
 
 
 def load_translator(name: str) -> Callable[[list[str]], list[str]]:
-    """The plug-in for back-translation: `module:function`, list of texts in, list of as many
-    texts out.
+    """The back-translation plug-in `module:function`: list of texts -> list of as many texts.
+    Raises ConfigError.
     """
     module, _, function = name.partition(":")
     try:
@@ -157,9 +156,7 @@ def _back_translation(translate: Callable[[list[str]], list[str]], share: float)
 
 
 def typos(text: str, rng: np.random.Generator, share: float = 0.1) -> str:
-    """Two neighbouring letters changed over, or one left out, in this share of the words of
-    four letters or more.
-    """
+    """Swap two letters or drop one in this share of the words of four letters or more."""
     words = text.split()
     for i, word in enumerate(words):
         if len(word) >= 4 and rng.random() < share:
@@ -174,7 +171,7 @@ DISTURBANCES: dict[str, Callable[[str, np.random.Generator], str]] = {
     "dropped_words": lambda text, rng: drop_words(text, 0.1, rng),
     "case": lambda text, rng: text.upper(),
 }
-"""What the robustness line of a report does to the texts that are judged."""
+"""Disturbances of the test texts in the robustness part of a report."""
 
 
 def disturbed(texts: Sequence[str], kind: str, seed: int) -> list[str]:

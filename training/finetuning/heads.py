@@ -1,6 +1,4 @@
-"""Task adaptation: what sits on the encoder, as one module whose forward pass takes a batch and
-gives its loss.
-"""
+"""Task heads on the encoder. Each is a module whose forward pass returns the loss of a batch."""
 
 from dataclasses import dataclass
 
@@ -21,8 +19,8 @@ from training.finetuning.text_store import TextBatch
 
 @dataclass
 class Batch:
-    """What a step needs. texts: those to encode, in the order that `rows` counts; target: what
-    is right for each.
+    """One training batch. texts: to encode, in the order that `rows` refers to; target: the
+    expected output of each.
     """
 
     texts: TextBatch
@@ -31,10 +29,12 @@ class Batch:
 
 
 class Matching(nn.Module):
-    """First side → product, by cosine; a first side is the mean of its texts' vectors.
+    """Matching of a query side with a product by cosine. A query side is the mean of its texts'
+    vectors.
 
-    batch.extra: anchor (batch, n) and positive (batch,) rows of the texts, hard (batch, m) too or
-    absent; log_popularity (batch,), hard_item (batch, m). batch.target: (batch,) product numbers.
+    batch.extra: anchor (batch, n), positive (batch,) rows of the texts; optional: hard (batch, m),
+        log_popularity (batch,), hard_item (batch, m)
+    batch.target: (batch,) product numbers
     """
 
     def __init__(self, encoder: TextEncoder, temperature: float) -> None:
@@ -58,7 +58,7 @@ class Matching(nn.Module):
 
 
 class Classifier(nn.Module):
-    """A linear head on the unit vector, softmax and cross-entropy."""
+    """Linear head on the unit vector, softmax and cross-entropy."""
 
     def __init__(
         self, encoder: TextEncoder, classes: int, dropout: float, smoothing: float = 0.0
@@ -68,7 +68,7 @@ class Classifier(nn.Module):
         self.drop, self.smoothing = nn.Dropout(dropout), smoothing
 
     def start_from(self, weight: np.ndarray, bias: np.ndarray) -> None:
-        """Begin where a linear model on the frozen vectors ended: (classes, dim), (classes,)
+        """Initialize from a linear model on frozen vectors: weight (classes, dim), bias (classes,)
         (Kumar et al. 2022).
         """
         with torch.no_grad():
@@ -83,7 +83,7 @@ class Classifier(nn.Module):
 
 
 class Regressor(Classifier):
-    """A linear head with one output, mean squared error."""
+    """Linear head with one output and mean squared error."""
 
     def __init__(self, encoder: TextEncoder, dropout: float) -> None:
         super().__init__(encoder, 1, dropout)
@@ -93,10 +93,10 @@ class Regressor(Classifier):
 
 
 class MaskedWords(nn.Module):
-    """BERT's masked-word head, its output matrix tied to the word embeddings; fresh where the
-    weights lack one.
+    """BERT's masked-language-model head. The output matrix is tied to the word embeddings; missing
+    weights are initialized.
 
-    batch.extra: per group of texts the changed ids, and where a word is asked for.
+    batch.extra: per group of texts the changed ids, and the masked positions.
     """
 
     def __init__(self, encoder: TextEncoder) -> None:
@@ -110,7 +110,7 @@ class MaskedWords(nn.Module):
         nn.init.zeros_(self.dense.bias)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(asked, dim) -> (asked, vocabulary)."""
+        """(masked, dim) -> (masked, vocabulary)."""
         hidden = self.norm(nn.functional.gelu(self.dense(hidden)))
         return hidden @ self.encoder.bert.embeddings.word_embeddings.weight.T + self.bias
 
@@ -126,7 +126,7 @@ class MaskedWords(nn.Module):
 
 
 class Distiller(nn.Module):
-    """The student's vectors, pulled to the teacher's (batch.target)."""
+    """Distillation: pulls the student's vectors to the teacher's (batch.target)."""
 
     def __init__(self, encoder: TextEncoder) -> None:
         super().__init__()

@@ -1,6 +1,5 @@
-"""THE loop: one for every recipe, visible and short.
-
-What a recipe trains on is a Task; what keeps it is a Keeper.
+"""The training loop of every recipe. A Task supplies data and validation; a ResumableState saves
+the state.
 """
 
 import contextlib
@@ -36,46 +35,45 @@ from training.finetuning.resume_state import load_state, remove_state, save_stat
 log = logging.getLogger(__name__)
 
 SAVE_SECONDS = 30.0
-"""Seconds between two savings of the state."""
+"""Seconds between two saves of the state."""
 
 
 class Task(ABC):
-    """What a recipe trains on.
-
-    Everything random comes from the generator that it is given, so that a step can be repeated.
+    """Data and validation of one training. All randomness comes from the given generator, so that a
+    step can be repeated.
     """
 
     model: nn.Module
 
     @abstractmethod
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
-        """`size` rows of training examples for this step, (size,) or (size, columns)."""
+        """Draw `size` rows of training examples for this step: (size,) or (size, columns)."""
 
     @abstractmethod
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
-        """These rows as tensors."""
+        """The rows as a batch of tensors."""
 
     @abstractmethod
     def validate(self) -> float:
-        """Quality on the validation data; larger is better."""
+        """Quality on validation data. Larger is better."""
 
     def state(self) -> dict[str, torch.Tensor]:
-        """What the task itself remembers from look to look."""
+        """State of the task between evaluations."""
         return {}
 
     def load_state(self, state: dict[str, torch.Tensor]) -> None:  # noqa: B027 (most tasks remember nothing)
-        """Go on from what `state` gave."""
+        """Restore a state returned by `state`."""
 
 
 class _Stop:
-    """Somebody's wish that the loop ends after the step in hand."""
+    """A request to end the loop after the current step."""
 
     running = asked = False
 
 
 def stop() -> bool:
-    """Ask the loop to keep its state and end after this step, by KeyboardInterrupt; False where
-    none is running, or it was asked before.
+    """Ask the loop to save its state and raise KeyboardInterrupt after the current step. Returns
+    False where no loop runs, or it was asked before.
     """
     if not _Stop.running or _Stop.asked:
         return False
@@ -88,7 +86,7 @@ OnEvaluation = Callable[["Evaluation", float], None] | None
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The end of an evaluation interval: the mean loss since the last one."""
+    """End of an evaluation interval: step, mean loss since the last one, steps per second."""
 
     step: int
     loss: float
@@ -97,12 +95,12 @@ class Evaluation:
 
 @dataclass
 class ResumableState:
-    """What outlives a kill: the state's folder, and what is read from and written to it."""
+    """State of a training that survives a kill: its folder, and what is saved and restored."""
 
     folder: Path | None = None
     resume: bool = False
     facts: dict = field(default_factory=dict)
-    """What the state belongs to; a state of something else is refused."""
+    """Identity of the training. A saved state with another identity is rejected."""
     saved_at: float = field(default_factory=time.monotonic)
 
     def read(self) -> tuple[dict, dict] | None:
@@ -124,7 +122,7 @@ class ResumableState:
         self.saved_at = time.monotonic()
 
     def child(self, name: str) -> "ResumableState":
-        """The keeper of a part of the run."""
+        """Resumable state of a part of the run."""
         return replace(
             self, folder=self.folder / name if self.folder else None, saved_at=time.monotonic()
         )
@@ -136,7 +134,7 @@ class ResumableState:
 
 @dataclass
 class Best:
-    """What early stopping remembers."""
+    """State of early stopping: the best validation value, its step and weights."""
 
     value: float
     step: int = 0
@@ -145,22 +143,25 @@ class Best:
 
 
 def precision_of(config: TuningConfig) -> str:
-    """accelerate's name for the configured precision: half only where the device has it."""
+    """accelerate's name of the configured precision. Half precision needs a device that supports
+    it.
+    """
     if config.precision == "auto":
         return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
     return "no" if config.precision == "fp32" else config.precision
 
 
 def _state() -> PartialState:
-    """State of the processes of this training. `cpu` must be set where there is no GPU: without it
-    accelerate sees each process as single, and the first PartialState of a process holds for all
-    later ones.
+    """accelerate's PartialState of this process.
+
+    `cpu` must be set without a GPU: otherwise accelerate treats each process as single, and the
+    first PartialState of a process stays in effect.
     """
     return PartialState(cpu=not torch.cuda.is_available())
 
 
 def device() -> torch.device:
-    """Where this process trains: its own GPU where there are several."""
+    """Device of this process; with several GPUs, its own."""
     return _state().device
 
 
@@ -173,7 +174,7 @@ def number_of_processes() -> int:
 
 
 def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
-    """A copy of everything that is trained, whole even where it is spread over processes."""
+    """A copy of all trained weights, gathered where they are sharded over processes."""
     trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
     return {
         name: p.full_tensor() if isinstance(p, DTensor) else p.clone()
@@ -194,9 +195,7 @@ def put_weights(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
 
 
 def spread(model: nn.Module) -> nn.Module:
-    """Each layer's weights, gradients and optimiser state in parts over the processes, gathered
-    when needed (FSDP, Zhao et al. 2023).
-    """
+    """Shard weights, gradients and optimizer state over the processes (FSDP, Zhao et al. 2023)."""
     encoder = model.encoder
     for layer in encoder.layers[encoder.frozen_layers :]:
         fully_shard(layer)
@@ -214,11 +213,11 @@ def finetune(
     best: Best,
     keeper: ResumableState,
 ) -> Iterator[Evaluation]:
-    """Train `task.model`; yields after each evaluation interval, when the caller evaluates, keeps
-    the best in `best`, and may stop.
+    """Train `task.model`. Yields after each evaluation interval; the caller evaluates, keeps the
+    best weights in `best`, and may stop.
 
-    A step depends on the weights, the seed and its number alone, so that a resumed run ends like an
-    unbroken one.
+    A step depends only on the weights, the seed and its number, so that a resumed run ends like an
+    uninterrupted one.
     """
     AcceleratorState._reset_state()
     _state()
@@ -267,9 +266,8 @@ def finetune(
                 _keep(keeper, task, optimiser, tuned, best, step - 1, losses)
             raise TrainingError(
                 f"the loss is not a number at step {step} (learning rate "
-                f"{schedule.get_last_lr()[0]:.2g}); "
-                f"the last good state is kept, the best one was of step {best.step}. A lower "
-                "learning_rate or clip_norm may help"
+                f"{schedule.get_last_lr()[0]:.2g}); the last good state is kept, the best one was "
+                f"of step {best.step}. A lower learning_rate or clip_norm may help"
             )
 
         # update
@@ -306,7 +304,7 @@ def _keep(
     step: int,
     losses: list[float],
 ) -> None:
-    """Write the state after this step."""
+    """Save the state after this step."""
     tensors = {
         "weights": weights_of(task.model),
         "optimiser": optimiser.state_dict(),
@@ -350,7 +348,7 @@ def _forward_backward(
 def _restore(
     keeper: ResumableState, task: Task, optimiser, schedule, tuned: TuningMethod, best: Best
 ) -> tuple[int, list[float]]:
-    """Go on from the kept state, if any: (step, losses since the last look)."""
+    """Restore the saved state, if any: (step, losses since the last evaluation)."""
     found = keeper.read()
     if found is None:
         return 0, []
@@ -369,7 +367,7 @@ def _restore(
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training came to."""
+    """Result of a training."""
 
     before: float
     best: float
@@ -388,10 +386,10 @@ def train(
     on_evaluation: OnEvaluation = None,
     keep_last: bool = False,
 ) -> Outcome:
-    """Run the loop with early stopping; afterwards `task.model` has the weights that were best on
-    validation.
+    """Train with early stopping. Afterwards `task.model` has the weights with the best validation
+    value.
 
-    keep_last: do not look at validation at all: so many steps, and the last weights
+    keep_last: skip validation, train the configured number of steps, and keep the last weights.
     """
     began, initial = time.monotonic(), weights_of(task.model)
     before = float("-inf") if keep_last else task.validate()
@@ -422,11 +420,10 @@ def train(
 
 
 def blend(task: Task, start: dict[str, torch.Tensor], shares: tuple[float, ...]) -> float:
-    """Put the mix of the start's and the tuned weights that validation likes best into the model;
-    returns the tuned share.
+    """Interpolate between initial and tuned weights at the share with the best validation value.
+    Returns that share.
 
-    Weights between those before and after fine-tuning are often better than either (Wortsman et al.
-    2022, "WiSE-FT").
+    Interpolated weights are often better than both ends (Wortsman et al. 2022, "WiSE-FT").
     """
     end, values = weights_of(task.model), {}
     for share in shares:
@@ -450,11 +447,11 @@ def train_several(
     on_evaluation: OnEvaluation = None,
     keep_last: bool = False,
 ) -> tuple[Outcome, list[dict[str, torch.Tensor]]]:
-    """`average_runs` trainings from the same start with successive seeds: the first one's outcome,
-    and each one's weights.
+    """Train `average_runs` times from the same start with successive seeds. Returns the first
+    outcome, and the weights of each run.
 
-    The model ends with the mean of the weights (Wortsman et al. 2022), or with the first run's
-    where scores are to be averaged.
+    The model ends with the mean of the weights (Wortsman et al. 2022), or with those of the first
+    run where scores are averaged.
     """
     initial, outcomes, members = weights_of(task.model), [], []
     for i in range(config.average_runs):

@@ -1,4 +1,4 @@
-"""Losses. They take vectors, logits or predictions, and return a scalar tensor."""
+"""Loss functions: vectors, logits or predictions in, a scalar tensor out."""
 
 import torch
 from torch import distributed
@@ -6,8 +6,8 @@ from torch.nn import functional
 
 
 def gathered(rows: torch.Tensor) -> torch.Tensor:
-    """The rows of every process, in the order of their ranks, with gradients to each; alone:
-    these rows.
+    """Rows of all processes in the order of their ranks, with gradients to each. Alone: these
+    rows.
     """
     if (
         not (distributed.is_available() and distributed.is_initialized())
@@ -32,17 +32,14 @@ def in_batch_softmax(
     hard: torch.Tensor | None = None,
     hard_item: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Cross-entropy over the products of the whole batch, each row's own being right, with the logQ
-    correction (Yi et al. 2019).
+    """Softmax cross-entropy over the products of the batch, with logQ correction (Yi et al. 2019).
 
     query, positive: (batch, dim) of unit length
-    item: (batch,) product of each row; another row's copy of the same product is no negative
-    log_popularity: (batch,) log of each product's chance to be drawn, already scaled by how much of
-        it to take off
-    hard, hard_item: (batch, n, dim) extra negatives of each row alone, and (batch, n) which
-        products they are
+    item: (batch,) product of each row; the same product in another row is not a negative
+    log_popularity: (batch,) log of each product's sampling probability, scaled by the correction
+    hard, hard_item: (batch, n, dim) extra negatives of each row, and (batch, n) their products
 
-    On several processes the products of all of them are negatives.
+    With several processes, the products of all of them are negatives.
     """
     all_positive, all_item, all_log = gathered(positive), gathered(item), gathered(log_popularity)
     begin = distributed.get_rank() * len(item) if len(all_item) > len(item) else 0
@@ -62,37 +59,36 @@ def in_batch_softmax(
 def sampled_softmax(
     state: torch.Tensor, candidates: torch.Tensor, target: torch.Tensor
 ) -> torch.Tensor:
-    """Cross-entropy of what came next over the batch's products and drawn ones: (batch, dim),
-    (candidates, dim), (batch,) places in these.
+    """Softmax cross-entropy of the next product over the batch's products and sampled ones.
 
-    With some thousand candidates it ranks like the softmax over all products (Klenitskiy & Vasilev
-    2023, "Turning Dross Into Gold Loss").
+    (batch, dim), (candidates, dim), (batch,) positions among the candidates. With some thousand
+    candidates it ranks like the full softmax (Klenitskiy & Vasilev 2023, "Turning Dross Into Gold
+    Loss").
     """
     return functional.cross_entropy(state @ candidates.T, target)
 
 
 def rating_loss(predicted: torch.Tensor, rating: torch.Tensor) -> torch.Tensor:
-    """Mean squared error 1/N Σ (r̂ − r)²; with r̂ = θᵀf its gradient is 2/N Σ (r̂ − r) fᵀ.
-
-    Both (batch,).
+    """Mean squared error 1/N Σ (r̂ − r)²; with r̂ = θᵀf its gradient is 2/N Σ (r̂ − r) fᵀ. (batch,)
+    both.
     """
     return ((predicted - rating) ** 2).mean()
 
 
 def class_loss(logits: torch.Tensor, label: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
-    """Cross-entropy of (batch, classes) logits against (batch,) classes, with label smoothing
-    (Szegedy et al. 2016).
+    """Cross-entropy of (batch, classes) logits and (batch,) classes, with label smoothing (Szegedy
+    et al. 2016).
     """
     return functional.cross_entropy(logits, label, label_smoothing=smoothing)
 
 
 def masked_word_loss(logits: torch.Tensor, token: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy at the asked positions only: (asked, vocabulary) against (asked,); 0 where
-    none was asked for.
+    """Cross-entropy at masked positions: (masked, vocabulary) logits, (masked,) ids; 0 without
+    masked positions.
     """
     return functional.cross_entropy(logits, token) if len(token) else logits.sum() * 0.0
 
 
 def distillation_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    """Mean squared distance of unit vectors, 2 − 2 cos: (batch, dim) both, in [0, 4]."""
+    """Mean squared distance of unit vectors, 2 − 2 cos: (batch, dim) both; in [0, 4]."""
     return ((student - teacher) ** 2).sum(dim=1).mean()

@@ -1,5 +1,5 @@
-"""What is trained of an encoder (everything, top layers, LoRA, AdaLoRA, bottleneck adapters,
-the head alone) and by which optimiser.
+"""Fine-tuning methods (full, top layers, LoRA, AdaLoRA, bottleneck adapters, only the head) and
+optimizers.
 """
 
 import math
@@ -15,8 +15,8 @@ ATTENTION = ("query", "value")
 
 
 class TuningMethod:
-    """An encoder prepared for training as the configuration says; `finish` leaves it plain
-    again.
+    """An encoder prepared for the configured fine-tuning method. `finish` turns it back into a
+    plain encoder.
     """
 
     def __init__(self, encoder: TextEncoder, config: TuningConfig) -> None:
@@ -38,9 +38,7 @@ class TuningMethod:
         self.adaptive = config.train == "adalora"
 
     def penalty(self) -> torch.Tensor | float:
-        """AdaLoRA's pull towards orthogonal factors (Zhang et al. 2023, equation 4); 0 for the
-        others.
-        """
+        """Orthogonality penalty of AdaLoRA (Zhang et al. 2023, equation 4); 0 for other methods."""
         if not self.adaptive:
             return 0.0
         total = 0.0
@@ -53,12 +51,12 @@ class TuningMethod:
         return 0.1 * total
 
     def after_backward(self, step: int) -> None:
-        """AdaLoRA moves rank to where the gradients say that it counts."""
+        """AdaLoRA: reallocate ranks by the importance of the gradients."""
         if self.adaptive:
             self.peft.base_model.update_and_allocate(step)
 
     def state(self) -> dict[str, dict[str, torch.Tensor]]:
-        """What AdaLoRA remembers of the gradients; empty for the others."""
+        """Gradient statistics of AdaLoRA; empty for other methods."""
         allocator = self.peft.base_model.rankallocator if self.adaptive else None
         return (
             {name: dict(getattr(allocator, name)) for name in ("ipt", "exp_avg_ipt", "exp_avg_unc")}
@@ -71,7 +69,7 @@ class TuningMethod:
             setattr(self.peft.base_model.rankallocator, name, dict(values))
 
     def finish(self) -> TextEncoder:
-        """LoRA's product goes into the weights, so that the encoder is a plain BERT once more."""
+        """Merge LoRA into the weights, which leaves a plain BERT."""
         if self.peft is not None:
             self.encoder.bert = self.peft.merge_and_unload()
             self.peft, self.adaptive = None, False
@@ -79,7 +77,7 @@ class TuningMethod:
 
 
 class NoTuning(TuningMethod):
-    """Of the encoder nothing is prepared: what is trained lies elsewhere."""
+    """A method that trains nothing in the encoder."""
 
     def __init__(self, encoder: TextEncoder | None = None) -> None:
         self.encoder, self.peft, self.adaptive = encoder, None, False
@@ -131,8 +129,8 @@ def trainable_share(model: nn.Module) -> float:
 
 
 def make_optimiser(model: nn.Module, config: TuningConfig) -> torch.optim.Optimizer:
-    """Groups: the encoder's matrices (decayed), its biases and norms (not), and the head with
-    its own learning rate.
+    """Optimizer with three parameter groups: encoder matrices (with weight decay), encoder biases
+    and norms (without), and the head with its own learning rate.
     """
     groups: dict[tuple[bool, bool], list] = {}
     for name, p in model.named_parameters():
@@ -156,8 +154,8 @@ def make_optimiser(model: nn.Module, config: TuningConfig) -> torch.optim.Optimi
 
 
 def schedule_of(config: TuningConfig):
-    """step (from 0) -> factor of the peak learning rate: linear warm-up, then linear, cosine
-    (Loshchilov & Hutter 2017) or constant.
+    """Function from step (from 0) to the factor of the peak learning rate: linear warm-up, then
+    linear, cosine (Loshchilov & Hutter 2017) or constant.
     """
     warmup = max(1, round(config.steps * config.warmup_ratio))
 

@@ -1,6 +1,4 @@
-"""Pairs of a shopper's history and the product that came next, and the task of matching them by
-text.
-"""
+"""Pairs (history, next product) of shoppers, and the task of matching them by text."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,23 +18,20 @@ from training.finetuning.text_store import TextStore
 
 HISTORY_REACH = 30
 NEAR_KEPT = 30
-"""Nearest products of each product from which hard negatives are drawn."""
+"""Nearest products per product from which hard negatives are drawn."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Every first time that a shopper took a product (with `repeats` every time), with where that
-    shopper's earlier ones lie.
+    """First purchases (with `repeats`: all) as targets, and the positions of each shopper's earlier
+    entries.
 
-    item: (n,) products by shopper, in order of time
-
-    number (n,) which of the shopper's baskets it is in, from 0
-
-    first: (n,) position of the shopper's first entry; basket (n,) position where the entry's own
-        basket begins
+    item: (n,) products by shopper, in time order
+    number: (n,) number of the basket within the shopper, from 0
+    first: (n,) position of the shopper's first entry
+    basket: (n,) position of the basket's first entry
     time: (n,) seconds
-
-    usable (m,) positions of first times with something earlier than their own basket
+    usable: (m,) positions of targets with an entry before their basket
     """
 
     item: np.ndarray
@@ -49,8 +44,8 @@ class Pairs:
     def anchored(
         self, rng: np.random.Generator, at: np.ndarray, anchors: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(n, anchors) products of the history, drawn from the last HISTORY_REACH, and (n,) the
-        product that came next, of the pairs `at` (n,).
+        """(n, anchors) history products drawn from the last HISTORY_REACH, and (n,) the next
+        product, of pairs `at` (n,).
         """
         reach = np.minimum(self.basket[at] - self.first[at], HISTORY_REACH)
         back = (rng.random((len(at), anchors)) * reach[:, None]).astype(np.int64)
@@ -58,7 +53,7 @@ class Pairs:
 
 
 def history_pairs(events: Interactions, n_items: int, repeats: bool = False) -> Pairs:
-    """Pairs of what shoppers took and what they first took later."""
+    """Pairs of what shoppers took earlier and what they took later for the first time."""
     known = events.take(events.user >= 0)
     known = known.take(np.lexsort((np.arange(len(known)), known.time, known.user)))
     number, _ = number_baskets(known.user, known.basket, int(known.user.max(initial=-1)) + 1)
@@ -96,8 +91,8 @@ def _marked(n: int, places: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Source:
-    """How pairs are drawn: all of them, the recent ones oftener; those before `since` (seconds)
-    together at least as often as `replay` says.
+    """Sampling weights of pairs: recent pairs have larger ones; those before `since` (seconds) have
+    at least the total share `replay`.
     """
 
     pairs: Pairs
@@ -108,7 +103,7 @@ class Source:
     up_to: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        """(usable,) how often each pair is drawn, summing to 1."""
+        """Computes (usable,) sampling probabilities, which sum to 1."""
         time = self.pairs.time[self.pairs.usable].astype(np.float64)
         age = (time.max(initial=0) - time) / DAY
         weight = 0.5 ** (age / self.half_life_days) if self.half_life_days else np.ones(len(age))
@@ -125,7 +120,7 @@ class Source:
             )
 
     def places(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """(size,) positions of pairs."""
+        """Draw positions of pairs: (size,)."""
         weighted = self.half_life_days or self.since is not None
         chosen = (
             np.searchsorted(self.up_to, rng.random(size))
@@ -142,9 +137,8 @@ class Source:
 
 @dataclass
 class PairTask(Task):
-    """History → next product with in-batch softmax.
-
-    `judge` gives NDCG@10 of vectors (items, dim) on the validation window.
+    """Matching task history → next product with in-batch softmax. `judge` returns NDCG@10 of
+    vectors (items, dim) on the validation window.
     """
 
     store: TextStore
@@ -171,7 +165,7 @@ class PairTask(Task):
         return np.concatenate(columns, axis=1)
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
-        """Each product's text is encoded once, however often it occurs."""
+        """The rows as a batch. Each product's text is encoded once."""
         unique, place = np.unique(rows, return_inverse=True)
         place = torch.from_numpy(place.reshape(rows.shape)).to(self.store.device)
         n = self.config.anchors
@@ -211,8 +205,8 @@ class PairTask(Task):
 
 @dataclass
 class SpaceTask(PairTask):
-    """The same on vectors that stay as they are (`pooled`): only the projection learns, so that
-    a step costs next to nothing.
+    """The same task on fixed vectors (`pooled`): only the projection is trained, which makes steps
+    cheap.
     """
 
     pooled: np.ndarray = field(kw_only=True)
@@ -230,7 +224,7 @@ class SpaceTask(PairTask):
 
 @dataclass
 class _Fixed:
-    """Ready vectors in the place of a batch of texts."""
+    """Precomputed vectors with the interface of a batch of texts."""
 
     vectors: torch.Tensor
 
@@ -239,7 +233,7 @@ class _Fixed:
 
 
 def pooled_vectors(store: TextStore) -> np.ndarray:
-    """(texts, dim) unit vectors as they are before the projection."""
+    """Unit vectors before the projection: (texts, dim)."""
     projection, store.encoder.projection = store.encoder.projection, None
     vectors = store.vectors()
     store.encoder.projection = projection
@@ -247,7 +241,7 @@ def pooled_vectors(store: TextStore) -> np.ndarray:
 
 
 def projected(encoder: TextEncoder, pooled: np.ndarray) -> np.ndarray:
-    """(texts, dim) unit vectors after the encoder's projection, where it has one."""
+    """Unit vectors after the encoder's projection, if any: (texts, dim)."""
     if encoder.projection is None:
         return pooled
     with torch.no_grad():
@@ -256,8 +250,8 @@ def projected(encoder: TextEncoder, pooled: np.ndarray) -> np.ndarray:
 
 
 def log_popularity(source: Source, n_items: int, correction: float) -> np.ndarray:
-    """(items,) float32: log of each product's chance to be drawn, times `correction`; at least
-    that of one pair drawn alike.
+    """(items,) float32: log of each product's sampling probability times `correction`. The minimum
+    is that of one pair.
     """
     share = np.bincount(source.pairs.item[source.pairs.usable], source.chance, minlength=n_items)
     return (correction * np.log(np.maximum(share, 1 / max(1, len(source.pairs.usable))))).astype(
@@ -266,7 +260,7 @@ def log_popularity(source: Source, n_items: int, correction: float) -> np.ndarra
 
 
 def nearest(vectors: np.ndarray, k: int, shard: int = 1024) -> np.ndarray:
-    """(items, k) the products nearest to each one, itself left out."""
+    """(items, k) nearest products of each product, without itself."""
     k = min(k, len(vectors) - 1)
     out = np.zeros((len(vectors), k), dtype=np.int64)
     for begin in range(0, len(vectors), shard):

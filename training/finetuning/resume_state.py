@@ -1,5 +1,5 @@
-"""A run's resumable state: one safetensors file and one JSON file in a folder that is whole or
-the one before.
+"""Resumable state of a run: one safetensors and one JSON file in a folder that is replaced
+atomically.
 """
 
 import json
@@ -14,9 +14,8 @@ from training.errors import TrainingError
 
 
 def save_state(folder: Path, tensors: dict[str, Any], facts: dict[str, Any]) -> None:
-    """Write aside, then swap: a kill at any moment leaves this state or the last one.
-
-    Raises TrainingError where the disk is full.
+    """Write the state to a temporary folder and swap: a kill at any moment leaves this state or the
+    previous one. Raises TrainingError where the disk is full.
     """
     aside, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
     shutil.rmtree(aside, ignore_errors=True)
@@ -47,7 +46,7 @@ def save_state(folder: Path, tensors: dict[str, Any], facts: dict[str, Any]) -> 
 
 
 def load_state(folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """(tensors, facts) as they were saved, or None where there is no state."""
+    """(tensors, facts) as saved; None where there is no state."""
     for place in (folder, folder.with_name(folder.name + ".old")):
         if (place / "facts.json").exists():
             read = json.loads((place / "facts.json").read_text(encoding="utf-8"))
@@ -69,7 +68,7 @@ def remove_state(folder: Path) -> None:
 def _flatten(
     value: dict[str, Any], prefix: str = ""
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Nested dictionaries and lists as {"a/b/0": tensor}, and what is no tensor likewise."""
+    """Nested dictionaries and lists as {"a/b/0": tensor}, and other values in the same form."""
     tensors, plain = {}, {}
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
         name = f"{prefix}{'i' if isinstance(key, int) else 's'}:{key}"

@@ -1,6 +1,4 @@
-"""TextStore: the texts of one run, each read once; where lower layers are frozen, their output
-is kept on disk.
-"""
+"""TextStore: the texts of a run, tokenized once, with cached output of frozen layers."""
 
 import hashlib
 import logging
@@ -22,15 +20,15 @@ log = logging.getLogger(__name__)
 LENGTH_GROUPS = 4
 KEPT_STATES = 6
 LARGEST_STATES = 8 * 2**30
-"""Bytes of frozen states that are kept at most; a larger store computes them each time."""
+"""Maximum size of cached states in bytes. Larger stores compute them at each use."""
 
 
 @dataclass
 class TextBatch:
-    """Some texts, cut into groups of like length: `inputs` are token ids or frozen states, one
-    (group, longest, …) each.
+    """Texts in groups of similar length. `inputs` holds token ids or frozen states of each group,
+    (group, longest, …).
 
-    order (n,) puts the groups' rows back in the order asked for
+    order: (n,) puts the groups' rows into the requested order.
     """
 
     inputs: list[torch.Tensor]
@@ -49,19 +47,17 @@ class TextBatch:
         return torch.cat(groups)[self.order]
 
     def watch(self) -> None:
-        """Have the next pass keep what enters the trained part, so that `perturb` finds its
+        """Keep the input of the trained part in the next pass, so that `perturb` can read its
         gradient.
         """
         self.watched = []
 
     def perturb(self, epsilon: float) -> None:
-        """Shift the trained part's input in the next pass along the gradient of the last one
-        (FGM).
-        """
+        """Shift the trained part's input in the next pass along the last gradient (FGM)."""
         self.shift, self.watched = [fgm(x.grad, epsilon) for x in self.watched], None
 
     def entering(self, encoder: TextEncoder, i: int) -> torch.Tensor:
-        """The group's token ids or frozen states; embedded where they are watched or shifted."""
+        """Token ids or frozen states of a group; embedded where they are watched or perturbed."""
         x = self.inputs[i]
         if self.watched is None and self.shift is None:
             return x
@@ -79,13 +75,12 @@ class TextBatch:
 
 
 class TextStore:
-    """Texts (or text pairs), their tokens, and the frozen layers' output of each as ragged
-    half-precision rows.
+    """Texts (or text pairs), their tokens, and the output of the frozen layers.
 
-    Equal texts are held once: number (texts,) is the row of each among the different ones, which
-    `tokens` and `states` are of. states (tokens, dim) float16, mapped from disk; different text d
-    owns rows start[d] to start[d + 1]. None where nothing is frozen, with `keep` off, or where they
-    would be larger than LARGEST_STATES. `tell` hears how much of them (0 to 1) has been computed.
+    number: (texts,) row of each text among the distinct ones, which `tokens` and `states` hold
+    states: (tokens, dim) float16, memory-mapped; distinct text d has rows start[d] to start[d + 1].
+        None without frozen layers, with `keep` off, or above LARGEST_STATES
+    tell: called with the computed share, 0 to 1
     """
 
     def __init__(
@@ -129,7 +124,7 @@ class TextStore:
     def batch(
         self, rows: np.ndarray, augment: Callable[[list[str]], list[str]] | None = None
     ) -> TextBatch:
-        """These texts, ready for the encoder; with `augment`, a changed copy of them, read anew."""
+        """These texts as a batch; with `augment`, an augmented copy of them."""
         if augment is not None:
             tokens = self.encoder.tokenize(
                 augment([self.texts[r] for r in rows]),
@@ -191,7 +186,7 @@ class TextStore:
         return out[self.number]
 
     def _frozen_states(self, cache: Path | None, size: int) -> np.ndarray:
-        """Computed once: from the cache where an earlier run left them."""
+        """Output of the frozen layers, from the cache where it exists."""
         shape = (int(self.start[-1]), self.encoder.dim)
         if cache is None or shutil.disk_usage(_existing(cache)).free < size + 2**30:
             states = np.zeros(shape, dtype=np.float16)
@@ -239,11 +234,11 @@ def _columns(pairs: Collection[tuple[str, str]]) -> tuple[list[str], list[str]]:
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or its nearest parent that is there."""
+    """The folder, or its nearest existing parent."""
     return folder if folder.exists() else _existing(folder.parent)
 
 
 def _prune(cache: Path) -> None:
-    """Keep the states that were used last."""
+    """Delete the least recently used states."""
     for old in sorted(cache.glob("*.npy"), key=lambda p: p.stat().st_mtime)[:-KEPT_STATES]:
         old.unlink(missing_ok=True)

@@ -1,6 +1,4 @@
-"""From what a head gives to what is told, without torch: calibration, and a vote of the nearest
-labelled texts.
-"""
+"""Calibration of head outputs, and votes of the nearest labeled texts, without torch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,14 +6,14 @@ from typing import Any
 import numpy as np
 
 WIDTH = 0.05
-"""A neighbour's vote is exp((cosine − 1) / WIDTH)."""
+"""Width of the vote's kernel: a neighbor's vote is exp((cosine − 1) / WIDTH)."""
 BLOCK = 1024
 
 
 @dataclass(frozen=True)
 class OutputCalibration:
-    """Probabilities by a temperature (Guo et al. 2017), mixed with the neighbours' vote;
-    ratings held within what was ever given.
+    """Temperature scaling of probabilities (Guo et al. 2017), mixed with the neighbors' vote;
+    clipping of ratings to the training range.
     """
 
     temperature: float
@@ -35,11 +33,10 @@ class OutputCalibration:
 
 @dataclass(frozen=True)
 class NeighborVote:
-    """What a classifier remembers of its training texts: unit vectors (n, dim) and the class of
-    each (n,); the nearest `k` vote.
+    """k-nearest-neighbor vote over the training texts: unit vectors (n, dim) and classes (n,).
 
-    Mixing their vote with the head's softmax follows Khandelwal et al. 2020, "Generalization
-    through memorization".
+    Mixing the vote with the head's softmax follows Khandelwal et al. 2020, "Generalization through
+    memorization".
     """
 
     vectors: np.ndarray
@@ -47,7 +44,7 @@ class NeighborVote:
     k: int
 
     def vote(self, vectors: np.ndarray, classes: int) -> np.ndarray:
-        """(rows, classes) shares that sum to 1, for unit vectors (rows, dim)."""
+        """Vote shares for unit vectors (rows, dim): (rows, classes), rows sum to 1."""
         k = min(self.k, len(self.label))
         out = np.zeros((len(vectors), classes))
         for begin in range(0, len(vectors), BLOCK):
@@ -65,8 +62,8 @@ class NeighborVote:
 
 @dataclass(frozen=True)
 class EnsembleMember:
-    """An encoder (or its int8 twin) with a linear head, weight (outputs, dim) and bias
-    (outputs,), and the texts that vote beside it.
+    """An encoder (or its int8 version) with a linear head: weight (outputs, dim), bias (outputs,),
+    and the texts that vote.
     """
 
     encoder: Any
@@ -75,7 +72,7 @@ class EnsembleMember:
     neighbours: NeighborVote | None = None
 
     def judge(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The head's outputs (n, outputs) for vectors (n, dim), and the neighbours' vote (n,
+        """Outputs of the head (n, outputs) for vectors (n, dim), and the neighbors' vote (n,
         classes) or None.
         """
         return vectors @ self.weight.T + self.bias, self.neighbours.vote(
@@ -86,6 +83,6 @@ class EnsembleMember:
 def averaged(
     judged: list[tuple[np.ndarray, np.ndarray | None]],
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The mean of what several members said."""
+    """Mean output of several members."""
     outputs, votes = zip(*judged, strict=True)
     return np.mean(outputs, axis=0), None if votes[0] is None else np.mean(votes, axis=0)

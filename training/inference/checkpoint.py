@@ -1,5 +1,7 @@
-"""A checkpoint folder: whole or not there. Arrays as npy (item vectors in half precision), weights
-as safetensors and ONNX, the ranker as LightGBM text; no pickle.
+"""Checkpoint folders, written atomically.
+
+Arrays are npy files (item vectors in half precision), weights safetensors and ONNX, the ranker
+LightGBM text. No pickle.
 """
 
 import contextlib
@@ -35,7 +37,7 @@ IVF_ARRAYS = {
     "vectors": "cells.outlines",
     "cell": "cells.number",
 }
-"""Fields of the IVF index -> names of their files."""
+"""Fields of the IVF index, and the names of their files."""
 LIBRARIES = (
     "torch",
     "transformers",
@@ -51,16 +53,15 @@ LIBRARIES = (
 
 
 class CheckpointError(ValueError):
-    """The folder is no whole checkpoint; the message names the file."""
+    """The folder is not a complete checkpoint. The message names the file."""
 
 
 @contextlib.contextmanager
 def new_checkpoint(folder: Path, recipe: str, config, about: dict, report: dict) -> Iterator[Path]:
-    """A folder to write to; then report and digests are added, all is flushed to disk and renamed:
-    complete or absent.
+    """A temporary folder to write to; at the end it gets report and digests, is flushed to disk and
+    renamed.
 
-    Raises CheckpointError where the disk is full; an older checkpoint of this name is then still
-    there.
+    Raises CheckpointError where the disk is full; an older checkpoint of this name then remains.
     """
     aside = folder.with_name(folder.name + ".part")
     shutil.rmtree(aside, ignore_errors=True)
@@ -107,10 +108,10 @@ def save_checkpoint(
     onnx: bool = False,
     texts: list[str] | None = None,
 ) -> None:
-    """Write the checkpoint of a ranking model; of `texts` (its products') it keeps digests.
+    """Write the checkpoint of a ranking model, with digests of `texts`, its products' texts.
 
-    `judged/` keeps the fit that was judged, so that a later challenger can be compared on days that
-    neither has learned.
+    `judged/` holds the evaluated fit, for comparison with a later challenger on days that neither
+    was trained on. Raises CheckpointError where the disk is full.
     """
     with new_checkpoint(folder, recipe, served.config, about, report) as aside:
         _write_model(aside, served, recipe)
@@ -139,7 +140,9 @@ def read_items(folder: Path) -> list[str]:
 
 
 def write_encoder(folder: Path, encoder, onnx: bool) -> None:
-    """`encoder/` as a Hugging Face folder, and `onnx/`, its int8 twin, where wanted."""
+    """Write `encoder/` as a Hugging Face folder and, where configured, `onnx/`, its int8
+    version.
+    """
     encoder.save(folder / "encoder")
     if onnx:
         from training.encoders.onnx import export_onnx
@@ -182,10 +185,12 @@ def _write_model(folder: Path, model: Recommender, recipe: str) -> None:
 def load_checkpoint(
     folder: Path, verify: bool = False, part: str = ""
 ) -> tuple[Recommender, list[str]]:
-    """The recommender and its item ids, arrays mapped from disk; part "judged": the fit that was
-    judged.
+    """Load the recommender and its item ids. Arrays are memory-mapped.
 
-    `verify` also reads every byte and compares digests.
+    part: "judged" loads the evaluated fit
+    verify: read every byte and compare digests
+
+    Raises CheckpointError with the file's name.
     """
     verify_files(folder, digests=verify)
     try:
@@ -198,9 +203,8 @@ def load_checkpoint(
 
 
 def verify_files(folder: Path, digests: bool = True) -> None:
-    """Is every file there, and with `digests` as it was written?
-
-    Raises CheckpointError with the file's name.
+    """Check that every file exists and, with `digests`, is unchanged. Raises CheckpointError with
+    the file's name.
     """
     for name, digest in read_run(folder)["files"].items():
         path = folder / name

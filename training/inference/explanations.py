@@ -1,5 +1,5 @@
-"""Why a product stands in a shopper's list, exactly: what each feature adds, what each product
-of the history is worth; and why one does not.
+"""Exact explanations: contribution of each feature and of each history product to a score, and why
+a product is not in a list.
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,19 +12,17 @@ from training.data.snapshot import Events
 from training.inference.recommender import Recommender
 
 HISTORY_READ = 30
-"""Latest products of a history that are taken out in turn."""
+"""Number of latest history products that are left out in turn."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why one product has its score.
+    """Explanation of one product's score.
 
-    contributions: what each kind of reason adds (TreeSHAP, Lundberg et al. 2020); with `base` they
-        sum to the score
-    falls: by how much the score falls without each product of the history; what rises without it is
-        left out
-    examples: by kind of reason, the product of the history that speaks most for this one in just
-        that way
+    contributions: part of the score per kind of reason (TreeSHAP, Lundberg et al. 2020); they
+        and `base` sum to the score
+    falls: decrease of the score without each history product, where there is one
+    examples: per kind of reason, the history product that contributes most
     """
 
     score: float
@@ -35,7 +33,7 @@ class Explanation:
 
     @property
     def shares(self) -> dict[int, float]:
-        """Each history product's part in the sum of all falls, the largest first."""
+        """Share of each history product in the sum of all decreases, largest first."""
         total = sum(self.falls.values())
         return (
             {
@@ -55,10 +53,7 @@ def explain(
     showable: np.ndarray | None = None,
     only_new: bool = False,
 ) -> list[Explanation]:
-    """For each of these products, why the shopper with these events is shown it.
-
-    All events are the one shopper's.
-    """
+    """Explanations of these products for one shopper, to whom all events belong."""
     if not items:
         return []
     counted = interactions(events, model.config.event_weights)
@@ -79,14 +74,14 @@ def explain(
 
 
 EXAMPLE_SOURCES = [source for source in SOURCES if source.count is not None]
-"""Sources that name a product of the history; of two with one reason the first decides."""
+"""Candidate sources that name a history product. Where two have one reason, the first decides."""
 
 
 def _examples(
     model: Recommender, past: Histories, items: np.ndarray, now: int
 ) -> list[dict[str, int]]:
-    """For each of these products (n,), by kind of reason, the product of the one shopper's
-    history that speaks most for it in that way.
+    """For each product (n,): per kind of reason, the history product of the one shopper that
+    contributes most.
     """
     found: list[dict[str, int]] = [{} for _ in items]
     for source in EXAMPLE_SOURCES:
@@ -104,15 +99,13 @@ def _examples(
 
 
 def _latest(item: np.ndarray, most: int) -> np.ndarray:
-    """The different items (n,), the last first."""
+    """Distinct items (n,), latest first."""
     different, since = np.unique(item[::-1], return_index=True)
     return different[np.argsort(since)][:most]
 
 
 def _without_each(counted: Interactions, mine: np.ndarray) -> Interactions:
-    """Shopper 0 with all interactions, then one shopper for each of these products, who never
-    had it.
-    """
+    """Shopper 0 has all interactions; each further shopper lacks one of these products."""
     kept = [np.arange(len(counted)), *(np.flatnonzero(counted.item != item) for item in mine)]
     owner = np.repeat(np.arange(len(kept), dtype=np.int32), [len(rows) for rows in kept])
     return replace(counted.take(np.concatenate(kept)), user=owner)
@@ -135,13 +128,13 @@ def _explanation(
 
 @dataclass(frozen=True)
 class WhyNot:
-    """At which stage a product is lost to a shopper, and by what.
+    """The stage at which a product drops out of a shopper's list, and the cause.
 
-    stage: "hidden"; "bought" where only new products are asked for; "not_proposed" by any source;
+    stage: "hidden"; "bought" where only new products are eligible; "not_proposed" by any source;
         "ranked" below the list's end; "shown"
-    place: from 1, among `of` products, where it was (or would be) ranked; 0 where it may not be
-    sources: its place in each source's own list, from 1; None where it is not in it
-    against: per kind, its contribution less that of the list's last product
+    place: rank from 1 among `of` products; 0 where it cannot be ranked
+    sources: rank in each source's list, from 1; None where it is absent
+    against: per kind of reason, its contribution minus that of the list's last product
     """
 
     stage: str

@@ -1,5 +1,5 @@
-"""New products beside a checkpoint, which stays as it is: a Recommender that knows them by
-their texts and facts until the next training.
+"""Products created after the training: a Recommender that ranks them by texts and attributes until
+the next training.
 """
 
 from dataclasses import dataclass, replace
@@ -15,15 +15,15 @@ from training.inference.recommender import Recommender
 from training.ranking.features import ItemFacts
 
 AKIN = 5
-"""Nearest known products that stand for a new one where only events could tell what it is."""
+"""Number of nearest known products whose sequence vectors are averaged for a new product."""
 FEWEST_BUYERS = 5
-"""As in covisitation: how many imagined buyers damp the share that came back."""
+"""Number of pseudo-buyers that damp the repurchase rate, as in co-visitation."""
 
 
 @dataclass(frozen=True)
 class NewProducts:
-    """vectors (m, dim) float32 of unit length; price (m,), nan where unknown; brand, category
-    (m,) codes of the checkpoint, -1 for new ones.
+    """vectors: (m, dim) float32 of unit length; price: (m,), nan where unknown; brand, category:
+    (m,) codes of the checkpoint, -1 for unknown ones.
     """
 
     vectors: np.ndarray
@@ -38,11 +38,11 @@ class NewProducts:
 def with_products(
     model: Recommender, new: NewProducts, renewed: dict[int, np.ndarray]
 ) -> Recommender:
-    """A Recommender with these products as its last rows, and with these vectors (dim,) in place of
-    known ones, by row.
+    """A Recommender with these products as its last rows, and with new vectors (dim,) of changed
+    products, by row.
 
-    A new product has no event, so counting says nothing of it; its text, price, brand and category
-    do. To the sequence model it is the mean of the known products whose texts are nearest.
+    New products have no events, so behavioral signals are empty. In the sequence model they have
+    the mean vector of the known products with the nearest texts.
     """
     signals, m = model.signals, len(new)
     if signals.vectors is None:
@@ -82,8 +82,8 @@ def _padded(matrix: sp.csr_matrix, n: int) -> sp.csr_matrix:
 
 
 def _without_events(known: Popularity, m: int) -> np.ndarray:
-    """(m, stats) of products that nobody has bought: nothing sold, no trend, and the shop's own
-    share of buyers who come back.
+    """Statistics (m, stats) of products without purchases: no sales, no trend, the shop's average
+    repurchase rate.
     """
     buyers, again = known.column("buyers"), known.column("again_rate")
     overall = float(
@@ -97,7 +97,7 @@ def _without_events(known: Popularity, m: int) -> np.ndarray:
 def _sequence(
     sequence: SequenceModel | None, space: TextSpace, vectors: np.ndarray
 ) -> SequenceModel | None:
-    """What the sequence model knows, with a mean of akin products for each of these vectors (m,
+    """The sequence model, extended by the mean of similar products for each of these vectors (m,
     dim).
     """
     if sequence is None or not len(vectors):
@@ -109,8 +109,8 @@ def _sequence(
 
 
 def _akin(space: TextSpace, vectors: np.ndarray) -> np.ndarray:
-    """(m, AKIN) the known products whose texts are nearest to each of these, which are the last
-    of the space.
+    """(m, AKIN) known products with the nearest texts to each of these, which are the last rows of
+    the space.
     """
     n_known = len(space.vectors) - len(vectors)
     if space.ivf is None:

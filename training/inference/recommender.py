@@ -1,6 +1,4 @@
-"""Recommender: what a checkpoint serves; the same object for a shard in the worker and one
-shopper in the web process.
-"""
+"""Recommender: a loaded ranking checkpoint. Batch scoring and live lists use the same object."""
 
 from dataclasses import dataclass, field
 
@@ -23,15 +21,15 @@ from training.ranking.features import (
 )
 
 RELATED = {"bought_together": "together", "similar": "similar", "bought_next": "next"}
-"""Kinds of reasons for related products -> the matrix that gives them."""
+"""Kinds of reasons of related products, and the matrix of each."""
 
 
 @dataclass(slots=True)
 class Recommendation:
     """One item of a ranking, by row.
 
-    contributions, history, examples: only where the ranking computes them anyway: what each kind
-        of reason adds, shares of the products behind it, and per kind the one that adds most
+    contributions, history, examples: only where the ranking computes them anyway: part of the score
+    per kind of reason, shares of history products, and per kind the product that contributes most.
     """
 
     item: int
@@ -43,8 +41,8 @@ class Recommendation:
 
 
 class Recommender:
-    """Signals, facts and the ranker of one checkpoint; `boost` is what it adds to the score of a
-    product with few events.
+    """Signals, product attributes and ranker of one checkpoint. `boost` is added to the score of
+    products with few events.
     """
 
     def __init__(
@@ -74,14 +72,14 @@ class Recommender:
         return self.signals.n_items
 
     def histories(self, events: Events, users: np.ndarray) -> Histories:
-        """What counts of these events, per shopper; `users` ascending."""
+        """Weighted histories of these events per shopper; `users` ascending."""
         return histories(interactions(events, self.config.event_weights), users, self.n_items)
 
     def allowed(
         self, past: Histories, showable: np.ndarray | None = None, only_new: bool = False
     ) -> np.ndarray:
-        """(shoppers, items) bool: what may stand in each list. showable (items,) bool: products
-        that may be shown; None: all
+        """(shoppers, items) bool: products eligible for each list. showable: (items,) bool; None:
+        all.
         """
         allowed = (
             np.ones((past.n_users, self.n_items), dtype=bool)
@@ -101,22 +99,22 @@ class Recommender:
         wanted: tuple[np.ndarray, np.ndarray] | None = None,
         alone: bool = False,
     ) -> Candidates:
-        """What is proposed to each shopper of a shard, and the pairs `wanted` (shopper, item),
-        or these `alone`, with their features.
+        """Candidates of each shopper of a shard with their features; plus the pairs `wanted`
+        (shopper, item), or only the pairs `alone`.
         """
         return candidates_of(
             past, self.signals, self.facts, allowed, now, self.config, wanted, alone
         )
 
     def score(self, features: np.ndarray, threads: int = 1) -> np.ndarray:
-        """(n,) of candidates' features; 0 threads: all."""
+        """Scores (n,) of candidates. threads 0: all cores."""
         return self.ranker.predict(features, num_threads=threads) + self.boost * few_events(
             features, self.features
         )
 
     def contributions(self, features: np.ndarray) -> list[tuple[float, dict[str, float]]]:
-        """The base and what each kind of reason adds to it, per candidate: TreeSHAP (Lundberg
-        et al. 2020) and the lift; they sum to the score.
+        """Base score and contribution per kind of reason of each candidate: TreeSHAP (Lundberg et
+        al. 2020) and the boost. They sum to the score.
         """
         raw = self.ranker.predict(features, pred_contrib=True, num_threads=1)
         kinds = list(dict.fromkeys([*self.groups, *(["new"] if self.boost else [])]))
@@ -129,7 +127,7 @@ class Recommender:
         ]
 
     def places(self, features: np.ndarray) -> dict[str, int | None]:
-        """A candidate's place in each source's own list, from 1; None where it is not in it."""
+        """Rank of a candidate in each source's list, from 1; None where it is absent."""
         proposed = self._proposed(features[None])[0]
         return {
             name: int(features[i]) + 1 if there else None
@@ -137,8 +135,8 @@ class Recommender:
         }
 
     def _proposed(self, features: np.ndarray) -> np.ndarray:
-        """(n, sources) bool: which sources have each candidate in their own list; its score
-        stands two columns before its rank.
+        """(n, sources) bool: sources whose list contains each candidate. The score is two columns
+        before the rank.
         """
         return (features[:, self._ranks] < self.config.candidates_per_source) & (
             features[:, [i - 2 for i in self._ranks]] > 0
@@ -165,8 +163,8 @@ class Recommender:
     def by_source(
         self, past: Histories, source: str, now: int, k: int, showable: np.ndarray | None = None
     ) -> list[list[Recommendation]]:
-        """What one source alone proposes to each shopper, best first; nothing where the source
-        is not there.
+        """Ranking by one candidate source for each shopper; empty where the source does not
+        exist.
         """
         if source not in sources_of(self.signals, self.config):
             return [[] for _ in range(past.n_users)]
@@ -197,7 +195,7 @@ class Recommender:
     def related(
         self, items: list[int], k: int, showable: np.ndarray | None = None
     ) -> list[Recommendation]:
-        """The k products that go best with these: the sources' scores, normalized and summed."""
+        """The k products most related to these, by the normalized sum of the sources' scores."""
         matrices = {
             kind: self.signals.matrices[name][items]
             for kind, name in RELATED.items()
@@ -228,9 +226,10 @@ class Recommender:
     def _examples(
         self, matrices: dict[str, sp.csr_matrix], items: list[int], best: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Per kind (n,): the one of `items` that speaks most for each of the products `best` (n,).
+        """Per kind of reason (n,): the one of `items` that contributes most to each of the products
+        `best` (n,).
 
-        matrices: per kind (items, products)
+        matrices: per kind (items, products).
         """
         given = np.array(items)
         parts = {kind: matrix[:, best].toarray() for kind, matrix in matrices.items()}
@@ -240,9 +239,8 @@ class Recommender:
         return {kind: given[part.argmax(axis=0)] for kind, part in parts.items()}
 
     def _text_similarity(self, items: list[int], showable: np.ndarray | None) -> np.ndarray:
-        """(items,) in [0, 1]: similarity to the mean text of these products.
-
-        0 beyond the nearest cells of a shop with an IVF index.
+        """Similarity to the mean text of these products: (items,) in [0, 1]; 0 outside the nearest
+        cells of the IVF index.
         """
         space = self.signals.space
         mean = space.read(np.array(items)).mean(axis=0)
@@ -253,8 +251,8 @@ class Recommender:
         return (cosine / max(cosine.max(initial=0), 1e-9)) ** 4
 
     def likeness(self, items: np.ndarray) -> np.ndarray:
-        """(n, n) in [0, 1] among these products: by text where there is one, else by who takes
-        both.
+        """Similarity matrix of these products, (n, n) in [0, 1]: by text where available, else by
+        common buyers.
         """
         if self.signals.vectors is not None:
             chosen = np.asarray(self.signals.vectors[items], np.float32)
@@ -267,9 +265,7 @@ class Recommender:
         return np.flatnonzero(is_head(self.signals.popularity.column("sold")))
 
     def popular(self, k: int, showable: np.ndarray | None = None) -> list[Recommendation]:
-        """What sold most in the last 30 days, then what did not; for shoppers of whom nothing
-        is known.
-        """
+        """Products by sales of the last 30 days, for shoppers without a history."""
         trend = self.signals.trend
         shown = np.ones(self.n_items, dtype=bool) if showable is None else showable
         best = trend.order[shown[trend.order]][:k]

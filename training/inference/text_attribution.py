@@ -1,4 +1,4 @@
-"""Which words make two texts alike."""
+"""Attribution of text similarity to words, by occlusion."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 WORDS_READ = 24
-"""First different words of a text that are taken out in turn."""
+"""Maximum number of distinct words that are left out in turn."""
 WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+(?:['’-][^\W\u3400-\u9fff]+)*")
 """A word, or one Chinese character."""
 
@@ -14,13 +14,13 @@ WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+(?:['’-][^\W\u3400-\u9f
 def matched_words(
     encode: Callable[[list[str]], np.ndarray], pairs: Sequence[tuple[str, str]], most: int = 3
 ) -> list[list[tuple[str, float]]]:
-    """For each pair (text, other) the words of `text` that make it like `other`, at most so many,
-    the strongest first.
+    """For each pair (text, other): the words of `text` that contribute most to the similarity,
+    strongest first.
 
-    A word's share is the fall of the cosine when it is taken out of `text`, in the sum of all such
-    falls: occlusion (Zeiler & Fergus 2014; for words Li, Monroe & Jurafsky 2016). What makes the
-    texts less alike has none; equal ones (to 1e-6) keep their order. `encode` makes texts to unit
-    vectors (n, dim).
+    A word's share is the decrease of the cosine without it, relative to the sum of all decreases:
+    occlusion (Zeiler & Fergus 2014; for words Li, Monroe & Jurafsky 2016). Words without a decrease
+    are left out; equal shares (to 1e-6) keep their order. `encode` maps texts to unit vectors (n,
+    dim).
     """
     words = [
         list(dict.fromkeys(word.lower() for word in WORD.findall(text)))[:WORDS_READ]
@@ -47,7 +47,7 @@ def matched_words(
 
 
 def _without(text: str, word: str) -> str:
-    """The text without the word, wherever it stands and however it is written."""
+    """The text without all occurrences of the word, in any case."""
     return " ".join(
         WORD.sub(lambda m: "" if m.group().lower() == word else m.group(), text).split()
     )

@@ -1,6 +1,4 @@
-"""A class, rating or behaviour model from its checkpoint, without torch: the int8 encoder, the
-head, and what its outputs mean.
-"""
+"""Predictions of classification, rating and behavior checkpoints, without torch."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +16,7 @@ from training.inference.checkpoint import CheckpointError, read_run
 
 @dataclass(frozen=True)
 class Predictor:
-    """Members, whose outputs are averaged, and how outputs become answers."""
+    """Ensemble members, whose outputs are averaged, and the calibration of their output."""
 
     members: list[EnsembleMember]
     answer: OutputCalibration
@@ -27,8 +25,8 @@ class Predictor:
     def outputs(
         self, texts: Sequence[str], products: Sequence[str] | None = None
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """(n, classes) logits or (n, 1) ratings, and the neighbours' vote (n, classes) where
-        they have one; `products` is the second side.
+        """(n, classes) logits or (n, 1) ratings, and the neighbors' vote (n, classes) where they
+        have one. products: second texts.
         """
         return averaged([m.judge(m.encoder.encode(texts, products)) for m in self.members])
 
@@ -52,7 +50,9 @@ class Predictor:
     def purchase(
         self, histories: Sequence[str], products: Sequence[str], bought_before: np.ndarray
     ) -> np.ndarray:
-        """(n,) probability that each is bought within the horizon; of a `behaviour` checkpoint."""
+        """(n,) probabilities of a purchase within the horizon. Requires a `behaviour`
+        checkpoint.
+        """
         out, _ = self.outputs(histories, products)
         by_logit, by_own, offset = self.facts["platt"]
         return 1 / (
@@ -60,8 +60,8 @@ class Predictor:
         )
 
     def click(self, histories: Sequence[str], products: Sequence[str]) -> np.ndarray | None:
-        """(n,) probability that each is clicked within a day of being shown; None where too few
-        impressions were there to learn from.
+        """(n,) probabilities of a click within a day of the impression; None where the training had
+        too few impressions.
         """
         head = self.facts.get("click")
         if head is None:
@@ -73,7 +73,7 @@ class Predictor:
 
 
 def load_predictor(folder: Path) -> Predictor:
-    """Raises CheckpointError where the folder is no such checkpoint."""
+    """Load a text checkpoint. Raises CheckpointError where the folder is not such a checkpoint."""
     run = read_run(folder)
     if run.get("kind") != "head":
         raise CheckpointError(
@@ -105,10 +105,10 @@ def _member(folder: Path, voters: int) -> EnsembleMember:
 
 
 def least_sure(model: Predictor, snapshot: Snapshot, n: int) -> list[dict]:
-    """The unlabelled reviews (all dialogues have labels; theirs count as unlabelled) to label next.
+    """Unlabeled reviews (or dialogues, all of which count as unlabeled) to label next.
 
-    Those with the smallest gap between the two likeliest classes (margin sampling, Scheffer et al.
-    2001), the least sure first.
+    Those with the smallest gap between the two largest probabilities (margin sampling, Scheffer et
+    al. 2001), smallest gap first.
     """
     ids, texts = _unlabelled(model, snapshot)
     if not texts:

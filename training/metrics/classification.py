@@ -1,16 +1,16 @@
-"""Metrics of classifiers and of rating models."""
+"""Metrics of classifiers and rating models."""
 
 import numpy as np
 
 
 def accuracy(label: np.ndarray, predicted: np.ndarray) -> float:
-    """Share of rows whose class is right, (n,) both; nan without rows."""
+    """Share of correct classes. (n,) predicted and (n,) true classes; nan without rows."""
     return float((label == predicted).mean()) if len(label) else float("nan")
 
 
 def f1_macro(label: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean over the classes that occur in either of 2 · precision · recall / (precision +
-    recall).
+    """Macro F1: mean of 2 · precision · recall / (precision + recall) over classes that occur in
+    either. (n,) both.
     """
     classes = np.union1d(label, predicted)
     hit = np.array([((label == c) & (predicted == c)).sum() for c in classes])
@@ -19,8 +19,8 @@ def f1_macro(label: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def auc(label: np.ndarray, score: np.ndarray) -> float:
-    """Chance that a positive row scores above a negative one, ties half (Mann-Whitney); nan
-    where one kind is missing.
+    """Area under the ROC curve: probability that a positive row scores above a negative one, ties
+    count half (Mann-Whitney). (n,) both; nan where one kind is missing.
     """
     label = label.astype(bool)
     positives, negatives = int(label.sum()), int((~label).sum())
@@ -32,7 +32,7 @@ def auc(label: np.ndarray, score: np.ndarray) -> float:
 
 
 def auc_one_vs_rest(label: np.ndarray, probability: np.ndarray) -> float:
-    """Mean over the classes of each one's AUC against all others: (n,), (n, classes)."""
+    """Mean one-vs-rest AUC over the classes. (n,) classes, (n, classes) scores."""
     if probability.shape[1] == 2:
         return auc(label == 1, probability[:, 1])
     each = [auc(label == c, probability[:, c]) for c in range(probability.shape[1])]
@@ -41,7 +41,7 @@ def auc_one_vs_rest(label: np.ndarray, probability: np.ndarray) -> float:
 
 
 def log_loss(label: np.ndarray, probability: np.ndarray) -> float:
-    """Mean of −log of the probability that was given to what is right: (n,), (n, classes)."""
+    """Mean negative log probability of the true class. (n,) classes, (n, classes) probabilities."""
     return (
         float(-np.log(np.clip(probability[np.arange(len(label)), label], 1e-12, 1)).mean())
         if len(label)
@@ -50,8 +50,8 @@ def log_loss(label: np.ndarray, probability: np.ndarray) -> float:
 
 
 def calibration_error(right: np.ndarray, said: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error (Guo et al. 2017): mean |share that was right − probability
-    said| over bins of equal width, weighted.
+    """Expected calibration error over bins of equal width (Guo et al. 2017): weighted mean of
+    |accuracy − confidence|. (n,) both; nan without rows.
     """
     if not len(said):
         return float("nan")
@@ -64,10 +64,10 @@ def calibration_error(right: np.ndarray, said: np.ndarray, bins: int = 10) -> fl
 
 
 def mae(rating: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean absolute error; nan without rows."""
+    """Mean absolute error of (n,) predictions; nan without rows."""
     return float(np.abs(rating - predicted).mean()) if len(rating) else float("nan")
 
 
 def mse(rating: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean squared error; nan without rows."""
+    """Mean squared error of (n,) predictions; nan without rows."""
     return float(((rating - predicted) ** 2).mean()) if len(rating) else float("nan")

@@ -1,23 +1,21 @@
-"""Ranking measures with binary relevance.
-
-One value per shopper, so that callers can average or compare.
+"""Ranking metrics with binary relevance. Each returns one value per shopper, for averages and
+paired comparisons.
 """
 
 import numpy as np
 
 
 def dcg_weights(k: int) -> np.ndarray:
-    """1 / log2(rank + 1) for ranks 1 to k, shape (k,)."""
+    """Discounts 1 / log2(rank + 1) of ranks 1 to k: (k,)."""
     return 1.0 / np.log2(np.arange(2, k + 2))
 
 
 def ndcg_at_k(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
-    """Normalised discounted cumulative gain of the first k ranks.
+    """Normalized discounted cumulative gain at k (Järvelin & Kekäläinen 2002).
 
-    hits: (n, >= k) bool: is the product at this rank relevant?
-    n_relevant: (n,) int: how many relevant products there were to find; the ideal has min(k,
-        n_relevant) hits
-    returns: (n,) float in [0, 1]; nan where there was nothing to find
+    hits: (n, >= k) bool: relevance of the product at each rank
+    n_relevant: (n,) int number of relevant products; the ideal list has min(k, n_relevant) hits
+    returns: (n,) float in [0, 1]; nan without relevant products
     """
     weights = dcg_weights(k)
     ideal = np.concatenate([[0.0], np.cumsum(weights)])[np.minimum(n_relevant, k)]
@@ -26,16 +24,16 @@ def ndcg_at_k(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
 
 
 def recall_at_k(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
-    """Share of the relevant products found in the first k ranks: (n,) in [0, 1], nan where
-    there was nothing to find.
+    """Recall at k: share of the relevant products within the first k ranks. (n,) in [0, 1]; nan
+    without relevant products.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(n_relevant > 0, hits[:, :k].sum(axis=1) / n_relevant, np.nan)
 
 
 def mrr_at_k(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
-    """1 / rank of the first relevant product within k, else 0: (n,) in [0, 1], nan where there
-    was nothing to find.
+    """Reciprocal rank at k: 1 / rank of the first relevant product, 0 beyond k. (n,) in [0, 1]; nan
+    without relevant products.
     """
     found = hits[:, :k]
     value = np.where(found.any(axis=1), 1.0 / (found.argmax(axis=1) + 1), 0.0)
@@ -43,18 +41,18 @@ def mrr_at_k(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
 
 
 def coverage_at_k(lists: np.ndarray, n_items: int, k: int) -> float:
-    """Share of n_items that stands in at least one list's first k places; lists (n, >= k) rows,
-    -1 where empty.
+    """Catalog coverage at k: share of n_items that occurs in at least one list. lists: (n, >= k)
+    rows, -1 where empty.
     """
     shown = np.unique(lists[:, :k])
     return float((shown >= 0).sum() / n_items) if n_items else 0.0
 
 
 def diversity_at_k(lists: np.ndarray, vectors: np.ndarray, k: int) -> np.ndarray:
-    """Mean of 1 − cosine over the pairs of a list's products (Ziegler et al. 2005): (n,), nan with
-    fewer than two products.
+    """Intra-list diversity at k: mean of 1 − cosine over pairs of products (Ziegler et al. 2005).
 
-    lists (n, >= k) rows, -1 where empty; vectors (items, dim) of unit length
+    lists: (n, >= k) rows, -1 where empty; vectors: (items, dim) of unit length. Returns (n,), nan
+    with fewer than two products.
     """
     shown = lists[:, :k]
     there = shown >= 0
@@ -78,15 +76,15 @@ def mean_shown(lists: np.ndarray, values: np.ndarray, k: int) -> np.ndarray:
 
 
 def self_information(buyers: np.ndarray, n_users: int) -> np.ndarray:
-    """Novelty of each product, −log2 of the share of shoppers who have it (Zhou et al. 2010):
-    (items,) bits; who has none counts as one.
+    """Novelty of each product: −log2 of the share of shoppers who have it (Zhou et al. 2010).
+    (items,) bits; products without buyers count as one.
     """
     return -np.log2(np.clip(buyers, 1, max(n_users, 1)) / max(n_users, 1))
 
 
 def gini(exposure: np.ndarray) -> float:
-    """Inequality of (items,) exposures: 0 where all are shown alike, near 1 where one product
-    has all; nan without any.
+    """Gini coefficient of (items,) exposures: 0 with equal exposure, near 1 with all exposure on
+    one product; nan without exposure.
     """
     if not exposure.sum():
         return float("nan")
@@ -98,11 +96,11 @@ def gini(exposure: np.ndarray) -> float:
 def miscalibration_at_k(
     lists: np.ndarray, history: np.ndarray, group: np.ndarray, k: int, smoothing: float = 0.01
 ) -> np.ndarray:
-    """How far a list's mix of groups is from the history's: KL(p ‖ (1 − α) q + α p) (Steck 2018,
+    """Divergence of a list's mix of groups from the history's: KL(p ‖ (1 − α) q + α p) (Steck 2018,
     "Calibrated recommendations").
 
-    history (n, groups) counts; group (items,) int, -1 where unknown; returns (n,) nats, nan without
-    a known group in either
+    history: (n, groups) counts; group: (items,) int, -1 where unknown. Returns (n,) nats, nan
+    without a known group in either.
     """
     shown = lists[:, :k]
     of = np.where(shown >= 0, group[shown], -1)
@@ -117,8 +115,8 @@ def miscalibration_at_k(
 def bootstrap_interval(
     values: np.ndarray, seed: int = 0, rounds: int = 1000
 ) -> tuple[float, float, float]:
-    """Mean and its 95 % percentile interval over resampled shoppers (Efron 1979); nan values
-    are left out.
+    """Mean and 95 % percentile interval over resampled shoppers (Efron 1979). (n,) values; nan
+    values are left out.
     """
     values = values[~np.isnan(values)]
     if len(values) == 0:
@@ -134,8 +132,8 @@ def bootstrap_interval(
 def bootstrap_statistic(
     statistic, n: int, seed: int = 0, rounds: int = 200
 ) -> tuple[float, float, float]:
-    """`statistic` of all rows and its 95 % percentile interval over resampled rows; it takes
-    row numbers (n,) and may give nan.
+    """`statistic` of all rows and its 95 % percentile interval over resampled rows. `statistic`
+    takes row numbers (n,) and may return nan.
     """
     if n == 0:
         return float("nan"), float("nan"), float("nan")
@@ -147,8 +145,8 @@ def bootstrap_statistic(
 
 
 def ndcg_graded(grades: np.ndarray, k: int) -> float:
-    """NDCG@k of one list with gain 2^grade − 1 (Burges et al. 2005): grades (n,) in ranked
-    order, all that there are; nan if all are 0.
+    """NDCG@k of one list with gain 2^grade − 1 (Burges et al. 2005). grades: (n,) of all products
+    in ranked order; nan where all are 0.
     """
     gain = 2.0**grades - 1
     weights = dcg_weights(min(k, len(gain)))

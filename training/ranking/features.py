@@ -1,4 +1,4 @@
-"""Features of (shopper, candidate) pairs: their names, groups and columns."""
+"""Features of (shopper, candidate) pairs: names, groups and columns."""
 
 from dataclasses import dataclass
 
@@ -48,13 +48,13 @@ GROUPS = {
     ),
     "product": tuple(f"item_{stat}" for stat in ITEM_STATS if stat not in POPULARITY_STATS),
 }
-"""Groups of features that can be left out; so can each source."""
+"""Feature groups that can be left out, in addition to candidate sources."""
 PARTS = (*BY_NAME, *GROUPS)
 
 
 @dataclass(frozen=True)
 class ItemFacts:
-    """What is known of products apart from events: all (items,), nan or -1 where unknown."""
+    """Product attributes: (items,) each, nan or -1 where unknown."""
 
     price: np.ndarray
     brand: np.ndarray
@@ -80,24 +80,21 @@ def feature_names(signals: Signals, config: FusionConfig) -> list[str]:
 
 
 def few_events(features: np.ndarray, names: list[str]) -> np.ndarray:
-    """(n,) bool: is the candidate a product with few events?
-
-    None is where raw popularity may not be counted.
-    """
+    """(n,) bool: whether the candidate has few events. None where raw popularity is not used."""
     if "item_sold" not in names:
         return np.zeros(len(features), dtype=bool)
     return features[:, names.index("item_sold")] <= NEW_PRODUCT_EVENTS
 
 
 def check_parts(config: FusionConfig) -> None:
-    """Raises ConfigError where something that does not exist is to be left out."""
+    """Raises ConfigError where a part to leave out does not exist."""
     unknown = sorted(config.parts_left_out - set(PARTS))
     if unknown:
-        raise ConfigError(f"left_out: {unknown[0]!r} is none of {', '.join(PARTS)}")
+        raise ConfigError(f"left_out: {unknown[0]!r} is not one of {', '.join(PARTS)}")
 
 
 def group_of(feature: str) -> str:
-    """The kind of reason a feature stands for."""
+    """Kind of reason of a feature."""
     source = BY_NAME.get(feature.removesuffix("_share").removesuffix("_rank"))
     if source is not None:
         return source.reason
@@ -113,14 +110,14 @@ def group_of(feature: str) -> str:
 
 
 def reason_kinds() -> set[str]:
-    """Every kind of reason that a ranking model can give."""
+    """Kinds of reasons that a ranking model can give."""
     names = {name for group in GROUPS.values() for name in group}
     return {source.reason for source in SOURCES} | {group_of(name) for name in names}
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Proposed pairs of a shard: user (n,) row in the shard, ascending; item (n,); features (n,
+    """Candidates of a shard: user (n,) row in the shard, ascending; item (n,); features (n,
     columns) float32.
     """
 
@@ -139,8 +136,8 @@ def candidates_of(
     wanted: tuple[np.ndarray, np.ndarray] | None = None,
     alone: bool = False,
 ) -> Candidates:
-    """Propose and describe candidates for every shopper of a shard; also the pairs `wanted`
-    (shopper, item), or these `alone`.
+    """Candidates and features of every shopper of a shard; plus the pairs `wanted` (shopper, item),
+    or only the pairs `alone`.
     """
     scores = source_scores(past, signals, now, sources_of(signals, config))
     found = propose(scores, allowed, config.candidates_per_source, wanted, alone)
@@ -169,7 +166,7 @@ def candidates_of(
 
 
 def _lookup(past: Histories, user: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each pair stands in the history: (n,) entry, (n,) bool whether it is there at all."""
+    """Position of each pair in the history: (n,) entry, (n,) bool whether it exists."""
     key = past.user.astype(np.int64) * past.n_items + past.item
     order = np.argsort(key)
     wanted = user.astype(np.int64) * past.n_items + item
@@ -236,8 +233,8 @@ def _price_columns(
 def _share_columns(
     past: Histories, group: np.ndarray, user: np.ndarray, item: np.ndarray
 ) -> np.ndarray:
-    """(n,) share of the shopper's history that has the candidate's brand (or category); nan
-    where it has none.
+    """(n,) share of the shopper's history with the candidate's brand (or category); nan where it
+    has none.
     """
     n_groups = int(group.max(initial=-1)) + 1
     if n_groups == 0:

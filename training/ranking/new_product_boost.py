@@ -1,6 +1,4 @@
-"""Products with few events stand higher than their chances alone say: by as much as costs next
-to nothing on the validation days.
-"""
+"""Boost of products with few events, limited by its cost on the validation days."""
 
 from dataclasses import dataclass
 
@@ -12,21 +10,20 @@ from training.ranking.features import few_events
 from training.ranking.ranker import TrainingRows, stack, top_lists, train_ranker
 
 BOOSTS = tuple(round(0.05 * n, 2) for n in range(1, 21))
-"""What is tried, in the ranker's own units, in which 0.7 doubles the odds against another
+"""Boosts that are tried, in units of the ranker's score: 0.7 doubles the odds against another
 product.
 """
 FEWEST = 20
-"""Bought candidates with few events below which nothing can be said."""
+"""Minimum number of bought candidates with few events for an estimate."""
 
 
 @dataclass(frozen=True)
 class NewProductBoost:
-    """What the scores of products with few events are raised by, and what that did on the
-    validation days.
+    """Boost of products with few events, and its effect on the validation days.
 
-    cost: share of NDCG@10 that it took, in the question that it cost the most
-    bought: how many bought candidates have few events
-    found, found_without: how many of those stood among the first K, with the lift and without it
+    cost: share of NDCG@10 lost, in the window with the largest loss
+    bought: number of bought candidates with few events
+    found, found_without: number of those among the first K, with and without the boost
     """
 
     value: float = 0.0
@@ -39,10 +36,10 @@ class NewProductBoost:
 def choose_boost(
     questions: list[TrainingRows], names: list[str], config: FusionConfig
 ) -> NewProductBoost:
-    """The largest lift whose cost stays within `config.new_products_cost` in each question.
+    """The largest boost whose cost stays within `config.new_products_cost` in each window.
 
-    Each half of the shoppers is ranked by a ranker that was trained on the other half. The
-    candidates are those that rankers are trained on: everything bought and some of the rest.
+    Each half of the shoppers is ranked by a ranker trained on the other half. Candidates are those
+    of the ranker's training: all bought ones and a sample of the others.
     """
     questions = [rows for rows in questions if len(rows.group)]
     few = [few_events(rows.features, names) for rows in questions]
@@ -86,8 +83,8 @@ def choose_boost(
 def _out_of_fold(
     questions: list[TrainingRows], half: np.ndarray, names: list[str], config: FusionConfig
 ) -> list[np.ndarray]:
-    """Per question (rows,) scores, each by the ranker that has not seen the shopper; `half` are
-    the shoppers that one of the two is trained on.
+    """Scores (rows,) per window, each by a ranker that was not trained on the shopper. `half`:
+    shoppers of the first fold.
     """
     scores = [np.zeros(len(rows.label)) for rows in questions]
     for invert in (False, True):
@@ -106,7 +103,7 @@ def _out_of_fold(
 def _quality(
     rows: TrainingRows, score: np.ndarray, few: np.ndarray, boost: float
 ) -> tuple[float, int]:
-    """NDCG@K, and how many of what was bought and has few events stand among the first K."""
+    """NDCG@K, and the number of bought products with few events among the first K."""
     owner = np.repeat(np.arange(len(rows.group)), rows.group)
     lists = top_lists(owner, np.arange(len(owner)), score + boost * few, len(rows.group), K)
     hits = rows.label[lists] & (lists >= 0)

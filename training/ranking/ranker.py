@@ -1,6 +1,4 @@
-"""Fusion: features of (shopper, candidate) become one score, by LightGBM, with exact
-contributions of each feature.
-"""
+"""The ranker: LightGBM scores over features of (shopper, candidate), with exact contributions."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,13 +13,12 @@ from training.data.splits import Window
 from training.ranking.features import ItemFacts, candidates_of, feature_names
 
 SHARD_CELLS = 25_000_000
-"""(shoppers × products) scored at once at most; bounds memory."""
+"""Maximum (shoppers × products) scored at once. It bounds memory."""
 
 
 def labels_of(window: Window, begin: int, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """(n,) bool: is the candidate one of the shopper's targets?
-
-    `user` counts from shopper `begin` of the window.
+    """(n,) bool: whether the candidate is a target of its shopper. `user` counts from shopper
+    `begin` of the window.
     """
     owner = np.repeat(np.arange(len(window.users)), np.diff(window.start))
     targets = owner.astype(np.int64) * window.n_items + window.target
@@ -29,7 +26,7 @@ def labels_of(window: Window, begin: int, user: np.ndarray, item: np.ndarray) ->
 
 
 def allowed_products(window: Window, past: Histories) -> np.ndarray:
-    """(shoppers, items) bool: what may be ranked for each shopper of a shard."""
+    """(shoppers, items) bool: products that may be ranked for each shopper of a shard."""
     allowed = np.broadcast_to(window.rankable, (past.n_users, window.n_items))
     if window.exclude == "nothing":
         return allowed
@@ -42,12 +39,12 @@ def allowed_products(window: Window, past: Histories) -> np.ndarray:
 
 
 def shard_size(config: RetrievalConfig, n_items: int) -> int:
-    """How many shoppers are scored at once: as configured, fewer where there are many products."""
+    """Number of shoppers scored at once: the configured number, fewer with many products."""
     return max(1, min(config.shard, SHARD_CELLS // max(1, n_items)))
 
 
 def shards(window: Window, config: RetrievalConfig) -> Iterator[tuple[int, Histories]]:
-    """Where each shard of the window's shoppers begins, and their histories."""
+    """First shopper of each shard of the window, and the shard's histories."""
     size = shard_size(config, window.n_items)
     for begin in range(0, len(window.users), size):
         yield begin, window.past.shard(begin, begin + size)
@@ -55,8 +52,8 @@ def shards(window: Window, config: RetrievalConfig) -> Iterator[tuple[int, Histo
 
 @dataclass
 class TrainingRows:
-    """Candidates of whole windows with their labels; `group` (shoppers,) counts the rows of
-    each, `shopper` (shoppers,) is its row in the shop.
+    """Labeled candidates of whole windows. group: (shoppers,) rows per shopper; shopper:
+    (shoppers,) row in the shop.
     """
 
     features: np.ndarray
@@ -65,7 +62,7 @@ class TrainingRows:
     shopper: np.ndarray
 
     def of(self, which: np.ndarray) -> "TrainingRows":
-        """Those of some shoppers, (shoppers,) bool."""
+        """The rows of some shoppers. mask: (shoppers,) bool."""
         rows = np.repeat(which, self.group)
         return TrainingRows(
             self.features[rows], self.label[rows], self.group[which], self.shopper[which]
@@ -80,11 +77,10 @@ def training_rows(
     most_rows: int,
     seen: Callable[[float], None] = lambda share: None,
 ) -> TrainingRows:
-    """Candidates of shoppers drawn at random until there are `most_rows`, of those who have a
-    target among them.
+    """Candidates of randomly drawn shoppers with a target among them, up to `most_rows`.
 
-    Each one's targets are all kept, and at most `config.negatives_per_shopper` of the others, at
-    random. `seen` hears what share (to 1) is done.
+    All targets are kept, and at most `config.negatives_per_shopper` other candidates, drawn at
+    random. `seen` is called with the finished share.
     """
     rng = np.random.default_rng(config.seed)
     order, size = rng.permutation(len(window.users)), shard_size(config, window.n_items)
@@ -121,8 +117,8 @@ def training_rows(
 def _kept_rows(
     user: np.ndarray, label: np.ndarray, negatives: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Rows, ascending, of shoppers with a label: the labelled, and `negatives` of the others at
-    random.
+    """Rows, ascending, of shoppers with a label: the labeled ones, and `negatives` random
+    others.
     """
     rows = np.flatnonzero(np.isin(user, user[label]))
     order = rows[np.lexsort((rng.random(len(rows)), ~label[rows], user[rows]))]
@@ -141,8 +137,8 @@ def stack(parts: list[TrainingRows]) -> TrainingRows:
 
 
 def train_ranker(rows: TrainingRows, names: list[str], config: FusionConfig) -> lgb.Booster:
-    """LambdaRank (Burges 2010) on candidate rows, `config.rounds` rounds of trees whose cuts
-    are drawn at random (Geurts et al. 2006).
+    """Train LambdaRank (Burges 2010) for `config.rounds` rounds, with randomly drawn split
+    thresholds (Geurts et al. 2006).
     """
     parameters = {
         "objective": "lambdarank",
@@ -171,7 +167,7 @@ def train_ranker(rows: TrainingRows, names: list[str], config: FusionConfig) -> 
 def top_lists(
     user: np.ndarray, item: np.ndarray, score: np.ndarray, n_users: int, k: int
 ) -> np.ndarray:
-    """(n_users, k) items by falling score, ties by item; -1 where there are fewer."""
+    """(n_users, k) items by descending score, ties by item; -1 where there are fewer."""
     order = np.lexsort((item, -score, user))
     user, item = user[order], item[order]
     start = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))])

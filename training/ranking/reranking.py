@@ -4,11 +4,12 @@ import numpy as np
 
 
 def with_exposure(protected: np.ndarray, share: float, k: int) -> np.ndarray:
-    """The first k places of a ranking, of whose first n at least ⌊share · n⌋ are protected, for
-    every n, where there are as many.
+    """The first k places of a ranking in which, for every n, at least ⌊share · n⌋ of the first n
+    are protected.
 
-    protected (n,) bool in the order of the ranking; returns (k,) positions in it. The ranked group
-    fairness of FA*IR (Zehlike et al. 2017) with its minimum as a plain share.
+    protected: (n,) bool in ranking order. Returns (k,) positions. This is the ranked group fairness
+    of FA*IR (Zehlike et al. 2017) with a plain share as its minimum; fewer protected products are
+    used where there are not enough.
     """
     own, others = list(np.flatnonzero(protected)), list(np.flatnonzero(~protected))
     chosen: list[int] = []
@@ -22,12 +23,12 @@ def with_exposure(protected: np.ndarray, share: float, k: int) -> np.ndarray:
 
 
 def diversified(similarity: np.ndarray, diversity: float) -> np.ndarray:
-    """The order of a ranking in which each next product is good and unlike those before it: maximal
-    marginal relevance (Carbonell & Goldstein 1998).
+    """Maximal marginal relevance (Carbonell & Goldstein 1998): each next product is relevant and
+    unlike those before it.
 
-    similarity (n, n) in [0, 1], products in the order of the ranking; diversity in [0, 1]: 0 leaves
-    the order, 1 looks at likeness alone. A product is as good as its place, by the discount of
-    NDCG. Returns (n,) positions; the first place stays.
+    similarity: (n, n) in [0, 1] in ranking order; diversity: in [0, 1], 0 keeps the order, 1
+    considers only similarity. Relevance is NDCG's discount of the rank. Returns (n,) positions; the
+    first place stays.
     """
     n = len(similarity)
     good, likest = 1.0 / np.log2(np.arange(n) + 2), np.zeros(n)

@@ -1,1 +1,1 @@
-"""One recipe a file: what it trains on, how it is judged, what its checkpoint holds."""
+"""Training functions, one recipe per file."""

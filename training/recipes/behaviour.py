@@ -1,5 +1,5 @@
-"""`behaviour`: the probability that a shopper buys a product within some weeks, from "history
-[SEP] product"; and that of a click.
+"""Recipe `behaviour`: purchase probability of a shopper and a product, from "history [SEP]
+product"; and click probability.
 """
 
 from dataclasses import dataclass
@@ -36,11 +36,11 @@ VALIDATION_SHARE = 0.1
 
 @dataclass(frozen=True)
 class PairRows:
-    """(shopper, product) pairs of one moment: who and what, whether it was bought, and what
-    counting alone knows of it.
+    """(shopper, product) pairs of one moment, their outcome, and counts as features of the
+    baseline.
 
-    facts (n, 4): log(1 + sales), times the shopper bought it, its share of the shopper's baskets,
-    days since (a year where never)
+    facts: (n, 4): log(1 + sales), purchases by the shopper, share of the shopper's baskets, days
+    since the last (365 where never).
     """
 
     history: list[str]
@@ -67,7 +67,7 @@ class PairRows:
 
 
 class _Moment:
-    """One window's pairs: who was known at `now`, and what they bought in the days after."""
+    """Pairs of one window: shoppers known at `now`, and their purchases in the following days."""
 
     def __init__(self, window: Window, texts: list[str], config: BehaviourConfig) -> None:
         self.window, self.texts, self.config = window, texts, config
@@ -78,9 +78,7 @@ class _Moment:
         self.bought = owner.astype(np.int64) * window.n_items + window.target
 
     def drawn_by_outcome(self, most: int, negatives: int, rng: np.random.Generator) -> PairRows:
-        """What was bought, and for each of these so many products of like popularity that were
-        not.
-        """
+        """All purchased pairs and, for each, negatives of similar popularity."""
         positive = rng.permutation(self.bought)[: max(1, most // (1 + negatives))]
         user = np.repeat(positive // self.window.n_items, negatives)
         negative = user * self.window.n_items + self._popular(len(user), rng)
@@ -88,9 +86,8 @@ class _Moment:
         return self._rows(np.concatenate([positive, negative]))
 
     def drawn_blindly(self, most: int, rng: np.random.Generator) -> PairRows:
-        """Shoppers alike; half the products by past sales, half from the shopper's own past.
-
-        What was bought later plays no part.
+        """Pairs drawn without regard to the outcome: shoppers uniformly, half the products by past
+        sales, half from the shopper's history.
         """
         user = rng.integers(0, len(self.window.users), most)
         past = self.window.past
@@ -125,7 +122,7 @@ class _Moment:
 
 
 def history_text(past: Histories, user: int, texts: list[str], most: int) -> str:
-    """The latest products of a history in words, the newest first."""
+    """Text of the latest history products, newest first."""
     latest = past.item[past.start[user] : past.start[user + 1]][::-1][:most]
     return "; ".join(texts[i] for i in latest)
 
@@ -140,7 +137,7 @@ def _own_facts(past: Histories, user: np.ndarray, item: np.ndarray, now: int) ->
 
 
 def fit_behaviour(run: Run) -> tuple[Labelled, dict, dict]:
-    """The model, its report, and what `head.json` adds: the calibration and the click head, or
+    """The model, its report, and additions to `head.json`: the calibration, and the click head or
     why there is none.
     """
     config: BehaviourConfig = run.config
@@ -219,7 +216,7 @@ def fit_behaviour(run: Run) -> tuple[Labelled, dict, dict]:
 
 
 def try_fields(run: Run) -> None:
-    """One trial of the search over fields: pairs from before the calibration's window only."""
+    """One trial of the hyperparameter search, on pairs before the calibration window."""
     texts, rng = product_texts(run.snapshot.products), np.random.default_rng(run.config.seed)
     earlier = _moments(run, texts)[2]
     rows = PairRows.join(
@@ -238,8 +235,8 @@ def try_fields(run: Run) -> None:
 
 
 def _moments(run: Run, texts: list[str]) -> tuple[_Moment, _Moment, list[_Moment]]:
-    """The judged window, the one before it for calibration, and up to TRAINING_WINDOWS before
-    that.
+    """The test window, the calibration window before it, and up to TRAINING_WINDOWS earlier
+    ones.
     """
     config, events = run.config, run.snapshot.events
     need(len(events) > 0, "there are no events to learn from")
@@ -310,15 +307,15 @@ def _vectors(store: TextStore, rows: np.ndarray) -> np.ndarray:
 
 
 def _own(rows: PairRows, logit: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """(n, 2): the head's logit, and whether the shopper bought the product before."""
+    """(n, 2): logit of the head, and whether the shopper bought the product before."""
     return np.stack([logit[place], (rows.facts[place, 1] > 0).astype(float)], axis=1)
 
 
 def _systems(
     rows: PairRows, logit: np.ndarray, places: list[np.ndarray]
 ) -> tuple[dict, LogisticRegression]:
-    """Each system's measures; all are fitted, or calibrated (Platt 1999), on the window before
-    the judged one.
+    """Metrics of each system. All are fitted, or calibrated (Platt 1999), on the window before the
+    test window.
     """
     held, judged = places[1], places[2]
     inputs = {
@@ -351,7 +348,7 @@ def _measures(label: np.ndarray, said: np.ndarray) -> dict:
 
 
 def _judge_champion(run: Run, test: _Moment, judged: PairRows, systems: dict) -> dict:
-    """The champion on the same pairs, where it has not learned their days."""
+    """Metrics of the champion on the same pairs, where it was not trained on their days."""
     if run.champion is None:
         return compared(NO_CHAMPION)
     from training.inference.checkpoint import CheckpointError, read_run
@@ -372,7 +369,7 @@ def _judge_champion(run: Run, test: _Moment, judged: PairRows, systems: dict) ->
 
 
 def _curve(label: np.ndarray, said: np.ndarray, bins: int = 10) -> list[dict]:
-    """Tenths of the judged pairs by what was said of them: what was said, and how many bought."""
+    """Calibration curve: per decile of the predictions, mean prediction and purchase rate."""
     parts = [p for p in np.array_split(np.argsort(said, kind="stable"), bins) if len(p)]
     return [
         {"said": float(said[p].mean()), "was": float(label[p].mean()), "pairs": len(p)}
@@ -381,9 +378,8 @@ def _curve(label: np.ndarray, said: np.ndarray, bins: int = 10) -> list[dict]:
 
 
 def _click(run: Run, encoder, texts: list[str]) -> tuple[dict | None, dict]:
-    """A second head on the tuned encoder's vectors: will an impression be clicked within a day?
-
-    None, and why, without enough of them.
+    """Click head on the tuned encoder's vectors: probability of a click within a day of the
+    impression. (None, reason) with too few impressions.
     """
     events, config = run.snapshot.events, run.config
     shown = events.take((events.type == TYPE_CODE["impression"]) & (events.user >= 0))
@@ -441,7 +437,7 @@ def _click(run: Run, encoder, texts: list[str]) -> tuple[dict | None, dict]:
 
 
 def _any_within(keys: np.ndarray, times: np.ndarray, key: int, since: int) -> bool:
-    """Is there a click of this shopper on this product within CLICK_WITHIN after the impression?"""
+    """Whether the shopper clicked the product within CLICK_WITHIN after each impression."""
     low, high = np.searchsorted(keys, key), np.searchsorted(keys, key, side="right")
     at = low + np.searchsorted(times[low:high], since)
     return bool(at < high and times[at] <= since + CLICK_WITHIN)

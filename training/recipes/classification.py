@@ -1,5 +1,5 @@
-"""`sentiment`, `topic`, `intent` and `rating`: a linear head on the encoder, started where a
-linear model on frozen vectors ended.
+"""Recipes `sentiment`, `topic`, `intent` and `rating`: a linear head on the encoder, initialized
+from a linear model on frozen vectors.
 """
 
 from dataclasses import dataclass, field, replace
@@ -24,16 +24,16 @@ from training.recipes.ensembles import Labelled, Members, outputs
 from training.runs.run import NO_CHAMPION, Run, compared, load_encoder, steps_for
 
 BLENDS = (0.25, 0.5, 0.75, 1.0)
-"""Shares of the tuned weights that are tried against those it started from."""
+"""Candidate shares of the tuned weights, relative to the initial ones."""
 
 
 @dataclass
 class LabelTask(Task):
-    """Rows of a store with a class or a rating each; epochs in an order that the seed and the
-    epoch's number give.
+    """Labeled rows of a text store. The order of each epoch depends on the seed and the epoch's
+    number.
 
-    train, validation: row numbers; without validation rows there is nothing to stop by: train with
-        `keep_last`
+    train, validation: row numbers. Without validation rows there is no early stopping: train with
+    `keep_last`.
     """
 
     store: TextStore
@@ -85,7 +85,7 @@ class LabelTask(Task):
 
 
 def try_fields(run: Run) -> None:
-    """One trial of the search over fields: training and validation rows only."""
+    """One trial of the hyperparameter search, on training and validation rows."""
     rows = _drawn(recipe_rows(run), run.config)
     need(
         len(rows.at(VALIDATION)) > 0,
@@ -107,13 +107,13 @@ def try_fields(run: Run) -> None:
 
 
 def _drawn(rows: Rows, config) -> Rows:
-    """Few training rows of each class, where the configuration asks for few."""
+    """A sample of training rows per class, where configured."""
     few = getattr(config, "per_class", 0)
     return rows.draw_few(few, config.seed) if few else rows
 
 
 def _named(rows: Rows, config) -> Rows:
-    """With the names of classes that have few training rows; ratings have neither."""
+    """The rows plus names of classes with few training rows. Ratings have no classes."""
     return rows.with_names(config.named_below) if rows.classes else rows
 
 
@@ -122,8 +122,8 @@ def _measure(rows: Rows) -> str:
 
 
 def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
-    """Train on the rows' training part, stop on validation, judge on test: the model and its
-    report.
+    """Train on the training rows, stop early on validation, evaluate on test. Returns the model and
+    its report. Raises TrainingError with too few rows.
     """
     config, rows = run.config, _drawn(rows, run.config)
     _check(rows)
@@ -151,8 +151,8 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
 def _trained(
     run: Run, rows: Rows, store: TextStore, frozen: np.ndarray, fit: linear_baselines.LinearFit
 ) -> tuple[Members, TuningMethod, OutputCalibration, dict]:
-    """Fine-tuning, stopped by validation and done once more with it where wanted; how outputs
-    become answers; what the report tells of it.
+    """The fine-tuned model (refitted with the validation rows where configured), its calibration,
+    and its part of the report.
     """
     config = run.config
     model, task, tuned, chosen = _prepare(run, rows, store, fit)
@@ -202,9 +202,7 @@ def _trained(
 def _report(
     run: Run, rows: Rows, base: dict[str, classification.Baseline], said: np.ndarray
 ) -> dict:
-    """What the test rows say of the model, whose answers to them are given, of its baselines
-    and of the champion.
-    """
+    """Report on the test rows: the model, whose answers are given, baselines, and the champion."""
     test, measure = rows.at(TEST), _measure(rows)
     report = run.report_head(
         {
@@ -241,11 +239,10 @@ def _refitted(
     chosen,
     share: float,
 ) -> list[dict]:
-    """The same training with the validation rows among the training rows, for all runs that are
-    averaged.
+    """The same training with the validation rows added, for all averaged runs.
 
-    Its mix with the start is what validation chose, and so are its steps where validation stopped
-    the training before its planned end.
+    The share of the tuned weights, and the steps of a training that stopped early, are those that
+    validation selected.
     """
     everything = np.flatnonzero(rows.part != TEST)
     fit = linear_baselines.fit_classes(
@@ -267,9 +264,7 @@ def _refitted(
 
 
 def _blended(task: LabelTask, start: dict, weights: list[dict]) -> tuple[list[dict], list[float]]:
-    """Each member mixed with the start as validation likes it; without validation rows nothing
-    of it.
-    """
+    """Members blended with the initial weights by validation; without validation rows unchanged."""
     mixed, shares = [], []
     for tuned in weights:
         put_weights(task.model, tuned)
@@ -318,8 +313,8 @@ def _prepare(
 
 
 def _judge_champion(run: Run, rows: Rows, systems: dict) -> dict:
-    """The champion on the same test rows, which no run has trained on: they are test rows by
-    their text.
+    """Metrics of the champion on the same test rows. A hash of the text assigns them, so no run is
+    trained on them.
     """
     if run.champion is None:
         return compared(NO_CHAMPION)
@@ -340,8 +335,8 @@ def _judge_champion(run: Run, rows: Rows, systems: dict) -> dict:
 def _robustness(
     run: Run, rows: Rows, members: Members, store: TextStore, answer: OutputCalibration
 ) -> dict:
-    """The same measures when the judged texts have typing mistakes, lost words, or capitals; on
-    at most 1,000 rows.
+    """The main metric on texts with typing errors, dropped words, or capitals; on at most 1,000
+    rows.
     """
     test = rows.at(TEST)
     test = test[np.random.default_rng(run.config.seed).permutation(len(test))[:1000]]
@@ -359,12 +354,12 @@ def _robustness(
 
 
 def fit_recipe(run: Run) -> tuple[Labelled, dict, dict]:
-    """The recipe on the rows that it learns from: the model, its report, nothing more to save."""
+    """Train the recipe on its rows: the model, its report, and no additional data."""
     return *fit_labels(run, recipe_rows(run)), {}
 
 
 def recipe_rows(run: Run) -> Rows:
-    """The rows that this recipe learns from."""
+    """Rows that this recipe is trained on. Raises TrainingError without any."""
     from training.data.labeled_texts import dialogue_rows, polarity, review_rows
 
     config: ClassificationConfig = run.config

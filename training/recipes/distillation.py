@@ -1,5 +1,5 @@
-"""`distil`: a shallower student learns its fine-tuned teacher's vectors; both rank by text on
-the held-out window.
+"""Recipe `distil`: a shallower student is trained on the vectors of its fine-tuned teacher; both
+are evaluated on ranking by text.
 """
 
 import time
@@ -28,7 +28,7 @@ FEWEST_TEXTS = 20
 
 @dataclass
 class DistilTask(Task):
-    """The shop's texts with the teacher's vectors (texts, dim)."""
+    """Texts of the shop with the teacher's vectors (texts, dim)."""
 
     store: TextStore
     teacher: np.ndarray
@@ -52,7 +52,7 @@ class DistilTask(Task):
         )
 
     def validate(self) -> float:
-        """Mean cosine to the teacher."""
+        """Mean cosine to the teacher's vectors."""
         held = TextStore(
             self.store.encoder,
             [self.store.texts[r] for r in self.validation],
@@ -63,11 +63,11 @@ class DistilTask(Task):
 
 
 def teacher_encoder(source: str, max_tokens: int) -> TextEncoder:
-    """The encoder of a checkpoint folder, or of a Hugging Face folder."""
+    """Encoder of a checkpoint folder or a Hugging Face folder. Raises TrainingError."""
     folder = Path(source)
     if not source or not folder.exists():
         raise TrainingError(
-            f"teacher: {source!r} is no checkpoint folder; name the fine-tuned model that "
+            f"teacher: {source!r} is not a checkpoint folder; name the fine-tuned model that "
             "the student is to learn from"
         )
     return TextEncoder.load(
@@ -76,8 +76,8 @@ def teacher_encoder(source: str, max_tokens: int) -> TextEncoder:
 
 
 def student_of(teacher: TextEncoder, layers: int) -> TextEncoder:
-    """A copy of the teacher with so many of its layers, taken evenly, the last one among them
-    (Sanh et al. 2019).
+    """A copy of the teacher with this many of its layers, selected evenly, including the last (Sanh
+    et al. 2019).
     """
     import copy
 
@@ -93,8 +93,8 @@ def student_of(teacher: TextEncoder, layers: int) -> TextEncoder:
 
 
 def fit_distil(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
-    """The student, the products' vectors (items, dim), and a report of both sides' size, speed
-    and quality.
+    """The student, the product vectors (items, dim), and a report with size, speed and quality of
+    both.
     """
     config = run.config
     teacher = teacher_encoder(config.teacher, config.text.max_tokens).to(device())

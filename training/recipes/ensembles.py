@@ -1,5 +1,5 @@
-"""What training leaves of a text model: one encoder and linear head, or several whose outputs
-are averaged, and what each remembers.
+"""Trained text models: one encoder with a linear head, or an ensemble whose outputs are
+averaged.
 """
 
 import copy
@@ -19,7 +19,7 @@ from training.inference.calibration import EnsembleMember, NeighborVote, OutputC
 
 
 def vectors(model: Classifier, store: TextStore, rows: np.ndarray) -> np.ndarray:
-    """Unit vectors of these rows as the model's encoder makes them now: (n, dim)."""
+    """Unit vectors of these rows by the model's current encoder: (n, dim)."""
     was_training = model.training
     model.eval()
     out = np.zeros((len(rows), model.encoder.dim), dtype=np.float32)
@@ -39,15 +39,15 @@ def head_of(model: Classifier) -> tuple[np.ndarray, np.ndarray]:
 
 
 def outputs(model: Classifier, store: TextStore, rows: np.ndarray) -> np.ndarray:
-    """What the head gives for these rows: (n, classes) logits, or (n, 1) ratings."""
+    """Outputs of the head for these rows: (n, classes) logits, or (n, 1) ratings."""
     weight, bias = head_of(model)
     return vectors(model, store, rows) @ weight.T + bias
 
 
 @dataclass
 class Members:
-    """The weights of each run that counts, in one model that takes them on in turn;
-    `neighbours` are empty where none vote.
+    """Weights of each run of an ensemble, loaded in turn into one model. `neighbours` is empty
+    where no texts vote.
     """
 
     model: Classifier
@@ -55,7 +55,7 @@ class Members:
     neighbours: list[NeighborVote] = field(default_factory=list)
 
     def remember(self, store: TextStore, rows: np.ndarray, target: np.ndarray, k: int) -> "Members":
-        """The same with these rows as those whose nearest `k` vote; 0: none vote."""
+        """A copy whose `k` nearest texts among these rows vote. 0: no vote."""
         made = (
             [NeighborVote(vectors(self.model, store, rows), target[rows], k) for _ in self._each()]
             if k
@@ -64,8 +64,8 @@ class Members:
         return Members(self.model, self.weights, made)
 
     def outputs(self, store: TextStore, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The mean output (rows, outputs) of all, and the mean vote (rows, classes) of their
-        neighbours or None.
+        """Mean output (rows, outputs) of all members, and the mean vote (rows, classes) of their
+        neighbors or None.
         """
         return averaged(
             [self._member(i).judge(vectors(self.model, store, rows)) for i in self._each()]
@@ -76,7 +76,7 @@ class Members:
         return answer.apply(*self.outputs(store, rows))
 
     def finish(self, tuned: TuningMethod) -> list[EnsembleMember]:
-        """Plain encoders with their heads, to be saved."""
+        """Plain encoders with their heads, ready to be saved."""
         alone = len(self.weights) == 1
         return [
             replace(self._member(i), encoder=(tuned if alone else copy.deepcopy(tuned)).finish())
@@ -84,7 +84,7 @@ class Members:
         ]
 
     def _each(self) -> Iterator[int]:
-        """Each member's number, the model being that member meanwhile."""
+        """Number of each member, while its weights are loaded into the model."""
         for i, weights in enumerate(self.weights):
             put_weights(self.model, weights)
             yield i
@@ -99,8 +99,8 @@ class Members:
 
 @dataclass
 class Labelled:
-    """What a recipe leaves that answers single texts: members, the names of their outputs, and
-    how outputs become answers.
+    """Result of a recipe that answers single texts: members, names of their outputs, and the
+    calibration.
     """
 
     members: list[EnsembleMember]

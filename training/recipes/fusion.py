@@ -1,5 +1,5 @@
-"""`fusion`: fine-tune the text, count the signals, train the ranker; judge it; fit again on
-everything; save.
+"""Recipe `fusion`: fine-tune the text encoder, count signals, train the ranker, evaluate, fit again
+on all data, save.
 """
 
 import logging
@@ -48,7 +48,7 @@ FEWEST_SHOPPERS = 5
 
 @dataclass(frozen=True)
 class TrainedParts:
-    """What was learned of one stretch of the data: texts (None without any) and sequences."""
+    """Text encoder (None without texts) and sequence model trained on one period."""
 
     texts: Texts | None
     sequence: Sequence
@@ -64,7 +64,7 @@ class TrainedParts:
 
     @property
     def chosen(self) -> dict[str, int]:
-        """What validation chose."""
+        """Number of steps that validation selected."""
         texts = self.texts
         steps = (
             {"text.steps": texts.steps, "text.projection_steps": texts.space_steps}
@@ -76,8 +76,8 @@ class TrainedParts:
 
 @dataclass
 class Fitted:
-    """What a fit leaves: the recommender, its knowledge as the ranker's windows could have it
-    and as those asked last may, and its lift.
+    """Result of a fit: the recommender, the parts of the ranker's windows, the parts that serve,
+    and the boost of new products.
     """
 
     recommender: Recommender
@@ -102,7 +102,7 @@ def facts_of(products: pl.DataFrame) -> ItemFacts:
 
 
 def window_days(snapshot: Snapshot, config: FusionConfig) -> int:
-    """The configured length, or a quarter of the data's time where that is shorter."""
+    """Configured window length, at most a quarter of the period of the data."""
     if not len(snapshot.events):
         raise TrainingError("there are no events to learn from")
     span = (int(snapshot.events.time[-1]) - int(snapshot.events.time[0])) / DAY
@@ -119,11 +119,11 @@ def fit_model(
     chosen: dict[str, int] | None = None,
     boost: NewProductBoost | None = None,
 ) -> Fitted:
-    """Fit on `windows` (newest first), then on `final`, which serves, as of `now`.
+    """Fit on `windows` (newest first), then on `final`, whose data serve, as of `now`.
 
-    What is learned is learned from what the oldest window may see and stopped early on its targets
-    (`chosen`: after so many steps); what serves is learned as long from `final`. `ranked`, `served`
-    and `boost` are taken where they are given.
+    Parts are trained on the data before the oldest window and stopped early on its targets, or
+    after the given `chosen` steps. The parts that serve are trained as long on `final`. `ranked`,
+    `served` and `boost` are used where they are given.
     """
     snapshot, config, progress = run.snapshot, run.config, run.progress
     check_parts(config)
@@ -153,7 +153,7 @@ def fit_model(
 def _learn(
     run: Run, known: Interactions, validation: Window, start: Start, chosen: dict[str, int] | None
 ) -> TrainedParts:
-    """Learn from what is known; validation says how long, unless that was chosen before."""
+    """Train on the known data. Validation selects the number of steps, unless `chosen` gives it."""
     fixed = (chosen["text.steps"], chosen["text.projection_steps"]) if chosen else None
     texts = fit_texts(run, known, validation, fixed, start)
     if "sequence" in run.config.parts_left_out:
@@ -169,7 +169,7 @@ def _learn(
 
 
 def _learn_again(run: Run, before: TrainedParts, known: Interactions, start: Start) -> TrainedParts:
-    """The same training, as long as before, on more interactions."""
+    """Train as long as before on more interactions."""
     texts = refreshed(run, before.texts, known, start)
     again = replace(run, keeper=run.keeper.child("anew"))
     sequence = (
@@ -181,11 +181,11 @@ def _learn_again(run: Run, before: TrainedParts, known: Interactions, start: Sta
 
 
 def _with_encoder(run: Run, before: TrainedParts, known: Interactions) -> TrainedParts | None:
-    """What serves with an encoder that is given: its vectors as they come, and the sequence model
-    learned over them. None without texts.
+    """Parts that serve with a given encoder: its vectors, and a sequence model trained on them.
+    None without texts.
 
-    The ranker goes on learning from texts that have not seen its targets, so that it does not trust
-    the given one too much.
+    The ranker is trained on texts that have not seen its targets, so that it does not overestimate
+    the given encoder.
     """
     if before.texts is None:
         return None
@@ -204,7 +204,7 @@ def _with_encoder(run: Run, before: TrainedParts, known: Interactions) -> Traine
 
 
 def _origin_of(encoder: str) -> dict:
-    """What the checkpoint of a given encoder says of it; nothing where it stands by itself."""
+    """Origin of a given encoder from its checkpoint; empty for a plain folder."""
     try:
         return origin(Path(encoder).parent) if encoder else {}
     except CheckpointError:
@@ -214,9 +214,7 @@ def _origin_of(encoder: str) -> dict:
 def ranker_questions(
     run: Run, windows: list[Window], learnt: LearnedSignals, facts: ItemFacts
 ) -> tuple[list[TrainingRows], Signals]:
-    """The candidates of all windows, per question, which the ranker is trained on; and the
-    signals of the oldest.
-    """
+    """Candidates of each window for the ranker's training, and the signals of the oldest window."""
     snapshot, config, progress = run.snapshot, run.config, run.progress
     parts, signals = [], None
     for i, window in enumerate(windows):
@@ -259,7 +257,7 @@ def _candidates_seen(run: Run, begin: float, share: float, part: float) -> None:
 
 
 def _pretrained(run: Run) -> Start:
-    """The encoder after masked words of the shop's own, where the recipe asks for them."""
+    """The encoder after masked-language-model pre-training, where configured."""
     if not run.config.pretrain_steps:
         return Start()
     return Start(
@@ -277,8 +275,8 @@ def earlier_windows(snapshot: Snapshot, now: int, days: int, config: FusionConfi
 
 
 def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
-    """The report of a run: `all` and `discovery` on the held-out window, the champion's judged
-    fit beside ours.
+    """Report of a run: `all` and `discovery` on the test window, for this fit and the champion's
+    judged fit.
     """
     snapshot, progress, champion = run.snapshot, run.progress, run.champion
     config = fitted.recommender.config
@@ -321,8 +319,8 @@ def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
 def _load_champion(
     folder: Path | None, cut: int
 ) -> tuple[tuple[Recommender, list[str]] | None, str]:
-    """The champion's judged fit, or None and why it cannot be compared: it must not have
-    learned the days from `cut`.
+    """The champion's judged fit; or None and the reason: it must not have been trained on the days
+    from `cut`.
     """
     if folder is None:
         return None, NO_CHAMPION
@@ -347,8 +345,10 @@ def require_shoppers(days: int) -> None:
 
 
 def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
-    """The whole run: a judged fit on what came before the last window, its report, then the fit
-    that serves. Returns the report.
+    """The complete run: a fit on the data before the test window, its report, then the fit that
+    serves. Returns the report.
+
+    Raises TrainingError where the data do not suffice.
     """
     snapshot, config, progress = run.snapshot, run.config, run.progress
     days = window_days(snapshot, config)

@@ -1,5 +1,5 @@
-"""`incremental`: the champion's encoder goes on from new events and a replay of old ones;
-judged on new and old data beside a full retraining.
+"""Recipe `incremental`: continues training the champion's encoder on new events and a replay of old
+ones; evaluated on both, and against full training.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ from training.recipes.retrieval import Start, Texts, fit_up_to, refreshed, windo
 from training.runs.run import Run
 
 HELD_SHOPPERS = 0.1
-"""Share of the shoppers whose old events no training here sees: they tell what was forgotten."""
+"""Share of shoppers whose old events are held out, to measure forgetting."""
 VALIDATION_PART = 0.25
-"""Share of the new days before the held-out ones that validation takes, the last of them."""
+"""Share of the new days before the test window that validation uses: the last ones."""
 
 
 def fit_incremental(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
-    """The encoder that serves, the products' vectors (items, dim), and the report on new and on
-    old data.
+    """The encoder that serves, the product vectors (items, dim), and the report on new and old
+    data. Raises TrainingError.
     """
     config: IncrementalConfig = run.config
     snapshot = run.snapshot
@@ -67,8 +67,8 @@ def fit_incremental(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
 def _trained(
     run: Run, start: Start, cut: int, learned: int
 ) -> tuple[Texts, dict[str, np.ndarray], dict[str, float]]:
-    """Incremental training on what came before `cut`, the vectors (items, dim) of each system
-    that is compared, and each training's seconds.
+    """Incremental training on data before `cut`; vectors (items, dim) of each compared system, and
+    each training's seconds.
     """
     systems, seconds = {"champion": start.encoder.encode(product_texts(run.snapshot.products))}, {}
     without = _without_held(run, learned)
@@ -89,7 +89,7 @@ def _trained(
 
 
 def _champion(run: Run) -> TextEncoder:
-    """The champion's encoder, to go on from."""
+    """The champion's encoder, from which training continues."""
     need(
         run.champion is not None,
         "incremental training starts from the champion, and there is none: name its "
@@ -102,10 +102,10 @@ def _champion(run: Run) -> TextEncoder:
 
 
 def _learned_and_cut(run: Run, end: int) -> tuple[int, int]:
-    """When the champion's data ended, and from when on everything is held out to judge by:
-    `window_days`, but at most half of what is new.
+    """End of the champion's training period, and start of the test window: `window_days`, at most
+    half of the new data.
 
-    A champion that does not say what it learned, or has learned all of it, counts as `new_days`
+    A champion that does not record its period, or was trained on all data, counts as `new_days`
     old.
     """
     first, days = int(run.snapshot.events.time[0]), _usual_days(run, end)
@@ -125,19 +125,17 @@ def _learned_and_cut(run: Run, end: int) -> tuple[int, int]:
 
 
 def _usual_days(run: Run, end: int) -> int:
-    """The configured length of a window, or a quarter of the time before `end` where that is
-    shorter.
-    """
+    """Configured window length, at most a quarter of the time before `end`."""
     return int(
         max(1, min(run.config.window_days, (end - int(run.snapshot.events.time[0])) / DAY // 4))
     )
 
 
 def origin(checkpoint: Path) -> dict:
-    """Where a checkpoint's encoder comes from: until when it has learned (seconds, or None), and
-    were its layers trained or its projection alone?
+    """Origin of a checkpoint's encoder: end of its training period (seconds, or None), and whether
+    layers or only the projection were trained.
 
-    A ranking may hold an encoder that another run trained. Raises CheckpointError.
+    A ranking checkpoint may contain an encoder from another run. Raises CheckpointError.
     """
     run = read_run(checkpoint)
     told = {
@@ -148,9 +146,8 @@ def origin(checkpoint: Path) -> dict:
 
 
 def _layers_were_trained(champion: Path) -> bool:
-    """Did validation want the champion's layers trained, or its projection alone?
-
-    What did not help then is not tried every night.
+    """Whether validation selected trained layers for the champion. Where they did not help,
+    incremental runs do not try them again.
     """
     try:
         return bool(
@@ -163,7 +160,7 @@ def _layers_were_trained(champion: Path) -> bool:
 
 
 def _held(user_ids: list[str]) -> np.ndarray:
-    """(shoppers,) bool: whose old events are kept from training, always the same ones."""
+    """(shoppers,) bool: shoppers whose old events are held out; a stable selection."""
     place = [
         int.from_bytes(hashlib.blake2b(u.encode(), digest_size=6).digest()) / 2**48
         for u in user_ids
@@ -180,9 +177,8 @@ def _without_held(run: Run, learned: int):
 
 
 def _questions(run: Run, cut: int, days: float, learned: int) -> tuple[Window, Window]:
-    """New: what everybody took from the cut on.
-
-    Old: what the held shoppers took in the days before the champion's data ended.
+    """Test windows. New: all purchases from the cut on. Old: purchases of held-out shoppers before
+    the champion's data ended.
     """
     weights, n = run.config.event_weights, run.snapshot.n_items
     new = discovery(time_window(run.snapshot.events, n, weights, cut, days))
@@ -197,7 +193,7 @@ def _questions(run: Run, cut: int, days: float, learned: int) -> tuple[Window, W
 
 
 def _full(run: Run, snapshot: Snapshot, cut: int, known: Interactions) -> Texts:
-    """What training anew gives: the recipe `retrieval` with its defaults and this run's encoder
+    """Vectors of a full training: recipe `retrieval` with its defaults and this run's encoder
     settings.
     """
     text = RetrievalConfig().text

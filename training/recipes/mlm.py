@@ -1,5 +1,5 @@
-"""`mlm`: masked words of the shop's own texts (Devlin et al. 2019), whole words at a time;
-alone, or before another recipe.
+"""Recipe `mlm`: masked-language-model pre-training on the shop's texts with whole-word masking
+(Devlin et al. 2019); alone, or within another recipe.
 """
 
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ MOST_VALIDATED = 1000
 
 
 def shop_texts(snapshot: Snapshot) -> list[str]:
-    """Every different text of the shop: products, reviews, messages, queries."""
+    """All distinct texts of the shop: products, reviews, messages, queries."""
     texts = product_texts(snapshot.products)
     if "reviews" in snapshot.tables:
         texts += [
@@ -48,9 +48,7 @@ def shop_texts(snapshot: Snapshot) -> list[str]:
 
 @dataclass(frozen=True)
 class Words:
-    """Tokens of a text, and which word each belongs to: word (tokens,) int, -1 for special
-    tokens.
-    """
+    """Tokens of a text and their words. word: (tokens,) int, -1 for special tokens."""
 
     ids: np.ndarray
     word: np.ndarray
@@ -75,10 +73,10 @@ def words_of(encoder: TextEncoder, texts: list[str]) -> list[Words]:
 def mask_words(
     words: Words, share: float, mask_id: int, vocabulary: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(tokens,) changed ids and (tokens,) bool which are asked for: `share` of the words, at least
-    one, with all their tokens.
+    """(tokens,) changed ids, and (tokens,) bool of the masked positions: `share` of the words, at
+    least one, with all their tokens.
 
-    Of the words asked for, 80 % are masked, 10 % become random tokens, 10 % stay.
+    Of these words, 80 % are masked, 10 % become random tokens, 10 % are unchanged.
     """
     numbers = np.unique(words.word[words.word >= 0])
     ids, asked = words.ids.copy(), np.zeros(len(words.ids), dtype=bool)
@@ -97,7 +95,7 @@ def mask_words(
 
 @dataclass
 class MaskTask(Task):
-    """Masked words of training texts; validation masks the same words each time."""
+    """Masked-language-model task. Validation masks the same words each time."""
 
     words: list[Words]
     training: np.ndarray
@@ -135,7 +133,7 @@ class MaskTask(Task):
         return Batch(texts, torch.cat(targets).to(where), {"places": places})
 
     def losses(self) -> np.ndarray:
-        """(batches,) mean loss of the validation texts, masked alike each time."""
+        """Mean loss per batch of validation texts: (batches,)."""
         rng, out = np.random.default_rng(self.seed), []
         self.model.eval()
         with torch.inference_mode():
@@ -173,9 +171,7 @@ def _task(run: Run, encoder: TextEncoder, config: MlmConfig) -> MaskTask:
 
 
 def pretrain(run: Run, encoder: TextEncoder, steps: int) -> TextEncoder:
-    """The encoder after so many steps of masked words on the shop's texts, as a part of another
-    recipe.
-    """
+    """Train the encoder for this many steps on the shop's texts, as a part of another recipe."""
     config = MlmConfig(seed=run.config.seed)
     config = replace(
         config,
@@ -203,8 +199,8 @@ def pretrain(run: Run, encoder: TextEncoder, steps: int) -> TextEncoder:
 
 
 def fit_mlm(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
-    """Pre-train on the shop's texts: the encoder, the products' vectors (items, dim) and the
-    report.
+    """Pre-train on the shop's texts: the encoder, the product vectors (items, dim) and the report.
+    Raises TrainingError.
     """
     config = run.config
     texts = shop_texts(run.snapshot)
@@ -245,8 +241,8 @@ def fit_mlm(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
 
 
 def _unigram_losses(task: MaskTask) -> np.ndarray:
-    """The loss of who only knows how frequent each token is in the training texts, with one
-    added to each count.
+    """Loss of the unigram baseline: token frequencies of the training texts with add-one
+    smoothing.
     """
     counts = np.ones(len(task.encoder.tokenizer))
     for r in task.training:

@@ -1,5 +1,5 @@
-"""`retrieval`: text learns what the shop's customers take next; and the same fit as a part of
-`fusion`.
+"""Recipe `retrieval`: fine-tunes the text encoder on which product a shopper takes next; also a
+part of `fusion`.
 """
 
 import copy
@@ -35,45 +35,41 @@ from training.runs.run import NO_CHAMPION, Run, compared, load_encoder, steps_fo
 FEWEST_PAIRS = 200
 MOST_JUDGED = 10_000
 JUDGED_CELLS = 150_000_000
-"""Shoppers × products that one look at the validation data ranks at most."""
+"""Maximum shoppers × products ranked per evaluation."""
 SPACE_BATCH, SPACE_LOOK, SPACE_PART, SPACE_ANCHORS = 1024, 50, 0.1, 4
 
 
 @dataclass(frozen=True)
 class Texts(TextVectors):
-    """Vectors before and after fine-tuning, with the encoder that makes them."""
+    """Product vectors before and after fine-tuning, and the encoder."""
 
     encoder: TextEncoder
     steps: int
-    """Steps after which validation was best; 0: left as it came."""
+    """Training step with the best validation value; 0: not trained."""
     space_steps: int = 0
     """The same of the projection."""
     outcome: Outcome | None = None
     pooled: np.ndarray | None = None
-    """(items, dim) as the encoder that this fit started from gives them, before the projection."""
+    """(items, dim) vectors of the initial encoder, before the projection."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where fine-tuning starts."""
+    """Starting point of fine-tuning."""
 
     encoder: TextEncoder | None = None
-    """Instead of the configured one; it stays as it is, a copy is trained."""
+    """Replaces the configured encoder. A copy of it is trained."""
     layers: bool = True
-    """Are the encoder's layers trained, too, or the projection alone?"""
+    """Train the encoder's layers; otherwise only the projection."""
     since: int | None = None
-    """What came before (seconds) is replayed, so that it makes up the configured share of the
-    pairs at least.
-    """
+    """Events before it (seconds) are replayed with at least the configured share of the pairs."""
     pooled: np.ndarray | None = None
-    """The products' vectors before the projection, where an earlier fit from this start has
-    made them.
-    """
+    """Vectors before the projection, where an earlier fit computed them."""
 
 
 def judged_question(window: Window, config) -> Window:
-    """What validation asks: products new to the shopper, at most MOST_JUDGED shoppers, fewer
-    where there are many products.
+    """Validation window: products new to the shopper, at most MOST_JUDGED shoppers, fewer with many
+    products.
     """
     question = discovery(window) if window.exclude == "nothing" else window
     most = max(1, min(MOST_JUDGED, JUDGED_CELLS // max(1, window.n_items)))
@@ -85,7 +81,7 @@ def judged_question(window: Window, config) -> Window:
 
 
 class TextJudge:
-    """NDCG@10 of ranking by text alone, products new to the shopper."""
+    """NDCG@10 of ranking by text, on products new to the shopper."""
 
     def __init__(self, window: Window, config) -> None:
         self.window, self.config = judged_question(window, config), config
@@ -102,12 +98,11 @@ def fit_texts(
     fixed: tuple[int, int] | None = None,
     start: Start | None = None,
 ) -> Texts | None:
-    """Fine-tune the encoder on what is known; keep the weights that were best on the validation
-    window. None without texts.
+    """Fine-tune the encoder and keep the weights with the best validation value. None without
+    texts.
 
-    fixed: (steps, projection steps) of an earlier fit: train so long, whatever validation says;
-        then there need be no validation window
-    start: where to start and what to train, instead of the configured encoder and everything
+    fixed: (steps, projection steps) of an earlier fit: train exactly as long, without validation
+    start: starting point; default: the configured encoder, with layers and projection trained
     """
     config, start = run.config, start or Start()
     texts = product_texts(run.snapshot.products)
@@ -169,11 +164,10 @@ def fit_texts(
 def fit_up_to(
     run: Run, validation: Window, known: Interactions, start: Start | None = None
 ) -> Texts | None:
-    """Text for a question about later days: validation chooses the steps, then it is trained anew
-    on all that the question may see.
+    """Encoder for a later window: validation selects the steps, then training repeats on all data
+    before the window.
 
-    What the validation days sold is the freshest there is to learn from; the question's targets are
-    not looked at.
+    The validation days are the most recent data. Targets of the window are not read.
     """
     chosen = fit_texts(run, validation.fit, validation, start=start)
     return refreshed(run, chosen, known, start)
@@ -182,7 +176,7 @@ def fit_up_to(
 def refreshed(
     run: Run, chosen: Texts | None, known: Interactions, start: Start | None = None
 ) -> Texts | None:
-    """The same training again, as long as validation chose, on more interactions."""
+    """Repeat a training with the selected number of steps on more interactions."""
     if chosen is None or not (chosen.steps or chosen.space_steps):
         return chosen
     start = replace(start or Start(), pooled=chosen.pooled)
@@ -196,7 +190,7 @@ def refreshed(
 
 
 def half_life(run: Run) -> float:
-    """Days; 0 where the snapshot's clock only tells order."""
+    """Half-life in days; 0 where the snapshot has an order but no dates."""
     return (
         run.config.text.pair_half_life_days
         if run.snapshot.manifest.get("clock", "real") == "real"
@@ -212,8 +206,8 @@ def _fit_space(
     fixed: tuple[int, int] | None,
     pooled: np.ndarray,
 ) -> int:
-    """First turn the whole space by one matrix (Kumar et al. 2022 train the last layer first,
-    too); returns its best step.
+    """Train the projection first (Kumar et al. 2022 also train the last layer first). Returns its
+    best step.
     """
     config = run.config.text
     steps = fixed[1] if fixed else config.projection_steps
@@ -266,8 +260,8 @@ def _fit_encoder(
 
 
 def fit_retrieval(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
-    """Judged on the last days, then trained again on everything: the encoder, the products'
-    vectors (items, dim), the report.
+    """Evaluate on the last days, then train on all data: the encoder, the product vectors (items,
+    dim), the report. Raises TrainingError.
     """
     snapshot, config = run.snapshot, run.config
     need(len(snapshot.events) > 0, "there are no events to learn from")
@@ -317,7 +311,7 @@ def fit_retrieval(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
 
 
 def try_fields(run: Run) -> None:
-    """One trial of the search over fields, on the window before the judged one."""
+    """One trial of the hyperparameter search, on the window before the test window."""
     end = int(run.snapshot.events.time[-1]) + 1 if len(run.snapshot.events) else 0
     days = run.config.window_days
     validation = window_before(run, end - days * DAY, days)
@@ -325,7 +319,7 @@ def try_fields(run: Run) -> None:
 
 
 def _judge_champion(run: Run, cut: int, questions: dict[str, Window], report: dict) -> dict:
-    """The champion's encoder on the same days, where it has not learned them."""
+    """Metrics of the champion's encoder on the same days, where it was not trained on them."""
     if run.champion is None:
         return compared(NO_CHAMPION)
     try:
@@ -360,7 +354,7 @@ def window_before(run: Run, moment: int, days: float) -> Window:
 
 
 def text_systems(run: Run, window: Window, texts: TextVectors) -> dict:
-    """Text before and after, beside popularity and item-kNN, on one question."""
+    """Metrics of text before and after fine-tuning, popularity and item-kNN, on one window."""
     if not len(window.target):
         return {}
     config, n = run.config, run.snapshot.n_items
@@ -390,8 +384,8 @@ def text_systems(run: Run, window: Window, texts: TextVectors) -> dict:
 
 
 def robustness(run: Run, window: Window, texts: Texts) -> dict:
-    """NDCG@10 of text after fine-tuning when the products' texts have typing mistakes, lost
-    words, or capitals.
+    """NDCG@10 of ranking by text when product texts have typing errors, dropped words, or
+    capitals.
     """
     if not len(window.target):
         return {}

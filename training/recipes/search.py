@@ -1,5 +1,5 @@
-"""`search`: query → product, from people's judgements where there are any, else from what was
-clicked or bought after a query.
+"""Recipe `search`: relevance of products to queries, from judgments where there are any, else from
+clicks and purchases after a query.
 """
 
 import hashlib
@@ -25,15 +25,13 @@ from training.runs.run import NO_CHAMPION, Run, compared, load_encoder, steps_fo
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 RELEVANT = 0.6
-"""Share of the highest grade from which a product counts as right for a query."""
+"""Minimum share of the highest grade for a relevant product."""
 HARD = 4
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Queries with graded products. query, item, grade (n,): rows of the judgements; part
-    (queries,).
-    """
+    """Queries with graded products. query, item, grade: (n,); part: (queries,)."""
 
     queries: list[str]
     query: np.ndarray
@@ -47,8 +45,8 @@ class Judged:
 
 
 def read_judged(run: Run) -> Judged:
-    """Judgements, else clicks after queries; raises TrainingError where there are neither, or
-    too few queries for three parts.
+    """Judgments, else clicks after queries. Raises TrainingError without either, or with too few
+    queries for three parts.
     """
     config, snapshot = run.config, run.snapshot
     table = snapshot.tables.get("judgements")
@@ -87,9 +85,8 @@ def read_judged(run: Run) -> Judged:
 
 
 def _parts(queries: list[str], query: np.ndarray, folds: list, config: SearchConfig) -> np.ndarray:
-    """The first fold is the test; without folds a hash of the query decides.
-
-    A query is in one part only.
+    """Part of each query: the first fold is the test; without folds, a hash of the query
+    decides.
     """
     place = np.array(
         [
@@ -107,8 +104,8 @@ def _parts(queries: list[str], query: np.ndarray, folds: list, config: SearchCon
 
 @dataclass
 class SearchTask(Task):
-    """A query and a right product of it; other queries' products, and wrong ones of its own,
-    are the negatives.
+    """Matching task query → product. Negatives are other queries' products, and irrelevant products
+    of the same query.
     """
 
     store: TextStore
@@ -140,7 +137,7 @@ class SearchTask(Task):
         need(len(self.right) >= 2, "fewer than two right products to learn from")
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
-        """(size, 2 + HARD): query, right product, wrong ones."""
+        """(size, 2 + HARD): query, relevant product, irrelevant products."""
         rows = self.right[rng.integers(0, len(self.right), size)]
         query, item = self.judged.query[rows], self.judged.item[rows]
         anyone = self.judged.item[rng.integers(0, len(self.judged.item), (size, HARD))]
@@ -170,9 +167,10 @@ class SearchTask(Task):
 
 
 def ndcg_of(judged: Judged, part: int, vectors: np.ndarray) -> np.ndarray:
-    """(queries of the part,) NDCG@10, gain 2^grade − 1; vectors: (queries + items, dim).
+    """NDCG@10 with gain 2^grade − 1 of the queries of a part: (queries,). vectors: (queries +
+    items, dim).
 
-    With judgements the judged products of a query are ranked; with clicks all products are.
+    With judgments, a query's judged products are ranked; with clicks, all products.
     """
     n = len(judged.queries)
     return scored(judged, part, lambda q, items: vectors[n + items] @ vectors[q], len(vectors) - n)
@@ -193,7 +191,7 @@ def scored(judged: Judged, part: int, score, n_items: int) -> np.ndarray:
 
 
 def try_fields(run: Run) -> None:
-    """One trial of the search over fields: training and validation queries only."""
+    """One trial of the hyperparameter search, on training and validation queries."""
     judged, products = read_judged(run), product_texts(run.snapshot.products)
     store = TextStore(
         load_encoder(run.config.text, run.config.seed).to(device()),
@@ -214,7 +212,7 @@ def try_fields(run: Run) -> None:
 
 
 def fit_search(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
-    """The encoder, the products' vectors (items, dim), and the report."""
+    """The encoder, the product vectors (items, dim), and the report. Raises TrainingError."""
     config: SearchConfig = run.config
     judged = read_judged(run)
     products = product_texts(run.snapshot.products)
@@ -270,7 +268,7 @@ def fit_search(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
 
 
 def _judge_champion(run: Run, judged: Judged, products: list[str], systems: dict) -> dict:
-    """The champion on the same test queries, which no run has trained on."""
+    """Metrics of the champion on the same test queries, which no run is trained on."""
     if run.champion is None:
         return compared(NO_CHAMPION)
     try:

@@ -1,6 +1,4 @@
-"""The sequence model as a part of `fusion`: what comes next after the latest products, learned
-from the shop's own histories.
-"""
+"""Training of the sequence model, a part of `fusion`."""
 
 from dataclasses import dataclass, replace
 
@@ -25,7 +23,9 @@ FEWEST_PAIRS = 200
 
 @dataclass(frozen=True)
 class Learned:
-    """A fitted model, or None and why there is none; `steps` after which validation was best."""
+    """A fitted sequence model, or None and the reason; `steps`: training step with the best
+    validation value.
+    """
 
     model: SequenceModel | None
     steps: int = 0
@@ -33,7 +33,7 @@ class Learned:
 
 
 class SequenceJudge:
-    """NDCG@10 of ranking by the sequence alone, products new to the shopper."""
+    """NDCG@10 of ranking by the sequence model, on products new to the shopper."""
 
     def __init__(self, window: Window, config) -> None:
         self.window, self.config = judged_question(window, config), config
@@ -53,10 +53,10 @@ def fit_sequence(
     validation: Window | None,
     fixed: int | None = None,
 ) -> Learned:
-    """Learn from what is known; keep the weights that were best on the validation window.
+    """Train the sequence model and keep the weights with the best validation value.
 
     texts: (items, dim) unit vectors, or None
-    fixed: train so many steps, whatever validation says; then there need be no validation window
+    fixed: train exactly this many steps, without validation
     """
     config, by_event = run.config.sequence, run.snapshot.manifest.get("clock", "real") != "real"
     if fixed == 0:

@@ -1,4 +1,4 @@
-"""The sequence model with gradients, and the task of learning it."""
+"""The trainable sequence model (torch), and its training task."""
 
 from dataclasses import dataclass, field
 
@@ -15,14 +15,14 @@ from training.finetuning.losses import sampled_softmax
 from training.finetuning.pairs import Source
 
 WIDER = 2
-"""How much wider the inner layer is."""
+"""Factor between the inner dimension and `dim`."""
 
 
 class SequenceNet(nn.Module):
-    """One block of attention over the latest products. A product is its own vector plus what its
-    text says; see SequenceModel.states.
+    """One self-attention block over the latest products. A product is the sum of its own vector and
+    a projection of its text; see SequenceModel.states.
 
-    texts: (items, text dim) unit vectors that stay as they are, or None
+    texts: (items, text dim) frozen unit vectors, or None.
     """
 
     def __init__(self, n_items: int, texts: np.ndarray | None, dim: int, dropout: float) -> None:
@@ -41,15 +41,15 @@ class SequenceNet(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def products(self, items: torch.Tensor) -> torch.Tensor:
-        """(n,) products -> (n, dim)."""
+        """Vectors of products: (n,) -> (n, dim)."""
         own = functional.embedding(items, self.own)
         return own if self.from_text is None else own + self.from_text(self.texts[items])
 
     def states(self, products: torch.Tensor, read: dict[str, torch.Tensor], n: int) -> torch.Tensor:
-        """(m, dim) products that occur, and the histories' entries -> (n, dim).
+        """Vectors of histories: (m, dim) distinct products and the histories' entries -> (n, dim).
 
         read: per entry (e,) `owner` in [0, n), `place` among the products, `back`, `latest`
-        (whether of the latest basket)
+        (whether in the latest basket).
         """
         owner, place = read["owner"], read["place"]
         now = _summed(
@@ -82,17 +82,18 @@ class SequenceNet(nn.Module):
         return self.norm_out(after)
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """batch.extra: products (m,) that occur; owner, place, back, latest of the histories'
-        entries; the candidates' (c,) places.
+        """Loss of a batch.
 
-        batch.target: (n,) which candidate came next.
+        batch.extra: products (m,) distinct; owner, place, back, latest of the histories' entries;
+            places (c,) of the candidates
+        batch.target: (n,) position of the next product among the candidates
         """
         products = self.products(batch.extra["products"])
         states = self.states(self.drop(products), batch.extra, len(batch.target))
         return sampled_softmax(states, products[batch.extra["candidates"]], batch.target)
 
     def plain(self, by_event: bool) -> SequenceModel:
-        """As it is served."""
+        """The model in its serving form, without torch."""
         with torch.no_grad():
             items = (
                 self.products(torch.arange(len(self.own), device=self.own.device))
@@ -109,9 +110,7 @@ class SequenceNet(nn.Module):
 
 
 def entries_of(read: Sequences) -> dict[str, np.ndarray]:
-    """Histories as one row an entry: whose it is (owner), item, back, latest: is it of the
-    latest basket?
-    """
+    """Histories as entries: owner, item, back, latest (whether in the latest basket)."""
     owner, place = np.nonzero(read.present)
     back = read.back[owner, place]
     return {
@@ -123,19 +122,19 @@ def entries_of(read: Sequences) -> dict[str, np.ndarray]:
 
 
 def _summed(values: torch.Tensor, owner: torch.Tensor, n: int) -> torch.Tensor:
-    """(e, dim) summed by owner: (n, dim)."""
+    """Sum of (e, dim) by owner: (n, dim)."""
     return torch.zeros((n, values.shape[1])).to(values).index_add(0, owner, values)
 
 
 def _shares(values: torch.Tensor, owner: torch.Tensor, n: int) -> torch.Tensor:
-    """(e,) each in proportion to its owner's sum."""
+    """(e,) normalized to sum 1 per owner."""
     return values / torch.zeros(n).to(values).index_add(0, owner, values)[owner].clamp(min=1e-12)
 
 
 @dataclass
 class SequenceTask(Task):
-    """History → next product, every first time that a shopper took one; softmax over the
-    batch's products and drawn ones.
+    """Task history → next product at every first purchase; softmax over the batch's products and
+    sampled ones.
     """
 
     source: Source
@@ -151,7 +150,7 @@ class SequenceTask(Task):
         self.known = np.unique(self.source.pairs.item)
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
-        """(size,) places of what came next."""
+        """Positions of target products: (size,)."""
         return self.source.places(rng, size)
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
@@ -177,8 +176,8 @@ class SequenceTask(Task):
         )
 
     def _read(self, rows: np.ndarray) -> Sequences:
-        """What was known before these: as `latest` gives it when serving, of a product that
-        occurs twice the later one alone.
+        """History before each target, in the form that serving uses: of a repeated product only the
+        latest entry.
         """
         pairs = self.source.pairs
         length = np.minimum(pairs.basket[rows] - pairs.first[rows], LENGTH)

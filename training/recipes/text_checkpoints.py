@@ -1,4 +1,4 @@
-"""Checkpoints of text recipes: encoder, its ONNX twin, and what the recipe adds."""
+"""Checkpoints of text recipes: the encoder, its ONNX version, and the head."""
 
 import json
 from dataclasses import asdict
@@ -16,7 +16,9 @@ from training.runs.run import Run
 def save_encoder(
     run: Run, out: Path, encoder: TextEncoder, report: dict, vectors: np.ndarray | None = None
 ) -> None:
-    """An encoder with the vectors (items, dim) of the snapshot's products, in half precision."""
+    """Write an encoder and the vectors (items, dim) of the snapshot's products, in half
+    precision.
+    """
     about = {
         "snapshot_digest": run.snapshot.manifest["digest"],
         "kind": "encoder",
@@ -32,9 +34,8 @@ def save_encoder(
 def save_head(
     run: Run, out: Path, fitted: Labelled, report: dict, more: dict | None = None
 ) -> None:
-    """Members: encoder, linear head, and the training rows whose vote counts.
-
-    `head.json` says how outputs become answers.
+    """Write ensemble members: encoder, linear head, voting training rows. `head.json` holds the
+    calibration.
     """
     about = {
         "snapshot_digest": run.snapshot.manifest["digest"],

@@ -1,6 +1,4 @@
-"""Curves of a run for other people's tools: TensorBoard files beside every run, Weights &
-Biases where VITRINE_WANDB says so.
-"""
+"""Experiment tracking: TensorBoard files of every run; Weights & Biases with VITRINE_WANDB."""
 
 import os
 from pathlib import Path
@@ -11,14 +9,16 @@ WANDB_MODES = ("offline", "online")
 
 
 class Tracking:
-    """Opened at the first measure; `close` flushes."""
+    """Writers of curves. They open at the first value; `close` flushes them."""
 
     def __init__(self, folder: Path, run_name: str = "", config: dict | None = None) -> None:
         self.folder, self.run_name, self.config = folder, run_name, config or {}
         self.board = self.wandb = None
         self.mode = os.environ.get("VITRINE_WANDB", "")
         if self.mode and self.mode not in WANDB_MODES:
-            raise ConfigError(f"VITRINE_WANDB: {self.mode!r} is none of {', '.join(WANDB_MODES)}")
+            raise ConfigError(
+                f"VITRINE_WANDB: {self.mode!r} is not one of {', '.join(WANDB_MODES)}"
+            )
 
     def metric(self, name: str, step: int, value: float) -> None:
         if self.board is None:

@@ -1,5 +1,5 @@
-"""Search over a recipe's fields (optuna): within a time budget, on validation data only,
-unpromising trials cut short, every trial kept.
+"""Hyperparameter search (optuna) on validation data within a time budget, with pruning. All trials
+are stored.
 """
 
 import json
@@ -29,15 +29,14 @@ SPACE = {
     "temperature": lambda t, now: t.suggest_float("temperature", now / 3, now * 2, log=True),
     "popularity_correction": lambda t, now: t.suggest_float("popularity_correction", 0.0, 1.0),
 }
-"""What is searched, around the configured value; fields that the recipe lacks are left out."""
+"""Search space around the configured values. Fields that the recipe lacks are skipped."""
 
 
 def search_fields(run: Run, validate: Callable[[Run], None]) -> tuple[object, list[dict]]:
-    """The configuration whose validation measure was best, and every trial. The study lies beside
-    the state, so that it can be resumed.
+    """The configuration with the best validation value, and all trials.
 
-    The first trial is the configuration as it is: where that cannot be trained, nothing is
-    searched.
+    The study is stored with the resumable state. The first trial is the given configuration; where
+    it cannot be trained, its error ends the search.
     """
     import optuna
 
@@ -94,7 +93,7 @@ def _storage(optuna, folder: Path | None):
 
 
 def _spent(study) -> float:
-    """Seconds that finished trials took in earlier sittings."""
+    """Seconds of the trials that finished before an interruption."""
     return sum(t.duration.total_seconds() for t in study.trials if t.duration)
 
 
@@ -114,9 +113,7 @@ def _told(trial) -> dict:
 
 
 def _one(run: Run, trial, optuna, validate: Callable[[Run], None]) -> float:
-    """One trial: train on the training data, and give what validation says; the test data are
-    not looked at.
-    """
+    """One trial: train on training data and return the validation value. Test data are not read."""
     text = run.config.text
     names = set(to_dict(text))
     changes = {

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on stderr for people, `progress.jsonl` for programs."""
+"""Progress of a run: a bar on stderr, and `progress.jsonl` for programs."""
 
 import json
 import logging
@@ -13,11 +13,11 @@ log = logging.getLogger("training")
 
 
 class Progress:
-    """Notes stages and measures; `stages` names them in order, with their usual share of the time.
+    """Reports stages and metrics. `stages` has their names in order, with their usual share of the
+    time.
 
-    One line of JSON each: {"stage", "done", "seconds_left"} or {"metric", "step", "value"}.
-
-    The bar is drawn where stderr is a terminal; a log file gets the messages alone.
+    Each line is JSON: {"stage", "done", "seconds_left"} or {"metric", "step", "value"}. The bar
+    appears where stderr is a terminal; log files contain only messages.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Progress:
         self.done = 0.0
 
     def stage(self, name: str, part: float = 0.0, message: str = "") -> None:
-        """Now at `part` (0 to 1) of stage `name`; what is done never becomes less."""
+        """Set the progress to `part` (0 to 1) of stage `name`. The total never decreases."""
         self.last_stage = name
         self.done = done = max(
             self.done,
@@ -67,12 +67,12 @@ class Progress:
             log.info("%s: %s", self.stage_name or name, message)
 
     def within(self, name: str) -> "Progress":
-        """The same report, with all stages that follow counted as parts of stage `name`."""
+        """A progress whose stages are parts of stage `name`."""
         self.prefix, self.scale, self.stage_name = self._before(name), self.stages[name], name
         return self
 
     def metric(self, name: str, step: int, value: float) -> None:
-        """A measured value; not for a refit, whose curve nobody judges."""
+        """Report a measured value. Refits report none, because they have no validation data."""
         if not self.stage_name and math.isfinite(value):
             self._write({"metric": name, "step": step, "value": round(float(value), 6)})
             if self.tracking:

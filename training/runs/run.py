@@ -1,6 +1,4 @@
-"""What every recipe is given, and what it leaves: the run, its progress, its report's head, its
-checkpoint.
-"""
+"""A run of a recipe: its inputs, progress, the head of its report, and common helpers."""
 
 import math
 import resource
@@ -22,16 +20,16 @@ from training.runs.progress import Progress
 
 NO_CHAMPION = "there is no champion"
 UNKNOWN_MUCH = 0.1
-"""Share of unknown tokens from which another encoder is proposed."""
+"""Share of unknown tokens above which another encoder is suggested."""
 
 
 @dataclass
 class Run:
     """One run of a recipe.
 
-    champion: checkpoint of the serving model, to be judged beside this one
-    keeper: where the resumable state lies
-    cache: folder of frozen states; several runs may share it
+    champion: checkpoint of the serving model, which is evaluated on the same data
+    keeper: resumable state
+    cache: folder of frozen states, which several runs may share
     """
 
     snapshot: Snapshot
@@ -44,7 +42,9 @@ class Run:
     begun: float = field(default_factory=time.monotonic)
     warnings: list[str] = field(default_factory=list)
     trial: Callable[[int, float], None] | None = None
-    """Told each look while hyper-parameters are searched; may stop the training by an exception."""
+    """Called at each evaluation of a hyperparameter search. It may end the training by an
+    exception.
+    """
 
     def report_head(self, protocol: dict) -> dict:
         return {
@@ -67,8 +67,8 @@ class Run:
         return report
 
     def reading(self, stage: str, end: float = 1.0) -> Callable[[float], None]:
-        """Tells progress of reading texts, from the stage's beginning to its part `end`, every
-        tenth of it.
+        """Report the progress of tokenization, from the stage's beginning to its part `end`, in
+        steps of a tenth.
         """
         told = 0
 
@@ -89,8 +89,8 @@ class Run:
         begin: float = 0.0,
         end: float = 1.0,
     ) -> Callable[[Evaluation, float], None]:
-        """Tells progress of each look of a training, from part `begin` to `end` of the stage;
-        `measure` is what validation gives.
+        """Report each evaluation of a training, from part `begin` to `end` of the stage. measure:
+        name of the validation metric.
         """
 
         def on_evaluation(look: Evaluation, value: float) -> None:
@@ -110,10 +110,8 @@ class Run:
 
 
 def peak_memory_mb() -> int:
-    """Most memory that this process held.
-
-    Where the kernel tells, without what the process that started it held: getrusage counts that,
-    too.
+    """Peak memory of this process in MB. On Linux it excludes the memory of the parent process,
+    which getrusage includes.
     """
     status = Path("/proc/self/status")
     told = (
@@ -130,8 +128,8 @@ def peak_memory_mb() -> int:
 def load_encoder(
     config: TuningConfig, seed: int, run: Run | None = None, texts: list[str] = ()
 ) -> TextEncoder:
-    """The configured encoder, frozen as configured; warns where it does not know the language
-    of the texts.
+    """Load the configured encoder with its frozen layers. Logs a warning where many tokens of the
+    texts are unknown. Raises ConfigError.
     """
     torch.manual_seed(seed)
     encoder = TextEncoder.load(config.encoder, config.max_tokens, config.frozen_layers)
@@ -155,7 +153,9 @@ def load_encoder(
 
 
 def steps_for(config: TuningConfig, examples: int) -> TuningConfig:
-    """Epochs become steps, batches no larger than the data, and there is a look before the end."""
+    """Configuration with epochs converted to steps, the batch size limited to the data, and at
+    least one evaluation.
+    """
     from dataclasses import replace
 
     size = max(2, min(config.batch_size, examples))
@@ -166,5 +166,5 @@ def steps_for(config: TuningConfig, examples: int) -> TuningConfig:
 
 
 def compared(why_not: str = "") -> dict:
-    """What a report says of the champion: judged beside this model, or why not."""
+    """Report entry of the champion: its metrics on the same data, or why it cannot be compared."""
     return {"compared": not why_not, "reason": why_not}

@@ -1,4 +1,4 @@
-"""Shapes of analytics and exploration in requests and replies."""
+"""Serializers of analytics and exploration."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ class AnalyticsRequest(Since):
         parts = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
         if wrong := [part for part in parts if part not in attribution.PARTS]:
             raise serializers.ValidationError(
-                f"{wrong[0][:40]!r} is none of {', '.join(attribution.PARTS)}"
+                f"{wrong[0][:40]!r} is not one of {', '.join(attribution.PARTS)}"
             )
         return parts
 

@@ -1,4 +1,4 @@
-"""What lists brought, as numbers."""
+"""Analytics: attribution and off-policy estimates."""
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
@@ -21,8 +21,7 @@ class AnalyticsView(APIView):
         ],
         responses=shapes.AnalyticsReply,
         summary="Clicks, conversion, revenue, coverage and loyalty per placement, model version "
-        "and "
-        "day",
+        "and day",
     )
     def get(self, request: Request) -> Response:
         shop = request.auth.shop
@@ -52,8 +51,7 @@ class ExplorationView(APIView):
         ],
         responses=shapes.ExplorationReply,
         summary="What other lists would have brought at a placement that explores, by the odds "
-        "that "
-        "were kept (IPS, SNIPS)",
+        "that were kept (IPS, SNIPS)",
     )
     def get(self, request: Request) -> Response:
         shop, data = request.auth.shop, request.query_params.dict()
@@ -61,7 +59,7 @@ class ExplorationView(APIView):
         if not placement:
             raise ValidationError({"placement": ["is required"]})
         if not shop.placements.filter(key=placement).exists():
-            raise ValidationError({"placement": ["is no placement of this shop"]})
+            raise ValidationError({"placement": ["does not exist in this shop"]})
         asked = shapes.AnalyticsRequest(data=data, context={"shop": shop})
         asked.is_valid(raise_exception=True)
         found = attribution.explored(

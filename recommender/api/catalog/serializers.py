@@ -1,4 +1,4 @@
-"""Shapes of products in requests and replies."""
+"""Serializers of products."""
 
 from rest_framework import serializers
 

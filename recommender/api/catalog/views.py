@@ -1,4 +1,4 @@
-"""Products and shoppers of the shop."""
+"""Products: read, create, change, delete, batch."""
 
 from collections.abc import Collection
 from decimal import Decimal
@@ -100,7 +100,7 @@ def find_item(shop: Shop, item_id: str) -> Product:
         else None
     )
     if product is None:
-        raise NotFound(f"item_id: {item_id[:256]!r} is no product of this shop.")
+        raise NotFound(f"item_id: {item_id[:256]!r} does not exist in this shop.")
     return product
 
 
@@ -151,7 +151,7 @@ class ItemView(APIView):
     def delete(self, request: Request, item_id: str) -> Response:
         find_item(request.auth.shop, item_id)
         if not again_when_busy(lambda: Product.objects.remove(request.auth.shop, [item_id])):
-            raise NotFound(f"item_id: {item_id[:256]!r} is no product of this shop.")
+            raise NotFound(f"item_id: {item_id[:256]!r} does not exist in this shop.")
         return Response(status=204)
 
 
@@ -215,9 +215,7 @@ class ItemsBatchView(APIView):
 
 
 def _without_title(shop: Shop, items: list, wrong: Collection[int]) -> dict[int, dict[str, str]]:
-    """Errors by position: a title may be left out of what the shop has already, and never be
-    empty.
-    """
+    """Errors by position: a new product needs a title, and no title may be empty."""
     given = {
         i: item
         for i, item in enumerate(items)

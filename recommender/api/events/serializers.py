@@ -1,4 +1,4 @@
-"""Shapes of events in requests and replies."""
+"""Serializers of events."""
 
 from rest_framework import serializers
 

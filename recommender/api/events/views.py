@@ -1,6 +1,4 @@
-"""Events: from the shop's servers with a key, and from its pages with the public key, which can
-do nothing else.
-"""
+"""Events from the shop's servers (API key) and from its pages (public key)."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -29,7 +27,7 @@ PREFLIGHT = {
 
 
 class FromPages(APIView):
-    """Lets pages of the shops' own origins call: CORS, by the origins that a shop names."""
+    """Allows calls from the shop's own origins: CORS."""
 
     scopes = {"*": "events:write"}
 
@@ -58,9 +56,7 @@ class FromPages(APIView):
 
 
 def _is_a_shops(origin: str) -> bool:
-    """Not while the database does not answer: then the tracker keeps what it has, and sends it
-    later.
-    """
+    """False while the database is unreachable; the tracker then keeps its events and retries."""
     try:
         return Shop.objects.filter(origins__contains=[origin]).exists()
     except UNREACHABLE:
@@ -68,13 +64,11 @@ def _is_a_shops(origin: str) -> bool:
 
 
 def refuse_foreign(key: ApiKey, request: Request) -> None:
-    """A public key may be copied out of a page; elsewhere than on the shop's own pages it is
-    worth nothing.
-    """
+    """Raises PermissionDenied for a public key on other pages than the shop's."""
     origin = request.headers.get("Origin")
     if key.is_public and origin and origin not in key.shop.origins:
         raise PermissionDenied(
-            "This page is none of the shop's: its origin is not among those that the shop names."
+            "This page is not one of the shop's: its origin is not among those that the shop names."
         )
 
 
@@ -129,7 +123,7 @@ class CollectView(FromPages):
 
 
 def take(key: ApiKey, data: dict[str, Any]) -> dict[str, Any]:
-    """Store the events of a body; the reply has the outcome of each."""
+    """Store the events of a body; returns the reply with the outcome of each."""
     if unknown := sorted(data.keys() - {"events"}):
         raise ValidationError({unknown[0]: ["is not a field of this request"]})
     shop, events = key.shop, data.get("events")
@@ -168,10 +162,7 @@ DIFFERS = {
 
 
 def _result(event: object, error: dict | None, new_ids: set[str], differing: set[str]) -> dict:
-    """One event's outcome.
-
-    An id that stands twice in a call is accepted once; the other is its duplicate.
-    """
+    """The outcome of one event. Of two with one id in a call, the second is a duplicate."""
     event_id = event.get("event_id") if isinstance(event, dict) else None
     event_id = event_id if isinstance(event_id, str) else None
     if error:

@@ -1,4 +1,4 @@
-"""Keys by header, scopes by view."""
+"""API key authentication and scopes."""
 
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
@@ -27,7 +27,7 @@ class KeyAuthentication(BaseAuthentication):
 
 
 def key_of(secret: str) -> ApiKey:
-    """Raises AuthenticationFailed where the key is unknown or has expired."""
+    """The API key of a header. Raises AuthenticationFailed where it is unknown or expired."""
     key = find_key(secret)
     if key is None:
         raise AuthenticationFailed("This key is not known.")
@@ -37,7 +37,7 @@ def key_of(secret: str) -> ApiKey:
 
 
 class HasScope(BasePermission):
-    """The key must hold the view's scope for this method."""
+    """Permission: the key holds the view's scope for this method."""
 
     def has_permission(self, request: Request, view) -> bool:
         scope = view.scopes.get(request.method, view.scopes.get("*"))

@@ -1,4 +1,4 @@
-"""An example for each body of the API, by name; a test sends every one of them."""
+"""Examples of every request body, for the schema; a test sends each of them."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     },
     "return": {"type": "return", "user_id": "4711", "items": [{"item_id": "22423", "quantity": 1}]},
 }
-"""One of each type, without its event_id and moment."""
+"""One event of each type, without event_id and time."""
 
 
 def _event(name: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "POST /api/v1/recommendations": {
         "for a shopper": LIST,
         "with a filter": FILTERED,
-        "beside a product": {
+        "on a product page": {
             "placement": "product_page",
             "user_id": "4711",
             "context": {"item_ids": ["22423"]},

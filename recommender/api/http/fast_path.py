@@ -1,10 +1,8 @@
-"""The fast path: plain calls of the API, answered ahead of Django's request, middleware, URL
-resolver and DRF.
+"""Fast path: plain API calls that skip Django's request, middleware, URL resolver and DRF.
 
-These layers cost as much as a precomputed list. A POST with a good key and a good body is read,
-counted and answered here, by what the view itself is made of. What is not plain (another header, a
-page's origin, a wrong field, a key that asks too often) is left to the site, which says what is
-wrong.
+These layers cost as much as a precomputed list. A POST with a valid key and body is parsed, counted
+and answered here by the view's own functions. Any other call (other headers, a page's origin, an
+invalid field, an exceeded rate) goes to the site, which reports what is wrong.
 """
 
 from collections.abc import Callable
@@ -35,7 +33,7 @@ from recommender.infrastructure.middleware import (
 from recommender.models import ApiKey
 
 PATHS = ("/api/v1/recommendations", "/api/v1/events")
-"""Those of LeanViews."""
+"""Paths of the views with a fast path."""
 NOT_PLAIN = (APIException, SuspiciousOperation, orjson.JSONDecodeError)
 
 Reply = tuple[str, list[tuple[str, str]], bytes]
@@ -43,20 +41,21 @@ Reply = tuple[str, list[tuple[str, str]], bytes]
 
 
 class LeanView(Protocol):
-    """What a view brings to have its plain calls answered here."""
+    """What a view provides for the fast path."""
 
     scopes: dict[str, str]
     plain_status: int
 
     @staticmethod
     def plain_reply(key: ApiKey, data: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
-        """What makes the reply to this body, None where it is not plain; APIException where it
-        cannot be answered.
+        """The function that makes the reply to this body; None where the call is not plain.
+
+        Raises APIException where it cannot be answered.
         """
 
 
 class PlainRequest:
-    """As much of Django's request as is looked at on the way to a plain reply."""
+    """The part of Django's request that the fast path needs."""
 
     method = "POST"
     key_prefix: str | None = None
@@ -66,8 +65,9 @@ class PlainRequest:
 
 
 def plain_reply(environ: dict[str, Any]) -> Reply | None:
-    """The reply to a plain call, observed like any other; None where the call is not plain, and
-    `wsgi.input` as it was.
+    """The reply to a plain call, observed like any other; None where it is not plain.
+
+    `wsgi.input` is then unread.
     """
     match = _lean_views().get(environ["PATH_INFO"]) if environ["REQUEST_METHOD"] == "POST" else None
     if match is None or not _is_plain(environ):
@@ -145,7 +145,7 @@ def _status_line(status: int) -> str:
 
 
 def _headers(environ: dict[str, Any]) -> list[tuple[str, str]]:
-    """What Django's security middleware gives every reply."""
+    """The headers of Django's security middleware."""
     found = [
         ("X-Frame-Options", settings.X_FRAME_OPTIONS),
         ("X-Content-Type-Options", "nosniff"),

@@ -1,6 +1,4 @@
-"""API keys as a process keeps them: read again after two seconds; while the database does not
-answer, as they were last.
-"""
+"""API key cache: entries are read again after two seconds, or kept while the database is gone."""
 
 import threading
 import time
@@ -21,9 +19,9 @@ class _Keys:
         self.lock = threading.Lock()
 
     def find(self, secret: str) -> ApiKey | None:
-        """The key, expired or not; None where there is none.
+        """The key, expired or not; None where unknown.
 
-        Raises what Django raises where nothing can be known of it.
+        Raises the errors of the database where the key is not cached.
         """
         digest = hash_of(secret)
         known, read_at = self.known.get(digest, (None, 0.0))

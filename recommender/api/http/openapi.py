@@ -1,6 +1,4 @@
-"""The OpenAPI schema beyond what the views say: the key, every error, a word for each
-parameter, an example for each body.
-"""
+"""OpenAPI schema: key scheme, errors, descriptions of parameters, examples of bodies."""
 
 import json
 from typing import Any
@@ -66,7 +64,7 @@ PARAMETERS = {
     "job_id": "id of a training job, such as job-12",
 }
 CONFLICTS = ("promote", "rollback", "cancel", "resume", "predictions")
-"""Words of the addresses that reply 409."""
+"""Words in the paths of operations that reply with 409."""
 FINDS_ITEMS = ("/items/related", "/items/shoppers", "/recommendations/why-not")
 
 
@@ -85,9 +83,7 @@ class KeyScheme(OpenApiAuthenticationExtension):
 
 
 def whole(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """The last touch. Serializers of requests are called so already; the generator says it once
-    more.
-    """
+    """Post-processing hook of drf-spectacular."""
     result = json.loads(json.dumps(result, default=str).replace("RequestRequest", "Request"))
     result["components"]["schemas"]["Problem"] = PROBLEM
     for path, operations in result["paths"].items():
@@ -116,7 +112,7 @@ def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
 def _errors(
     path: str, method: str, operation: dict[str, Any], parameters: list[dict[str, Any]]
 ) -> list[str]:
-    """The statuses of errors that an operation may reply with."""
+    """Statuses of errors that an operation may reply with."""
     if "/health/" in path:
         return []
     found = ["401", "403", "429", "503"]

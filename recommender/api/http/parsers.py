@@ -1,4 +1,4 @@
-"""JSON as it must be: an object, valid UTF-8, no NaN, not larger than the limit."""
+"""JSON parser: an object, valid UTF-8, no NaN, within the size limit."""
 
 import json
 from typing import Any
@@ -11,10 +11,7 @@ from rest_framework.parsers import JSONParser
 from recommender.ingest.parsing import depth_exceeds
 
 DEEPEST_BODY = 400
-"""Levels beyond which Python gives up to write or compare a value.
-
-What a field takes is bounded more narrowly.
-"""
+"""Nesting depth that Python can still serialize; fields have narrower limits."""
 
 
 class TooLarge(APIException):
@@ -43,9 +40,7 @@ class StrictJSONParser(JSONParser):
 
 
 def _patiently(body: bytes) -> Any:
-    """What the fast parser refuses: numbers out of range are read, so that their field can be
-    named; for the rest, what is wrong.
-    """
+    """Parse what the fast parser rejects, so that numbers out of range are reported by field."""
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_refuse)
     except UnicodeDecodeError as error:

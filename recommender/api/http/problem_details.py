@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457), each naming its field."""
+"""Problem details: errors as application/problem+json (RFC 9457), each naming its field."""
 
 import logging
 import time
@@ -28,7 +28,7 @@ NO_DATABASE, LATER = "The database does not answer; try again in a moment.", {"R
 
 
 class Busy(exceptions.APIException):
-    """Others write the same rows at this moment."""
+    """Concurrent transactions write the same rows."""
 
     status_code = 503
     default_code = "busy"
@@ -36,10 +36,7 @@ class Busy(exceptions.APIException):
 
 
 def again_when_busy(act: Callable[[], T], tries: int = 4) -> T:
-    """Do this, and again where another transaction came between.
-
-    Raises Busy where each time one did.
-    """
+    """Call `act`, and retry after a conflict with a concurrent transaction. Raises Busy."""
     for n in range(tries):
         try:
             return act()
@@ -51,7 +48,7 @@ def again_when_busy(act: Callable[[], T], tries: int = 4) -> T:
 
 
 class Conflict(exceptions.APIException):
-    """The request is right, but not in the state that things are in."""
+    """The request is valid, but not in the current state."""
 
     status_code = 409
     default_code = "conflict"
@@ -134,7 +131,7 @@ def _flatten(detail: Any, path: str = ""):
 
 
 def problem_response(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    """A problem outside DRF; a 5xx holds the request id, under which the log has the details."""
+    """A problem outside DRF; a 5xx holds the request id, under which the log has details."""
     body = problem(status, detail) | ({"request_id": request_id.get()} if status >= 500 else {})
     return HttpResponse(to_json(body), status=status, content_type="application/problem+json")
 
@@ -146,7 +143,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def database_gone(error: Exception) -> HttpResponse:
-    """What `problem_handler` makes of a database that does not answer, ahead of DRF."""
+    """The reply for an unreachable database, outside DRF."""
     log.error("database: %s", type(error).__name__)
     return JsonResponse(
         problem(503, NO_DATABASE),
@@ -157,7 +154,7 @@ def database_gone(error: Exception) -> HttpResponse:
 
 
 def as_sent(field: str) -> str:
-    """What REST calls a column of a product: stock.state."""
+    """The REST name of a product column: stock.state."""
     return field.replace("stock_", "stock.", 1) if field.startswith("stock_") else field
 
 

@@ -1,6 +1,4 @@
-"""JSON of replies, by orjson: a list is written several times faster than by the standard
-library.
-"""
+"""JSON renderer by orjson, several times faster than the standard library."""
 
 import json
 from decimal import Decimal
@@ -17,7 +15,7 @@ OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
 class FastJSONRenderer(JSONRenderer):
-    """Moments end in Z; numbers that JSON does not know become null."""
+    """Times end in Z; NaN and infinity become null."""
 
     def render(
         self,
@@ -29,9 +27,7 @@ class FastJSONRenderer(JSONRenderer):
 
 
 class AlwaysJSON(BaseContentNegotiation):
-    """There is nothing to negotiate: whatever a client would rather have, it gets JSON, and is
-    read as what it says it sends.
-    """
+    """No content negotiation: replies are JSON whatever a client accepts."""
 
     def select_parser(self, request: Request, parsers: list) -> Any:
         kind = request.content_type or "json"
@@ -51,9 +47,7 @@ def to_json(data: Any) -> bytes:
 
 
 def _patiently(data: Any) -> bytes:
-    """What the fast writer refuses, since a reply names what was sent: half characters become
-    question marks, long numbers stay.
-    """
+    """Render what orjson rejects: lone surrogates become question marks, long integers stay."""
     text = json.dumps(
         data,
         default=lambda value: json.loads(orjson.dumps(value, default=_other, option=OPTIONS)),

@@ -1,6 +1,4 @@
-"""Serializer fields that refuse what JSON does not mean: no numbers as ids, no naive times, no
-NUL.
-"""
+"""Strict serializer fields: no numbers as ids, no naive times, no NUL, no unknown fields."""
 
 from typing import Any
 
@@ -17,11 +15,11 @@ from recommender.ingest.parsing import (
 STRICT = Parser(zone=None, typed=True)
 MOST_ITEMS = 1_000
 WHOLE = "replaces all attributes, by PATCH as well"
-"""Note of the schema on attributes."""
+"""Help text of attributes."""
 
 
 class IdField(serializers.CharField):
-    """Any UTF-8 up to 256 characters, "/" included."""
+    """Any UTF-8 text up to 256 characters, including "/"."""
 
     def __init__(self, **kwargs) -> None:
         super().__init__(max_length=256, trim_whitespace=False, **kwargs)
@@ -60,7 +58,7 @@ class DayField(serializers.DateField):
 
 
 class StrictSerializer(serializers.Serializer):
-    """Refuses fields it does not know, so that a typing error is not silently ignored."""
+    """Rejects unknown fields, so that a typing mistake is not ignored."""
 
     def to_internal_value(self, data):
         if isinstance(data, dict):
@@ -73,7 +71,7 @@ class StrictSerializer(serializers.Serializer):
 
 
 class Since(StrictSerializer):
-    """Its field `from_` is called `from`, which Python does not allow."""
+    """Names the field `from_` `from`, a keyword of Python."""
 
     def get_fields(self):
         fields = super().get_fields()
@@ -88,7 +86,7 @@ class RowErrorSerializer(serializers.Serializer):
 
 
 def read_ids(field: str, value: Any, most: int, noun: str) -> list[str]:
-    """A list of at most so many ids, or other short texts."""
+    """A list of at most `most` ids or other short texts. Raises FieldError."""
     if (
         not isinstance(value, list)
         or len(value) > most

@@ -1,7 +1,8 @@
-"""How often a key may ask, counted over all processes in Redis, or in this one while Redis is gone.
+"""Rate limits per API key, counted over all processes in Redis, or in this process while it is
+gone.
 
-A process counts by itself and tells Redis a few times a second, so that asking is not made slower
-by being counted.
+A process counts locally and reports to Redis a few times a second, so that counting does not slow
+requests.
 """
 
 import math
@@ -25,21 +26,19 @@ from recommender.models import ApiKey
 MINUTE = 60
 TELL_SECONDS = 0.25
 COUNTED_EXACTLY = 1000
-"""Keys with a smaller limit a minute are counted in Redis at every request: of so few each one
-matters, and there are few.
-"""
+"""Keys with a smaller limit per minute are counted in Redis at every request."""
 TRY_AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Where a key stands in the minute that runs."""
+    """State of a key in the current minute."""
 
     limit: int
     used: int
 
     def headers(self) -> dict[str, str]:
-        """As the IETF's draft of RateLimit header fields names them."""
+        """RateLimit header fields of the IETF's draft."""
         left = str(max(0, self.limit - self.used))
         return {
             "RateLimit-Limit": str(self.limit),
@@ -49,13 +48,13 @@ class Rate:
 
 
 def seconds_left() -> int:
-    """Of the minute that runs."""
+    """Seconds left in the current minute."""
     return math.ceil(MINUTE - time.time() % MINUTE)
 
 
 @dataclass
 class _Count:
-    """A key's requests in one minute: those of all processes that were told, and this one's
+    """Requests of a key in one minute: the total reported by all processes, and this process's
     since.
     """
 
@@ -65,7 +64,7 @@ class _Count:
 
 
 class _Counters:
-    """Requests by key, in the minute that runs."""
+    """Requests by key in the current minute."""
 
     def __init__(self, url: str) -> None:
         self.shared = storage_from_string(
@@ -76,9 +75,9 @@ class _Counters:
         self.lock = threading.Lock()
 
     def count(self, name: str, exactly: bool) -> int:
-        """One request more; how many there were, this one included.
+        """Count one request; returns the total so far.
 
-        Unless `exactly`, those of other processes a moment ago.
+        exactly: read the current total of other processes instead of a recent one
         """
         minute, now = int(time.time() // MINUTE), time.monotonic()
         with self.lock:
@@ -96,9 +95,7 @@ class _Counters:
         return total
 
     def _tell(self, found: _Count, key: str, untold: int, total: int) -> int:
-        """Add what this process counted to what all have; how many these are, as far as is
-        known.
-        """
+        """Report the local count; returns the total of all processes, as far as it is known."""
         try:
             all_told = self.shared.incr(key, 2 * MINUTE, untold)
         except (StorageError, RedisError):
@@ -115,7 +112,7 @@ def _counters(url: str) -> _Counters:
 
 
 class KeyThrottle(BaseThrottle):
-    """So many requests a minute as the key allows; the reply's headers tell what is left."""
+    """DRF throttle: the key's requests per minute; sets the rate-limit headers."""
 
     def allow_request(self, request: Request, view) -> bool:
         return request.auth is None or within_rate(request.auth, request._request)
@@ -125,10 +122,7 @@ class KeyThrottle(BaseThrottle):
 
 
 def within_rate(key: ApiKey, request: HttpRequest) -> bool:
-    """Count this request, once; may the key still ask?
-
-    `vitrine.rate` of META is what the reply's headers tell.
-    """
+    """Count this request once; returns whether it is within the limit."""
     if not key.per_minute:
         return True
     if (rate := request.META.get("vitrine.rate")) is not None:

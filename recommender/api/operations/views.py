@@ -1,4 +1,4 @@
-"""For operators: is it alive, can it serve, and its measures."""
+"""Operations: liveness, readiness, Prometheus metrics."""
 
 import secrets
 
@@ -43,7 +43,7 @@ class ReadyView(APIView):
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """/metrics, for who sends METRICS_TOKEN."""
+    """/metrics, for callers who send METRICS_TOKEN."""
     given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
     if not secrets.compare_digest(given, f"Bearer {settings.METRICS_TOKEN}".encode()):
         return HttpResponse(status=404)

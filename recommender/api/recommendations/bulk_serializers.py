@@ -1,6 +1,4 @@
-"""Shapes of requests and replies: many shoppers, titled rows, shoppers for a product,
-predictions.
-"""
+"""Serializers of bulk lists, carousels, audiences and propensity scores."""
 
 from rest_framework import serializers
 
@@ -9,7 +7,7 @@ from recommender.api.recommendations.serializers import Filtered, Recommendation
 
 
 class BatchRequest(Filtered):
-    """Its shape for the schema; api/recommendations/parsing.py reads it."""
+    """The shape for the schema; `parsing.py` reads it."""
 
     placement = serializers.CharField(max_length=64)
     user_ids = serializers.ListField(child=IdField(), min_length=1, max_length=1000)

@@ -114,7 +114,7 @@ class ShoppersView(APIView):
         query.is_valid(raise_exception=True)
         shop, item_id = request.auth.shop, query.validated_data["item_id"]
         if not shop.products.filter(item_id=item_id).exists():
-            raise NotFound(f"item_id: {item_id!r} is no product of this shop.")
+            raise NotFound(f"item_id: {item_id!r} does not exist in this shop.")
         members = audience_of(shop, item_id, query.validated_data["limit"])
         return Response({"item_id": item_id, "shoppers": [vars(member) for member in members]})
 

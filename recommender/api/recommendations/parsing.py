@@ -1,6 +1,5 @@
-"""What a request for a list says, checked field by field.
-
-By hand: a serializer takes longer than a stored list.
+"""Parsing of list requests, field by field, because a serializer takes longer than the list
+itself.
 """
 
 from collections.abc import Callable
@@ -15,7 +14,7 @@ MOST_IDS = 100
 MOST_INTERESTS = 20
 LONGEST_LIST = 100
 LARGEST_PARAMS = 1024 * 1024
-"""Bytes of a request's params: a filter may look for a thousand ids."""
+"""Size of params in bytes: a filter may name a thousand ids."""
 EXPLAIN = ("off", "top", "full")
 Read = Callable[[str, Any], Any]
 
@@ -70,8 +69,8 @@ def _flag(field: str, value: Any) -> bool:
 
 
 def read_context(field: str, value: Any) -> dict[str, Any]:
-    """item_ids and interests are lists, country and entry_item_id texts; what else stands there
-    is the shop's own.
+    """item_ids and interests are lists, country and entry_item_id texts; other keys are the shop's
+    own.
     """
     context = _object(field, value)
     read_ids(field, context.get("item_ids", []), MOST_IDS, "product ids: item_ids")
@@ -109,7 +108,7 @@ BESIDE_NEXT = frozenset({"next", "limit", "explain", "simulated", "hydrate"})
 def read_fields(
     data: dict[str, Any], known: dict[str, Read], word: str = "request"
 ) -> dict[str, Any]:
-    """The fields of a request; raises ValidationError that names each wrong one."""
+    """The parsed fields of a request. Raises ValidationError that names each invalid one."""
     values, errors = {}, {}
     for name, value in data.items():
         try:

@@ -1,4 +1,4 @@
-"""Shapes of requests and replies."""
+"""Serializers of list requests and replies."""
 
 from rest_framework import serializers
 
@@ -7,7 +7,7 @@ from recommender.api.recommendations.parsing import LARGEST_PARAMS
 
 
 class Filtered(StrictSerializer):
-    """What may be asked of the products of a list."""
+    """Fields that restrict or reorder the products of a list."""
 
     filter = serializers.CharField(
         required=False,
@@ -28,7 +28,7 @@ class Filtered(StrictSerializer):
 
 
 class RecommendationRequest(Filtered):
-    """Its shape for the schema; api/recommendations/parsing.py reads it."""
+    """The shape for the schema; `parsing.py` reads it."""
 
     placement = serializers.CharField(
         max_length=64, required=False, help_text="required, but with next"
@@ -43,15 +43,13 @@ class RecommendationRequest(Filtered):
     context = ObjectField(
         required=False,
         help_text="item_ids: the products on the page or in the basket. Of newcomers: "
-        "entry_item_id, "
-        "interests (texts), country.",
+        "entry_item_id, interests (texts), country.",
     )
     explain = serializers.ChoiceField(["off", "top", "full"], default="top")
     next = serializers.CharField(
         required=False,
-        help_text="of an earlier reply: what comes after it; only limit and explain may stand "
-        "beside "
-        "it",
+        help_text="of an earlier reply: what comes after it; only limit and explain may be given "
+        "with it",
     )
     simulated = serializers.BooleanField(default=False, help_text="no shopper will see this list")
     hydrate = serializers.BooleanField(
@@ -122,9 +120,8 @@ class WhyNotReply(serializers.Serializer):
     title = serializers.CharField()
     stage = serializers.ChoiceField(
         ["unknown", "hidden", "filtered", "no_list", "bought", "not_proposed", "ranked", "shown"],
-        help_text="unknown: to the model, which was trained before; no_list: nothing personal "
-        "can be "
-        "made for this shopper",
+        help_text="unknown: to the model, which was trained before; no_list: nothing personal can "
+        "be made for this shopper",
     )
     place = serializers.IntegerField(
         allow_null=True, help_text="where it is, or would be, ranked, from 1"
@@ -172,8 +169,7 @@ class RecommendedItemSerializer(serializers.Serializer):
     explanation = serializers.JSONField(
         required=False,
         help_text="explain=full: base + contributions = score; history: shares of own products; "
-        "words "
-        "that matched",
+        "words that matched",
     )
 
 
@@ -182,8 +178,7 @@ class FallbackSerializer(serializers.Serializer):
     kind = serializers.CharField(
         allow_null=True,
         help_text="entry, interests, country, openers, popular, session, filled_up, no_consent, "
-        "no_database, "
-        "empty_catalogue, nothing_selected, as_given",
+        "no_database, empty_catalogue, nothing_selected, as_given",
     )
 
 
@@ -197,8 +192,7 @@ class RecommendationReply(serializers.Serializer):
     next = serializers.CharField(
         allow_null=True,
         help_text="send it to go on with this list without a repeat; null: nothing is left, or "
-        "2,000 "
-        "products were shown",
+        "2,000 products were shown",
     )
     fallback = FallbackSerializer()
     stored = serializers.BooleanField()

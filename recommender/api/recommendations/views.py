@@ -259,7 +259,7 @@ class WhyNotView(APIView):
             raise ValidationError({"placement": ["unknown placement of personal lists"]})
         product = shop.products.filter(item_id=values["item_id"]).first()
         if product is None:
-            raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
+            raise NotFound(f"item_id: {values['item_id']!r} does not exist in this shop.")
         return Response(vars(why_not(shop, placement, values["user_id"], product)))
 
 
@@ -281,7 +281,7 @@ class RelatedView(APIView):
         query.is_valid(raise_exception=True)
         values, shop = query.validated_data, request.auth.shop
         if not shop.products.filter(item_id=values["item_id"]).exists():
-            raise NotFound(f"item_id: {values['item_id']!r} is no product of this shop.")
+            raise NotFound(f"item_id: {values['item_id']!r} does not exist in this shop.")
         asked = ListRequest(
             None,
             limit=values["limit"],

@@ -1,4 +1,4 @@
-"""Shapes of shoppers, consents and erasures."""
+"""Serializers of shoppers, consents and erasures."""
 
 from rest_framework import serializers
 

@@ -44,7 +44,7 @@ class UserView(APIView):
             request.auth.shop.shoppers.filter(user_id=user_id).first() if is_text(user_id) else None
         )
         if shopper is None:
-            raise NotFound(f"user_id: {user_id[:256]!r} is no shopper of this shop.")
+            raise NotFound(f"user_id: {user_id[:256]!r} does not exist in this shop.")
         return shopper
 
     @extend_schema(responses=serializers.UserSerializer, summary="A shopper")
@@ -139,5 +139,5 @@ class ErasureView(APIView):
             else None
         )
         if receipt is None:
-            raise NotFound(f"receipt_id: {receipt_id[:64]!r} is no receipt of this shop.")
+            raise NotFound(f"receipt_id: {receipt_id[:64]!r} does not exist in this shop.")
         return Response(erasure_json(receipt))

@@ -1,4 +1,4 @@
-"""The shapes of trainings and model versions."""
+"""Serializers of training jobs and model versions."""
 
 from rest_framework import serializers
 

@@ -1,4 +1,4 @@
-"""Training jobs, models, health."""
+"""Training jobs and model versions."""
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
@@ -14,7 +14,7 @@ from recommender.models import AuditEntry, ModelVersion, TrainingRun
 
 
 def is_number(text: str) -> bool:
-    """Plain digits that fit a row's number."""
+    """True for plain digits that fit a primary key."""
     return text.isascii() and text.isdigit() and len(text) < 10
 
 
@@ -22,7 +22,7 @@ def find_run(request: Request, job_id: str) -> TrainingRun:
     number = job_id.removeprefix("job-")
     run = request.auth.shop.runs.filter(pk=int(number)).first() if is_number(number) else None
     if run is None:
-        raise NotFound(f"job_id: {job_id[:60]!r} is no training job of this shop.")
+        raise NotFound(f"job_id: {job_id[:60]!r} does not exist in this shop.")
     return run
 
 
@@ -145,7 +145,7 @@ class PromoteView(APIView):
         )
         version = found.select_related("run").first()
         if version is None or ("@" in number and number != version.label):
-            raise NotFound(f"id: {number[:60]!r} is no model version of this shop.")
+            raise NotFound(f"id: {number[:60]!r} does not exist in this shop.")
         try:
             promotion.promote_version(version, request.auth)
         except checkpoint_files.BrokenCheckpoint as error:

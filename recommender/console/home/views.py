@@ -1,4 +1,4 @@
-"""Home: is all well, and what is next?"""
+"""Home: state of the shop and next step."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -18,7 +18,7 @@ from recommender.recommendations import batch_scoring
 
 
 def landing(request: HttpRequest) -> HttpResponse:
-    """/console/: the shop that was open last."""
+    """/console/: redirects to the last opened shop."""
     shop = shop_of(request)
     if shop is None and Shop.objects.exists():
         raise PermissionDenied(
@@ -116,7 +116,7 @@ COMING = tuple(
     f"recommender.tasks.{name}"
     for name in ("learn_on_every_shop", "train_every_shop", "score_every_shop")
 )
-"""What of the schedule a merchandiser waits for."""
+"""Scheduled tasks that matter to merchandisers."""
 
 
 def _coming() -> list[dict]:
@@ -134,7 +134,7 @@ def _coming() -> list[dict]:
 
 
 def strip(request: HttpRequest, shop: str) -> HttpResponse:
-    """The line under every header, which is asked for again from time to time."""
+    """The status line under the header, polled by HTMX."""
     shop = open_shop(request, shop)
     if dismissed := request.GET.get("dismiss"):
         request.session["strip_dismissed"] = dismissed

@@ -1,4 +1,4 @@
-"""A report as rows that a page can draw: value, interval on one axis, difference in words."""
+"""Leaderboard of a report: values, intervals on a common axis, differences in words."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ NAMES = {
     "fused": ("Text and habits together", "other"),
     "teacher": ("The teacher", "champion"),
     "incremental": ("Incremental", "challenger"),
-    "full": ("Trained anew", "other"),
+    "full": ("Full training", "other"),
 }
 PARTS = {
     "all": "All purchases",
@@ -44,9 +44,7 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Row:
-    """One system: its main measure and the others, and where its interval lies on an axis of 0
-    to 100.
-    """
+    """One system: main metric, other metrics, and its interval on an axis of 0 to 100."""
 
     name: str
     role: str
@@ -61,8 +59,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """Systems of one part of a report, the best first; `others` names the columns beside the
-    main measure.
+    """Systems of one part of a report, best first. `others`: names of the columns after the main
+    metric.
     """
 
     measure: str
@@ -71,7 +69,7 @@ class Board:
 
 
 def parts(report: dict) -> list[tuple[str, str]]:
-    """The questions that a report answers: (key, words); none where there is just one."""
+    """Parts of a report as (key, label); empty with only one."""
     return [
         (key, words)
         for key, words in PARTS.items()
@@ -80,13 +78,13 @@ def parts(report: dict) -> list[tuple[str, str]]:
 
 
 def systems_of(report: dict, part: str = "") -> dict:
-    """Systems of the named part, of the one that decides, or of the whole report."""
+    """Systems of the named part, of the deciding one, or of the whole report."""
     told = part if part in dict(parts(report)) else primary(report).get("part", "")
     return report.get(told, {}).get("systems", {}) if told else report.get("systems", {})
 
 
 def board(report: dict, part: str = "", serves: bool = False) -> Board:
-    """A version that serves has the champion's colour."""
+    """The leaderboard. A serving version has the champion's color."""
     told = primary(report)
     measure = told["measure"]
     systems = {
@@ -108,7 +106,7 @@ def board(report: dict, part: str = "", serves: bool = False) -> Board:
 
 
 def _bounds(measure: dict) -> tuple[float, float, float]:
-    """Value, low and high; without an interval all three are the value."""
+    """Value, lower and upper bound; without an interval all three are the value."""
     value = measure["value"]
     return (
         value,
@@ -118,9 +116,7 @@ def _bounds(measure: dict) -> tuple[float, float, float]:
 
 
 def _axis(bounds: list[tuple[float, float, float]], measure: str) -> tuple[float, float]:
-    """Where the intervals' axis begins, and its length: from 0 for a ranking, else around what
-    there is.
-    """
+    """Start and length of the axis: from 0 for a ranking, else around the values."""
     low, high = min((b[1] for b in bounds), default=0), max((b[2] for b in bounds), default=1) or 1
     if measure == "ndcg@10":
         return 0.0, high * 1.05
@@ -163,8 +159,8 @@ def _told(measure: str, value: float | None) -> str:
 
 
 def verdict(report: dict, part: str = "", serves: bool = False) -> str:
-    """The result in one sentence, the gate's own; of a version that serves against the champion
-    before it.
+    """The result in one sentence, from the gate; for a serving version against the previous
+    champion.
     """
     found = compare(report, part)
     return (
@@ -175,8 +171,8 @@ def verdict(report: dict, part: str = "", serves: bool = False) -> str:
 
 
 def strongest(report: dict, part: str = "") -> str:
-    """The strongest classical baseline in a sentence; empty where the verdict names it already,
-    or there is none.
+    """The strongest classical baseline in a sentence; empty where the verdict names it, or there is
+    none.
     """
     found, decides = compare_with_strongest(report, part), compare(report, part)
     if found is None or found.rival == decides.rival:
@@ -197,7 +193,7 @@ SEGMENTS = {
 
 
 def segment_rows(report: dict, part: str = "all") -> list[dict]:
-    """NDCG@10 of this version, item-kNN and popularity in each segment."""
+    """NDCG@10 of this version, item-kNN and popularity by segment."""
     out = []
     for key, segment in report.get(part, {}).get("segments", {}).items():
         systems = segment["systems"]
@@ -216,7 +212,7 @@ def segment_rows(report: dict, part: str = "all") -> list[dict]:
 
 
 def beyond_rows(report: dict, part: str = "") -> list[dict]:
-    """What this version's, item-kNN's and popularity's lists are like, whatever was bought."""
+    """Metrics beyond accuracy of this version's, item-kNN's and popularity's lists."""
     systems = systems_of(report, part)
     out = []
     for measure, (name, meaning) in BEYOND.items():
@@ -241,8 +237,8 @@ BANDS = {
 
 
 def fairness_tables(report: dict) -> dict | None:
-    """Groups of shoppers with the least served first, bands of products, what each least share of
-    products outside the head costs, and what raising products with few sales did.
+    """Tables of a fairness report: groups of shoppers (worst first), popularity bands, cost of each
+    minimum exposure, effect of the boost.
     """
     told = report.get("fairness")
     if not told:
@@ -286,7 +282,7 @@ DISTURBED = {
 
 
 def robustness_rows(report: dict) -> list[dict]:
-    """The main measure when the judged texts are disturbed."""
+    """Main metric on disturbed test texts."""
     measure = primary(report)["measure"]
     found = report.get("robustness") or {}
     return [

@@ -1,4 +1,4 @@
-"""Models: what serves, what could, and the step between."""
+"""Models: champions, challengers, promotion and rollback."""
 
 from django.contrib import messages
 from django.db.models import Q
@@ -26,7 +26,7 @@ PURPOSES = {
     "topic": "Topics",
     "intent": "Intents",
 }
-"""Names of purposes; a purpose without one is called by its key."""
+"""Labels of purposes. Others are labeled by their key."""
 
 
 def purpose_name(purpose: str) -> str:
@@ -34,7 +34,7 @@ def purpose_name(purpose: str) -> str:
 
 
 def _purpose(given: str | None) -> str:
-    """The purpose that a request names, if there is such a one; else ranking."""
+    """The purpose in the request, where it is valid; else ranking."""
     return given if given in training_options.purposes() else "ranking"
 
 
@@ -119,8 +119,8 @@ def _sentence(listed: list[ModelVersion], champion: ModelVersion | None, purpose
 
 
 def _chart(listed: list[ModelVersion]) -> dict | None:
-    """The main measure of the versions over their numbers, with the baselines that were
-    measured beside each, and 95 % intervals.
+    """Chart data: main metric by version number with its 95 % interval, and the baselines of each
+    report.
     """
     judged = [v for v in reversed(listed) if leaderboard.systems_of(v.report)]
     if not judged:
@@ -202,7 +202,7 @@ def version(request: HttpRequest, shop: str, number: int) -> HttpResponse:
 
 
 def _changes(found: ModelVersion) -> list[AuditEntry]:
-    """When this version began to serve, and when it was taken off."""
+    """When this version was promoted, and when it was replaced."""
     entries = AuditEntry.objects.of(found.shop).filter(subject=found.purpose)
     return list(entries.filter(Q(before=str(found)) | Q(after=str(found)))[:CHANGES])
 
@@ -239,7 +239,7 @@ def promote(request: HttpRequest, shop: str, number: int) -> HttpResponse:
         messages.success(
             request,
             f"{found} is live."
-            + (" Stored lists are being made anew." if found.purpose == "ranking" else ""),
+            + (" Precomputed lists are being updated." if found.purpose == "ranking" else ""),
         )
     return redirect(f"{reverse('admin:models', args=[shop.key])}?of={found.purpose}")
 

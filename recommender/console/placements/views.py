@@ -1,4 +1,4 @@
-"""Placements: which earn?"""
+"""Placements: exposure, click rate, attributed orders and revenue."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -23,23 +23,23 @@ from recommender.models import Placement, Shop
 PERIODS = (7, 28, 90)
 USUAL_DAYS = 28
 FEWEST = 100
-"""Lists from which a rate is shown."""
+"""Minimum number of lists for a rate."""
 FEWEST_OF_A_POINT = 10
-"""Lists from which a point of the chart is drawn."""
+"""Minimum number of lists for a point of the chart."""
 TRAFFIC = {"real": "Real traffic", "simulated": "Simulated traffic"}
 LINES = ("champion", "challenger", "popularity", "knn", "textonly")
-"""Colours of the chart's lines."""
+"""Colors of the chart's lines."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A placement and what its lists brought; `found` None where none went out."""
+    """A placement and its results; `found` is None without exposures."""
 
     key: str
     placement: Placement | None
     found: Earned | None
     products: int
-    """Different products shown, in percent of all that may be shown."""
+    """Distinct exposed products in percent of all eligible ones."""
 
     @property
     def fallback(self) -> float:
@@ -59,16 +59,13 @@ class Row:
 
     @property
     def interval(self) -> str:
-        """The 95 % interval of the click rate, in percent."""
+        """95 % interval of the click rate, in percent."""
         return " to ".join(f"{100 * bound:.1f}" for bound in self.found.click_interval)
 
 
 @dataclass(frozen=True)
 class Period:
-    """What the page is asked about.
-
-    Lists that were simulated are never added to those that shoppers saw.
-    """
+    """Period and traffic kind of the page. Simulated lists are never added to real ones."""
 
     days: int
     since: date
@@ -105,7 +102,7 @@ def placements(request: HttpRequest, shop: str) -> HttpResponse:
 
 
 def more(request: HttpRequest, shop: str) -> HttpResponse:
-    """The lower half of the page, which is loaded after it: the chart, and who comes again."""
+    """The lower half of the page, loaded afterwards: the chart, and the loyalty table."""
     shop = open_shop(request, shop)
     need(request, "recommender.view_placement")
     period = _period(request, shop)
@@ -115,7 +112,7 @@ def more(request: HttpRequest, shop: str) -> HttpResponse:
 
 
 def _period(request: HttpRequest, shop: Shop) -> Period:
-    """As asked; without a word about traffic, that which there is more of in this time."""
+    """Period from the query string. Default traffic: the kind with more lists."""
     asked = request.GET.get("days", "")
     days = next((period for period in PERIODS if asked == str(period)), USUAL_DAYS)
     until = timezone.localdate(timezone=shop.zone)
@@ -134,7 +131,7 @@ def _period(request: HttpRequest, shop: Shop) -> Period:
 
 
 def _loyal_rows(shop: Shop, period: Period) -> list[dict]:
-    """Nothing is counted before a list is old enough that its shoppers could have come again."""
+    """Rows of the loyalty table. Lists count once they are old enough for a return."""
     first = shop.served.filter(simulated=period.simulated).aggregate(first=Min("created_at"))[
         "first"
     ]
@@ -179,8 +176,8 @@ def _sentence(shop: Shop, rows: list[Row], days: int) -> str:
 
 
 def _stands_out(rows: list[Row]) -> str:
-    """Which placement is clicked more often than all others together, where that is no accident
-    of looking at several (Bonferroni).
+    """The placement whose click rate is significantly above that of the others together, with
+    Bonferroni correction.
     """
     measured = [row for row in rows if row.found and not row.too_few]
     if len(measured) < 2:
@@ -211,8 +208,8 @@ def _name(row: Row) -> str:
 
 
 def _chart(shop: Shop, period: Period) -> dict | None:
-    """The click rate of the busiest placements by day, or by week where there are many days;
-    None before two of them have enough lists.
+    """Chart data: click rate of the busiest placements by day, or by week with many days. None
+    until two of them have enough lists.
     """
     since, until = period.since, period.until
     step = 1 if until - since < timedelta(days=USUAL_DAYS) else 7
@@ -249,13 +246,13 @@ def _chart(shop: Shop, period: Period) -> dict | None:
 
 
 def _percent(part: float, whole: float) -> float | None:
-    """None, a gap in the line, where there are too few to look like a fact."""
+    """Rate in percent; None (a gap in the line) with too few lists."""
     return round(100 * part / whole, 2) if whole >= FEWEST_OF_A_POINT else None
 
 
 def _loyal(found: list[Loyal]) -> list[dict]:
-    """Who bought again and who came back, per placement, beside the whole shop; (share in
-    percent, of how many) after each of LOYAL_DAYS.
+    """Repurchase and return rates per placement and of the whole shop: (percent, base) after each
+    of LOYAL_DAYS.
     """
     rows: dict[tuple, dict] = {}
     for told in found:

@@ -1,4 +1,4 @@
-"""Products as cards; those without a picture get a drawn shop window."""
+"""Product cards. A product without an image gets a drawn placeholder."""
 
 import zlib
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Card:
 
 
 def initials_of(title: str) -> str:
-    """Of the first two words; of a Chinese title its first character."""
+    """Initials of the first two words; the first character of a Chinese title."""
     words = [w for w in title.replace("-", " ").split() if w[0].isalnum()]
     if not words:
         return "·"
@@ -48,7 +48,7 @@ def card_of(product: Product, currency: str) -> Card:
 
 
 def cards_of(shop, items: list[Item]) -> list[Card]:
-    """Cards of a list, in its order, with reasons and the whole sum behind them."""
+    """Cards of a list in its order, with reasons and all contributions."""
     behind = {item_id for item in items for item_id, _ in item.history[:HISTORY_SHOWN]} | {
         i.suits for i in items if i.words
     }

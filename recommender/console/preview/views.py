@@ -1,4 +1,4 @@
-"""Preview: what will this shopper see, and why?"""
+"""Preview: a shopper's list with its reasons."""
 
 from django.http import HttpRequest, HttpResponse
 
@@ -30,9 +30,7 @@ FALLBACKS = {
     "nothing_selected": "No product passes this placement’s filter.",
     "as_given": "Nothing is known of the shopper: the products keep their order.",
 }
-"""What the first line says, by the kind of fallback; a test holds it against all kinds that
-there are.
-"""
+"""First line of the page by kind of fallback. A test compares it with all kinds."""
 
 
 def preview(request: HttpRequest, shop: str) -> HttpResponse:
@@ -97,8 +95,8 @@ def _sentence(
 
 
 def _why_not(shop: Shop, placement: Placement, shopper: Shopper, wanted: str) -> dict:
-    """What became of the product with this id, else of the one whose title holds these words;
-    of several, which is meant is asked.
+    """Why the product with this id, or with these words in its title, is not in the list. Several
+    matches are listed as choices.
     """
     product = shop.products.filter(item_id=wanted).first()
     if product is None:

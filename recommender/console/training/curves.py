@@ -1,6 +1,4 @@
-"""What a training run's page draws and says of its progress: validation and loss by step, and
-the step that was chosen.
-"""
+"""Charts of a training run: validation metric and loss by step, and the selected step."""
 
 from recommender.models import TrainingRun
 
@@ -12,15 +10,12 @@ CURVES = {
     "auc": "AUC",
 }
 PHASES = (("projection", "Projection", "challenger"), ("text", "Fine-tuning", "textonly"))
-"""Phases in which steps are counted, one after the other: the points' prefix, its name, its
-line's role.
-"""
+"""Training phases in order: prefix of the points, name, color role."""
 
 
 def charts(found: TrainingRun) -> dict[str, dict]:
-    """Validation and loss by training step; the second phase follows the first on the axis.
-
-    Lines stay in their places while points come.
+    """Chart data: validation metric and loss by step. The second phase continues the axis. Lines
+    keep their places while points arrive.
     """
     points: dict[str, list] = {}
     for name, step, value in found.points.values_list("name", "step", "value"):
@@ -49,7 +44,7 @@ def _phase(name: str) -> str:
 
 
 def _lines(points: dict[str, list], measure: str) -> list[dict]:
-    """One line a phase, each from where the one before ended."""
+    """One line per phase; each starts where the previous one ended."""
     lines, begin = [], 0
     for prefix, label, role in PHASES:
         own = points.get(f"{prefix}.{measure}", [])
@@ -71,7 +66,7 @@ def _lines(points: dict[str, list], measure: str) -> list[dict]:
 
 
 def _chosen(found: TrainingRun, lines: list[dict]) -> list[dict]:
-    """The step whose weights serve, where it was judged on validation data."""
+    """The step whose weights serve, where validation selected it."""
     version = getattr(found, "version", None)
     chosen = (version.report.get("chosen") or {}) if version else {}
     for (prefix, _, _), line, before in reversed(

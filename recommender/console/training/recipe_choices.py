@@ -1,4 +1,4 @@
-"""The recipes in a merchandiser's words, and what a shop needs for each."""
+"""Recipes as choices of the Train page: names, descriptions, and missing data."""
 
 from dataclasses import dataclass
 
@@ -63,8 +63,8 @@ PRESETS = [
         ),
     ),
 ]
-"""(preset, name, what it is for); figures are of full fusion on the sample shop, cut 2011-11-09
-(`make bench ONLY=presets`).
+"""(preset, name, description). Figures: complete fusion on the sample shop, cut 2011-11-09 (`make
+bench ONLY=presets`).
 """
 
 
@@ -73,7 +73,7 @@ def name_of(recipe: str) -> str:
 
 
 def latest_runs(shop: Shop, most: int) -> list[TrainingRun]:
-    """The shop's last trainings, each with its `recipe_name`."""
+    """The shop's latest training runs, each with its `recipe_name`."""
     runs = list(shop.runs.select_related("version", "created_by")[:most])
     for run in runs:
         run.recipe_name = name_of(run.recipe)
@@ -102,13 +102,14 @@ NEEDS = {
         "Needs judged queries (import_judgements) or clicks that name their query."
     ),
 }
-"""What to bring, by what a recipe needs (`training.configuration.recipe.Recipe.needs`)."""
+"""How to provide missing data, by requirement of a recipe
+(`training.configuration.recipe.Recipe.needs`).
+"""
 
 
 def missing(shop: Shop) -> dict[str, str]:
-    """Per recipe, what the shop lacks for it, in a sentence; empty where it can be trained.
-
-    One SQL statement.
+    """Per recipe, the data that the shop lacks, in a sentence; empty where it can be trained. One
+    SQL statement.
     """
     reviews, versions = shop.reviews.all(), shop.versions.filter(status="champion")
     has = (
@@ -139,7 +140,7 @@ def missing(shop: Shop) -> dict[str, str]:
 
 
 def usual_times(shop: Shop) -> dict[str, str]:
-    """How long the last finished run of each recipe took, in words. One statement."""
+    """Duration of the last finished run of each recipe, in words. One SQL statement."""
     finished = shop.runs.filter(status=RunStatus.FINISHED, started_at__isnull=False)
     last = (
         finished.order_by("recipe", "-pk")
@@ -153,7 +154,7 @@ def usual_times(shop: Shop) -> dict[str, str]:
 
 
 def choices(shop: Shop) -> tuple[list[Choice], list[Choice]]:
-    """(first, more): what can be trained."""
+    """(first, more): the recipes to choose from."""
     lacks, usual = missing(shop), usual_times(shop)
     found = {
         recipe: Choice(

@@ -41,7 +41,7 @@ THEN = [
 ]
 FEWEST_EVENTS = 1000
 FEWEST_NEW = 100
-"""With fewer new events a training changes little."""
+"""Minimum number of new events; with fewer, a training changes little."""
 
 
 class RunForm(forms.Form):
@@ -134,7 +134,7 @@ def train(request: HttpRequest, shop: str) -> HttpResponse:
 
 
 def fields(request: HttpRequest, shop: str) -> HttpResponse:
-    """The fields of the chosen recipe."""
+    """Configuration fields of the selected recipe."""
     open_shop(request, shop)
     recipe = request.GET.get("recipe")
     return part(
@@ -145,12 +145,12 @@ def fields(request: HttpRequest, shop: str) -> HttpResponse:
 
 
 def _then(request: HttpRequest) -> list[tuple[str, str, str]]:
-    """What may follow: only who may promote may have it done."""
+    """Follow-up action of a run. Promotion requires the permission."""
     return [t for t in THEN if t[0] != "if-better" or request.user.has_perm(MAY_PROMOTE)]
 
 
 def _start(request: HttpRequest, shop: Shop, values: dict, days: dict) -> TrainingRun:
-    """Whole days at either end of the data mean: no limit there."""
+    """Limits of the training window. Whole days at either end of the data count as no limit."""
     since = None if values["data_from"] == days["first"] else values["data_from"]
     until = None if values["data_to"] == days["last"] else values["data_to"]
     return runs.start_run(
@@ -187,7 +187,7 @@ def _worth(shop: Shop, champion: ModelVersion | None) -> str:
 
 
 def window(request: HttpRequest, shop: str) -> HttpResponse:
-    """Counts of the chosen days, as the merchandiser changes them."""
+    """Counts of the selected days, updated while the user changes them."""
     shop = open_shop(request, shop)
     form = RunForm(request.GET)
     form.is_valid()
@@ -339,7 +339,7 @@ def _run_sentence(
 
 
 def _asked(found: TrainingRun) -> list[tuple[str, object]]:
-    """What was asked for, and the data that it met."""
+    """Configuration of a run, and the data it used."""
     days = (
         f"{found.data_from or 'the first'} to {found.data_to or 'the last'}"
         if found.data_from or found.data_to
@@ -358,7 +358,7 @@ def _asked(found: TrainingRun) -> list[tuple[str, object]]:
 
 
 def _neighbours(found: TrainingRun) -> list[tuple[str, str]]:
-    """The run that this one came after, and what comes after it."""
+    """The previous and the next run."""
     before = [("Came after", str(found.follows))] if found.follows else []
     if not found.then:
         return before
@@ -373,7 +373,7 @@ def _neighbours(found: TrainingRun) -> list[tuple[str, str]]:
 
 
 def _resumable(found: TrainingRun) -> bool:
-    """Did a stopped run leave a state to go on from?"""
+    """Whether a stopped run has a resumable state."""
     return (
         found.status in (RunStatus.FAILED, RunStatus.CANCELLED)
         and (found.folder / "state").exists()
@@ -381,7 +381,7 @@ def _resumable(found: TrainingRun) -> bool:
 
 
 def _need_for(request: HttpRequest, run: TrainingRun) -> None:
-    """Who may carry out this run: whoever may train, and promote where it would."""
+    """Permissions to start this run: training, and promotion where it promotes."""
     need(request, MAY_TRAIN)
     if run.promote in promotion.PROMOTING:
         need(request, MAY_PROMOTE)
@@ -399,7 +399,7 @@ def cancel(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
 
 @require_POST
 def resume(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
-    """Go on with a stopped run from its state."""
+    """Resume a stopped run from its state."""
     shop = open_shop(request, shop)
     found = find_run(shop, pk)
     _need_for(request, found)
@@ -409,7 +409,7 @@ def resume(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
 
 @require_POST
 def again(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
-    """The same run once more."""
+    """Start the same run again."""
     shop = open_shop(request, shop)
     old = find_run(shop, pk)
     _need_for(request, old)
@@ -431,7 +431,7 @@ def again(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
 
 
 def log(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
-    """The whole log, as a file."""
+    """The complete log as a file."""
     path = find_run(open_shop(request, shop), pk).folder / "log.txt"
     if not path.exists():
         return HttpResponseNotFound("This run left no log.")

@@ -1,7 +1,4 @@
-"""A small shop to walk through: home, product and basket.
-
-All of it comes over the REST API; what one does in it goes back through the tracker.
-"""
+"""Storefront: home, product and basket pages, made of the REST API alone; events by the tracker."""
 
 import json
 import uuid
@@ -34,12 +31,12 @@ POLICY = (
     "'unsafe-inline'; img-src 'self' https: data:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
-"""What a page may load: its own files, and the tracker, which sends its events to the site."""
+"""CSP of a page: its own files, and the tracker, which sends events to the site."""
 View = Callable[..., HttpResponse]
 
 
 def page(view: View) -> View:
-    """A page of the shop: with a visit of its own, and a word where the API does not answer."""
+    """Decorator: sets the visit cookie, and shows a message where the API is unreachable."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, **kwargs: Any) -> HttpResponse:
@@ -119,7 +116,7 @@ def basket(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page
 def change_basket(request: HttpRequest) -> HttpResponse:
-    """Put in, or take out. The page's tracker has told of it already."""
+    """Put a product into the basket or take it out; the tracker of the page sends the event."""
     item_id, ids = request.POST.get("item_id", "")[:256], _basket(request)
     ids = [i for i in ids if i != item_id] + (
         [item_id] if item_id and request.POST.get("what") == "in" else []
@@ -142,7 +139,7 @@ def buy(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page
 def be(request: HttpRequest) -> HttpResponse:
-    """Look through the eyes of a known shopper, or of nobody."""
+    """View the shop as a known shopper, or as nobody."""
     response = HttpResponseRedirect(reverse("storefront:home"))
     who = request.POST.get("who", "")
     if who in vitrine_client.access().user_ids:

@@ -1,4 +1,4 @@
-"""What the storefront knows of the shop: the public REST API, and nothing else."""
+"""The storefront's client of the REST API."""
 
 import json
 import os
@@ -16,9 +16,7 @@ SECONDS = 10
 
 
 class ShopUnavailable(RuntimeError):
-    """The API did not answer, or not with what was asked for; `status` is its status, 0 where
-    it did not answer.
-    """
+    """The API is unreachable or replied with an error; `status` is 0 where it is unreachable."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -27,9 +25,7 @@ class ShopUnavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class Access:
-    """Where the API is, a key that reads, a public one for the pages, and some shoppers to look
-    through the eyes of.
-    """
+    """Address of the API, a reading key, a public key for the pages, and some shoppers."""
 
     base_url: str
     api_key: str
@@ -38,7 +34,7 @@ class Access:
 
 
 def access() -> Access:
-    """From VITRINE_URL, VITRINE_KEY and VITRINE_PUBLIC_KEY, else from the demo's own file."""
+    """From VITRINE_URL, VITRINE_KEY and VITRINE_PUBLIC_KEY, else from the demo's file."""
     if url := os.environ.get("VITRINE_URL"):
         return Access(
             url.rstrip("/"), os.environ["VITRINE_KEY"], os.environ.get("VITRINE_PUBLIC_KEY", ""), ()
@@ -71,7 +67,7 @@ def call(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str
 
 
 def product(item_id: str) -> dict[str, Any] | None:
-    """A product as GET items tells of it; None where there is none."""
+    """A product; None where there is none."""
     try:
         return call("GET", f"items/{quote(item_id, safe='')}")
     except ShopUnavailable as error:

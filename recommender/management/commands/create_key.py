@@ -1,6 +1,4 @@
-"""Create a key of the REST API; prints only the key, which is not kept and cannot be shown
-again.
-"""
+"""Create an API key; prints only the key, which is not stored and cannot be shown again."""
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -46,7 +44,7 @@ class Command(BaseCommand):
         unknown = [scope for scope in options["scope"] if scope not in SCOPES]
         if unknown or not (options["scope"] or options["public"]):
             raise CommandError(
-                f"--scope: {unknown[0]!r} is none of {', '.join(SCOPES)}"
+                f"--scope: {unknown[0]!r} is not one of {', '.join(SCOPES)}"
                 if unknown
                 else f"--scope: at least one of {', '.join(SCOPES)}"
             )

@@ -1,6 +1,4 @@
-"""Everything on one machine, in the foreground: services, site, worker, beat, and a real shop's
-data. Ctrl-C stops all of it.
-"""
+"""Run everything on one machine in the foreground, with a real shop's data; Ctrl-C stops it."""
 
 import hashlib
 import json
@@ -157,7 +155,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
 
     def _write_demo_file(self) -> dict:
-        """Addresses, login, a key and some shoppers; readable by this user only."""
+        """Write addresses, login, a key and some shoppers; readable by this user only."""
         path = settings.VITRINE_HOME / "demo.json"
         known = _read_json(path)
         demo = {
@@ -300,9 +298,7 @@ def _refuse_port_in_use(port: int) -> None:
 
 
 def _collect_static() -> None:
-    """Collect static files, unless neither ours nor the packages' have changed since the last
-    time.
-    """
+    """Collect static files, if the own or the packages' files have changed."""
     files = sorted(p for p in (settings.BASE_DIR / "static").rglob("*") if p.is_file())
     state = (
         "".join(f"{p} {p.stat().st_mtime_ns}\n" for p in files)
@@ -320,7 +316,7 @@ def _raise_stopped(*_) -> None:
 
 
 def _running(pid_file: Path) -> int | None:
-    """The process that holds this file, if it still is a demo."""
+    """The process that holds this file, if it is still a demo."""
     try:
         pid = int(pid_file.read_text())
         command = Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -1,4 +1,4 @@
-"""What is configured, reachable, and wrong: one line each; status 1 if anything is wrong."""
+"""Check configuration and dependencies: one line each; status 1 if anything is wrong."""
 
 from collections.abc import Iterator
 

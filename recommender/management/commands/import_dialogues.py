@@ -1,4 +1,4 @@
-"""Bring solved dialogues from a file: what intent learns from."""
+"""Import solved dialogues from a file; the recipe intent learns from them."""
 
 from recommender.ingest import KINDS, upsert_labelled
 from recommender.management.import_command import ImportCommand, columns_of

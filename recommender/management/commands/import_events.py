@@ -1,6 +1,4 @@
-"""Bring events (purchases, views, …) from a file; a second import of the same file changes
-nothing.
-"""
+"""Import events (purchases, views, …) from a file. Idempotent."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Bring judged queries from a file: what search learns from."""
+"""Import judged queries from a file; the recipe search learns from them."""
 
 from recommender.ingest import KINDS, upsert_labelled
 from recommender.management.import_command import ImportCommand, columns_of

@@ -1,4 +1,4 @@
-"""Bring products into the catalogue from a file."""
+"""Import products from a file."""
 
 from recommender.ingest import upsert_products
 from recommender.ingest.products import COLUMNS

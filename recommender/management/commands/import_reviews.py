@@ -1,4 +1,4 @@
-"""Bring reviews from a file: what rating, sentiment and topic learn from."""
+"""Import reviews from a file; the recipes rating, sentiment and topic learn from them."""
 
 from recommender.ingest import KINDS, upsert_labelled
 from recommender.management.import_command import ImportCommand, columns_of

@@ -1,4 +1,4 @@
-"""Bring shoppers and their attributes from a file."""
+"""Import shoppers and their attributes from a file."""
 
 from recommender.ingest import upsert_shoppers
 from recommender.ingest.shoppers import COLUMNS

@@ -1,6 +1,4 @@
-"""For purchases that were imported, send simulated lists, impressions and clicks through REST,
-so that charts have something to show.
-"""
+"""Send simulated lists, impressions and clicks for imported purchases through REST."""
 
 import http.client
 import json
@@ -51,7 +49,7 @@ def _address(options: dict) -> tuple[str, str]:
 
 
 def _sender(url: str, key: str):
-    """send(path, body) over one kept connection, made again where the server has closed it."""
+    """send(path, body) over one connection, reopened where the server has closed it."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname, parts.port, timeout=60)

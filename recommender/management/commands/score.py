@@ -1,4 +1,4 @@
-"""Make every stored list that is due, here and now."""
+"""Compute every precomputed list that is due, in this process."""
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm

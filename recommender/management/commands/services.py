@@ -1,4 +1,4 @@
-"""Start, stop or look at the embedded PostgreSQL and Valkey."""
+"""Start, stop or show the embedded PostgreSQL and Valkey."""
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError

@@ -1,4 +1,4 @@
-"""Freeze a shop's data as a snapshot folder that `python -m training` reads."""
+"""Export a shop's data as a snapshot folder that `python -m training` reads."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Train on a shop's data, here and now, as the worker would."""
+"""Train on a shop's data in this process, as the worker would."""
 
 from django.core.management.base import BaseCommand, CommandError
 

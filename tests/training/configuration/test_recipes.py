@@ -25,7 +25,7 @@ def test_dotted_fields_and_text_values():
         ({"half_life_days": float("inf")}, "half_life_days: inf is not between"),
         ({"event_weights.stroll": 1}, "stroll"),
         ({"event_weights": {"stroll": 1}}, "stroll"),
-        ({"text.encoder": "a\x00"}, "text.encoder: is no usable text"),
+        ({"text.encoder": "a\x00"}, "text.encoder: is not a usable text"),
         ({"half_life_days": "x"}, "half_life_days: 'x' is not a float"),
     ],
 )

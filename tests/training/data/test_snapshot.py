@@ -48,12 +48,12 @@ def test_a_changed_byte_is_found(tmp_path):
     [
         (
             {"events": events(item_id=["zzz"])},
-            r"events\.parquet: column item_id, row 1: is no known product",
+            r"events\.parquet: column item_id, row 1: is not a known product",
         ),
         ({"events": events(item_id=[None])}, r"events\.parquet: column item_id, row 1: is empty"),
         (
             {"events": events(type=["stroll"])},
-            r"events\.parquet: column type, row 1: is none of impression",
+            r"events\.parquet: column type, row 1: is not one of impression",
         ),
         (
             {"events": events(user_id=[None])},

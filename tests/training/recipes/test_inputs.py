@@ -85,7 +85,7 @@ def test_a_snapshot_without_what_the_recipe_needs(fails):
     assert "neither judgements nor clicks" in fails("search", {})
     assert "no events" in fails("behaviour", {}) and "no events" in fails("retrieval", {})
     assert "no events" in fails("incremental", {})
-    assert "is no checkpoint folder" in fails("distil", {})
+    assert "is not a checkpoint folder" in fails("distil", {})
 
 
 def test_one_class_only(fails):
@@ -107,7 +107,7 @@ def test_a_field_that_is_wrong(fails):
         "topic", {}, "label_smoothing=2"
     )
     assert "no such field" in fails("rating", {}, "label_smoothing=0.1")
-    assert "text.train: 'some' is none of all, lora" in fails("topic", {}, "text.train=some")
+    assert "text.train: 'some' is not one of all, lora" in fails("topic", {}, "text.train=some")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_field_that_is_wrong(fails):
         (
             "reviews",
             {"review_id": "x", "text": "x", "rating": float("nan")},
-            "column rating, row 41: is no number",
+            "column rating, row 41: is not a number",
         ),
     ],
 )
@@ -140,7 +140,7 @@ def test_a_bad_row_is_named(fails, table, row, says):
 
 
 def test_a_judgement_of_no_product_is_named(fails):
-    assert "judgements.parquet: column item_id, row 1: is no known product" in fails(
+    assert "judgements.parquet: column item_id, row 1: is not a known product" in fails(
         "search", {"judgements": [{"query": "a", "item_id": "gone", "grade": 1.0}]}
     )
 
