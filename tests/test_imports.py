@@ -64,6 +64,6 @@ def test_no_file_is_two_files():
         for path in sources
         if path.suffix in (".py", ".html", ".js", ".css")
         and "migrations" not in path.parts
-        and len(path.read_text().splitlines()) > 800
+        and len(path.read_text().splitlines()) > 400
     ]
     assert not long

@@ -153,7 +153,7 @@ def _config(options: argparse.Namespace):
 
 def _run(options: argparse.Namespace, config, progress, snapshot, folder: Path):
     """A `Run` with its resumable state, cache and TensorBoard files below `folder`."""
-    from training.finetuning.loop import ResumableState
+    from training.finetuning.resume_state import ResumableState
     from training.runs.run import Run
 
     belongs = {
@@ -176,7 +176,7 @@ def _run(options: argparse.Namespace, config, progress, snapshot, folder: Path):
 
 def _fit(options: argparse.Namespace) -> int:
     from training.data.snapshot import read_snapshot
-    from training.finetuning.loop import is_main_process
+    from training.finetuning.devices import is_main_process
     from training.fit import fit, new_progress
 
     config = _config(options)

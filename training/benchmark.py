@@ -22,15 +22,11 @@ from training.evaluation.ranking import (
 from training.inference.checkpoint import load_checkpoint, read_run
 from training.inference.recommender import Recommender
 from training.ranking.features import PARTS
-from training.recipes.fusion import (
-    Fitted,
-    TrainedParts,
-    earlier_windows,
-    fit_model,
-    require_shoppers,
-)
-from training.recipes.retrieval import Texts, fit_texts, fit_up_to, text_systems
+from training.recipes.fusion import Fitted, earlier_windows, fit_model, require_shoppers
+from training.recipes.fusion_parts import TrainedParts
 from training.recipes.sequence import fit_sequence
+from training.recipes.text_evaluation import text_systems
+from training.recipes.text_training import Texts, fit_texts, fit_up_to
 from training.runs.run import Run, peak_memory_mb
 
 STAGES = {"Fine-tuning": 0.4, "Sequences": 0.2, "Candidates": 0.1, "Ranking": 0.15, "Check": 0.15}
@@ -152,15 +148,15 @@ def _ablation(
     """Measures of a fit without each part, keyed by part. Measures of further windows stand under
     their names.
     """
-    found = {}
+    metrics = {}
     for part in parts:
         run.progress.stage("Check", message=f"without {part}")
         model = _without(run, windows, next(iter(questions.values())), fitted, part)
         measures = {
             name: summary(rank_by_fusion(window, model)) for name, window in questions.items()
         }
-        found[part] = measures.pop("all") | measures
-    return found
+        metrics[part] = measures.pop("all") | measures
+    return metrics
 
 
 def _finish(report: dict, fitted: Fitted, run: Run) -> dict:

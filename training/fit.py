@@ -6,7 +6,7 @@ from pathlib import Path
 from training.configuration.fields import ConfigError
 from training.configuration.recipe import ENCODER, RANKING, resolve
 from training.configuration.recipes import RECIPES
-from training.finetuning.loop import is_main_process, number_of_processes
+from training.finetuning.devices import is_main_process, number_of_processes
 from training.runs.experiment_tracking import Tracking
 from training.runs.progress import Progress
 from training.runs.run import Run

@@ -250,8 +250,8 @@ def covered(
     rows = _rows(
         COVERED.format(named=named, by=", ".join(by)), shop, since, until, simulated=simulated
     )
-    told = [(dict(zip(by, row, strict=False)), row[-1]) for row in rows]
-    return {tuple(parts.get(name) for name in PARTS): shown for parts, shown in told}
+    grouped = [(dict(zip(by, row, strict=False)), row[-1]) for row in rows]
+    return {tuple(parts.get(name) for name in PARTS): shown for parts, shown in grouped}
 
 
 def earned_and_shown(
@@ -331,7 +331,7 @@ def loyalty(
     parts = ", ".join(
         f"{COLUMNS[name] if name in by else f'NULL::{KINDS[name]}'} AS {name}" for name in PARTS
     )
-    found = []
+    results = []
     for days in LOYAL_DAYS:
         rows = _rows(
             LOYAL.format(parts=parts),
@@ -341,8 +341,8 @@ def loyalty(
             within=timedelta(days=days),
             simulated=simulated,
         )
-        found += [Loyal(*row[:4], days, *row[4:]) for row in rows]
-    return found
+        results += [Loyal(*row[:4], days, *row[4:]) for row in rows]
+    return results
 
 
 def _rows(statement: str, shop: Shop, since: date, until: date, **more) -> list[tuple]:

@@ -27,7 +27,7 @@ def estimates(rows: Iterable[tuple[dict, bool]]) -> list[Estimate]:
 
     places: (stored odds of a place, whether it was clicked)
     """
-    kept = [
+    usable = [
         (odds["p"], odds["best"], odds["of"], clicked) for odds, clicked in rows if odds.get("p")
     ]
     policies = {
@@ -37,10 +37,10 @@ def estimates(rows: Iterable[tuple[dict, bool]]) -> list[Estimate]:
     }
     return (
         [
-            _estimate(name, [(weight(p, best, of), clicked) for p, best, of, clicked in kept])
+            _estimate(name, [(weight(p, best, of), clicked) for p, best, of, clicked in usable])
             for name, weight in policies.items()
         ]
-        if kept
+        if usable
         else []
     )
 

@@ -77,7 +77,7 @@ def _embed(
     if not rows:
         return 0
     vectors = model.embed([text for _, _, text, _ in rows])
-    said = [
+    texts = [
         (row, vector)
         for row, vector in zip(rows, vectors, strict=True)
         if not model.knows_vector(row[1], vector)
@@ -85,15 +85,15 @@ def _embed(
     ]
     made = [
         ProductVector(shop=shop, version=version, product_id=pk, vector=vector, text_digest=digest)
-        for (pk, _, _, digest), vector in said
+        for (pk, _, _, digest), vector in texts
     ]
     with transaction.atomic():
-        there = set(
+        known = set(
             Product.objects.select_for_update()
             .filter(pk__in=[v.product_id for v in made])
             .values_list("pk", flat=True)
         )
-        made = [v for v in made if v.product_id in there]
+        made = [v for v in made if v.product_id in known]
         ProductVector.objects.bulk_create(
             made,
             update_conflicts=True,

@@ -123,13 +123,13 @@ def _where(error: UnexpectedInput, text: str) -> str:
     ):
         return "ends too early" if text.strip() else "is empty"
     at = error.pos_in_stream
-    found = str(error.token) if isinstance(error, UnexpectedToken) else text[at : at + 20]
+    token_text = str(error.token) if isinstance(error, UnexpectedToken) else text[at : at + 20]
     hint = (
         "; texts stand in single quotes"
-        if isinstance(error, UnexpectedCharacters) and found.startswith('"')
+        if isinstance(error, UnexpectedCharacters) and token_text.startswith('"')
         else ""
     )
-    return f"cannot be read from character {at + 1} on: {found[:40]!r}{hint}"
+    return f"cannot be read from character {at + 1} on: {token_text[:40]!r}{hint}"
 
 
 @v_args(inline=True)

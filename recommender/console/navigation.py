@@ -38,8 +38,8 @@ def visible_shops(request: HttpRequest) -> list[Shop]:
 def find_shop(request: HttpRequest, key: str | None) -> Shop | None:
     """The shop with this key, where the user may see it."""
     visible = visible_shops(request)
-    found = next((shop for shop in visible if shop.key == key), None)
-    return found or (
+    match = next((shop for shop in visible if shop.key == key), None)
+    return match or (
         Shop.objects.visible_to(request.user).filter(key=key).first()
         if len(visible) == MOST_SHOPS
         else None
@@ -70,14 +70,14 @@ def shops(request: HttpRequest) -> list[dict]:
     """Entries of the shop switcher, with two shops or more: the same page of the other shops."""
     if not request.user.is_authenticated:
         return []
-    there = visible_shops(request)
-    if len(there) < 2:
+    visible = visible_shops(request)
+    if len(visible) < 2:
         return []
     name = request.resolver_match.url_name if request.resolver_match else "home"
     page = name if name in ("home", "train", "models", "preview", "placements") else "home"
     return [
         {"icon": "store", "title": shop.key, "link": reverse(f"admin:{page}", args=[shop.key])}
-        for shop in there
+        for shop in visible
     ]
 
 

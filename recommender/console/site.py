@@ -54,15 +54,16 @@ class ConsoleSite(UnfoldAdminSite):
         from recommender.console.models import views as models_views
         from recommender.console.placements import views as placements_views
         from recommender.console.preview import views as preview_views
+        from recommender.console.training import start_views
         from recommender.console.training import views as training_views
 
         pages = [
             ("", views.landing, "index"),
             ("s/<slug:shop>/", views.home, "home"),
             ("s/<slug:shop>/strip/", views.strip, "strip"),
-            ("s/<slug:shop>/train/", training_views.train, "train"),
-            ("s/<slug:shop>/train/window/", training_views.window, "train_window"),
-            ("s/<slug:shop>/train/fields/", training_views.fields, "train_fields"),
+            ("s/<slug:shop>/train/", start_views.train, "train"),
+            ("s/<slug:shop>/train/window/", start_views.window, "train_window"),
+            ("s/<slug:shop>/train/fields/", start_views.fields, "train_fields"),
             ("s/<slug:shop>/runs/<int:pk>/", training_views.run, "run"),
             ("s/<slug:shop>/runs/<int:pk>/live/", training_views.live, "run_live"),
             ("s/<slug:shop>/runs/<int:pk>/cancel/", training_views.cancel, "run_cancel"),
@@ -77,11 +78,11 @@ class ConsoleSite(UnfoldAdminSite):
             ("s/<slug:shop>/placements/more/", placements_views.more, "placements_more"),
             ("s/<slug:shop>/preview/", preview_views.preview, "preview"),
         ]
-        own = [
+        console_urls = [
             path(route, self.admin_view(_with_error_pages(view)), name=name)
             for route, view, name in pages
         ]
-        return own + super().get_urls()
+        return console_urls + super().get_urls()
 
 
 FRAGMENTS = frozenset({"strip", "train_window", "train_fields", "run_live", "placements_more"})

@@ -51,8 +51,11 @@ def minutes_left(run: TrainingRun | None) -> str:
     passed = timezone.now() - run.started_at
     whole = last.finished_at - last.started_at if last else timedelta(0)
     if run.progress >= EARLY:
-        own, weight = passed / run.progress, min(run.progress / OWN_PACE, 1.0) if whole else 1.0
-        whole = weight * own + (1 - weight) * whole
+        by_own_pace, weight = (
+            passed / run.progress,
+            min(run.progress / OWN_PACE, 1.0) if whole else 1.0,
+        )
+        whole = weight * by_own_pace + (1 - weight) * whole
     if not whole:
         return ""
     seconds = max((whole - passed).total_seconds(), 0)

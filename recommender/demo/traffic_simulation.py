@@ -73,13 +73,13 @@ def visits(shop: Shop, days: int, seed: int = 7) -> list[Visit]:
     rows = lines.values_list("shopper__user_id", "session_id", "occurred_at", "product__item_id")
     baskets = [
         basket
-        for _, own in groupby(rows, key=lambda row: row[0])
-        for basket in _of_shopper(list(own), since)
+        for _, session_rows in groupby(rows, key=lambda row: row[0])
+        for basket in _of_shopper(list(session_rows), since)
     ]
     seen = [
         basket for basket in baskets if random.Random(f"{seed} seen {basket.key}").random() < SEEN
     ]
-    found = [
+    all_visits = [
         *seen,
         *(visit for basket in seen for visit in _browsing(basket, baskets, since, last, seed)),
     ]
@@ -89,7 +89,7 @@ def visits(shop: Shop, days: int, seed: int = 7) -> list[Visit]:
         )
     )
     return sorted(
-        (visit for visit in found if _event_id(visit, "seen") not in known),
+        (visit for visit in all_visits if _event_id(visit, "seen") not in known),
         key=lambda visit: (visit.at, visit.key),
     )
 

@@ -202,7 +202,7 @@ class Model:
         histories, row = self._histories([shopper]), self.rows[item_id]
         return why_not(self.recommender, histories, row, int(now.timestamp()), k, mask, only_new)
 
-    def closest(self, item_ids: list[str], own: list[str]) -> list[str | None]:
+    def closest(self, item_ids: list[str], history_ids: list[str]) -> list[str | None]:
         """For each product the one of `own` with the nearest text.
 
         None where there is none, or where it is the product itself.
@@ -210,7 +210,7 @@ class Model:
         import numpy as np
 
         vectors = self.recommender.signals.vectors
-        own_rows = np.array([self.rows[i] for i in own if i in self.rows], dtype=np.int64)
+        own_rows = np.array([self.rows[i] for i in history_ids if i in self.rows], dtype=np.int64)
         if vectors is None or not len(own_rows):
             return [None] * len(item_ids)
         rows = np.array([self.rows[i] for i in item_ids], dtype=np.int64)

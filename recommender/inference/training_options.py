@@ -56,8 +56,8 @@ def declared(recipe: str) -> "Recipe | None":
 
 def purpose_of(recipe: str) -> str:
     """What the model versions of a recipe are for; one champion each."""
-    found = declared(recipe)
-    return found.purpose if found else "ranking"
+    declaration = declared(recipe)
+    return declaration.purpose if declaration else "ranking"
 
 
 def purposes() -> set[str]:
@@ -71,20 +71,20 @@ def starts_from_newest_encoder(recipe: str) -> bool:
     """True where a run starts from the encoder in use, not from the champion of its purpose."""
     from training.configuration.recipe import NEWEST_ENCODER
 
-    found = declared(recipe)
-    return found is not None and found.starts_from == NEWEST_ENCODER
+    declaration = declared(recipe)
+    return declaration is not None and declaration.starts_from == NEWEST_ENCODER
 
 
 def needs_of(recipe: str) -> tuple[tuple[str, ...], ...]:
     """Data that a recipe needs: all of these, of each one alternative."""
-    found = declared(recipe)
-    return tuple(tuple(need.split("|")) for need in found.needs) if found else ()
+    declaration = declared(recipe)
+    return tuple(tuple(need.split("|")) for need in declaration.needs) if declaration else ()
 
 
 def stages(recipe: str) -> list[str]:
     """Names of the stages of a run, in order."""
-    found = declared(recipe)
-    return list(found.stages) if found else []
+    declaration = declared(recipe)
+    return list(declaration.stages) if declaration else []
 
 
 def write_snapshot(folder: Path, shop: str, tables: dict, currency: str) -> dict:

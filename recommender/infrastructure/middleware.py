@@ -48,11 +48,11 @@ class Observation:
 def observed(meta: Mapping[str, Any]) -> Iterator[Observation]:
     """Set the request id for this block's log lines: the caller's where it is well formed."""
     given = meta.get(IN_META, "")
-    own = given if WELL_FORMED.fullmatch(given) else os.urandom(16).hex()
-    token = request_id.set(own)
+    new_id = given if WELL_FORMED.fullmatch(given) else os.urandom(16).hex()
+    token = request_id.set(new_id)
     spare_health_checks()
     try:
-        yield Observation(own, time.perf_counter())
+        yield Observation(new_id, time.perf_counter())
     finally:
         request_id.reset(token)
 

@@ -112,8 +112,8 @@ def _value(parser: Parser, name: str, given: Any) -> Any:
     if name == "split" and given not in (None, "", "train", "test"):
         raise FieldError(name, "must be train or test")
     if name in ("text", "answer", "title", "query"):
-        found = parser.text(name, given, LONGEST_WRITTEN)
-        return None if found is None or not found.strip() else found
+        text = parser.text(name, given, LONGEST_WRITTEN)
+        return None if text is None or not text.strip() else text
     return parser.text(name, given, 256 if name.endswith("_id") else 100)
 
 

@@ -36,13 +36,13 @@ def erased_among(shop: Shop, user_ids: Iterable[str]) -> dict[str, Erasure]:
     receipts = Erasure.objects.of(shop).order_by("pk")
     if not receipts.exists():
         return {}
-    names, found = list(user_ids), {}
+    names, erased = list(user_ids), {}
     for i in range(0, len(names), CHUNK):
         by_digest = {digest_of(shop.pk, name): name for name in names[i : i + CHUNK]}
-        found |= {
+        erased |= {
             by_digest[receipt.digest]: receipt for receipt in receipts.filter(digest__in=by_digest)
         }
-    return found
+    return erased
 
 
 def came_too_late(erased: dict[str, Erasure], user_id: str, at: datetime) -> bool:

@@ -14,7 +14,8 @@ from django.utils import timezone
 from recommender.infrastructure import process_caches
 from recommender.infrastructure.availability import comes_between
 from recommender.infrastructure.prepared_statements import Prepared, text_array
-from recommender.ingest.events import CLOCK_TOLERANCE, COLUMNS, checked_lines, import_events
+from recommender.ingest.event_validation import CLOCK_TOLERANCE, COLUMNS
+from recommender.ingest.events import checked_lines, import_events
 from recommender.ingest.owners import (
     ERASED,
     came_too_late,
@@ -87,14 +88,14 @@ def _store(shop: Shop, lines: list[tuple], report: Report, from_page: bool) -> s
         del columns["row"]
         columns["shopper_id"] = tuple(map(shoppers.get, columns.pop("user_id")))
         columns["product_id"] = tuple(map(products.get, columns.pop("item_id")))
-        said = {
+        statuses = {
             name: values
             for name, values in columns.items()
             if values.count(PLAIN.get(name)) < len(values)
         }
         if from_page:
-            said["from_page"] = (True,) * len(lines)
-        copy_columns(cursor, "recommender_event", {"shop_id": (shop.pk,) * len(lines), **said})
+            statuses["from_page"] = (True,) * len(lines)
+        copy_columns(cursor, "recommender_event", {"shop_id": (shop.pk,) * len(lines), **statuses})
     return set(columns["event_id"])
 
 
@@ -103,15 +104,15 @@ def _once(lines: list[tuple], report: Report) -> list[tuple]:
     first: dict[str, int] = {}
     for line in lines:
         first.setdefault(line[EVENT_ID], line[ROW])
-    kept = [line for line in lines if first[line[EVENT_ID]] == line[ROW]]
-    if len(kept) < len(lines):
-        contents = {(line[EVENT_ID], line[LINE]): line[1:] for line in kept}
+    first_lines = [line for line in lines if first[line[EVENT_ID]] == line[ROW]]
+    if len(first_lines) < len(lines):
+        contents = {(line[EVENT_ID], line[LINE]): line[1:] for line in first_lines}
         report.differing = {
             line[EVENT_ID]
             for line in lines
             if contents.get((line[EVENT_ID], line[LINE])) != line[1:]
         }
-    return kept
+    return first_lines
 
 
 class KnownProducts:
@@ -204,10 +205,10 @@ def _shoppers(
 ) -> tuple[dict[str, int], list[tuple]]:
     """The shoppers of these events, created where unknown; and the events without rejected ones."""
     user_ids = {line[USER_ID] for line in lines} - {None}
-    found = _found(cursor, SHOPPERS, shop, user_ids)
-    if len(found) < len(user_ids):
+    shopper_ids = _found(cursor, SHOPPERS, shop, user_ids)
+    if len(shopper_ids) < len(user_ids):
         first = {}
-        erased = erased_among(shop, user_ids - found.keys())
+        erased = erased_among(shop, user_ids - shopper_ids.keys())
         late = {
             line[ROW] for line in lines if erased and came_too_late(erased, line[USER_ID], line[AT])
         }
@@ -215,13 +216,13 @@ def _shoppers(
         lines = [line for line in lines if line[ROW] not in late]
         user_ids = {line[USER_ID] for line in lines} - {None}
         for line in lines:
-            if line[USER_ID] in user_ids and line[USER_ID] not in found:
+            if line[USER_ID] in user_ids and line[USER_ID] not in shopper_ids:
                 first[line[USER_ID]] = min(first.get(line[USER_ID], line[AT]), line[AT])
         cursor.execute(NEW_SHOPPERS, [shop.pk, list(first), list(first.values())])
-        found |= _found(cursor, SHOPPERS, shop, first)
-        if len(found) < len(user_ids):
+        shopper_ids |= _found(cursor, SHOPPERS, shop, first)
+        if len(shopper_ids) < len(user_ids):
             raise IntegrityError("a shopper was erased at this moment")
         restore_refusals(
             shop, {user_id: receipt for user_id, receipt in erased.items() if user_id in first}
         )
-    return found, lines
+    return shopper_ids, lines

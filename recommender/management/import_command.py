@@ -135,5 +135,5 @@ def columns_of(options: dict, known: dict) -> list[str]:
         pairs(options["where"], "--where"),
     )
     json_lines = options["file"].name.removesuffix(".gz").endswith(("json", "jsonl", "ndjson"))
-    found = {name for _, row in (rows if json_lines else islice(rows, 1)) for name in row}
-    return [name for name in known if name in found]
+    names = {name for _, row in (rows if json_lines else islice(rows, 1)) for name in row}
+    return [name for name in known if name in names]

@@ -8,8 +8,8 @@ NO_CHAMPION = "there is no champion"
 
 def is_better(report: dict) -> bool:
     """True where the version is better by more than chance, or has nothing to be compared with."""
-    found = compare(report)
-    return found is not None and (found.rival is None or found.outcome == BETTER)
+    comparison = compare(report)
+    return comparison is not None and (comparison.rival is None or comparison.outcome == BETTER)
 
 
 def gate(report: dict) -> tuple[bool, str]:
@@ -17,27 +17,31 @@ def gate(report: dict) -> tuple[bool, str]:
 
     A first model has to be better than its baseline.
     """
-    found = compare(report)
-    if found is None:
+    comparison = compare(report)
+    if comparison is None:
         return False, "this version has no report"
     reason = report.get("champion", {}).get("reason", NO_CHAMPION)
-    if found.rival != "champion" and reason != NO_CHAMPION:
+    if comparison.rival != "champion" and reason != NO_CHAMPION:
         return (
             False,
             (
-                f"{MEASURES.get(found.measure, found.measure)} {found.mine:.4f}, but it could "
-                f"not be compared: {reason}"
+                f"{MEASURES.get(comparison.measure, comparison.measure)} {comparison.mine:.4f}, "
+                f"but it could not be compared: {reason}"
             ),
         )
     passed = (
-        found.rival is None
-        or found.outcome == BETTER
-        or (found.rival == "champion" and found.outcome == UNCLEAR)
+        comparison.rival is None
+        or comparison.outcome == BETTER
+        or (comparison.rival == "champion" and comparison.outcome == UNCLEAR)
     )
     days = report.get("protocol", {}).get("days")
     where = f" On the same {days:g} days" if days else " On the same test data"
-    values = "" if found.theirs is None else f"{where}: {found.mine:.4f} against {found.theirs:.4f}"
-    return passed, found.sentence() + values
+    values = (
+        ""
+        if comparison.theirs is None
+        else f"{where}: {comparison.mine:.4f} against {comparison.theirs:.4f}"
+    )
+    return passed, comparison.sentence() + values
 
 
 def unfairness(report: dict, shop: Shop) -> str:

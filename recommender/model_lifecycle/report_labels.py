@@ -147,22 +147,27 @@ def _measured(report: dict, part: str) -> tuple[dict, dict]:
 
 
 def _compared(deciding: dict, systems: dict, body: dict, rivals: list[str]) -> Comparison:
-    mine, up = systems[deciding["system"]], 1 if deciding["higher_is_better"] else -1
+    decider, up = systems[deciding["system"]], 1 if deciding["higher_is_better"] else -1
     if not rivals:
-        return Comparison(deciding["measure"], mine["value"], None, None, UNCLEAR)
+        return Comparison(deciding["measure"], decider["value"], None, None, UNCLEAR)
     rival = max(rivals, key=lambda name: up * systems[name]["value"])
     theirs = systems[rival]
-    low, high = _difference(mine, theirs, body.get("differences", {}).get(rival), up)
+    low, high = _difference(decider, theirs, body.get("differences", {}).get(rival), up)
     outcome = BETTER if low > 0 else WORSE if high < 0 else UNCLEAR
-    return Comparison(deciding["measure"], mine["value"], rival, theirs["value"], outcome)
+    return Comparison(deciding["measure"], decider["value"], rival, theirs["value"], outcome)
 
 
-def _difference(mine: dict, theirs: dict, paired: dict | None, up: int) -> tuple[float, float]:
+def _difference(decider: dict, theirs: dict, paired: dict | None, up: int) -> tuple[float, float]:
     """Bounds of how much better this version is; `up` is -1 where less is better."""
     if paired:
         bounds = up * paired["low"], up * paired["high"]
-    elif None not in (mine.get("low"), mine.get("high"), theirs.get("low"), theirs.get("high")):
-        bounds = up * (mine["low"] - theirs["high"]), up * (mine["high"] - theirs["low"])
+    elif None not in (
+        decider.get("low"),
+        decider.get("high"),
+        theirs.get("low"),
+        theirs.get("high"),
+    ):
+        bounds = up * (decider["low"] - theirs["high"]), up * (decider["high"] - theirs["low"])
     else:
-        bounds = (up * (mine["value"] - theirs["value"]),) * 2
+        bounds = (up * (decider["value"] - theirs["value"]),) * 2
     return min(bounds), max(bounds)

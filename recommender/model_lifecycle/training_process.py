@@ -148,5 +148,5 @@ def tail_of(path: Path, lines: int = TAIL_LINES) -> str:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - 64_000))
         text = file.read().decode("utf-8", "replace").replace("\x00", "")
-    kept = deque((line.rstrip() for line in text.split("\n")), maxlen=lines)
-    return "\n".join(line for line in kept if line)
+    last_lines = deque((line.rstrip() for line in text.split("\n")), maxlen=lines)
+    return "\n".join(line for line in last_lines if line)

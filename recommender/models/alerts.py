@@ -12,10 +12,10 @@ class AlertQuerySet(ShopOwned):
 
     def note(self, shop: Shop, kind: str, subject: str, message: str | None) -> None:
         """Open an alert, or update the message of the open one; without a message close it."""
-        found = self.filter(shop=shop, kind=kind, subject=subject, until=None)
+        open_alert = self.filter(shop=shop, kind=kind, subject=subject, until=None)
         if message is None:
-            found.update(until=timezone.now())
-        elif not found.update(message=message):
+            open_alert.update(until=timezone.now())
+        elif not open_alert.update(message=message):
             self.create(shop=shop, kind=kind, subject=subject, message=message)
 
 

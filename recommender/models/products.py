@@ -29,10 +29,10 @@ class ProductQuerySet(ShopOwned):
                 .values_list("pk", "item_id")
             )
             self.filter(pk__in=[pk for pk, _ in rows]).delete()
-            found = [item_id for _, item_id in rows]
-            if found:
-                Change.objects.tell_products(shop, found)
-        return found
+            removed = [item_id for _, item_id in rows]
+            if removed:
+                Change.objects.tell_products(shop, removed)
+        return removed
 
 
 class Product(models.Model):

@@ -145,12 +145,12 @@ def _clicks(shop: Shop) -> Iterator[Finding]:
         clicked = Event.objects.filter(
             shop=shop, recommendation_id=OuterRef("recommendation_id"), type="click"
         )
-        told = (
+        counts = (
             lists.annotate(clicked=Exists(clicked))
             .values("placement", "clicked")
             .annotate(n=Sum(F("weight")))
         )
-        for row in told:
+        for row in counts:
             rates.setdefault(row["placement"], {}).setdefault(name, {})[row["clicked"]] = row["n"]
     for placement, both in rates.items():
         if min(sum(both.get(name, {}).values()) for name in ("now", "before")) >= FEWEST_LISTS:

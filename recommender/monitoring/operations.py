@@ -120,9 +120,9 @@ def _silent_placements(shop: Shop) -> Iterator[Finding]:
         .order_by()
         .annotate(last=Max("created_at"), before=Count("pk", filter=Q(created_at__lt=now - SILENT)))
     )
-    asked = {row["placement"]: row for row in counted}
+    counts = {row["placement"]: row for row in counted}
     for placement in shop.placements.all():
-        row = asked.get(placement.key)
+        row = counts.get(placement.key)
         silent = row is not None and row["last"] < now - SILENT and row["before"] >= FEWEST_LISTS
         words = (
             (

@@ -131,8 +131,8 @@ def related(context: ListContext) -> Draft:
 
 def by_text(context: ListContext) -> Draft:
     """Products whose text is near the products of the page, else near the shopper's history."""
-    own, item_ids = context.history, context.request.item_ids
-    return _one_source(context, "text", viewed(item_ids, context.now) if item_ids else own)
+    history, item_ids = context.history, context.request.item_ids
+    return _one_source(context, "text", viewed(item_ids, context.now) if item_ids else history)
 
 
 def bought_again(context: ListContext) -> Draft:
@@ -149,7 +149,10 @@ def _one_source(context: ListContext, source: str, history: History) -> Draft:
     nearest = [None] * len(ids)
     if ids and source == "text":
         nearest = model.closest(ids, history.item_ids)
-    items = [Item(i, None, [source], suits=own) for i, own in zip(ids, nearest, strict=True)]
+    items = [
+        Item(i, None, [source], suits=nearest_id)
+        for i, nearest_id in zip(ids, nearest, strict=True)
+    ]
     return Draft(items, version, model, score_kind="none")
 
 

@@ -45,12 +45,12 @@ def make_carousels(shop: Shop, request: ListRequest, most: int) -> list[Carousel
     for item_id, event in list(leaders.items())[: LEADERS_PER_CAROUSEL * most]:
         if len(carousels) == most:
             break
-        own = replace(request, placement=None, item_ids=(item_id,), elsewhere=shown)
-        result = recommend(shop, own)
+        related_request = replace(request, placement=None, item_ids=(item_id,), elsewhere=shown)
+        result = recommend(shop, related_request)
         enough = len(result.items) >= min(FEWEST_ITEMS, request.limit)
         if result.fallback is None and enough and item_id in titles:
             title = TITLES.get(event, OTHER_TITLE).format(title=titles[item_id])
-            carousels.append(Carousel(title, item_id, event, own, result))
+            carousels.append(Carousel(title, item_id, event, related_request, result))
             shown += tuple(item.item_id for item in result.items)
     return carousels
 

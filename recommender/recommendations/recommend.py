@@ -48,8 +48,8 @@ def precomputed(shop: Shop, state: ShopState, request: ListRequest) -> ListResul
     if version is None or request.placement.version_id not in (None, version.pk):
         return None
     explained = request.explain == "top"
-    found = precomputed_list(shop.pk, version.pk, request.user_id, request.limit, explained)
-    return found and ListResult(found.items, version, stored=True, shopper_id=found.shopper_id)
+    stored = precomputed_list(shop.pk, version.pk, request.user_id, request.limit, explained)
+    return stored and ListResult(stored.items, version, stored=True, shopper_id=stored.shopper_id)
 
 
 def make_list(context: ListContext) -> ListResult:

@@ -56,12 +56,12 @@ def why_not(shop: Shop, placement: Placement, user_id: str, product: Product) ->
         result.stage = "unknown"
         return result
     mask = state.mask(model, selection)
-    found = model.why_not(history, product.item_id, now, placement.size, mask, placement.only_new)
-    result.stage = found.stage
-    if found.of:
-        ascending = sorted(found.against.items(), key=lambda pair: pair[1])
-        result.place, result.of, result.sources = found.place, found.of, found.sources
-        result.score, result.last_score = round(found.score, 6), round(found.last_score, 6)
+    answer = model.why_not(history, product.item_id, now, placement.size, mask, placement.only_new)
+    result.stage = answer.stage
+    if answer.of:
+        ascending = sorted(answer.against.items(), key=lambda pair: pair[1])
+        result.place, result.of, result.sources = answer.place, answer.of, answer.sources
+        result.score, result.last_score = round(answer.score, 6), round(answer.last_score, 6)
         result.against = {
             kind: round(value, 6) for kind, value in ascending if abs(value) >= LEAST_DIFFERENCE
         }

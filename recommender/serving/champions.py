@@ -46,7 +46,7 @@ class Champions:
             self._is_read = generation == self._generation
         return self._version
 
-    def model(self, kept: Set[int] = frozenset()) -> Model | None:
+    def model(self, in_use: Set[int] = frozenset()) -> Model | None:
         """The champion's model with new products; None without any.
 
         Where its checkpoint is broken, the version before it. `kept`: versions that placements
@@ -60,7 +60,7 @@ class Champions:
                 log.error("shop %s: %s cannot be served: %s", self.shop_id, version, error)
                 self._version = version = version.previous()
             else:
-                self._free_outgoing(version, kept)
+                self._free_outgoing(version, in_use)
                 return self._with_new_products(version, model)
         return None
 
@@ -78,10 +78,10 @@ class Champions:
             log.error("shop %s: %s cannot be served: %s", self.shop_id, version, error)
             return None
 
-    def _free_outgoing(self, version: ModelVersion, kept: Set[int]) -> None:
+    def _free_outgoing(self, version: ModelVersion, in_use: Set[int]) -> None:
         outgoing, self._outgoing = self._outgoing, None
         if outgoing and outgoing.folder != version.folder:
-            if outgoing.pk not in kept:
+            if outgoing.pk not in in_use:
                 model_cache.forget(outgoing.folder)
             process_memory.freeze_and_trim_later()
 

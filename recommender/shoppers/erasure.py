@@ -41,9 +41,11 @@ def erase(shopper: Shopper) -> Erasure:
 def _of_own_sessions(shopper: Shopper) -> tuple[QuerySet, QuerySet]:
     """Anonymous events and exposures of the sessions in which this shopper signed in."""
     signed_in = shopper.events.exclude(session_id=None).values("session_id")
-    own = Q(session_id__in=signed_in) | Q(session_id__in=shopper.session_links.values("session_id"))
-    return shopper.shop.events.filter(own, shopper=None), shopper.shop.served.filter(
-        own, shopper=None
+    own_sessions = Q(session_id__in=signed_in) | Q(
+        session_id__in=shopper.session_links.values("session_id")
+    )
+    return shopper.shop.events.filter(own_sessions, shopper=None), shopper.shop.served.filter(
+        own_sessions, shopper=None
     )
 
 

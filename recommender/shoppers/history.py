@@ -29,8 +29,8 @@ class Visitor:
 
     @classmethod
     def of(cls, shop: Shop, user_id: str | None, session_id: str | None) -> "Visitor":
-        found = Shopper.objects.raw(SHOPPER, [shop.pk, user_id]) if user_id else ()
-        return cls(shop, next(iter(found), None), session_id)
+        shoppers = Shopper.objects.raw(SHOPPER, [shop.pk, user_id]) if user_id else ()
+        return cls(shop, next(iter(shoppers), None), session_id)
 
     @property
     def agrees(self) -> bool:
@@ -74,18 +74,18 @@ process_caches.register(_names.clear)
 
 def history_of(shopper: Shopper | None, shop: Shop, session_id: str | None) -> History:
     """The latest events of a shopper and of a session, in time order."""
-    found = []
+    events = []
     with connection.cursor() as cursor:
         if shopper:
             OF_SHOPPER.execute(cursor, [shopper.pk, EVENTS_READ])
-            found.append(cursor.fetchall())
+            events.append(cursor.fetchall())
         if session_id:
             OF_SESSION.execute(cursor, [shop.pk, session_id, EVENTS_READ])
-            found.append(cursor.fetchall())
-    names = _names_of({row[0] for rows in found for row in rows})
+            events.append(cursor.fetchall())
+    names = _names_of({row[0] for rows in events for row in rows})
     pasts = [
         History([(names[row[0]], *row[1:]) for row in reversed(rows) if row[0] in names])
-        for rows in found
+        for rows in events
     ]
     return (
         settled(pasts[0].merged(pasts[1]) if len(pasts) == 2 else pasts[0]) if pasts else History()
@@ -99,18 +99,18 @@ def histories_of(shopper_ids: list[int]) -> dict[int, History]:
         rows = cursor.fetchall()
     names = _names_of({row[2] for row in rows})
     return {
-        pk: settled(History([(names[row[2]], *row[3:]) for row in own if row[2] in names]))
-        for pk, own in groupby(rows, itemgetter(0))
+        pk: settled(History([(names[row[2]], *row[3:]) for row in shopper_rows if row[2] in names]))
+        for pk, shopper_rows in groupby(rows, itemgetter(0))
     }
 
 
 def _names_of(products: set[int]) -> dict[int, str]:
     """Product ids by primary key; deleted products are left out."""
-    found = {pk: name for pk in products if (name := _names.get(pk)) is not None}
-    if missing := products - found.keys():
+    names = {pk: name for pk in products if (name := _names.get(pk)) is not None}
+    if missing := products - names.keys():
         fresh = dict(Product.objects.filter(pk__in=missing).values_list("pk", "item_id"))
         if len(_names) > NAMES_KEPT:
             _names.clear()
         _names.update(fresh)
-        found |= fresh
-    return found
+        names |= fresh
+    return names

@@ -34,10 +34,11 @@ def chart_data(chart: dict, element_id: str):
 def steps(chosen: dict | None) -> str:
     """How long the text was fine-tuned, as validation chose."""
     chosen = chosen or {}
-    told = [
+    stages = [
         (chosen.get("text.projection_steps"), "steps of the projection"),
         (chosen.get("text.steps"), "training steps"),
     ]
     return (
-        ", ".join(f"{count} {words}" for count, words in told if count) or "the encoder as it came"
+        ", ".join(f"{count} {words}" for count, words in stages if count)
+        or "the encoder as it came"
     )

@@ -2,17 +2,12 @@
 fields; the same in single and batch calls.
 """
 
-import itertools
 import json
-from datetime import UTC, datetime
 
-import polars as pl
 import pytest
 
-from recommender.catalog.eligibility import allowed, read_products
-from recommender.catalog.filter_language import FilterError, select
-from recommender.catalog.product_fields import FILTER_FIELDS as FIELDS
 from recommender.models import Product, Shopper
+from tests.api.request_bodies import field_of
 
 HALF = "\ud800"
 
@@ -54,12 +49,6 @@ def api(api):
     return lambda method, path, body=None: api(
         method, path, body if body is None or isinstance(body, str) else written(body)
     )
-
-
-def field_of(reply) -> str:
-    assert reply.status_code == 400, (reply.status_code, reply.content[:300])
-    assert reply.headers["Content-Type"] == "application/problem+json"
-    return reply.json().get("errors", [{"field": "body"}])[0]["field"]
 
 
 TOO_MUCH = {
@@ -350,114 +339,6 @@ def test_a_blank_filter_means_none(live_shop, api):
             api("post", "recommendations", {"placement": "home_top", "filter": blank}).status_code
             == 200
         )
-
-
-VALUES = ["'a'", "1", "1.5", "-3", "true", "'2026-08-20'", ":one", "''"]
-OPERATORS = [
-    "{f} = {v}",
-    "{f} != {v}",
-    "{f} < {v}",
-    "{f} >= {v}",
-    "{f} in ({v}, {v})",
-    "{f} not in ({v})",
-    "{f} in :many",
-    "{f} contains {v}",
-    "{f} is null",
-]
-PARAMS = [{"one": one, "many": [one]} for one in (1, 1.5, "a", True, "2026-08-20", 10**14)]
-
-
-@pytest.mark.parametrize("name", [*FIELDS, "attributes.size", "attributes.none"])
-def test_whatever_a_filter_says_it_is_refused_or_it_works(stocked, name):
-    """Operators, fields and values in all their combinations, over the columns as the database
-    gives them.
-    """
-    Product.objects.filter(shop=stocked).update(
-        attributes={"size": [1, "L", 2.5]}, stock_quantity=1
-    )
-    frame, now, worked = read_products(stocked.pk), datetime(2026, 8, 1, tzinfo=UTC), 0
-    for form, value, params in itertools.product(OPERATORS, VALUES, PARAMS):
-        try:
-            selection = select([form.format(f=name, v=value)], params)
-        except FilterError:
-            continue
-        assert allowed(frame, selection, now).dtype == pl.Boolean
-        worked += 1
-    assert worked >= 20
-
-
-def test_a_whole_number_is_found_among_others(stocked):
-    product = Product.objects.filter(shop=stocked).order_by("item_id").first()
-    Product.objects.filter(shop=stocked).update(stock_quantity=7)
-    Product.objects.filter(pk=product.pk).update(stock_quantity=1)
-    frame, now = read_products(stocked.pk), datetime.now(UTC)
-    assert frame.filter(allowed(frame, select(["stock.quantity in (1)"]), now))[
-        "item_id"
-    ].to_list() == [product.item_id]
-    assert allowed(frame, select(["stock.quantity in :n"], {"n": [1, 7]}), now).all()
-    assert not allowed(frame, select(["stock.quantity in (1.5)"]), now).any()
-
-
-NAMES = [
-    ("fusion", "text.back_translation", "os:system"),
-    ("fusion", "text.back_translation", "shutil:rmtree"),
-    ("fusion", "text.encoder", "/etc"),
-    ("fusion", "text.encoder", "../../other-shop/run-1/checkpoint/encoder"),
-    ("fusion", "encoder", "bert-base-uncased"),
-    ("fusion", "served_encoder", "/srv"),
-    ("fusion", "text.synonym_file", "/etc/passwd"),
-    ("distil", "teacher", "/srv/checkpoint"),
-    ("retrieval", "text.encoder", "v999"),
-    ("fusion", "text.encoder", "v١"),
-    ("sentiment", "text.back_translation", "subprocess:run"),
-]
-
-
-@pytest.mark.parametrize(("recipe", "field", "name"), NAMES)
-def test_a_key_may_not_name_code_files_or_folders(live_shop, api, recipe, field, name):
-    for given in (
-        {field: name},
-        {"text": {field.removeprefix("text."): name}}
-        if field.startswith("text.")
-        else {field: name},
-    ):
-        assert field_of(api("post", "training-jobs", {"recipe": recipe, "set": given})).startswith(
-            "set."
-        )
-    assert live_shop.runs.count() == 1
-
-
-def test_a_form_may_not_name_them_either(live_shop, admin_client):
-    form = {
-        "recipe": "fusion",
-        "preset": "quick",
-        "promote": "never",
-        "advanced": "text.back_translation=os:system",
-    }
-    reply = admin_client.post("/console/s/tiny/train/", form)
-    assert (
-        reply.status_code == 200
-        and "is not allowed" in reply.content.decode()
-        and live_shop.runs.count() == 1
-    )
-
-
-def test_what_the_operator_allows_and_own_versions_may_be_named(
-    live_shop, api, settings, monkeypatch
-):
-    monkeypatch.setattr("recommender.infrastructure.task_queue.enqueue", lambda *_: None)
-    settings.VITRINE_TRAINING_NAMES = frozenset({"mymodule:translate"})
-    fields = {
-        "text.back_translation": "mymodule:translate",
-        "text.encoder": f"v{live_shop.champion().number}",
-    }
-    assert api("post", "training-jobs", {"recipe": "fusion", "set": fields}).status_code == 202
-    assert (
-        api(
-            "post", "training-jobs", {"recipe": "fusion", "set": {"text.encoder": "multilingual"}}
-        ).status_code
-        == 202
-    )
 
 
 @pytest.mark.parametrize(

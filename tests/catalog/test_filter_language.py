@@ -2,6 +2,7 @@
 reading of the rules gives.
 """
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from recommender.catalog.eligibility import allowed, read_products
 from recommender.catalog.filter_language import DEEPEST, FilterError, parse, select
+from recommender.catalog.product_fields import FILTER_FIELDS as FIELDS
 from recommender.models import Product
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -222,3 +224,49 @@ def test_columns_agree_with_a_plain_reading_of_the_rules(expression, rows):
     frame = pl.DataFrame(rows, schema={"brand": pl.String, "price": pl.Float64})
     found = frame.select(ok=select([text]).expression)["ok"].to_list()
     assert found == [plain(row) for row in rows]
+
+
+VALUES = ["'a'", "1", "1.5", "-3", "true", "'2026-08-20'", ":one", "''"]
+OPERATORS = [
+    "{f} = {v}",
+    "{f} != {v}",
+    "{f} < {v}",
+    "{f} >= {v}",
+    "{f} in ({v}, {v})",
+    "{f} not in ({v})",
+    "{f} in :many",
+    "{f} contains {v}",
+    "{f} is null",
+]
+PARAMS = [{"one": one, "many": [one]} for one in (1, 1.5, "a", True, "2026-08-20", 10**14)]
+
+
+@pytest.mark.parametrize("name", [*FIELDS, "attributes.size", "attributes.none"])
+def test_whatever_a_filter_says_it_is_refused_or_it_works(stocked, name):
+    """Operators, fields and values in all their combinations, over the columns as the database
+    gives them.
+    """
+    Product.objects.filter(shop=stocked).update(
+        attributes={"size": [1, "L", 2.5]}, stock_quantity=1
+    )
+    frame, now, worked = read_products(stocked.pk), datetime(2026, 8, 1, tzinfo=UTC), 0
+    for form, value, params in itertools.product(OPERATORS, VALUES, PARAMS):
+        try:
+            selection = select([form.format(f=name, v=value)], params)
+        except FilterError:
+            continue
+        assert allowed(frame, selection, now).dtype == pl.Boolean
+        worked += 1
+    assert worked >= 20
+
+
+def test_a_whole_number_is_found_among_others(stocked):
+    product = Product.objects.filter(shop=stocked).order_by("item_id").first()
+    Product.objects.filter(shop=stocked).update(stock_quantity=7)
+    Product.objects.filter(pk=product.pk).update(stock_quantity=1)
+    frame, now = read_products(stocked.pk), datetime.now(UTC)
+    assert frame.filter(allowed(frame, select(["stock.quantity in (1)"]), now))[
+        "item_id"
+    ].to_list() == [product.item_id]
+    assert allowed(frame, select(["stock.quantity in :n"], {"n": [1, 7]}), now).all()
+    assert not allowed(frame, select(["stock.quantity in (1.5)"]), now).any()

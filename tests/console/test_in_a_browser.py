@@ -84,7 +84,7 @@ def test_from_sign_in_to_a_shoppers_list(
     page.get_by_role("link", name="Review v1").click()
     page.get_by_role("button", name="Promote v1").first.click()
     page.locator("dialog[open]").get_by_role("button", name="Promote v1").click()
-    expect(page.get_by_text("v1 is live. Stored lists").first).to_be_visible()
+    expect(page.get_by_text("v1 is live. Precomputed lists").first).to_be_visible()
 
     page.locator("a[href$='/preview/']:visible").first.click()
     page.fill("#user", "shopper-003")

@@ -131,9 +131,9 @@ def lookup(codes: np.ndarray, wanted: np.ndarray, values: np.ndarray) -> np.ndar
 def _cut(user: np.ndarray, item: np.ndarray, values: np.ndarray, n_users: int, k: int) -> Best:
     """The k best of each shopper's pairs; `user` ascending."""
     start = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))])
-    kept = [_largest(values[begin:end], k) + begin for begin, end in pairwise(start)]
-    kept = np.concatenate(kept) if kept else np.zeros(0, dtype=np.int64)
-    user, item, values = user[kept], item[kept], values[kept]
+    positions = [_largest(values[begin:end], k) + begin for begin, end in pairwise(start)]
+    positions = np.concatenate(positions) if positions else np.zeros(0, dtype=np.int64)
+    user, item, values = user[positions], item[positions], values[positions]
     order = np.lexsort((item, -values, user))
     user, item, values = user[order], item[order], values[order]
     place = np.arange(len(user)) - np.searchsorted(user, user)

@@ -112,7 +112,10 @@ class SequenceModel:
         def search(allowed: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
             free = allowed[:, rows]
             probability = values / total[:, None] * has_history[:, None]
-            return [(rows[own], row[own]) for own, row in zip(free, probability, strict=True)]
+            return [
+                (rows[columns], row[columns])
+                for columns, row in zip(free, probability, strict=True)
+            ]
 
         def at(user: np.ndarray, item: np.ndarray) -> np.ndarray:
             logit = np.einsum("nd,nd->n", states[user], self.items[item])

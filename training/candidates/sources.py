@@ -171,18 +171,18 @@ class Source:
             return self.name in signals.matrices
         return self.is_available(signals)
 
-    def scores(self, asked: Asked) -> Scores:
+    def scores(self, query: Asked) -> Scores:
         """The scores of the products for a shard of shoppers; 0 where the source has none."""
         if self.score is not None:
-            return self.score(asked)
-        signals, past = asked.signals, asked.past
-        weights = self.weight(past, asked.now, signals.half_life_days)
+            return self.score(query)
+        signals, past = query.signals, query.past
+        weights = self.weight(past, query.now, signals.half_life_days)
         return SparseScores.of(past.matrix(weights) @ signals.matrices[self.name])
 
 
-def _text_scores(asked: Asked) -> Scores:
-    weights = recent_texts(asked.past, asked.now, asked.signals.half_life_days)
-    return asked.signals.space.score(asked.past, weights)
+def _text_scores(query: Asked) -> Scores:
+    weights = recent_texts(query.past, query.now, query.signals.half_life_days)
+    return query.signals.space.score(query.past, weights)
 
 
 SOURCES = (
@@ -294,8 +294,8 @@ def source_scores(
     past: Histories, signals: Signals, now: int, names: list[str]
 ) -> dict[str, Scores]:
     """The scores of these sources for a shard of shoppers."""
-    asked = Asked(past, signals, now)
-    return {name: BY_NAME[name].scores(asked) for name in names}
+    query = Asked(past, signals, now)
+    return {name: BY_NAME[name].scores(query) for name in names}
 
 
 @dataclass(frozen=True)
@@ -328,14 +328,16 @@ def propose(
     n_items = allowed.shape[1]
     k = min(per_source, n_items)
     best = {name: one.best(allowed, k) for name, one in scores.items()}
-    codes = {name: own.user * n_items + own.item for name, own in best.items()}
+    codes = {
+        name: source_best.user * n_items + source_best.item for name, source_best in best.items()
+    }
     extra = [wanted[0] * n_items + wanted[1]] if wanted else []
     pairs = np.unique(np.concatenate(extra if alone else [*codes.values(), *extra]))
     places = {}
-    for name, own in best.items():
+    for name, source_best in best.items():
         places[name] = np.full(len(pairs), k)
         at = np.searchsorted(pairs, codes[name])
         is_pair = np.append(pairs, -1)[at] == codes[name]
-        places[name][at[is_pair]] = own.place[is_pair]
-    tops = {name: own.top for name, own in best.items()}
+        places[name][at[is_pair]] = source_best.place[is_pair]
+    tops = {name: source_best.top for name, source_best in best.items()}
     return Proposals(pairs // n_items, pairs % n_items, places, tops)

@@ -147,7 +147,7 @@ def describe_fields(config: Any, prefix: str = "") -> list[tuple[str, Any, str]]
 @cache
 def _docstrings(cls: type) -> dict[str, str]:
     """Docstring below each field, including inherited fields."""
-    found: dict[str, str] = {}
+    docstrings: dict[str, str] = {}
     for parent in [p for p in reversed(cls.__mro__) if is_dataclass(p)]:
         body = ast.parse(inspect.getsource(parent)).body[0].body
         for a, b in itertools.pairwise(body):
@@ -156,8 +156,8 @@ def _docstrings(cls: type) -> dict[str, str]:
                 and isinstance(b, ast.Expr)
                 and isinstance(b.value, ast.Constant)
             ):
-                found[a.target.id] = inspect.cleandoc(b.value.value)
-    return found
+                docstrings[a.target.id] = inspect.cleandoc(b.value.value)
+    return docstrings
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -86,8 +86,8 @@ def settle(kinds: Sequence[str], quantities: Sequence[float]) -> tuple[list[bool
                 counts[:i] = [False] * i
         elif kind == "remove_from_cart":
             counts[:i] = [
-                there and before != "add_to_cart"
-                for there, before in zip(counts[:i], kinds[:i], strict=True)
+                remaining and before != "add_to_cart"
+                for remaining, before in zip(counts[:i], kinds[:i], strict=True)
             ]
         else:
             disliked = disliked and kind not in LIKING

@@ -54,8 +54,8 @@ class Rows:
         rng = np.random.default_rng(seed)
         part = np.where(self.part == TEST, TEST, -1)
         for c in range(len(self.classes)):
-            there = np.flatnonzero((self.part != TEST) & (self.target == c))
-            part[rng.permutation(there)[:per_class]] = TRAIN
+            members = np.flatnonzero((self.part != TEST) & (self.target == c))
+            part[rng.permutation(members)[:per_class]] = TRAIN
         return replace(self, part=part).take(np.flatnonzero(part >= 0))
 
     def with_names(self, below: int) -> "Rows":

@@ -23,18 +23,18 @@ def shopper_groups(snapshot: Snapshot, window: Window) -> dict[str, np.ndarray]:
     values.
     """
     size = np.diff(window.past.start)
-    found = {
+    groups = {
         "new_shoppers": size <= NEW_SHOPPER_EVENTS,
         "known_shoppers": size > NEW_SHOPPER_EVENTS,
     }
     if snapshot.shopper_attributes is None:
-        return found
-    told = [
+        return groups
+    parsed = [
         json.loads(text) if text else {}
         for text in snapshot.shopper_attributes.gather(window.users).to_list()
     ]
-    for name in sorted({name for attributes in told for name in attributes}):
-        values = [attributes.get(name) for attributes in told]
+    for name in sorted({name for attributes in parsed for name in attributes}):
+        values = [attributes.get(name) for attributes in parsed]
         counts = Counter(v for v in values if isinstance(v, str | int | bool))
         if len(counts) <= MOST_VALUES:
             masks = {
@@ -42,8 +42,8 @@ def shopper_groups(snapshot: Snapshot, window: Window) -> dict[str, np.ndarray]:
                 for value in sorted(counts, key=str)
                 if counts[value] >= FEWEST
             }
-            found |= {f"{name}: {value}": mask for value, mask in masks.items()}
-    return found
+            groups |= {f"{name}: {value}": mask for value, mask in masks.items()}
+    return groups
 
 
 def is_head(sold: np.ndarray) -> np.ndarray:
@@ -58,7 +58,7 @@ def product_groups(products: pl.DataFrame, sold: np.ndarray) -> dict[str, np.nda
     categories.
     """
     head = is_head(sold)
-    found = {"new_products": sold <= NEW_PRODUCT_EVENTS, "head": head, "tail": ~head}
+    groups = {"new_products": sold <= NEW_PRODUCT_EVENTS, "head": head, "tail": ~head}
     first = products["categories"].list.first().fill_null("")
     sales = (
         pl.DataFrame({"category": first, "sold": sold})
@@ -67,8 +67,8 @@ def product_groups(products: pl.DataFrame, sold: np.ndarray) -> dict[str, np.nda
         .agg(pl.col("sold").sum())
     )
     if len(sales) < 2:
-        return found
+        return groups
     largest = sales.sort("sold", "category", descending=[True, False])["category"][
         :MOST_CATEGORIES
     ].to_list()
-    return found | {f"category: {name}": (first == name).to_numpy() for name in largest}
+    return groups | {f"category: {name}": (first == name).to_numpy() for name in largest}

@@ -186,9 +186,15 @@ def read_snapshot(folder: Path) -> Snapshot:
         attributes = user_row.join(
             shoppers.unique("user_id", keep="last"), on="user_id", how="left", maintain_order="left"
         )["attributes"]
-    found = _read_events(events, item_row, user_row)
+    read_events = _read_events(events, item_row, user_row)
     return Snapshot(
-        manifest, products, users.to_list(), found, tables, _queries(events, item_row), attributes
+        manifest,
+        products,
+        users.to_list(),
+        read_events,
+        tables,
+        _queries(events, item_row),
+        attributes,
     )
 
 
@@ -225,15 +231,15 @@ def _read_more(folder: Path, name: str, products: pl.DataFrame) -> pl.DataFrame:
 
 
 def _queries(events: pl.DataFrame, item_row: pl.DataFrame) -> pl.DataFrame:
-    asked = events.filter(
+    actions = events.filter(
         pl.col("query").is_not_null()
         & (pl.col("query").str.strip_chars() != "")
         & pl.col("item_id").is_not_null()
     )
-    asked = asked.filter(pl.col("type").is_in(["click", "add_to_cart", "purchase"])).sort(
+    actions = actions.filter(pl.col("type").is_in(["click", "add_to_cart", "purchase"])).sort(
         "occurred_at", maintain_order=True
     )
-    return asked.join(item_row, on="item_id").select(
+    return actions.join(item_row, on="item_id").select(
         pl.col("query").str.strip_chars(), "item", pl.col("occurred_at").dt.epoch("s")
     )
 
@@ -250,10 +256,10 @@ def _read_manifest(folder: Path) -> dict:
         raise SnapshotError(
             f"manifest.json: format is {manifest.get('format')!r}, this version reads {FORMAT}"
         )
-    found = digest_of(folder)
-    if manifest.get("digest") != found:
+    digest = digest_of(folder)
+    if manifest.get("digest") != digest:
         raise SnapshotError(
-            f"digest: the files give {found}, manifest.json says {manifest.get('digest')}: "
+            f"digest: the files give {digest}, manifest.json says {manifest.get('digest')}: "
             "a file was changed"
         )
     return manifest

@@ -75,8 +75,10 @@ def time_window(
 
 
 def _targets(later: Interactions, users: np.ndarray, n_items: int) -> tuple[np.ndarray, np.ndarray]:
-    asked = later.take(np.isin(later.user, users))
-    code = np.unique(np.searchsorted(users, asked.user).astype(np.int64) * n_items + asked.item)
+    target_events = later.take(np.isin(later.user, users))
+    code = np.unique(
+        np.searchsorted(users, target_events.user).astype(np.int64) * n_items + target_events.item
+    )
     owner = code // n_items
     start = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(users)))]).astype(
         np.int64
@@ -99,15 +101,15 @@ def leave_last_out(
     all_events = all_events.take(order)
     users, begin, count = np.unique(all_events.user, return_index=True, return_counts=True)
     from_end = np.repeat(begin + count, count) - np.arange(len(all_events))
-    asked = np.repeat(count >= 3, count)
-    fit = all_events.take(~asked | (from_end > 2))
+    has_target = np.repeat(count >= 3, count)
+    fit = all_events.take(~has_target | (from_end > 2))
     users = users[count >= 3]
     rankable = np.ones(n_items, dtype=bool)
     now = int(all_events.time.max()) + DAY if len(all_events) else 0
     windows = []
     for place in (2, 1):
-        known = all_events.take(asked & (from_end > place))
-        later = all_events.take(asked & (from_end == place))
+        known = all_events.take(has_target & (from_end > place))
+        later = all_events.take(has_target & (from_end == place))
         start, target = _targets(later, users, n_items)
         windows.append(
             Window(
@@ -135,8 +137,10 @@ def discovery(window: Window) -> Window:
     owner = np.repeat(np.arange(len(window.users)), np.diff(window.start))
     code = owner.astype(np.int64) * window.n_items + window.target
     bought = window.past.bought > 0
-    own = window.past.user[bought].astype(np.int64) * window.n_items + window.past.item[bought]
-    fresh = ~np.isin(code, own)
+    bought_pairs = (
+        window.past.user[bought].astype(np.int64) * window.n_items + window.past.item[bought]
+    )
+    fresh = ~np.isin(code, bought_pairs)
     start = np.concatenate(
         [[0], np.cumsum(np.bincount(owner[fresh], minlength=len(window.users)))]
     ).astype(np.int64)

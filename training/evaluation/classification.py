@@ -30,24 +30,24 @@ def baselines(rows: Rows, vectors: np.ndarray, seed: int) -> dict[str, Baseline]
     train, validation = rows.at(TRAIN), rows.at(VALIDATION)
     words = linear_baselines.word_features(rows.texts, train)
     y, n = rows.target, len(rows.classes)
-    found: dict[str, Baseline] = {}
+    results: dict[str, Baseline] = {}
     strengths = {"words": (10.0,), "text_before": linear_baselines.STRENGTHS}
     if rows.classes:
         share = np.bincount(y[train], minlength=n) / len(train)
-        found["majority"] = Baseline(np.tile(share, (len(y), 1)))
+        results["majority"] = Baseline(np.tile(share, (len(y), 1)))
         for name, x in (("words", words), ("text_before", vectors)):
             fit = linear_baselines.fit_classes(
                 x[train], y[train], x[validation], y[validation], seed, strengths[name]
             )
-            found[name] = Baseline(linear_baselines.probabilities(fit, x, n), fit)
+            results[name] = Baseline(linear_baselines.probabilities(fit, x, n), fit)
     else:
-        found["mean"] = Baseline(np.full((len(y), 1), y[train].mean()))
+        results["mean"] = Baseline(np.full((len(y), 1), y[train].mean()))
         for name, x in (("words", words), ("text_before", vectors)):
             fit = linear_baselines.fit_ratings(x[train], y[train], x[validation], y[validation])
-            found[name] = Baseline(
+            results[name] = Baseline(
                 np.clip(fit.model.predict(x), y[train].min(), y[train].max())[:, None], fit
             )
-    return found
+    return results
 
 
 def answer_of(rows: Rows, output: np.ndarray, vote: np.ndarray | None = None) -> OutputCalibration:
@@ -66,27 +66,27 @@ def answer_of(rows: Rows, output: np.ndarray, vote: np.ndarray | None = None) ->
     return min(tried, key=lambda a: classification.log_loss(right, a.apply(output, vote)))
 
 
-def summary(right: np.ndarray, said: np.ndarray, rounds: int = ROUNDS) -> dict[str, dict]:
+def summary(right: np.ndarray, output: np.ndarray, rounds: int = ROUNDS) -> dict[str, dict]:
     """Metrics with 95 % intervals. right: (rows,) classes or ratings; said: (rows, classes)
     probabilities or (rows, 1) ratings.
     """
-    costly = said.shape[1] > 10
-    if said.shape[1] > 1:
-        predicted = said.argmax(axis=1)
-        confidence = said.max(axis=1)
+    costly = output.shape[1] > 10
+    if output.shape[1] > 1:
+        predicted = output.argmax(axis=1)
+        confidence = output.max(axis=1)
         measures = {
             "accuracy": lambda r: classification.accuracy(right[r], predicted[r]),
             "f1_macro": lambda r: classification.f1_macro(right[r], predicted[r]),
-            "auc": lambda r: classification.auc_one_vs_rest(right[r], said[r]),
-            "log_loss": lambda r: classification.log_loss(right[r], said[r]),
+            "auc": lambda r: classification.auc_one_vs_rest(right[r], output[r]),
+            "log_loss": lambda r: classification.log_loss(right[r], output[r]),
             "calibration_error": lambda r: classification.calibration_error(
                 (right == predicted)[r], confidence[r]
             ),
         }
     else:
         measures = {
-            "mae": lambda r: classification.mae(right[r], said[r, 0]),
-            "mse": lambda r: classification.mse(right[r], said[r, 0]),
+            "mae": lambda r: classification.mae(right[r], output[r, 0]),
+            "mse": lambda r: classification.mse(right[r], output[r, 0]),
         }
     return {
         name: measured(

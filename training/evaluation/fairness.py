@@ -45,28 +45,28 @@ def _groups(snapshot: Snapshot, ranked: Ranked) -> dict:
     """NDCG@10 of each group of shoppers, absolute and relative to all shoppers."""
     ndcg = ranked.ndcg()
     whole = float(np.nanmean(ndcg))
-    found = {}
+    groups = {}
     for name, mask in shopper_groups(snapshot, ranked.window).items():
         value = interval(ndcg[mask])
         if value and mask.sum() >= FEWEST:
-            found[name] = {
+            groups[name] = {
                 "shoppers": int(mask.sum()),
                 "ndcg@10": value,
                 "of_all": value["value"] / whole if whole else 1.0,
             }
-    return found
+    return groups
 
 
 def _band(ranked: Ranked, mask: np.ndarray) -> dict:
     """Share of the products, of purchases and of exposure, and recall of the purchases."""
     shown, bought = ranked.lists[ranked.lists >= 0], ranked.window.target
     hits = ranked.lists[ranked.hits()]
-    asked = mask[bought].sum()
+    bought_here = mask[bought].sum()
     return {
         "products": float(mask.mean()),
         "bought": float(mask[bought].mean()) if len(bought) else 0.0,
         "shown": float(mask[shown].mean()) if len(shown) else 0.0,
-        "found": float(mask[hits].sum() / asked) if asked else None,
+        "found": float(mask[hits].sum() / bought_here) if bought_here else None,
     }
 
 
@@ -77,8 +77,8 @@ def _exposed(deep: Ranked, protected: np.ndarray, share: float, plain: Ranked) -
         ranked = ranked[ranked >= 0]
         chosen = ranked[with_exposure(protected[ranked], share, K)]
         lists[row, : len(chosen)] = chosen
-    mine, before = Ranked(deep.window, lists), float(np.nanmean(plain.ndcg()))
-    value = interval(mine.ndcg())
+    reranked, before = Ranked(deep.window, lists), float(np.nanmean(plain.ndcg()))
+    value = interval(reranked.ndcg())
     shown = lists[lists >= 0]
     return {
         "least": share,

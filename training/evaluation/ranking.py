@@ -128,9 +128,9 @@ def rank_by_fusion(window: Window, model: Recommender, k: int = K) -> Ranked:
     lists = []
     for _, past in shards(window, model.config):
         allowed = allowed_products(window, past)
-        found = model.candidates(past, window.now, allowed)
-        score = model.score(found.features, threads=0)
-        lists.append(top_lists(found.user, found.item, score, past.n_users, k))
+        candidates = model.candidates(past, window.now, allowed)
+        score = model.score(candidates.features, threads=0)
+        lists.append(top_lists(candidates.user, candidates.item, score, past.n_users, k))
     return Ranked(window, np.concatenate(lists) if lists else np.zeros((0, k), dtype=np.int64))
 
 
@@ -197,7 +197,7 @@ def _beyond(ranked: Ranked, catalogue: Catalogue) -> dict:
         history = np.zeros((past.n_users, n_groups))
         np.add.at(history, (past.user[known], catalogue.category[past.item[known]]), 1)
         values["miscalibration@10"] = miscalibration_at_k(lists, history, catalogue.category, K)
-    out = {name: found for name, v in values.items() if (found := interval(v))}
+    out = {name: estimate for name, v in values.items() if (estimate := interval(v))}
     inequality = gini(np.bincount(lists[lists >= 0], minlength=ranked.window.n_items))
     return out if np.isnan(inequality) else out | {"gini@10": {"value": inequality}}
 
@@ -215,10 +215,10 @@ def segments(ranked: dict[str, Ranked], snapshot: Snapshot, sold: np.ndarray) ->
         }
     for name, products in product_groups(snapshot.products, sold).items():
         part = {s: Ranked(_only_targets(window, products), r.lists) for s, r in ranked.items()}
-        asked = np.diff(next(iter(part.values())).window.start) > 0
+        has_target = np.diff(next(iter(part.values())).window.start) > 0
         out[name] = {
-            "shoppers": int(asked.sum()),
-            "systems": {s: _found(r, asked) for s, r in part.items()},
+            "shoppers": int(has_target.sum()),
+            "systems": {s: _found(r, has_target) for s, r in part.items()},
         }
     return out
 
@@ -263,15 +263,15 @@ def baseline_rankings(
         "sequential_knn": "next",
         "ease": "ease",
     }
-    there = {
+    rankings = {
         name: source
         for name, source in names.items()
         if source not in ("similar", "next", "ease") or source in signals.matrices
     }
     if window.exclude != "nothing":
-        there.pop("buy_again")
+        rankings.pop("buy_again")
     ranked = {
-        name: rank_by_source(window, source, config, signals) for name, source in there.items()
+        name: rank_by_source(window, source, config, signals) for name, source in rankings.items()
     }
     if signals.sequence is not None:
         ranked["sequence"] = rank_by_scores(window, signals.sequence.scores, config)
@@ -314,13 +314,17 @@ def judge(
     }
 
 
-def differences(ranked: dict[str, Ranked], mine: str) -> dict[str, dict]:
+def differences(ranked: dict[str, Ranked], system: str) -> dict[str, dict]:
     """Difference in NDCG@10 between one system and each other one: paired mean over shoppers with
     its 95 % bootstrap interval.
     """
-    own = ranked[mine].ndcg()
-    found = {name: interval(own - other.ndcg()) for name, other in ranked.items() if name != mine}
-    return {name: difference for name, difference in found.items() if difference}
+    system_ndcg = ranked[system].ndcg()
+    by_system = {
+        name: interval(system_ndcg - other.ndcg())
+        for name, other in ranked.items()
+        if name != system
+    }
+    return {name: difference for name, difference in by_system.items() if difference}
 
 
 def report_head(snapshot: Snapshot, protocol: dict, test: Window) -> dict:

@@ -61,9 +61,9 @@ def drop_words(text: str, share: float, rng: np.random.Generator) -> str:
     words = text.split()
     if len(words) < 2:
         return text
-    kept = rng.random(len(words)) >= share
-    kept[rng.integers(len(words))] = True
-    return " ".join(w for w, k in zip(words, kept, strict=True) if k)
+    keep = rng.random(len(words)) >= share
+    keep[rng.integers(len(words))] = True
+    return " ".join(w for w, k in zip(words, keep, strict=True) if k)
 
 
 def shuffle_parts(text: str, rng: np.random.Generator) -> str:

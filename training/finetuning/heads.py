@@ -115,14 +115,14 @@ class MaskedWords(nn.Module):
         return hidden @ self.encoder.bert.embeddings.word_embeddings.weight.T + self.bias
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        asked = []
+        masked = []
         for i, places in enumerate(batch.extra["places"]):
-            asked.append(
+            masked.append(
                 self.encoder.states(batch.texts.entering(self.encoder, i), batch.texts.masks[i])[
                     places
                 ]
             )
-        return masked_word_loss(self.logits(torch.cat(asked)), batch.target)
+        return masked_word_loss(self.logits(torch.cat(masked)), batch.target)
 
 
 class Distiller(nn.Module):

@@ -9,19 +9,17 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 from training.configuration.tuning import TuningConfig
 from training.errors import TrainingError
+from training.finetuning.devices import precision_of, process_state, put_weights, spread, weights_of
 from training.finetuning.heads import Batch
 from training.finetuning.methods import (
     TuningMethod,
@@ -30,12 +28,9 @@ from training.finetuning.methods import (
     trainable,
     trainable_share,
 )
-from training.finetuning.resume_state import load_state, remove_state, save_state
+from training.finetuning.resume_state import ResumableState
 
 log = logging.getLogger(__name__)
-
-SAVE_SECONDS = 30.0
-"""Seconds between two saves of the state."""
 
 
 class Task(ABC):
@@ -94,45 +89,6 @@ class Evaluation:
 
 
 @dataclass
-class ResumableState:
-    """State of a training that survives a kill: its folder, and what is saved and restored."""
-
-    folder: Path | None = None
-    resume: bool = False
-    facts: dict = field(default_factory=dict)
-    """Identity of the training. A saved state with another identity is rejected."""
-    saved_at: float = field(default_factory=time.monotonic)
-
-    def read(self) -> tuple[dict, dict] | None:
-        found = load_state(self.folder) if self.folder and self.resume else None
-        if found and found[1]["belongs"] != self.facts:
-            theirs = found[1]["belongs"]
-            wrong = next(k for k in {**theirs, **self.facts} if theirs.get(k) != self.facts.get(k))
-            raise TrainingError(
-                f"the state in {self.folder} belongs to another run: its {wrong} is "
-                f"{theirs.get(wrong)!r}, not {self.facts.get(wrong)!r}"
-            )
-        return found
-
-    def due(self) -> bool:
-        return self.folder is not None and time.monotonic() - self.saved_at >= SAVE_SECONDS
-
-    def write(self, tensors: dict, facts: dict) -> None:
-        save_state(self.folder, tensors, facts | {"belongs": self.facts})
-        self.saved_at = time.monotonic()
-
-    def child(self, name: str) -> "ResumableState":
-        """Resumable state of a part of the run."""
-        return replace(
-            self, folder=self.folder / name if self.folder else None, saved_at=time.monotonic()
-        )
-
-    def clear(self) -> None:
-        if self.folder:
-            remove_state(self.folder)
-
-
-@dataclass
 class Best:
     """State of early stopping: the best validation value, its step and weights."""
 
@@ -140,69 +96,6 @@ class Best:
     step: int = 0
     misses: int = 0
     weights: dict[str, torch.Tensor] | None = None
-
-
-def precision_of(config: TuningConfig) -> str:
-    """accelerate's name of the configured precision. Half precision needs a device that supports
-    it.
-    """
-    if config.precision == "auto":
-        return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
-    return "no" if config.precision == "fp32" else config.precision
-
-
-def _state() -> PartialState:
-    """accelerate's PartialState of this process.
-
-    `cpu` must be set without a GPU: otherwise accelerate treats each process as single, and the
-    first PartialState of a process stays in effect.
-    """
-    return PartialState(cpu=not torch.cuda.is_available())
-
-
-def device() -> torch.device:
-    """Device of this process; with several GPUs, its own."""
-    return _state().device
-
-
-def is_main_process() -> bool:
-    return _state().is_main_process
-
-
-def number_of_processes() -> int:
-    return _state().num_processes
-
-
-def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
-    """A copy of all trained weights, gathered where they are sharded over processes."""
-    trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
-    return {
-        name: p.full_tensor() if isinstance(p, DTensor) else p.clone()
-        for name, p in trained.items()
-    }
-
-
-def put_weights(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
-    with torch.no_grad():
-        for name, p in model.named_parameters():
-            if name in weights:
-                whole = weights[name].to(p.device)
-                p.copy_(
-                    distribute_tensor(whole, p.device_mesh, p.placements)
-                    if isinstance(p, DTensor)
-                    else whole
-                )
-
-
-def spread(model: nn.Module) -> nn.Module:
-    """Shard weights, gradients and optimizer state over the processes (FSDP, Zhao et al. 2023)."""
-    encoder = model.encoder
-    for layer in encoder.layers[encoder.frozen_layers :]:
-        fully_shard(layer)
-    fully_shard(encoder)
-    for method in ("states", "lower"):
-        register_fsdp_forward_method(encoder, method)
-    return fully_shard(model)
 
 
 def finetune(
@@ -220,7 +113,7 @@ def finetune(
     uninterrupted one.
     """
     AcceleratorState._reset_state()
-    _state()
+    process_state()
     accelerator = Accelerator(
         cpu=not torch.cuda.is_available(), mixed_precision=precision_of(config)
     )
@@ -243,10 +136,10 @@ def finetune(
         rng = np.random.default_rng([seed, step])
         torch.manual_seed(seed * 1_000_003 + step)
         model.train()
-        mine = task.draw(step, config.batch_size, rng)[
+        own_rows = task.draw(step, config.batch_size, rng)[
             accelerator.process_index :: accelerator.num_processes
         ]
-        parts = np.array_split(mine, min(config.accumulate, len(mine)))
+        parts = np.array_split(own_rows, min(config.accumulate, len(own_rows)))
 
         # forward and backward, part by part
         total = 0.0
@@ -349,10 +242,10 @@ def _restore(
     keeper: ResumableState, task: Task, optimiser, schedule, tuned: TuningMethod, best: Best
 ) -> tuple[int, list[float]]:
     """Restore the saved state, if any: (step, losses since the last evaluation)."""
-    found = keeper.read()
-    if found is None:
+    saved = keeper.read()
+    if saved is None:
         return 0, []
-    tensors, facts = found
+    tensors, facts = saved
     put_weights(task.model, tensors["weights"])
     task.load_state(tensors["task"])
     optimiser.load_state_dict(tensors["optimiser"])

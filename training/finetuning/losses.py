@@ -43,17 +43,17 @@ def in_batch_softmax(
     """
     all_positive, all_item, all_log = gathered(positive), gathered(item), gathered(log_popularity)
     begin = distributed.get_rank() * len(item) if len(all_item) > len(item) else 0
-    own = torch.arange(begin, begin + len(item), device=item.device)
+    positive_column = torch.arange(begin, begin + len(item), device=item.device)
     logits = query @ all_positive.T / temperature - all_log[None, :]
     same = item[:, None] == all_item[None, :]
-    same[torch.arange(len(item), device=item.device), own] = False
+    same[torch.arange(len(item), device=item.device), positive_column] = False
     logits = logits.masked_fill(same, float("-inf"))
     if hard is not None:
         extra = torch.einsum("bd,bnd->bn", query, hard) / temperature
         logits = torch.cat(
             [logits, extra.masked_fill(hard_item == item[:, None], float("-inf"))], dim=1
         )
-    return functional.cross_entropy(logits, own)
+    return functional.cross_entropy(logits, positive_column)
 
 
 def sampled_softmax(

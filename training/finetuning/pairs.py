@@ -64,8 +64,8 @@ def history_pairs(events: Interactions, n_items: int, repeats: bool = False) -> 
         if repeats
         else np.flatnonzero(is_first)
     )
-    kept = np.sort(once)
-    known, number = known.take(kept), number[kept]
+    entries = np.sort(once)
+    known, number = known.take(entries), number[entries]
     new_user = np.ones(len(known), dtype=bool)
     new_user[1:] = known.user[1:] != known.user[:-1]
     new_basket = new_user.copy()
@@ -79,7 +79,7 @@ def history_pairs(events: Interactions, n_items: int, repeats: bool = False) -> 
         first,
         basket,
         known.time,
-        np.flatnonzero((basket > first) & is_first[kept]),
+        np.flatnonzero((basket > first) & is_first[entries]),
     )
 
 

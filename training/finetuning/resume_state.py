@@ -4,6 +4,8 @@ atomically.
 
 import json
 import shutil
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +122,46 @@ def _listed(node: Any, prefix: str, kinds: dict[str, str]) -> Any:
         if kinds.get(name) == "list":
             out[key] = [out[key][i] for i in sorted(out[key])]
     return out
+
+
+SAVE_SECONDS = 30.0
+"""Seconds between two saves of the state."""
+
+
+@dataclass
+class ResumableState:
+    """State of a training that survives a kill: its folder, and what is saved and restored."""
+
+    folder: Path | None = None
+    resume: bool = False
+    facts: dict = field(default_factory=dict)
+    """Identity of the training. A saved state with another identity is rejected."""
+    saved_at: float = field(default_factory=time.monotonic)
+
+    def read(self) -> tuple[dict, dict] | None:
+        saved = load_state(self.folder) if self.folder and self.resume else None
+        if saved and saved[1]["belongs"] != self.facts:
+            theirs = saved[1]["belongs"]
+            wrong = next(k for k in {**theirs, **self.facts} if theirs.get(k) != self.facts.get(k))
+            raise TrainingError(
+                f"the state in {self.folder} belongs to another run: its {wrong} is "
+                f"{theirs.get(wrong)!r}, not {self.facts.get(wrong)!r}"
+            )
+        return saved
+
+    def due(self) -> bool:
+        return self.folder is not None and time.monotonic() - self.saved_at >= SAVE_SECONDS
+
+    def write(self, tensors: dict, facts: dict) -> None:
+        save_state(self.folder, tensors, facts | {"belongs": self.facts})
+        self.saved_at = time.monotonic()
+
+    def child(self, name: str) -> "ResumableState":
+        """Resumable state of a part of the run."""
+        return replace(
+            self, folder=self.folder / name if self.folder else None, saved_at=time.monotonic()
+        )
+
+    def clear(self) -> None:
+        if self.folder:
+            remove_state(self.folder)

@@ -27,8 +27,12 @@ class OutputCalibration:
             return np.clip(output, self.low, self.high)
         scaled = output / self.temperature
         e = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        said = e / e.sum(axis=1, keepdims=True)
-        return said if vote is None else (1 - self.vote_share) * said + self.vote_share * vote
+        probability = e / e.sum(axis=1, keepdims=True)
+        return (
+            probability
+            if vote is None
+            else (1 - self.vote_share) * probability + self.vote_share * vote
+        )
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,8 @@ def explain(
     if not items:
         return []
     counted = interactions(events, model.config.event_weights)
-    mine = _latest(counted.item, HISTORY_READ)
-    past = histories(_without_each(counted, mine), np.arange(len(mine) + 1), model.n_items)
+    latest = _latest(counted.item, HISTORY_READ)
+    past = histories(_without_each(counted, latest), np.arange(len(latest) + 1), model.n_items)
     sought = np.unique(items)
     wanted = np.repeat(np.arange(past.n_users), len(sought)), np.tile(sought, past.n_users)
     features = model.candidates(
@@ -68,7 +68,7 @@ def explain(
     exact = model.contributions(features[: len(sought)])
     examples = _examples(model, past.shard(0, 1), sought, now)
     return [
-        _explanation(score[:, place], *exact[place], mine, examples[place])
+        _explanation(score[:, place], *exact[place], latest, examples[place])
         for place in np.searchsorted(sought, items)
     ]
 
@@ -83,7 +83,7 @@ def _examples(
     """For each product (n,): per kind of reason, the history product of the one shopper that
     contributes most.
     """
-    found: list[dict[str, int]] = [{} for _ in items]
+    examples: list[dict[str, int]] = [{} for _ in items]
     for source in EXAMPLE_SOURCES:
         matrix = model.signals.matrices.get(source.name)
         if matrix is None or not len(past.item):
@@ -94,8 +94,8 @@ def _examples(
         best = scores.argmax(axis=0)
         for place, row in enumerate(best):
             if scores[row, place] > 0:
-                found[place].setdefault(source.reason, int(past.item[row]))
-    return found
+                examples[place].setdefault(source.reason, int(past.item[row]))
+    return examples
 
 
 def _latest(item: np.ndarray, most: int) -> np.ndarray:
@@ -104,23 +104,23 @@ def _latest(item: np.ndarray, most: int) -> np.ndarray:
     return different[np.argsort(since)][:most]
 
 
-def _without_each(counted: Interactions, mine: np.ndarray) -> Interactions:
+def _without_each(counted: Interactions, items: np.ndarray) -> Interactions:
     """Shopper 0 has all interactions; each further shopper lacks one of these products."""
-    kept = [np.arange(len(counted)), *(np.flatnonzero(counted.item != item) for item in mine)]
-    owner = np.repeat(np.arange(len(kept), dtype=np.int32), [len(rows) for rows in kept])
-    return replace(counted.take(np.concatenate(kept)), user=owner)
+    positions = [np.arange(len(counted)), *(np.flatnonzero(counted.item != item) for item in items)]
+    owner = np.repeat(np.arange(len(positions), dtype=np.int32), [len(rows) for rows in positions])
+    return replace(counted.take(np.concatenate(positions)), user=owner)
 
 
 def _explanation(
     score: np.ndarray,
     base: float,
     contributions: dict[str, float],
-    mine: np.ndarray,
+    latest: np.ndarray,
     examples: dict[str, int],
 ) -> Explanation:
     falls = {
         int(item): float(score[0] - without)
-        for item, without in zip(mine, score[1:], strict=True)
+        for item, without in zip(latest, score[1:], strict=True)
         if without < score[0]
     }
     return Explanation(float(score[0]), base, contributions, falls, examples)
@@ -161,14 +161,16 @@ def why_not(
     allowed = model.allowed(past, showable, only_new)
     if not allowed[0, item]:
         return WhyNot("bought")
-    found = model.candidates(past, now, allowed, (np.zeros(1, dtype=np.int64), np.array([item])))
-    score = model.score(found.features)
-    order = np.lexsort((found.item, -score))
-    row = int(np.flatnonzero(found.item == item)[0])
+    candidates = model.candidates(
+        past, now, allowed, (np.zeros(1, dtype=np.int64), np.array([item]))
+    )
+    score = model.score(candidates.features)
+    order = np.lexsort((candidates.item, -score))
+    row = int(np.flatnonzero(candidates.item == item)[0])
     place = int(np.flatnonzero(order == row)[0]) + 1
     last = int(order[min(k, len(order)) - 1])
-    sources = model.places(found.features[row])
+    sources = model.places(candidates.features[row])
     stage = "shown" if place <= k else "ranked" if any(sources.values()) else "not_proposed"
-    (_, mine), (_, theirs) = model.contributions(found.features[[row, last]])
-    against = {kind: mine[kind] - theirs[kind] for kind in mine}
+    (_, own_parts), (_, theirs) = model.contributions(candidates.features[[row, last]])
+    against = {kind: own_parts[kind] - theirs[kind] for kind in own_parts}
     return WhyNot(stage, place, len(order), float(score[row]), float(score[last]), sources, against)

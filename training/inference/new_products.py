@@ -89,9 +89,9 @@ def _without_events(known: Popularity, m: int) -> np.ndarray:
     overall = float(
         (again * (buyers + FEWEST_BUYERS)).sum() / max((buyers + FEWEST_BUYERS).sum(), 1)
     )
-    said = dict.fromkeys(ITEM_STATS, 0.0) | {"trend": 1.0, "again_rate": overall}
-    said |= dict.fromkeys(("age_days", "idle_days", "gap_days"), np.nan)
-    return np.tile(np.array([said[name] for name in ITEM_STATS], dtype=np.float32), (m, 1))
+    stats = dict.fromkeys(ITEM_STATS, 0.0) | {"trend": 1.0, "again_rate": overall}
+    stats |= dict.fromkeys(("age_days", "idle_days", "gap_days"), np.nan)
+    return np.tile(np.array([stats[name] for name in ITEM_STATS], dtype=np.float32), (m, 1))
 
 
 def _sequence(

@@ -130,8 +130,8 @@ class Recommender:
         """Rank of a candidate in each source's list, from 1; None where it is absent."""
         proposed = self._proposed(features[None])[0]
         return {
-            name: int(features[i]) + 1 if there else None
-            for i, name, there in zip(self._ranks, self._ranked_by, proposed, strict=True)
+            name: int(features[i]) + 1 if is_proposed else None
+            for i, name, is_proposed in zip(self._ranks, self._ranked_by, proposed, strict=True)
         }
 
     def _proposed(self, features: np.ndarray) -> np.ndarray:
@@ -151,14 +151,16 @@ class Recommender:
         only_new: bool = False,
     ) -> list[list[Recommendation]]:
         """The k best products for each shopper of a shard."""
-        found = self.candidates(past, now, self.allowed(past, showable, only_new))
-        if not len(found.user):
+        candidates = self.candidates(past, now, self.allowed(past, showable, only_new))
+        if not len(candidates.user):
             return [[] for _ in range(past.n_users)]
-        score = self.score(found.features)
-        order = np.lexsort((found.item, -score, found.user))
-        start = np.concatenate([[0], np.cumsum(np.bincount(found.user, minlength=past.n_users))])
+        score = self.score(candidates.features)
+        order = np.lexsort((candidates.item, -score, candidates.user))
+        start = np.concatenate(
+            [[0], np.cumsum(np.bincount(candidates.user, minlength=past.n_users))]
+        )
         chosen = [order[start[u] : start[u + 1]][:k] for u in range(past.n_users)]
-        return [self._listed(found, score, rows) for rows in chosen]
+        return [self._listed(candidates, score, rows) for rows in chosen]
 
     def by_source(
         self, past: Histories, source: str, now: int, k: int, showable: np.ndarray | None = None
@@ -169,27 +171,27 @@ class Recommender:
         if source not in sources_of(self.signals, self.config):
             return [[] for _ in range(past.n_users)]
         allowed = self.allowed(past, showable)
-        found = source_scores(past, self.signals, now, [source])[source].best(
+        ranked = source_scores(past, self.signals, now, [source])[source].best(
             allowed, min(k, self.n_items)
         )
         lists: list[list[Recommendation]] = [[] for _ in range(past.n_users)]
-        for user, item, place in zip(found.user, found.item, found.place, strict=True):
+        for user, item, place in zip(ranked.user, ranked.item, ranked.place, strict=True):
             lists[user].append(Recommendation(int(item), 1.0 / (place + 1), [source]))
         return lists
 
     def _listed(
-        self, found: Candidates, score: np.ndarray, rows: np.ndarray
+        self, candidates: Candidates, score: np.ndarray, rows: np.ndarray
     ) -> list[Recommendation]:
-        items = found.item[rows].tolist()
+        items = candidates.item[rows].tolist()
         scores = score[rows].tolist()
-        proposed = self._proposed(found.features[rows]).tolist()
-        said = [
-            [name for name, there in zip(self._ranked_by, row, strict=True) if there]
+        proposed = self._proposed(candidates.features[rows]).tolist()
+        source_names = [
+            [name for name, is_proposed in zip(self._ranked_by, row, strict=True) if is_proposed]
             for row in proposed
         ]
         return [
             Recommendation(item, value, sources)
-            for item, value, sources in zip(items, scores, said, strict=True)
+            for item, value, sources in zip(items, scores, source_names, strict=True)
         ]
 
     def related(

@@ -26,12 +26,12 @@ def matched_words(
         list(dict.fromkeys(word.lower() for word in WORD.findall(text)))[:WORDS_READ]
         for text, _ in pairs
     ]
-    asked = [
+    variants = [
         [other, text, *(_without(text, word) for word in some)]
         for (text, other), some in zip(pairs, words, strict=True)
     ]
-    vectors = encode([text for texts in asked for text in texts])
-    found, end = [], 0
+    vectors = encode([text for texts in variants for text in texts])
+    matches, end = [], 0
     for some in words:
         other, whole, *without = vectors[end : end + len(some) + 2]
         end += len(some) + 2
@@ -42,8 +42,8 @@ def matched_words(
         largest = sorted(
             (word for word in some if falls[word] > 0), key=lambda word: -round(falls[word], 6)
         )[:most]
-        found.append([(word, falls[word] / total) for word in largest])
-    return found
+        matches.append([(word, falls[word] / total) for word in largest])
+    return matches
 
 
 def _without(text: str, word: str) -> str:

@@ -40,11 +40,11 @@ class Predictor:
             return []
         if not self.facts["classes"]:
             return [{"rating": round(float(r), 3)} for r in self.told(texts)[:, 0]]
-        found = self.told(texts)
-        best = found.argmax(axis=1)
+        predicted = self.told(texts)
+        best = predicted.argmax(axis=1)
         return [
             {"class": self.facts["classes"][c], "probability": round(float(p[c]), 4)}
-            for c, p in zip(best, found, strict=True)
+            for c, p in zip(best, predicted, strict=True)
         ]
 
     def purchase(
@@ -113,8 +113,8 @@ def least_sure(model: Predictor, snapshot: Snapshot, n: int) -> list[dict]:
     ids, texts = _unlabelled(model, snapshot)
     if not texts:
         return []
-    found = model.told(texts)
-    guess, ordered = found.argmax(axis=1), np.sort(found, axis=1)
+    predicted = model.told(texts)
+    guess, ordered = predicted.argmax(axis=1), np.sort(predicted, axis=1)
     margin = ordered[:, -1] - ordered[:, -2]
     return [
         {

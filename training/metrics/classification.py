@@ -36,8 +36,8 @@ def auc_one_vs_rest(label: np.ndarray, probability: np.ndarray) -> float:
     if probability.shape[1] == 2:
         return auc(label == 1, probability[:, 1])
     each = [auc(label == c, probability[:, c]) for c in range(probability.shape[1])]
-    told = [value for value in each if not np.isnan(value)]
-    return float(np.mean(told)) if told else float("nan")
+    defined = [value for value in each if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")
 
 
 def log_loss(label: np.ndarray, probability: np.ndarray) -> float:
@@ -49,18 +49,18 @@ def log_loss(label: np.ndarray, probability: np.ndarray) -> float:
     )
 
 
-def calibration_error(right: np.ndarray, said: np.ndarray, bins: int = 10) -> float:
+def calibration_error(right: np.ndarray, confidence: np.ndarray, bins: int = 10) -> float:
     """Expected calibration error over bins of equal width (Guo et al. 2017): weighted mean of
     |accuracy − confidence|. (n,) both; nan without rows.
     """
-    if not len(said):
+    if not len(confidence):
         return float("nan")
-    place = np.minimum((said * bins).astype(int), bins - 1)
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
     counts = np.bincount(place, minlength=bins)
     gap = np.abs(
-        np.bincount(place, right, minlength=bins) - np.bincount(place, said, minlength=bins)
+        np.bincount(place, right, minlength=bins) - np.bincount(place, confidence, minlength=bins)
     )
-    return float(gap[counts > 0].sum() / len(said))
+    return float(gap[counts > 0].sum() / len(confidence))
 
 
 def mae(rating: np.ndarray, predicted: np.ndarray) -> float:

@@ -35,8 +35,8 @@ def mrr_at_k(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
     """Reciprocal rank at k: 1 / rank of the first relevant product, 0 beyond k. (n,) in [0, 1]; nan
     without relevant products.
     """
-    found = hits[:, :k]
-    value = np.where(found.any(axis=1), 1.0 / (found.argmax(axis=1) + 1), 0.0)
+    first_k = hits[:, :k]
+    value = np.where(first_k.any(axis=1), 1.0 / (first_k.argmax(axis=1) + 1), 0.0)
     return np.where(n_relevant > 0, value, np.nan)
 
 
@@ -55,9 +55,9 @@ def diversity_at_k(lists: np.ndarray, vectors: np.ndarray, k: int) -> np.ndarray
     with fewer than two products.
     """
     shown = lists[:, :k]
-    there = shown >= 0
-    total = (np.where(there[..., None], vectors[shown], 0.0)).sum(axis=1)
-    count = there.sum(axis=1)
+    filled = shown >= 0
+    total = (np.where(filled[..., None], vectors[shown], 0.0)).sum(axis=1)
+    count = filled.sum(axis=1)
     pairs = count * (count - 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(pairs > 0, 1 - ((total**2).sum(axis=1) - count) / pairs, np.nan)
@@ -66,11 +66,11 @@ def diversity_at_k(lists: np.ndarray, vectors: np.ndarray, k: int) -> np.ndarray
 def mean_shown(lists: np.ndarray, values: np.ndarray, k: int) -> np.ndarray:
     """Mean of `values` (items,) over each list's products: (n,), nan for an empty list."""
     shown = lists[:, :k]
-    there = shown >= 0
+    filled = shown >= 0
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(
-            there.any(axis=1),
-            np.where(there, values[shown], 0.0).sum(axis=1) / there.sum(axis=1),
+            filled.any(axis=1),
+            np.where(filled, values[shown], 0.0).sum(axis=1) / filled.sum(axis=1),
             np.nan,
         )
 

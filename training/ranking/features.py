@@ -140,15 +140,19 @@ def candidates_of(
     or only the pairs `alone`.
     """
     scores = source_scores(past, signals, now, sources_of(signals, config))
-    found = propose(scores, allowed, config.candidates_per_source, wanted, alone)
-    user, item = found.user, found.item
+    proposed = propose(scores, allowed, config.candidates_per_source, wanted, alone)
+    user, item = proposed.user, proposed.item
     columns: dict[str, np.ndarray] = {}
     for source, values in scores.items():
-        value, top = values.at(user, item), found.tops[source][user]
+        value, top = values.at(user, item), proposed.tops[source][user]
         share = value / np.maximum(top, 1e-9)
         if isinstance(values, SearchedScores):  # the largest score is that of what was looked at
             share = np.where(top > 0, np.minimum(share, 1), 0)
-        columns |= {source: value, f"{source}_share": share, f"{source}_rank": found.places[source]}
+        columns |= {
+            source: value,
+            f"{source}_share": share,
+            f"{source}_rank": proposed.places[source],
+        }
     columns |= zip(PAIR_FEATURES, _pair_columns(past, user, item, now), strict=True)
     columns |= zip(USER_FEATURES, _user_columns(past, user, now), strict=True)
     columns |= zip(PRICE_FEATURES, _price_columns(past, facts.price, user, item), strict=True)
@@ -179,10 +183,10 @@ def _lookup(past: Histories, user: np.ndarray, item: np.ndarray) -> tuple[np.nda
 def _pair_columns(
     past: Histories, user: np.ndarray, item: np.ndarray, now: int
 ) -> list[np.ndarray]:
-    entry, there = _lookup(past, user, item)
+    entry, in_history = _lookup(past, user, item)
     if len(past.item) == 0:
         return [np.full(len(user), np.nan, dtype=np.float32)] * len(PAIR_FEATURES)
-    times = np.where(there, past.bought[entry], 0.0)
+    times = np.where(in_history, past.bought[entry], 0.0)
     since, first = days_between(now, past.last[entry]), days_between(now, past.first[entry])
     gap = np.where(times >= 2, (first - since) / np.maximum(times - 1, 1), np.nan)
     share = times / np.maximum(past.baskets[user], 1)
@@ -199,7 +203,7 @@ def _pair_columns(
         past.by_baskets[entry],
         past.last_gap[entry],
     ]
-    return [columns[0], *(np.where(there, c, np.nan) for c in columns[1:])]
+    return [columns[0], *(np.where(in_history, c, np.nan) for c in columns[1:])]
 
 
 def _user_columns(past: Histories, user: np.ndarray, now: int) -> list[np.ndarray]:
@@ -222,11 +226,13 @@ def _user_columns(past: Histories, user: np.ndarray, now: int) -> list[np.ndarra
 def _price_columns(
     past: Histories, price: np.ndarray, user: np.ndarray, item: np.ndarray
 ) -> list[np.ndarray]:
-    mine = np.log1p(price[past.item])
-    told = ~np.isnan(mine)
-    count = np.bincount(past.user[told], minlength=past.n_users)
+    log_prices = np.log1p(price[past.item])
+    is_known = ~np.isnan(log_prices)
+    count = np.bincount(past.user[is_known], minlength=past.n_users)
     with np.errstate(invalid="ignore", divide="ignore"):
-        usual = np.bincount(past.user[told], mine[told], minlength=past.n_users) / count
+        usual = (
+            np.bincount(past.user[is_known], log_prices[is_known], minlength=past.n_users) / count
+        )
     return [price[item], np.log1p(price[item]) - usual[user]]
 
 
@@ -239,10 +245,10 @@ def _share_columns(
     n_groups = int(group.max(initial=-1)) + 1
     if n_groups == 0:
         return np.full(len(user), np.nan, dtype=np.float32)
-    mine = group[past.item]
-    known = mine >= 0
+    history_group = group[past.item]
+    known = history_group >= 0
     code, counts = np.unique(
-        past.user[known].astype(np.int64) * n_groups + mine[known], return_counts=True
+        past.user[known].astype(np.int64) * n_groups + history_group[known], return_counts=True
     )
     total = np.maximum(np.bincount(past.user[known], minlength=past.n_users), 1)
     wanted = user.astype(np.int64) * n_groups + np.maximum(group[item], 0)

@@ -53,15 +53,15 @@ def choose_boost(
     before = [_quality(*one, 0.0) for one in zip(questions, scores, few, strict=True)]
     chosen = NewProductBoost(
         bought=bought,
-        found=sum(found for _, found in before),
-        found_without=sum(found for _, found in before),
+        found=sum(n for _, n in before),
+        found_without=sum(n for _, n in before),
     )
     for value in BOOSTS:
         after = [_quality(*one, value) for one in zip(questions, scores, few, strict=True)]
         cost = max(
             (
-                1 - mine / reference
-                for (mine, _), (reference, _) in zip(after, before, strict=True)
+                1 - boosted / reference
+                for (boosted, _), (reference, _) in zip(after, before, strict=True)
                 if reference
             ),
             default=0.0,
@@ -88,15 +88,15 @@ def _out_of_fold(
     """
     scores = [np.zeros(len(rows.label)) for rows in questions]
     for invert in (False, True):
-        told = [np.isin(rows.shopper, half, invert=invert) for rows in questions]
+        fold = [np.isin(rows.shopper, half, invert=invert) for rows in questions]
         ranker = train_ranker(
-            stack([rows.of(mask) for rows, mask in zip(questions, told, strict=True)]),
+            stack([rows.of(mask) for rows, mask in zip(questions, fold, strict=True)]),
             names,
             config,
         )
-        for rows, mask, score in zip(questions, told, scores, strict=True):
-            asked = np.repeat(~mask, rows.group)
-            score[asked] = ranker.predict(rows.features[asked]) if asked.any() else 0
+        for rows, mask, score in zip(questions, fold, scores, strict=True):
+            other_rows = np.repeat(~mask, rows.group)
+            score[other_rows] = ranker.predict(rows.features[other_rows]) if other_rows.any() else 0
     return scores
 
 

@@ -92,22 +92,22 @@ def training_rows(
     )
     parts, n_rows = [TrainingRows(*nothing)], 0
     for begin in range(0, len(order), size):
-        asked = window.only_users(np.sort(order[begin : begin + size]))
-        found = candidates_of(
-            asked.past, signals, facts, allowed_products(asked, asked.past), asked.now, config
+        batch = window.only_users(np.sort(order[begin : begin + size]))
+        candidates = candidates_of(
+            batch.past, signals, facts, allowed_products(batch, batch.past), batch.now, config
         )
-        label = labels_of(asked, 0, found.user, found.item)
-        kept = _kept_rows(found.user, label, config.negatives_per_shopper, rng)
-        counts = np.bincount(found.user[kept])
+        label = labels_of(batch, 0, candidates.user, candidates.item)
+        kept_rows = _kept_rows(candidates.user, label, config.negatives_per_shopper, rng)
+        counts = np.bincount(candidates.user[kept_rows])
         parts.append(
             TrainingRows(
-                found.features[kept],
-                label[kept],
+                candidates.features[kept_rows],
+                label[kept_rows],
                 counts[counts > 0],
-                asked.users[np.flatnonzero(counts)],
+                batch.users[np.flatnonzero(counts)],
             )
         )
-        n_rows += len(kept)
+        n_rows += len(kept_rows)
         seen(min(1.0, max((begin + size) / len(order), n_rows / most_rows)))
         if n_rows >= most_rows:
             break

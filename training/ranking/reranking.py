@@ -11,13 +11,17 @@ def with_exposure(protected: np.ndarray, share: float, k: int) -> np.ndarray:
     of FA*IR (Zehlike et al. 2017) with a plain share as its minimum; fewer protected products are
     used where there are not enough.
     """
-    own, others = list(np.flatnonzero(protected)), list(np.flatnonzero(~protected))
+    protected_rows, others = list(np.flatnonzero(protected)), list(np.flatnonzero(~protected))
     chosen: list[int] = []
     given = 0
     while len(chosen) < min(k, len(protected)):
         short = given < int(share * (len(chosen) + 1) + 1e-9)
-        take = own if own and (short or not others or own[0] < others[0]) else others
-        given += take is own
+        take = (
+            protected_rows
+            if protected_rows and (short or not others or protected_rows[0] < others[0])
+            else others
+        )
+        given += take is protected_rows
         chosen.append(int(take.pop(0)))
     return np.array(chosen, dtype=np.int64)
 

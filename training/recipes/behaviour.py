@@ -2,27 +2,27 @@
 product"; and click probability.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
 from training.configuration.text_recipes import BehaviourConfig
-from training.data.interactions import Histories, histories, interactions
+from training.data.interactions import histories, interactions
 from training.data.product_text import product_texts
 from training.data.snapshot import DAY, TYPE_CODE
-from training.data.splits import Window, time_window
+from training.data.splits import time_window
 from training.errors import need
 from training.evaluation import linear_baselines
 from training.evaluation.classification import measured
 from training.finetuning.augmentation import make_augment
+from training.finetuning.devices import device
 from training.finetuning.heads import Classifier
-from training.finetuning.loop import device, train
+from training.finetuning.loop import train
 from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
 from training.inference.calibration import EnsembleMember, OutputCalibration
 from training.metrics import classification
+from training.recipes.behaviour_pairs import PairRows, PairWindow, history_text
 from training.recipes.classification import LabelTask
 from training.recipes.ensembles import Labelled, head_of, outputs
 from training.runs.run import NO_CHAMPION, Run, compared, load_encoder, steps_for
@@ -34,115 +34,13 @@ FEWEST_IMPRESSIONS = 500
 VALIDATION_SHARE = 0.1
 
 
-@dataclass(frozen=True)
-class PairRows:
-    """(shopper, product) pairs of one moment, their outcome, and counts as features of the
-    baseline.
-
-    facts: (n, 4): log(1 + sales), purchases by the shopper, share of the shopper's baskets, days
-    since the last (365 where never).
-    """
-
-    history: list[str]
-    product: list[str]
-    label: np.ndarray
-    facts: np.ndarray
-
-    @staticmethod
-    def join(parts: list["PairRows"]) -> "PairRows":
-        return PairRows(
-            [t for p in parts for t in p.history],
-            [t for p in parts for t in p.product],
-            np.concatenate([p.label for p in parts]),
-            np.concatenate([p.facts for p in parts]),
-        )
-
-    def take(self, rows: np.ndarray) -> "PairRows":
-        return PairRows(
-            [self.history[i] for i in rows],
-            [self.product[i] for i in rows],
-            self.label[rows],
-            self.facts[rows],
-        )
-
-
-class _Moment:
-    """Pairs of one window: shoppers known at `now`, and their purchases in the following days."""
-
-    def __init__(self, window: Window, texts: list[str], config: BehaviourConfig) -> None:
-        self.window, self.texts, self.config = window, texts, config
-        self.sales = np.bincount(
-            window.fit.item[window.fit.bought], minlength=window.n_items
-        ).astype(np.float64)
-        owner = np.repeat(np.arange(len(window.users)), np.diff(window.start))
-        self.bought = owner.astype(np.int64) * window.n_items + window.target
-
-    def drawn_by_outcome(self, most: int, negatives: int, rng: np.random.Generator) -> PairRows:
-        """All purchased pairs and, for each, negatives of similar popularity."""
-        positive = rng.permutation(self.bought)[: max(1, most // (1 + negatives))]
-        user = np.repeat(positive // self.window.n_items, negatives)
-        negative = user * self.window.n_items + self._popular(len(user), rng)
-        negative = negative[~np.isin(negative, self.bought)]
-        return self._rows(np.concatenate([positive, negative]))
-
-    def drawn_blindly(self, most: int, rng: np.random.Generator) -> PairRows:
-        """Pairs drawn without regard to the outcome: shoppers uniformly, half the products by past
-        sales, half from the shopper's history.
-        """
-        user = rng.integers(0, len(self.window.users), most)
-        past = self.window.past
-        size = np.diff(past.start)[user]
-        own = past.item[
-            np.minimum(
-                past.start[user] + (rng.random(most) * size).astype(np.int64), len(past.item) - 1
-            )
-        ]
-        item = np.where((rng.random(most) < 0.5) & (size > 0), own, self._popular(most, rng))
-        return self._rows(np.unique(user.astype(np.int64) * self.window.n_items + item))
-
-    def _popular(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        return rng.choice(self.window.n_items, n, p=self.sales / self.sales.sum())
-
-    def _rows(self, code: np.ndarray) -> PairRows:
-        user, item = code // self.window.n_items, code % self.window.n_items
-        past = self.window.past
-        told = {
-            int(u): history_text(past, int(u), self.texts, self.config.history_items)
-            for u in np.unique(user)
-        }
-        facts = np.stack(
-            [np.log1p(self.sales[item]), *_own_facts(past, user, item, self.window.now)], axis=1
-        )
-        return PairRows(
-            [told[int(u)] for u in user],
-            [self.texts[i] for i in item],
-            np.isin(code, self.bought).astype(np.int64),
-            facts,
-        )
-
-
-def history_text(past: Histories, user: int, texts: list[str], most: int) -> str:
-    """Text of the latest history products, newest first."""
-    latest = past.item[past.start[user] : past.start[user + 1]][::-1][:most]
-    return "; ".join(texts[i] for i in latest)
-
-
-def _own_facts(past: Histories, user: np.ndarray, item: np.ndarray, now: int) -> list[np.ndarray]:
-    there = past.matrix(np.arange(1, len(past.item) + 1, dtype=np.float64))
-    entry = np.asarray(there[user, item]).ravel().astype(np.int64) - 1
-    known = entry >= 0
-    times = np.where(known, past.bought[entry], 0.0)
-    days = np.where(known, (now - past.last[entry]) / DAY, 365.0)
-    return [times, times / np.maximum(past.baskets[user], 1), np.log1p(days)]
-
-
 def fit_behaviour(run: Run) -> tuple[Labelled, dict, dict]:
     """The model, its report, and additions to `head.json`: the calibration, and the click head or
     why there is none.
     """
     config: BehaviourConfig = run.config
     texts = product_texts(run.snapshot.products)
-    test, calibration, earlier = _moments(run, texts)
+    test, calibration, earlier = _pair_windows(run, texts)
     rng = np.random.default_rng(config.seed)
     training = PairRows.join(
         [m.drawn_by_outcome(config.pairs // len(earlier), config.negatives, rng) for m in earlier]
@@ -218,7 +116,7 @@ def fit_behaviour(run: Run) -> tuple[Labelled, dict, dict]:
 def try_fields(run: Run) -> None:
     """One trial of the hyperparameter search, on pairs before the calibration window."""
     texts, rng = product_texts(run.snapshot.products), np.random.default_rng(run.config.seed)
-    earlier = _moments(run, texts)[2]
+    earlier = _pair_windows(run, texts)[2]
     rows = PairRows.join(
         [
             m.drawn_by_outcome(run.config.pairs // len(earlier), run.config.negatives, rng)
@@ -234,14 +132,14 @@ def try_fields(run: Run) -> None:
     )
 
 
-def _moments(run: Run, texts: list[str]) -> tuple[_Moment, _Moment, list[_Moment]]:
+def _pair_windows(run: Run, texts: list[str]) -> tuple[PairWindow, PairWindow, list[PairWindow]]:
     """The test window, the calibration window before it, and up to TRAINING_WINDOWS earlier
     ones.
     """
     config, events = run.config, run.snapshot.events
     need(len(events) > 0, "there are no events to learn from")
     need(any(texts), "no product has a text, which behaviour reads")
-    end, found = int(events.time[-1]) + 1, []
+    end, windows = int(events.time[-1]) + 1, []
     for i in range(2 + TRAINING_WINDOWS):
         window = time_window(
             events,
@@ -251,14 +149,14 @@ def _moments(run: Run, texts: list[str]) -> tuple[_Moment, _Moment, list[_Moment
             config.horizon_days,
         )
         if i < 3 or len(window.target) >= FEWEST_BOUGHT:
-            found.append(_Moment(window, texts, config))
-    few = [m for m in found[:3] if len(m.bought) < FEWEST_BOUGHT]
+            windows.append(PairWindow(window, texts, config))
+    few = [m for m in windows[:3] if len(m.bought) < FEWEST_BOUGHT]
     need(
         not few,
         f"fewer than {FEWEST_BOUGHT} purchases by known shoppers in one of the three last "
         f"spans of {config.horizon_days} days, which behaviour needs",
     )
-    return found[0], found[1], found[2:]
+    return windows[0], windows[1], windows[2:]
 
 
 def _train(run: Run, store: TextStore, rows: PairRows, training: np.ndarray):
@@ -336,18 +234,18 @@ def _systems(
     return systems, fits["text_after"]
 
 
-def _measures(label: np.ndarray, said: np.ndarray) -> dict:
-    both = np.stack([1 - said, said], axis=1)
+def _measures(label: np.ndarray, predicted: np.ndarray) -> dict:
+    both = np.stack([1 - predicted, predicted], axis=1)
     measures = {
-        "auc": lambda r: classification.auc(label[r], said[r]),
+        "auc": lambda r: classification.auc(label[r], predicted[r]),
         "log_loss": lambda r: classification.log_loss(label[r], both[r]),
-        "calibration_error": lambda r: classification.calibration_error(label[r], said[r]),
-        "brier": lambda r: classification.mse(label[r], said[r]),
+        "calibration_error": lambda r: classification.calibration_error(label[r], predicted[r]),
+        "brier": lambda r: classification.mse(label[r], predicted[r]),
     }
     return {name: measured(f, len(label), 200) for name, f in measures.items()}
 
 
-def _judge_champion(run: Run, test: _Moment, judged: PairRows, systems: dict) -> dict:
+def _judge_champion(run: Run, test: PairWindow, judged: PairRows, systems: dict) -> dict:
     """Metrics of the champion on the same pairs, where it was not trained on their days."""
     if run.champion is None:
         return compared(NO_CHAMPION)
@@ -359,20 +257,20 @@ def _judge_champion(run: Run, test: _Moment, judged: PairRows, systems: dict) ->
             return compared(
                 "the champion has already learned some of these days; train with a later last day"
             )
-        said = load_predictor(run.champion).purchase(
+        predicted = load_predictor(run.champion).purchase(
             judged.history, judged.product, judged.facts[:, 1] > 0
         )
     except CheckpointError as error:
         return compared(f"the champion cannot be read: {error}")
-    systems["champion"] = _measures(judged.label, said)
+    systems["champion"] = _measures(judged.label, predicted)
     return compared()
 
 
-def _curve(label: np.ndarray, said: np.ndarray, bins: int = 10) -> list[dict]:
+def _curve(label: np.ndarray, predicted: np.ndarray, bins: int = 10) -> list[dict]:
     """Calibration curve: per decile of the predictions, mean prediction and purchase rate."""
-    parts = [p for p in np.array_split(np.argsort(said, kind="stable"), bins) if len(p)]
+    parts = [p for p in np.array_split(np.argsort(predicted, kind="stable"), bins) if len(p)]
     return [
-        {"said": float(said[p].mean()), "was": float(label[p].mean()), "pairs": len(p)}
+        {"said": float(predicted[p].mean()), "was": float(label[p].mean()), "pairs": len(p)}
         for p in parts
     ]
 

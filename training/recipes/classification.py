@@ -14,8 +14,9 @@ from training.data.labeled_texts import TEST, TRAIN, VALIDATION, Rows
 from training.errors import need
 from training.evaluation import classification, linear_baselines
 from training.finetuning.augmentation import Augment, disturbed, make_augment
+from training.finetuning.devices import device, put_weights, weights_of
 from training.finetuning.heads import Batch, Classifier, Regressor
-from training.finetuning.loop import Task, blend, device, put_weights, train_several, weights_of
+from training.finetuning.loop import Task, blend, train_several
 from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
 from training.inference.calibration import OutputCalibration
@@ -141,9 +142,13 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
     frozen = store.vectors()
     base = classification.baselines(learned, frozen, config.seed)
     run.progress.stage("Fine-tuning", 0)
-    members, tuned, answer, found = _trained(run, learned, store, frozen, base["text_before"].fit)
+    members, tuned, answer, training_facts = _trained(
+        run, learned, store, frozen, base["text_before"].fit
+    )
     run.progress.stage("Check", 0)
-    report = _report(run, rows, base, members.answers(store, rows.at(TEST), answer)) | found
+    report = (
+        _report(run, rows, base, members.answers(store, rows.at(TEST), answer)) | training_facts
+    )
     report["robustness"] = _robustness(run, rows, members, store, answer)
     return Labelled(members.finish(tuned), rows.classes, answer), run.finish_report(report)
 
@@ -184,23 +189,23 @@ def _trained(
         members = Members(model, weights).remember(
             store, np.flatnonzero(rows.part != TEST), rows.target, voters
         )
-    told = {
+    facts = {
         "text.steps": steps,
         "strength": fit.strength,
         "trainable_share": outcome.trainable_share,
         "tuned_share": shares,
     }
-    told["vote_share"] = answer.vote_share
+    facts["vote_share"] = answer.vote_share
     return (
         members,
         tuned,
         answer,
-        {"chosen": told, "seconds": {"training": round(outcome.seconds, 1)}},
+        {"chosen": facts, "seconds": {"training": round(outcome.seconds, 1)}},
     )
 
 
 def _report(
-    run: Run, rows: Rows, base: dict[str, classification.Baseline], said: np.ndarray
+    run: Run, rows: Rows, base: dict[str, classification.Baseline], predicted: np.ndarray
 ) -> dict:
     """Report on the test rows: the model, whose answers are given, baselines, and the champion."""
     test, measure = rows.at(TEST), _measure(rows)
@@ -213,9 +218,10 @@ def _report(
             },
         }
     )
-    systems = {name: b.output[test] for name, b in base.items()} | {"text_after": said}
+    systems = {name: b.output[test] for name, b in base.items()} | {"text_after": predicted}
     report["systems"] = {
-        name: classification.summary(rows.target[test], told) for name, told in systems.items()
+        name: classification.summary(rows.target[test], predictions)
+        for name, predictions in systems.items()
     }
     report["champion"] = _judge_champion(run, rows, report["systems"])
     report["classes"] = rows.classes
@@ -280,11 +286,11 @@ def _check(rows: Rows) -> None:
         "no rows are left for the test: name some (split = test) or raise test_share",
     )
     if rows.classes:
-        there = np.unique(rows.target[rows.at(TRAIN)])
+        trained_classes = np.unique(rows.target[rows.at(TRAIN)])
         need(
-            len(there) >= 2,
-            f"all training texts are of one class ({rows.classes[int(there[0])]}): there is "
-            "nothing to tell apart",
+            len(trained_classes) >= 2,
+            f"all training texts are of one class ({rows.classes[int(trained_classes[0])]}): "
+            "there is nothing to tell apart",
         )
 
 
@@ -345,10 +351,10 @@ def _robustness(
         texts = [rows.texts[i] for i in test]
         texts = texts if kind == "as_written" else disturbed(texts, kind, run.config.seed)
         some = TextStore(store.encoder, texts, store.device, keep=False)
-        found = members.answers(some, np.arange(len(texts)), answer)
+        predicted = members.answers(some, np.arange(len(texts)), answer)
         out[kind] = {
             name: m["value"]
-            for name, m in classification.summary(rows.target[test], found, rounds=0).items()
+            for name, m in classification.summary(rows.target[test], predicted, rounds=0).items()
         }
     return out
 

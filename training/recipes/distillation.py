@@ -16,8 +16,9 @@ from training.encoders.bert import TextEncoder
 from training.errors import TrainingError, need
 from training.evaluation.ranking import rank_by_source, summary
 from training.finetuning.augmentation import Augment, make_augment
+from training.finetuning.devices import device
 from training.finetuning.heads import Batch, Distiller
-from training.finetuning.loop import Task, device, train
+from training.finetuning.loop import Task, train
 from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
 from training.recipes.mlm import shop_texts

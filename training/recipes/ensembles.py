@@ -11,8 +11,8 @@ import torch
 
 from training.data.product_text import length_batches
 from training.encoders.bert import BATCH_TOKENS
+from training.finetuning.devices import put_weights
 from training.finetuning.heads import Classifier
-from training.finetuning.loop import put_weights
 from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
 from training.inference.calibration import EnsembleMember, NeighborVote, OutputCalibration, averaged

@@ -5,25 +5,22 @@ on all data, save.
 import logging
 import time
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
 import polars as pl
 
-from training.candidates.ivf_index import build_ivf_index
 from training.candidates.sources import LearnedSignals, Signals, fit_signals
 from training.configuration.ranking_recipes import FusionConfig
 from training.data.interactions import Interactions, interactions
 from training.data.product_text import product_texts
 from training.data.snapshot import DAY, Snapshot
 from training.data.splits import Window, discovery, time_window
-from training.encoders.bert import TextEncoder
 from training.errors import TrainingError
 from training.evaluation.fairness import fairness
 from training.evaluation.ranking import date_of, judge, rank_by_other, report_head
-from training.finetuning.loop import device
 from training.inference.checkpoint import (
     CheckpointError,
     load_checkpoint,
@@ -34,44 +31,20 @@ from training.inference.recommender import Recommender
 from training.ranking.features import ItemFacts, check_parts, feature_names
 from training.ranking.new_product_boost import NewProductBoost, choose_boost
 from training.ranking.ranker import TrainingRows, stack, train_ranker, training_rows
-from training.recipes.incremental import origin
-from training.recipes.mlm import pretrain
-from training.recipes.retrieval import Start, Texts, fit_texts, refreshed
-from training.recipes.sequence import Learned as Sequence
-from training.recipes.sequence import fit_sequence
-from training.runs.run import NO_CHAMPION, Run, compared, load_encoder
+from training.recipes.fusion_parts import (
+    TrainedParts,
+    learn_parts,
+    origin_of_encoder,
+    parts_with_encoder,
+    pretrained_start,
+    refit_parts,
+)
+from training.recipes.text_training import Start
+from training.runs.run import NO_CHAMPION, Run, compared
 
 log = logging.getLogger(__name__)
 
 FEWEST_SHOPPERS = 5
-
-
-@dataclass(frozen=True)
-class TrainedParts:
-    """Text encoder (None without texts) and sequence model trained on one period."""
-
-    texts: Texts | None
-    sequence: Sequence
-
-    @cached_property
-    def learnt(self) -> LearnedSignals:
-        off = {} if self.texts else {"text": "no product has a text"}
-        off |= {"sequence": self.sequence.why_not} if self.sequence.model is None else {}
-        vectors = self.texts.after if self.texts else None
-        return LearnedSignals(
-            vectors, self.sequence.model, off, None if vectors is None else build_ivf_index(vectors)
-        )
-
-    @property
-    def chosen(self) -> dict[str, int]:
-        """Number of steps that validation selected."""
-        texts = self.texts
-        steps = (
-            {"text.steps": texts.steps, "text.projection_steps": texts.space_steps}
-            if texts
-            else {"text.steps": 0, "text.projection_steps": 0}
-        )
-        return steps | {"sequence.steps": self.sequence.steps}
 
 
 @dataclass
@@ -135,9 +108,9 @@ def fit_model(
             "more events, or a longer time, are needed"
         )
     progress.stage("Fine-tuning", 0, f"{len(final):,} interactions, {snapshot.n_items:,} products")
-    oldest, start = usable[-1], Start() if ranked and served else _pretrained(run)
-    ranked = ranked or _learn(run, oldest.fit, oldest, start, chosen)
-    served = served or (ranked if final is oldest.fit else _learn_again(run, ranked, final, start))
+    oldest, start = usable[-1], Start() if ranked and served else pretrained_start(run)
+    ranked = ranked or learn_parts(run, oldest.fit, oldest, start, chosen)
+    served = served or (ranked if final is oldest.fit else refit_parts(run, ranked, final, start))
     facts = facts_of(snapshot.products)
     questions, signals = ranker_questions(run, usable, ranked.learnt, facts)
     names = feature_names(signals, config)
@@ -150,67 +123,6 @@ def fit_model(
     return Fitted(Recommender(signals, facts, ranker, config, boost.value), ranked, served, boost)
 
 
-def _learn(
-    run: Run, known: Interactions, validation: Window, start: Start, chosen: dict[str, int] | None
-) -> TrainedParts:
-    """Train on the known data. Validation selects the number of steps, unless `chosen` gives it."""
-    fixed = (chosen["text.steps"], chosen["text.projection_steps"]) if chosen else None
-    texts = fit_texts(run, known, validation, fixed, start)
-    if "sequence" in run.config.parts_left_out:
-        return TrainedParts(texts, Sequence(None, 0, "left out"))
-    sequence = fit_sequence(
-        run,
-        known,
-        texts.after if texts else None,
-        validation,
-        chosen["sequence.steps"] if chosen else None,
-    )
-    return TrainedParts(texts, sequence)
-
-
-def _learn_again(run: Run, before: TrainedParts, known: Interactions, start: Start) -> TrainedParts:
-    """Train as long as before on more interactions."""
-    texts = refreshed(run, before.texts, known, start)
-    again = replace(run, keeper=run.keeper.child("anew"))
-    sequence = (
-        before.sequence
-        if before.sequence.model is None
-        else fit_sequence(again, known, texts.after if texts else None, None, before.sequence.steps)
-    )
-    return TrainedParts(texts, sequence)
-
-
-def _with_encoder(run: Run, before: TrainedParts, known: Interactions) -> TrainedParts | None:
-    """Parts that serve with a given encoder: its vectors, and a sequence model trained on them.
-    None without texts.
-
-    The ranker is trained on texts that have not seen its targets, so that it does not overestimate
-    the given encoder.
-    """
-    if before.texts is None:
-        return None
-    encoder = TextEncoder.load(
-        run.config.served_encoder, run.config.text.max_tokens, run.config.text.frozen_layers
-    )
-    vectors = encoder.to(device()).encode(product_texts(run.snapshot.products))
-    sequence = (
-        before.sequence
-        if before.sequence.model is None
-        else fit_sequence(run, known, vectors, None, before.sequence.steps)
-    )
-    return TrainedParts(
-        Texts(vectors, vectors, encoder, before.texts.steps, before.texts.space_steps), sequence
-    )
-
-
-def _origin_of(encoder: str) -> dict:
-    """Origin of a given encoder from its checkpoint; empty for a plain folder."""
-    try:
-        return origin(Path(encoder).parent) if encoder else {}
-    except CheckpointError:
-        return {}
-
-
 def ranker_questions(
     run: Run, windows: list[Window], learnt: LearnedSignals, facts: ItemFacts
 ) -> tuple[list[TrainingRows], Signals]:
@@ -221,11 +133,11 @@ def ranker_questions(
         signals = fit_signals(
             window.fit, len(snapshot.user_ids), snapshot.n_items, window.now, config, learnt
         )
-        asked = [window, discovery(window)] if window.exclude == "nothing" else [window]
-        for j, question in enumerate(asked):
-            begin = (i + j / len(asked)) / len(windows)
+        questions = [window, discovery(window)] if window.exclude == "nothing" else [window]
+        for j, question in enumerate(questions):
+            begin = (i + j / len(questions)) / len(windows)
             progress.stage("Candidates", begin, f"window of {len(question.users):,} shoppers")
-            seen = partial(_candidates_seen, run, begin, 1 / (len(asked) * len(windows)))
+            seen = partial(_candidates_seen, run, begin, 1 / (len(questions) * len(windows)))
             parts.append(
                 training_rows(
                     question,
@@ -254,15 +166,6 @@ def fit_ranker(run: Run, questions: list[TrainingRows], names: list[str]) -> lgb
 
 def _candidates_seen(run: Run, begin: float, share: float, part: float) -> None:
     run.progress.stage("Candidates", begin + share * part)
-
-
-def _pretrained(run: Run) -> Start:
-    """The encoder after masked-language-model pre-training, where configured."""
-    if not run.config.pretrain_steps:
-        return Start()
-    return Start(
-        pretrain(run, load_encoder(run.config.text, run.config.seed), run.config.pretrain_steps)
-    )
 
 
 def earlier_windows(snapshot: Snapshot, now: int, days: int, config: FusionConfig) -> list[Window]:
@@ -376,7 +279,7 @@ def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
     # the days before the last window are what the judged fit serves from, unless the ranker has
     # several windows
     known = judged.served if config.ranker_windows == 1 else None
-    given = _with_encoder(refit, judged.ranked, everything) if config.served_encoder else None
+    given = parts_with_encoder(refit, judged.ranked, everything) if config.served_encoder else None
     windows = earlier_windows(snapshot, end, days, config)
     served = fit_model(
         refit, windows, everything, end, known, given, judged.ranked.chosen, judged.boost
@@ -393,7 +296,7 @@ def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
         "snapshot_digest": snapshot.manifest["digest"],
         "judged_until": cut,
         "served_until": end,
-    } | _origin_of(config.served_encoder)
+    } | origin_of_encoder(config.served_encoder)
     encoder = served.served.texts.encoder if served.served.texts else None
     save_checkpoint(
         out,

@@ -19,7 +19,7 @@ from training.encoders.bert import TextEncoder
 from training.errors import TrainingError, need
 from training.evaluation.ranking import date_of, differences, rank_by_source, summary
 from training.inference.checkpoint import CheckpointError, read_run
-from training.recipes.retrieval import Start, Texts, fit_up_to, refreshed, window_before
+from training.recipes.text_training import Start, Texts, fit_up_to, refreshed, window_before
 from training.runs.run import Run
 
 HELD_SHOPPERS = 0.1
@@ -110,12 +110,12 @@ def _learned_and_cut(run: Run, end: int) -> tuple[int, int]:
     """
     first, days = int(run.snapshot.events.time[0]), _usual_days(run, end)
     try:
-        told = origin(run.champion)["encoder_until"]
+        learned_until = origin(run.champion)["encoder_until"]
     except CheckpointError as error:
         raise TrainingError(f"champion: {error}") from None
-    if told is not None and first < told < end:
-        return told, max(end - days * DAY, told + (end - told) // 2)
-    if told is not None and told >= end:
+    if learned_until is not None and first < learned_until < end:
+        return learned_until, max(end - days * DAY, learned_until + (end - learned_until) // 2)
+    if learned_until is not None and learned_until >= end:
         run.warnings.append(
             "there are no new events since the champion was trained: it has learned the "
             "held-out days, which flatters all that start from it"
@@ -138,11 +138,11 @@ def origin(checkpoint: Path) -> dict:
     A ranking checkpoint may contain an encoder from another run. Raises CheckpointError.
     """
     run = read_run(checkpoint)
-    told = {
+    facts = {
         "encoder_until": run.get("served_until"),
         "encoder_layers": _layers_were_trained(checkpoint),
     }
-    return told | {name: run[name] for name in told if name in run}
+    return facts | {name: run[name] for name in facts if name in run}
 
 
 def _layers_were_trained(champion: Path) -> bool:

@@ -13,8 +13,9 @@ from training.data.product_text import product_texts
 from training.data.snapshot import Snapshot
 from training.encoders.bert import TextEncoder, pad
 from training.errors import need
+from training.finetuning.devices import device
 from training.finetuning.heads import Batch, MaskedWords
-from training.finetuning.loop import Task, device, train
+from training.finetuning.loop import Task, train
 from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import LENGTH_GROUPS, TextBatch
 from training.metrics.ranking import bootstrap_interval
@@ -55,7 +56,7 @@ class Words:
 
 
 def words_of(encoder: TextEncoder, texts: list[str]) -> list[Words]:
-    found = encoder.tokenizer(
+    encoding = encoder.tokenizer(
         [encoder.prefix + t[: 20 * encoder.max_tokens] for t in texts],
         truncation=True,
         max_length=encoder.max_tokens,
@@ -64,9 +65,9 @@ def words_of(encoder: TextEncoder, texts: list[str]) -> list[Words]:
     return [
         Words(
             np.array(ids, dtype=np.int64),
-            np.array([-1 if w is None else w for w in found.word_ids(i)], dtype=np.int64),
+            np.array([-1 if w is None else w for w in encoding.word_ids(i)], dtype=np.int64),
         )
-        for i, ids in enumerate(found["input_ids"])
+        for i, ids in enumerate(encoding["input_ids"])
     ]
 
 
@@ -79,18 +80,18 @@ def mask_words(
     Of these words, 80 % are masked, 10 % become random tokens, 10 % are unchanged.
     """
     numbers = np.unique(words.word[words.word >= 0])
-    ids, asked = words.ids.copy(), np.zeros(len(words.ids), dtype=bool)
+    ids, masked = words.ids.copy(), np.zeros(len(words.ids), dtype=bool)
     if not len(numbers):
-        return ids, asked
+        return ids, masked
     for number in rng.permutation(numbers)[: max(1, round(share * len(numbers)))]:
         place = words.word == number
-        asked |= place
+        masked |= place
         luck = rng.random()
         if luck < 0.8:
             ids[place] = mask_id
         elif luck < 0.9:
             ids[place] = rng.integers(0, vocabulary, int(place.sum()))
-    return ids, asked
+    return ids, masked
 
 
 @dataclass
@@ -121,12 +122,12 @@ class MaskTask(Task):
         inputs, masks, places, targets = [], [], [], []
         for group in (g for g in np.array_split(order, LENGTH_GROUPS) if len(g)):
             ids, mask = pad([changed[i][0].tolist() for i in group], self.encoder.pad_id)
-            asked, _ = pad([changed[i][1].tolist() for i in group], 0)
+            masked, _ = pad([changed[i][1].tolist() for i in group], 0)
             right, _ = pad([self.words[rows[i]].ids.tolist() for i in group], 0)
             inputs.append(ids.to(where))
             masks.append(mask.to(where))
-            places.append(asked.bool().to(where))
-            targets.append(right[asked.bool()])
+            places.append(masked.bool().to(where))
+            targets.append(right[masked.bool()])
         texts = TextBatch(
             inputs, masks, [None] * len(inputs), torch.from_numpy(np.argsort(order)).to(where)
         )

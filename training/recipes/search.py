@@ -16,8 +16,9 @@ from training.data.product_text import product_texts
 from training.encoders.bert import TextEncoder
 from training.errors import need
 from training.finetuning.augmentation import Augment, make_augment
+from training.finetuning.devices import device
 from training.finetuning.heads import Batch, Matching
-from training.finetuning.loop import Outcome, Task, device, train
+from training.finetuning.loop import Outcome, Task, train
 from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
 from training.metrics.ranking import bootstrap_interval, ndcg_graded
@@ -95,10 +96,10 @@ def _parts(queries: list[str], query: np.ndarray, folds: list, config: SearchCon
         ]
     )
     test = place >= 1 - config.test_share
-    told = [f for f in folds if f is not None]
-    if told:
+    known_folds = [f for f in folds if f is not None]
+    if known_folds:
         test = np.zeros(len(queries), dtype=bool)
-        test[query[np.array([f == min(told) for f in folds])]] = True
+        test[query[np.array([f == min(known_folds) for f in folds])]] = True
     return np.where(test, TEST, np.where(place < config.validation_share, VALIDATION, TRAIN))
 
 
@@ -247,14 +248,14 @@ def fit_search(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
             "products": len(products),
         }
     )
-    found = {
+    systems = {
         "words": _by_words(judged, products),
         "text_before": ndcg_of(judged, TEST, before),
         "text_after": ndcg_of(judged, TEST, after),
     }
     report["systems"] = {
         name: {"ndcg@10": dict(zip(("value", "low", "high"), bootstrap_interval(v), strict=True))}
-        for name, v in found.items()
+        for name, v in systems.items()
     }
     report["champion"] = _judge_champion(run, judged, products, report["systems"])
     report["chosen"] = {"text.steps": outcome.best_step, "trainable_share": outcome.trainable_share}
@@ -275,9 +276,9 @@ def _judge_champion(run: Run, judged: Judged, products: list[str], systems: dict
         theirs = TextEncoder.load(str(run.champion / "encoder"), run.config.text.max_tokens)
     except ConfigError as error:
         return compared(f"the champion cannot be read: {error}")
-    found = ndcg_of(judged, TEST, theirs.encode(judged.queries + products))
+    ndcg = ndcg_of(judged, TEST, theirs.encode(judged.queries + products))
     systems["champion"] = {
-        "ndcg@10": dict(zip(("value", "low", "high"), bootstrap_interval(found), strict=True))
+        "ndcg@10": dict(zip(("value", "low", "high"), bootstrap_interval(ndcg), strict=True))
     }
     return compared()
 

@@ -11,11 +11,12 @@ from training.configuration.tuning import TuningConfig
 from training.data.interactions import Interactions
 from training.data.splits import Window
 from training.evaluation.ranking import rank_by_scores
-from training.finetuning.loop import device, train
+from training.finetuning.devices import device
+from training.finetuning.loop import train
 from training.finetuning.methods import NoTuning
 from training.finetuning.pairs import Source, history_pairs
-from training.recipes.retrieval import half_life, judged_question
 from training.recipes.sequence_network import SequenceTask
+from training.recipes.text_training import half_life, judged_question
 from training.runs.run import Run
 
 FEWEST_PAIRS = 200

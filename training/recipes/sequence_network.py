@@ -42,8 +42,12 @@ class SequenceNet(nn.Module):
 
     def products(self, items: torch.Tensor) -> torch.Tensor:
         """Vectors of products: (n,) -> (n, dim)."""
-        own = functional.embedding(items, self.own)
-        return own if self.from_text is None else own + self.from_text(self.texts[items])
+        own_vectors = functional.embedding(items, self.own)
+        return (
+            own_vectors
+            if self.from_text is None
+            else own_vectors + self.from_text(self.texts[items])
+        )
 
     def states(self, products: torch.Tensor, read: dict[str, torch.Tensor], n: int) -> torch.Tensor:
         """Vectors of histories: (m, dim) distinct products and the histories' entries -> (n, dim).
@@ -182,15 +186,17 @@ class SequenceTask(Task):
         pairs = self.source.pairs
         length = np.minimum(pairs.basket[rows] - pairs.first[rows], LENGTH)
         place = np.arange(int(length.max()))
-        there = place[None, :] < length[:, None]
+        filled = place[None, :] < length[:, None]
         entry = np.where(
-            there, pairs.basket[rows][:, None] - 1 - place[None, :], pairs.basket[rows][:, None] - 1
+            filled,
+            pairs.basket[rows][:, None] - 1 - place[None, :],
+            pairs.basket[rows][:, None] - 1,
         )
         item, back = pairs.item[entry], pairs.number[rows][:, None] - 1 - pairs.number[entry]
         code = np.arange(len(rows))[:, None] * np.int64(self.n_items) + item
         newest = np.zeros(code.size, dtype=bool)
         newest[np.unique(code, return_index=True)[1]] = True
-        return Sequences(item, np.minimum(back, DISTANCES - 1), there & newest.reshape(code.shape))
+        return Sequences(item, np.minimum(back, DISTANCES - 1), filled & newest.reshape(code.shape))
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         values = values if values.dtype == bool else values.astype(np.int64)

@@ -12,7 +12,7 @@ from pathlib import Path
 from training.configuration.fields import to_dict
 from training.configuration.recipes import with_text
 from training.errors import TrainingError
-from training.finetuning.loop import ResumableState
+from training.finetuning.resume_state import ResumableState
 from training.runs.progress import Progress
 from training.runs.run import Run
 

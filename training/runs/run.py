@@ -15,7 +15,8 @@ from training.configuration.fields import to_dict
 from training.configuration.tuning import TuningConfig
 from training.data.snapshot import Snapshot
 from training.encoders.bert import TextEncoder
-from training.finetuning.loop import Evaluation, ResumableState
+from training.finetuning.loop import Evaluation
+from training.finetuning.resume_state import ResumableState
 from training.runs.progress import Progress
 
 NO_CHAMPION = "there is no champion"
@@ -70,12 +71,12 @@ class Run:
         """Report the progress of tokenization, from the stage's beginning to its part `end`, in
         steps of a tenth.
         """
-        told = 0
+        tenths = 0
 
         def on_read(part: float) -> None:
-            nonlocal told
-            if int(10 * part) > told:
-                told = int(10 * part)
+            nonlocal tenths
+            if int(10 * part) > tenths:
+                tenths = int(10 * part)
                 self.progress.stage(stage, end * part, f"{part:.0%} of the texts read")
 
         return on_read
@@ -98,10 +99,10 @@ class Run:
                 self.progress.metric(f"{curve}.loss", look.step, look.loss)
             self.progress.metric(f"{curve}.{measure}", look.step, value)
             judged = "" if math.isnan(value) else f" {measure} {value:.4f}"
-            told = (
+            text = (
                 f" loss {look.loss:.3f} ({look.steps_per_second:.2f} steps/s)" if look.step else ""
             )
-            message = f"step {look.step}/{steps}{judged}{told}"
+            message = f"step {look.step}/{steps}{judged}{text}"
             self.progress.stage(stage, begin + (end - begin) * look.step / steps, message)
             if self.trial:
                 self.trial(look.step, value)
@@ -114,13 +115,13 @@ def peak_memory_mb() -> int:
     which getrusage includes.
     """
     status = Path("/proc/self/status")
-    told = (
+    lines = (
         [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
         if status.exists()
         else []
     )
     return round(
-        (int(told[0].split()[1]) if told else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        (int(lines[0].split()[1]) if lines else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         / 1024
     )
 
@@ -142,13 +143,13 @@ def load_encoder(
         ]
         share = encoder.unknown_share(some)
         if share >= UNKNOWN_MUCH:
-            told = (
+            texts_read = (
                 f"{share:.0%} of the texts' tokens are unknown to this encoder; text.encoder = "
                 "multilingual may know them"
             )
-            if told not in run.warnings:
-                run.warnings.append(told)
-            run.progress.stage(run.progress.last_stage, message=f"warning: {told}")
+            if texts_read not in run.warnings:
+                run.warnings.append(texts_read)
+            run.progress.stage(run.progress.last_stage, message=f"warning: {texts_read}")
     return encoder
 
 

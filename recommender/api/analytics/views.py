@@ -25,10 +25,10 @@ class AnalyticsView(APIView):
     )
     def get(self, request: Request) -> Response:
         shop = request.auth.shop
-        asked = shapes.AnalyticsRequest(data=request.query_params.dict(), context={"shop": shop})
-        asked.is_valid(raise_exception=True)
-        since, until, by = (asked.validated_data[name] for name in ("from_", "to", "by"))
-        found = {
+        query = shapes.AnalyticsRequest(data=request.query_params.dict(), context={"shop": shop})
+        query.is_valid(raise_exception=True)
+        since, until, by = (query.validated_data[name] for name in ("from_", "to", "by"))
+        results = {
             "rows": attribution.earned_and_shown(shop, since, until, by),
             "products_shown": {
                 placement: shown
@@ -37,7 +37,7 @@ class AnalyticsView(APIView):
             "products_showable": shop.products.showable().count(),
             "loyalty": attribution.loyalty(shop, since, until, by),
         }
-        return Response(shapes.AnalyticsReply(found).data)
+        return Response(shapes.AnalyticsReply(results).data)
 
 
 class ExplorationView(APIView):
@@ -60,11 +60,11 @@ class ExplorationView(APIView):
             raise ValidationError({"placement": ["is required"]})
         if not shop.placements.filter(key=placement).exists():
             raise ValidationError({"placement": ["does not exist in this shop"]})
-        asked = shapes.AnalyticsRequest(data=data, context={"shop": shop})
-        asked.is_valid(raise_exception=True)
-        found = attribution.explored(
-            shop, placement, asked.validated_data["from_"], asked.validated_data["to"]
+        query = shapes.AnalyticsRequest(data=data, context={"shop": shop})
+        query.is_valid(raise_exception=True)
+        estimates = attribution.explored(
+            shop, placement, query.validated_data["from_"], query.validated_data["to"]
         )
         return Response(
-            {"placement": placement, "policies": [vars(estimate) for estimate in found]}
+            {"placement": placement, "policies": [vars(estimate) for estimate in estimates]}
         )

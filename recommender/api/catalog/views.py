@@ -228,7 +228,7 @@ def _without_title(shop: Shop, items: list, wrong: Collection[int]) -> dict[int,
     }
     untitled = {i: item["item_id"] for i, item in given.items() if "title" not in item}
     titled = {item["item_id"] for i, item in given.items() if "title" in item and i not in empty}
-    there = (
+    known = (
         set(
             shop.products.filter(
                 item_id__in=[i for i in set(untitled.values()) if is_text(i)]
@@ -239,7 +239,7 @@ def _without_title(shop: Shop, items: list, wrong: Collection[int]) -> dict[int,
     return empty | {
         i: {"field": "title", "message": "is required for a new product"}
         for i, item_id in untitled.items()
-        if item_id not in there
+        if item_id not in known
     }
 
 

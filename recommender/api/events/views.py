@@ -139,8 +139,8 @@ def take(key: ApiKey, data: dict[str, Any]) -> dict[str, Any]:
         )
     report, new_ids = post_events(shop, events, STRICT, key.is_public)
     results = _results(events, report, new_ids)
-    told = Counter([result["status"] for result in results])
-    counts = {status: told[status] for status in ("accepted", "duplicate", "rejected")}
+    by_status = Counter([result["status"] for result in results])
+    counts = {status: by_status[status] for status in ("accepted", "duplicate", "rejected")}
     for status, number in counts.items():
         telemetry.events.labels(status).inc(number)
     return {**counts, "results": results}

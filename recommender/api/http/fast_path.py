@@ -75,10 +75,10 @@ def plain_reply(environ: dict[str, Any]) -> Reply | None:
     request = PlainRequest(environ, match)
     close_old_connections()  # those that failed in the last request as well
     with observed(environ) as observation:
-        found = _answer(request, environ)
-        if found is None:
+        answer = _answer(request, environ)
+        if answer is None:
             return None
-        status, body, headers = found
+        status, body, headers = answer
         log_request(request, status, observation.seconds)
     given = [*_headers(environ), ("X-Request-ID", observation.request_id), *headers]
     if "vitrine.rate" in environ:
@@ -146,7 +146,7 @@ def _status_line(status: int) -> str:
 
 def _headers(environ: dict[str, Any]) -> list[tuple[str, str]]:
     """The headers of Django's security middleware."""
-    found = [
+    headers = [
         ("X-Frame-Options", settings.X_FRAME_OPTIONS),
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
@@ -154,5 +154,5 @@ def _headers(environ: dict[str, Any]) -> list[tuple[str, str]]:
         ("Content-Security-Policy", REPLIES_MAY),
     ]
     if settings.SECURE_HSTS_SECONDS and environ["wsgi.url_scheme"] == "https":
-        found.append(("Strict-Transport-Security", f"max-age={settings.SECURE_HSTS_SECONDS}"))
-    return found
+        headers.append(("Strict-Transport-Security", f"max-age={settings.SECURE_HSTS_SECONDS}"))
+    return headers

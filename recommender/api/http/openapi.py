@@ -115,15 +115,15 @@ def _errors(
     """Statuses of errors that an operation may reply with."""
     if "/health/" in path:
         return []
-    found = ["401", "403", "429", "503"]
+    statuses = ["401", "403", "429", "503"]
     if "requestBody" in operation:
-        found += ["400", "408", "413"]
+        statuses += ["400", "408", "413"]
     if any(parameter["in"] == "query" for parameter in parameters):
-        found.append("400")
+        statuses.append("400")
     if any(parameter["in"] == "path" for parameter in parameters):
-        found += ["400", *(["404"] if method != "put" else [])]  # PUT makes what is not there
+        statuses += ["400", *(["404"] if method != "put" else [])]  # PUT makes what is not there
     if path.endswith(FINDS_ITEMS):
-        found.append("404")
+        statuses.append("404")
     if any(word in path for word in CONFLICTS):
-        found.append("409")
-    return sorted(set(found))
+        statuses.append("409")
+    return sorted(set(statuses))

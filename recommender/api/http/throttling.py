@@ -83,27 +83,27 @@ class _Counters:
         with self.lock:
             if minute != self.minute:
                 self.minute, self.counts = minute, {}
-            found = self.counts.setdefault(name, _Count())
-            found.own += 1
-            total, untold, due = found.told + found.own, found.own, now >= found.tell_at
+            counter = self.counts.setdefault(name, _Count())
+            counter.own += 1
+            total, untold, due = counter.told + counter.own, counter.own, now >= counter.tell_at
             if due:
-                found.tell_at = now + (0 if exactly else TELL_SECONDS)
-                found.own = 0
-                found.told = total
+                counter.tell_at = now + (0 if exactly else TELL_SECONDS)
+                counter.own = 0
+                counter.told = total
         if due:
-            total = self._tell(found, f"vitrine:rate:{name}:{minute}", untold, total)
+            total = self._tell(counter, f"vitrine:rate:{name}:{minute}", untold, total)
         return total
 
-    def _tell(self, found: _Count, key: str, untold: int, total: int) -> int:
+    def _tell(self, counter: _Count, key: str, untold: int, total: int) -> int:
         """Report the local count; returns the total of all processes, as far as it is known."""
         try:
             all_told = self.shared.incr(key, 2 * MINUTE, untold)
         except (StorageError, RedisError):
-            found.tell_at = time.monotonic() + TRY_AGAIN_SECONDS
+            counter.tell_at = time.monotonic() + TRY_AGAIN_SECONDS
             return total
         with self.lock:
-            found.told = max(found.told, all_told)
-            return all_told + found.own
+            counter.told = max(counter.told, all_told)
+            return all_told + counter.own
 
 
 @lru_cache(maxsize=1)

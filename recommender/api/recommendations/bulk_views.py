@@ -49,10 +49,10 @@ class BatchView(APIView):
         shared = checked(list_request_of(shop, values))
         requests = [replace(shared, user_id=user_id) for user_id in user_ids]
         replies = []
-        for asked, result in zip(requests, bulk_lists.lists_of(shop, requests), strict=True):
-            record(shop, asked, result, values["simulated"])
-            reply = list_reply(shop, asked, result, is_final=True)
-            replies.append({"user_id": asked.user_id, **reply})
+        for list_request, result in zip(requests, bulk_lists.lists_of(shop, requests), strict=True):
+            record(shop, list_request, result, values["simulated"])
+            reply = list_reply(shop, list_request, result, is_final=True)
+            replies.append({"user_id": list_request.user_id, **reply})
         return Response({"lists": replies})
 
     @staticmethod
@@ -79,7 +79,7 @@ class RowsView(APIView):
         body = shapes.RowsRequest(data=request.data)
         body.is_valid(raise_exception=True)
         values, shop = body.validated_data, request.auth.shop
-        asked = ListRequest(
+        list_request = ListRequest(
             None,
             limit=values["limit"],
             user_id=values.get("user_id"),
@@ -90,7 +90,7 @@ class RowsView(APIView):
             elsewhere=tuple(values.get("elsewhere", ())),
         )
         replies = []
-        for carousel in make_carousels(shop, checked(asked), values["rows"]):
+        for carousel in make_carousels(shop, checked(list_request), values["rows"]):
             record(shop, carousel.request, carousel.result, values["simulated"])
             leader = {"item_id": carousel.item_id, "event": carousel.event}
             reply = list_reply(shop, carousel.request, carousel.result)

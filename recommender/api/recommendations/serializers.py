@@ -72,8 +72,8 @@ class PageRequest(StrictSerializer):
     hydrate = serializers.BooleanField(default=False)
 
     def validate_placements(self, value):
-        for i, asked in enumerate(value):
-            if other := asked.keys() - {
+        for i, entry in enumerate(value):
+            if other := entry.keys() - {
                 "placement",
                 "limit",
                 "context",

@@ -31,30 +31,33 @@ from recommender.shoppers.history import Visitor
 
 
 def list_reply(
-    shop: Shop, asked: ListRequest, result: ListResult, is_final: bool = False
+    shop: Shop, list_request: ListRequest, result: ListResult, is_final: bool = False
 ) -> dict[str, Any]:
     """The reply with a list. `is_final`: it is sent unchanged, so rendered items stay JSON."""
     if is_final and isinstance(result.items, RenderedItems):
         items = orjson.Fragment(result.items.json())
     else:
-        items = _rows(asked, result)
+        items = _rows(list_request, result)
     return {
         "recommendation_id": result.recommendation_id,
-        "placement": asked.placement and asked.placement.key,
+        "placement": list_request.placement and list_request.placement.key,
         "model_version": result.version.label if result.version else None,
         "items": items,
-        "next": page_token(shop, asked, result),
+        "next": page_token(shop, list_request, result),
         "fallback": {"used": result.fallback is not None, "kind": result.fallback},
         "stored": result.stored,
         "took_ms": result.took_ms,
     }
 
 
-def _rows(asked: ListRequest, result: ListResult) -> list[dict[str, Any]]:
+def _rows(list_request: ListRequest, result: ListResult) -> list[dict[str, Any]]:
     rows = []
-    for position, item in enumerate(result.items, len(asked.shown) + 1):
-        row = {"position": position, **api_row(item, result.score_kind, asked.explain != "off")}
-        if asked.explain == "full":
+    for position, item in enumerate(result.items, len(list_request.shown) + 1):
+        row = {
+            "position": position,
+            **api_row(item, result.score_kind, list_request.explain != "off"),
+        }
+        if list_request.explain == "full":
             words = [{"word": word, "share": round(share, 4)} for word, share in item.words]
             history = [{"item_id": item_id, "share": share} for item_id, share in item.history]
             row["explanation"] = {
@@ -67,29 +70,31 @@ def _rows(asked: ListRequest, result: ListResult) -> list[dict[str, Any]]:
     return rows
 
 
-def checked(asked: ListRequest) -> ListRequest:
+def checked(list_request: ListRequest) -> ListRequest:
     """The request, its filter parsed. Raises ValidationError."""
     try:
-        _ = asked.selection
+        _ = list_request.selection
     except FilterError as error:
         field = f"params.{error.parameter}" if error.parameter else "filter"
         raise ValidationError({field: [str(error)]}) from None
-    return asked
+    return list_request
 
 
-def make_list(shop: Shop, asked: ListRequest, simulated: bool = False) -> ListResult:
+def make_list(shop: Shop, list_request: ListRequest, simulated: bool = False) -> ListResult:
     """Make a list, count it, and record its exposure."""
-    result = recommend.recommend(shop, asked)
-    _counter(asked.kind, result.stored, result.fallback or "").inc()
-    record(shop, asked, result, simulated)
+    result = recommend.recommend(shop, list_request)
+    _counter(list_request.kind, result.stored, result.fallback or "").inc()
+    record(shop, list_request, result, simulated)
     return result
 
 
 def served(
-    shop: Shop, asked: ListRequest, simulated: bool = False, is_final: bool = False
+    shop: Shop, list_request: ListRequest, simulated: bool = False, is_final: bool = False
 ) -> dict[str, Any]:
     """The reply with a list whose exposure is recorded."""
-    return list_reply(shop, asked, make_list(shop, checked(asked), simulated), is_final)
+    return list_reply(
+        shop, list_request, make_list(shop, checked(list_request), simulated), is_final
+    )
 
 
 @lru_cache(maxsize=200)
@@ -159,8 +164,8 @@ class RecommendationsView(APIView):
     def post(self, request: Request) -> Response:
         values, shop = read_recommendation(request.data), request.auth.shop
         hydrate = values["hydrate"]
-        asked = list_request_of(shop, values)
-        reply = served(shop, asked, values["simulated"], is_final=not hydrate)
+        list_request = list_request_of(shop, values)
+        reply = served(shop, list_request, values["simulated"], is_final=not hydrate)
         return Response(hydrated(shop, [reply])[0] if hydrate else reply)
 
     @staticmethod
@@ -168,8 +173,8 @@ class RecommendationsView(APIView):
         if data.get("hydrate"):  # exposures are recorded before the products are read
             return None
         values, shop = read_recommendation(data), key.shop
-        asked = checked(list_request_of(shop, values))
-        return partial(served, shop, asked, values["simulated"], is_final=True)
+        list_request = checked(list_request_of(shop, values))
+        return partial(served, shop, list_request, values["simulated"], is_final=True)
 
 
 class PageView(APIView):
@@ -187,15 +192,15 @@ class PageView(APIView):
         requests = self._requests(shop, shared.pop("placements"), shared)
         made: list[tuple[ListRequest, ListResult]] = []
         shown: tuple[str, ...] = ()
-        for asked in requests:
-            asked = replace(asked, elsewhere=shown)
-            made.append((asked, make_list(shop, asked, shared["simulated"])))
+        for list_request in requests:
+            list_request = replace(list_request, elsewhere=shown)
+            made.append((list_request, make_list(shop, list_request, shared["simulated"])))
             shown += tuple(made[-1][1].item_ids)
         replies = []
-        for asked, result in made:
-            own = set(result.item_ids)
-            others = tuple(item_id for item_id in shown if item_id not in own)
-            replies.append(list_reply(shop, replace(asked, elsewhere=others), result))
+        for list_request, result in made:
+            item_ids = set(result.item_ids)
+            others = tuple(item_id for item_id in shown if item_id not in item_ids)
+            replies.append(list_reply(shop, replace(list_request, elsewhere=others), result))
         return Response({"lists": hydrated(shop, replies) if shared["hydrate"] else replies})
 
     @staticmethod
@@ -225,7 +230,7 @@ class RerankView(APIView):
         body = shapes.RerankRequest(data=request.data)
         body.is_valid(raise_exception=True)
         values, shop = body.validated_data, request.auth.shop
-        asked = ListRequest(
+        list_request = ListRequest(
             None,
             limit=len(values["item_ids"]),
             user_id=values.get("user_id"),
@@ -233,9 +238,9 @@ class RerankView(APIView):
             item_ids=tuple(values["item_ids"]),
             explain=values["explain"],
         )
-        reranked = rerank(shop, asked)
-        record(shop, asked, reranked.result, values["simulated"])
-        reply = list_reply(shop, asked, reranked.result)
+        reranked = rerank(shop, list_request)
+        record(shop, list_request, reranked.result, values["simulated"])
+        reply = list_reply(shop, list_request, reranked.result)
         return Response({**reply, "next": None, "left_out": reranked.left_out})
 
 
@@ -282,11 +287,11 @@ class RelatedView(APIView):
         values, shop = query.validated_data, request.auth.shop
         if not shop.products.filter(item_id=values["item_id"]).exists():
             raise NotFound(f"item_id: {values['item_id']!r} does not exist in this shop.")
-        asked = ListRequest(
+        list_request = ListRequest(
             None,
             limit=values["limit"],
             item_ids=(values["item_id"],),
             explain=values["explain"],
             filter=values.get("filter", ""),
         )
-        return Response(served(shop, asked, is_final=True))
+        return Response(served(shop, list_request, is_final=True))

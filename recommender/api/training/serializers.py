@@ -107,12 +107,12 @@ class ModelVersionSerializer(serializers.ModelSerializer):
         """Systems with their measures, by part of the report; a report without parts has them
         under `test`.
         """
-        found = {
-            part: told["systems"]
+        metrics = {
+            part: part_report["systems"]
             for part in ("all", "discovery", "new", "old")
-            if (told := version.report.get(part))
+            if (part_report := version.report.get(part))
         }
-        return found or {"test": version.report.get("systems", {})}
+        return metrics or {"test": version.report.get("systems", {})}
 
 
 class RollbackRequest(StrictSerializer):

@@ -35,9 +35,9 @@ class TrainingJobsView(APIView):
         summary="Start a training run",
     )
     def post(self, request: Request) -> Response:
-        asked = shapes.TrainingJobRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        values = asked.validated_data
+        body = shapes.TrainingJobRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        values = body.validated_data
         promote = values.get("promote") or (
             "if-better" if request.auth.allows("models:write") else "ask"
         )
@@ -123,9 +123,9 @@ class ModelsView(APIView):
     )
     def get(self, request: Request) -> Response:
         versions = request.auth.shop.versions.select_related("run")
-        asked = shapes.ModelsRequest(data=request.query_params.dict())
-        asked.is_valid(raise_exception=True)
-        if purpose := asked.validated_data.get("purpose"):
+        query = shapes.ModelsRequest(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        if purpose := query.validated_data.get("purpose"):
             versions = versions.filter(purpose=purpose)
         return Response({"models": shapes.ModelVersionSerializer(versions[:200], many=True).data})
 
@@ -138,12 +138,12 @@ class PromoteView(APIView):
     )
     def post(self, request: Request, number: str) -> Response:
         digits = number.rpartition("@")[2]
-        found = (
+        match = (
             request.auth.shop.versions.filter(number=int(digits))
             if is_number(digits)
             else ModelVersion.objects.none()
         )
-        version = found.select_related("run").first()
+        version = match.select_related("run").first()
         if version is None or ("@" in number and number != version.label):
             raise NotFound(f"id: {number[:60]!r} does not exist in this shop.")
         try:
@@ -162,11 +162,11 @@ class RollbackView(APIView):
         summary="Put the version before the champion back",
     )
     def post(self, request: Request) -> Response:
-        asked = shapes.RollbackRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
+        body = shapes.RollbackRequest(data=request.data)
+        body.is_valid(raise_exception=True)
         try:
             version = promotion.roll_back(
-                request.auth.shop, asked.validated_data["purpose"], request.auth
+                request.auth.shop, body.validated_data["purpose"], request.auth
             )
         except checkpoint_files.BrokenCheckpoint as error:
             raise Conflict(f"The earlier version cannot serve: {error}") from None

@@ -108,8 +108,8 @@ def sentence(
 
 
 def _ndcg(version: ModelVersion | None, system: str = "vitrine") -> float | None:
-    found = version.report.get("all", {}).get("systems", {}).get(system) if version else None
-    return found["ndcg@10"]["value"] if found else None
+    metrics = version.report.get("all", {}).get("systems", {}).get(system) if version else None
+    return metrics["ndcg@10"]["value"] if metrics else None
 
 
 COMING = tuple(

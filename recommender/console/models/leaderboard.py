@@ -79,14 +79,14 @@ def parts(report: dict) -> list[tuple[str, str]]:
 
 def systems_of(report: dict, part: str = "") -> dict:
     """Systems of the named part, of the deciding one, or of the whole report."""
-    told = part if part in dict(parts(report)) else primary(report).get("part", "")
-    return report.get(told, {}).get("systems", {}) if told else report.get("systems", {})
+    part_name = part if part in dict(parts(report)) else primary(report).get("part", "")
+    return report.get(part_name, {}).get("systems", {}) if part_name else report.get("systems", {})
 
 
 def board(report: dict, part: str = "", serves: bool = False) -> Board:
     """The leaderboard. A serving version has the champion's color."""
-    told = primary(report)
-    measure = told["measure"]
+    deciding = primary(report)
+    measure = deciding["measure"]
     systems = {
         name: s
         for name, s in systems_of(report, part).items()
@@ -98,10 +98,10 @@ def board(report: dict, part: str = "", serves: bool = False) -> Board:
         )
     )
     axis = _axis([_bounds(s[measure]) for s in systems.values()], measure)
-    found = [_row(name, s, told, others, axis, serves) for name, s in systems.items()]
-    found.sort(key=lambda row: -row.value if told["higher_is_better"] else row.value)
+    rows = [_row(name, s, deciding, others, axis, serves) for name, s in systems.items()]
+    rows.sort(key=lambda row: -row.value if deciding["higher_is_better"] else row.value)
     return Board(
-        MEASURES.get(measure, measure), [MEASURES.get(name, name) for name in others], found
+        MEASURES.get(measure, measure), [MEASURES.get(name, name) for name in others], rows
     )
 
 
@@ -126,18 +126,18 @@ def _axis(bounds: list[tuple[float, float, float]], measure: str) -> tuple[float
 def _row(
     name: str,
     measures: dict,
-    told: dict,
+    deciding: dict,
     others: list[str],
     axis: tuple[float, float],
     serves: bool,
 ) -> Row:
-    mine = name == told["system"]
+    is_deciding = name == deciding["system"]
     label, role = (
         ("This version", "champion" if serves else "challenger")
-        if mine
+        if is_deciding
         else NAMES.get(name, (name, "other"))
     )
-    value, low, high = _bounds(measures[told["measure"]])
+    value, low, high = _bounds(measures[deciding["measure"]])
     left, right, at = (100 * (x - axis[0]) / axis[1] for x in (low, high, value))
     return Row(
         label,
@@ -162,10 +162,10 @@ def verdict(report: dict, part: str = "", serves: bool = False) -> str:
     """The result in one sentence, from the gate; for a serving version against the previous
     champion.
     """
-    found = compare(report, part)
+    comparison = compare(report, part)
     return (
-        found.sentence("the champion before it" if serves else "the champion")
-        if found
+        comparison.sentence("the champion before it" if serves else "the champion")
+        if comparison
         else "This version has no report."
     )
 
@@ -174,13 +174,13 @@ def strongest(report: dict, part: str = "") -> str:
     """The strongest classical baseline in a sentence; empty where the verdict names it, or there is
     none.
     """
-    found, decides = compare_with_strongest(report, part), compare(report, part)
-    if found is None or found.rival == decides.rival:
+    comparison, decides = compare_with_strongest(report, part), compare(report, part)
+    if comparison is None or comparison.rival == decides.rival:
         return ""
     words = {BETTER: "this version is better", WORSE: "this version is worse"}.get(
-        found.outcome, "the difference is not clear"
+        comparison.outcome, "the difference is not clear"
     )
-    return f"The strongest baseline is {found.rival_words}, {found.theirs:.3f}: {words}."
+    return f"The strongest baseline is {comparison.rival_words}, {comparison.theirs:.3f}: {words}."
 
 
 SEGMENTS = {
@@ -240,11 +240,11 @@ def fairness_tables(report: dict) -> dict | None:
     """Tables of a fairness report: groups of shoppers (worst first), popularity bands, cost of each
     minimum exposure, effect of the boost.
     """
-    told = report.get("fairness")
-    if not told:
+    fairness = report.get("fairness")
+    if not fairness:
         return None
     groups = []
-    for key, group in sorted(told["groups"].items(), key=lambda pair: pair[1]["of_all"]):
+    for key, group in sorted(fairness["groups"].items(), key=lambda pair: pair[1]["of_all"]):
         name = SEGMENTS.get(key, key[:1].upper() + key[1:])
         groups.append(
             {
@@ -256,7 +256,7 @@ def fairness_tables(report: dict) -> dict | None:
         )
     bands = [
         {"name": BANDS[key]} | {k: _percent(v) for k, v in band.items()}
-        for key, band in told["bands"].items()
+        for key, band in fairness["bands"].items()
         if band["products"]
     ]
     exposure = [
@@ -266,7 +266,7 @@ def fairness_tables(report: dict) -> dict | None:
             "value": (e["ndcg@10"] or {}).get("value"),
             "cost": _percent(e["cost"]),
         }
-        for e in told["exposure"]
+        for e in fairness["exposure"]
     ]
     lift = report.get("new_products") or {}
     raised = lift | {"cost": _percent(lift["cost"])} if lift.get("value") else None
@@ -284,9 +284,9 @@ DISTURBED = {
 def robustness_rows(report: dict) -> list[dict]:
     """Main metric on disturbed test texts."""
     measure = primary(report)["measure"]
-    found = report.get("robustness") or {}
+    metrics = report.get("robustness") or {}
     return [
-        {"name": words, "value": found[kind][measure]}
+        {"name": words, "value": metrics[kind][measure]}
         for kind, words in DISTURBED.items()
-        if found.get(kind, {}).get(measure) is not None
+        if metrics.get(kind, {}).get(measure) is not None
     ]

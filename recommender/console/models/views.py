@@ -46,19 +46,19 @@ def versions(request: HttpRequest, shop: str) -> HttpResponse:
     )
     champion = next((v for v in listed if v.is_champion), None) or shop.champion(purpose)
     entries = [_entry(v, champion) for v in listed]
-    there = {
+    purposes = {
         "ranking",
         purpose,
         *shop.versions.order_by().values_list("purpose", flat=True).distinct(),
     }
-    ordered = dict.fromkeys([*PURPOSES, *sorted(there)])
+    ordered = dict.fromkeys([*PURPOSES, *sorted(purposes)])
     context = {
         "entries": entries,
         "champion": champion,
         "earlier": champion.previous() if champion else None,
         "chart": _chart(listed),
         "purpose": purpose,
-        "purposes": [(key, purpose_name(key)) for key in ordered if key in there],
+        "purposes": [(key, purpose_name(key)) for key in ordered if key in purposes],
         "may_promote": request.user.has_perm(MAY_PROMOTE),
         "changes": AuditEntry.objects.of(shop).filter(subject=purpose)[:CHANGES],
         "sentence": _sentence(listed, champion, purpose),
@@ -125,11 +125,11 @@ def _chart(listed: list[ModelVersion]) -> dict | None:
     judged = [v for v in reversed(listed) if leaderboard.systems_of(v.report)]
     if not judged:
         return None
-    told = primary(judged[-1].report)
+    deciding = primary(judged[-1].report)
     shown = {
         "": ("Versions", "champion"),
         "item_knn": ("Item-kNN", "knn"),
-        told["baseline"]: leaderboard.NAMES.get(told["baseline"]),
+        deciding["baseline"]: leaderboard.NAMES.get(deciding["baseline"]),
     }
     series = []
     for key, words in shown.items():
@@ -137,7 +137,7 @@ def _chart(listed: list[ModelVersion]) -> dict | None:
             leaderboard.systems_of(v.report).get(key or primary(v.report)["system"]) or {}
             for v in judged
         ]
-        measures = [s.get(told["measure"], {}) for s in systems]
+        measures = [s.get(deciding["measure"], {}) for s in systems]
         if words is None or not any(measures):
             continue
         bounds = {
@@ -145,12 +145,12 @@ def _chart(listed: list[ModelVersion]) -> dict | None:
             for name, bound in (("data", "value"), ("low", "low"), ("high", "high"))
         }
         series.append({"label": words[0], "role": words[1], **bounds})
-    name = MEASURES.get(told["measure"], told["measure"])
+    name = MEASURES.get(deciding["measure"], deciding["measure"])
     return {
         "labels": [str(v) for v in judged],
         "series": series,
         "y": name,
-        "zero": told["measure"] == "ndcg@10",
+        "zero": deciding["measure"] == "ndcg@10",
     }
 
 
@@ -162,63 +162,62 @@ def find_version(shop: Shop, number: int) -> ModelVersion:
 
 def version(request: HttpRequest, shop: str, number: int) -> HttpResponse:
     shop = open_shop(request, shop)
-    found = find_version(shop, number)
-    champion = shop.champion(found.purpose)
-    tabs = leaderboard.parts(found.report)
+    row = find_version(shop, number)
+    champion = shop.champion(row.purpose)
+    tabs = leaderboard.parts(row.report)
     tab = (
         request.GET.get("of")
         if request.GET.get("of") in dict(tabs)
-        else primary(found.report).get("part", "")
+        else primary(row.report).get("part", "")
     )
-    fresh, could = batch_scoring.counts(found) if found.purpose == "ranking" else (0, 0)
+    fresh, could = batch_scoring.counts(row) if row.purpose == "ranking" else (0, 0)
     context = {
-        "version": found,
+        "version": row,
         "champion": champion,
-        "earlier": found.previous() if found.is_champion else None,
+        "earlier": row.previous() if row.is_champion else None,
         "tab": tab,
         "tabs": tabs,
-        "board": leaderboard.board(found.report, tab, found.is_champion),
-        "segments": leaderboard.segment_rows(found.report, tab),
-        "beyond": leaderboard.beyond_rows(found.report, tab),
-        "fairness": leaderboard.fairness_tables(found.report),
-        "report": found.report,
-        "ranks": found.purpose == "ranking",
-        "robustness": leaderboard.robustness_rows(found.report),
+        "board": leaderboard.board(row.report, tab, row.is_champion),
+        "segments": leaderboard.segment_rows(row.report, tab),
+        "beyond": leaderboard.beyond_rows(row.report, tab),
+        "fairness": leaderboard.fairness_tables(row.report),
+        "report": row.report,
+        "ranks": row.purpose == "ranking",
+        "robustness": leaderboard.robustness_rows(row.report),
         "trials": sorted(
-            found.report.get("trials") or [], key=lambda t: t["value"] is None or -t["value"]
+            row.report.get("trials") or [], key=lambda t: t["value"] is None or -t["value"]
         ),
-        "purpose": purpose_name(found.purpose),
+        "purpose": purpose_name(row.purpose),
         "sentence": (
-            f"{found} {_state_words(found)}. "
-            f"{leaderboard.verdict(found.report, tab, found.is_champion)}"
+            f"{row} {_state_words(row)}. {leaderboard.verdict(row.report, tab, row.is_champion)}"
         ),
-        "rival": leaderboard.strongest(found.report, tab),
+        "rival": leaderboard.strongest(row.report, tab),
         "lists": (fresh, could),
-        "changes": _changes(found),
+        "changes": _changes(row),
         "may_promote": request.user.has_perm(MAY_PROMOTE),
-        "size_mb": _size_mb(found),
+        "size_mb": _size_mb(row),
     }
-    return page(request, shop, "models/version", f"Version {found.number}", **context)
+    return page(request, shop, "models/version", f"Version {row.number}", **context)
 
 
-def _changes(found: ModelVersion) -> list[AuditEntry]:
+def _changes(row: ModelVersion) -> list[AuditEntry]:
     """When this version was promoted, and when it was replaced."""
-    entries = AuditEntry.objects.of(found.shop).filter(subject=found.purpose)
-    return list(entries.filter(Q(before=str(found)) | Q(after=str(found)))[:CHANGES])
+    entries = AuditEntry.objects.of(row.shop).filter(subject=row.purpose)
+    return list(entries.filter(Q(before=str(row)) | Q(after=str(row)))[:CHANGES])
 
 
-def _state_words(found: ModelVersion) -> str:
+def _state_words(row: ModelVersion) -> str:
     words = {
-        "champion": "is live for every shopper" if found.purpose == "ranking" else "is in use",
+        "champion": "is live for every shopper" if row.purpose == "ranking" else "is in use",
         "candidate": "waits for a decision",
         "refused": "was refused by the gate",
         "retired": "served before",
     }
-    return words[found.status]
+    return words[row.status]
 
 
-def _size_mb(found: ModelVersion) -> int | None:
-    folder = checkpoint_files.checkpoint_path(found.folder)
+def _size_mb(row: ModelVersion) -> int | None:
+    folder = checkpoint_files.checkpoint_path(row.folder)
     return (
         round(sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6)
         if folder.exists()
@@ -230,18 +229,18 @@ def _size_mb(found: ModelVersion) -> int | None:
 def promote(request: HttpRequest, shop: str, number: int) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, MAY_PROMOTE)
-    found = find_version(shop, number)
+    row = find_version(shop, number)
     try:
-        promotion.promote_version(found, request.user)
+        promotion.promote_version(row, request.user)
     except checkpoint_files.BrokenCheckpoint as error:
-        messages.error(request, f"{found} cannot serve: {error}. Nothing has changed.")
+        messages.error(request, f"{row} cannot serve: {error}. Nothing has changed.")
     else:
         messages.success(
             request,
-            f"{found} is live."
-            + (" Precomputed lists are being updated." if found.purpose == "ranking" else ""),
+            f"{row} is live."
+            + (" Precomputed lists are being updated." if row.purpose == "ranking" else ""),
         )
-    return redirect(f"{reverse('admin:models', args=[shop.key])}?of={found.purpose}")
+    return redirect(f"{reverse('admin:models', args=[shop.key])}?of={row.purpose}")
 
 
 @require_POST

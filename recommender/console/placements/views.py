@@ -113,20 +113,20 @@ def more(request: HttpRequest, shop: str) -> HttpResponse:
 
 def _period(request: HttpRequest, shop: Shop) -> Period:
     """Period from the query string. Default traffic: the kind with more lists."""
-    asked = request.GET.get("days", "")
-    days = next((period for period in PERIODS if asked == str(period)), USUAL_DAYS)
+    days_text = request.GET.get("days", "")
+    days = next((period for period in PERIODS if days_text == str(period)), USUAL_DAYS)
     until = timezone.localdate(timezone=shop.zone)
     since = until - timedelta(days=days - 1)
-    there = [kind for kind in (True, False) if shop.served.filter(simulated=kind).exists()]
-    both = len(there) == 2
+    kinds = [kind for kind in (True, False) if shop.served.filter(simulated=kind).exists()]
+    both = len(kinds) == 2
     if not both:
-        simulated = there == [True]
+        simulated = kinds == [True]
     elif request.GET.get("traffic") in TRAFFIC:
         simulated = request.GET["traffic"] == "simulated"
     else:
         lately = shop.served.filter(created_at__gte=datetime.combine(since, time.min, shop.zone))
-        found = dict(lately.order_by().values_list("simulated").annotate(n=Count("pk")))
-        simulated = found.get(True, 0) > found.get(False, 0)
+        counts = dict(lately.order_by().values_list("simulated").annotate(n=Count("pk")))
+        simulated = counts.get(True, 0) > counts.get(False, 0)
     return Period(days, since, until, simulated, both)
 
 
@@ -143,18 +143,18 @@ def _loyal_rows(shop: Shop, period: Period) -> list[dict]:
 
 
 def _rows(shop: Shop, period: Period) -> list[Row]:
-    asked = shop, period.since, period.until, ("placement",), period.simulated
-    found = {e.placement: e for e in earned(*asked)}
-    shown, showable = covered(*asked), max(shop.products.showable().count(), 1)
+    selection = shop, period.since, period.until, ("placement",), period.simulated
+    results = {e.placement: e for e in earned(*selection)}
+    shown, showable = covered(*selection), max(shop.products.showable().count(), 1)
     known = {p.key: p for p in shop.placements.all()}
     rows = [
         Row(
             key,
             known.get(key),
-            found.get(key),
+            results.get(key),
             round(100 * shown.get((key, None, None), 0) / showable),
         )
-        for key in known.keys() | found.keys()
+        for key in known.keys() | results.keys()
     ]
     return sorted(rows, key=lambda row: (-(row.found.revenue if row.found else -1), row.key))
 
@@ -162,10 +162,10 @@ def _rows(shop: Shop, period: Period) -> list[Row]:
 def _sentence(shop: Shop, rows: list[Row], days: int) -> str:
     if not rows:
         return "A placement is a spot in the shop that asks for products."
-    asked = [row for row in rows if row.found]
-    if not asked:
+    shown_rows = [row for row in rows if row.found]
+    if not shown_rows:
         return f"{len(rows)} placements; none was asked for a list in the last {days} days."
-    best, silent = asked[0], len(rows) - len(asked)
+    best, silent = shown_rows[0], len(rows) - len(shown_rows)
     first = (
         f"{_name(best)} earns most: {shop.currency} {best.found.revenue:,.0f} in {days} days."
         if best.found.revenue
@@ -250,19 +250,19 @@ def _percent(part: float, whole: float) -> float | None:
     return round(100 * part / whole, 2) if whole >= FEWEST_OF_A_POINT else None
 
 
-def _loyal(found: list[Loyal]) -> list[dict]:
+def _loyal(entries: list[Loyal]) -> list[dict]:
     """Repurchase and return rates per placement and of the whole shop: (percent, base) after each
     of LOYAL_DAYS.
     """
     rows: dict[tuple, dict] = {}
-    for told in found:
+    for entry in entries:
         row = rows.setdefault(
-            (told.anywhere, told.placement),
-            {"anywhere": told.anywhere, "placement": told.placement, "bought": {}, "came": {}},
+            (entry.anywhere, entry.placement),
+            {"anywhere": entry.anywhere, "placement": entry.placement, "bought": {}, "came": {}},
         )
-        row["bought"][told.days], row["came"][told.days] = (
-            _share(told.again, told.buyers),
-            _share(told.returned, told.shoppers),
+        row["bought"][entry.days], row["came"][entry.days] = (
+            _share(entry.again, entry.buyers),
+            _share(entry.returned, entry.shoppers),
         )
     parts = [
         row | {name: [row[name].get(days) for days in LOYAL_DAYS] for name in ("bought", "came")}

@@ -37,22 +37,22 @@ def preview(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, "recommender.view_shopper")
     need(request, "recommender.view_event")
-    asked = request.GET.get("user", "").replace("\x00", "").strip()[:256]
+    user_id = request.GET.get("user", "").replace("\x00", "").strip()[:256]
     new = "new" in request.GET
     placements = list(Placement.objects.of(shop).filter(kind=Placement.PERSONAL).order_by("pk"))
     placement = next(
         (p for p in placements if p.key == request.GET.get("at")),
         placements[0] if placements else None,
     )
-    shopper = shop.shoppers.filter(user_id=asked).first() if asked else None
-    result = _listing(shop, placement, asked) if placement and (shopper or new) else None
+    shopper = shop.shoppers.filter(user_id=user_id).first() if user_id else None
+    result = _listing(shop, placement, user_id) if placement and (shopper or new) else None
     wanted = request.GET.get("why", "").replace("\x00", "").strip()[:256]
     context = {
         "wanted": wanted,
         "why_not": _why_not(shop, placement, shopper, wanted)
         if placement and shopper and wanted
         else None,
-        "asked": asked,
+        "asked": user_id,
         "new": new,
         "shopper": shopper,
         "placement": placement,
@@ -60,23 +60,23 @@ def preview(request: HttpRequest, shop: str) -> HttpResponse:
         "listing": result,
         "cards": cards_of(shop, result.items) if result else [],
         "history": _history(shop, shopper) if shopper else [],
-        "suggested": _suggested(shop, asked) if not result else [],
-        "sentence": _sentence(asked, shopper, new, result, placement),
+        "suggested": _suggested(shop, user_id) if not result else [],
+        "sentence": _sentence(user_id, shopper, new, result, placement),
     }
     return page(request, shop, "preview/preview", "Preview", **context)
 
 
-def _listing(shop: Shop, placement: Placement, asked: str) -> ListResult:
-    return recommend(shop, ListRequest(placement, placement.size, asked or None, explain="full"))
+def _listing(shop: Shop, placement: Placement, user_id: str) -> ListResult:
+    return recommend(shop, ListRequest(placement, placement.size, user_id or None, explain="full"))
 
 
 def _sentence(
-    asked: str, shopper: Shopper | None, new: bool, result, placement: Placement | None
+    user_id: str, shopper: Shopper | None, new: bool, result, placement: Placement | None
 ) -> str:
     if placement is None:
         return "This shop has no placement for personal lists yet. Add one under Tables."
-    if asked and shopper is None:
-        return f"Nobody here is called {asked}. A shopper never seen before gets what sells best."
+    if user_id and shopper is None:
+        return f"Nobody here is called {user_id}. A shopper never seen before gets what sells best."
     if result is None:
         return "Pick a shopper to see what they will be shown, and why."
     if not result.items:
@@ -167,8 +167,10 @@ def _history(shop: Shop, shopper: Shopper) -> list[dict]:
     ]
 
 
-def _suggested(shop: Shop, asked: str) -> list[Shopper]:
+def _suggested(shop: Shop, user_id: str) -> list[Shopper]:
     shoppers = shop.shoppers.filter(revision__gt=0).order_by("user_id")
     return list(
-        shoppers.filter(user_id__startswith=asked)[:SUGGESTED] if asked else shoppers[:SUGGESTED]
+        shoppers.filter(user_id__startswith=user_id)[:SUGGESTED]
+        if user_id
+        else shoppers[:SUGGESTED]
     )

@@ -13,19 +13,19 @@ PHASES = (("projection", "Projection", "challenger"), ("text", "Fine-tuning", "t
 """Training phases in order: prefix of the points, name, color role."""
 
 
-def charts(found: TrainingRun) -> dict[str, dict]:
+def charts(run: TrainingRun) -> dict[str, dict]:
     """Chart data: validation metric and loss by step. The second phase continues the axis. Lines
     keep their places while points arrive.
     """
     points: dict[str, list] = {}
-    for name, step, value in found.points.values_list("name", "step", "value"):
+    for name, step, value in run.points.values_list("name", "step", "value"):
         points.setdefault(name, []).append({"x": step, "y": round(value, 5)})
     metric = next((name for name in points if _phase(name) and not name.endswith(".loss")), "")
     words = CURVES.get(metric.partition(".")[2], "NDCG@10") if metric else "Quality"
     validation, loss = _lines(points, metric.partition(".")[2]), _lines(points, "loss")
-    validation.append({"label": "Chosen", "role": "champion", "data": _chosen(found, validation)})
+    validation.append({"label": "Chosen", "role": "champion", "data": _chosen(run, validation)})
     drawn = {"chart-quality": (validation, words), "chart-loss": (loss, "Loss")}
-    empty = _why_empty(found, any(line["data"] for line in loss))
+    empty = _why_empty(run, any(line["data"] for line in loss))
     return {
         key: {
             "series": series,
@@ -47,12 +47,12 @@ def _lines(points: dict[str, list], measure: str) -> list[dict]:
     """One line per phase; each starts where the previous one ended."""
     lines, begin = [], 0
     for prefix, label, role in PHASES:
-        own = points.get(f"{prefix}.{measure}", [])
+        phase_points = points.get(f"{prefix}.{measure}", [])
         lines.append(
             {
                 "label": label,
                 "role": role,
-                "data": [{**point, "x": begin + point["x"]} for point in own],
+                "data": [{**point, "x": begin + point["x"]} for point in phase_points],
             }
         )
         steps = [
@@ -65,25 +65,25 @@ def _lines(points: dict[str, list], measure: str) -> list[dict]:
     return lines
 
 
-def _chosen(found: TrainingRun, lines: list[dict]) -> list[dict]:
+def _chosen(run: TrainingRun, lines: list[dict]) -> list[dict]:
     """The step whose weights serve, where validation selected it."""
-    version = getattr(found, "version", None)
+    version = getattr(run, "version", None)
     chosen = (version.report.get("chosen") or {}) if version else {}
     for (prefix, _, _), line, before in reversed(
         list(zip(PHASES, lines, [None, *lines], strict=False))
     ):
         steps = chosen.get("text.projection_steps" if prefix == "projection" else "text.steps") or 0
         begin = before["data"][-1]["x"] if before and before["data"] else 0
-        if steps and (there := [point for point in line["data"] if point["x"] == begin + steps]):
-            return there[:1]
+        if steps and (matches := [point for point in line["data"] if point["x"] == begin + steps]):
+            return matches[:1]
     return []
 
 
-def _why_empty(found: TrainingRun, trained: bool) -> str:
+def _why_empty(run: TrainingRun, trained: bool) -> str:
     if trained:
         return "All labelled texts were trained on; none was kept to judge the steps by."
     return (
         "The curve begins with fine-tuning."
-        if found.is_active
+        if run.is_active
         else "This run did not reach fine-tuning."
     )

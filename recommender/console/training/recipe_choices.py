@@ -156,10 +156,10 @@ def usual_times(shop: Shop) -> dict[str, str]:
 def choices(shop: Shop) -> tuple[list[Choice], list[Choice]]:
     """(first, more): the recipes to choose from."""
     lacks, usual = missing(shop), usual_times(shop)
-    found = {
+    by_name = {
         recipe: Choice(
             recipe, name, what, usual.get(recipe, "no run yet to tell its time by"), lacks[recipe]
         )
         for recipe, (name, what) in RECIPES.items()
     }
-    return [found[r] for r in FIRST], [choice for r, choice in found.items() if r not in FIRST]
+    return [by_name[r] for r in FIRST], [choice for r, choice in by_name.items() if r not in FIRST]

@@ -61,12 +61,12 @@ def home(request: HttpRequest) -> HttpResponse:
     lists = vitrine_client.page_lists(
         visitor, [{"placement": key, "limit": SHELF} for key in ("home_top", "trending", "new_in")]
     )
-    shown = [item["item_id"] for found in lists for item in found["items"]]
+    shown = [item["item_id"] for listing in lists for item in listing["items"]]
     rows = vitrine_client.make_carousels(visitor, 2, SHELF, shown)
     shelves = [
         _shelf(lists[0]),
         *(_shelf(row, row["title"]) for row in rows),
-        *(_shelf(found) for found in lists[1:]),
+        *(_shelf(listing) for listing in lists[1:]),
     ]
     return _show(request, "home", shelves=shelves)
 
@@ -74,15 +74,15 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 @page
 def product(request: HttpRequest, item_id: str) -> HttpResponse:
-    found = vitrine_client.product(item_id)
-    if found is None:
+    item = vitrine_client.product(item_id)
+    if item is None:
         return _show(request, "gone", status=404)
     lists = vitrine_client.page_lists(
         _visitor(request),
         [{"placement": "product_page", "limit": SHELF, "context": {"item_ids": [item_id]}}],
     )
-    card, shelves = _card({"item": found, "item_id": item_id}), [_shelf(one) for one in lists]
-    return _show(request, "product", product=card, about=found, shelves=shelves, viewed=item_id)
+    card, shelves = _card({"item": item, "item_id": item_id}), [_shelf(one) for one in lists]
+    return _show(request, "product", product=card, about=item, shelves=shelves, viewed=item_id)
 
 
 @require_GET
@@ -90,9 +90,9 @@ def product(request: HttpRequest, item_id: str) -> HttpResponse:
 def basket(request: HttpRequest) -> HttpResponse:
     ids = _basket(request)
     inside = [
-        _card({"item": found, "item_id": item_id})
+        _card({"item": item, "item_id": item_id})
         for item_id in ids
-        if (found := vitrine_client.product(item_id))
+        if (item := vitrine_client.product(item_id))
     ]
     goes = (
         [{"placement": "basket", "limit": SHELF, "context": {"item_ids": ids}}]
@@ -163,13 +163,13 @@ def _basket(request: HttpRequest) -> list[str]:
     return [i for i in ids if isinstance(i, str)][-MOST_IN_BASKET:] if isinstance(ids, list) else []
 
 
-def _shelf(found: dict[str, Any], title: str = "") -> dict[str, Any]:
-    cards = [_card(item) for item in found["items"] if item.get("item")]
-    name = title or TITLES.get(found["placement"] or "", "Goes with it")
+def _shelf(listing: dict[str, Any], title: str = "") -> dict[str, Any]:
+    cards = [_card(item) for item in listing["items"] if item.get("item")]
+    name = title or TITLES.get(listing["placement"] or "", "Goes with it")
     return {
         "title": name,
-        "recommendation_id": found["recommendation_id"],
-        "placement": found["placement"] or "",
+        "recommendation_id": listing["recommendation_id"],
+        "placement": listing["placement"] or "",
         "cards": cards,
     }
 

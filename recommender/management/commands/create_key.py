@@ -61,23 +61,23 @@ class Command(BaseCommand):
         self.stdout.write(secret)
 
     def _successor(self, options: dict) -> str:
-        found = list(
+        keys = list(
             ApiKey.objects.filter(shop=find_shop(options["shop"]), prefix=options["rotate"])
         )
-        if len(found) != 1:
+        if len(keys) != 1:
             raise CommandError(
-                f"--rotate: {len(found)} keys of this shop begin with "
+                f"--rotate: {len(keys)} keys of this shop begin with "
                 f"{options['rotate']!r}; give a longer prefix from the table of keys"
             )
         if options["overlap"] < 0:
             raise CommandError("--overlap: must be 0 or more days")
-        key, secret = found[0].rotate(options["overlap"], options["days"])
+        key, secret = keys[0].rotate(options["overlap"], options["days"])
         AuditEntry.objects.note(
             key.shop,
             COMMAND,
             AuditEntry.ADDED,
             f"API key {key}",
-            before=str(found[0]),
+            before=str(keys[0]),
             after=str(key),
         )
         return secret

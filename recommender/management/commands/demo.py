@@ -83,12 +83,12 @@ class Command(BaseCommand):
             return
         from recommender.infrastructure import availability
 
-        told = False
+        announced = False
         while True:
             self._tend(supervisor)
             with availability.while_reachable():
-                if not told and self._tell_when_live(demo):
-                    told = True
+                if not announced and self._tell_when_live(demo):
+                    announced = True
                     supervisor.start("replay")
             time.sleep(0.5)
 

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from recommender.ingest import import_events
-from recommender.ingest.events import EVENT_FIELDS, with_content_keys
+from recommender.ingest.event_validation import EVENT_FIELDS
+from recommender.ingest.events import with_content_keys
 from recommender.management.import_command import ImportCommand
 
 

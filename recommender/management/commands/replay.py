@@ -60,14 +60,14 @@ def _sender(url: str, key: str):
             try:
                 connection.request("POST", f"{parts.path}/api/v1/{path}", json.dumps(body), headers)
                 reply = connection.getresponse()
-                told = reply.read()
+                answer = reply.read()
                 break
             except (http.client.HTTPException, OSError) as error:
                 connection.close()
                 if not again:
                     raise CommandError(f"{url} does not answer: {error}") from None
         if reply.status >= 300:
-            raise CommandError(f"{path}: {reply.status} {told[:500].decode(errors='replace')}")
-        return json.loads(told)
+            raise CommandError(f"{path}: {reply.status} {answer[:500].decode(errors='replace')}")
+        return json.loads(answer)
 
     return send

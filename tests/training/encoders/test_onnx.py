@@ -1,6 +1,7 @@
 """The int8 encoder: a text has one vector in every batch, close to that of the float32 encoder."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from training.data.product_text import equal_lengths, product_text, text_digest
 from training.encoders.bert import TextEncoder
-from training.encoders.onnx import NAME, OnnxEncoder, export_onnx, scale_rows
+from training.encoders.onnx import DATA, NAME, OnnxEncoder, export_onnx, scale_rows
 
 SAMPLE = Path(__file__).resolve().parents[3] / "recommender/demo/online_retail"
 
@@ -55,6 +56,17 @@ def test_one_text_has_one_vector(packaged, titles):
     ][::-1]
     for other in (alone, by_32, beside_others):
         assert least_cosine(together, other) >= 0.99999 and np.abs(together - other).max() < 1e-5
+
+
+def test_the_weights_lie_in_a_file_that_processes_share(packaged, tmp_path):
+    _, _, folder = packaged
+    graph, weights = folder / NAME, folder / DATA
+    assert weights.stat().st_size > 20 * graph.stat().st_size
+    assert weights.stat().st_mode == graph.stat().st_mode
+    shutil.copytree(folder, tmp_path / "torn")
+    (tmp_path / "torn" / DATA).write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(Exception, match="External initializer"):
+        OnnxEncoder(tmp_path / "torn", threads=1)
 
 
 def test_padding_changes_no_vector(packaged, titles):

@@ -12,11 +12,11 @@ from training.configuration.fields import ConfigError
 from training.configuration.tuning import TuningConfig
 from training.encoders.bert import TextEncoder
 from training.errors import TrainingError
-from training.finetuning import loop
+from training.finetuning import resume_state
 from training.finetuning.heads import Classifier
-from training.finetuning.loop import ResumableState, blend, train, train_several
+from training.finetuning.loop import blend, train, train_several
 from training.finetuning.methods import TuningMethod, make_optimiser, schedule_of, trainable_share
-from training.finetuning.resume_state import load_state, save_state
+from training.finetuning.resume_state import ResumableState, load_state, save_state
 from training.finetuning.text_store import TextStore
 from training.recipes.classification import LabelTask
 
@@ -70,7 +70,7 @@ class Killed(Exception):
 def test_a_killed_run_that_goes_on_ends_like_an_unbroken_one(
     tiny_encoder, tmp_path, monkeypatch, method, optimiser
 ):
-    monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(resume_state, "SAVE_SECONDS", 0)
     config = replace(CONFIG, train=method, optimiser=optimiser)
     whole, tuned = labelled(tiny_encoder, config)
     unbroken = train(whole, tuned, config, 7, ResumableState())
@@ -103,7 +103,7 @@ def test_a_killed_run_that_goes_on_ends_like_an_unbroken_one(
 
 
 def test_the_state_of_another_run_is_refused(tiny_encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(resume_state, "SAVE_SECONDS", 0)
     task, tuned = labelled(tiny_encoder, CONFIG)
     train(task, tuned, CONFIG, 7, ResumableState(tmp_path / "state", facts={"data": "sha256:1"}))
     with pytest.raises(TrainingError, match="its data is 'sha256:1', not 'sha256:2'"):
@@ -113,7 +113,7 @@ def test_the_state_of_another_run_is_refused(tiny_encoder, tmp_path, monkeypatch
 
 
 def test_a_loss_that_is_no_number_stops_and_says_where(tiny_encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(resume_state, "SAVE_SECONDS", 0)
     task, tuned = labelled(tiny_encoder, CONFIG)
     collate = task.collate
 

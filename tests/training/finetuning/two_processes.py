@@ -14,11 +14,13 @@ from safetensors.torch import save_file
 
 from training.configuration.tuning import TextConfig, TuningConfig
 from training.encoders.bert import TextEncoder
-from training.finetuning import loop
+from training.finetuning import devices, loop
+from training.finetuning.devices import is_main_process, weights_of
 from training.finetuning.heads import Regressor
-from training.finetuning.loop import ResumableState, is_main_process, train, weights_of
+from training.finetuning.loop import train
 from training.finetuning.methods import TuningMethod
 from training.finetuning.pairs import Pairs, PairTask, Source
+from training.finetuning.resume_state import ResumableState
 from training.finetuning.text_store import TextStore
 from training.recipes.classification import LabelTask
 
@@ -90,7 +92,7 @@ def main(folder: str, out: str) -> None:
     for kind in KINDS:
         learn(kind, folder, Path(out))
     rank = PartialState().process_index
-    state = {"rank": rank, "of": loop.number_of_processes(), "spread": len(calls)}
+    state = {"rank": rank, "of": devices.number_of_processes(), "spread": len(calls)}
     (Path(out) / f"process-{rank}.json").write_text(json.dumps(state))
 
 

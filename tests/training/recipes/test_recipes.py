@@ -75,10 +75,12 @@ def test_each_recipe_leaves_a_checkpoint_with_a_report(fit, recipe):
 
 @pytest.mark.parametrize("steps, tried", [(50, False), (20, True)])
 def test_layers_are_not_tried_after_a_long_search_for_nothing(fit, monkeypatch, steps, tried):
-    from training.recipes import retrieval
+    from training.recipes import text_training
 
     looks = iter(range(1000, 0, -1))
-    monkeypatch.setattr(retrieval.TextJudge, "__call__", lambda judge, vectors: float(next(looks)))
+    monkeypatch.setattr(
+        text_training.TextJudge, "__call__", lambda judge, vectors: float(next(looks))
+    )
     folder = fit("retrieval", f"text.projection_steps={steps}")
     lines = [
         json.loads(line) for line in (folder.parent / "progress.jsonl").read_text().splitlines()
@@ -93,16 +95,18 @@ def test_layers_are_not_tried_after_a_long_search_for_nothing(fit, monkeypatch, 
 @pytest.mark.parametrize("recipe", ["fusion", "retrieval", "incremental"])
 def test_text_that_serves_has_learned_from_all_events(fit, tiny_snapshot, monkeypatch, recipe):
     from training.data.snapshot import read_snapshot
-    from training.recipes import retrieval
+    from training.recipes import text_training
 
-    seen, made = [], retrieval.history_pairs
+    seen, made = [], text_training.history_pairs
     monkeypatch.setattr(
-        retrieval,
+        text_training,
         "history_pairs",
         lambda events, n: (seen.append(int(events.time.max())), made(events, n))[1],
     )
     looks = iter(range(1000))
-    monkeypatch.setattr(retrieval.TextJudge, "__call__", lambda judge, vectors: float(next(looks)))
+    monkeypatch.setattr(
+        text_training.TextJudge, "__call__", lambda judge, vectors: float(next(looks))
+    )
     fit(
         recipe,
         "text.projection_steps=4",
@@ -133,7 +137,7 @@ def test_a_refit_runs_to_the_planned_end_unless_validation_ended_it(fit, monkeyp
 def test_a_run_that_stops_in_the_projection_goes_on_there(
     tiny_snapshot, tiny_encoder, tmp_path, monkeypatch
 ):
-    from training.finetuning import loop
+    from training.finetuning import resume_state
     from training.finetuning.pairs import PairTask, SpaceTask
 
     class Killed(Exception):
@@ -147,7 +151,7 @@ def test_a_run_that_stops_in_the_projection_goes_on_there(
             raise Killed
         return PairTask.draw(task, step, size, rng)
 
-    monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(resume_state, "SAVE_SECONDS", 0)
     monkeypatch.setattr(SpaceTask, "draw", draw)
     fields = [*SMALL, f"text.encoder={tiny_encoder}", "text.projection_steps=6"]
     command = ["fit", str(tiny_snapshot), str(tmp_path / "out"), "--recipe", "retrieval"]
@@ -162,16 +166,16 @@ def test_a_run_that_stops_in_the_projection_goes_on_there(
 
 @pytest.mark.parametrize("recipe", ["fusion", "retrieval", "incremental"])
 def test_what_is_stopped_early_has_not_seen_the_days_that_stop_it(fit, monkeypatch, recipe):
-    from training.recipes import fusion, incremental, retrieval
+    from training.recipes import fusion_parts, incremental, retrieval, text_training
 
-    asked, made = [], retrieval.fit_texts
+    asked, made = [], text_training.fit_texts
 
     def recorded(run, known, validation, *rest, **named):
         if validation is not None:
             asked.append((int(known.time.max()), int(validation.now)))
         return made(run, known, validation, *rest, **named)
 
-    for module in (retrieval, fusion, incremental):
+    for module in (retrieval, fusion_parts, incremental, text_training):
         if hasattr(module, "fit_texts"):
             monkeypatch.setattr(module, "fit_texts", recorded)
     fit(recipe)
