@@ -16,6 +16,7 @@ TRACED = tracing.begin()
 django = get_wsgi_application()
 
 from recommender.api.http.fast_path import plain_reply  # noqa: E402  needs the apps
+from recommender.infrastructure.process_memory import trim_regularly  # noqa: E402
 from recommender.infrastructure.proxies import apply_forwarded  # noqa: E402
 from recommender.recommendations.warm_up import warm_up  # noqa: E402
 from recommender.serving.shop_state import follow_changes  # noqa: E402
@@ -43,4 +44,5 @@ def application(environ, start_response):
 
 # Stored lists are served while the champions load.
 threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+threading.Thread(target=trim_regularly, name="trim", daemon=True).start()
 follow_changes()

@@ -7,9 +7,12 @@ import contextlib
 import ctypes
 import gc
 import threading
+import time
 from collections.abc import Iterator
 
 SETTLE_SECONDS = 60.0
+TRIM_SECONDS = 10.0
+"""Seconds between two trims. The free memory of that time is reused by requests."""
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
 """Parameters of `mallopt`."""
 ARENAS = 2
@@ -62,8 +65,23 @@ def freeze_and_trim(unfreeze: bool = True) -> None:
         gc.unfreeze()
     gc.collect()
     gc.freeze()
+    trim()
+
+
+def trim() -> None:
+    """Return free memory to the system. Takes milliseconds; other threads of Python go on."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def trim_regularly() -> None:
+    """Trim every TRIM_SECONDS, like the decay of jemalloc. Does not return.
+
+    The C library only returns the end of a heap, and requests on several threads leave gaps.
+    """
+    while True:
+        time.sleep(TRIM_SECONDS)
+        trim()
 
 
 def freeze_and_trim_later() -> None:

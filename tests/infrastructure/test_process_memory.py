@@ -68,3 +68,23 @@ with memory.mmap_allocations():
     stays = block()
 assert mapped() == before + 1
 """)
+
+
+def test_freed_gaps_of_a_heap_return_to_the_system():
+    run("""
+import threading
+
+def resident():
+    with open("/proc/self/smaps_rollup") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))
+
+blocks = [np.ones(200_000, dtype=np.int8) for _ in range(400)]
+kept = blocks[::8]
+del blocks
+before = resident()
+memory.TRIM_SECONDS = 0.05
+threading.Thread(target=memory.trim_regularly, daemon=True).start()
+memory.time.sleep(0.5)
+assert resident() < before - 30_000, (before, resident())
+assert len(kept) == 50
+""")
