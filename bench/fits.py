@@ -182,7 +182,7 @@ def complete_journey() -> Path:
     )
     lines = lines.filter(
         pl.col("product_id").is_in(items["product_id"].implode())
-    )  # 4,836 are of products that the catalogue lacks
+    )  # 4,836 are of products that the catalog lacks
     paid = lines.filter((pl.col("quantity") > 0) & (pl.col("sales_value") > 0)).group_by(
         "product_id"
     )

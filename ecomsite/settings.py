@@ -306,4 +306,4 @@ LOGGING = {
 # Bearer token of /metrics; unset: generated once, in VITRINE_HOME/metrics_token.
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN") or _kept_secret("metrics_token")
 
-from ecomsite.unfold import UNFOLD  # noqa: E402, F401  the console's shell: colours, sidebar, header
+from ecomsite.unfold import UNFOLD  # noqa: E402, F401  the console's shell: colors, sidebar, header

@@ -132,7 +132,7 @@ EARNED = f"""
             sum(weight * revenue),
         sum(weight) ^ 2 / sum(weight ^ 2)
     FROM whole GROUP BY {{by}} ORDER BY {{by}}"""
-"""SQL of `earned`; the pages of a list count as one list."""
+"""SQL of `attributed_results`; the pages of a list count as one list."""
 KINDS = {"placement": "text", "version": "text", "day": "date"}
 COLUMNS = {
     "placement": "l.placement",
@@ -142,7 +142,7 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Earned:
+class Attribution:
     """Results of the lists of one placement, version or day (None: not grouped by).
 
     Counts are estimates where exposures were sampled.
@@ -203,9 +203,9 @@ def difference(
     )
 
 
-def earned(
+def attributed_results(
     shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS, simulated: bool | None = None
-) -> list[Earned]:
+) -> list[Attribution]:
     """Attribution of lists seen from `since` to `until`, inclusive, in the shop's time zone.
 
     by: at least one of PARTS simulated: only simulated lists, or only real ones; None: both
@@ -220,7 +220,7 @@ def earned(
     )
     named = [(dict(zip(by, row, strict=False)), row[len(by) :]) for row in rows]
     return [
-        Earned(*(parts.get(name) for name in PARTS), *(float(value or 0) for value in values))
+        Attribution(*(parts.get(name) for name in PARTS), *(float(value or 0) for value in values))
         for parts, values in named
     ]
 
@@ -233,10 +233,10 @@ COVERED = f"""
             AND l.at < %(until)s OFFSET 0) l
         CROSS JOIN jsonb_array_elements(l.items) place)
     SELECT {{by}}, count(*) FROM shown GROUP BY {{by}}"""
-"""SQL of `covered`; DISTINCT before the count hashes, count(DISTINCT ...) would sort every item."""
+"""SQL of `coverage`. DISTINCT before the count hashes; count(DISTINCT ...) would sort all items."""
 
 
-def covered(
+def coverage(
     shop: Shop,
     since: date,
     until: date,
@@ -256,12 +256,12 @@ def covered(
 
 def earned_and_shown(
     shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS
-) -> list[Earned]:
-    """`earned`, with the number of distinct products shown."""
-    shown = covered(shop, since, until, by)
+) -> list[Attribution]:
+    """`attributed_results`, with the number of distinct products shown."""
+    shown = coverage(shop, since, until, by)
     return [
         replace(row, products_shown=shown.get((row.placement, row.version, row.day), 0))
-        for row in earned(shop, since, until, by)
+        for row in attributed_results(shop, since, until, by)
     ]
 
 
@@ -295,7 +295,7 @@ LOYAL = f"""
 
 
 @dataclass(frozen=True)
-class Loyal:
+class Loyalty:
     """Shoppers who came back within some days of the first list of a placement, version or day.
 
     anywhere: of the whole shop, for comparison: the days begin with the first purchase or event of
@@ -323,7 +323,7 @@ def loyalty(
     until: date,
     by: tuple[str, ...] = ("placement",),
     simulated: bool | None = None,
-) -> list[Loyal]:
+) -> list[Loyalty]:
     """Repeat purchases and returning shoppers, at least half a day after the first time.
 
     Only shoppers whose days have passed are counted.
@@ -341,7 +341,7 @@ def loyalty(
             within=timedelta(days=days),
             simulated=simulated,
         )
-        results += [Loyal(*row[:4], days, *row[4:]) for row in rows]
+        results += [Loyalty(*row[:4], days, *row[4:]) for row in rows]
     return results
 
 

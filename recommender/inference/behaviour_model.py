@@ -1,4 +1,4 @@
-"""A behaviour checkpoint in memory: the probability that a shopper buys or clicks a product."""
+"""A behavior checkpoint in memory: the probability that a shopper buys or clicks a product."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MODELS_KEPT = 4
 
 @dataclass(frozen=True, eq=False)
 class Behaviour:
-    """A loaded behaviour checkpoint."""
+    """A loaded behavior checkpoint."""
 
     predictor: "Predictor"
     event_weights: dict[str, float]
@@ -56,7 +56,7 @@ class Behaviour:
 
 @lru_cache(maxsize=MODELS_KEPT)
 def behaviour_of(folder: str) -> Behaviour:
-    """The behaviour model in this folder below VITRINE_CHECKPOINTS. Raises BrokenCheckpoint."""
+    """The behavior model in this folder below VITRINE_CHECKPOINTS. Raises BrokenCheckpoint."""
     from training.configuration.recipes import from_dict
     from training.inference.checkpoint import CheckpointError, read_run
     from training.inference.text_predictor import load_predictor

@@ -79,7 +79,7 @@ def learn_on(shop: Shop) -> TrainingRun:
 
 
 def resume_run(run: TrainingRun, by=None) -> bool:
-    """Queue a cancelled or failed run again; it resumes from its state.
+    """Queue a canceled or failed run again; it resumes from its state.
 
     Returns False where it finished or is active.
     """
@@ -93,7 +93,7 @@ def resume_run(run: TrainingRun, by=None) -> bool:
 def run_training(run: TrainingRun) -> ModelVersion | None:
     """Execute a claimed run, from its state where it has one; its row holds how it ended.
 
-    Returns the registered version; None where the run failed or was cancelled.
+    Returns the registered version; None where the run failed or was canceled.
     """
     folder = run.folder
     folder.mkdir(parents=True, exist_ok=True)

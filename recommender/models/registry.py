@@ -128,7 +128,7 @@ class TrainingRun(models.Model):
         return settings.VITRINE_CHECKPOINTS / self.folder_name
 
     def beat(self, **fields) -> bool:
-        """Store progress of a running run; returns True where it should be cancelled."""
+        """Store progress of a running run; returns True where it should be canceled."""
         running = TrainingRun.objects.filter(pk=self.pk, status=RunStatus.RUNNING)
         running.update(heartbeat_at=timezone.now(), **fields)
         return not running.filter(cancel_requested=False).exists()

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from django.utils import timezone
 
-from recommender.analytics.attribution import CREDIT, covered, earned, loyalty
+from recommender.analytics.attribution import CREDIT, attributed_results, coverage, loyalty
 from recommender.models import Event, Product, ServedList, Shopper
 
 NUMBERS = count()
@@ -52,7 +52,9 @@ def placed(shop):
 
 
 def told(shop, *by, days=27):
-    return earned(shop, shop.today - timedelta(days=days), shop.today, by or ("placement",))
+    return attributed_results(
+        shop, shop.today - timedelta(days=days), shop.today, by or ("placement",)
+    )
 
 
 def test_clicks_and_purchases_that_cite_a_list_are_its_own(placed):
@@ -268,11 +270,11 @@ def test_coverage_counts_different_products(placed):
     placed.served_("r1", "p0 p1")
     placed.served_("r2", "p1 p2")
     placed.served_("r3", "p1", placement="basket")
-    assert covered(placed, placed.today - timedelta(days=27), placed.today) == {
+    assert coverage(placed, placed.today - timedelta(days=27), placed.today) == {
         ("basket", None, None): 1,
         ("home_top", None, None): 3,
     }
-    by_day = covered(placed, placed.today - timedelta(days=27), placed.today, ("day",))
+    by_day = coverage(placed, placed.today - timedelta(days=27), placed.today, ("day",))
     assert by_day == {(None, None, placed.today - timedelta(days=5)): 3}
 
 
@@ -342,7 +344,7 @@ def test_another_shop_sees_nothing(placed, register):
     from recommender.models import Shop
 
     placed.served_("r1")
-    assert told(placed) and not earned(
+    assert told(placed) and not attributed_results(
         Shop.objects.create(key="other", name="Other"),
         placed.today - timedelta(days=27),
         placed.today,

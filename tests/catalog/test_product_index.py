@@ -1,4 +1,4 @@
-"""The catalogue in memory follows the database, row by row."""
+"""The catalog in memory follows the database, row by row."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from recommender.analytics.attribution import Earned, earned
+from recommender.analytics.attribution import Attribution, attributed_results
 from recommender.console.placements.views import Row, _stands_out
 from recommender.demo import traffic_simulation
 from recommender.management.commands import replay as command
@@ -57,7 +57,7 @@ def test_replay_sends_marked_traffic_that_purchases_are_credited_to(
         history_of(shopper, live_shop, None) == before
         and not live_shop.events.usable().filter(simulated=True).exists()
     )
-    rows = earned(live_shop, today - timedelta(days=40), today, ("placement",))
+    rows = attributed_results(live_shop, today - timedelta(days=40), today, ("placement",))
     assert {r.placement for r in rows} == {"home_top", "discover", "product_page"}
     assert (
         all(r.simulated == r.lists and 0 < r.click_rate < 1 for r in rows)
@@ -215,7 +215,7 @@ def test_real_and_simulated_lists_are_never_added(shop, staff):
 
 
 def earned_by(placement, lists, effective, clicked):
-    found = Earned(placement, None, None, lists, 0, 0, clicked, 0, clicked, 0, 0, effective)
+    found = Attribution(placement, None, None, lists, 0, 0, clicked, 0, clicked, 0, 0, effective)
     return Row(placement, None, found, 0)
 
 

@@ -1,4 +1,4 @@
-"""POST predictions, by a real behaviour model of the tiny shop."""
+"""POST predictions, by a real behavior model of the tiny shop."""
 
 from io import StringIO
 

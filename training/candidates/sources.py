@@ -104,7 +104,7 @@ class Counting:
 
 
 @dataclass(frozen=True)
-class Asked:
+class SourceQuery:
     """A shard of shoppers for whom a source scores products."""
 
     past: Histories
@@ -163,7 +163,7 @@ class Source:
     reason: str
     count: Callable[[Counting], sp.csr_matrix] | None = None
     weight: Weight | None = None
-    score: Callable[[Asked], Scores] | None = None
+    score: Callable[[SourceQuery], Scores] | None = None
     is_available: Callable[[Signals], bool] = lambda signals: True
 
     def available(self, signals: Signals) -> bool:
@@ -171,7 +171,7 @@ class Source:
             return self.name in signals.matrices
         return self.is_available(signals)
 
-    def scores(self, query: Asked) -> Scores:
+    def scores(self, query: SourceQuery) -> Scores:
         """The scores of the products for a shard of shoppers; 0 where the source has none."""
         if self.score is not None:
             return self.score(query)
@@ -180,7 +180,7 @@ class Source:
         return SparseScores.of(past.matrix(weights) @ signals.matrices[self.name])
 
 
-def _text_scores(query: Asked) -> Scores:
+def _text_scores(query: SourceQuery) -> Scores:
     weights = recent_texts(query.past, query.now, query.signals.half_life_days)
     return query.signals.space.score(query.past, weights)
 
@@ -294,7 +294,7 @@ def source_scores(
     past: Histories, signals: Signals, now: int, names: list[str]
 ) -> dict[str, Scores]:
     """The scores of these sources for a shard of shoppers."""
-    query = Asked(past, signals, now)
+    query = SourceQuery(past, signals, now)
     return {name: BY_NAME[name].scores(query) for name in names}
 
 

@@ -31,7 +31,7 @@ class MlmConfig(RecipeConfig):
 
 
 @dataclass(frozen=True)
-class LabelledConfig(RecipeConfig):
+class LabeledTextConfig(RecipeConfig):
     """Fields shared by recipes that learn from labeled or rated texts."""
 
     validation_share: float = 0.1
@@ -55,7 +55,7 @@ class LabelledConfig(RecipeConfig):
 
 
 @dataclass(frozen=True)
-class ClassificationConfig(LabelledConfig):
+class ClassificationConfig(LabeledTextConfig):
     """Text classification: a linear head with softmax cross-entropy, initialized from logistic
     regression on frozen vectors.
     """
@@ -118,7 +118,7 @@ class IntentConfig(ClassificationConfig):
 
 
 @dataclass(frozen=True)
-class RatingConfig(LabelledConfig):
+class RatingConfig(LabeledTextConfig):
     """Recipe `rating`: stars of a review, by a linear head with mean squared error, initialized
     from ridge regression on frozen vectors.
     """

@@ -64,7 +64,7 @@ class TuningConfig:
     clip_norm: float = 1.0
     """Maximum gradient norm. Longer gradients are clipped."""
     shard_weights: bool = False
-    """Spread weights in training, gradients and optimiser state over the processes (FSDP), for
+    """Spread weights in training, gradients and optimizer state over the processes (FSDP), for
     a model whose training does not fit one device.
     """
     precision: str = "auto"

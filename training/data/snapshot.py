@@ -124,7 +124,7 @@ class Events:
 class Snapshot:
     """Data of one shop, with ids mapped to row numbers. Products are sorted by id.
 
-    tables: reviews, judgements and dialogues, where the folder has them
+    tables: reviews, judgments and dialogues, where the folder has them
     queries: products taken after a query: query, item (row), occurred_at (seconds), in time order
     shopper_attributes: JSON objects as text, by shopper row; None where the folder has no shoppers
     """

@@ -155,7 +155,7 @@ def rank_by_other(
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class CatalogData:
     """Product data for metrics beyond accuracy: (items, dim) unit vectors or None; (items,) buyers,
     sales and category numbers (-1: none).
     """
@@ -167,7 +167,7 @@ class Catalogue:
     n_users: int
 
 
-def summary(ranked: Ranked, catalogue: Catalogue | None = None) -> dict:
+def summary(ranked: Ranked, catalogue: CatalogData | None = None) -> dict:
     """ndcg@10 and recall@10 with intervals, coverage@10; with catalog data also the metrics beyond
     accuracy.
     """
@@ -178,7 +178,7 @@ def summary(ranked: Ranked, catalogue: Catalogue | None = None) -> dict:
     return out | _beyond(ranked, catalogue) if catalogue else out
 
 
-def _beyond(ranked: Ranked, catalogue: Catalogue) -> dict:
+def _beyond(ranked: Ranked, catalogue: CatalogData) -> dict:
     """Diversity, novelty, popularity, Gini coefficient of exposure, and miscalibration of
     categories.
     """
@@ -295,7 +295,7 @@ def judge(
         return {"systems": {}, "segments": {}}
     model = next(iter(models.values()))
     stats = model.signals.popularity
-    catalogue = Catalogue(
+    catalogue = CatalogData(
         model.signals.vectors,
         stats.column("buyers"),
         stats.column("sold"),

@@ -23,7 +23,7 @@ from training.finetuning.devices import precision_of, process_state, put_weights
 from training.finetuning.heads import Batch
 from training.finetuning.methods import (
     TuningMethod,
-    make_optimiser,
+    make_optimizer,
     schedule_of,
     trainable,
     trainable_share,
@@ -119,7 +119,7 @@ def finetune(
     )
     sharded = config.shard_weights and accelerator.num_processes > 1
     model = spread(copy.deepcopy(task.model)) if sharded else task.model
-    optimiser = make_optimiser(model, config)
+    optimiser = make_optimizer(model, config)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule_of(config))
     model, optimiser = (
         (model, accelerator.prepare(optimiser))

@@ -128,7 +128,7 @@ def trainable_share(model: nn.Module) -> float:
     )
 
 
-def make_optimiser(model: nn.Module, config: TuningConfig) -> torch.optim.Optimizer:
+def make_optimizer(model: nn.Module, config: TuningConfig) -> torch.optim.Optimizer:
     """Optimizer with three parameter groups: encoder matrices (with weight decay), encoder biases
     and norms (without), and the head with its own learning rate.
     """

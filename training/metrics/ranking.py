@@ -31,15 +31,6 @@ def recall_at_k(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
         return np.where(n_relevant > 0, hits[:, :k].sum(axis=1) / n_relevant, np.nan)
 
 
-def mrr_at_k(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
-    """Reciprocal rank at k: 1 / rank of the first relevant product, 0 beyond k. (n,) in [0, 1]; nan
-    without relevant products.
-    """
-    first_k = hits[:, :k]
-    value = np.where(first_k.any(axis=1), 1.0 / (first_k.argmax(axis=1) + 1), 0.0)
-    return np.where(n_relevant > 0, value, np.nan)
-
-
 def coverage_at_k(lists: np.ndarray, n_items: int, k: int) -> float:
     """Catalog coverage at k: share of n_items that occurs in at least one list. lists: (n, >= k)
     rows, -1 where empty.

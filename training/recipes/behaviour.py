@@ -24,7 +24,7 @@ from training.inference.calibration import EnsembleMember, OutputCalibration
 from training.metrics import classification
 from training.recipes.behaviour_pairs import PairRows, PairWindow, history_text
 from training.recipes.classification import LabelTask
-from training.recipes.ensembles import Labelled, head_of, outputs
+from training.recipes.ensembles import LabeledModel, head_of, outputs
 from training.runs.run import NO_CHAMPION, Run, compared, load_encoder, steps_for
 
 TRAINING_WINDOWS = 3
@@ -34,7 +34,7 @@ FEWEST_IMPRESSIONS = 500
 VALIDATION_SHARE = 0.1
 
 
-def fit_behaviour(run: Run) -> tuple[Labelled, dict, dict]:
+def fit_behaviour(run: Run) -> tuple[LabeledModel, dict, dict]:
     """The model, its report, and additions to `head.json`: the calibration, and the click head or
     why there is none.
     """
@@ -103,7 +103,7 @@ def fit_behaviour(run: Run) -> tuple[Labelled, dict, dict]:
         "click": click,
     }
     return (
-        Labelled(
+        LabeledModel(
             [EnsembleMember(encoder, *head_of(model))],
             ["not bought", "bought"],
             OutputCalibration(1.0),

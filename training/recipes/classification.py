@@ -21,7 +21,7 @@ from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
 from training.inference.calibration import OutputCalibration
 from training.metrics.classification import auc, mse
-from training.recipes.ensembles import Labelled, Members, outputs
+from training.recipes.ensembles import LabeledModel, Members, outputs
 from training.runs.run import NO_CHAMPION, Run, compared, load_encoder, steps_for
 
 BLENDS = (0.25, 0.5, 0.75, 1.0)
@@ -122,7 +122,7 @@ def _measure(rows: Rows) -> str:
     return "mse" if not rows.classes else "auc" if len(rows.classes) == 2 else "accuracy"
 
 
-def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
+def fit_labels(run: Run, rows: Rows) -> tuple[LabeledModel, dict]:
     """Train on the training rows, stop early on validation, evaluate on test. Returns the model and
     its report. Raises TrainingError with too few rows.
     """
@@ -150,7 +150,7 @@ def fit_labels(run: Run, rows: Rows) -> tuple[Labelled, dict]:
         _report(run, rows, base, members.answers(store, rows.at(TEST), answer)) | training_facts
     )
     report["robustness"] = _robustness(run, rows, members, store, answer)
-    return Labelled(members.finish(tuned), rows.classes, answer), run.finish_report(report)
+    return LabeledModel(members.finish(tuned), rows.classes, answer), run.finish_report(report)
 
 
 def _trained(
@@ -359,7 +359,7 @@ def _robustness(
     return out
 
 
-def fit_recipe(run: Run) -> tuple[Labelled, dict, dict]:
+def fit_recipe(run: Run) -> tuple[LabeledModel, dict, dict]:
     """Train the recipe on its rows: the model, its report, and no additional data."""
     return *fit_labels(run, recipe_rows(run)), {}
 

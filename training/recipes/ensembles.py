@@ -98,7 +98,7 @@ class Members:
 
 
 @dataclass
-class Labelled:
+class LabeledModel:
     """Result of a recipe that answers single texts: members, names of their outputs, and the
     calibration.
     """

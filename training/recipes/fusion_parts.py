@@ -16,8 +16,7 @@ from training.inference.checkpoint import (
 )
 from training.recipes.incremental import origin
 from training.recipes.mlm import pretrain
-from training.recipes.sequence import Learned as Sequence
-from training.recipes.sequence import fit_sequence
+from training.recipes.sequence import SequenceFit, fit_sequence
 from training.recipes.text_training import Start, Texts, fit_texts, refreshed
 from training.runs.run import Run, load_encoder
 
@@ -27,7 +26,7 @@ class TrainedParts:
     """Text encoder (None without texts) and sequence model trained on one period."""
 
     texts: Texts | None
-    sequence: Sequence
+    sequence: SequenceFit
 
     @cached_property
     def learnt(self) -> LearnedSignals:
@@ -57,7 +56,7 @@ def learn_parts(
     fixed = (chosen["text.steps"], chosen["text.projection_steps"]) if chosen else None
     texts = fit_texts(run, known, validation, fixed, start)
     if "sequence" in run.config.parts_left_out:
-        return TrainedParts(texts, Sequence(None, 0, "left out"))
+        return TrainedParts(texts, SequenceFit(None, 0, "left out"))
     sequence = fit_sequence(
         run,
         known,

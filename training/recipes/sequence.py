@@ -23,7 +23,7 @@ FEWEST_PAIRS = 200
 
 
 @dataclass(frozen=True)
-class Learned:
+class SequenceFit:
     """A fitted sequence model, or None and the reason; `steps`: training step with the best
     validation value.
     """
@@ -53,7 +53,7 @@ def fit_sequence(
     texts: np.ndarray | None,
     validation: Window | None,
     fixed: int | None = None,
-) -> Learned:
+) -> SequenceFit:
     """Train the sequence model and keep the weights with the best validation value.
 
     texts: (items, dim) unit vectors, or None
@@ -61,14 +61,14 @@ def fit_sequence(
     """
     config, by_event = run.config.sequence, run.snapshot.manifest.get("clock", "real") != "real"
     if fixed == 0:
-        return Learned(None, 0, "it did not help on the validation days")
+        return SequenceFit(None, 0, "it did not help on the validation days")
     pairs = history_pairs(
         replace(known, basket=np.arange(len(known))) if by_event else known,
         run.snapshot.n_items,
         repeats=True,
     )
     if len(pairs.usable) < FEWEST_PAIRS:
-        return Learned(
+        return SequenceFit(
             None,
             0,
             f"only {len(pairs.usable)} products were taken after others, {FEWEST_PAIRS} are needed",
@@ -91,8 +91,8 @@ def fit_sequence(
         keep_last=bool(fixed),
     )
     if not outcome.best_step:
-        return Learned(None, 0, "it did not help on the validation days")
-    return Learned(task.model.plain(by_event), outcome.best_step)
+        return SequenceFit(None, 0, "it did not help on the validation days")
+    return SequenceFit(task.model.plain(by_event), outcome.best_step)
 
 
 def _loop(config: SequenceConfig, fixed: int | None, pairs: int) -> TuningConfig:

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from training.encoders.bert import TextEncoder
 from training.inference.checkpoint import new_checkpoint, write_encoder, write_items
-from training.recipes.ensembles import Labelled
+from training.recipes.ensembles import LabeledModel
 from training.runs.run import Run
 
 
@@ -32,7 +32,7 @@ def save_encoder(
 
 
 def save_head(
-    run: Run, out: Path, fitted: Labelled, report: dict, more: dict | None = None
+    run: Run, out: Path, fitted: LabeledModel, report: dict, more: dict | None = None
 ) -> None:
     """Write ensemble members: encoder, linear head, voting training rows. `head.json` holds the
     calibration.

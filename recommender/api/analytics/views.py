@@ -32,7 +32,7 @@ class AnalyticsView(APIView):
             "rows": attribution.earned_and_shown(shop, since, until, by),
             "products_shown": {
                 placement: shown
-                for (placement, *_), shown in attribution.covered(shop, since, until).items()
+                for (placement, *_), shown in attribution.coverage(shop, since, until).items()
             },
             "products_showable": shop.products.showable().count(),
             "loyalty": attribution.loyalty(shop, since, until, by),

@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from recommender.analytics.attribution import (
     LOYAL_DAYS,
-    Earned,
-    Loyal,
-    covered,
+    Attribution,
+    Loyalty,
+    attributed_results,
+    coverage,
     difference,
-    earned,
     loyalty,
 )
 from recommender.console.pages import need, open_shop, page, part
@@ -37,7 +37,7 @@ class Row:
 
     key: str
     placement: Placement | None
-    found: Earned | None
+    found: Attribution | None
     products: int
     """Distinct exposed products in percent of all eligible ones."""
 
@@ -144,8 +144,8 @@ def _loyal_rows(shop: Shop, period: Period) -> list[dict]:
 
 def _rows(shop: Shop, period: Period) -> list[Row]:
     selection = shop, period.since, period.until, ("placement",), period.simulated
-    results = {e.placement: e for e in earned(*selection)}
-    shown, showable = covered(*selection), max(shop.products.showable().count(), 1)
+    results = {e.placement: e for e in attributed_results(*selection)}
+    shown, showable = coverage(*selection), max(shop.products.showable().count(), 1)
     known = {p.key: p for p in shop.placements.all()}
     rows = [
         Row(
@@ -215,7 +215,7 @@ def _chart(shop: Shop, period: Period) -> dict | None:
     step = 1 if until - since < timedelta(days=USUAL_DAYS) else 7
     lists: Counter[tuple[str, int]] = Counter()
     clicked: Counter[tuple[str, int]] = Counter()
-    for e in earned(shop, since, until, ("placement", "day"), period.simulated):
+    for e in attributed_results(shop, since, until, ("placement", "day"), period.simulated):
         at = e.placement, (e.day - since).days // step
         lists[at] += e.lists
         clicked[at] += e.clicked
@@ -250,7 +250,7 @@ def _percent(part: float, whole: float) -> float | None:
     return round(100 * part / whole, 2) if whole >= FEWEST_OF_A_POINT else None
 
 
-def _loyal(entries: list[Loyal]) -> list[dict]:
+def _loyal(entries: list[Loyalty]) -> list[dict]:
     """Repurchase and return rates per placement and of the whole shop: (percent, base) after each
     of LOYAL_DAYS.
     """

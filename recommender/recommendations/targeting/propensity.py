@@ -9,7 +9,7 @@ from recommender.shoppers.history import Visitor
 
 
 class NoModel(RuntimeError):
-    """No behaviour model serves this shop; the message says what to do."""
+    """No behavior model serves this shop; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def predict(
 ) -> Predictions:
     """Propensity scores of these products for a shopper or session.
 
-    Raises NoModel where no behaviour model is promoted, checkpoint_files.BrokenCheckpoint where it
+    Raises NoModel where no behavior model is promoted, checkpoint_files.BrokenCheckpoint where it
     cannot be read.
     """
     version = shop.champion("behaviour")

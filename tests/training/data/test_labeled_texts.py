@@ -1,4 +1,4 @@
-"""Labelled rows: few of each class, and the names of classes as texts of theirs."""
+"""Labeled rows: few of each class, and the names of classes as texts of theirs."""
 
 from types import SimpleNamespace
 

@@ -15,7 +15,7 @@ from training.errors import TrainingError
 from training.finetuning import resume_state
 from training.finetuning.heads import Classifier
 from training.finetuning.loop import blend, train, train_several
-from training.finetuning.methods import TuningMethod, make_optimiser, schedule_of, trainable_share
+from training.finetuning.methods import TuningMethod, make_optimizer, schedule_of, trainable_share
 from training.finetuning.resume_state import ResumableState, load_state, save_state
 from training.finetuning.text_store import TextStore
 from training.recipes.classification import LabelTask
@@ -269,7 +269,7 @@ def test_schedules_by_hand():
 
 def test_biases_and_norms_are_not_decayed(tiny_encoder):
     task, _ = labelled(tiny_encoder, replace(CONFIG, weight_decay=0.1))
-    for group in make_optimiser(task.model, replace(CONFIG, weight_decay=0.1)).param_groups:
+    for group in make_optimizer(task.model, replace(CONFIG, weight_decay=0.1)).param_groups:
         assert all((p.ndim > 1) == (group["weight_decay"] > 0) for p in group["params"])
 
 

@@ -1,4 +1,4 @@
-"""The neighbours' vote and its mixture with the head, by hand."""
+"""The neighbors' vote and its mixture with the head, by hand."""
 
 import numpy as np
 import pytest

@@ -14,7 +14,6 @@ from training.metrics.ranking import (
     gini,
     mean_shown,
     miscalibration_at_k,
-    mrr_at_k,
     ndcg_at_k,
     recall_at_k,
     self_information,
@@ -43,12 +42,10 @@ def test_ndcg_of_two_of_three():
 def test_nothing_to_find_is_nan():
     assert np.isnan(ndcg_at_k(hits("..."), np.array([0]), 3)[0])
     assert np.isnan(recall_at_k(hits("..."), np.array([0]), 3)[0])
-    assert np.isnan(mrr_at_k(hits("..."), np.array([0]), 3)[0])
 
 
-def test_recall_and_mrr():
+def test_recall():
     assert recall_at_k(hits("x.x."), np.array([4]), 3) == pytest.approx([0.5])
-    assert mrr_at_k(hits("..x", "..."), np.array([1, 1]), 3) == pytest.approx([1 / 3, 0])
 
 
 def test_coverage_counts_products_once_and_no_gaps():
@@ -71,7 +68,7 @@ def test_ndcg_equals_scikit_learn(seed):
 def test_measures_stay_between_zero_and_one(n_relevant, seed):
     found = np.random.default_rng(seed).random((1, 10)) < 0.5
     found[0, np.flatnonzero(found[0])[n_relevant:]] = False
-    for measure in (ndcg_at_k, recall_at_k, mrr_at_k):
+    for measure in (ndcg_at_k, recall_at_k):
         assert 0 <= measure(found, np.array([n_relevant]), 10)[0] <= 1
 
 
