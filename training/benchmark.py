@@ -82,6 +82,8 @@ def benchmark_leave_last_out(run: Run, ablate: Sequence[str] = ()) -> dict:
 
     The target is each shopper's last event; the ranker is trained on the last but one. Returns the
     report.
+
+    Raises TrainingError.
     """
     snapshot = run.snapshot
     validation, test = leave_last_out(snapshot.events, snapshot.n_items, run.config.event_weights)

@@ -2,6 +2,7 @@
 
 
 def need(condition: bool, message: str) -> None:
+    """Raises TrainingError with this message unless the condition holds."""
     if not condition:
         raise TrainingError(message)
 

@@ -143,6 +143,7 @@ class _TreeBuilder(Transformer_NonRecursive):
         self.comparisons = 0
 
     def FIELD(self, token: Token) -> str:
+        """The column of a field. Raises FilterError for an unknown field."""
         name = str(token).replace('"', "")
         name = ALIASES.get(name, name)
         if name.startswith(ATTRIBUTES) and len(name) > len(ATTRIBUTES):

@@ -33,6 +33,7 @@ def open_shop(request: HttpRequest, key: str) -> Shop:
 
 
 def need(request: HttpRequest, permission: str) -> None:
+    """Raises PermissionDenied where the user lacks the permission."""
     if not request.user.has_perm(permission):
         raise PermissionDenied("Your account may look at this, but not do it.")
 

@@ -92,7 +92,9 @@ def checked_lines(
     shift: timedelta,
     report: Report,
 ) -> Iterator[tuple]:
-    """Staged rows. File rows that share an event_id are the lines of one event, in their order."""
+    """Staged rows. File rows that share an event_id are the lines of one event, in their order.
+    Raises FieldError.
+    """
     seen: Counter[str] = Counter()
     for row_number, row in rows:
         try:

@@ -22,7 +22,7 @@ class FileError(ValueError):
 
 
 def read_rows(path: Path) -> Rows:
-    """(line, row) for each row; the header of a CSV file is line 1."""
+    """(line, row) for each row; the header of a CSV file is line 1. Raises FileError."""
     name = path.name.removesuffix(".gz")
     if not path.exists():
         raise FileError(f"{path}: no such file")

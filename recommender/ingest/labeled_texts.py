@@ -82,6 +82,7 @@ def upsert_labelled(
     chosen = KINDS[kind]
 
     def value(parser: Parser, name: str, given: Any) -> Any:
+        """The value of a column. Raises FieldError."""
         parsed = _value(parser, name, given)
         if parsed is None and name in chosen.required:
             raise FieldError(name, "is required")

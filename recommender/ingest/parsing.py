@@ -45,7 +45,7 @@ class Parser:
     """The only currency that amounts may have; empty: any."""
 
     def text(self, field: str, value: Any, longest: int = LONGEST_TEXT) -> str | None:
-        """None where empty."""
+        """None where empty. Raises FieldError."""
         if (
             type(value) is str
             and 0 < len(value) <= longest
@@ -73,12 +73,14 @@ class Parser:
         return self.text(field, value, LONGEST_ID)
 
     def required_id(self, field: str, value: Any) -> str:
+        """An id. Raises FieldError where it is empty or too long."""
         text = self.id(field, value)
         if text is None:
             raise FieldError(field, "is required")
         return text
 
     def number(self, field: str, value: Any) -> float | None:
+        """A finite number; None where empty. Raises FieldError."""
         if value is None or value == "":
             return None
         if isinstance(value, bool) or (self.typed and not isinstance(value, int | float)):
@@ -94,14 +96,15 @@ class Parser:
         return number
 
     def integer(self, field: str, value: Any) -> int | None:
+        """A whole number; None where empty. Raises FieldError."""
         number = self.number(field, value)
         if number is not None and (number != int(number) or abs(number) > 2**31 - 1):
             raise FieldError(field, "must be a whole number")
         return None if number is None else int(number)
 
     def money(self, field: str, value: Any) -> float | None:
-        """A number, or a text in plain digits: amounts are texts in JSON so that they stay
-        exact.
+        """A number, or a text in plain digits: amounts are texts in JSON so that they stay exact.
+        Raises FieldError.
         """
         if self.typed and isinstance(value, str) and not PLAIN_AMOUNT.fullmatch(value):
             raise FieldError(field, f"{value[:40]!r} is not an amount such as 19.90")
@@ -110,6 +113,7 @@ class Parser:
         return None if value is None else Parser(self.zone).number(field, value)
 
     def boolean(self, field: str, value: Any) -> bool | None:
+        """True or false; None where empty. Raises FieldError."""
         if value is None or value == "":
             return None
         if isinstance(value, bool):
@@ -120,6 +124,7 @@ class Parser:
         return known[str(value).lower()]
 
     def moment(self, field: str, value: Any) -> datetime | None:
+        """A date and time; None where empty. Raises FieldError."""
         if value is None or value == "":
             return None
         if not isinstance(value, datetime):
@@ -142,6 +147,9 @@ class Parser:
         return value.astimezone(UTC)
 
     def mapping(self, field: str, value: Any, largest: int = LARGEST_OBJECT) -> dict | None:
+        """A JSON object; None where empty. Raises FieldError where it is invalid, too large or too
+        deep.
+        """
         if value is None or value == "":
             return None
         if isinstance(value, str) and not self.typed:
@@ -178,7 +186,7 @@ class Parser:
             raise FieldError(field, "holds a number that is out of range")
 
     def texts(self, field: str, value: Any) -> list[str] | None:
-        """A list of texts; in files also one text with parts joined by |."""
+        """A list of texts; in files also one text with parts joined by |. Raises FieldError."""
         if value is None or value == "":
             return None
         if isinstance(value, str) and not self.typed:

@@ -13,11 +13,13 @@ SHARE = [MinValueValidator(0), MaxValueValidator(1)]
 
 
 def validate_timezone(value: str) -> None:
+    """Raises ValidationError where the name is not a time zone."""
     if value not in zoneinfo.available_timezones():
         raise ValidationError(f"{value} is not a time zone such as Europe/London")
 
 
 def validate_origin(value: str) -> None:
+    """Raises ValidationError where the value is not the origin of a URL."""
     if not re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", value):
         raise ValidationError(
             f"{value} is not an origin such as https://shop.example, without a path"

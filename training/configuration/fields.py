@@ -54,6 +54,7 @@ class _Reader:
         self.limits, self.choices, self.keys = limits, choices, keys
 
     def set(self, config: Any, key: str, value: Any, whole: str) -> Any:
+        """A copy of `config` with one field set. Raises ConfigError."""
         head, _, rest = key.partition(".")
         names = {f.name for f in fields(config)}
         if head not in names:

@@ -38,6 +38,7 @@ class Interactions:
         return len(self.user)
 
     def take(self, rows: np.ndarray) -> "Interactions":
+        """The interactions at these positions (n,) or under this mask (interactions,)."""
         return Interactions(
             **{name: getattr(self, name)[rows] for name in self.__dataclass_fields__}
         )
@@ -178,7 +179,7 @@ class Histories:
     def pick(
         self, entries: slice | np.ndarray, start: np.ndarray, users: slice | np.ndarray
     ) -> "Histories":
-        """Selected entries; those of shopper u begin at `start[u]`."""
+        """The entries at these positions (n,); those of shopper u begin at `start[u]`."""
         return Histories(
             start,
             **{name: getattr(self, name)[entries] for name in ENTRY},
@@ -194,8 +195,8 @@ ENTRY = tuple(
 
 
 def histories(events: Interactions, users: np.ndarray, n_items: int) -> Histories:
-    """Histories of these shoppers (ascending row numbers). Other shoppers and anonymous baskets are
-    left out.
+    """Histories of these shoppers, (n,) ascending row numbers. Other shoppers and anonymous baskets
+    are left out.
     """
     position = np.searchsorted(users, events.user)
     known = np.zeros(len(events), dtype=bool)

@@ -35,10 +35,11 @@ class Rows:
     classes: list[str]
 
     def at(self, part: int) -> np.ndarray:
+        """Positions (n,) of the rows of a part."""
         return np.flatnonzero(self.part == part)
 
     def take(self, rows: np.ndarray) -> "Rows":
-        """The rows at these positions."""
+        """The rows at these positions (n,)."""
         return replace(
             self,
             ids=[self.ids[i] for i in rows],

@@ -42,7 +42,7 @@ def text_digest(text: str) -> int:
 
 def length_batches(lengths: np.ndarray, most_tokens: int) -> Iterator[np.ndarray]:
     """Row numbers in batches of similar length; each has at most `most_tokens` tokens after
-    padding.
+    padding. lengths: (rows,) int.
     """
     order = np.argsort(lengths, kind="stable")
     begin = 0
@@ -56,7 +56,7 @@ def length_batches(lengths: np.ndarray, most_tokens: int) -> Iterator[np.ndarray
 
 def equal_lengths(lengths: np.ndarray, most_tokens: int) -> Iterator[np.ndarray]:
     """Row numbers in batches of equal length (no padding), each of at most `most_tokens` tokens and
-    at least one row.
+    at least one row. lengths: (rows,) int.
     """
     order = np.argsort(lengths, kind="stable")
     for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):

@@ -110,7 +110,7 @@ class Events:
         return len(self.user)
 
     def take(self, rows: np.ndarray) -> "Events":
-        """The events at these positions or under this mask."""
+        """The events at these positions (n,) or under this mask (events,)."""
         return Events(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
 
     def before(self, cut: int) -> "Events":

@@ -35,7 +35,7 @@ class Window:
         return len(self.rankable)
 
     def only_users(self, rows: np.ndarray) -> "Window":
-        """The same window for the shoppers at these positions."""
+        """The same window for the shoppers at these positions (n,)."""
         users = self.users[rows]
         pieces = [self.target[self.start[r] : self.start[r + 1]] for r in rows]
         start = np.concatenate([[0], np.cumsum([len(p) for p in pieces])]).astype(np.int64)

@@ -56,7 +56,9 @@ def rebuilt_folder() -> Path:
 
 
 def rebuild(source: Path, folder: Path) -> None:
-    """Write configuration, weights (safetensors, float32) and a fast tokenizer into a folder."""
+    """Write configuration, weights (safetensors, float32) and a fast tokenizer into a folder.
+    Raises ConfigError.
+    """
     import torch
     from safetensors.torch import save_file
     from transformers import BertConfig

@@ -24,8 +24,8 @@ class Baseline:
 
 
 def baselines(rows: Rows, vectors: np.ndarray, seed: int) -> dict[str, Baseline]:
-    """Baselines: the most frequent class (or mean rating), TF-IDF, and a linear model on the
-    encoder's frozen vectors.
+    """Baselines: the most frequent class (or mean rating), TF-IDF, and a linear model on frozen
+    vectors (rows, dim).
     """
     train, validation = rows.at(TRAIN), rows.at(VALIDATION)
     words = linear_baselines.word_features(rows.texts, train)
@@ -52,7 +52,7 @@ def baselines(rows: Rows, vectors: np.ndarray, seed: int) -> dict[str, Baseline]
 
 def answer_of(rows: Rows, output: np.ndarray, vote: np.ndarray | None = None) -> OutputCalibration:
     """Temperature and vote weight with the lowest log loss on the validation rows, from their
-    outputs and votes.
+    outputs and votes, (rows, classes) both.
     """
     if not rows.classes:
         given = rows.target[rows.at(TRAIN)]

@@ -28,8 +28,8 @@ def fit_classes(
     seed: int,
     strengths: tuple = STRENGTHS,
 ) -> LinearFit:
-    """Fit logistic regression; the regularization is selected by validation log-likelihood (default
-    100 without validation rows).
+    """Fit logistic regression on (rows, features); the regularization is selected by validation
+    log-likelihood (default 100 without validation rows).
     """
     if not len(y_validation):
         strengths = (100.0,)
@@ -75,8 +75,8 @@ def probabilities(fit: LinearFit, x, classes: int) -> np.ndarray:
 
 
 def fit_ratings(x, y: np.ndarray, x_validation, y_validation: np.ndarray) -> LinearFit:
-    """Fit ridge regression; the penalty is selected by validation error (default 1 without
-    validation rows).
+    """Fit ridge regression on (rows, features); the penalty is selected by validation error
+    (default 1 without validation rows).
     """
     strengths = STRENGTHS if len(y_validation) else (1.0,)
     fits = [LinearFit(Ridge(alpha=1 / c).fit(x, y), c) for c in strengths]

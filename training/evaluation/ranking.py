@@ -43,6 +43,7 @@ class Ranked:
     lists: np.ndarray
 
     def hits(self) -> np.ndarray:
+        """(users, K) bool: whether the product at each rank is a target."""
         owner = np.repeat(np.arange(len(self.window.users)), np.diff(self.window.start)).astype(
             np.int64
         )
@@ -53,9 +54,11 @@ class Ranked:
         return np.isin(shown, wanted) & (self.lists >= 0)
 
     def ndcg(self) -> np.ndarray:
+        """NDCG@10 of each shopper: (users,)."""
         return ndcg_at_k(self.hits(), np.diff(self.window.start), K)
 
     def recall(self) -> np.ndarray:
+        """Recall@10 of each shopper: (users,)."""
         return recall_at_k(self.hits(), np.diff(self.window.start), K)
 
 
@@ -90,7 +93,7 @@ def rank_by_source(
     signals: Signals | None = None,
     vectors: np.ndarray | None = None,
 ) -> Ranked:
-    """Rank by one candidate source, as a baseline."""
+    """Rank by one candidate source, as a baseline. rankable: (items,) bool."""
     if source == "text":
         space = TextSpace(vectors)
         return rank_by_scores(
@@ -203,8 +206,8 @@ def _beyond(ranked: Ranked, catalogue: CatalogData) -> dict:
 
 
 def segments(ranked: dict[str, Ranked], snapshot: Snapshot, sold: np.ndarray) -> dict:
-    """NDCG@10 and recall@10 of each system by group of shoppers, and by group of target
-    products.
+    """NDCG@10 and recall@10 of each system by group of shoppers, (users,) bool each, and of target
+    products, (items,) bool each.
     """
     window = next(iter(ranked.values())).window
     out: dict[str, dict] = {}
@@ -238,7 +241,7 @@ def _only_targets(window: Window, products: np.ndarray) -> Window:
 
 
 def interval(values: np.ndarray, seed: int = 0) -> dict | None:
-    """Mean with its 95 % interval; None without values."""
+    """Mean of (n,) values with its 95 % interval; None without values."""
     value, low, high = bootstrap_interval(values, seed)
     return None if np.isnan(value) else {"value": value, "low": low, "high": high}
 

@@ -141,6 +141,7 @@ def load_translator(name: str) -> Callable[[list[str]], list[str]]:
 
 def _back_translation(translate: Callable[[list[str]], list[str]], share: float) -> Augment:
     def step(texts: list[str], rng: np.random.Generator) -> list[str]:
+        """Raises ConfigError."""
         chosen = np.flatnonzero(rng.random(len(texts)) < share)
         there_and_back = translate([texts[i] for i in chosen]) if len(chosen) else []
         if len(there_and_back) != len(chosen):

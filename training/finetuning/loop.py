@@ -46,7 +46,7 @@ class Task(ABC):
 
     @abstractmethod
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
-        """The rows as a batch of tensors."""
+        """The rows (size, …) as a batch of tensors."""
 
     @abstractmethod
     def validate(self) -> float:
@@ -111,6 +111,8 @@ def finetune(
 
     A step depends only on the weights, the seed and its number, so that a resumed run ends like an
     uninterrupted one.
+
+    Raises TrainingError or KeyboardInterrupt.
     """
     AcceleratorState._reset_state()
     process_state()

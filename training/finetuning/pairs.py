@@ -165,7 +165,7 @@ class PairTask(Task):
         return np.concatenate(columns, axis=1)
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
-        """The rows as a batch. Each product's text is encoded once."""
+        """The rows (size, columns) as a batch. Each product's text is encoded once."""
         unique, place = np.unique(rows, return_inverse=True)
         place = torch.from_numpy(place.reshape(rows.shape)).to(self.store.device)
         n = self.config.anchors

@@ -139,6 +139,9 @@ class ResumableState:
     saved_at: float = field(default_factory=time.monotonic)
 
     def read(self) -> tuple[dict, dict] | None:
+        """The saved (tensors, facts); None without a state. Raises TrainingError where it belongs
+        to another run.
+        """
         saved = load_state(self.folder) if self.folder and self.resume else None
         if saved and saved[1]["belongs"] != self.facts:
             theirs = saved[1]["belongs"]

@@ -124,7 +124,9 @@ class TextStore:
     def batch(
         self, rows: np.ndarray, augment: Callable[[list[str]], list[str]] | None = None
     ) -> TextBatch:
-        """These texts as a batch; with `augment`, an augmented copy of them."""
+        """The texts at these positions (n,) as a batch; with `augment`, an augmented copy of
+        them.
+        """
         if augment is not None:
             tokens = self.encoder.tokenize(
                 augment([self.texts[r] for r in rows]),

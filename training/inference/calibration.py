@@ -87,6 +87,6 @@ class EnsembleMember:
 def averaged(
     judged: list[tuple[np.ndarray, np.ndarray | None]],
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Mean output of several members."""
+    """Mean output (n, outputs) of several members, and their mean vote (n, classes) or None."""
     outputs, votes = zip(*judged, strict=True)
     return np.mean(outputs, axis=0), None if votes[0] is None else np.mean(votes, axis=0)

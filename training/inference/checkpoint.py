@@ -215,6 +215,7 @@ def verify_files(folder: Path, digests: bool = True) -> None:
 
 
 def read_run(folder: Path) -> dict:
+    """The content of `run.json`. Raises CheckpointError where it is missing or invalid."""
     try:
         run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -53,7 +53,7 @@ def explain(
     showable: np.ndarray | None = None,
     only_new: bool = False,
 ) -> list[Explanation]:
-    """Explanations of these products for one shopper, to whom all events belong."""
+    """Explanations of these products (n,) for one shopper, to whom all events belong."""
     if not items:
         return []
     counted = interactions(events, model.config.event_weights)
@@ -155,7 +155,9 @@ def why_not(
     showable: np.ndarray | None = None,
     only_new: bool = False,
 ) -> WhyNot:
-    """Why a product is not among the first k of the one shopper in `past`."""
+    """Why a product is not among the first k of the one shopper in `past`. showable: (items,) bool,
+    or None.
+    """
     if showable is not None and not showable[item]:
         return WhyNot("hidden")
     allowed = model.allowed(past, showable, only_new)

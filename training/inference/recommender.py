@@ -72,7 +72,7 @@ class Recommender:
         return self.signals.n_items
 
     def histories(self, events: Events, users: np.ndarray) -> Histories:
-        """Weighted histories of these events per shopper; `users` ascending."""
+        """Weighted histories of these events per shopper. users: (n,) ascending."""
         return histories(interactions(events, self.config.event_weights), users, self.n_items)
 
     def allowed(
@@ -113,8 +113,8 @@ class Recommender:
         )
 
     def contributions(self, features: np.ndarray) -> list[tuple[float, dict[str, float]]]:
-        """Base score and contribution per kind of reason of each candidate: TreeSHAP (Lundberg et
-        al. 2020) and the boost. They sum to the score.
+        """Per candidate (n,): base score and contribution of each kind of reason, by TreeSHAP
+        (Lundberg et al. 2020) and the boost. They sum to the score.
         """
         raw = self.ranker.predict(features, pred_contrib=True, num_threads=1)
         kinds = list(dict.fromkeys([*self.groups, *(["new"] if self.boost else [])]))
@@ -127,7 +127,7 @@ class Recommender:
         ]
 
     def places(self, features: np.ndarray) -> dict[str, int | None]:
-        """Rank of a candidate in each source's list, from 1; None where it is absent."""
+        """Per candidate (n,): rank in each source's list, from 1; None where it is absent."""
         proposed = self._proposed(features[None])[0]
         return {
             name: int(features[i]) + 1 if is_proposed else None
@@ -150,7 +150,7 @@ class Recommender:
         showable: np.ndarray | None = None,
         only_new: bool = False,
     ) -> list[list[Recommendation]]:
-        """The k best products for each shopper of a shard."""
+        """The k best products for each shopper of a shard. showable: (items,) bool, or None."""
         candidates = self.candidates(past, now, self.allowed(past, showable, only_new))
         if not len(candidates.user):
             return [[] for _ in range(past.n_users)]
@@ -165,8 +165,8 @@ class Recommender:
     def by_source(
         self, past: Histories, source: str, now: int, k: int, showable: np.ndarray | None = None
     ) -> list[list[Recommendation]]:
-        """Ranking by one candidate source for each shopper; empty where the source does not
-        exist.
+        """Ranking by one candidate source for each shopper; empty where the source does not exist.
+        showable: (items,) bool, or None.
         """
         if source not in sources_of(self.signals, self.config):
             return [[] for _ in range(past.n_users)]
@@ -197,7 +197,9 @@ class Recommender:
     def related(
         self, items: list[int], k: int, showable: np.ndarray | None = None
     ) -> list[Recommendation]:
-        """The k products most related to these, by the normalized sum of the sources' scores."""
+        """The k products most related to these (n,), by the normalized sum of the sources' scores.
+        showable: (items,) bool, or None.
+        """
         matrices = {
             kind: self.signals.matrices[name][items]
             for kind, name in RELATED.items()
@@ -263,11 +265,13 @@ class Recommender:
         return np.clip(both / max(both.max(initial=0), 1e-9), 0, 1)
 
     def head(self) -> np.ndarray:
-        """Rows of the best-selling fifth of the products."""
+        """Rows (n,) of the best-selling fifth of the products."""
         return np.flatnonzero(is_head(self.signals.popularity.column("sold")))
 
     def popular(self, k: int, showable: np.ndarray | None = None) -> list[Recommendation]:
-        """Products by sales of the last 30 days, for shoppers without a history."""
+        """Products (n,) by sales of the last 30 days, for shoppers without a history. showable:
+        (items,) bool, or None.
+        """
         trend = self.signals.trend
         shown = np.ones(self.n_items, dtype=bool) if showable is None else showable
         best = trend.order[shown[trend.order]][:k]

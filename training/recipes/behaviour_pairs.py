@@ -34,6 +34,7 @@ class PairRows:
         )
 
     def take(self, rows: np.ndarray) -> "PairRows":
+        """The pairs at these positions (n,)."""
         return PairRows(
             [self.history[i] for i in rows],
             [self.product[i] for i in rows],

@@ -47,6 +47,7 @@ class LabelTask(Task):
     order: tuple[int, np.ndarray] = field(default=(-1, np.zeros(0, dtype=np.int64)))
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Rows of this step: (size,)."""
         places = np.arange((step - 1) * size, step * size)
         return np.concatenate(
             [
@@ -64,6 +65,7 @@ class LabelTask(Task):
         return self.order[1]
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
+        """The rows (size,) as a batch."""
         augment = (lambda texts: self.augment(texts, rng)) if self.augment else None
         return Batch(
             self.store.batch(rows, augment),

@@ -42,9 +42,11 @@ class DistilTask(Task):
         self.model = Distiller(self.store.encoder).to(self.store.device)
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Rows of this step: (size,)."""
         return self.training[rng.integers(0, len(self.training), size)]
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
+        """The rows (size,) as a batch."""
         augment = (lambda texts: self.augment(texts, rng)) if self.augment else None
         return Batch(
             self.store.batch(rows, augment),

@@ -55,7 +55,7 @@ class Members:
     neighbours: list[NeighborVote] = field(default_factory=list)
 
     def remember(self, store: TextStore, rows: np.ndarray, target: np.ndarray, k: int) -> "Members":
-        """A copy whose `k` nearest texts among these rows vote. 0: no vote."""
+        """A copy whose `k` nearest texts among these rows (n,) vote. 0: no vote."""
         made = (
             [NeighborVote(vectors(self.model, store, rows), target[rows], k) for _ in self._each()]
             if k

@@ -75,7 +75,9 @@ def facts_of(products: pl.DataFrame) -> ItemFacts:
 
 
 def window_days(snapshot: Snapshot, config: FusionConfig) -> int:
-    """Configured window length, at most a quarter of the period of the data."""
+    """Configured window length, at most a quarter of the period of the data. Raises
+    TrainingError.
+    """
     if not len(snapshot.events):
         raise TrainingError("there are no events to learn from")
     span = (int(snapshot.events.time[-1]) - int(snapshot.events.time[0])) / DAY
@@ -97,6 +99,8 @@ def fit_model(
     Parts are trained on the data before the oldest window and stopped early on its targets, or
     after the given `chosen` steps. The parts that serve are trained as long on `final`. `ranked`,
     `served` and `boost` are used where they are given.
+
+    Raises TrainingError.
     """
     snapshot, config, progress = run.snapshot, run.config, run.progress
     check_parts(config)
@@ -152,6 +156,7 @@ def ranker_questions(
 
 
 def fit_ranker(run: Run, questions: list[TrainingRows], names: list[str]) -> lgb.Booster:
+    """Raises TrainingError."""
     rows = stack(questions)
     if not rows.label.any():
         raise TrainingError(
@@ -242,6 +247,7 @@ def _load_champion(
 
 
 def require_shoppers(days: int) -> None:
+    """Raises TrainingError."""
     raise TrainingError(
         f"nobody who was known before bought in the last {days} days: nothing to judge by"
     )

@@ -110,9 +110,11 @@ class MaskTask(Task):
         self.model = MaskedWords(self.encoder).to(next(self.encoder.parameters()).device)
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Rows of this step: (size,)."""
         return self.training[rng.integers(0, len(self.training), size)]
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
+        """The rows (size,) as a batch of masked texts."""
         tokenizer, where = self.encoder.tokenizer, next(self.encoder.parameters()).device
         changed = [
             mask_words(self.words[r], self.share, tokenizer.mask_token_id, len(tokenizer), rng)

@@ -42,6 +42,7 @@ class Judged:
     source: str
 
     def rows(self, part: int) -> np.ndarray:
+        """Positions (n,) of the judgments of a part."""
         return np.flatnonzero(self.part[self.query] == part)
 
 
@@ -148,6 +149,7 @@ class SearchTask(Task):
         return np.concatenate([query[:, None], item[:, None], anyone], axis=1)
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
+        """The rows (size, 2 + HARD) as a batch."""
         n = len(self.judged.queries)
         shifted = np.concatenate([rows[:, :1], rows[:, 1:] + n], axis=1)
         unique, place = np.unique(shifted, return_inverse=True)

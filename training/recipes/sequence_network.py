@@ -114,7 +114,7 @@ class SequenceNet(nn.Module):
 
 
 def entries_of(read: Sequences) -> dict[str, np.ndarray]:
-    """Histories as entries: owner, item, back, latest (whether in the latest basket)."""
+    """Histories as entries (e,): owner, item, back, latest (whether in the latest basket)."""
     owner, place = np.nonzero(read.present)
     back = read.back[owner, place]
     return {
@@ -158,6 +158,7 @@ class SequenceTask(Task):
         return self.source.places(rng, size)
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
+        """The positions (size,) as a batch."""
         read, target = self._read(rows), self.source.pairs.item[rows]
         drawn = (
             self.known

@@ -37,6 +37,8 @@ def search_fields(run: Run, validate: Callable[[Run], None]) -> tuple[object, li
 
     The study is stored with the resumable state. The first trial is the given configuration; where
     it cannot be trained, its error ends the search.
+
+    Raises TrainingError.
     """
     import optuna
 
@@ -124,6 +126,7 @@ def _one(run: Run, trial, optuna, validate: Callable[[Run], None]) -> float:
     seen: list[float] = []
 
     def look(step: int, value: float) -> None:
+        """Raises TrialPruned."""
         trial.report(value, len(seen))
         seen.append(value)
         if step and trial.should_prune():

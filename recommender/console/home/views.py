@@ -18,7 +18,7 @@ from recommender.recommendations import batch_scoring
 
 
 def landing(request: HttpRequest) -> HttpResponse:
-    """/console/: redirects to the last opened shop."""
+    """/console/: redirects to the last opened shop. Raises PermissionDenied."""
     shop = shop_of(request)
     if shop is None and Shop.objects.exists():
         raise PermissionDenied(

@@ -54,6 +54,7 @@ class RunForm(forms.Form):
         return self.cleaned_data["recipe"] or "fusion"
 
     def clean_advanced(self) -> dict[str, str]:
+        """Options as {field: text}. Raises ValidationError for a line without “=”."""
         lines = [
             line.strip() for line in self.cleaned_data["advanced"].splitlines() if line.strip()
         ]
@@ -64,6 +65,7 @@ class RunForm(forms.Form):
         return {name.strip(): value.strip() for name, value in pairs}
 
     def clean(self):
+        """Options of the recipe. Raises ValidationError where one is invalid or not allowed."""
         values = super().clean()
         if (
             values.get("data_from")
