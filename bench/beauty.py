@@ -1,8 +1,8 @@
 """Amazon Beauty, leave-last-out, all 12,101 products ranked: with the order of one day's purchases
-drawn anew, and as published.
+shuffled, and as published.
 
 The published order of one day's purchases is that of the data; the literature's tables have it, so
-both are told.
+both are reported.
 """
 
 from bench.__main__ import measure

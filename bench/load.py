@@ -47,8 +47,8 @@ class Client:
         while b"\r\n\r\n" not in got:
             got += self._more(65536)
         head, _, body = got.partition(b"\r\n\r\n")
-        told = head.lower().partition(b"content-length:")[2]
-        length = int(told.partition(b"\r\n")[0]) if told else 0  # 204 has none
+        length_text = head.lower().partition(b"content-length:")[2]
+        length = int(length_text.partition(b"\r\n")[0]) if length_text else 0  # 204 has none
         parts = [body]
         missing = length - len(body)
         while missing > 0:

@@ -1,8 +1,8 @@
-"""Other libraries on the same splits: implicit's ALS, BPR and item-kNN and RecTools' SASRec, beside
+"""Other libraries on the same splits: implicit's ALS, BPR and item-kNN, RecTools' SASRec,
 our ranking with its defaults.
 
 They live in an environment of their own below bench/results/tmp. Each chooses among a few settings
-on each question's validation days (see `peers_rank.py`), then learns anew from everything before
+on each question's validation days (see `peers_rank.py`), then trains again on everything before
 the test; its lists are kept as long as code and questions stay the same. Our seconds hold the whole
 benchmark: fine-tuning, every baseline, judging.
 """
@@ -98,7 +98,7 @@ def _environment() -> Path:
 def _compared(
     python: Path, shop: str, questions: dict[str, tuple[Window, Window]], ours: dict
 ) -> dict:
-    """NDCG@10 and seconds of each peer on each question (validation, test), ours beside them
+    """NDCG@10 and seconds of each peer on each question (validation, test), with ours
     with the same interval.
     """
     folder = KEPT / "peers-data" / shop

@@ -159,11 +159,13 @@ class Sasrec:
             "filter_viewed": bool(question["new_only"]),
             "on_unsupported_targets": "ignore",
         }
-        told = self.model.recommend(dataset=self.dataset, k=K, items_to_recommend=rankable, **who)
+        rankings = self.model.recommend(
+            dataset=self.dataset, k=K, items_to_recommend=rankable, **who
+        )
         lists = np.full((len(question["asked"]), K), -1, dtype=np.int64)
-        lists[np.searchsorted(question["asked"], told["user_id"]), told["rank"] - 1] = told[
-            "item_id"
-        ]
+        lists[np.searchsorted(question["asked"], rankings["user_id"]), rankings["rank"] - 1] = (
+            rankings["item_id"]
+        )
         return lists
 
 
@@ -239,11 +241,11 @@ def main(peer: str, folder: Path, questions: list[str]) -> None:
     )
     for name, rows in lists.items():
         np.save(folder / f"{peer}-{name}.npy", rows)
-    told = {
+    rankings = {
         name: {"chosen": setting, "validation_ndcg@10": found}
         for name, (setting, found) in best.items()
     }
-    (folder / f"{peer}.json").write_text(json.dumps(told))
+    (folder / f"{peer}.json").write_text(json.dumps(rankings))
 
 
 if __name__ == "__main__":

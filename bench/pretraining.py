@@ -63,9 +63,10 @@ def _change(recipe: str, rows: Rows) -> dict:
 
 def _by_row(model: Predictor, rows: Rows) -> np.ndarray:
     """(n,) whether the class is right, or the squared error of the stars."""
-    told = model.told(rows.texts)
+    predicted = model.predict(rows.texts)
     if not rows.classes:
-        return (told[:, 0] - rows.target) ** 2
+        return (predicted[:, 0] - rows.target) ** 2
     return (
-        np.array(model.facts["classes"])[told.argmax(axis=1)] == np.array(rows.classes)[rows.target]
+        np.array(model.facts["classes"])[predicted.argmax(axis=1)]
+        == np.array(rows.classes)[rows.target]
     ).astype(float)

@@ -49,12 +49,12 @@ def _large() -> dict:
     found = {}
     for name, n_items in (("12k", 12_000), ("1m", 1_000_000)):
         command = [sys.executable, "-m", "bench.large", str(n_items)]
-        told = subprocess.run(
+        outputs = subprocess.run(
             command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
         ).stdout
         found |= {
             f"live_list_{cut}_ms_{name}": measure(value, "ms")
-            for cut, value in json.loads(told.splitlines()[-1]).items()
+            for cut, value in json.loads(outputs.splitlines()[-1]).items()
         }
     return found
 
@@ -101,9 +101,9 @@ def _batch() -> dict:
         subprocess.Popen([*command, code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for code in codes
     ]
-    told = [json.loads(worker.communicate()[0].splitlines()[-1]) for worker in workers]
-    two = sum(t["shoppers"] for t in told) / (
-        max(t["ended"] for t in told) - min(t["begun"] for t in told)
+    outputs = [json.loads(worker.communicate()[0].splitlines()[-1]) for worker in workers]
+    two = sum(t["shoppers"] for t in outputs) / (
+        max(t["ended"] for t in outputs) - min(t["begun"] for t in outputs)
     )
     return {
         "batch_shoppers_per_s": measure(whole, "1/s"),
@@ -160,8 +160,8 @@ def _best(*makes) -> list[Load]:
 def _stored(asked: dict) -> dict:
     messages = [_list(asked, "home_top", user) for user in asked["users"]]
     client = Client(PORT)
-    told = [json.loads(client.ask(message)[1]) for message in messages]
-    messages = [m for m, reply in zip(messages, told, strict=True) if reply["stored"]]
+    outputs = [json.loads(client.ask(message)[1]) for message in messages]
+    messages = [m for m, reply in zip(messages, outputs, strict=True) if reply["stored"]]
     empty = request("GET", "/bench/empty", asked["key"])
     reference, found = _best(lambda n: empty, lambda n: messages[n % len(messages)])
     if found.errors or reference.errors:

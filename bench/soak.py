@@ -94,7 +94,7 @@ class Soak:
             self.ask(client, "lists", "POST" if body else "GET", f"/api/v1/{path}", body)
 
     def events(self) -> None:
-        """What shoppers do, in batches; some of it is told twice."""
+        """What shoppers do, in batches; some of it is sent twice."""
         client, chance = Client(PORT), random.Random(1)
         while not self.over.wait(0.25):
             batch = [self._event(chance) for _ in range(25)]

@@ -22,7 +22,7 @@ VITRINE_CHECKPOINTS = Path(
 ).resolve()
 # A Hugging Face folder or name of a BERT; empty: the packaged MiniLM.
 VITRINE_ENCODER = os.environ.get("VITRINE_ENCODER", "")
-# What trainings started by REST or in the console may name beside the shop's own versions:
+# Names that trainings of REST and the console may use, in addition to the shop's versions:
 # encoders, synonym files, functions for back-translation
 # (module:function), with commas between. `manage.py train` may name anything.
 VITRINE_TRAINING_NAMES = frozenset(

@@ -20,7 +20,7 @@ from recommender.models import Shop
 
 CREDIT = timedelta(days=7)
 CLOCKS = timedelta(minutes=5)
-"""Tolerated lag of the clock of whoever sends events."""
+"""Tolerated clock skew of event sources."""
 LOYAL_DAYS = (30, 90)
 PARTS = ("placement", "version", "day")
 

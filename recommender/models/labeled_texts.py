@@ -31,7 +31,7 @@ class Review(Labelled):
         max_length=100,
         blank=True,
         default="",
-        help_text="Polarity, where somebody said it: such as positive or negative.",
+        help_text="Polarity label, such as positive or negative.",
     )
     topic = models.CharField(max_length=100, blank=True, default="", help_text="What it is about.")
     split = models.CharField(

@@ -40,7 +40,7 @@ class Product(models.Model):
     STOCK_STATES = [
         (IN_STOCK, "In stock"),
         (OUT_OF_STOCK, "Out of stock"),
-        (UNKNOWN_STOCK, "Not told"),
+        (UNKNOWN_STOCK, "Unknown"),
     ]
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="products")

@@ -114,7 +114,7 @@ def _scores(shop: Shop) -> Iterator[Finding]:
     moved = stability(version.score_shape["counts"], _binned(tops, version.score_shape["cuts"]))
     words = (
         (
-            f"Scores of {version} are spread otherwise than when it began to serve. A new "
+            f"Scores of {version} have another distribution than at its promotion. A new "
             "training may be due."
         )
         if moved > MAJOR

@@ -1,6 +1,6 @@
 """Best sellers of a shop: products by the number of buyers who kept them.
 
-A buyer is a shopper, or a session where nobody is signed in; one who returned all pieces of a
+A buyer is a shopper, or an anonymous session; one who returned all pieces of a
 product did not keep it. Simulated events and shoppers without consent to training do not count.
 Events from pages (`from_page`) count only where the shop trusts its pages, because anybody can send
 them with the public key.

@@ -18,7 +18,7 @@ SHOPPER = "SELECT * FROM recommender_shopper WHERE shop_id = %s AND user_id = %s
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who a request is for: a shopper, a session, both, or nobody known.
+    """Who a request is for: a shopper, a session, both, or unknown.
 
     Without consent no event is read.
     """

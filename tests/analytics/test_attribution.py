@@ -51,7 +51,7 @@ def placed(shop):
     return shop
 
 
-def told(shop, *by, days=27):
+def results_of(shop, *by, days=27):
     return attributed_results(
         shop, shop.today - timedelta(days=days), shop.today, by or ("placement",)
     )
@@ -67,7 +67,7 @@ def test_clicks_and_purchases_that_cite_a_list_are_its_own(placed):
     placed.event_("purchase", "p1", cites="r1", value=12.5)
     placed.event_("click", "p3", cites="r2", who="bob")
     placed.event_("add_to_cart", cites="r3")
-    basket, home = told(placed)
+    basket, home = results_of(placed)
     assert (
         home.placement,
         home.lists,
@@ -96,7 +96,7 @@ def test_a_purchase_after_a_click_is_credited_to_the_last_list_clicked(placed):
     placed.event_("purchase", hours=3, value=5.0)
     placed.event_("purchase", "p1", hours=3, value=7.0)
     placed.event_("purchase", hours=3, value=11.0, who="bob")
-    first, second = told(placed)
+    first, second = results_of(placed)
     assert (first.purchases, second.purchases, second.revenue) == (0, 1, 5)
 
 
@@ -104,11 +104,11 @@ def test_credit_ends(placed):
     placed.served_("r1", day=20)
     placed.event_("click", cites="r1", day=20, hours=0)
     placed.event_("purchase", day=20 - CREDIT.days, hours=-1, value=1.0)
-    assert told(placed)[0].purchases == 1
+    assert results_of(placed)[0].purchases == 1
     Event.objects.filter(type="purchase").update(
         occurred_at=Event.objects.get(type="click").occurred_at + CREDIT + timedelta(hours=1)
     )
-    assert told(placed)[0].purchases == 0
+    assert results_of(placed)[0].purchases == 0
 
 
 def test_a_session_buys_what_it_clicked(placed):
@@ -116,14 +116,14 @@ def test_a_session_buys_what_it_clicked(placed):
     placed.event_("click", cites="r1", who=None, session_id="s-1")
     placed.event_("purchase", who=None, session_id="s-1", hours=2, value=3.0)
     placed.event_("purchase", who=None, session_id="s-2", hours=2, value=5.0)
-    assert told(placed)[0].revenue == 3
+    assert results_of(placed)[0].revenue == 3
 
 
 def test_parts_of_a_list_are_credited_for_what_stood_in_them(placed):
     placed.served_("r1", "p0 p1", placement="first")
     placed.served_("r1", "p2 p3", placement="second", first_position=3)
     placed.event_("click", "p3", cites="r1")
-    first, second = told(placed)
+    first, second = results_of(placed)
     assert (first.clicked, second.clicked) == (0, 1)
 
 
@@ -131,12 +131,12 @@ def test_a_list_counts_on_the_day_it_was_seen(placed):
     placed.served_("r1", day=0, simulated=True)
     placed.served_("r2", day=3)
     placed.event_("impression", cites="r1", day=2)
-    rows = told(placed, "day")
+    rows = results_of(placed, "day")
     assert [(r.day, r.lists) for r in rows] == [
         (placed.today - timedelta(days=3), 1),
         (placed.today - timedelta(days=2), 1),
     ]
-    assert told(placed, "day", days=2)[0].lists == 1
+    assert results_of(placed, "day", days=2)[0].lists == 1
 
 
 def test_a_purchase_is_not_credited_to_another_shoppers_list(placed):
@@ -145,7 +145,7 @@ def test_a_purchase_is_not_credited_to_another_shoppers_list(placed):
     placed.event_("purchase", cites="r1", who="bob", value=10.0)
     placed.event_("click", cites="r1", who="bob")
     placed.event_("purchase", cites="r2", who=None, session_id="s-2", value=10.0)
-    home, page = told(placed)
+    home, page = results_of(placed)
     assert (home.clicks, home.purchases, home.revenue) == (0, 0, 0) and (
         page.purchases,
         page.revenue,
@@ -153,7 +153,7 @@ def test_a_purchase_is_not_credited_to_another_shoppers_list(placed):
     placed.event_("purchase", cites="r1", who="ann", value=1.0)
     placed.event_("purchase", "p1", cites="r1", who=None, session_id="s-9", value=2.0)
     placed.event_("purchase", cites="r2", who="ann", session_id="s-1", value=4.0)
-    home, page = told(placed)
+    home, page = results_of(placed)
     assert (home.revenue, page.revenue) == (3, 4), (
         "own, anonymous, and signed in meanwhile in the same session"
     )
@@ -164,7 +164,7 @@ def test_a_purchase_is_not_credited_to_a_list_that_was_made_after_it(placed):
     placed.event_("purchase", cites="r1", day=10, value=5.0)
     placed.event_("click", cites="r1", day=1, hours=-1)
     placed.event_("purchase", "p1", cites="r1", day=1, hours=-0.05, value=7.0)
-    (row,) = told(placed)
+    (row,) = results_of(placed)
     assert (row.clicks, row.purchases, row.revenue) == (0, 1, 7), (
         "but for clocks that are minutes behind"
     )
@@ -174,7 +174,7 @@ def test_an_impression_with_a_wrong_clock_leaves_the_list_where_it_was(placed):
     placed.served_("r1", day=2)
     placed.event_("impression", cites="r1", day=90)
     placed.event_("purchase", cites="r1", day=2, value=5.0)
-    (row,) = told(placed, "day")
+    (row,) = results_of(placed, "day")
     assert (row.day, row.lists, row.revenue) == (placed.today - timedelta(days=2), 1, 5)
 
 
@@ -183,7 +183,7 @@ def test_parts_of_a_list_are_one_list(placed):
     placed.served_("r1", "p2 p3", first_position=3, fallback="filled_up")
     placed.event_("click", "p0", cites="r1")
     placed.event_("purchase", "p3", cites="r1", value=5.0)
-    (row,) = told(placed)
+    (row,) = results_of(placed)
     assert (row.lists, row.clicked, row.clicks, row.bought, row.revenue, row.fallback) == (
         1,
         1,
@@ -199,16 +199,16 @@ def test_what_is_returned_is_taken_off_the_revenue(placed):
     placed.event_("purchase", cites="r1", value=30.0, quantity=3)
     placed.event_("return", hours=2, quantity=1)
     placed.event_("purchase", "p1", cites="r1", value=8.0)
-    assert told(placed)[0].revenue == pytest.approx(28)
+    assert results_of(placed)[0].revenue == pytest.approx(28)
     placed.event_("return", "p1", day=1)
-    assert told(placed)[0].revenue == pytest.approx(20)
+    assert results_of(placed)[0].revenue == pytest.approx(20)
     placed.event_("purchase", "p0", day=4, value=100.0, quantity=2)
     placed.event_("return", "p0", day=3, quantity=2)
-    assert told(placed)[0].revenue == pytest.approx(20), (
+    assert results_of(placed)[0].revenue == pytest.approx(20), (
         "what came back later belongs to the later purchase"
     )
     placed.event_("return", hours=3, quantity=9)
-    assert told(placed)[0].revenue == pytest.approx(0)
+    assert results_of(placed)[0].revenue == pytest.approx(0)
 
 
 def test_a_purchase_under_several_event_ids_counts_once(placed):
@@ -216,7 +216,7 @@ def test_a_purchase_under_several_event_ids_counts_once(placed):
     for _ in range(3):
         placed.event_("purchase", cites="r1", value=5.0)
     placed.event_("purchase", cites="r1", hours=2, value=5.0)
-    (row,) = told(placed)
+    (row,) = results_of(placed)
     assert (row.purchases, row.revenue) == (2, 10)
 
 
@@ -240,14 +240,17 @@ def test_versions_are_told_apart(placed, register):
     version = register(placed)
     placed.served_("r1", version=version, simulated=True)
     placed.served_("r2")
-    known, none = told(placed, "version")
+    known, none = results_of(placed, "version")
     assert (known.version, known.simulated, none.version, none.simulated) == (
         "fusion@1",
         1,
         None,
         0,
     )
-    assert [r.version for r in told(placed, "placement", "version", "day")] == ["fusion@1", None]
+    assert [r.version for r in results_of(placed, "placement", "version", "day")] == [
+        "fusion@1",
+        None,
+    ]
 
 
 def test_a_sampled_list_counts_for_those_it_stands_for(placed):
@@ -255,7 +258,7 @@ def test_a_sampled_list_counts_for_those_it_stands_for(placed):
     placed.served_("r2")
     placed.event_("click", cites="r1")
     placed.event_("purchase", cites="r1", value=2.0)
-    (row,) = told(placed)
+    (row,) = results_of(placed)
     assert (row.lists, row.clicked, row.clicks, row.purchases, row.revenue, row.click_rate) == (
         5,
         4,
@@ -319,7 +322,7 @@ def test_loyalty_is_told_by_version_and_day(placed, register):
     placed.event_("purchase", cites="r1", day=60)
     placed.event_("purchase", "p1", cites="r2", day=50)
 
-    def told_by(*by):
+    def results_by(*by):
         found = loyalty(placed, placed.today - timedelta(days=80), placed.today, by)
         return [
             (f.placement, f.version, f.day, f.buyers, f.again, f.shoppers, f.returned)
@@ -328,12 +331,12 @@ def test_loyalty_is_told_by_version_and_day(placed, register):
         ]
 
     first, second = placed.today - timedelta(days=60), placed.today - timedelta(days=50)
-    assert told_by("version") == [
+    assert results_by("version") == [
         (None, None, None, 0, 0, 1, 0),
         (None, "fusion@1", None, 1, 1, 1, 1),
     ]
-    assert told_by("day") == [(None, None, first, 1, 1, 1, 1), (None, None, second, 1, 0, 2, 0)]
-    assert told_by("placement", "version", "day") == [
+    assert results_by("day") == [(None, None, first, 1, 1, 1, 1), (None, None, second, 1, 0, 2, 0)]
+    assert results_by("placement", "version", "day") == [
         ("basket", "fusion@1", second, 1, 0, 1, 0),
         ("home_top", None, second, 0, 0, 1, 0),
         ("home_top", "fusion@1", first, 1, 1, 1, 1),
@@ -344,7 +347,7 @@ def test_another_shop_sees_nothing(placed, register):
     from recommender.models import Shop
 
     placed.served_("r1")
-    assert told(placed) and not attributed_results(
+    assert results_of(placed) and not attributed_results(
         Shop.objects.create(key="other", name="Other"),
         placed.today - timedelta(days=27),
         placed.today,

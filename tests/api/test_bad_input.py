@@ -104,10 +104,10 @@ def test_a_replayed_event_counts_once_and_a_contradictory_one_changes_nothing(li
     ],
 )
 def test_clocks_may_be_a_little_wrong_and_events_very_late(live_shop, api, ahead, taken):
-    told = send(api, event(occurred_at=(timezone.now() + ahead).isoformat()))
-    assert told["accepted"] == int(taken)
+    outcome = send(api, event(occurred_at=(timezone.now() + ahead).isoformat()))
+    assert outcome["accepted"] == int(taken)
     if not taken:
-        assert told["results"][0]["error"] == {
+        assert outcome["results"][0]["error"] == {
             "field": "occurred_at",
             "message": "lies in the future",
         }

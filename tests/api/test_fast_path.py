@@ -170,7 +170,7 @@ def test_events_are_told_of_alike_on_both_ways(ask):
         reply = ask(body, scheme, "events:write", "events", **headers)
         return reply.status_code, reply.json(), hasattr(reply, "renderer_context")
 
-    def told(*outcomes):
+    def expected_reply(*outcomes):
         counts = {
             status: sum(outcome == status for _, outcome in outcomes)
             for status in ("accepted", "duplicate", "rejected")
@@ -180,12 +180,16 @@ def test_events_are_told_of_alike_on_both_ways(ask):
             "results": [{"event_id": event_id, "status": status} for event_id, status in outcomes],
         }
 
-    new = told(("a", "accepted"), ("b", "accepted"))
+    new = expected_reply(("a", "accepted"), ("b", "accepted"))
     assert send(viewed("a", "b")) == (202, new, False)
-    assert send(viewed("a", "b")) == (202, told(("a", "duplicate"), ("b", "duplicate")), False)
+    assert send(viewed("a", "b")) == (
+        202,
+        expected_reply(("a", "duplicate"), ("b", "duplicate")),
+        False,
+    )
     assert send(viewed("c", "c", "a"), "bearer") == (
         202,
-        told(("c", "accepted"), ("c", "duplicate"), ("a", "duplicate")),
+        expected_reply(("c", "accepted"), ("c", "duplicate"), ("a", "duplicate")),
         True,
     )
     status, reply, _ = send(viewed("d", item_id="none"))

@@ -1,4 +1,4 @@
-"""The whole REST API against its OpenAPI schema, by schemathesis: whatever is sent, no reply is
+"""The whole REST API against its OpenAPI schema, by schemathesis: for any input, no reply is
 a server error, and each is what the schema says.
 """
 

@@ -33,12 +33,12 @@ def test_a_personal_list_has_the_contracts_shape(live_shop, api):
 
 def test_shares_of_the_history_are_told_in_full(live_shop, api):
     items = ask(api, explain="full").json()["items"]
-    told = next(i for i in items if i["explanation"]["history"])
-    shares = [row["share"] for row in told["explanation"]["history"]]
+    explained = next(i for i in items if i["explanation"]["history"])
+    shares = [row["share"] for row in explained["explanation"]["history"]]
     assert (
         shares == sorted(shares, reverse=True)
         and sum(shares) == pytest.approx(1, abs=1e-2)
-        and told["because"] == told["explanation"]["history"][0]
+        and explained["because"] == explained["explanation"]["history"][0]
     )
 
 

@@ -124,7 +124,7 @@ def test_parameters_take_the_place_of_values(products):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "is empty"),
         ("  ", "is empty"),
@@ -152,10 +152,10 @@ def test_parameters_take_the_place_of_values(products):
         ("brand = 'a'; DROP TABLE recommender_product", "cannot be read"),
     ],
 )
-def test_what_is_refused(text, told):
+def test_what_is_refused(text, message):
     with pytest.raises(FilterError) as refused:
         parse(text)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,8 @@ def test_what_is_changed_in_tables_is_kept_and_shoppers_are_not_named(shop, staf
     staff.post(f"/console/recommender/product/{product.pk}/delete/", {"post": "yes"})
     shopper = Shopper.objects.create(shop=shop, user_id="secret-name")
     staff.post(f"/console/recommender/shopper/{shopper.pk}/delete/", {"post": "yes"})
-    told = [(action, subject) for _, action, subject, _, _ in trail(shop)]
-    assert told == [
+    entries = [(action, subject) for _, action, subject, _, _ in trail(shop)]
+    assert entries == [
         ("changed", "placement Top"),
         ("deleted", f"product {product}"),
         ("deleted", "shopper"),

@@ -110,14 +110,14 @@ def test_versions_of_every_kind_have_their_page(shop, staff, checkpoints, recipe
 def test_the_axis_of_intervals_begins_where_the_systems_do_and_a_rankings_at_zero():
     from recommender.console.models import leaderboard
 
-    told = {"system": "text_after", "baseline": "words", "higher_is_better": True}
+    decision = {"system": "text_after", "baseline": "words", "higher_is_better": True}
     systems = {
         "text_after": {"value": 0.97, "low": 0.96, "high": 0.98},
         "words": {"value": 0.95, "low": 0.94, "high": 0.96},
     }
     for measure, begins in (("auc", 4.5), ("ndcg@10", 91.3)):
         report = {
-            "primary": told | {"measure": measure},
+            "primary": decision | {"measure": measure},
             "systems": {name: {measure: m} for name, m in systems.items()},
         }
         first, second = leaderboard.board(report).rows

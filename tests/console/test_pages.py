@@ -158,7 +158,7 @@ def test_initials_of_a_drawn_card(title, initials):
 
 
 @pytest.mark.parametrize(
-    ("text", "values", "field", "told"),
+    ("text", "values", "field", "message"),
     [
         ("price <", "{}", "filter", "ends too early"),
         ("price < :max", "{}", "filter_values", ":max is required by the filter"),
@@ -166,7 +166,7 @@ def test_initials_of_a_drawn_card(title, initials):
         ("price < 3", "[]", "filter_values", "must be an object"),
     ],
 )
-def test_a_placements_filter_is_checked_when_saved(shop, staff, text, values, field, told):
+def test_a_placements_filter_is_checked_when_saved(shop, staff, text, values, field, message):
     placement = shop.placements.get(key="home_top")
     fields = {
         "shop": shop.pk,
@@ -182,7 +182,7 @@ def test_a_placements_filter_is_checked_when_saved(shop, staff, text, values, fi
         f"/console/recommender/placement/{placement.pk}/change/",
         {**fields, "filter": text, "filter_values": values},
     )
-    assert told in str(reply.context["adminform"].form.errors[field])
+    assert message in str(reply.context["adminform"].form.errors[field])
     staff.post(
         f"/console/recommender/placement/{placement.pk}/change/",
         {**fields, "filter": "price < :max", "filter_values": '{"max": 3}'},

@@ -60,7 +60,9 @@ def test_what_one_looks_at_changes_the_next_lists(storefront, page):  # noqa: F8
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on(
         "console",
-        lambda told: errors.append(told.text) if "Content Security Policy" in told.text else None,
+        lambda entry: (
+            errors.append(entry.text) if "Content Security Policy" in entry.text else None
+        ),
     )
     policy = page.goto(storefront).headers["content-security-policy"]
     assert "script-src 'self' http" in policy and "<script>" not in page.content()

@@ -220,8 +220,8 @@ def earned_by(placement, lists, effective, clicked):
 
 
 def test_a_placement_stands_out_by_more_than_chance_alone():
-    told = _stands_out([earned_by("a", 2000, 2000, 100), earned_by("b", 5000, 5000, 150)])
-    assert told == (
+    sentence = _stands_out([earned_by("a", 2000, 2000, 100), earned_by("b", 5000, 5000, 150)])
+    assert sentence == (
         "a is clicked more often than the other placements: 5.0 % of its lists against 3.0 "
         "%, 1.7 times as often."
     )

@@ -1,4 +1,4 @@
-"""What a process does with its memory beside Python, told by processes of their own."""
+"""Memory of the C allocator, measured in child processes."""
 
 import ctypes
 import subprocess

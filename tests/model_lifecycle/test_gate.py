@@ -7,7 +7,7 @@ from recommender.model_lifecycle.report_labels import compare
 
 
 @pytest.mark.parametrize(
-    ("mine", "champion", "popularity", "passed"),
+    ("own_value", "champion", "popularity", "passed"),
     [
         (0.4, None, 0.1, True),
         (0.1, None, 0.1, False),
@@ -15,8 +15,10 @@ from recommender.model_lifecycle.report_labels import compare
         (0.4, 0.41, 0.1, False),
     ],
 )
-def test_the_gate_compares_with_the_champion_or_with_popularity(mine, champion, popularity, passed):
-    systems = {"vitrine": mine, "popularity": popularity, "popularity_30d": 0.05} | (
+def test_the_gate_compares_with_the_champion_or_with_popularity(
+    own_value, champion, popularity, passed
+):
+    systems = {"vitrine": own_value, "popularity": popularity, "popularity_30d": 0.05} | (
         {"champion": champion} if champion else {}
     )
     report = {
@@ -24,7 +26,7 @@ def test_the_gate_compares_with_the_champion_or_with_popularity(mine, champion, 
         "all": {"systems": {k: {"ndcg@10": {"value": v}} for k, v in systems.items()}},
     }
     result, reason = gate.gate(report)
-    assert result is passed and f"{mine:.4f}" in reason
+    assert result is passed and f"{own_value:.4f}" in reason
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_what_breaks_the_shops_limits_is_not_promoted(stocked, register, promote
 
 def measured(up=True, also=(), **systems):
     """A report with (low, value, high) of each system."""
-    told = {
+    systems = {
         name: {"ndcg@10": dict(zip(("low", "value", "high"), values, strict=True))}
         for name, values in systems.items()
     }
@@ -100,7 +102,7 @@ def measured(up=True, also=(), **systems):
         "part": "all",
         "higher_is_better": up,
     }
-    return {"primary": deciding, "all": {"systems": told}}
+    return {"primary": deciding, "all": {"systems": systems}}
 
 
 def test_intervals_that_overlap_tell_no_difference():
@@ -163,13 +165,15 @@ def test_a_champion_that_could_not_be_compared_is_not_replaced_by_itself(stocked
     )
 
 
-def judged(mine, theirs, difference=None, rival="champion", up=True):
+def judged(own_value, theirs, difference=None, rival="champion", up=True):
     """A report with (value, low, high) of the version and of its rival, and of their difference."""
 
     def bounds(values):
         return dict(zip(("value", "low", "high"), values, strict=False))
 
-    part = {"systems": {"vitrine": {"ndcg@10": bounds(mine)}, rival: {"ndcg@10": bounds(theirs)}}}
+    part = {
+        "systems": {"vitrine": {"ndcg@10": bounds(own_value)}, rival: {"ndcg@10": bounds(theirs)}}
+    }
     if difference:
         part["differences"] = {rival: bounds(difference)}
     deciding = {
@@ -235,7 +239,7 @@ def test_better_is_only_what_is_better_by_more_than_chance_and_all_say_the_same(
 
 
 @pytest.mark.parametrize(
-    ("mine", "bought_again", "paired", "says"),
+    ("own_value", "bought_again", "paired", "says"),
     [
         (
             0.39,
@@ -265,12 +269,15 @@ def test_better_is_only_what_is_better_by_more_than_chance_and_all_say_the_same(
     ],
 )
 def test_the_strongest_baseline_is_named_beside_the_one_that_decides(
-    mine, bought_again, paired, says
+    own_value, bought_again, paired, says
 ):
     from recommender.console.models import leaderboard
 
     report = judged(
-        (mine, mine - 0.02, mine + 0.02), (0.14, 0.12, 0.16), (0.25, 0.2, 0.3), "popularity_30d"
+        (own_value, own_value - 0.02, own_value + 0.02),
+        (0.14, 0.12, 0.16),
+        (0.25, 0.2, 0.3),
+        "popularity_30d",
     )
     body = report["all"]
     body["systems"]["buy_again"] = {

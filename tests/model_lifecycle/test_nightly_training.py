@@ -77,11 +77,11 @@ def test_a_night_goes_on_from_the_champion_and_makes_the_ranking_with_it(
     assert (
         second.version.report["served"]["encoder"].endswith("encoder") and second.follows == first
     )
-    told = json.loads((checkpoints / second.version.folder / "run.json").read_text())
+    run_file = json.loads((checkpoints / second.version.folder / "run.json").read_text())
     assert (
-        told["encoder_until"]
+        run_file["encoder_until"]
         == json.loads((checkpoints / encoder.folder / "run.json").read_text())["served_until"]
-        <= told["served_until"]
+        <= run_file["served_until"]
     )
     assert origin(checkpoints / second.version.folder) == origin(checkpoints / encoder.folder)
 

@@ -178,8 +178,8 @@ def test_web_processes_never_import_torch(live_shop, checkpoints, register):
         f"model = _load({str(folder)!r}, verify=True); now = datetime.now(UTC)\n"
         "history = [HistoryEvent('LA/0', 'purchase', now, 1, None)]; found = "
         "model.recommend([history], now, 5)[0]\n"
-        "told = model.explain(history, [place.item_id for place in found], now)\n"
-        "assert len(found) == len(told) == 5; sys.exit(' "
+        "explained = model.explain(history, [place.item_id for place in found], now)\n"
+        "assert len(found) == len(explained) == 5; sys.exit(' "
         "'.join({'torch', 'transformers', 'training.finetuning.loop'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run(

@@ -74,11 +74,11 @@ def test_scores_that_moved_are_told(live_shop, monkeypatch):
     for row in RecommendationList.objects.all():
         row.items[0]["score"] += 10
         row.save()
-    assert "spread otherwise" in open_alerts(live_shop)[("scores", "v1")]
+    assert "another distribution" in open_alerts(live_shop)[("scores", "v1")]
 
 
-@pytest.mark.parametrize("rate, told", [(0.09, False), (0.03, True)])
-def test_fewer_clicks_than_before_are_told(stocked, rate, told):
+@pytest.mark.parametrize("rate, alerts_expected", [(0.09, False), (0.03, True)])
+def test_fewer_clicks_than_before_are_told(stocked, rate, alerts_expected):
     draw, product = random.Random(5), stocked.products.first()
     for name, days, share in (("before", 15, 0.10), ("now", 2, rate)):
         at = timezone.now() - timedelta(days=days)
@@ -107,7 +107,7 @@ def test_fewer_clicks_than_before_are_told(stocked, rate, told):
             if draw.random() < share
         ]
         Event.objects.bulk_create(clicks)
-    assert (("clicks", "home_top") in open_alerts(stocked)) == told
+    assert (("clicks", "home_top") in open_alerts(stocked)) == alerts_expected
 
 
 def test_this_week_is_no_part_of_what_it_is_compared_with(stocked):

@@ -53,11 +53,11 @@ def test_the_page_somebody_entered_on_leads_their_list(live_shop, api):
 
 def test_what_a_shopper_told_of_themselves_is_not_used_without_their_consent(live_shop, api):
     word = Product.objects.first().title.split()[-1]
-    told = {"interests": [word], "country": "SE"}
+    stated = {"interests": [word], "country": "SE"}
     for name, agrees in (("agrees", True), ("refuses", False)):
-        api("put", f"users/{name}", {"attributes": told, "consent": {"personalisation": agrees}})
+        api("put", f"users/{name}", {"attributes": stated, "consent": {"personalisation": agrees}})
     assert request(api, user_id="agrees")["fallback"]["kind"] == "interests"
-    for context in ({}, told):
+    for context in ({}, stated):
         reply = request(api, user_id="refuses", context=context)
         assert reply["fallback"]["kind"] == "no_consent" and not [
             i for i in reply["items"] if "interests" in i["source"]
@@ -176,13 +176,13 @@ def test_a_placements_broken_version_gives_way_to_the_champion(
 
 def test_odds_of_places_are_what_they_say():
     """Over many draws each product comes first as often as its kept probability says."""
-    draw, counts, told = random.Random(7), {}, {}
+    draw, counts, stated = random.Random(7), {}, {}
     for _ in range(6000):
         first = explored([Item(str(i), None, []) for i in range(4)], 0.4, 1, draw)[0]
         counts[first.item_id] = counts.get(first.item_id, 0) + 1
-        told[first.item_id] = first.odds.probability
-    assert sum(told.values()) == pytest.approx(1)
-    assert all(counts[i] / 6000 == pytest.approx(told[i], abs=0.02) for i in told)
+        stated[first.item_id] = first.odds.probability
+    assert sum(stated.values()) == pytest.approx(1)
+    assert all(counts[i] / 6000 == pytest.approx(stated[i], abs=0.02) for i in stated)
 
 
 def test_served_places_keep_their_odds_and_the_list_its_products(live_shop, api):

@@ -1,5 +1,5 @@
-"""Stored lists as they are told: what may not be shown is left out at once, whoever changed the
-product and by whatever way.
+"""Precomputed lists as rendered JSON: ineligible products are left out at once, for every way of
+changing a product.
 """
 
 from datetime import timedelta
@@ -16,10 +16,8 @@ LONG_AGO, SOON = timezone.now() - timedelta(days=9), timezone.now() + timedelta(
 
 
 @pytest.fixture
-def told(live_shop, api, monkeypatch):
-    """The ids of the usual list, told from the store; the long way is closed once reasons are
-    in words.
-    """
+def stored_ids(live_shop, api, monkeypatch):
+    """The ids of the precomputed list. Live lists raise once the reasons are rendered."""
     batch_scoring.score_shard(live_shop.champion(), 0, 10**9)
 
     def request():
@@ -33,7 +31,7 @@ def told(live_shop, api, monkeypatch):
         ]
 
     def closed(*_):
-        raise AssertionError("the list was not told from the store")
+        raise AssertionError("the list was not read from the store")
 
     request()
     monkeypatch.setattr("recommender.recommendations.recommend.make_list", closed)
@@ -56,19 +54,23 @@ def told(live_shop, api, monkeypatch):
         ({"available_from": LONG_AGO, "available_until": SOON, "hidden": True}, False),
     ],
 )
-def test_what_may_not_be_shown_is_left_out_at_once(live_shop, told, fields, there):
-    first, *rest = told()
+def test_what_may_not_be_shown_is_left_out_at_once(live_shop, stored_ids, fields, there):
+    first, *rest = stored_ids()
     Product.objects.filter(shop=live_shop, item_id=first).update(**fields)
-    assert (told()[0] == first) is there and set(rest) <= set(told()) and len(told()) == 5
+    assert (
+        (stored_ids()[0] == first) is there
+        and set(rest) <= set(stored_ids())
+        and len(stored_ids()) == 5
+    )
     assert live_shop.products.showable().filter(item_id=first).exists() is there
 
 
-def test_a_deleted_product_is_left_out_until_its_id_comes_again(live_shop, told, api):
-    first = told()[0]
+def test_a_deleted_product_is_left_out_until_its_id_comes_again(live_shop, stored_ids, api):
+    first = stored_ids()[0]
     assert api("delete", f"items/{first}").status_code == 204
-    assert first not in told() and GoneProduct.objects.get().item_id == first
+    assert first not in stored_ids() and GoneProduct.objects.get().item_id == first
     assert api("put", f"items/{first}", {"title": "Lantern"}).status_code == 201
-    assert told()[0] == first and not GoneProduct.objects.exists()
+    assert stored_ids()[0] == first and not GoneProduct.objects.exists()
 
 
 def test_a_shop_that_goes_leaves_nothing_of_its_products(shop):
@@ -79,8 +81,8 @@ def test_a_shop_that_goes_leaves_nothing_of_its_products(shop):
     assert not GoneProduct.objects.exists()
 
 
-def test_both_ways_are_kept_as_served_alike(told, api):
-    told()
+def test_both_ways_are_kept_as_served_alike(stored_ids, api):
+    stored_ids()
     exposure_buffer.flush()
     rows = list(ServedList.objects.order_by("pk").values_list("items", flat=True))
     assert (

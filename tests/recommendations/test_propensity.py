@@ -50,11 +50,11 @@ def predict(api, **fields):
 
 
 def test_what_was_bought_before_is_likelier_to_be_bought(predicting, api):
-    mine = Event.objects.filter(shopper__user_id="shopper-003").values_list(
+    bought_ids = Event.objects.filter(shopper__user_id="shopper-003").values_list(
         "product__item_id", flat=True
     )
-    others = predicting.products.exclude(item_id__in=mine).values_list("item_id", flat=True)
-    asked = [*dict.fromkeys(mine)][:10] + list(others)[:10]
+    others = predicting.products.exclude(item_id__in=bought_ids).values_list("item_id", flat=True)
+    asked = [*dict.fromkeys(bought_ids)][:10] + list(others)[:10]
     reply = predict(api, user_id="shopper-003", item_ids=[*asked, "no-such"])
     assert [p["item_id"] for p in reply["predictions"]] == asked and reply["unknown"] == ["no-such"]
     said = [p["purchase"] for p in reply["predictions"]]

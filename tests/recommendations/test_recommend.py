@@ -90,8 +90,8 @@ def test_a_placement_keeps_places_for_the_tail(live_shop, home_top, stored):
         i.base + sum(i.contributions.values()) == pytest.approx(i.score, abs=1e-4)
         for i in fair.items
     )
-    mine = [i for i in plain if i not in model.head]
-    assert [i.item_id for i in fair.items][: len(mine)] == mine
+    own_ids = [i for i in plain if i not in model.head]
+    assert [i.item_id for i in fair.items][: len(own_ids)] == own_ids
     home_top.tail_percent = 0
     assert [
         i.item_id for i in recommend(live_shop, home_top, "shopper-003", None, 10).items
@@ -224,13 +224,13 @@ def test_simulated_events_do_not_change_a_list(live_shop, home_top):
 
 def test_reasons_name_the_shoppers_own_product(live_shop, home_top):
     found = recommend(live_shop, home_top, "shopper-003", None, 6)
-    mine = set(
+    own_ids = set(
         Event.objects.filter(shopper__user_id="shopper-003").values_list(
             "product__item_id", flat=True
         )
     )
     named = [r["item_id"] for i in found.items for r in i.reasons if "item_id" in r]
-    assert named and set(named) <= mine
+    assert named and set(named) <= own_ids
     assert all(r["text"] and 0 < r["share"] <= 1 for i in found.items for r in i.reasons)
 
 
@@ -246,12 +246,12 @@ def test_a_text_reason_names_the_nearest_text_and_the_words_that_matched(
     by_text = [
         (i, r) for i in found.items for r in i.reasons if r["kind"] == "text" and not r["against"]
     ]
-    mine = [
+    own_ids = [
         e.item_id
         for e in history_of(live_shop.shoppers.get(user_id="shopper-003"), live_shop, None)
     ]
     assert by_text and all(
-        r["item_id"] == i.suits == model.closest([i.item_id], mine)[0] != i.item_id
+        r["item_id"] == i.suits == model.closest([i.item_id], own_ids)[0] != i.item_id
         for i, r in by_text
     )
     titles = dict(live_shop.products.values_list("item_id", "title"))
@@ -263,10 +263,10 @@ def test_a_text_reason_names_the_nearest_text_and_the_words_that_matched(
     assert not any(
         i.words for i in recommend(live_shop, discover, "shopper-003", None, 20, "top").items
     )
-    assert model.closest([mine[0]], mine) == [None] and not any(
+    assert model.closest([own_ids[0]], own_ids) == [None] and not any(
         i.suits
         for i in recommend(live_shop, home_top, "shopper-003", None, 20).items
-        if i.item_id in mine
+        if i.item_id in own_ids
     )
 
 

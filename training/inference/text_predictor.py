@@ -30,7 +30,7 @@ class Predictor:
         """
         return averaged([m.judge(m.encoder.encode(texts, products)) for m in self.members])
 
-    def told(self, texts: Sequence[str]) -> np.ndarray:
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
         """(n, classes) calibrated probabilities, or (n, 1) ratings."""
         return self.answer.apply(*self.outputs(texts))
 
@@ -39,8 +39,8 @@ class Predictor:
         if not texts:
             return []
         if not self.facts["classes"]:
-            return [{"rating": round(float(r), 3)} for r in self.told(texts)[:, 0]]
-        predicted = self.told(texts)
+            return [{"rating": round(float(r), 3)} for r in self.predict(texts)[:, 0]]
+        predicted = self.predict(texts)
         best = predicted.argmax(axis=1)
         return [
             {"class": self.facts["classes"][c], "probability": round(float(p[c]), 4)}
@@ -113,7 +113,7 @@ def least_sure(model: Predictor, snapshot: Snapshot, n: int) -> list[dict]:
     ids, texts = _unlabelled(model, snapshot)
     if not texts:
         return []
-    predicted = model.told(texts)
+    predicted = model.predict(texts)
     guess, ordered = predicted.argmax(axis=1), np.sort(predicted, axis=1)
     margin = ordered[:, -1] - ordered[:, -2]
     return [

@@ -336,7 +336,7 @@ def _judge_champion(run: Run, rows: Rows, systems: dict) -> dict:
     except CheckpointError as error:
         return compared(f"the champion cannot be read: {error}")
     texts = [rows.texts[i] for i in rows.at(TEST)]
-    systems["champion"] = classification.summary(rows.target[rows.at(TEST)], model.told(texts))
+    systems["champion"] = classification.summary(rows.target[rows.at(TEST)], model.predict(texts))
     return compared()
 
 

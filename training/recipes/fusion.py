@@ -249,7 +249,7 @@ def _load_champion(
 def require_shoppers(days: int) -> None:
     """Raises TrainingError."""
     raise TrainingError(
-        f"nobody who was known before bought in the last {days} days: nothing to judge by"
+        f"no shopper known before bought in the last {days} days: nothing to judge by"
     )
 
 

@@ -186,7 +186,7 @@ def _questions(run: Run, cut: int, days: float, learned: int) -> tuple[Window, W
     old = old.only_users(np.flatnonzero(_held(run.snapshot.user_ids)[old.users]))
     need(
         len(new.target) > 0,
-        f"nobody who was known before bought something new in the last {days:.3g} days: "
+        f"no shopper known before bought something new in the last {days:.3g} days: "
         "nothing to judge by",
     )
     return new, old
@@ -203,13 +203,13 @@ def _full(run: Run, snapshot: Snapshot, cut: int, known: Interactions) -> Texts:
         max_tokens=run.config.text.max_tokens,
         frozen_layers=run.config.text.frozen_layers,
     )
-    anew = replace(
+    full_run = replace(
         run,
         snapshot=snapshot,
         config=replace(run.config, text=text, replay=0.0),
         keeper=run.keeper.child("full"),
     )
-    return fit_up_to(anew, window_before(anew, cut, _usual_days(run, cut)), known)
+    return fit_up_to(full_run, window_before(full_run, cut, _usual_days(run, cut)), known)
 
 
 def _judge(

@@ -33,7 +33,7 @@ def fit_retrieval(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     test = time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days)
     need(
         len(test.users) > 0,
-        f"nobody who was known before bought in the last {days} days: nothing to judge by",
+        f"no shopper known before bought in the last {days} days: nothing to judge by",
     )
     judged = fit_up_to(
         replace(run, keeper=run.keeper.child("judged")), window_before(run, cut, days), test.fit

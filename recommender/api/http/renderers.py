@@ -27,7 +27,7 @@ class FastJSONRenderer(JSONRenderer):
 
 
 class AlwaysJSON(BaseContentNegotiation):
-    """No content negotiation: replies are JSON whatever a client accepts."""
+    """No content negotiation: replies are always JSON."""
 
     def select_parser(self, request: Request, parsers: list) -> Any:
         kind = request.content_type or "json"

@@ -58,7 +58,7 @@ class _Count:
     since.
     """
 
-    told: int = 0
+    reported: int = 0
     own: int = 0
     tell_at: float = 0.0
 
@@ -85,25 +85,29 @@ class _Counters:
                 self.minute, self.counts = minute, {}
             counter = self.counts.setdefault(name, _Count())
             counter.own += 1
-            total, untold, due = counter.told + counter.own, counter.own, now >= counter.tell_at
+            total, unreported, due = (
+                counter.reported + counter.own,
+                counter.own,
+                now >= counter.tell_at,
+            )
             if due:
                 counter.tell_at = now + (0 if exactly else TELL_SECONDS)
                 counter.own = 0
-                counter.told = total
+                counter.reported = total
         if due:
-            total = self._tell(counter, f"vitrine:rate:{name}:{minute}", untold, total)
+            total = self._tell(counter, f"vitrine:rate:{name}:{minute}", unreported, total)
         return total
 
-    def _tell(self, counter: _Count, key: str, untold: int, total: int) -> int:
+    def _tell(self, counter: _Count, key: str, unreported: int, total: int) -> int:
         """Report the local count; returns the total of all processes, as far as it is known."""
         try:
-            all_told = self.shared.incr(key, 2 * MINUTE, untold)
+            all_reported = self.shared.incr(key, 2 * MINUTE, unreported)
         except (StorageError, RedisError):
             counter.tell_at = time.monotonic() + TRY_AGAIN_SECONDS
             return total
         with self.lock:
-            counter.told = max(counter.told, all_told)
-            return all_told + counter.own
+            counter.reported = max(counter.reported, all_reported)
+            return all_reported + counter.own
 
 
 @lru_cache(maxsize=1)

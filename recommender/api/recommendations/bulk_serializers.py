@@ -99,7 +99,7 @@ class PredictionsReply(serializers.Serializer):
     model_version = serializers.CharField()
     horizon_days = serializers.IntegerField()
     known_shopper = serializers.BooleanField(
-        help_text="false: the probabilities are those of somebody new"
+        help_text="false: the probabilities are those of a new shopper"
     )
     predictions = PredictionSerializer(many=True)
     unknown = serializers.ListField(

@@ -76,7 +76,7 @@ def _sentence(
     if placement is None:
         return "This shop has no placement for personal lists yet. Add one under Tables."
     if user_id and shopper is None:
-        return f"Nobody here is called {user_id}. A shopper never seen before gets what sells best."
+        return f"No shopper has the id {user_id}. An unknown shopper gets best sellers."
     if result is None:
         return "Pick a shopper to see what they will be shown, and why."
     if not result.items:

@@ -59,7 +59,7 @@ PRESETS = [
         "Thorough",
         (
             "For a long night: two to three times as long. On the sample shop that brought "
-            "nothing that can be told from chance."
+            "no significant difference."
         ),
     ),
 ]

@@ -1,6 +1,4 @@
-"""Many products: what the cells propose holds what a comparison with all would find, whatever
-is allowed, new or renewed.
-"""
+"""IVF index: its candidates contain those of a full search, also with filters and new products."""
 
 from dataclasses import replace
 
@@ -90,9 +88,9 @@ def test_pairs_have_their_exact_scores(many, vectors, past):
 
 
 def test_who_has_no_history_is_proposed_nothing(many, vectors):
-    nobody = histories(interactions(events_of([]), EVENT_WEIGHTS), np.arange(2), N)
+    no_history = histories(interactions(events_of([]), EVENT_WEIGHTS), np.arange(2), N)
     asked = TextSpace(vectors, build_ivf_index(vectors)).score(
-        nobody, np.zeros(0, dtype=np.float32)
+        no_history, np.zeros(0, dtype=np.float32)
     )
     assert not len(asked.best(np.ones((2, N), dtype=bool), 5).item)
     assert asked.at(np.array([0, 1]), np.array([3, 4])).tolist() == [0, 0]
@@ -188,11 +186,11 @@ def test_a_model_with_cells_serves_as_the_same_without(both, tiny_snapshot):
     ]
     events = snapshot.events.take(snapshot.events.user == 3)
     events = replace(events, user=np.zeros_like(events.user))
-    told = [
+    explanations = [
         explain(one, events, listed(plain)[3], plain.signals.popularity.now)
         for one in (plain, model)
     ]
-    for one, other in zip(*told, strict=True):
+    for one, other in zip(*explanations, strict=True):
         assert other.score == pytest.approx(one.score, abs=1e-6) and other.falls == pytest.approx(
             one.falls, abs=1e-6
         )

@@ -1,6 +1,4 @@
-"""Likeness by text: a sum over the history of weight × kernel, whatever texts are equal and
-however much is held at once.
-"""
+"""Text similarity: a sum over the history of weight × kernel, for any memory limit."""
 
 import numpy as np
 import pytest
@@ -55,7 +53,10 @@ def test_the_next_question_computes_only_texts_that_the_last_one_did_not_ask_for
     monkeypatch.setattr(
         text_similarity,
         "kernel",
-        lambda mine, all_of_them: (asked.append(len(mine)), plain(mine, all_of_them))[1],
+        lambda own_texts, all_of_them: (
+            asked.append(len(own_texts)),
+            plain(own_texts, all_of_them),
+        )[1],
     )
     texts, weights = TextSpace(vectors), np.ones(5, dtype=np.float32)
     first, of_one = texts.scores(past, weights), texts.scores(past.shard(0, 1), weights[:3])

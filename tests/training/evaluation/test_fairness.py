@@ -42,12 +42,12 @@ def test_every_prefix_has_its_share_and_each_kind_keeps_its_order(flags, share, 
     for n in range(1, len(chosen) + 1):
         assert protected[chosen[:n]].sum() >= min(int(share * n + 1e-9), protected.sum())
     for kind in (protected, ~protected):
-        mine = chosen[kind[chosen]]
-        assert mine.tolist() == np.flatnonzero(kind)[: len(mine)].tolist()
+        group_places = chosen[kind[chosen]]
+        assert group_places.tolist() == np.flatnonzero(kind)[: len(group_places)].tolist()
 
 
 @pytest.fixture(scope="module")
-def told(tiny_snapshot, tiny_checkpoint):
+def fairness_report(tiny_snapshot, tiny_checkpoint):
     model = load_checkpoint(tiny_checkpoint, part="judged")[0]
     snapshot = read_snapshot(tiny_snapshot)
     attributes = [
@@ -64,8 +64,8 @@ def told(tiny_snapshot, tiny_checkpoint):
     return snapshot, window, model, fairness(snapshot, window, model)
 
 
-def test_groups_are_judged_against_everybody(told):
-    _, window, model, found = told
+def test_groups_are_judged_against_everybody(fairness_report):
+    _, window, model, found = fairness_report
     ndcg = rank_by_fusion(window, model).ndcg()
     left = window.users % 4 > 0
     assert set(found["groups"]) == {
@@ -78,8 +78,8 @@ def test_groups_are_judged_against_everybody(told):
     )
 
 
-def test_bands_share_out_places_and_sales(told):
-    _, window, model, found = told
+def test_bands_share_out_places_and_sales(fairness_report):
+    _, window, model, found = fairness_report
     bands = found["bands"]
     for what in ("products", "bought", "shown"):
         assert sum(band[what] for band in bands.values()) == pytest.approx(1)
@@ -99,8 +99,8 @@ def test_every_product_is_in_one_band():
     }
 
 
-def test_exposure_costs_what_it_says(told):
-    exposure = told[3]["exposure"]
+def test_exposure_costs_what_it_says(fairness_report):
+    exposure = fairness_report[3]["exposure"]
     assert [row["least"] for row in exposure] == [0.0, *SHARES] and exposure[0][
         "cost"
     ] == pytest.approx(0)

@@ -1,6 +1,4 @@
-"""What is judged was not known: whatever happens after the cut, every prediction stays as it
-was.
-"""
+"""Leakage: data after the cut change no prediction."""
 
 import json
 from dataclasses import replace

@@ -106,8 +106,10 @@ def test_the_command_on_two_processes_leaves_one_whole_checkpoint(
     ]
     launch(2, "training", *command)
     verify_files(tmp_path / "out")
-    told = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
-    points = [(line["metric"], line["step"]) for line in told if "metric" in line]
+    progress_lines = [
+        json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()
+    ]
+    points = [(line["metric"], line["step"]) for line in progress_lines if "metric" in line]
     assert points and len(points) == len(set(points)), "one process alone tells of progress"
     assert main([*command[:2], str(tmp_path / "alone"), *command[3:]]) == 0
     two, one = (load_file(tmp_path / name / "head.safetensors") for name in ("out", "alone"))

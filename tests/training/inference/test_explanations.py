@@ -30,32 +30,34 @@ def listed(model, events, k: int = 10, **more):
 
 @pytest.mark.parametrize("user", [0, 7, 41])
 def test_contributions_sum_to_the_score_of_the_list(model, events, user):
-    mine = events.take(events.user == user)
-    _, places = listed(model, mine)
-    found = explain(model, mine, [p.item for p in places], model.signals.popularity.now)
+    own_events = events.take(events.user == user)
+    _, places = listed(model, own_events)
+    found = explain(model, own_events, [p.item for p in places], model.signals.popularity.now)
     assert [e.score for e in found] == [p.score for p in places]
-    for told in found:
-        assert told.base + sum(told.contributions.values()) == pytest.approx(told.score, abs=1e-6)
+    for explanation in found:
+        assert explanation.base + sum(explanation.contributions.values()) == pytest.approx(
+            explanation.score, abs=1e-6
+        )
 
 
 @pytest.mark.parametrize("user", [3, 20])
 def test_a_share_is_the_fall_without_the_product(model, events, user):
-    mine = events.take(events.user == user)
+    own_events = events.take(events.user == user)
     now = model.signals.popularity.now
-    past, places = listed(model, mine)
-    told = explain(model, mine, [places[2].item], now)[0]
+    past, places = listed(model, own_events)
+    explanation = explain(model, own_events, [places[2].item], now)[0]
     falls = {}
     for item in past.item.tolist():
-        _, without = listed(model, mine.take(mine.item != item), k=model.n_items)
+        _, without = listed(model, own_events.take(own_events.item != item), k=model.n_items)
         fall = places[2].score - {p.item: p.score for p in without}[places[2].item]
         falls |= {item: fall} if fall > 0 else {}
-    assert told.falls == pytest.approx(falls) and falls
-    assert told.shares == pytest.approx(
+    assert explanation.falls == pytest.approx(falls) and falls
+    assert explanation.shares == pytest.approx(
         {item: fall / sum(falls.values()) for item, fall in falls.items()}
     )
-    assert list(told.shares.values()) == sorted(told.shares.values(), reverse=True) and sum(
-        told.shares.values()
-    ) == pytest.approx(1)
+    assert list(explanation.shares.values()) == sorted(
+        explanation.shares.values(), reverse=True
+    ) and sum(explanation.shares.values()) == pytest.approx(1)
 
 
 def test_only_the_latest_products_are_taken_out(model, events):
@@ -64,19 +66,21 @@ def test_only_the_latest_products_are_taken_out(model, events):
     many = replace(busy, user=np.zeros(len(busy), dtype=np.int32))
     past, places = listed(model, many)
     assert len(past.item) > HISTORY_READ
-    told = explain(model, many, [places[0].item], model.signals.popularity.now)[0]
-    assert set(told.falls) <= set(past.item[-HISTORY_READ:].tolist())
+    explanation = explain(model, many, [places[0].item], model.signals.popularity.now)[0]
+    assert set(explanation.falls) <= set(past.item[-HISTORY_READ:].tolist())
 
 
 def test_without_a_history_nothing_of_it_is_named(model, events):
-    told = explain(model, events.take(events.user == 10**6), [3, 1], model.signals.popularity.now)
-    assert len(told) == 2 and not any(e.falls or e.shares for e in told)
+    explanation = explain(
+        model, events.take(events.user == 10**6), [3, 1], model.signals.popularity.now
+    )
+    assert len(explanation) == 2 and not any(e.falls or e.shares for e in explanation)
 
 
 def test_why_not_names_the_stage(model, events):
-    mine = events.take(events.user == 3)
+    own_events = events.take(events.user == 3)
     now = model.signals.popularity.now
-    past, places = listed(model, mine, k=model.n_items)
+    past, places = listed(model, own_events, k=model.n_items)
 
     def ask(item, **more):
         return why_not(model, past, item, now, 5, **more)

@@ -70,7 +70,7 @@ def test_a_text_model_answers_without_torch(topic):
 def test_probabilities_sum_to_one_and_any_text_gets_an_answer(topic):
     model = load_predictor(topic)
     assert (
-        model.told(TEXTS).sum(axis=1) == pytest.approx(np.ones(5), abs=1e-6)
+        model.predict(TEXTS).sum(axis=1) == pytest.approx(np.ones(5), abs=1e-6)
         and model.answers([]) == []
     )
 
@@ -104,7 +104,7 @@ def test_solved_messages_vote_beside_the_head(tiny_snapshot, tiny_encoder, tmp_p
         vote.sum(axis=1) == pytest.approx(np.ones(5))
         and model.answer.vote_share == report["chosen"]["vote_share"] == 0.5
     )
-    assert model.told(TEXTS) == pytest.approx(
+    assert model.predict(TEXTS) == pytest.approx(
         replace(model.answer, vote_share=0.0).apply(logits) * (1 - model.answer.vote_share)
         + model.answer.vote_share * vote
     )
@@ -132,8 +132,8 @@ def test_without_validation_rows_nobody_votes_and_nothing_is_said_of_them(
         not list((tmp_path / "out").rglob("neighbours*"))
         and load_predictor(tmp_path / "out").outputs(TEXTS)[1] is None
     )
-    told = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
-    assert {line["metric"] for line in told if "metric" in line} == {"text.loss"}
+    lines = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    assert {line["metric"] for line in lines if "metric" in line} == {"text.loss"}
 
 
 def test_predict_and_suggest_commands(topic, tmp_path, capsys, monkeypatch):

@@ -48,13 +48,13 @@ def test_every_target_stays_and_so_many_of_the_others(shop):
 
 
 def test_it_ends_at_so_many_rows_with_whole_shoppers_drawn_at_random(shop):
-    told = []
-    few = rows(shop, most=30, seen=told.append, negatives_per_shopper=5, shard=2)
+    shares_seen = []
+    few = rows(shop, most=30, seen=shares_seen.append, negatives_per_shopper=5, shard=2)
     assert (
         30 <= len(few.label) < 60 < len(rows(shop, negatives_per_shopper=5).label)
-        and told == sorted(told)
-        and told[0] > 0
-        and told[-1] == 1
+        and shares_seen == sorted(shares_seen)
+        and shares_seen[0] > 0
+        and shares_seen[-1] == 1
     )
     other = rows(shop, most=30, negatives_per_shopper=5, shard=2, seed=8)
     assert (

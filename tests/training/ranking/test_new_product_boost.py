@@ -27,8 +27,8 @@ def question():
     chance = likes.sum(axis=1) - 0.2 * (sold < 6) + rng.random(12_000)
     label = np.zeros(12_000, dtype=bool)
     for shopper in range(400):
-        mine = np.flatnonzero(owner == shopper)
-        label[mine[np.argsort(-chance[mine])[:4]]] = True
+        own_rows = np.flatnonzero(owner == shopper)
+        label[own_rows[np.argsort(-chance[own_rows])[:4]]] = True
     return TrainingRows(
         np.column_stack([likes, sold]).astype(np.float32),
         label,

@@ -278,7 +278,7 @@ def test_a_champion_is_judged_on_the_same_days(
 def test_too_little_data_is_said_in_a_sentence(snapshot, tiny_config):
     few = snapshot.with_events(snapshot.events.take(np.arange(6)))
     with pytest.raises(
-        TrainingError, match=r"shoppers bought both before and within|nobody who was known"
+        TrainingError, match=r"shoppers bought both before and within|no shopper known"
     ):
         benchmark_time(run_of(few, tiny_config), int(few.events.time[3]), 5)
 

@@ -18,9 +18,9 @@ from training.recipes.incremental import (
 )
 
 
-def run_of(folder, told, config=None):
-    """A run over 100 days of events whose champion says that it learned until day `told`."""
-    served = {} if told is None else {"served_until": told * DAY}
+def run_of(folder, run_facts, config=None):
+    """A run over 100 days of events whose champion says that it learned until day `run_facts`."""
+    served = {} if run_facts is None else {"served_until": run_facts * DAY}
     (folder / "run.json").write_text(json.dumps({"format": FORMAT, "files": {}, **served}))
     events = SimpleNamespace(time=np.array([0, 100 * DAY - 1]))
     return SimpleNamespace(
@@ -32,7 +32,7 @@ def run_of(folder, told, config=None):
 
 
 @pytest.mark.parametrize(
-    ("told", "learned", "cut"),
+    ("run_facts", "learned", "cut"),
     [(90, 90, 95), (99, 99, 99.5), (20, 20, 75), (None, 44, 75)],
     ids=[
         "half of what is new is held out",
@@ -41,8 +41,8 @@ def run_of(folder, told, config=None):
         "a champion that does not say",
     ],
 )
-def test_what_the_champion_learned_is_never_held_out(tmp_path, told, learned, cut):
-    run = run_of(tmp_path, told)
+def test_what_the_champion_learned_is_never_held_out(tmp_path, run_facts, learned, cut):
+    run = run_of(tmp_path, run_facts)
     assert (
         np.array(_learned_and_cut(run, 100 * DAY)) == pytest.approx(np.array([learned, cut]) * DAY)
         and not run.warnings

@@ -65,11 +65,11 @@ CANNOT = {
     ),
     "one moment": (
         [row | {"occurred_at": EVENTS[0]["occurred_at"]} for row in EVENTS],
-        "nobody who was known before bought",
+        "no shopper known before bought",
     ),
-    "nobody known": (
+    "no shopper known": (
         [row | {"user_id": None} for row in EVENTS],
-        "nobody who was known before bought",
+        "no shopper known before bought",
     ),
     "only text": ([], "there are no events to learn from"),
 }
