@@ -1,5 +1,6 @@
 """Checkpoints of text recipes: the encoder, its ONNX version, and the head."""
 
+import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -13,18 +14,25 @@ from training.recipes.ensembles import LabeledModel
 from training.runs.run import Run
 
 
+def _new_checkpoint(
+    run: Run, out: Path, kind: str, report: dict
+) -> contextlib.AbstractContextManager[Path]:
+    """A checkpoint folder to write to; the recipe's additions to `run.json` leave the report."""
+    about = {
+        "snapshot_digest": run.snapshot.manifest["digest"],
+        "kind": kind,
+        **report.pop("about", {}),
+    }
+    return new_checkpoint(out, run.recipe, run.config, about, report)
+
+
 def save_encoder(
     run: Run, out: Path, encoder: TextEncoder, report: dict, vectors: np.ndarray | None = None
 ) -> None:
     """Write an encoder and the vectors (items, dim) of the snapshot's products, in half
     precision.
     """
-    about = {
-        "snapshot_digest": run.snapshot.manifest["digest"],
-        "kind": "encoder",
-        **report.pop("about", {}),
-    }
-    with new_checkpoint(out, run.recipe, run.config, about, report) as aside:
+    with _new_checkpoint(run, out, "encoder", report) as aside:
         write_encoder(aside, encoder, run.config.onnx)
         if vectors is not None:
             np.save(aside / "vectors.npy", vectors.astype(np.float16))
@@ -37,12 +45,7 @@ def save_head(
     """Write ensemble members: encoder, linear head, voting training rows. `head.json` holds the
     calibration.
     """
-    about = {
-        "snapshot_digest": run.snapshot.manifest["digest"],
-        "kind": "head",
-        **report.pop("about", {}),
-    }
-    with new_checkpoint(out, run.recipe, run.config, about, report) as aside:
+    with _new_checkpoint(run, out, "head", report) as aside:
         for i, member in enumerate(fitted.members):
             folder = aside if i == 0 else aside / f"member-{i}"
             folder.mkdir(exist_ok=True)

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from tests import tinyshop
+from tests.training.command_line import run_fit
 from training.__main__ import main
 from training.data.snapshot import write_snapshot
 from training.encoders.bert import TextEncoder
@@ -34,7 +35,7 @@ TEXTS = ["red lantern", "small vintage glass teapot", "", "garden " * 500, "ч║вш
 def topic(tiny_snapshot, tiny_encoder, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("topic") / "out"
     fields = [*FIELDS, f"text.encoder={tiny_encoder}"]
-    assert main(["fit", str(tiny_snapshot), str(out), "--recipe", "topic", "--set", *fields]) == 0
+    assert run_fit(tiny_snapshot, out, "topic", "--set", *fields) == 0
     return out
 
 
@@ -78,20 +79,7 @@ def test_probabilities_sum_to_one_and_any_text_gets_an_answer(topic):
 def test_solved_messages_vote_beside_the_head(tiny_snapshot, tiny_encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(classification, "SHARES", (0.5,))
     fields = [*FIELDS, f"text.encoder={tiny_encoder}", "voters=3", "test_share=0.3"]
-    assert (
-        main(
-            [
-                "fit",
-                str(tiny_snapshot),
-                str(tmp_path / "out"),
-                "--recipe",
-                "intent",
-                "--set",
-                *fields,
-            ]
-        )
-        == 0
-    )
+    assert run_fit(tiny_snapshot, tmp_path / "out", "intent", "--set", *fields) == 0
     model = load_predictor(tmp_path / "out")
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     neighbours = model.members[0].neighbours
@@ -114,20 +102,7 @@ def test_without_validation_rows_nobody_votes_and_nothing_is_said_of_them(
     tiny_snapshot, tiny_encoder, tmp_path
 ):
     fields = [*FIELDS, f"text.encoder={tiny_encoder}", "voters=3", "test_share=0.3", "per_class=8"]
-    assert (
-        main(
-            [
-                "fit",
-                str(tiny_snapshot),
-                str(tmp_path / "out"),
-                "--recipe",
-                "intent",
-                "--set",
-                *fields,
-            ]
-        )
-        == 0
-    )
+    assert run_fit(tiny_snapshot, tmp_path / "out", "intent", "--set", *fields) == 0
     assert (
         not list((tmp_path / "out").rglob("neighbours*"))
         and load_predictor(tmp_path / "out").outputs(TEXTS)[1] is None

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from tests import tinyshop
+from tests.training.command_line import run_fit
 from training.__main__ import main
 from training.configuration.recipes import make_config
 from training.data.snapshot import write_snapshot
@@ -50,20 +51,7 @@ def fails(tmp_path, tiny_encoder, capsys):
             {"products": pl.DataFrame(tinyshop.products()), "events": EVENTS, **given},
         )
         fields = [*FIELDS, f"text.encoder={encoder}", *fields]
-        assert (
-            main(
-                [
-                    "fit",
-                    str(tmp_path / "snapshot"),
-                    str(tmp_path / "out"),
-                    "--recipe",
-                    recipe,
-                    "--set",
-                    *fields,
-                ]
-            )
-            == 2
-        )
+        assert run_fit(tmp_path / "snapshot", tmp_path / "out", recipe, "--set", *fields) == 2
         errors = [
             line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")
         ]
@@ -169,20 +157,7 @@ def test_a_language_that_the_encoder_does_not_know_is_said(tmp_path, capsys):
             "reviews": pl.DataFrame(rows),
         },
     )
-    assert (
-        main(
-            [
-                "fit",
-                str(tmp_path / "s"),
-                str(tmp_path / "out"),
-                "--recipe",
-                "rating",
-                "--set",
-                *FIELDS,
-            ]
-        )
-        == 0
-    )
+    assert run_fit(tmp_path / "s", tmp_path / "out", "rating", "--set", *FIELDS) == 0
     (warning,) = json.loads((tmp_path / "out" / "report.json").read_text())["warnings"]
     assert (
         "of the texts' tokens are unknown to this encoder" in warning and "multilingual" in warning
@@ -207,20 +182,7 @@ def test_products_without_any_text_do_no_harm(tmp_path, tiny_encoder):
     )
     write_snapshot(tmp_path / "s", "x", {"products": pl.DataFrame(items), "events": frame})
     fields = [*FIELDS, f"text.encoder={tiny_encoder}", "text.projection_steps=3"]
-    assert (
-        main(
-            [
-                "fit",
-                str(tmp_path / "s"),
-                str(tmp_path / "out"),
-                "--recipe",
-                "retrieval",
-                "--set",
-                *fields,
-            ]
-        )
-        == 0
-    )
+    assert run_fit(tmp_path / "s", tmp_path / "out", "retrieval", "--set", *fields) == 0
 
 
 def test_incremental_training_needs_a_champion_with_an_encoder(

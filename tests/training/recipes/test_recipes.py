@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.training.command_line import run_fit
 from training.__main__ import main
 from training.configuration.recipes import RECIPES
 
@@ -34,21 +35,7 @@ def fit(tiny_snapshot, tiny_encoder, tmp_path_factory, tiny_checkpoint):
         wanted = [*SMALL, f"text.encoder={tiny_encoder}", *MORE.get(recipe, []), *fields]
         wanted += [f"teacher={tiny_checkpoint}"] if recipe == "distil" else []
         champion = ["--champion", str(tiny_checkpoint)] if recipe == "incremental" else []
-        assert (
-            main(
-                [
-                    "fit",
-                    str(tiny_snapshot),
-                    str(folder / "out"),
-                    "--recipe",
-                    recipe,
-                    *champion,
-                    "--set",
-                    *wanted,
-                ]
-            )
-            == 0
-        )
+        assert run_fit(tiny_snapshot, folder / "out", recipe, *champion, "--set", *wanted) == 0
         return folder / "out"
 
     return run
