@@ -35,6 +35,7 @@ test: .venv/installed-dev
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	.venv/bin/djlint templates --check --lint --quiet
 	.venv/bin/lint-imports --no-cache
 	$(PY) -m pytest -q tests/test_imports.py tests/test_project.py
 

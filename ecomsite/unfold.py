@@ -30,7 +30,11 @@ UNFOLD = {
     "ENVIRONMENT": "recommender.console.navigation.environment",
     "COLORS": {"primary": PRIMARY, "font": {"subtle-light": "#5A6373"}},
     "SCRIPTS": [lambda request: static("js/shell.js")],
-    "STYLES": [lambda request: static("css/tokens.css"), lambda request: static("css/console.css")],
+    "STYLES": [
+        lambda request: static("css/tokens.css"),
+        lambda request: static("css/console.css"),
+        lambda request: static("css/pages.css"),
+    ],
     "SITE_DROPDOWN": "recommender.console.navigation.shops",
     "SIDEBAR": {
         "show_search": False,

@@ -1,117 +1,223 @@
-/* Vitrine's tracker: what shoppers see and do, sent in batches to the shop's own Vitrine. No dependency.
+/* The tracker: sends impressions, clicks and other events in batches to the events API.
  *
- *   <script src="https://vitrine.example/static/vitrine.js" data-key="vp_…" data-user="u-5521" defer></script>
+ *   <script src="https://vitrine.example/static/vitrine.js" data-key="vp_…" data-user="u-5521"
+ *           defer></script>
  *
- * Lists are found by attributes: data-vitrine-list="r-20ab…" data-vitrine-placement="home_top" around products with data-vitrine-item="SKU-1".
- * A product counts as seen when half of it stood in view for a second, and as clicked when a link in it is followed.
- * data-session: the shop's own id of the visit, where it has one; else the tracker makes one (vitrine.session() tells it).
- * data-consent="ask": nothing is kept or sent before vitrine.consent(true).
+ * Lists: data-vitrine-list="r-20ab…" data-vitrine-placement="home_top" on the element around the
+ * products, data-vitrine-item="SKU-1" on each product.
+ * Impression: half of the product was in view for a second. Click: a link in it was followed.
+ * data-session: the shop's own id of the visit; else the tracker makes one (vitrine.session()).
+ * data-consent="ask": nothing is stored or sent before vitrine.consent(true).
  */
 (() => {
-  const script = document.currentScript, options = script ? script.dataset : {};
+  const script = document.currentScript;
+  const options = script ? script.dataset : {};
   const base = options.api || new URL("../api/v1/", script ? script.src : location.href).href;
-  const STORE = "vitrine", BATCH = 50, EVERY = 2000, SEEN_MS = 1000, MOST_WAITING = 500, SESSION_MS = 30 * 60 * 1000;
-  const uuid = () => crypto.randomUUID ? crypto.randomUUID() : Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, "0")).join("");
-  let agreed = options.consent !== "ask" && options.consent !== "false", user = options.user || null, waiting = [], sending = false, wait = EVERY, timer = 0, memory = {};
+  const STORE = "vitrine";
+  const BATCH = 50;
+  const FLUSH_MS = 2000;
+  const LONGEST_WAIT_MS = 60000;
+  const IN_VIEW_MS = 1000;
+  const MOST_WAITING = 500;
+  const SESSION_MS = 30 * 60 * 1000;
+  const uuid = () =>
+    crypto.randomUUID
+      ? crypto.randomUUID()
+      : Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) =>
+          b.toString(16).padStart(2, "0"),
+        ).join("");
+  let agreed = options.consent !== "ask" && options.consent !== "false";
+  let user = options.user || null;
+  let waiting = [];
+  let sending = false;
+  let wait = FLUSH_MS;
+  let timer = 0;
+  let memory = {};
 
-  const kept = () => { try { return JSON.parse(localStorage.getItem(STORE)) || {}; } catch { return memory; } };
-  const keep = change => { memory = { ...kept(), ...change }; try { localStorage.setItem(STORE, JSON.stringify(memory)); } catch { /* private mode */ } };
+  const stored = () => {
+    try {
+      return JSON.parse(localStorage.getItem(STORE)) || {};
+    } catch {
+      return memory;
+    }
+  };
+  const store = (change) => {
+    memory = { ...stored(), ...change };
+    try {
+      localStorage.setItem(STORE, JSON.stringify(memory));
+    } catch {
+      /* private mode */
+    }
+  };
   const session = () => {
     if (options.session) return options.session;
-    const { id, at } = kept(), now = Date.now();
-    const own = id && now - at < SESSION_MS ? id : "s-" + uuid();
-    keep({ id: own, at: now });
-    return own;
+    const { id, at } = stored();
+    const now = Date.now();
+    const current = id && now - at < SESSION_MS ? id : "s-" + uuid();
+    store({ id: current, at: now });
+    return current;
   };
 
   function add(type, items, more = {}) {
-    if (!agreed || !items.length && type !== "search") return;
-    const event = { event_id: uuid(), type, session_id: session(), occurred_at: new Date().toISOString(), ...more };
+    if (!agreed || (!items.length && type !== "search")) return;
+    const event = {
+      event_id: uuid(),
+      type,
+      session_id: session(),
+      occurred_at: new Date().toISOString(),
+      ...more,
+    };
     if (user) event.user_id = user;
     if (items.length) event.items = items;
     waiting = [...waiting, event].slice(-MOST_WAITING);
-    keep({ waiting });
-    if (waiting.length >= BATCH) flush(); else later(EVERY);
+    store({ waiting });
+    if (waiting.length >= BATCH) flush();
+    else later(FLUSH_MS);
   }
 
-  function later(ms) { clearTimeout(timer); timer = setTimeout(flush, ms); }
+  function later(ms) {
+    clearTimeout(timer);
+    timer = setTimeout(flush, ms);
+  }
 
   async function flush() {
     if (sending || !waiting.length) return;
-    const batch = waiting.slice(0, BATCH), sent = new Set(batch.map(e => e.event_id));
+    const batch = waiting.slice(0, BATCH);
+    const sent = new Set(batch.map((e) => e.event_id));
     sending = true;
     try {
       const reply = await fetch(base + "events", {
-        method: "POST", keepalive: true, credentials: "omit", body: JSON.stringify({ events: batch }),
+        method: "POST",
+        keepalive: true,
+        credentials: "omit",
+        body: JSON.stringify({ events: batch }),
         headers: { "Content-Type": "application/json", Authorization: "Bearer " + options.key },
       });
       if (reply.status === 429 || reply.status >= 500) throw reply.status;
-      waiting = waiting.filter(e => !sent.has(e.event_id));
-      keep({ waiting });
-      wait = EVERY;
-    } catch { wait = Math.min(wait * 2, 60000); }
+      waiting = waiting.filter((e) => !sent.has(e.event_id));
+      store({ waiting });
+      wait = FLUSH_MS;
+    } catch {
+      wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+    }
     sending = false;
     if (waiting.length) later(wait);
   }
 
-  function leave() {
+  function sendBeacons() {
     while (waiting.length) {
       const batch = waiting.slice(0, BATCH);
-      if (!navigator.sendBeacon(base + "collect", JSON.stringify({ key: options.key, events: batch }))) break;
+      const body = JSON.stringify({ key: options.key, events: batch });
+      if (!navigator.sendBeacon(base + "collect", body)) break;
       waiting = waiting.slice(batch.length);
     }
-    keep({ waiting });
+    store({ waiting });
   }
 
-  const around = element => {
-    const list = element.closest("[data-vitrine-list]"), at = list ? [...list.querySelectorAll("[data-vitrine-item]")].indexOf(element) + 1 : 0;
-    return [{ item_id: element.dataset.vitrineItem, ...(at && { position: +element.dataset.vitrinePosition || at }) },
-      list ? { recommendation_id: list.dataset.vitrineList, placement: list.dataset.vitrinePlacement } : {}];
+  const itemAndList = (element) => {
+    const item = { item_id: element.dataset.vitrineItem };
+    const list = element.closest("[data-vitrine-list]");
+    if (!list) return [item, {}];
+    const at = [...list.querySelectorAll("[data-vitrine-item]")].indexOf(element) + 1;
+    item.position = +element.dataset.vitrinePosition || at;
+    const { vitrineList, vitrinePlacement } = list.dataset;
+    return [item, { recommendation_id: vitrineList, placement: vitrinePlacement }];
   };
 
-  const due = new Map(), told = new WeakSet();
-  const eye = new IntersectionObserver(entries => entries.forEach(({ target, isIntersecting }) => {
-    clearTimeout(due.get(target));
-    due.delete(target);
-    if (isIntersecting && !told.has(target)) due.set(target, setTimeout(() => see(target), SEEN_MS));
-  }), { threshold: 0.5 });
+  const due = new Map();
+  const reported = new WeakSet();
+  const observer = new IntersectionObserver(
+    (entries) =>
+      entries.forEach(({ target, isIntersecting }) => {
+        clearTimeout(due.get(target));
+        due.delete(target);
+        if (isIntersecting && !reported.has(target))
+          due.set(target, setTimeout(addImpression, IN_VIEW_MS, target));
+      }),
+    { threshold: 0.5 },
+  );
 
-  let seen = new Map();
-  function see(element) {
-    told.add(element);
-    eye.unobserve(element);
-    const [item, list] = around(element), key = list.recommendation_id || "";
-    if (!seen.size) setTimeout(tellSeen, 200);
-    seen.set(key, [[...(seen.get(key)?.[0] || []), item], list]);
+  let impressions = new Map();
+  function addImpression(element) {
+    reported.add(element);
+    observer.unobserve(element);
+    const [item, list] = itemAndList(element);
+    const key = list.recommendation_id || "";
+    if (!impressions.size) setTimeout(sendImpressions, 200);
+    impressions.set(key, [[...(impressions.get(key)?.[0] || []), item], list]);
   }
-  function tellSeen() {
-    seen.forEach(([items, list]) => add("impression", items, list));
-    seen = new Map();
+  function sendImpressions() {
+    impressions.forEach(([items, list]) => add("impression", items, list));
+    impressions = new Map();
   }
 
-  const watch = root => root.querySelectorAll?.("[data-vitrine-list] [data-vitrine-item]").forEach(element => told.has(element) || eye.observe(element));
+  const watch = (root) =>
+    root
+      .querySelectorAll?.("[data-vitrine-list] [data-vitrine-item]")
+      .forEach((element) => reported.has(element) || observer.observe(element));
   const start = () => {
     watch(document);
-    new MutationObserver(() => watch(document)).observe(document.body, { childList: true, subtree: true });
-    document.addEventListener("click", event => {
-      const element = event.target.closest?.("a, button")?.closest("[data-vitrine-item]");
-      if (element && element.closest("[data-vitrine-list]")) { const [item, list] = around(element); add("click", [item], list); }
-    }, true);
-    if (agreed && kept().waiting?.length) { waiting = [...kept().waiting, ...waiting].slice(-MOST_WAITING); later(0); }
+    new MutationObserver(() => watch(document)).observe(document.body, {
+      childList: true,
+      subtree: true,
+    });
+    document.addEventListener(
+      "click",
+      (event) => {
+        const element = event.target.closest?.("a, button")?.closest("[data-vitrine-item]");
+        if (element && element.closest("[data-vitrine-list]")) {
+          const [item, list] = itemAndList(element);
+          add("click", [item], list);
+        }
+      },
+      true,
+    );
+    if (agreed && stored().waiting?.length) {
+      waiting = [...stored().waiting, ...waiting].slice(-MOST_WAITING);
+      later(0);
+    }
     if (options.view) api.view(options.view);
   };
-  addEventListener("pagehide", () => { tellSeen(); leave(); });
-  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && (tellSeen(), leave()));
+  addEventListener("pagehide", () => {
+    sendImpressions();
+    sendBeacons();
+  });
+  document.addEventListener(
+    "visibilitychange",
+    () => document.visibilityState === "hidden" && (sendImpressions(), sendBeacons()),
+  );
 
-  const one = (type) => (item_id, more = {}) => add(type, [{ item_id, ...more }]);
-  const api = window.vitrine = {
-    view: one("view"), click: one("click"), basket: one("add_to_cart"), unbasket: one("remove_from_cart"), like: one("share"), dislike: one("dislike"),
+  const one =
+    (type) =>
+    (item_id, more = {}) =>
+      add(type, [{ item_id, ...more }]);
+  const api = (window.vitrine = {
+    view: one("view"),
+    click: one("click"),
+    basket: one("add_to_cart"),
+    unbasket: one("remove_from_cart"),
+    like: one("share"),
+    dislike: one("dislike"),
     rate: (item_id, rating) => add("rating", [{ item_id, rating }]),
     purchase: (items, more = {}) => add("purchase", items, more),
     search: (query, more = {}) => add("search", [], { query, ...more }),
-    identify: id => { user = id || null; },
-    consent: yes => { agreed = !!yes; if (!agreed) { waiting = []; try { localStorage.removeItem(STORE); } catch { /* private mode */ } } },
-    session, flush,
-  };
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start); else start();
+    identify: (id) => {
+      user = id || null;
+    },
+    consent: (yes) => {
+      agreed = !!yes;
+      if (!agreed) {
+        waiting = [];
+        try {
+          localStorage.removeItem(STORE);
+        } catch {
+          /* private mode */
+        }
+      }
+    },
+    session,
+    flush,
+  });
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
 })();

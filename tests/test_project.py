@@ -88,3 +88,19 @@ def test_no_path_of_a_machine_is_in_the_sources():
             and path != Path(__file__)
         ):
             assert not wrong.search(path.read_text(encoding="utf-8")), path
+
+
+def test_templates_styles_and_scripts_have_lines_of_at_most_100_columns():
+    own = [p for p in (ROOT / "static").rglob("*.*") if p.suffix in {".css", ".js"}]
+    own += (ROOT / "templates").rglob("*.html")
+    # Vendored files, and Unfold's templates, keep the form of their projects.
+    own = [p for p in own if not {"vendor", "unfold"} & set(p.parts)]
+    own.remove(ROOT / "templates" / "admin" / "base.html")
+    assert len(own) > 40
+    long = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in own
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line) > 100
+    ]
+    assert long == []

@@ -20,14 +20,17 @@ MEASURES = {
 BEYOND = {
     "diversity@10": (
         "Diversity",
-        "How unlike one another a list’s products read; 0: all the same.",
+        "Mean distance of the texts of a list’s products; 0: all the same.",
     ),
-    "novelty@10": ("Novelty", "Bits; the fewer shoppers have a product, the more."),
-    "popularity@10": ("Popularity", "Mean place among all products by sales; 1: the best-selling."),
-    "gini@10": ("Inequality", "0: every product is shown alike; 1: one has all the places."),
+    "novelty@10": ("Novelty", "Mean bits of surprise: higher for products that few shoppers have."),
+    "popularity@10": ("Popularity", "Mean percentile of sales; 1: the best-selling products."),
+    "gini@10": (
+        "Inequality",
+        "Gini index of exposure; 0: equal for all products, 1: one product has all.",
+    ),
     "miscalibration@10": (
         "Mix of categories",
-        "How far it is from the shopper’s history; 0: the same.",
+        "Distance from the categories of the shopper’s history; 0: the same.",
     ),
 }
 """Metrics of the lists themselves, regardless of purchases."""

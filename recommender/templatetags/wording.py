@@ -1,5 +1,7 @@
 """Template filters for numbers, durations and chart data."""
 
+from datetime import date
+
 from django import template
 from django.utils.html import json_script
 
@@ -22,6 +24,30 @@ def whole(value: float) -> str:
 def first_part(value: str) -> str:
     """“2 days, 3 hours” as “2 days”."""
     return value.split(",")[0]
+
+
+CHIPS = {
+    "running": "info",
+    "finished": "good",
+    "failed": "bad",
+    "cancelled": "caution",
+    "candidate": "info",
+    "champion": "champion",
+    "refused": "bad",
+}
+"""Colors of chips by the status of a run or a model version."""
+
+
+@register.filter
+def chip(status: str) -> str:
+    """The color of a status chip."""
+    return CHIPS.get(status, "plain")
+
+
+@register.filter
+def day(value) -> str:
+    """A form field's date as a date input takes it; a text that is not a date stays."""
+    return value.isoformat() if isinstance(value, date) else value or ""
 
 
 @register.filter

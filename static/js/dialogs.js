@@ -1,4 +1,5 @@
-// data-clears="id" empties a field before its form is sent. Confirmation dialogs: a button with data-opens="id" shows <dialog id>; data-closes closes it. Log tails with data-follow stay at their end.
+// Confirmation dialogs: a button with data-opens="ID" shows <dialog id="ID">, data-closes closes it.
+// data-clears="ID" empties a field before its form is sent. A log with data-follow scrolls to its end.
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-opens]");
   if (opener) document.getElementById(opener.dataset.opens).showModal();
@@ -8,6 +9,9 @@ document.addEventListener("click", (event) => {
   if (closer) closer.closest("dialog").close();
 });
 
-const follow = () => document.querySelectorAll("[data-follow]").forEach((log) => { log.scrollTop = log.scrollHeight; });
+const follow = () =>
+  document.querySelectorAll("[data-follow]").forEach((log) => {
+    log.scrollTop = log.scrollHeight;
+  });
 follow();
 document.body.addEventListener("htmx:afterSwap", follow);

@@ -92,7 +92,7 @@ def test_from_sign_in_to_a_shoppers_list(
     expect(page.locator(".v-sentence")).to_contain_text("v1 shows shopper-003 these 6 products")
     assert page.locator(".v-cards li").count() == 6
     page.locator(".v-card button").first.click()
-    expect(page.get_by_text("Where every product starts").first).to_be_visible()
+    expect(page.get_by_text("Base score of every product").first).to_be_visible()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="New shopper").click()
     expect(page.locator(".v-sentence")).to_contain_text("A new shopper")

@@ -110,7 +110,7 @@ def test_preview_shows_history_reasons_and_the_whole_sum(live_shop, staff):
         page.count('class="v-card"') == 6
         and "bought" in page
         and "popovertarget" in page
-        and "Where every product starts" in page
+        and "Base score of every product" in page
     )
 
 
@@ -249,16 +249,16 @@ def test_placements_tell_what_they_brought(live_shop, api, staff, monkeypatch):
     )
     assert "1 of 4 placements had no call" in page and "No list in this time." in page
     more = staff.get("/console/s/tiny/placements/more/?days=28").content.decode()
-    assert 'data-chart="line"' in more and "Who comes again" not in more
+    assert 'data-chart="line"' in more and "Repeat purchases and visits" not in more
     before = timezone.now() - timedelta(days=40)
     ServedList.objects.update(created_at=before)
     Event.objects.filter(type="impression").update(occurred_at=before)
     page = staff.get("/console/s/tiny/placements/more/").content.decode()
-    again = page[page.index("Who comes again") :]
+    again = page[page.index("Repeat purchases and visits") :]
     assert (
         "the whole shop" in again
         and "home_top" in again
-        and re.search(r"\d+ % <span[^>]*>of \d+", again)
+        and re.search(r"\d+ %\s*<span[^>]*>of \d+", again)
         and "too early to say" in again
     )
 

@@ -14,25 +14,25 @@ from recommender.model_lifecycle.report_labels import (
 
 NAMES = {
     "champion": ("The champion then", "champion"),
-    "ease": ("EASE", "other"),
-    "buy_again": ("Bought again", "other"),
+    "ease": ("EASE", "popularity"),
+    "buy_again": ("Bought again", "popularity"),
     "item_knn": ("Item-kNN", "knn"),
-    "sequential_knn": ("Sequential kNN", "other"),
-    "sequence": ("Sequence only", "other"),
+    "sequential_knn": ("Sequential kNN", "popularity"),
+    "sequence": ("Sequence only", "popularity"),
     "text_after": ("Text only, after fine-tuning", "textonly"),
     "text_before": ("Text only, before", "textonly"),
     "popularity_30d": ("Popularity, 30 days", "popularity"),
     "popularity": ("Popularity", "popularity"),
-    "majority": ("Always the commonest", "popularity"),
-    "mean": ("Always the mean", "popularity"),
+    "majority": ("Most frequent class", "popularity"),
+    "mean": ("Mean", "popularity"),
     "words": ("Words alone", "knn"),
     "unigram": ("Frequency of words", "popularity"),
-    "base_rate": ("Always the mean rate", "popularity"),
+    "base_rate": ("Mean rate", "popularity"),
     "history": ("Buying habits alone", "knn"),
-    "fused": ("Text and habits together", "other"),
+    "fused": ("Text and habits together", "popularity"),
     "teacher": ("The teacher", "champion"),
     "incremental": ("Incremental", "challenger"),
-    "full": ("Full training", "other"),
+    "full": ("Full training", "popularity"),
 }
 PARTS = {
     "all": "All purchases",
@@ -135,7 +135,7 @@ def _row(
     label, role = (
         ("This version", "champion" if serves else "challenger")
         if is_deciding
-        else NAMES.get(name, (name, "other"))
+        else NAMES.get(name, (name, "popularity"))
     )
     value, low, high = _bounds(measures[deciding["measure"]])
     left, right, at = (100 * (x - axis[0]) / axis[1] for x in (low, high, value))
@@ -145,14 +145,14 @@ def _row(
         value,
         low,
         high,
-        [_told(other, (measures.get(other) or {}).get("value")) for other in others],
+        [_formatted(other, (measures.get(other) or {}).get("value")) for other in others],
         round(left, 2),
         round(max(right - left, 0.5), 2),
         round(at, 2),
     )
 
 
-def _told(measure: str, value: float | None) -> str:
+def _formatted(measure: str, value: float | None) -> str:
     if value is None:
         return "–"
     return f"{100 * value:.1f} %" if measure == "coverage@10" else f"{value:.3f}"
@@ -268,8 +268,8 @@ def fairness_tables(report: dict) -> dict | None:
         }
         for e in fairness["exposure"]
     ]
-    lift = report.get("new_products") or {}
-    raised = lift | {"cost": _percent(lift["cost"])} if lift.get("value") else None
+    boost = report.get("new_products") or {}
+    raised = boost | {"cost": _percent(boost["cost"])} if boost.get("value") else None
     return {"groups": groups, "bands": bands, "exposure": exposure, "raised": raised}
 
 

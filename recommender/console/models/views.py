@@ -147,6 +147,9 @@ def _chart(listed: list[ModelVersion]) -> dict | None:
         series.append({"label": words[0], "role": words[1], **bounds})
     name = MEASURES.get(deciding["measure"], deciding["measure"])
     return {
+        "caption": f"Quality of each version and its baselines, {name} with 95 % intervals",
+        "alt": f"{name} of each version and its baselines",
+        "note": "" if judged[1:] else "One version so far; the line starts with the second.",
         "labels": [str(v) for v in judged],
         "series": series,
         "y": name,

@@ -236,12 +236,14 @@ def _chart(shop: Shop, period: Period) -> dict | None:
     ]
     days = [since + timedelta(days=step * i) for i in starts]
     labels = [f"{day.day} {day:%b}" for day in days]
+    unit = "day" if step == 1 else "week"
     return {
+        "caption": f"Click rate by {unit}",
+        "alt": f"Click rate of each placement by {unit}",
         "labels": labels,
         "series": series,
         "y": "lists with a click, %",
         "zero": True,
-        "step": "day" if step == 1 else "week",
     }
 
 

@@ -24,18 +24,24 @@ def charts(run: TrainingRun) -> dict[str, dict]:
     words = CURVES.get(metric.partition(".")[2], "NDCG@10") if metric else "Quality"
     validation, loss = _lines(points, metric.partition(".")[2]), _lines(points, "loss")
     validation.append({"label": "Chosen", "role": "champion", "data": _chosen(run, validation)})
-    drawn = {"chart-quality": (validation, words), "chart-loss": (loss, "Loss")}
     empty = _why_empty(run, any(line["data"] for line in loss))
     return {
-        key: {
-            "series": series,
-            "x": "Training steps",
-            "y": y,
-            "empty": empty,
-            "drawn": any(line["data"] for line in series),
-        }
-        for key, (series, y) in drawn.items()
+        "chart-quality": {
+            **_chart(validation, words, empty),
+            "caption": f"{words} on the validation data",
+            "alt": f"{words} over training steps",
+        },
+        "chart-loss": {
+            **_chart(loss, "Loss", empty),
+            "caption": "Loss while fine-tuning",
+            "alt": "Training loss over steps",
+        },
     }
+
+
+def _chart(lines: list[dict], label: str, empty: str) -> dict:
+    drawn = any(line["data"] for line in lines)
+    return {"series": lines, "x": "Training steps", "y": label, "empty": "" if drawn else empty}
 
 
 def _phase(name: str) -> str:
