@@ -1,59 +1,13 @@
-"""Things that take a while, made once: a tiny shop's snapshot, a tiny encoder, a checkpoint
-trained on both.
+"""Fixtures of the application: shops in the database, clients of the API and the console.
+
+Django is imported inside the fixtures: tests of the library load this file without Django.
 """
 
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from tests import tinyshop
-
-TINY = {
-    "text.steps": 20,
-    "text.evaluate_every": 10,
-    "text.batch_size": 32,
-    "text.frozen_layers": 1,
-    "text.projection_steps": 20,
-    "sequence.steps": 20,
-    "sequence.evaluate_every": 10,
-    "sequence.batch_size": 64,
-    "rounds": 30,
-    "candidates_per_source": 20,
-    "onnx": False,
-}
-
 MIGRATED_SCHEDULE: dict[str, tuple[str, str]] = {}
-
-
-@pytest.fixture(scope="session")
-def tiny_snapshot(tmp_path_factory) -> Path:
-    return tinyshop.write(tmp_path_factory.mktemp("snapshot"))
-
-
-@pytest.fixture(scope="session")
-def tiny_encoder(tmp_path_factory) -> Path:
-    return tinyshop.write_encoder(tmp_path_factory.mktemp("encoder"))
-
-
-@pytest.fixture(scope="session")
-def tiny_config(tiny_encoder):
-    from training.configuration.recipes import make_config
-
-    return make_config("fusion", {**TINY, "text.encoder": str(tiny_encoder)})
-
-
-@pytest.fixture(scope="session")
-def tiny_checkpoint(tmp_path_factory, tiny_snapshot, tiny_config) -> Path:
-    from training.data.snapshot import read_snapshot
-    from training.fit import fit, new_progress
-    from training.runs.run import Run
-
-    folder = tmp_path_factory.mktemp("fit")
-    progress = new_progress(folder / "progress.jsonl", "fusion", quiet=True)
-    fit(Run(read_snapshot(tiny_snapshot), "fusion", tiny_config, progress), folder / "checkpoint")
-    progress.close()
-    return folder / "checkpoint"
 
 
 @pytest.fixture
@@ -76,7 +30,9 @@ def shop(db):
 @pytest.fixture
 def stocked(shop):
     """The shop with the tiny shop's products and events, moved so that they end yesterday."""
-    tinyshop.stock(shop)
+    from tests import stocked_shop
+
+    stocked_shop.stock(shop)
     return shop
 
 
@@ -89,7 +45,9 @@ def checkpoints(settings, tmp_path):
 @pytest.fixture
 def register(checkpoints, tiny_checkpoint):
     """register(shop) -> a model version with a copy of the tiny checkpoint."""
-    return partial(tinyshop.register, checkpoint=tiny_checkpoint)
+    from tests import stocked_shop
+
+    return partial(stocked_shop.register, checkpoint=tiny_checkpoint)
 
 
 @pytest.fixture

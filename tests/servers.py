@@ -1,5 +1,6 @@
 """A pytest plugin: an own VITRINE_HOME with its PostgreSQL and Valkey, before Django reads its
-settings. Each process of pytest-xdist has its own.
+settings. Each process of pytest-xdist has its own. The servers start with the first test that is
+not one of the library's.
 """
 
 import os
@@ -8,7 +9,10 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-import psycopg2
+import pytest
+
+LIBRARY = Path(__file__).resolve().parent / "training"
+STARTED = pytest.StashKey[bool]()
 
 _own = "PYTEST_XDIST_WORKER" in os.environ or "VITRINE_HOME" not in os.environ
 if _own:
@@ -17,27 +21,31 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("VITRINE_HTTPS", "0")
 
 
-def pytest_configure(config) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if not item.path.is_relative_to(LIBRARY) and STARTED not in item.config.stash:
+        item.config.stash[STARTED] = _start()
+
+
+def _start() -> bool:
+    """True where servers of its own run."""
     from ecomsite import embedded
 
-    if _only_distributes(config):
-        return
-    if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
-        home = Path(os.environ["VITRINE_HOME"]).resolve()
-        embedded.start(home)
-        if _own:
-            _no_autovacuum(embedded.postgres_dsn(home))
-
-
-def _only_distributes(config) -> bool:
-    """Is this the process that hands tests to others, and runs none?"""
-    return "PYTEST_XDIST_WORKER" not in os.environ and bool(config.getoption("numprocesses", None))
+    if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
+        return False
+    home = Path(os.environ["VITRINE_HOME"]).resolve()
+    embedded.start(home)
+    if _own:
+        _no_autovacuum(embedded.postgres_dsn(home))
+    return True
 
 
 def _no_autovacuum(dsn: dict[str, str]) -> None:
     """Between tests, whose rows are never committed, it would note that all tables are empty,
     and queries would be planned for that.
     """
+    import psycopg2
+
     connection = psycopg2.connect(**dsn)
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -46,15 +54,12 @@ def _no_autovacuum(dsn: dict[str, str]) -> None:
     connection.close()
 
 
-def pytest_unconfigure(config) -> None:
-    from ecomsite import embedded
-
-    if _only_distributes(config):
-        if _own:
-            shutil.rmtree(os.environ["VITRINE_HOME"], ignore_errors=True)
-        return
+def pytest_unconfigure(config: pytest.Config) -> None:
     home = Path(os.environ["VITRINE_HOME"]).resolve()
-    embedded.stop(home)
+    if config.stash.get(STARTED, False):
+        from ecomsite import embedded
+
+        embedded.stop(home)
     if _own:
         shutil.rmtree(home, ignore_errors=True)
 

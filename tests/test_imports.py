@@ -1,5 +1,6 @@
 """The rooms: who imports whom, and how long a file may be."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,26 @@ def test_serving_and_the_library_know_their_own_packages_alone():
         "sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_tests_of_the_library_import_no_application():
+    files = [*(ROOT / "tests/training").rglob("*.py")]
+    files += [ROOT / "tests" / name for name in ("tinyshop.py", "tiny_models.py")]
+    applications = {"django", "ecomsite", "recommender", "rest_framework", "celery"}
+    imported = {
+        (str(path.relative_to(ROOT)), name.partition(".")[0])
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert len(files) > 30
+    assert {entry for entry in imported if entry[1] in applications} == set()
 
 
 def test_each_task_that_is_queued_is_registered():

@@ -2,8 +2,6 @@
 something to learn in seconds.
 """
 
-import json
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -166,35 +164,3 @@ def write_encoder(folder: Path, hidden: int = 32, layers: int = 2) -> Path:
     )
     BertModel(config, add_pooling_layer=False).save_pretrained(folder)
     return folder
-
-
-def stock(shop) -> None:
-    """Bring products and events into a shop of the database, moved so that they end yesterday."""
-    from datetime import timedelta
-
-    from django.utils import timezone
-
-    from recommender.ingest import Parser, import_events, upsert_products
-    from recommender.ingest.events import with_content_keys
-
-    rows = events()
-    shift = (timezone.now() - timedelta(days=1)) - rows[-1]["occurred_at"]
-    parser = Parser(shop.zone)
-    upsert_products(shop, enumerate(products()), ["title", "price"], parser)
-    import_events(
-        shop, with_content_keys(enumerate(rows)), parser, shift=timedelta(days=shift.days)
-    )
-
-
-def register(shop, checkpoint: Path, recipe: str = "fusion"):
-    """A model version of the shop with a copy of this checkpoint, of a run that is finished."""
-    from django.conf import settings
-
-    from recommender.models import ModelVersion, TrainingRun
-    from training.configuration.recipes import RECIPES
-
-    run = TrainingRun.objects.create(shop=shop, recipe=recipe, status="finished")
-    folder = f"shop-{shop.pk}/run-{run.pk}/checkpoint"
-    shutil.copytree(checkpoint, settings.VITRINE_CHECKPOINTS / folder)
-    report = json.loads((Path(checkpoint) / "report.json").read_text())
-    return ModelVersion.objects.register(run, folder, report, RECIPES[recipe].purpose)

@@ -13,8 +13,8 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect, sync_playwright
 
 from tests.browser import LAUNCH
-from tests.conftest import TINY
 from tests.servers import environment_of_tests
+from tests.tiny_models import CONFIG
 
 # playwright's own loop runs in this thread, which Django would take for an asynchronous one
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -73,7 +73,7 @@ def test_from_sign_in_to_a_shoppers_list(
     page.fill(
         "[name=advanced]",
         "\n".join(
-            f"{name} = {value}" for name, value in {**TINY, "text.encoder": tiny_encoder}.items()
+            f"{name} = {value}" for name, value in {**CONFIG, "text.encoder": tiny_encoder}.items()
         ),
     )
     page.get_by_role("button", name="Start training").click()

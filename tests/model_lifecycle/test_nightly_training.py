@@ -11,7 +11,7 @@ from recommender import tasks
 from recommender.model_lifecycle import errors, run_options, runs
 from recommender.models import ModelVersion, TrainingRun
 from recommender.models.registry import RunStatus
-from tests.conftest import TINY
+from tests.tiny_models import CONFIG
 from training.encoders.bert import TextEncoder
 from training.recipes.incremental import origin
 
@@ -66,7 +66,7 @@ def test_a_night_goes_on_from_the_champion_and_makes_the_ranking_with_it(
         encoder if encoder.is_champion else live_shop.champion()
     )
     second = carry_out(
-        second.pk, **TINY, **{"text.encoder": str(tiny_encoder), "served_encoder": str(encoder)}
+        second.pk, **CONFIG, **{"text.encoder": str(tiny_encoder), "served_encoder": str(encoder)}
     )
     assert second.status == "finished", second.error
     served, given = (
@@ -95,7 +95,7 @@ def test_the_ranking_is_judged_without_the_encoder_that_has_learned_the_held_out
         run = runs.start_run(
             live_shop,
             preset="quick",
-            overrides={**TINY, "text.encoder": str(tiny_encoder), **more},
+            overrides={**CONFIG, "text.encoder": str(tiny_encoder), **more},
             promote="never",
         )
         tasks.train(run.pk)

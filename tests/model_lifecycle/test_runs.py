@@ -11,13 +11,13 @@ from ecomsite import embedded
 from recommender import tasks
 from recommender.model_lifecycle import errors, run_options, runs, training_process
 from recommender.models import MetricPoint, ModelVersion, TrainingRun
-from tests.conftest import TINY
+from tests.tiny_models import CONFIG
 
 
 @pytest.fixture
 def run(stocked, checkpoints, tiny_encoder) -> TrainingRun:
     return TrainingRun.objects.create(
-        shop=stocked, overrides={**TINY, "text.encoder": str(tiny_encoder)}, promote="if-better"
+        shop=stocked, overrides={**CONFIG, "text.encoder": str(tiny_encoder)}, promote="if-better"
     )
 
 

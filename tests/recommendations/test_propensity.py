@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from recommender.models import Event, ModelVersion, Shopper
-from tests import tinyshop
+from tests import stocked_shop
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def behaviour_checkpoint(tmp_path_factory, tiny_snapshot, tiny_encoder):
 
 @pytest.fixture
 def predicting(live_shop, behaviour_checkpoint, checkpoints):
-    tinyshop.register(live_shop, behaviour_checkpoint, "behaviour").promote()
+    stocked_shop.register(live_shop, behaviour_checkpoint, "behaviour").promote()
     return live_shop
 
 

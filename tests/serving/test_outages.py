@@ -31,7 +31,7 @@ import json
 from recommender.recommendations import batch_scoring as scoring
 from recommender.models import ApiKey, Shop
 from recommender.models.api_keys import SCOPES
-from tests.tinyshop import register, stock
+from tests.stocked_shop import register, stock
 shop = Shop.objects.create(key="tiny", name="Tiny")
 shop.placements.create_usual(shop)
 stock(shop)

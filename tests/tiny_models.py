@@ -1,0 +1,93 @@
+"""A pytest plugin: the tiny shop's snapshot, a tiny encoder, and a checkpoint trained on both.
+
+They stay in pytest's cache between runs, in a folder named by the digest of the sources that make
+them. A change of `training/`, of the tiny shop or of a pinned version makes them again.
+"""
+
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import tinyshop
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = {
+    "text.steps": 20,
+    "text.evaluate_every": 10,
+    "text.batch_size": 32,
+    "text.frozen_layers": 1,
+    "text.projection_steps": 20,
+    "sequence.steps": 20,
+    "sequence.evaluate_every": 10,
+    "sequence.batch_size": 64,
+    "rounds": 30,
+    "candidates_per_source": 20,
+    "onnx": False,
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_snapshot(pytestconfig) -> Path:
+    return _cached(pytestconfig, "snapshot", tinyshop.write)
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(pytestconfig) -> Path:
+    return _cached(pytestconfig, "encoder", tinyshop.write_encoder)
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_encoder):
+    from training.configuration.recipes import make_config
+
+    return make_config("fusion", {**CONFIG, "text.encoder": str(tiny_encoder)})
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(pytestconfig, tiny_snapshot, tiny_config) -> Path:
+    def train(folder: Path) -> None:
+        from training.data.snapshot import read_snapshot
+        from training.fit import fit, new_progress
+        from training.runs.run import Run
+
+        folder.mkdir()
+        progress = new_progress(folder / "progress.jsonl", "fusion", quiet=True)
+        fit(
+            Run(read_snapshot(tiny_snapshot), "fusion", tiny_config, progress),
+            folder / "checkpoint",
+        )
+        progress.close()
+
+    return _cached(pytestconfig, "fit", train) / "checkpoint"
+
+
+def _cached(config: pytest.Config, name: str, make: Callable[[Path], object]) -> Path:
+    """The folder `name` of this digest. `make(folder)` writes it where it does not exist; a second
+    process waits for it. Folders of other digests are deleted.
+    """
+    models = config.cache.mkdir("tiny-models")
+    folder = models / _digest() / name
+    with (models / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            for other in models.glob(f"*/{name}"):
+                shutil.rmtree(other)
+            unfinished = folder.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            folder.parent.mkdir(exist_ok=True)
+            make(unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
+def _digest() -> str:
+    sources = [*sorted((ROOT / "training").rglob("*.py")), ROOT / "requirements.txt"]
+    sources += [Path(__file__), Path(tinyshop.__file__)]
+    digest = hashlib.sha256()
+    for path in sources:
+        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
