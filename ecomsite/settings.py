@@ -49,7 +49,7 @@ def _number(name: str, default: float) -> float:
     return value
 
 
-def _kept_secret(name: str) -> str:
+def _stored_secret(name: str) -> str:
     """A random secret, created once below VITRINE_HOME and readable only by this user."""
     path = VITRINE_HOME / name
     if not path.exists():
@@ -66,7 +66,7 @@ def _kept_secret(name: str) -> str:
 # Debug pages; never on in a shop.
 DEBUG = _flag("DEBUG")
 # Signs sessions.
-SECRET_KEY = os.environ.get("SECRET_KEY") or _kept_secret("secret_key")
+SECRET_KEY = os.environ.get("SECRET_KEY") or _stored_secret("secret_key")
 # Host names that may be served.
 ALLOWED_HOSTS = [
     h for h in os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",") if h
@@ -304,6 +304,6 @@ LOGGING = {
 }
 
 # Bearer token of /metrics; unset: generated once, in VITRINE_HOME/metrics_token.
-METRICS_TOKEN = os.environ.get("METRICS_TOKEN") or _kept_secret("metrics_token")
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN") or _stored_secret("metrics_token")
 
 from ecomsite.unfold import UNFOLD  # noqa: E402, F401  the console's shell: colors, sidebar, header

@@ -73,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument(
         "--champion",
         type=Path,
-        help="checkpoint of the serving model, to be judged on the same data; `incremental` goes "
-        "on from it",
+        help="checkpoint of the serving model, which is evaluated on the same data; `incremental` "
+        "continues from it",
     )
     fit.add_argument(
         "--resume",
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     benchmark = commands.add_parser("benchmark", help="every system on one protocol, as a report")
     benchmark.add_argument("snapshot", type=Path)
     benchmark.add_argument("--protocol", choices=["leave-last-out", "time"], required=True)
-    benchmark.add_argument("--cut", type=_day, help="first day that is judged, YYYY-MM-DD")
+    benchmark.add_argument("--cut", type=_day, help="first day of the test window, YYYY-MM-DD")
     benchmark.add_argument("--days", type=int, default=31)
     benchmark.add_argument(
         "--shuffle-ties", type=int, metavar="SEED", help="reorder events of one shopper on one day"

@@ -72,7 +72,7 @@ def benchmark_time(run: Run, cut: int, days: int, ablate: Sequence[str] = ()) ->
     }
     for i, (name, window) in enumerate(questions.items()):
         run.progress.stage("Check", i / 2)
-        report[name] = judge(snapshot, window, models, fitted.served.texts)
+        report[name] = judge(snapshot, window, models, fitted.final_parts.texts)
     report["ablation"] = _ablation(run, windows, questions, fitted, ablate)
     return _finish(report, fitted, run)
 
@@ -98,7 +98,7 @@ def benchmark_leave_last_out(run: Run, ablate: Sequence[str] = ()) -> dict:
         "vitrine_no_popularity": _without(run, [validation], test, fitted, "popularity"),
     }
     run.progress.stage("Check", 0)
-    report |= judge(snapshot, test, models, fitted.served.texts)
+    report |= judge(snapshot, test, models, fitted.final_parts.texts)
     report["ablation"] = _ablation(run, [validation], {"all": test}, fitted, ablate)
     return _finish(report, fitted, run)
 
@@ -127,17 +127,17 @@ def _without(
         config=replace(run.config, left_out=",".join(sorted(left_out))),
         keeper=run.keeper.child(part),
     )
-    ranked, served = fitted.ranked, fitted.served
+    ranker_parts, final_parts = fitted.ranker_parts, fitted.final_parts
     if part == LANGUAGE and "sequence" not in left_out:
-        ranked = TrainedParts(None, fit_sequence(without, windows[-1].fit, None, windows[-1]))
-        served = (
-            ranked
+        ranker_parts = TrainedParts(None, fit_sequence(without, windows[-1].fit, None, windows[-1]))
+        final_parts = (
+            ranker_parts
             if test.fit is windows[-1].fit
             else TrainedParts(
-                None, fit_sequence(without, test.fit, None, None, ranked.sequence.steps)
+                None, fit_sequence(without, test.fit, None, None, ranker_parts.sequence.steps)
             )
         )
-    return fit_model(without, windows, test.fit, test.now, ranked, served).recommender
+    return fit_model(without, windows, test.fit, test.now, ranker_parts, final_parts).recommender
 
 
 def _ablation(
@@ -163,7 +163,7 @@ def _ablation(
 
 def _finish(report: dict, fitted: Fitted, run: Run) -> dict:
     report["chosen"], report["off"], report["config"] = (
-        fitted.ranked.chosen,
+        fitted.ranker_parts.chosen,
         fitted.recommender.signals.off,
         to_dict(run.config),
     )
@@ -173,7 +173,7 @@ def _finish(report: dict, fitted: Fitted, run: Run) -> dict:
 
 
 def evaluate_checkpoint(folder: Path, snapshot: Snapshot, days: int) -> dict:
-    """Evaluate a checkpoint's judged fit on the last `days` of a snapshot.
+    """Evaluate a checkpoint's evaluation fit on the last `days` of a snapshot.
 
     Products are matched by id. Raises TrainingError where the fit was trained on those days.
     """

@@ -44,7 +44,7 @@ LISTS = """
 The first list of a new shopper was made before the shop knew them: the events that cite it say
 whose it is.
 """
-OWN = """
+OWNED = """
         (l.simulated OR e.occurred_at >= l.created_at - %(clocks)s) AND (
             e.shopper_id = l.shopper_id OR e.session_id = l.session_id OR (l.shopper_id IS NULL
                 AND (l.session_id IS NULL OR e.session_id IS NULL))
@@ -78,7 +78,8 @@ CREDITED = f"""
             AND e.recommendation_id = l.recommendation_id AND e.type IN ('click', 'view',
                 'purchase')
         JOIN recommender_product p ON p.id = e.product_id
-        WHERE l.items @> jsonb_build_array(jsonb_build_object('item_id', p.item_id)) AND {OWN}),
+        WHERE l.items @> jsonb_build_array(jsonb_build_object('item_id', p.item_id))
+            AND {OWNED}),
     after AS ({AFTER.format(same="e.shopper_id = c.shopper_id")}
         UNION ALL {AFTER.format(same="c.shopper_id IS NULL AND e.session_id = c.session_id")}),
     later AS (

@@ -223,7 +223,7 @@ class _TreeBuilder(Transformer_NonRecursive):
             raise FilterError(f"has more than {MOST_COMPARISONS} comparisons")
         kind = kind_of(name)
         if operator not in OPERATORS[kind]:
-            raise FilterError(f"{name} is a {kind} and cannot be asked for with {operator!r}")
+            raise FilterError(f"{name} is a {kind} and does not support {operator!r}")
         made = Comparison(name, operator, values)
         for value in values if isinstance(values, tuple) else ():
             if not isinstance(value, Parameter):

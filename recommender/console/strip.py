@@ -12,7 +12,7 @@ from django.utils import timezone
 from recommender.models import Shop, TrainingRun
 from recommender.models.registry import RunStatus
 
-TOLD_FOR = timedelta(days=1)
+SHOWN_FOR = timedelta(days=1)
 EARLY = 0.05
 """Progress below which no remaining time is estimated."""
 OWN_PACE = 0.5
@@ -31,7 +31,7 @@ def strip_of(request: HttpRequest, shop: Shop) -> dict[str, Any]:
         dismissed = request.session.get("strip_dismissed") == str(run.pk)
         run = (
             None
-            if dismissed or run.finished_at is None or run.finished_at < timezone.now() - TOLD_FOR
+            if dismissed or run.finished_at is None or run.finished_at < timezone.now() - SHOWN_FOR
             else run
         )
     if run is not None:

@@ -271,17 +271,16 @@ class PlacementForm(ModelForm):
             self.add_error("version", f"{version} is not a ranking version of {shop}.")
         return values
 
-    def _confirm_empty(self, values: dict) -> None:
+    def _same_filter(self, values: dict) -> bool:
         current = self.instance
-        if values.get("shop") is None or (
-            values["filter"],
-            values["filter_values"],
-            values["shop"].pk,
-        ) == (
+        return (values["filter"], values["filter_values"], values["shop"].pk) == (
             current.filter,
             current.filter_values,
             current.shop_id,
-        ):
+        )
+
+    def _confirm_empty(self, values: dict) -> None:
+        if values.get("shop") is None or self._same_filter(values):
             return
         self.passing = passing(
             read_products(values["shop"].pk), values["filter"], values["filter_values"]

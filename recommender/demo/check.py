@@ -42,24 +42,26 @@ def _personal_list(demo: dict) -> str:
     )
 
 
+def _sign_in_form(page: str, demo: dict) -> dict[str, str]:
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    if not token:
+        raise CheckFailed("the sign-in page has no form")
+    return {
+        "csrfmiddlewaretoken": token[1],
+        "username": demo["username"],
+        "password": demo["password"],
+        "next": f"/console/s/{demo['shop']}/",
+    }
+
+
 def _console_page(demo: dict) -> str:
     opener = urllib.request.build_opener(
         urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
     )
     login = f"{demo['base_url']}/console/login/?next=/console/s/{demo['shop']}/"
     page = opener.open(login, timeout=30).read().decode()
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-    if not token:
-        raise CheckFailed("the sign-in page has no form")
-    form = {
-        "csrfmiddlewaretoken": token[1],
-        "username": demo["username"],
-        "password": demo["password"],
-        "next": f"/console/s/{demo['shop']}/",
-    }
-    request = urllib.request.Request(
-        login, urllib.parse.urlencode(form).encode(), {"Referer": login}
-    )
+    form = urllib.parse.urlencode(_sign_in_form(page, demo)).encode()
+    request = urllib.request.Request(login, form, {"Referer": login})
     with opener.open(request, timeout=30) as reply:
         body = reply.read().decode()
         if reply.status != 200 or "Log out" not in body:

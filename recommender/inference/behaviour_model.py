@@ -13,7 +13,7 @@ from recommender.infrastructure import process_caches
 if TYPE_CHECKING:
     from training.inference.text_predictor import Predictor
 
-MODELS_KEPT = 4
+CACHED_MODELS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Behaviour:
         return [(float(p), clicked) for p, clicked in zip(purchase, clicks, strict=True)]
 
 
-@lru_cache(maxsize=MODELS_KEPT)
+@lru_cache(maxsize=CACHED_MODELS)
 def behaviour_of(folder: str) -> Behaviour:
     """The behavior model in this folder below VITRINE_CHECKPOINTS. Raises BrokenCheckpoint."""
     from training.configuration.recipes import from_dict

@@ -8,7 +8,7 @@ from recommender.inference.checkpoint_files import BrokenCheckpoint, checkpoint_
 from recommender.inference.ranking_model import Model
 from recommender.infrastructure import process_caches, process_memory
 
-MODELS_KEPT = 4
+CACHED_MODELS = 4
 
 
 class _Models:
@@ -38,7 +38,7 @@ class _Models:
     def _add(self, folder: str, model: Model) -> Model:
         with self.lock:
             self.loaded[folder] = model
-            while len(self.loaded) > MODELS_KEPT:
+            while len(self.loaded) > CACHED_MODELS:
                 self.loaded.popitem(last=False)
         return model
 

@@ -176,13 +176,7 @@ class Gateway:
         try:
             if length is not None:
                 return await protocol()
-            parts, size = [], 0
-            async for part in protocol:
-                parts.append(part)
-                size += len(part)
-                if size > most:
-                    return None
-            return b"".join(parts)
+            return await _read_parts(protocol, most)
         finally:
             self.pending.pop(task, None)
 
@@ -231,6 +225,16 @@ class Gateway:
             if hasattr(parts, "close"):
                 parts.close()
         return begun[0], begun[1], reply
+
+
+async def _read_parts(protocol: Any, most: int) -> bytes | None:
+    parts, size = [], 0
+    async for part in protocol:
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            return None
+    return b"".join(parts)
 
 
 def environ_of(scope: Any, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:

@@ -27,4 +27,4 @@ served_waiting = Gauge(
     "Exposure lists on their way to the database",
     multiprocess_mode="livesum",
 )
-throttled = Counter("vitrine_throttled", "Requests refused because a key asked too often")
+throttled = Counter("vitrine_throttled", "Requests refused by the rate limit of their key")

@@ -137,7 +137,7 @@ def _refuse_unknown_products(cursor, shop: Shop, report: Report, field: str) -> 
 
 
 INSERT = """
-    WITH kept AS (
+    WITH inserted AS (
         INSERT INTO recommender_event (shop_id, event_id, line, shopper_id, session_id, product_id,
             type, occurred_at,
             quantity, value, rating, query, position, recommendation_id, placement, simulated,
@@ -213,9 +213,10 @@ def _insert(cursor, shop: Shop, keep_ids: bool, from_page: bool) -> set[str]:
     _hold_shoppers(cursor, shop)
     values = {"shop": shop.pk, "from_page": from_page}
     if keep_ids:
-        cursor.execute(INSERT.format(**WHOLE_EVENTS) + "SELECT DISTINCT event_id FROM kept", values)
+        statement = INSERT.format(**WHOLE_EVENTS) + "SELECT DISTINCT event_id FROM inserted"
+        cursor.execute(statement, values)
         return {row[0] for row in cursor.fetchall()}
-    cursor.execute(INSERT.format(**SINGLE_LINES) + "SELECT count(*) FROM kept", values)
+    cursor.execute(INSERT.format(**SINGLE_LINES) + "SELECT count(*) FROM inserted", values)
     return set()
 
 

@@ -52,7 +52,7 @@ def _csv(file: TextIO, delimiter: str) -> Rows:
         header = next(reader, None)
         if not header:
             raise FileError("the file is empty: a first line with column names is needed")
-        header = _told_apart(header)
+        header = _distinct_names(header)
         for cells in reader:
             if len(cells) == len(header):
                 yield reader.line_num, dict(zip(header, cells, strict=True))
@@ -62,7 +62,7 @@ def _csv(file: TextIO, delimiter: str) -> Rows:
         raise FileError(f"after line {reader.line_num}: {error}") from None
 
 
-def _told_apart(header: list[str]) -> list[str]:
+def _distinct_names(header: list[str]) -> list[str]:
     """Number columns of the same name, so that a mapping has to say which one is meant."""
     times = Counter(header)
     return [f"{name} (column {i})" if times[name] > 1 else name for i, name in enumerate(header, 1)]

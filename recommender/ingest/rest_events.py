@@ -133,7 +133,7 @@ class KnownProducts:
             self.keys = {}
         known = self.keys.setdefault(shop.pk, {})
         known.update(
-            _found(
+            _ids_by_key(
                 cursor, PRODUCTS, shop, [item_id for item_id in item_ids if item_id not in known]
             )
         )
@@ -166,7 +166,7 @@ SHOPPERS = Prepared(
 )
 
 
-def _found(cursor, question: Prepared, shop: Shop, ids: Collection[str]) -> dict[str, int]:
+def _ids_by_key(cursor, question: Prepared, shop: Shop, ids: Collection[str]) -> dict[str, int]:
     """Primary keys by the shop's own ids."""
     if not ids:
         return {}
@@ -205,7 +205,7 @@ def _shoppers(
 ) -> tuple[dict[str, int], list[tuple]]:
     """The shoppers of these events, created where unknown; and the events without rejected ones."""
     user_ids = {line[USER_ID] for line in lines} - {None}
-    shopper_ids = _found(cursor, SHOPPERS, shop, user_ids)
+    shopper_ids = _ids_by_key(cursor, SHOPPERS, shop, user_ids)
     if len(shopper_ids) < len(user_ids):
         first = {}
         erased = erased_among(shop, user_ids - shopper_ids.keys())
@@ -219,7 +219,7 @@ def _shoppers(
             if line[USER_ID] in user_ids and line[USER_ID] not in shopper_ids:
                 first[line[USER_ID]] = min(first.get(line[USER_ID], line[AT]), line[AT])
         cursor.execute(NEW_SHOPPERS, [shop.pk, list(first), list(first.values())])
-        shopper_ids |= _found(cursor, SHOPPERS, shop, first)
+        shopper_ids |= _ids_by_key(cursor, SHOPPERS, shop, first)
         if len(shopper_ids) < len(user_ids):
             raise IntegrityError("a shopper was erased at this moment")
         restore_refusals(

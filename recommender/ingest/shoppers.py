@@ -22,7 +22,7 @@ TABLE = Table(
     "user_id",
     COLUMNS,
     {"attributes": "'{}'", "consent_personalisation": "true", "consent_training": "true"},
-    kept=CONSENTS,
+    blank_keeps=CONSENTS,
 )
 
 

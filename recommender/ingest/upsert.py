@@ -23,14 +23,14 @@ class Table:
     key: the column of the shop's own id
     columns: name: SQL type, of all that may be given
     defaults: name: SQL expression, for new rows whose column was not given and may not be null
-    kept: columns in which a blank keeps what was said before
+    blank_keeps: columns in which a blank keeps the stored value
     """
 
     name: str
     key: str
     columns: dict[str, str]
     defaults: dict[str, str]
-    kept: frozenset[str] = frozenset()
+    blank_keeps: frozenset[str] = frozenset()
 
 
 def upsert(
@@ -82,7 +82,7 @@ def upsert(
 def _sql(table: Table, columns: list[str]) -> str:
     key = table.key
     absent = {name: default for name, default in table.defaults.items() if name not in columns}
-    given = [_or_kept(table, name) if name in table.kept else name for name in columns]
+    given = [_or_stored(table, name) if name in table.blank_keeps else name for name in columns]
     names = ", ".join(["shop_id", key, *columns, *absent])
     values = ", ".join(["%(shop)s", key, *given, *absent.values()])
     updates = ", ".join([*(f"{name} = EXCLUDED.{name}" for name in columns), "updated_at = now()"])
@@ -99,7 +99,7 @@ def _sql(table: Table, columns: list[str]) -> str:
             ARRAY(SELECT id FROM written LIMIT {NAMED + 1}) FROM written"""
 
 
-def _or_kept(table: Table, name: str) -> str:
+def _or_stored(table: Table, name: str) -> str:
     before = (
         f"SELECT o.{name} FROM {table.name} o WHERE o.shop_id = %(shop)s AND o.{table.key} = "
         f"latest.{table.key}"

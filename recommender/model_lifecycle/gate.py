@@ -25,7 +25,7 @@ def gate(report: dict) -> tuple[bool, str]:
         return (
             False,
             (
-                f"{MEASURES.get(comparison.measure, comparison.measure)} {comparison.mine:.4f}, "
+                f"{MEASURES.get(comparison.measure, comparison.measure)} {comparison.value:.4f}, "
                 f"but it could not be compared: {reason}"
             ),
         )
@@ -39,7 +39,7 @@ def gate(report: dict) -> tuple[bool, str]:
     values = (
         ""
         if comparison.theirs is None
-        else f"{where}: {comparison.mine:.4f} against {comparison.theirs:.4f}"
+        else f"{where}: {comparison.value:.4f} against {comparison.theirs:.4f}"
     )
     return passed, comparison.sentence() + values
 

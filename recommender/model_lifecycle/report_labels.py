@@ -79,7 +79,7 @@ class Comparison:
     """
 
     measure: str
-    mine: float
+    value: float
     rival: str | None
     theirs: float | None
     outcome: str
@@ -94,12 +94,12 @@ class Comparison:
         """Such as: Better than popularity: NDCG@10 0.385 against 0.140."""
         words = MEASURES.get(self.measure, self.measure)
         if self.rival is None or self.theirs is None:
-            return f"{words} {self.mine:.3f}; there is nothing to compare it with."
+            return f"{words} {self.value:.3f}; there is nothing to compare it with."
         name = champion if self.rival == "champion" else self.rival_words
         start = {BETTER: "Better than", WORSE: "Worse than", UNCLEAR: "No clear difference from"}[
             self.outcome
         ]
-        return f"{start} {name}: {words} {self.mine:.3f} against {self.theirs:.3f}."
+        return f"{start} {name}: {words} {self.value:.3f} against {self.theirs:.3f}."
 
 
 def compare(report: dict, part: str = "") -> Comparison | None:

@@ -9,13 +9,15 @@ from recommender.models.registry import ModelVersion
 from recommender.models.shoppers import Shopper
 from recommender.models.shops import Shop, ShopOwned
 
-KEPT_DAYS = 120
+RETENTION_DAYS = 120
 
 
 class ServedListQuerySet(ShopOwned):
     def forget_old(self) -> int:
         """Delete exposures past the attribution window; returns their number."""
-        return self.filter(created_at__lt=timezone.now() - timedelta(days=KEPT_DAYS)).delete()[0]
+        return self.filter(created_at__lt=timezone.now() - timedelta(days=RETENTION_DAYS)).delete()[
+            0
+        ]
 
 
 class ServedList(models.Model):
@@ -37,7 +39,7 @@ class ServedList(models.Model):
     items = models.JSONField(help_text="In their order: item_id, source, and the largest reason.")
     fallback = models.CharField(max_length=20, blank=True, default="")
     weight = models.FloatField(
-        default=1.0, help_text="How many lists it stands for, where not all are kept."
+        default=1.0, help_text="Sampling weight: the number of lists that this row stands for."
     )
     simulated = models.BooleanField(default=False)
     created_at = models.DateTimeField()

@@ -41,7 +41,7 @@ class Placement(models.Model):
         (PERSONAL, "For one shopper"),
         (RELATED, "Like a product"),
         (BASKET, "Goes with a basket"),
-        (CONTENT, "Reads alike: by text alone"),
+        (CONTENT, "Similar text"),
         (AGAIN, "Buy again"),
         (TRENDING, "Sells well now"),
         (NEW, "New arrivals"),
@@ -103,7 +103,7 @@ class Placement(models.Model):
         default=0,
         validators=[MaxValueValidator(50)],
         help_text="Percent of the places for products drawn at random from the best: learns what "
-        "lists never show. Their odds are kept.",
+        "lists never show. Their probabilities are stored.",
     )
     filter = models.TextField(
         blank=True,

@@ -24,7 +24,7 @@ def warm_up() -> None:
         _ = get_resolver().url_patterns
         model_cache.import_numbers()
         served = Shop.objects.filter(versions__purpose="ranking", versions__status="champion")
-        for shop in served.order_by("-id")[: model_cache.MODELS_KEPT]:
+        for shop in served.order_by("-id")[: model_cache.CACHED_MODELS]:
             _warm_up_for(shop)
     except DatabaseError as error:
         log.warning("not all was loaded at start: %s", error)

@@ -1,4 +1,4 @@
-"""Best sellers of a shop: products by the number of buyers who kept them.
+"""Best sellers of a shop: products by buyers who did not return them.
 
 A buyer is a shopper, or an anonymous session; one who returned all pieces of a
 product did not keep it. Simulated events and shoppers without consent to training do not count.
@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from django.db import connection
 
-KEPT = """
+BUYERS = """
     SELECT e.product_id, coalesce(e.shopper_id, -1) AS shopper_id, CASE
         WHEN e.shopper_id IS NULL THEN e.session_id END AS session_id,
         count(*) FILTER (WHERE e.type = 'purchase') AS lines
@@ -25,9 +25,9 @@ KEPT = """
         ELSE -abs(coalesce(e.quantity, 1)) END) > 0"""
 """SQL: (product, buyer) pairs that were not returned in full."""
 RANKED = """
-    WITH kept AS ({kept})
-    SELECT p.item_id FROM kept k JOIN recommender_product p ON p.id = k.product_id
-    GROUP BY p.item_id ORDER BY count(*) DESC, sum(k.lines) DESC, p.item_id LIMIT %(most)s"""
+    WITH buyers AS ({buyers})
+    SELECT p.item_id FROM buyers b JOIN recommender_product p ON p.id = b.product_id
+    GROUP BY p.item_id ORDER BY count(*) DESC, sum(b.lines) DESC, p.item_id LIMIT %(most)s"""
 
 
 def most_sold(shop_id: int, most: int, within: timedelta | None = None) -> list[str]:
@@ -54,7 +54,7 @@ def begun_with(shop_id: int, most: int, within: timedelta) -> list[str]:
 def _ranked(shop_id: int, most: int, within: timedelta | None, more: str, **values) -> list[str]:
     if within is not None:
         more += " AND e.occurred_at >= now() - %(within)s"
-    statement = RANKED.format(kept=KEPT.format(more=more))
+    statement = RANKED.format(buyers=BUYERS.format(more=more))
     with connection.cursor() as cursor:
         cursor.execute(statement, {"shop": shop_id, "most": most, "within": within, **values})
         return [row[0] for row in cursor.fetchall()]

@@ -49,7 +49,7 @@ class Champions:
     def model(self, in_use: Set[int] = frozenset()) -> Model | None:
         """The champion's model with new products; None without any.
 
-        Where its checkpoint is broken, the version before it. `kept`: versions that placements
+        Where its checkpoint is broken, the version before it. `in_use`: versions that placements
         choose, whose models stay in memory.
         """
         version = self.version()

@@ -88,7 +88,7 @@ class ExposureBuffer:
             atexit.register(self.flush)
 
     def _share(self, second: int) -> float:
-        """The share that is kept in this second, from the previous second's count."""
+        """The share that is stored in this second, from the previous second's count."""
         if second != self.second:
             self.share = (
                 min(1.0, MOST_A_SECOND / self.count)
@@ -115,7 +115,7 @@ class ExposureBuffer:
                 log.warning("%d served lists wait for the database: %s", len(rows), error)
                 self.waiting.extendleft(reversed(rows))
             except DatabaseError:
-                log.exception("%d served lists could not be kept", len(rows))
+                log.exception("%d served lists could not be stored", len(rows))
 
     def _keep_writing(self) -> None:
         while True:

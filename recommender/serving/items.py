@@ -18,7 +18,7 @@ class Item:
     examples: dict[str, str] | None = None
     """By kind of reason, the own product that speaks most for this one; None: not stored."""
     bought: bool | None = None
-    """Whether the shopper bought the product and kept it; None: not stored."""
+    """Whether the shopper bought the product and did not return it; None: not stored."""
     suits: str | None = None
     """The own product whose text is nearest; None where that is the product itself."""
     reasons: list[dict[str, Any]] = field(default_factory=list)

@@ -66,7 +66,7 @@ HISTORIES = f"""
     CROSS JOIN LATERAL (SELECT row_number() OVER (), found.*
         FROM ({HISTORY.format(whose="shopper_id = s.id", most="%s")}) found) latest
     ORDER BY s.place, latest.row_number DESC"""
-NAMES_KEPT = 200_000
+CACHED_NAMES = 200_000
 _names: dict[int, str] = {}
 """Product ids by primary key; a pair never changes."""
 process_caches.register(_names.clear)
@@ -109,7 +109,7 @@ def _names_of(products: set[int]) -> dict[int, str]:
     names = {pk: name for pk in products if (name := _names.get(pk)) is not None}
     if missing := products - names.keys():
         fresh = dict(Product.objects.filter(pk__in=missing).values_list("pk", "item_id"))
-        if len(_names) > NAMES_KEPT:
+        if len(_names) > CACHED_NAMES:
             _names.clear()
         _names.update(fresh)
         names |= fresh

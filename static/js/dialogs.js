@@ -1,5 +1,6 @@
-// Confirmation dialogs: a button with data-opens="ID" shows <dialog id="ID">, data-closes closes it.
-// data-clears="ID" empties a field before its form is sent. A log with data-follow scrolls to its end.
+// Confirmation dialogs: a button with data-opens="ID" shows <dialog id="ID">, data-closes closes
+// it. data-clears="ID" empties a field before its form is sent. A log with data-follow scrolls to
+// its end.
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-opens]");
   if (opener) document.getElementById(opener.dataset.opens).showModal();

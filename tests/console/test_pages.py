@@ -236,7 +236,7 @@ def test_placements_tell_what_they_brought(live_shop, api, staff, monkeypatch):
     for name, value in (("SEEN", 1.0), ("BROWSING", 1), ("CLICKED", 0.2)):
         monkeypatch.setattr(f"recommender.demo.traffic_simulation.{name}", value)
     quiet = staff.get("/console/s/tiny/placements/").content.decode()
-    assert "none was asked for a list in the last 28 days" in quiet and "data-chart" not in quiet
+    assert "none served a list in the last 28 days" in quiet and "data-chart" not in quiet
     call_command(
         "replay", shop="tiny", url="http://nowhere", key="k", verbosity=0, stdout=StringIO()
     )

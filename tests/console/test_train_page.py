@@ -210,7 +210,7 @@ def test_a_run_without_validation_rows_says_why_there_is_no_curve(shop, staff):
     run.points.create(name="text.loss", step=50, value=0.5)
     shown = staff.get(f"/console/s/tiny/runs/{run.pk}/").content.decode()
     assert (
-        "none was kept to judge the steps by" in shown
+        "none is left for validation" in shown
         and "did not reach" not in shown
         and "NDCG" not in shown
     )

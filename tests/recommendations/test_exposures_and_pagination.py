@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from recommender import tasks
 from recommender.models import ApiKey, Event, Placement, Product, ServedList, Shop
-from recommender.models.exposures import KEPT_DAYS
+from recommender.models.exposures import RETENTION_DAYS
 from recommender.recommendations import batch_scoring
 from recommender.serving import exposure_log
 from recommender.serving.exposure_log import (
@@ -221,6 +221,6 @@ def test_old_lists_are_forgotten(shop):
     exposure_buffer.flush()
     tasks.forget_old_served_lists()
     assert ServedList.objects.count() == 1
-    ServedList.objects.update(created_at=timezone.now() - timedelta(days=KEPT_DAYS + 1))
+    ServedList.objects.update(created_at=timezone.now() - timedelta(days=RETENTION_DAYS + 1))
     tasks.forget_old_served_lists()
     assert ServedList.objects.count() == 0

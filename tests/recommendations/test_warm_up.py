@@ -50,7 +50,7 @@ def test_the_first_request_loads_and_derives_nothing_more(live_shop, closed, api
 
 
 def test_shops_without_models_take_no_place(live_shop, closed, caplog):
-    for n in range(model_cache.MODELS_KEPT):
+    for n in range(model_cache.CACHED_MODELS):
         Shop.objects.create(key=f"empty-{n}", name="Empty")
     warm_up.warm_up()
     assert not caplog.records and live_shop.champion().folder in model_cache.models.loaded

@@ -58,12 +58,14 @@ class DenseScores:
     values: np.ndarray
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
+        """The k best items above 0 of those allowed: (shoppers, items) bool."""
         values = np.where(allowed, self.values, 0)
         least = np.partition(values, -k, axis=1)[:, [-k]]
         user, item = np.nonzero((values >= least) & (values > 0))
         return _cut(user, item, values[user, item], len(allowed), k)
 
     def at(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """(n,) scores of these pairs (n,), (n,)."""
         return self.values[user, item]
 
 
@@ -75,12 +77,13 @@ class SharedScores:
 
     @cached_property
     def order(self) -> np.ndarray:
-        """Items with a score above 0, the best first."""
+        """(n,) items with a score above 0, the best first."""
         order = np.argsort(-self.values, kind="stable")
         return order[self.values[order] > 0]
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
         # The first 2k items usually hold k allowed ones.
+        """The k best items above 0 of those allowed: (shoppers, items) bool."""
         free = allowed[:, self.order[: 2 * k]]
         if len(self.order) > 2 * k and (free.sum(axis=1) < k).any():
             free = allowed[:, self.order]
@@ -89,6 +92,7 @@ class SharedScores:
         return _cut(user, item, self.values[item], len(allowed), k)
 
     def at(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """(n,) scores of these pairs (n,), (n,)."""
         return self.values[item]
 
 
@@ -106,7 +110,7 @@ class SearchedScores:
     at: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
-        """The k best of the searched items above 0."""
+        """The k best items above 0 of those allowed: (shoppers, items) bool."""
         searched = self.search(allowed)
         user = np.repeat(np.arange(len(searched)), [len(items) for items, _ in searched])
         item, values = (np.concatenate(parts) for parts in zip(*searched, strict=True))

@@ -117,22 +117,22 @@ Weight = Callable[[Histories, int, float], np.ndarray]
 
 
 def recent(past: Histories, now: int, half_life_days: float) -> np.ndarray:
-    """The latest baskets count most."""
+    """(entries,) weights of the history: the latest baskets count most."""
     return _decay(past) * _strength(past)
 
 
 def recent_texts(past: Histories, now: int, half_life_days: float) -> np.ndarray:
-    """Like `recent`, without entries that would hardly count."""
+    """(entries,) weights like `recent`, 0 for entries that would hardly count."""
     return np.where(_decay(past) < FAINT, 0, recent(past, now, half_life_days))
 
 
 def fading(past: Histories, now: int, half_life_days: float) -> np.ndarray:
-    """Entries count half after the half life."""
+    """(entries,) weights of the history: half after the half life."""
     return _fade(past, now, half_life_days) * _strength(past)
 
 
 def slowly_fading(past: Histories, now: int, half_life_days: float) -> np.ndarray:
-    """Entries count half after twice the half life."""
+    """(entries,) weights of the history: half after twice the half life."""
     return np.sqrt(_fade(past, now, half_life_days)) * _strength(past)
 
 
@@ -189,8 +189,8 @@ SOURCES = (
     Source(
         "again",
         reason="again",
-        score=lambda asked: SparseScores.of(
-            asked.past.matrix(again_scores(asked.past, asked.signals, asked.now))
+        score=lambda query: SparseScores.of(
+            query.past.matrix(again_scores(query.past, query.signals, query.now))
         ),
     ),
     Source(
@@ -224,7 +224,7 @@ SOURCES = (
     Source(
         "sequence",
         reason="bought_next",
-        score=lambda asked: asked.signals.sequence.score(asked.past, asked.signals.common),
+        score=lambda query: query.signals.sequence.score(query.past, query.signals.common),
         is_available=lambda signals: signals.sequence is not None,
     ),
     Source(
@@ -234,7 +234,7 @@ SOURCES = (
         score=_text_scores,
         is_available=lambda signals: signals.vectors is not None,
     ),
-    Source("trending", reason="popularity", score=lambda asked: asked.signals.trend),
+    Source("trending", reason="popularity", score=lambda query: query.signals.trend),
 )
 """All candidate sources, in the order of the ranking features."""
 BY_NAME = {source.name: source for source in SOURCES}

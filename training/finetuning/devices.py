@@ -41,7 +41,9 @@ def number_of_processes() -> int:
 
 
 def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
-    """A copy of all trained weights, gathered where they are sharded over processes."""
+    """A copy of all trained weights by name, each in its own shape, gathered where they are sharded
+    over processes.
+    """
     trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
     return {
         name: p.full_tensor() if isinstance(p, DTensor) else p.clone()
@@ -50,6 +52,7 @@ def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def put_weights(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Set trained weights by name; each tensor has the whole shape, also where it is sharded."""
     with torch.no_grad():
         for name, p in model.named_parameters():
             if name in weights:

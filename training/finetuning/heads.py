@@ -42,6 +42,7 @@ class Matching(nn.Module):
         self.encoder, self.temperature = encoder, temperature
 
     def forward(self, batch: Batch) -> torch.Tensor:
+        """The loss, a scalar (): in-batch softmax of batch queries against batch products."""
         vectors = batch.texts.encode(self.encoder)
         query = nn.functional.normalize(vectors[batch.extra["anchor"]].mean(1), dim=1)
         hard = vectors[batch.extra["hard"]] if "hard" in batch.extra else None
@@ -76,9 +77,11 @@ class Classifier(nn.Module):
             self.head.bias.copy_(torch.from_numpy(np.asarray(bias, dtype=np.float32)))
 
     def outputs(self, texts: TextBatch) -> torch.Tensor:
+        """(texts, classes) logits."""
         return self.head(self.drop(texts.encode(self.encoder)))
 
     def forward(self, batch: Batch) -> torch.Tensor:
+        """The loss, a scalar (): cross-entropy with target classes (batch,)."""
         return class_loss(self.outputs(batch.texts), batch.target, self.smoothing)
 
 
@@ -89,6 +92,7 @@ class Regressor(Classifier):
         super().__init__(encoder, 1, dropout)
 
     def forward(self, batch: Batch) -> torch.Tensor:
+        """The loss, a scalar (): mean squared error against targets (batch,)."""
         return rating_loss(self.outputs(batch.texts)[:, 0], batch.target)
 
 
@@ -115,6 +119,7 @@ class MaskedWords(nn.Module):
         return hidden @ self.encoder.bert.embeddings.word_embeddings.weight.T + self.bias
 
     def forward(self, batch: Batch) -> torch.Tensor:
+        """The loss, a scalar (): cross-entropy of the masked words, target (masked,)."""
         masked = []
         for i, places in enumerate(batch.extra["places"]):
             masked.append(
@@ -133,4 +138,5 @@ class Distiller(nn.Module):
         self.encoder = encoder
 
     def forward(self, batch: Batch) -> torch.Tensor:
+        """The loss, a scalar (): distance to the teacher's vectors, target (batch, dim)."""
         return distillation_loss(batch.texts.encode(self.encoder), batch.target)

@@ -46,7 +46,7 @@ class Task(ABC):
 
     @abstractmethod
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
-        """The rows (size, …) as a batch of tensors."""
+        """The rows (size,) as a batch of tensors; `target` is (size,)."""
 
     @abstractmethod
     def validate(self) -> float:
@@ -63,16 +63,16 @@ class Task(ABC):
 class _Stop:
     """A request to end the loop after the current step."""
 
-    running = asked = False
+    running = requested = False
 
 
 def stop() -> bool:
     """Ask the loop to save its state and raise KeyboardInterrupt after the current step. Returns
-    False where no loop runs, or it was asked before.
+    False where no loop runs, or it was requested before.
     """
-    if not _Stop.running or _Stop.asked:
+    if not _Stop.running or _Stop.requested:
         return False
-    _Stop.asked = True
+    _Stop.requested = True
     return True
 
 
@@ -181,12 +181,12 @@ def finetune(
             )
             losses.clear()
         if (
-            (keeper.due() or (_Stop.asked and keeper.folder))
+            (keeper.due() or (_Stop.requested and keeper.folder))
             and accelerator.is_main_process
             and not sharded
         ):
             _keep(keeper, task, optimiser, tuned, best, step, losses)
-        if _Stop.asked:
+        if _Stop.requested:
             raise KeyboardInterrupt
 
 
@@ -308,7 +308,7 @@ def train(
                 if best.misses >= config.patience:
                     break
     finally:
-        _Stop.running = _Stop.asked = False
+        _Stop.running = _Stop.requested = False
     if not keep_last:
         put_weights(task.model, initial if best.weights is None else best.weights)
     return Outcome(before, best.value, best.step, step, time.monotonic() - began, share)

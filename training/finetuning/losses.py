@@ -6,8 +6,8 @@ from torch.nn import functional
 
 
 def gathered(rows: torch.Tensor) -> torch.Tensor:
-    """Rows of all processes in the order of their ranks, with gradients to each. Alone: these
-    rows.
+    """Rows (n, …) of all processes in the order of their ranks: (processes x n, …), with gradients
+    to each. Alone: these rows.
     """
     if (
         not (distributed.is_available() and distributed.is_initialized())

@@ -65,6 +65,7 @@ class TuningMethod:
         )
 
     def load_state(self, state: dict[str, dict[str, torch.Tensor]]) -> None:
+        """Restore the statistics that `state` returned, each of its weight's shape."""
         for name, values in state.items():
             setattr(self.peft.base_model.rankallocator, name, dict(values))
 
@@ -128,23 +129,27 @@ def trainable_share(model: nn.Module) -> float:
     )
 
 
+def _parameter_groups(model: nn.Module) -> list[tuple[tuple[bool, bool], list[nn.Parameter]]]:
+    """Trainable parameters by (of the encoder, a matrix)."""
+    groups: dict[tuple[bool, bool], list] = {}
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            of_encoder = name.startswith("encoder.bert") or ".encoder.bert" in name
+            groups.setdefault((of_encoder, p.ndim > 1), []).append(p)
+    return sorted(groups.items(), key=lambda group: group[0])
+
+
 def make_optimizer(model: nn.Module, config: TuningConfig) -> torch.optim.Optimizer:
     """Optimizer with three parameter groups: encoder matrices (with weight decay), encoder biases
     and norms (without), and the head with its own learning rate.
     """
-    groups: dict[tuple[bool, bool], list] = {}
-    for name, p in model.named_parameters():
-        if p.requires_grad:
-            groups.setdefault(
-                (name.startswith("encoder.bert") or ".encoder.bert" in name, p.ndim > 1), []
-            ).append(p)
     sets = [
         {
             "params": ps,
             "lr": config.learning_rate if body else config.head_learning_rate,
             "weight_decay": config.weight_decay if decays else 0.0,
         }
-        for (body, decays), ps in sorted(groups.items(), key=lambda g: g[0])
+        for (body, decays), ps in _parameter_groups(model)
     ]
     if config.optimiser == "sgd":
         return torch.optim.SGD(sets, lr=config.learning_rate, momentum=0.9)

@@ -17,7 +17,7 @@ from training.finetuning.loop import Task
 from training.finetuning.text_store import TextStore
 
 HISTORY_REACH = 30
-NEAR_KEPT = 30
+NEAREST = 30
 """Nearest products per product from which hard negatives are drawn."""
 
 
@@ -132,6 +132,7 @@ class Source:
     def draw(
         self, rng: np.random.Generator, size: int, anchors: int
     ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw pairs: anchor products (size, anchors) and target products (size,)."""
         return self.pairs.anchored(rng, self.places(rng, size), anchors)
 
 
@@ -156,7 +157,7 @@ class PairTask(Task):
         )
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
-        """(size, anchors + 1 + hard negatives) products."""
+        """Products (size, columns): anchors, one target, hard negatives."""
         anchor, target = self.source.draw(rng, size, self.config.anchors)
         columns = [anchor, target[:, None]]
         if self.config.hard_negatives and self.near is not None:
@@ -181,24 +182,28 @@ class PairTask(Task):
         return Batch(self.texts(unique, augment), self._tensor(target), extra)
 
     def texts(self, items: np.ndarray, augment):
+        """Texts of these products (n,)."""
         return self.store.batch(items, augment)
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.store.device)
 
     def vectors(self) -> np.ndarray:
+        """(items, dim) vectors by the current weights."""
         return self.store.vectors()
 
     def validate(self) -> float:
         vectors = self.vectors()
         if self.config.hard_negatives:
-            self.near = nearest(vectors, NEAR_KEPT)
+            self.near = nearest(vectors, NEAREST)
         return self.judge(vectors)
 
     def state(self) -> dict[str, torch.Tensor]:
+        """The hard negatives, `near`: (items, neighbors)."""
         return {} if self.near is None else {"near": torch.from_numpy(self.near)}
 
     def load_state(self, state: dict[str, torch.Tensor]) -> None:
+        """Restore the hard negatives, `near`: (items, neighbors)."""
         if "near" in state:
             self.near = state["near"].numpy()
 
@@ -216,9 +221,11 @@ class SpaceTask(PairTask):
         self.fixed = torch.from_numpy(self.pooled).to(self.store.device)
 
     def texts(self, items: np.ndarray, augment):
+        """Fixed vectors of these products (n,), as a batch that needs no encoder."""
         return _Fixed(self.fixed[torch.from_numpy(items).to(self.store.device)])
 
     def vectors(self) -> np.ndarray:
+        """(items, dim) vectors by the current projection."""
         return projected(self.store.encoder, self.pooled)
 
 

@@ -18,7 +18,7 @@ from training.finetuning.adversarial import fgm
 log = logging.getLogger(__name__)
 
 LENGTH_GROUPS = 4
-KEPT_STATES = 6
+CACHED_STATES = 6
 LARGEST_STATES = 8 * 2**30
 """Maximum size of cached states in bytes. Larger stores compute them at each use."""
 
@@ -57,7 +57,9 @@ class TextBatch:
         self.shift, self.watched = [fgm(x.grad, epsilon) for x in self.watched], None
 
     def entering(self, encoder: TextEncoder, i: int) -> torch.Tensor:
-        """Token ids or frozen states of a group; embedded where they are watched or perturbed."""
+        """Token ids (texts, tokens) or frozen states (texts, tokens, dim) of a group; embedded
+        where they are watched or perturbed.
+        """
         x = self.inputs[i]
         if self.watched is None and self.shift is None:
             return x
@@ -242,5 +244,5 @@ def _existing(folder: Path) -> Path:
 
 def _prune(cache: Path) -> None:
     """Delete the least recently used states."""
-    for old in sorted(cache.glob("*.npy"), key=lambda p: p.stat().st_mtime)[:-KEPT_STATES]:
+    for old in sorted(cache.glob("*.npy"), key=lambda p: p.stat().st_mtime)[:-CACHED_STATES]:
         old.unlink(missing_ok=True)

@@ -98,8 +98,8 @@ def new_checkpoint(folder: Path, recipe: str, config, about: dict, report: dict)
 
 def save_checkpoint(
     folder: Path,
-    served: Recommender,
-    judged: Recommender,
+    production_fit: Recommender,
+    evaluation_fit: Recommender,
     item_ids: list[str],
     encoder,
     recipe: str,
@@ -110,12 +110,12 @@ def save_checkpoint(
 ) -> None:
     """Write the checkpoint of a ranking model, with digests of `texts`, its products' texts.
 
-    `judged/` holds the evaluated fit, for comparison with a later challenger on days that neither
+    `judged/` holds the evaluation fit, for comparison with a later challenger on days that neither
     was trained on. Raises CheckpointError where the disk is full.
     """
-    with new_checkpoint(folder, recipe, served.config, about, report) as aside:
-        _write_model(aside, served, recipe)
-        _write_model(aside / "judged", judged, recipe)
+    with new_checkpoint(folder, recipe, production_fit.config, about, report) as aside:
+        _write_model(aside, production_fit, recipe)
+        _write_model(aside / "judged", evaluation_fit, recipe)
         write_items(aside, item_ids)
         if texts is not None:
             np.save(
@@ -187,7 +187,7 @@ def load_checkpoint(
 ) -> tuple[Recommender, list[str]]:
     """Load the recommender and its item ids. Arrays are memory-mapped.
 
-    part: "judged" loads the evaluated fit
+    part: "judged" loads the evaluation fit
     verify: read every byte and compare digests
 
     Raises CheckpointError with the file's name.

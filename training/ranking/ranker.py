@@ -97,24 +97,24 @@ def training_rows(
             batch.past, signals, facts, allowed_products(batch, batch.past), batch.now, config
         )
         label = labels_of(batch, 0, candidates.user, candidates.item)
-        kept_rows = _kept_rows(candidates.user, label, config.negatives_per_shopper, rng)
-        counts = np.bincount(candidates.user[kept_rows])
+        sampled_rows = _sampled_rows(candidates.user, label, config.negatives_per_shopper, rng)
+        counts = np.bincount(candidates.user[sampled_rows])
         parts.append(
             TrainingRows(
-                candidates.features[kept_rows],
-                label[kept_rows],
+                candidates.features[sampled_rows],
+                label[sampled_rows],
                 counts[counts > 0],
                 batch.users[np.flatnonzero(counts)],
             )
         )
-        n_rows += len(kept_rows)
+        n_rows += len(sampled_rows)
         seen(min(1.0, max((begin + size) / len(order), n_rows / most_rows)))
         if n_rows >= most_rows:
             break
     return stack(parts)
 
 
-def _kept_rows(
+def _sampled_rows(
     user: np.ndarray, label: np.ndarray, negatives: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Rows, ascending, of shoppers with a label: the labeled ones, and `negatives` random

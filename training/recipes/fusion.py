@@ -49,13 +49,13 @@ FEWEST_SHOPPERS = 5
 
 @dataclass
 class Fitted:
-    """Result of a fit: the recommender, the parts of the ranker's windows, the parts that serve,
-    and the boost of new products.
+    """Result of a fit: the recommender, the parts of the ranker's windows, the parts of its final
+    data, and the boost of new products.
     """
 
     recommender: Recommender
-    ranked: TrainedParts
-    served: TrainedParts
+    ranker_parts: TrainedParts
+    final_parts: TrainedParts
     boost: NewProductBoost
 
 
@@ -89,16 +89,16 @@ def fit_model(
     windows: list[Window],
     final: Interactions,
     now: int,
-    ranked: TrainedParts | None = None,
-    served: TrainedParts | None = None,
+    ranker_parts: TrainedParts | None = None,
+    final_parts: TrainedParts | None = None,
     chosen: dict[str, int] | None = None,
     boost: NewProductBoost | None = None,
 ) -> Fitted:
-    """Fit on `windows` (newest first), then on `final`, whose data serve, as of `now`.
+    """Fit the ranker on `windows` (newest first) and the candidate sources on `final`, as of `now`.
 
     Parts are trained on the data before the oldest window and stopped early on its targets, or
-    after the given `chosen` steps. The parts that serve are trained as long on `final`. `ranked`,
-    `served` and `boost` are used where they are given.
+    after the given `chosen` steps. The final parts are trained for as many steps on `final`.
+    `ranker_parts`, `final_parts` and `boost` are used where they are given.
 
     Raises TrainingError.
     """
@@ -112,19 +112,23 @@ def fit_model(
             "more events, or a longer time, are needed"
         )
     progress.stage("Fine-tuning", 0, f"{len(final):,} interactions, {snapshot.n_items:,} products")
-    oldest, start = usable[-1], Start() if ranked and served else pretrained_start(run)
-    ranked = ranked or learn_parts(run, oldest.fit, oldest, start, chosen)
-    served = served or (ranked if final is oldest.fit else refit_parts(run, ranked, final, start))
+    oldest, start = usable[-1], Start() if ranker_parts and final_parts else pretrained_start(run)
+    ranker_parts = ranker_parts or learn_parts(run, oldest.fit, oldest, start, chosen)
+    final_parts = final_parts or (
+        ranker_parts if final is oldest.fit else refit_parts(run, ranker_parts, final, start)
+    )
     facts = facts_of(snapshot.products)
-    questions, signals = ranker_questions(run, usable, ranked.learnt, facts)
+    questions, signals = ranker_questions(run, usable, ranker_parts.learnt, facts)
     names = feature_names(signals, config)
     ranker = fit_ranker(run, questions, names)
     boost = boost or choose_boost(questions, names, config)
     if final is not oldest.fit:
         signals = fit_signals(
-            final, len(snapshot.user_ids), snapshot.n_items, now, config, served.learnt
+            final, len(snapshot.user_ids), snapshot.n_items, now, config, final_parts.learnt
         )
-    return Fitted(Recommender(signals, facts, ranker, config, boost.value), ranked, served, boost)
+    return Fitted(
+        Recommender(signals, facts, ranker, config, boost.value), ranker_parts, final_parts, boost
+    )
 
 
 def ranker_questions(
@@ -182,9 +186,9 @@ def earlier_windows(snapshot: Snapshot, now: int, days: int, config: FusionConfi
     ]
 
 
-def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
+def evaluate_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
     """Report of a run: `all` and `discovery` on the test window, for this fit and the champion's
-    judged fit.
+    evaluation fit.
     """
     snapshot, progress, champion = run.snapshot, run.progress, run.champion
     config = fitted.recommender.config
@@ -203,7 +207,7 @@ def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
             else {}
         )
         report[name] = judge(
-            snapshot, window, {"vitrine": fitted.recommender}, fitted.served.texts, others
+            snapshot, window, {"vitrine": fitted.recommender}, fitted.final_parts.texts, others
         )
         for system, measures in report[name]["systems"].items():
             progress.metric(f"{name}.{system}.ndcg@10", 0, measures["ndcg@10"]["value"])
@@ -217,7 +221,7 @@ def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
         "higher_is_better": True,
     }
     report["chosen"], report["off"], report["new_products"] = (
-        fitted.ranked.chosen,
+        fitted.ranker_parts.chosen,
         fitted.recommender.signals.off,
         asdict(fitted.boost),
     )
@@ -227,8 +231,8 @@ def judge_run(run: Run, test: Window, fitted: Fitted, days: int) -> dict:
 def _load_champion(
     folder: Path | None, cut: int
 ) -> tuple[tuple[Recommender, list[str]] | None, str]:
-    """The champion's judged fit; or None and the reason: it must not have been trained on the days
-    from `cut`.
+    """The champion's evaluation fit; or None and the reason: it must not have been trained on the
+    days from `cut`.
     """
     if folder is None:
         return None, NO_CHAMPION
@@ -249,13 +253,13 @@ def _load_champion(
 def require_shoppers(days: int) -> None:
     """Raises TrainingError."""
     raise TrainingError(
-        f"no shopper known before bought in the last {days} days: nothing to judge by"
+        f"no shopper known before bought in the last {days} days: nothing to evaluate on"
     )
 
 
 def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
-    """The complete run: a fit on the data before the test window, its report, then the fit that
-    serves. Returns the report.
+    """The complete run: the evaluation fit on the data before the test window, its report, then the
+    production fit on all data. Returns the report.
 
     Raises TrainingError where the data do not suffice.
     """
@@ -266,34 +270,45 @@ def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
     progress.stage(
         "Signals",
         0,
-        f"judged on the {days} days from {time.strftime('%Y-%m-%d', time.gmtime(cut))}",
+        f"evaluated on the {days} days from {time.strftime('%Y-%m-%d', time.gmtime(cut))}",
     )
     test = time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days)
     if not len(test.users):
         require_shoppers(days)
-    judged = fit_model(
+    evaluation_fit = fit_model(
         replace(run, keeper=run.keeper.child("judged")),
         earlier_windows(snapshot, cut, days, config),
         test.fit,
         cut,
     )
     progress.stage("Check", 0)
-    report = judge_run(run, test, judged, days)
+    report = evaluate_run(run, test, evaluation_fit, days)
 
     refit = replace(run, progress=progress.within("Refit"), keeper=run.keeper.child("refit"))
     everything = interactions(snapshot.events, config.event_weights)
-    # the days before the last window are what the judged fit serves from, unless the ranker has
-    # several windows
-    known = judged.served if config.ranker_windows == 1 else None
-    given = parts_with_encoder(refit, judged.ranked, everything) if config.served_encoder else None
+    # The evaluation fit's final data end before the last window, as the production fit's first
+    # parts do, unless the ranker has several windows.
+    known = evaluation_fit.final_parts if config.ranker_windows == 1 else None
+    given = (
+        parts_with_encoder(refit, evaluation_fit.ranker_parts, everything)
+        if config.served_encoder
+        else None
+    )
     windows = earlier_windows(snapshot, end, days, config)
-    served = fit_model(
-        refit, windows, everything, end, known, given, judged.ranked.chosen, judged.boost
+    production_fit = fit_model(
+        refit,
+        windows,
+        everything,
+        end,
+        known,
+        given,
+        evaluation_fit.ranker_parts.chosen,
+        evaluation_fit.boost,
     )
     report["served"] = {
         "until": end,
         "events": len(snapshot.events),
-        "chosen": served.ranked.chosen,
+        "chosen": production_fit.ranker_parts.chosen,
         "encoder": config.served_encoder,
     }
     report["trials"] = trials
@@ -303,11 +318,11 @@ def fit_fusion(run: Run, out: Path, trials: list[dict]) -> dict:
         "judged_until": cut,
         "served_until": end,
     } | origin_of_encoder(config.served_encoder)
-    encoder = served.served.texts.encoder if served.served.texts else None
+    encoder = production_fit.final_parts.texts.encoder if production_fit.final_parts.texts else None
     save_checkpoint(
         out,
-        served.recommender,
-        judged.recommender,
+        production_fit.recommender,
+        evaluation_fit.recommender,
         snapshot.item_ids,
         encoder,
         run.recipe,

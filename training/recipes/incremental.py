@@ -59,9 +59,11 @@ def fit_incremental(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
         "higher_is_better": True,
     }
     refit = replace(run, progress=run.progress.within("Refit"), keeper=run.keeper.child("refit"))
-    served = refreshed(refit, fitted, interactions(snapshot.events, config.event_weights), start)
+    production_fit = refreshed(
+        refit, fitted, interactions(snapshot.events, config.event_weights), start
+    )
     report["about"] = {"judged_until": cut, "served_until": end}
-    return served.encoder, served.after, run.finish_report(report)
+    return production_fit.encoder, production_fit.after, run.finish_report(report)
 
 
 def _trained(
@@ -187,7 +189,7 @@ def _questions(run: Run, cut: int, days: float, learned: int) -> tuple[Window, W
     need(
         len(new.target) > 0,
         f"no shopper known before bought something new in the last {days:.3g} days: "
-        "nothing to judge by",
+        "nothing to evaluate on",
     )
     return new, old
 

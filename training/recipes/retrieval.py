@@ -33,12 +33,12 @@ def fit_retrieval(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
     test = time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days)
     need(
         len(test.users) > 0,
-        f"no shopper known before bought in the last {days} days: nothing to judge by",
+        f"no shopper known before bought in the last {days} days: nothing to evaluate on",
     )
-    judged = fit_up_to(
+    evaluation_fit = fit_up_to(
         replace(run, keeper=run.keeper.child("judged")), window_before(run, cut, days), test.fit
     )
-    need(judged is not None, "no product has a text, which retrieval learns from")
+    need(evaluation_fit is not None, "no product has a text, which retrieval learns from")
     run.progress.stage("Check", 0)
     report = run.report_head(
         {
@@ -50,14 +50,17 @@ def fit_retrieval(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
         }
     )
     report |= {
-        name: {"systems": text_systems(run, window, judged)}
+        name: {"systems": text_systems(run, window, evaluation_fit)}
         for name, window in (("all", test), ("discovery", discovery(test)))
     }
     report["champion"] = _judge_champion(
         run, cut, {"all": test, "discovery": discovery(test)}, report
     )
-    report["robustness"] = robustness(run, discovery(test), judged)
-    report["chosen"] = {"text.steps": judged.steps, "text.projection_steps": judged.space_steps}
+    report["robustness"] = robustness(run, discovery(test), evaluation_fit)
+    report["chosen"] = {
+        "text.steps": evaluation_fit.steps,
+        "text.projection_steps": evaluation_fit.space_steps,
+    }
     report["primary"] = {
         "measure": "ndcg@10",
         "system": "text_after",
@@ -66,9 +69,11 @@ def fit_retrieval(run: Run) -> tuple[TextEncoder, np.ndarray, dict]:
         "higher_is_better": True,
     }
     refit = replace(run, progress=run.progress.within("Refit"), keeper=run.keeper.child("refit"))
-    served = refreshed(refit, judged, interactions(snapshot.events, config.event_weights))
+    production_fit = refreshed(
+        refit, evaluation_fit, interactions(snapshot.events, config.event_weights)
+    )
     report["about"] = {"judged_until": cut, "served_until": end}
-    return served.encoder, served.after, run.finish_report(report)
+    return production_fit.encoder, production_fit.after, run.finish_report(report)
 
 
 def try_fields(run: Run) -> None:

@@ -180,6 +180,9 @@ def ndcg_of(judged: Judged, part: int, vectors: np.ndarray) -> np.ndarray:
 
 
 def scored(judged: Judged, part: int, score, n_items: int) -> np.ndarray:
+    """(queries,) NDCG@10 of each judged query of this part. score(query, items) gives (items,)
+    scores.
+    """
     out = []
     for q in np.flatnonzero(judged.part == part):
         rows = np.flatnonzero(judged.query == q)

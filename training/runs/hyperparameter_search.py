@@ -70,7 +70,7 @@ def search_fields(run: Run, validate: Callable[[Run], None]) -> tuple[object, li
         )
         if last.value is not None:
             run.progress.metric("search.validation", last.number, last.value)
-    trials = [_told(t) for t in study.trials]
+    trials = [_trial_entry(t) for t in study.trials]
     if not _completed(study, optuna):
         raise TrainingError(
             f"none of the {len(trials)} trials came to an end within search_minutes = "
@@ -103,7 +103,7 @@ def _value(trial) -> str:
     return "no value" if trial.value is None else f"validation {trial.value:.4f}"
 
 
-def _told(trial) -> dict:
+def _trial_entry(trial) -> dict:
     seconds = trial.duration.total_seconds() if trial.duration else None
     return {
         "number": trial.number,

@@ -36,6 +36,13 @@ ITEM_FIELDS = {"item_id", *PLAIN, *OBJECTS}
 PARTS = {**{name: {*parts} for name, parts in OBJECTS.items()}, "price": {"amount", "currency"}}
 
 
+def _check_currency(data: dict, shop: Shop) -> None:
+    currency = _part(data, "price", "currency") or shop.currency
+    if currency != shop.currency:
+        message = f"must be {shop.currency}, this shop's, not {str(currency)[:20]!r}"
+        raise FieldError("price.currency", message)
+
+
 def flat_item(data: Any, shop: Shop, item_id: str | None = None) -> dict[str, Any]:
     """The import row of a product as REST sends it. Raises FieldError where its shape is wrong."""
     if not isinstance(data, dict):
@@ -50,10 +57,7 @@ def flat_item(data: Any, shop: Shop, item_id: str | None = None) -> dict[str, An
     for name in OBJECTS.keys() & data.keys():
         row |= {column: _part(data, name, part) for part, column in OBJECTS[name].items()}
     if "price" in data:
-        currency = _part(data, "price", "currency") or shop.currency
-        if currency != shop.currency:
-            message = f"must be {shop.currency}, this shop's, not {str(currency)[:20]!r}"
-            raise FieldError("price.currency", message)
+        _check_currency(data, shop)
     attributes = row.get("attributes")
     brand = attributes.get("brand") if isinstance(attributes, dict) else None
     if isinstance(brand, str):

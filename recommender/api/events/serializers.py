@@ -44,7 +44,7 @@ class EventSerializer(serializers.Serializer):
     simulated = serializers.BooleanField(
         default=False, help_text="no shopper did it: in charts, and nothing learns from it"
     )
-    context = serializers.DictField(required=False, help_text="the shop's own; it is not kept")
+    context = serializers.DictField(required=False, help_text="free for the shop; it is not stored")
 
 
 class EventsRequest(serializers.Serializer):

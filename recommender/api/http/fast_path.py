@@ -104,7 +104,7 @@ def _answer(
         return make and (view.plain_status, to_json(make()), [("Content-Type", "application/json")])
     except NOT_PLAIN:
         return None
-    except UNREACHABLE as error:  # what was asked is not tried twice
+    except UNREACHABLE as error:  # no second attempt by the slow path
         response = database_gone(error)
     except Exception as error:
         note_unexpected(request, error)

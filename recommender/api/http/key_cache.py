@@ -1,4 +1,4 @@
-"""API key cache: entries are read again after two seconds, or kept while the database is gone."""
+"""API key cache: entries expire after two seconds, but not while the database is down."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from recommender.models import ApiKey
 from recommender.models.api_keys import hash_of
 
 FRESH_SECONDS = 2.0
-KEPT = 1000
+CAPACITY = 1000
 
 
 class _Keys:
@@ -44,7 +44,7 @@ class _Keys:
             self.known.pop(digest, None)
             if key is not None:
                 self.known[digest] = (key, time.monotonic())
-            while len(self.known) > KEPT:
+            while len(self.known) > CAPACITY:
                 self.known.popitem(last=False)
 
 

@@ -40,10 +40,10 @@ ERRORS = {
     "408": "The body did not arrive in time.",
     "409": "Right, but not in the state that things are in.",
     "413": "The body is too large.",
-    "429": "Too many requests with this key; `Retry-After` says when to go on.",
+    "429": "Too many requests with this key; `Retry-After` says when to try again.",
     "503": (
-        "The database or the queue does not answer, or too much is asked at once; `Retry-After` "
-        "says when to try again."
+        "The database or the queue does not answer, or there are too many calls at once; "
+        "`Retry-After` says when to try again."
     ),
 }
 PARAMETERS = {

@@ -158,7 +158,7 @@ class RecommendedItemSerializer(serializers.Serializer):
     source = serializers.ListField(child=serializers.CharField())
     rule = serializers.JSONField(allow_null=True)
     explored = serializers.BooleanField(
-        help_text="the place was drawn at random, to learn; its odds are kept"
+        help_text="an explored place: its product was drawn at random; its probability is stored"
     )
     reasons = ReasonSerializer(many=True)
     because = serializers.JSONField(

@@ -33,34 +33,34 @@ LINES = ("champion", "challenger", "popularity", "knn", "textonly")
 
 @dataclass(frozen=True)
 class Row:
-    """A placement and its results; `found` is None without exposures."""
+    """A placement and its results; `results` is None without exposures."""
 
     key: str
     placement: Placement | None
-    found: Attribution | None
+    results: Attribution | None
     products: int
     """Distinct exposed products in percent of all eligible ones."""
 
     @property
     def fallback(self) -> float:
-        return 100 * self.found.fallback / self.found.lists
+        return 100 * self.results.fallback / self.results.lists
 
     @property
     def click_rate(self) -> float:
-        return 100 * self.found.click_rate
+        return 100 * self.results.click_rate
 
     @property
     def conversion(self) -> float:
-        return 100 * self.found.conversion
+        return 100 * self.results.conversion
 
     @property
     def too_few(self) -> bool:
-        return self.found.effective < FEWEST
+        return self.results.effective < FEWEST
 
     @property
     def interval(self) -> str:
         """95 % interval of the click rate, in percent."""
-        return " to ".join(f"{100 * bound:.1f}" for bound in self.found.click_interval)
+        return " to ".join(f"{100 * bound:.1f}" for bound in self.results.click_interval)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def placements(request: HttpRequest, shop: str) -> HttpResponse:
         "sentence": _sentence(shop, rows, period.days),
         "stands_out": _stands_out(rows),
         "fewest": FEWEST,
-        "more": any(row.found for row in rows),
+        "more": any(row.results for row in rows),
     }
     return page(request, shop, "placements/placements", "Placements", **context)
 
@@ -156,19 +156,19 @@ def _rows(shop: Shop, period: Period) -> list[Row]:
         )
         for key in known.keys() | results.keys()
     ]
-    return sorted(rows, key=lambda row: (-(row.found.revenue if row.found else -1), row.key))
+    return sorted(rows, key=lambda row: (-(row.results.revenue if row.results else -1), row.key))
 
 
 def _sentence(shop: Shop, rows: list[Row], days: int) -> str:
     if not rows:
         return "A placement is a spot in the shop that asks for products."
-    shown_rows = [row for row in rows if row.found]
+    shown_rows = [row for row in rows if row.results]
     if not shown_rows:
-        return f"{len(rows)} placements; none was asked for a list in the last {days} days."
+        return f"{len(rows)} placements; none served a list in the last {days} days."
     best, silent = shown_rows[0], len(rows) - len(shown_rows)
     first = (
-        f"{_name(best)} earns most: {shop.currency} {best.found.revenue:,.0f} in {days} days."
-        if best.found.revenue
+        f"{_name(best)} earns most: {shop.currency} {best.results.revenue:,.0f} in {days} days."
+        if best.results.revenue
         else "No purchase yet."
     )
     rest = f" {silent} of {len(rows)} placements had no call." if silent else ""
@@ -179,24 +179,24 @@ def _stands_out(rows: list[Row]) -> str:
     """The placement whose click rate is significantly above that of the others together, with
     Bonferroni correction.
     """
-    measured = [row for row in rows if row.found and not row.too_few]
+    measured = [row for row in rows if row.results and not row.too_few]
     if len(measured) < 2:
         return ""
     level, best, surest = 1 - 0.05 / len(measured), None, 0.0
     for row in measured:
-        others = [other.found for other in measured if other is not row]
+        others = [other.results for other in measured if other is not row]
         lists = sum(other.lists for other in others)
         draws = lists**2 / sum(
             other.lists**2 / other.effective for other in others
         )  # Kish's size of all of them
         rate = sum(other.clicked for other in others) / lists
-        low, _ = difference((row.found.click_rate, row.found.effective), (rate, draws), level)
+        low, _ = difference((row.results.click_rate, row.results.effective), (rate, draws), level)
         if low > surest:
             surest, best = low, (row, rate)
     if best is None:
         return "No placement is clicked more often than the others by more than chance."
     row, rate = best
-    times = f", {row.found.click_rate / rate:.1f} times as often" if rate else ""
+    times = f", {row.results.click_rate / rate:.1f} times as often" if rate else ""
     return (
         f"{_name(row)} is clicked more often than the other placements: {row.click_rate:.1f} % "
         f"of its lists against {100 * rate:.1f} %{times}."

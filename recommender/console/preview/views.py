@@ -15,6 +15,14 @@ HISTORY_SHOWN = 16
 SUGGESTED = 12
 MATCHES_SOUGHT, MATCHES_SHOWN = 500, 12
 AGAINST_SHOWN = 4
+VERBS = {
+    "purchase": "bought",
+    "view": "viewed",
+    "add_to_cart": "put into the basket",
+    "return": "returned",
+    "click": "clicked",
+}
+"""Words of event types in a history. Others are shown by their name."""
 FALLBACKS = {
     "entry": "A new shopper who came by a product: they see what goes with it.",
     "interests": "A new shopper who chose interests: they see what suits them.",
@@ -23,7 +31,7 @@ FALLBACKS = {
     "popular": "A new shopper: they see what sells best now.",
     "new": "A new shopper: they see what is new in the shop.",
     "session": "Anonymous session: the list is made from the products viewed in it.",
-    "filled_up": "The shopper’s own list is short, so it goes on with what sells well.",
+    "filled_up": "The shopper’s own list is short, so best sellers fill it up.",
     "no_consent": "This shopper did not agree to personal lists and sees what everybody sees.",
     "no_database": "The database does not answer: this is the list that was stored last.",
     "empty_catalogue": "There is no product that could be shown.",
@@ -149,19 +157,12 @@ def _history(shop: Shop, shopper: Shopper) -> list[dict]:
         .select_related("product")
         .order_by("-occurred_at", "-id")
     )
-    words = {
-        "purchase": "bought",
-        "view": "viewed",
-        "add_to_cart": "put into the basket",
-        "return": "returned",
-        "click": "clicked",
-    }
     return [
         {
             "card": card_of(e.product, shop.currency),
-            "verb": words.get(e.type, e.type),
+            "verb": VERBS.get(e.type, e.type),
             "at": e.occurred_at,
-            "quantity": e.quantity,
+            "pieces": e.quantity if e.quantity != 1 else None,
         }
         for e in events[:HISTORY_SHOWN]
     ]

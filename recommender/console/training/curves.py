@@ -87,7 +87,7 @@ def _chosen(run: TrainingRun, lines: list[dict]) -> list[dict]:
 
 def _why_empty(run: TrainingRun, trained: bool) -> str:
     if trained:
-        return "All labelled texts were trained on; none was kept to judge the steps by."
+        return "All labeled texts were trained on; none is left for validation."
     return (
         "The curve begins with fine-tuning."
         if run.is_active

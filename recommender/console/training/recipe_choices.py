@@ -17,7 +17,7 @@ RECIPES = {
     "incremental": (
         "Nightly refresh of the text",
         (
-            "The text model in use goes on from the new events, and repeats some old ones so "
+            "The text model in use learns the new events, and repeats some old ones so "
             "that it forgets nothing."
         ),
     ),

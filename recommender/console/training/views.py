@@ -78,7 +78,7 @@ def _state(request: HttpRequest, row: TrainingRun) -> dict:
         "minutes": minutes_left(row),
         "sentence": _run_sentence(row, version, champion),
         "boards": [b for b in boards if b[1].rows],
-        "asked": _asked(row),
+        "configuration": _configuration(row),
         "resumable": _resumable(row),
         "percent": round(100 * row.progress),
         "stage_number": at + 1,
@@ -121,7 +121,7 @@ def _run_sentence(
     )
 
 
-def _asked(row: TrainingRun) -> list[tuple[str, object]]:
+def _configuration(row: TrainingRun) -> list[tuple[str, object]]:
     """Configuration of a run, and the data it used."""
     days = (
         f"{row.data_from or 'the first'} to {row.data_to or 'the last'}"

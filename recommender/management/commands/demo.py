@@ -117,19 +117,9 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         _collect_static()
         from recommender.demo import sample_shop
-        from recommender.models import TrainingRun
-        from recommender.models.registry import RunStatus
-        from recommender.tasks import train
 
         self.shop = sample_shop.create_shop()
-        for run in TrainingRun.objects.filter(status=RunStatus.RUNNING):
-            run.finish(
-                RunStatus.FAILED,
-                f"Everything was stopped during “{run.stage or 'start'}”. Nothing live has "
-                "changed; the run can be started again.",
-            )
-        for run in TrainingRun.objects.filter(status=RunStatus.QUEUED):
-            train.delay(run.pk)
+        _restore_queue()
 
     def _wait_until_ready(self, supervisor: Supervisor) -> None:
         deadline = time.monotonic() + 60
@@ -330,3 +320,19 @@ def _read_json(path: Path) -> dict:
         return json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
+
+
+def _restore_queue() -> None:
+    """End the run that an earlier demo left running, and queue those that wait."""
+    from recommender.models import TrainingRun
+    from recommender.models.registry import RunStatus
+    from recommender.tasks import train
+
+    for run in TrainingRun.objects.filter(status=RunStatus.RUNNING):
+        run.finish(
+            RunStatus.FAILED,
+            f"Everything was stopped during “{run.stage or 'start'}”. Nothing live has "
+            "changed; the run can be started again.",
+        )
+    for run in TrainingRun.objects.filter(status=RunStatus.QUEUED):
+        train.delay(run.pk)

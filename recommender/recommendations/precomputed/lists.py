@@ -2,7 +2,7 @@
 
 The usual request (a whole personal list, without filter or session) is answered from the column
 `rendered`: one line per item, which holds the exposure-log form and the API form as JSON, so that
-nothing is parsed or serialized per request. Reasons are rendered once they were first asked for.
+nothing is parsed or serialized per request. Reasons are rendered at the first request for them.
 The same query checks the shopper's revision and the eligibility of the items.
 """
 

@@ -126,7 +126,7 @@ def test_the_recipes_judged_fit_knows_nothing_of_the_judged_days(
             (r.item, r.score) for found in model.recommend(past, window.now, 10) for r in found
         ]
 
-    monkeypatch.setattr(fusion, "judge_run", judge)
+    monkeypatch.setattr(fusion, "evaluate_run", judge)
     events = read_snapshot(tiny_snapshot).events
     window, as_it_was = predicted(events)
     item, later = events.item.copy(), events.time >= window.now
