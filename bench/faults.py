@@ -29,7 +29,7 @@ FAILED = 1
 """pytest's exit status where tests failed; any other is no catch, such as 2 where a module
 could not be imported.
 """
-BESIDE = {
+ALONGSIDE = {
     "training": ("tests/training/",),
     "recommender": (
         "tests/api/test_recommendations.py",
@@ -83,11 +83,11 @@ def run() -> dict:
     _write(outcomes)
     areas = Counter(o.fault.area for o in outcomes)
     caught = Counter(o.fault.area for o in outcomes if o.caught_by)
-    found = {
+    result = {
         "faults": measure(len(outcomes), "faults"),
         "caught": measure(caught.total() / len(outcomes), "share", 1.0),
     }
-    return found | {
+    return result | {
         f"caught_{area}": measure(caught[area], "faults", number) for area, number in areas.items()
     }
 
@@ -154,8 +154,8 @@ def _tests(fault: Fault, copy: Path) -> tuple[list[str], list[str]]:
     ]
     naming = re.compile(rf"\b{re.escape(module)}\b")
     naming_it = [name for name in files if naming.search((copy / name).read_text())]
-    beside = [name for name in files if name.startswith(BESIDE[package])]
-    relevant = list(dict.fromkeys([*naming_it, *beside]))
+    other = [name for name in files if name.startswith(ALONGSIDE[package])]
+    relevant = list(dict.fromkeys([*naming_it, *other]))
     if fault.first:
         return [fault.first], [
             *(name for name in relevant if name != fault.first),
@@ -177,8 +177,6 @@ def _pytest(tests: list[str], copy: Path) -> subprocess.CompletedProcess | None:
         "pytest",
         "-x",
         "-q",
-        "-p",
-        "no:cacheprovider",
         "--tb=no",
         "--no-header",
         *tests,

@@ -119,7 +119,8 @@
     const list = element.closest("[data-vitrine-list]");
     if (!list) return [item, {}];
     const at = [...list.querySelectorAll("[data-vitrine-item]")].indexOf(element) + 1;
-    item.position = +element.dataset.vitrinePosition || at;
+    const position = +element.dataset.vitrinePosition || at;
+    if (position) item.position = position;
     const { vitrineList, vitrinePlacement } = list.dataset;
     return [item, { recommendation_id: vitrineList, placement: vitrinePlacement }];
   };

@@ -13,31 +13,30 @@ import pytest
 
 LIBRARY = Path(__file__).resolve().parent / "training"
 STARTED = pytest.StashKey[bool]()
+"""True from the first attempt to start servers."""
 
 _own = "PYTEST_XDIST_WORKER" in os.environ or "VITRINE_HOME" not in os.environ
 if _own:
     os.environ["VITRINE_HOME"] = tempfile.mkdtemp(prefix="vitrine-tests-")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("VITRINE_HTTPS", "0")
+HOME = Path(os.environ["VITRINE_HOME"]).resolve()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if not item.path.is_relative_to(LIBRARY) and STARTED not in item.config.stash:
-        item.config.stash[STARTED] = _start()
-
-
-def _start() -> bool:
-    """True where servers of its own run."""
+    brought_along = os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")
+    if brought_along or STARTED in item.config.stash or item.path.is_relative_to(LIBRARY):
+        return
+    item.config.stash[STARTED] = True
     from ecomsite import embedded
 
-    if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
-        return False
-    home = Path(os.environ["VITRINE_HOME"]).resolve()
-    embedded.start(home)
+    try:
+        embedded.start(HOME)
+    except embedded.ServiceError as error:
+        pytest.exit(f"no servers for the tests: {error}", returncode=3)
     if _own:
-        _no_autovacuum(embedded.postgres_dsn(home))
-    return True
+        _no_autovacuum(embedded.postgres_dsn(HOME))
 
 
 def _no_autovacuum(dsn: dict[str, str]) -> None:
@@ -55,13 +54,12 @@ def _no_autovacuum(dsn: dict[str, str]) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    home = Path(os.environ["VITRINE_HOME"]).resolve()
-    if config.stash.get(STARTED, False):
+    if STARTED in config.stash:
         from ecomsite import embedded
 
-        embedded.stop(home)
+        embedded.stop(HOME)
     if _own:
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(HOME, ignore_errors=True)
 
 
 def environment_of_tests(checkpoints: Path) -> dict[str, str]:

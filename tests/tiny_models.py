@@ -6,15 +6,30 @@ them. A change of `training/`, of the tiny shop or of a pinned version makes the
 
 import fcntl
 import hashlib
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests import tinyshop
-
 ROOT = Path(__file__).resolve().parent.parent
+UNUSED_SECONDS = 24 * 3600
+"""Folders of other digests are deleted after so long without use."""
+
+
+def _digest() -> str:
+    sources = [*sorted((ROOT / "training").rglob("*.py")), ROOT / "requirements.txt"]
+    sources += [ROOT / "tests" / name for name in ("tinyshop.py", "tiny_models.py")]
+    digest = hashlib.sha256()
+    for path in sources:
+        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+DIGEST = _digest()
+"""Of the sources as this process imports them, so it is computed first."""
 CONFIG = {
     "text.steps": 20,
     "text.evaluate_every": 10,
@@ -32,11 +47,15 @@ CONFIG = {
 
 @pytest.fixture(scope="session")
 def tiny_snapshot(pytestconfig) -> Path:
+    from tests import tinyshop
+
     return _cached(pytestconfig, "snapshot", tinyshop.write)
 
 
 @pytest.fixture(scope="session")
 def tiny_encoder(pytestconfig) -> Path:
+    from tests import tinyshop
+
     return _cached(pytestconfig, "encoder", tinyshop.write_encoder)
 
 
@@ -67,27 +86,24 @@ def tiny_checkpoint(pytestconfig, tiny_snapshot, tiny_config) -> Path:
 
 def _cached(config: pytest.Config, name: str, make: Callable[[Path], object]) -> Path:
     """The folder `name` of this digest. `make(folder)` writes it where it does not exist; a second
-    process waits for it. Folders of other digests are deleted.
+    process waits for it.
     """
     models = config.cache.mkdir("tiny-models")
-    folder = models / _digest() / name
-    with (models / f"{name}.lock").open("w") as lock:
+    folder = models / DIGEST / name
+    with (models / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        _delete_unused(models)
         if not folder.exists():
-            for other in models.glob(f"*/{name}"):
-                shutil.rmtree(other)
             unfinished = folder.with_suffix(".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             folder.parent.mkdir(exist_ok=True)
             make(unfinished)
             unfinished.rename(folder)
+        os.utime(folder.parent)
     return folder
 
 
-def _digest() -> str:
-    sources = [*sorted((ROOT / "training").rglob("*.py")), ROOT / "requirements.txt"]
-    sources += [Path(__file__), Path(tinyshop.__file__)]
-    digest = hashlib.sha256()
-    for path in sources:
-        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+def _delete_unused(models: Path) -> None:
+    for folder in models.iterdir():
+        if folder.is_dir() and folder.stat().st_mtime < time.time() - UNUSED_SECONDS:
+            shutil.rmtree(folder)

@@ -73,7 +73,9 @@ def freeze_and_trim(unfreeze: bool = True) -> None:
 
 
 def trim() -> None:
-    """Return free memory to the system. Takes milliseconds; other threads of Python go on."""
+    """Return free memory to the system. Takes milliseconds, in which other threads run until they
+    allocate.
+    """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
