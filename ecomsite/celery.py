@@ -22,6 +22,6 @@ def catch_up(sender, **_) -> None:
 
 @task_failure.connect
 def catch_up_after_loss(sender, exception, **_) -> None:
-    """After the death of a worker process: score due lists again, with a delay."""
+    """Celery signal: when a worker process has died, queue batch scoring again after a delay."""
     if isinstance(exception, WorkerLostError) and sender.name == "recommender.tasks.score_shard":
         sender.app.send_task("recommender.tasks.score_every_shop", countdown=60)

@@ -29,7 +29,9 @@ def score_shop(shop_id: int) -> None:
 
 @shared_task(bind=True)
 def score_shard(self: Task, version_id: int, first: int, last: int) -> None:
-    """Shoppers that another worker has locked are tried again, a few times."""
+    """Batch-score a shard of shoppers. Shoppers whom another worker has locked are retried a few
+    times.
+    """
     version = ModelVersion.objects.select_related("shop").get(pk=version_id)
     batch_scoring.score_shard(version, first, last)
     if (

@@ -174,7 +174,7 @@ class Attribution:
 
     @property
     def click_interval(self) -> tuple[float, float]:
-        """95 % interval of the click rate."""
+        """95 % confidence interval of the click rate (Wilson)."""
         return wilson(self.click_rate, self.effective)
 
     @property
@@ -258,7 +258,7 @@ def coverage(
 def earned_and_shown(
     shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS
 ) -> list[Attribution]:
-    """`attributed_results`, with the number of distinct products shown."""
+    """`attributed_results` of served lists, with the number of distinct products shown."""
     shown = coverage(shop, since, until, by)
     return [
         replace(row, products_shown=shown.get((row.placement, row.version, row.day), 0))

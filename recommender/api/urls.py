@@ -23,7 +23,7 @@ from recommender.api.training import views as training_views
 
 
 class IdConverter(StringConverter):
-    """Any id, including "/" and line breaks."""
+    """URL path converter of any id, "/" and line breaks included."""
 
     regex = r"[\s\S]+"
 

@@ -106,7 +106,9 @@ def _embed(
 
 
 def additions(version: ModelVersion, model: Model) -> list[Addition]:
-    """Products newer than this version, the oldest first."""
+    """Products whose embedding was stored for this version after its training: new products, and
+    known ones whose text has changed. At most MOST_ADDED, by ascending primary key.
+    """
     fields = (
         "product__item_id",
         "vector",

@@ -102,7 +102,10 @@ def _value_of(name: str, params: Mapping[str, Any]) -> Any:
 
 
 def checked_value(comparison: Comparison, value: Any, params: Mapping[str, Any]) -> Any:
-    """The value in the type of the field. Raises FilterError."""
+    """Validate a comparison value against the type of its field and return it converted: numbers as
+    float, dates as datetime. A `Parameter` is first looked up in `params`. Raises FilterError where
+    it is missing, of the wrong type or out of range.
+    """
     by = comparison.values.name if isinstance(comparison.values, Parameter) else None
     if isinstance(value, Parameter):
         by, value = value.name, _value_of(value.name, params)

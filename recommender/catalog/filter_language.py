@@ -81,7 +81,7 @@ ALIASES = {"price.amount": "price"}
 
 @dataclass(frozen=True)
 class Filter:
-    """A parsed and checked filter."""
+    """A filter expression, parsed and checked."""
 
     text: str
     root: Any
@@ -99,7 +99,7 @@ class Filter:
 
 @functools.lru_cache(maxsize=1024)
 def parse(text: str) -> Filter:
-    """Parse a filter. Raises FilterError with the position that cannot be read."""
+    """Parse a filter expression. Raises FilterError with the position of the mistake."""
     if len(text) > LONGEST:
         raise FilterError(f"is longer than {LONGEST:,} characters")
     seen = _TreeBuilder()

@@ -58,7 +58,7 @@ class ProductIndex:
             self.changed(change.item_ids())
 
     def changed(self, item_ids: Iterable[str] | None) -> None:
-        """Mark products as changed; None: any may have changed."""
+        """Mark products as changed, to be read again; None: any product may have changed."""
         with self.lock:
             self.generation += 1
             self.masks.clear()
@@ -168,7 +168,7 @@ class ProductIndex:
         return {item_id: row for item_id in item_ids if (row := self.rows.get(item_id)) is not None}
 
     def titles(self, item_ids: list[str]) -> dict[str, str]:
-        """Titles of those of these products that the index has, by id."""
+        """Titles by id of those of the given products that the index holds."""
         frame = self.products()
         chosen = frame.filter(pl.col("item_id").is_in(item_ids))
         return dict(zip(chosen["item_id"], chosen["title"].fill_null(""), strict=True))
@@ -183,7 +183,7 @@ class ProductIndex:
         return frame.filter(text.str.contains_any(words)).head(most)["item_id"].to_list()
 
     def newest(self, selection: Selection, now: datetime, most: int) -> list[str]:
-        """The latest products that may be shown and pass the filters."""
+        """The latest products that are eligible: may be shown and pass the filters."""
         with self.lock:
             mask = self.mask(selection, now)
             eligible = self.frame.filter(mask).select("item_id", "since")

@@ -46,7 +46,7 @@ def page(request: HttpRequest, shop: Shop, template: str, title: str, **context)
 
 
 def part(request: HttpRequest, template: str, **context) -> HttpResponse:
-    """A fragment of a page, for HTMX."""
+    """Render a fragment of a page, for HTMX."""
     return render(request, f"console/{template}.html", context)
 
 

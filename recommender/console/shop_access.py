@@ -21,7 +21,7 @@ person.
 
 
 class VisibleShops(RelatedFieldListFilter):
-    """List filter “By shop”, with the shops that the user may see."""
+    """Admin list filter “By shop” with the shops that the user may see."""
 
     def field_choices(self, field, request, model_admin) -> list[tuple]:
         return [(shop.pk, str(shop)) for shop in Shop.objects.visible_to(request.user)]

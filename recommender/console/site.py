@@ -40,7 +40,7 @@ class ConsoleSite(UnfoldAdminSite):
         return guarded
 
     def login(self, request, extra_context=None):
-        """After the sign-in, redirect to a page, never to a fragment."""
+        """Sign in, then redirect to a page, never to a fragment that HTMX polls."""
         for name in ("GET", "POST"):
             values = getattr(request, name)
             if REDIRECT_FIELD_NAME in values and _is_fragment(values[REDIRECT_FIELD_NAME]):

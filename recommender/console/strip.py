@@ -20,7 +20,7 @@ OWN_PACE = 0.5
 
 
 def strip_of(request: HttpRequest, shop: Shop) -> dict[str, Any]:
-    """Content of the status line; run None: empty."""
+    """Content of the status line: the latest run. `run` None: the line is empty."""
     under_way = Case(When(status__in=(RunStatus.QUEUED, RunStatus.RUNNING), then=0), default=1)
     run = (
         shop.runs.select_related("version")

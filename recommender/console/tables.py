@@ -32,7 +32,7 @@ from recommender.shoppers.erasure import erase
 
 
 class BigTable(OfShop):
-    """Admin of tables that are too large to count."""
+    """ModelAdmin of tables that are too large to count."""
 
     paginator = InfinitePaginator
     list_disable_select_all = True  # it would offer to select all 9999999999 rows
@@ -41,7 +41,7 @@ class BigTable(OfShop):
 
 
 class ReadOnly(BigTable):
-    """Admin of rows that only the pipeline and the API write."""
+    """ModelAdmin of rows that only the pipeline and the API write."""
 
     def has_add_permission(self, request) -> bool:
         return False

@@ -13,7 +13,9 @@ class CheckFailed(RuntimeError):
 
 
 def check(demo: dict) -> list[str]:
-    """Returns what was seen. Raises CheckFailed with what is wrong."""
+    """Smoke test of the running demo: request a personal list by REST, and sign in to the console.
+    Returns one line per check. Raises CheckFailed where one fails.
+    """
     return [_personal_list(demo), _console_page(demo)]
 
 

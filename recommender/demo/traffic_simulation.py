@@ -159,7 +159,7 @@ def _ask(visit: Visit, placements: set[str], chance: random.Random) -> dict | No
 
 
 def click_rate(placement: str, day: date, buys: bool, seed: int) -> float:
-    """Click probability of a list."""
+    """Click probability of a simulated list."""
     noise = random.Random(f"{seed} {day}").lognormvariate(0, NOISE)
     return (
         CLICKED

@@ -18,7 +18,7 @@ CACHED_MODELS = 4
 
 @dataclass(frozen=True, eq=False)
 class Behaviour:
-    """A loaded behavior checkpoint."""
+    """A loaded checkpoint of the recipe `behaviour`: purchase and click probabilities."""
 
     predictor: "Predictor"
     event_weights: dict[str, float]

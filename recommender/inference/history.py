@@ -47,14 +47,14 @@ class History(Sequence[HistoryEvent]):
         )
 
     def merged(self, other: "History") -> "History":
-        """The events of both in time order."""
+        """Merge two histories in time order."""
         rows = [*zip(*self.columns, strict=True), *zip(*other.columns, strict=True)]
         return History(sorted(rows, key=lambda row: row[AT]))
 
     def settled(self, settle: Settle, undoing: Collection[str]) -> "History":
-        """The events that count in the end, and the disliked products.
-
-        `settle` decides for each product that has an event of a type in `undoing`.
+        """The history without events that later ones reverse (returns, removals from the cart,
+        dislikes), with `disliked` set. settle: decides per product which events remain and whether
+        it is disliked; undoing: event types that reverse earlier ones.
         """
         pairs = zip(self.columns[ITEM_ID], self.columns[TYPE], strict=True)
         positions: dict[str, list[int]] = {
@@ -114,7 +114,7 @@ class History(Sequence[HistoryEvent]):
 
 
 def settled(history: History) -> History:
-    """The events that count in the end: returns, removals and dislikes take others back."""
+    """The history without events that later ones reverse: returns, removals and dislikes."""
     from training.data.interactions import UNDOING, settle
 
     return history.settled(settle, UNDOING)

@@ -35,7 +35,7 @@ SAME_TEXT = 0.98
 
 @dataclass(frozen=True)
 class Addition:
-    """A product that is newer than a checkpoint.
+    """A product that was embedded after the checkpoint: a new one, or one whose text has changed.
 
     vector: as `Model.embed` returns it
     brand_of, category_of: known products of its brand and of its category
@@ -104,7 +104,7 @@ class Model:
     def by_source(
         self, shopper: History, source: str, now: datetime, k: int, mask=None
     ) -> list[str]:
-        """Candidates of one source alone, best first."""
+        """Candidates of one source alone, the best first."""
         import numpy as np
 
         if source == "again":
@@ -167,7 +167,7 @@ class Model:
         mask=None,
         only_new: bool = False,
     ) -> list[RankedItem]:
-        """Scores of these products with contributions, own products and examples."""
+        """Score these products, with contributions by reason, history items and examples."""
         from training.inference.explanations import explain
 
         rows, at = [self.rows[i] for i in item_ids], int(now.timestamp())
@@ -255,7 +255,7 @@ class Model:
         return open_encoder(self.folder)
 
     def embed(self, texts: list[ProductText]) -> list[bytes]:
-        """Unit vectors of these products in half precision. Requires an encoder."""
+        """Embed these products: unit vectors in half precision. Requires an encoder."""
         import numpy as np
 
         from training.data.product_text import product_text
@@ -294,7 +294,9 @@ class Model:
             _ = self.encoder
 
     def with_additions(self, additions: list[Addition]) -> "Model":
-        """A model that also has these products, and the new vectors of known ones."""
+        """A copy of the model with new products, and with new vectors of products whose text has
+        changed.
+        """
         import numpy as np
 
         from training.inference.new_products import NewProducts, with_products
@@ -356,7 +358,9 @@ class Model:
         return {self.item_ids[row] for row in self.recommender.head()}
 
     def related(self, item_ids: Sequence[str], k: int, mask=None) -> list[RankedItem]:
-        """The k products that go best with these."""
+        """Item-to-item recommendations: the k products most related to these, best first, by the
+        sum of the sources' normalized scores. Empty where the model knows none of `item_ids`.
+        """
         rows = [self.rows[i] for i in item_ids if i in self.rows]
         if not rows:
             return []

@@ -15,7 +15,7 @@ class InvalidConfig(ValueError):
 
 
 def check_config(recipe: str, preset: str, overrides: dict[str, Any]) -> None:
-    """Raises InvalidConfig where a training run cannot be configured so."""
+    """Validate the configuration of a training run. Raises InvalidConfig."""
     from training.configuration.fields import ConfigError
     from training.configuration.recipes import make_config
 
@@ -55,13 +55,13 @@ def declared(recipe: str) -> "Recipe | None":
 
 
 def purpose_of(recipe: str) -> str:
-    """What the model versions of a recipe are for; one champion each."""
+    """Purpose of the recipe's model versions, such as ranking; each has one champion."""
     declaration = declared(recipe)
     return declaration.purpose if declaration else "ranking"
 
 
 def purposes() -> set[str]:
-    """What model versions can be for."""
+    """All purposes of model versions."""
     from training.configuration.recipes import RECIPES
 
     return {recipe.purpose for recipe in RECIPES.values()}
@@ -76,13 +76,13 @@ def starts_from_newest_encoder(recipe: str) -> bool:
 
 
 def needs_of(recipe: str) -> tuple[tuple[str, ...], ...]:
-    """Data that a recipe needs: all of these, of each one alternative."""
+    """Data that a recipe requires: every entry, of each entry one alternative."""
     declaration = declared(recipe)
     return tuple(tuple(need.split("|")) for need in declaration.needs) if declaration else ()
 
 
 def stages(recipe: str) -> list[str]:
-    """Names of the stages of a run, in order."""
+    """Names of the stages of a recipe's run, in order."""
     declaration = declared(recipe)
     return list(declaration.stages) if declaration else []
 

@@ -272,7 +272,7 @@ def _wsgi_name(header: str) -> str:
 
 
 def refuse(protocol: Any, status: int, detail: str, *headers: tuple[str, str]) -> None:
-    """A problem+json reply (RFC 9457) of the gateway itself."""
+    """Send an error reply as problem+json (RFC 9457) from the gateway, without calling the site."""
     body = orjson.dumps(
         {
             "type": "about:blank",

@@ -34,7 +34,7 @@ WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @dataclass
 class Observation:
-    """A request in progress: its id, and when it started."""
+    """A request in progress: its id and its start time."""
 
     request_id: str
     begun: float

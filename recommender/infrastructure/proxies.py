@@ -58,7 +58,7 @@ def _address(text: str) -> Address | None:
 
 
 def client_of(request: Any) -> str:
-    """The request's client address, after `apply_forwarded`."""
+    """Client address of the request, after `apply_forwarded` has read the proxy's headers."""
     return request.META.get("REMOTE_ADDR", "")
 
 

@@ -1,4 +1,6 @@
-"""Import of products, shoppers, events and labeled texts: in bulk, idempotent, bad rows named."""
+"""Bulk import of products, shoppers, events and labeled texts: idempotent; invalid rows are
+reported with their number.
+"""
 
 from recommender.ingest.events import import_events
 from recommender.ingest.labeled_texts import KINDS, upsert_labelled

@@ -18,7 +18,7 @@ Rows = Iterator[tuple[int, dict[str, Any]]]
 
 
 class FileError(ValueError):
-    """The file as a whole cannot be read."""
+    """The file as a whole cannot be read; the message says why."""
 
 
 def read_rows(path: Path) -> Rows:

@@ -32,7 +32,7 @@ def owners_of(cursor: Any, shop: Shop, session_ids: Collection[str]) -> dict[str
 
 
 def erased_among(shop: Shop, user_ids: Iterable[str]) -> dict[str, Erasure]:
-    """user id -> latest receipt, for those of these shoppers who were erased."""
+    """Those of these shoppers who were erased, with their latest receipt, by user id."""
     receipts = Erasure.objects.of(shop).order_by("pk")
     if not receipts.exists():
         return {}
@@ -46,7 +46,7 @@ def erased_among(shop: Shop, user_ids: Iterable[str]) -> dict[str, Erasure]:
 
 
 def came_too_late(erased: dict[str, Erasure], user_id: str, at: datetime) -> bool:
-    """True for an event of an erased shopper from before the erasure."""
+    """True where an event of an erased shopper is from before the erasure."""
     return user_id in erased and at <= erased[user_id].created_at
 
 

@@ -45,7 +45,9 @@ class Parser:
     """The only currency that amounts may have; empty: any."""
 
     def text(self, field: str, value: Any, longest: int = LONGEST_TEXT) -> str | None:
-        """None where empty. Raises FieldError."""
+        """Parse a text; None where it is empty. Raises FieldError where it cannot be stored or is
+        too long.
+        """
         if (
             type(value) is str
             and 0 < len(value) <= longest
@@ -73,14 +75,14 @@ class Parser:
         return self.text(field, value, LONGEST_ID)
 
     def required_id(self, field: str, value: Any) -> str:
-        """An id. Raises FieldError where it is empty or too long."""
+        """Parse an id. Raises FieldError where it is empty or too long."""
         text = self.id(field, value)
         if text is None:
             raise FieldError(field, "is required")
         return text
 
     def number(self, field: str, value: Any) -> float | None:
-        """A finite number; None where empty. Raises FieldError."""
+        """Parse a finite number; None where it is empty. Raises FieldError where it is none."""
         if value is None or value == "":
             return None
         if isinstance(value, bool) or (self.typed and not isinstance(value, int | float)):
@@ -96,7 +98,7 @@ class Parser:
         return number
 
     def integer(self, field: str, value: Any) -> int | None:
-        """A whole number; None where empty. Raises FieldError."""
+        """Parse a whole number; None where it is empty. Raises FieldError where it is none."""
         number = self.number(field, value)
         if number is not None and (number != int(number) or abs(number) > 2**31 - 1):
             raise FieldError(field, "must be a whole number")
@@ -113,7 +115,7 @@ class Parser:
         return None if value is None else Parser(self.zone).number(field, value)
 
     def boolean(self, field: str, value: Any) -> bool | None:
-        """True or false; None where empty. Raises FieldError."""
+        """Parse true or false; None where it is empty. Raises FieldError where it is neither."""
         if value is None or value == "":
             return None
         if isinstance(value, bool):
@@ -124,7 +126,7 @@ class Parser:
         return known[str(value).lower()]
 
     def moment(self, field: str, value: Any) -> datetime | None:
-        """A date and time; None where empty. Raises FieldError."""
+        """Parse a date and time; None where it is empty. Raises FieldError where it is none."""
         if value is None or value == "":
             return None
         if not isinstance(value, datetime):
@@ -233,7 +235,7 @@ def depth_exceeds(value: Any, most: int) -> bool:
 
 
 def numbers_in(value: Any) -> Iterator[float]:
-    """All numbers in an object of bounded depth."""
+    """All numbers in a nested object of bounded depth."""
     if isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from numbers_in(inner)

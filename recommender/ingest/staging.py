@@ -105,7 +105,7 @@ def stage(
 
 
 def copy_rows(cursor, table: str, columns: Iterable[str], rows: Iterable[tuple]) -> None:
-    """COPY rows into these columns. An error of the iterator is raised as it is."""
+    """COPY rows into these columns. An error that the iterator raises is passed on."""
     _copy(cursor, table, columns, _chunks(rows))
 
 

@@ -6,4 +6,4 @@ class RunFailed(RuntimeError):
 
 
 class RunCancelled(Exception):
-    """The run was canceled by a person or a key."""
+    """The run was canceled by a user or by the API."""

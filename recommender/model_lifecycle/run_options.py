@@ -35,7 +35,7 @@ def check_names(shop: Shop, overrides: dict) -> None:
 
 
 def version_number(name: str) -> int | None:
-    """12 of `v12`; None of anything else."""
+    """Parse the name of a version: `v12` gives 12, anything else None."""
     digits = name.removeprefix("v")
     return (
         int(digits)

@@ -9,7 +9,7 @@ from recommender.models.shops import Shop, ShopOwned
 
 
 class RecommendationList(models.Model):
-    """The precomputed list of a shopper by one model version, with reasons."""
+    """A precomputed list: the items of one shopper by one model version, with reasons."""
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="lists")
     shopper = models.ForeignKey(Shopper, models.CASCADE, related_name="lists")

@@ -12,7 +12,7 @@ from recommender.models.shops import Shop, ShopOwned
 
 class ProductQuerySet(ShopOwned):
     def showable(self) -> "ProductQuerySet":
-        """Products that may be shown now (`models.eligibility`)."""
+        """Products that may be shown now: the SQL form of eligibility."""
         return self.filter(eligible())
 
     def remove(self, shop: Shop, item_ids: Collection[str]) -> list[str]:

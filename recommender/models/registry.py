@@ -49,13 +49,13 @@ class TrainingRunQuerySet(ShopOwned):
         return bool(taken.update(**fields))
 
     def forgotten(self) -> "TrainingRunQuerySet":
-        """Queued runs while none is running: their tasks must have been lost."""
+        """Queued runs while none is running: the queue must have lost their tasks."""
         if self.filter(status=RunStatus.RUNNING).exists():
             return self.none()
         return self.filter(status=RunStatus.QUEUED, queued_at__lt=timezone.now() - FORGOTTEN_AFTER)
 
     def silent(self) -> "TrainingRunQuerySet":
-        """Running runs without a recent heartbeat."""
+        """Running runs without a recent heartbeat: their worker must have died."""
         return self.filter(status=RunStatus.RUNNING, heartbeat_at__lt=timezone.now() - SILENT_AFTER)
 
 
@@ -128,7 +128,9 @@ class TrainingRun(models.Model):
         return settings.VITRINE_CHECKPOINTS / self.folder_name
 
     def beat(self, **fields) -> bool:
-        """Store progress of a running run; returns True where it should be canceled."""
+        """Store the heartbeat and progress of a running run; returns True where it should be
+        canceled.
+        """
         running = TrainingRun.objects.filter(pk=self.pk, status=RunStatus.RUNNING)
         running.update(heartbeat_at=timezone.now(), **fields)
         return not running.filter(cancel_requested=False).exists()
@@ -218,7 +220,9 @@ class ModelVersionQuerySet(ShopOwned):
     def register(
         self, run: TrainingRun, folder: str, report: dict, purpose: str = "ranking"
     ) -> "ModelVersion":
-        """A new version of the run's shop, with the next number."""
+        """Create a candidate model version from this run, with the shop's next version number.
+        folder: checkpoint folder, relative to VITRINE_CHECKPOINTS.
+        """
         with transaction.atomic():
             Shop.objects.select_for_update().get(pk=run.shop_id)
             last = self.filter(shop=run.shop_id).aggregate(last=models.Max("number"))["last"] or 0
@@ -271,7 +275,7 @@ class ModelVersion(models.Model):
 
     @property
     def label(self) -> str:
-        """Its name in the API: fusion@3."""
+        """The name of the version in the API: `fusion@3`."""
         return f"{self.run.recipe}@{self.number}"
 
     @property
@@ -294,7 +298,7 @@ class ModelVersion(models.Model):
         return self
 
     def previous(self) -> "ModelVersion | None":
-        """The champion before this version was promoted."""
+        """The champion before this version was promoted, for a rollback."""
         served = ModelVersion.objects.filter(
             shop=self.shop_id, purpose=self.purpose, status=VersionStatus.RETIRED
         )

@@ -27,7 +27,7 @@ def validate_origin(value: str) -> None:
 
 
 class ShopOwned(models.QuerySet):
-    """Rows that belong to a shop."""
+    """Abstract model of rows that belong to a shop."""
 
     def of(self, shop: "Shop") -> "ShopOwned":
         return self.filter(shop=shop)
@@ -100,5 +100,5 @@ class Shop(models.Model):
         return zoneinfo.ZoneInfo(self.timezone)
 
     def champion(self, purpose: str = "ranking"):
-        """The model version that serves this purpose, or None."""
+        """The champion of this purpose: the model version that serves; None without any."""
         return self.versions.champion(purpose)

@@ -124,7 +124,7 @@ def _row(
 
 
 def counts(version: ModelVersion | None) -> tuple[int, int]:
-    """(current precomputed lists, shoppers who could have one)."""
+    """(shoppers with a current precomputed list, shoppers who could have one)."""
     if version is None:
         return 0, 0
     shoppers = Shopper.objects.of(version.shop)

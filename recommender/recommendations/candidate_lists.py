@@ -104,7 +104,7 @@ def lists_for(
 
 
 def viewed(item_ids: Sequence[str], now: datetime) -> History:
-    """A history of views of these products at this moment."""
+    """An artificial history: views of these products at this moment."""
     return History.of(HistoryEvent(item_id, "view", now, None, None) for item_id in item_ids)
 
 
@@ -136,7 +136,7 @@ def by_text(context: ListContext) -> Draft:
 
 
 def bought_again(context: ListContext) -> Draft:
-    """Products that the shopper bought before, the most habitual first."""
+    """Buy-again candidates: products that the shopper bought before, the most habitual first."""
     return _one_source(context, "again", context.history)
 
 
@@ -157,12 +157,12 @@ def _one_source(context: ListContext, source: str, history: History) -> Draft:
 
 
 def trending(context: ListContext) -> Draft:
-    """What sells best now; the same for everybody."""
+    """Trending candidates: what sells best now, the same for every shopper."""
     return _for_everybody(context, Placement.POPULAR)
 
 
 def newest(context: ListContext) -> Draft:
-    """The latest products; the same for everybody."""
+    """New arrivals as candidates, the same for every shopper."""
     return _for_everybody(context, Placement.NEWEST)
 
 

@@ -18,7 +18,7 @@ SOURCE = {"interests": "interests", Placement.OPENERS: "openers", Placement.NEWE
 
 @dataclass(frozen=True)
 class ColdStartProfile:
-    """What is known of a shopper without history."""
+    """What the request says about a shopper without history: entry product, interests, country."""
 
     interests: tuple[str, ...] = ()
     country: str = ""

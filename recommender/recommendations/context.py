@@ -43,7 +43,7 @@ class ListContext:
 
     @cached_property
     def history(self) -> History:
-        """The visitor's events. Reading them adds disliked products to the request."""
+        """The shopper's history. Reading it adds disliked products to the request's exclusions."""
         if not (self.request.user_id or self.request.session_id):
             return History()
         history = self.visitor.history()
@@ -53,15 +53,15 @@ class ListContext:
 
     @cached_property
     def serving(self) -> tuple[ModelVersion | None, Model | None]:
-        """The version of the placement, else the champion, and its model."""
+        """The model version that the placement chooses, else the champion, and its model."""
         return self.state.serving(self.request.placement)
 
     def mask(self, model: Model) -> Any:
-        """Eligible products of a model, as a bool array over its items."""
+        """Eligibility mask over the items of a model: (items,) bool."""
         return self.state.mask(model, self.request.selection)
 
     def eligible(self, item_ids: Iterable[str]) -> list[str]:
-        """Those products that may be shown and pass the filters, in their order."""
+        """Filter products by eligibility, in their order: may be shown, and pass the filters."""
         index = self.state.product_index
         return index.among(list(dict.fromkeys(item_ids)), self.request.selection, self.now)
 
@@ -78,7 +78,7 @@ class ListContext:
 
 @dataclass
 class Draft:
-    """A list between two steps."""
+    """A list that is not finished: the value that `recommend` passes from step to step."""
 
     items: list[Item] = field(default_factory=list)
     version: ModelVersion | None = None

@@ -1,4 +1,6 @@
-"""Explanations: contributions of each kind of reason, the shopper's own products, words."""
+"""Explanations of recommended products: score contributions by kind of reason, the history items
+behind them, matching words, and the text for shoppers.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,7 +57,7 @@ UNKNOWN_KIND = ReasonKind("Fits what is known of you", "Other")
 
 @dataclass(frozen=True)
 class SourceWords:
-    """How a candidate source reads, and its reason where it made a list alone."""
+    """Console name of a candidate source, and its kind of reason where it makes a list alone."""
 
     chip: str
     alone: str | None = None
@@ -82,7 +84,7 @@ def kind_of(name: str) -> ReasonKind:
 
 
 def source_chip(name: str) -> str:
-    """The chip of a candidate source; of an unknown one its name."""
+    """Console name of a candidate source; of an unknown source its key."""
     words = SOURCES.get(name)
     return words.chip if words else name
 
@@ -117,7 +119,9 @@ def add_reasons(shop: Shop, items: list[Item], titles: dict[str, str], explain: 
 
 
 def put_into_words(shop: Shop, items: list[Item], titles: dict[str, str]) -> None:
-    """Set `reasons` of the items; reads the titles that are missing in `titles`."""
+    """Render the reasons of the items as text for shoppers; reads titles that are missing in
+    `titles`.
+    """
     naming = [name for name, kind in KINDS.items() if kind.names_a_product]
     examples = {example for item in items for example in map(item.example_of, naming) if example}
     missing = examples - titles.keys()

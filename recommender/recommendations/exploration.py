@@ -40,5 +40,5 @@ class Odds:
     of: int
 
     def exposure(self) -> dict[str, float | bool | int]:
-        """The form in the exposure log."""
+        """The propensity of an explored place, as the exposure log stores it."""
         return {"p": round(self.probability, 6), "best": self.best, "of": self.of}

@@ -75,7 +75,7 @@ def _signer() -> signing.TimestampSigner:
 
 
 def request_of(shop: Shop, token: str, limit: int | None, explain: str) -> ListRequest:
-    """The request for the next page. Raises InvalidPageToken."""
+    """Decode a page token into the request for the next page. Raises InvalidPageToken."""
     try:
         content = _signer().unsign_object(token, serializer=_Serializer, max_age=VALID)
     except signing.SignatureExpired:

@@ -53,7 +53,9 @@ def precomputed(shop: Shop, state: ShopState, request: ListRequest) -> ListResul
 
 
 def make_list(context: ListContext) -> ListResult:
-    """The steps that every kind of list passes, each once and in this order."""
+    """Run the steps of `recommend` in order: candidates, eligibility, arrangement, fill-up,
+    explanations.
+    """
     draft = candidates(context)
     draft.items = eligible(context, draft.items)
     draft.items = arrange(context.request, draft.model, draft.items)
@@ -100,7 +102,7 @@ def fill_up(context: ListContext, draft: Draft) -> Draft:
 
 
 def explain(context: ListContext, draft: Draft) -> None:
-    """Add contributions and the shopper's own products to the items of a model."""
+    """Explain the items of a model: contributions and the shopper's own products."""
     if draft.explain is not None and context.request.explain != "off":
         draft.explain(draft.items)
 

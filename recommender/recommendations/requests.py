@@ -16,7 +16,7 @@ SPARE = 30
 
 @dataclass
 class ListResult:
-    """A finished list."""
+    """A finished list with its fallback and model version."""
 
     items: Sequence[Item]
     version: ModelVersion | None = None
@@ -39,7 +39,7 @@ class ListResult:
 
 @dataclass(frozen=True)
 class ListRequest:
-    """One request for a list."""
+    """A request for one list: shopper, placement, filters, length."""
 
     placement: Placement | None
     """None: products related to `item_ids`, outside any placement."""
@@ -88,7 +88,7 @@ class ListRequest:
 
     @property
     def diversity_weight(self) -> float:
-        """How much diversity counts against the score, 0 to 1."""
+        """Weight of diversity against the score in re-ranking, 0 to 1."""
         if self.diversity is not None:
             return self.diversity
         return self.placement.diversity if self.placement else 0.0
@@ -100,7 +100,7 @@ class ListRequest:
 
     @property
     def exploration(self) -> float:
-        """Share of the places that go to products drawn at random."""
+        """Share of the places that are explored: filled with products drawn at random."""
         return self.placement.explore_percent / 100 if self.placement else 0.0
 
     @property

@@ -39,7 +39,7 @@ class Champions:
         return self._is_read
 
     def version(self) -> ModelVersion | None:
-        """The champion of the shop's rankings; None without any."""
+        """The champion of the shop's ranking; None without any."""
         if not self._is_read:
             generation = self._generation
             self._version = ModelVersion.objects.filter(shop=self.shop_id).champion("ranking")

@@ -53,7 +53,9 @@ INSERT = """
 
 @dataclass(frozen=True)
 class Exposure:
-    """A row to be written; it is dropped where its shopper was erased meanwhile."""
+    """A row of the exposure log before it is written; dropped where its shopper was erased
+    meanwhile.
+    """
 
     shop: int
     recommendation_id: str
@@ -100,7 +102,7 @@ class ExposureBuffer:
         return self.share
 
     def flush(self) -> None:
-        """Write the buffered rows."""
+        """Write the buffered exposures to the database."""
         with self.writing:
             rows = [self.waiting.popleft() for _ in range(len(self.waiting))]
             if not rows:

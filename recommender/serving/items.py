@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass
 class Item:
-    """One item of a list."""
+    """One recommended product of a list, with score, sources and reasons."""
 
     item_id: str
     score: float | None
@@ -41,13 +41,13 @@ class Item:
         return self.bought if self.bought is not None else "again" in self.source
 
     def stored(self) -> dict[str, Any]:
-        """The form in a precomputed list; `Item(**stored)` reads it."""
+        """The item as a precomputed list stores it; `Item(**stored)` restores it."""
         names = ("item_id", "score", "source", "base", "contributions", "history", "suits")
         return {name: getattr(self, name) for name in (*names, "examples", "bought")}
 
 
 def api_row(item: Item, score_kind: str = "rank", explained: bool = True) -> dict[str, Any]:
-    """The form in an API reply, without its position."""
+    """The item as the API returns it, without its position."""
     because = None
     if explained and item.history:
         because = dict(zip(("item_id", "share"), item.history[0], strict=True))
@@ -64,7 +64,7 @@ def api_row(item: Item, score_kind: str = "rank", explained: bool = True) -> dic
 
 
 def exposure_row(item: Item) -> dict[str, Any]:
-    """The form in the exposure log."""
+    """The item as the exposure log stores it."""
     kind = item.reasons[0]["kind"] if item.reasons else None
     row = {"item_id": item.item_id, "source": item.source, "reason": kind}
     return row | item.odds.exposure() if item.odds else row

@@ -4,7 +4,7 @@ from recommender.models import Change, Placement
 
 
 class Placements:
-    """All placements of one shop."""
+    """Cache of all placements of one shop."""
 
     def __init__(self, shop_id: int) -> None:
         self.shop_id = shop_id

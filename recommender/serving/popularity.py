@@ -18,7 +18,7 @@ OTHER_SECONDS, LONGEST_OTHER, MOST_OTHER = 300, 500, 300
 
 
 class Popularity:
-    """Rankings of one shop's products by buyers."""
+    """Cache of one shop's rankings by number of buyers."""
 
     def __init__(self, shop_id: int) -> None:
         self.shop_id = shop_id
@@ -61,4 +61,4 @@ class Popularity:
         self.openers()
 
     def invalidate(self, change: Change) -> None:
-        """Rankings expire by time; no change outdates them."""
+        """Does nothing: rankings expire by time, not by changes."""

@@ -24,10 +24,10 @@ class Part(Protocol):
     """One part of the state of a shop; reads what it caches when it is first needed."""
 
     def invalidate(self, change: Change) -> None:
-        """Drop what this change outdates; what is being read at this moment is not cached."""
+        """Invalidate what a change outdates, in every part."""
 
     def load(self) -> None:
-        """Read now what the first request would read."""
+        """Warm up: read now what the first request would read."""
 
 
 PARTS: dict[str, Callable[[int], Part]] = {
@@ -45,7 +45,7 @@ def register_part(name: str, make: Callable[[int], Part]) -> None:
 
 
 class ShopState:
-    """One shop as this process caches it."""
+    """Cache of one shop in this process, in parts that register themselves."""
 
     def __init__(self, shop_id: int) -> None:
         self.shop_id = shop_id
@@ -56,7 +56,7 @@ class ShopState:
         self.popularity: Popularity = self.parts["popularity"]
 
     def champion(self) -> ModelVersion | None:
-        """The ranking version that serves."""
+        """The champion of the shop's ranking."""
         return self.champions.version()
 
     def model(self) -> Model | None:
@@ -64,7 +64,7 @@ class ShopState:
         return self.champions.model(self.placements.chosen_versions())
 
     def serving(self, placement: Placement | None) -> tuple[ModelVersion | None, Model | None]:
-        """The version chosen for a placement, else the champion, and its model."""
+        """The model version that a placement chooses, else the champion, and its model."""
         version_id = placement.version_id if placement is not None else None
         chosen = self.champions.chosen(version_id) if version_id is not None else None
         if chosen is not None:
@@ -89,13 +89,13 @@ class ShopState:
         return self.popularity.bestsellers_in(country)
 
     def load(self) -> None:
-        """Read now what serving needs, rather than at the first request."""
+        """Warm up: read now what the first request would read."""
         self.model()
         for part in self.parts.values():
             part.load()
 
     def invalidate(self, change: Change) -> None:
-        """Drop what a change outdates, in every part."""
+        """Invalidate what a change outdates, in every part."""
         for part in self.parts.values():
             part.invalidate(change)
 

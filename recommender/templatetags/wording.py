@@ -10,19 +10,19 @@ register = template.Library()
 
 @register.filter
 def thousands(value) -> str:
-    """12345 as 12,345."""
+    """Number with thousands separators: 12345 as 12,345."""
     return f"{value:,}" if isinstance(value, int) else str(value or 0)
 
 
 @register.filter
 def whole(value: float) -> str:
-    """12345.6 as 12,346."""
+    """Rounded number with thousands separators: 12345.6 as 12,346."""
     return f"{value:,.0f}"
 
 
 @register.filter
 def first_part(value: str) -> str:
-    """“2 days, 3 hours” as “2 days”."""
+    """Largest unit of a duration: “2 days, 3 hours” as “2 days”."""
     return value.split(",")[0]
 
 
@@ -58,7 +58,7 @@ def chart_data(chart: dict, element_id: str):
 
 @register.filter
 def steps(chosen: dict | None) -> str:
-    """How long the text was fine-tuned, as validation chose."""
+    """Number of fine-tuning steps that validation selected, in words."""
     chosen = chosen or {}
     stages = [
         (chosen.get("text.projection_steps"), "steps of the projection"),

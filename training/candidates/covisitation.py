@@ -207,7 +207,7 @@ class Popularity:
     now: int
 
     def column(self, name: str) -> np.ndarray:
-        """(items,) values of one statistic."""
+        """One statistic of all products: (items,)."""
         return self.stats[:, ITEM_STATS.index(name)]
 
 

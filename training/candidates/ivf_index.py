@@ -40,13 +40,15 @@ class IvfIndex:
 
     @cached_property
     def members(self) -> tuple[np.ndarray, np.ndarray]:
-        """The products (items,) by cell, and where each cell begins, (cells + 1,)."""
+        """Inverted lists: products (items,) sorted by cell, and the start of each cell (cells +
+        1,).
+        """
         order = np.argsort(self.cell, kind="stable")
         sizes = np.bincount(self.cell, minlength=len(self.centroids))
         return order, np.concatenate([[0], np.cumsum(sizes)])
 
     def reduced(self, vectors: np.ndarray) -> np.ndarray:
-        """(n, REDUCED) reduced vectors of (n, dim)."""
+        """Project vectors (n, dim) to the reduced dimension: (n, REDUCED)."""
         return reduce(vectors, self.basis)
 
     def candidates(self, similarity: Similarity, allowed: np.ndarray, most: int) -> np.ndarray:

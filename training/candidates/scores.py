@@ -26,7 +26,7 @@ class Best:
 
 @dataclass(frozen=True)
 class SparseScores:
-    """A matrix with few non-zero values: those (n,), by shopper, then by item."""
+    """Sparse scores (shoppers, items): the non-zero values (n,), by shopper, then by item."""
 
     user: np.ndarray
     item: np.ndarray
@@ -42,36 +42,40 @@ class SparseScores:
         return SparseScores(user, matrix.indices[order], matrix.data[order], n_items)
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
-        """The k best items above 0 of those allowed: (shoppers, items) bool."""
+        """Per shopper, the k best allowed items with a score above 0. allowed: (shoppers, items)
+        bool.
+        """
         keep = (self.value > 0) & allowed[self.user, self.item]
         return _cut(self.user[keep], self.item[keep], self.value[keep], len(allowed), k)
 
     def at(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """(n,) scores of these pairs (n,), (n,)."""
+        """Scores (n,) of the pairs of shoppers (n,) and items (n,)."""
         return lookup(self.user * self.n_items + self.item, user * self.n_items + item, self.value)
 
 
 @dataclass(frozen=True)
 class DenseScores:
-    """(shoppers, items) float32."""
+    """Dense scores: (shoppers, items) float32."""
 
     values: np.ndarray
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
-        """The k best items above 0 of those allowed: (shoppers, items) bool."""
+        """Per shopper, the k best allowed items with a score above 0. allowed: (shoppers, items)
+        bool.
+        """
         values = np.where(allowed, self.values, 0)
         least = np.partition(values, -k, axis=1)[:, [-k]]
         user, item = np.nonzero((values >= least) & (values > 0))
         return _cut(user, item, values[user, item], len(allowed), k)
 
     def at(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """(n,) scores of these pairs (n,), (n,)."""
+        """Scores (n,) of the pairs of shoppers (n,) and items (n,)."""
         return self.values[user, item]
 
 
 @dataclass(frozen=True)
 class SharedScores:
-    """(items,) float32, the same for every shopper."""
+    """Scores that are the same for every shopper: (items,) float32."""
 
     values: np.ndarray
 
@@ -83,7 +87,9 @@ class SharedScores:
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
         # The first 2k items usually hold k allowed ones.
-        """The k best items above 0 of those allowed: (shoppers, items) bool."""
+        """Per shopper, the k best allowed items with a score above 0. allowed: (shoppers, items)
+        bool.
+        """
         free = allowed[:, self.order[: 2 * k]]
         if len(self.order) > 2 * k and (free.sum(axis=1) < k).any():
             free = allowed[:, self.order]
@@ -92,7 +98,7 @@ class SharedScores:
         return _cut(user, item, self.values[item], len(allowed), k)
 
     def at(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """(n,) scores of these pairs (n,), (n,)."""
+        """Scores (n,) of the pairs of shoppers (n,) and items (n,)."""
         return self.values[item]
 
 
@@ -110,7 +116,9 @@ class SearchedScores:
     at: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
     def best(self, allowed: np.ndarray, k: int) -> Best:
-        """The k best items above 0 of those allowed: (shoppers, items) bool."""
+        """Per shopper, the k best allowed items with a score above 0. allowed: (shoppers, items)
+        bool.
+        """
         searched = self.search(allowed)
         user = np.repeat(np.arange(len(searched)), [len(items) for items, _ in searched])
         item, values = (np.concatenate(parts) for parts in zip(*searched, strict=True))

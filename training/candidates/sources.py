@@ -94,7 +94,7 @@ class LearnedSignals:
 
 @dataclass(frozen=True)
 class Counting:
-    """What a source counts its matrix from."""
+    """Input of a source's count: interactions, sizes, time and configuration."""
 
     events: Interactions
     n_users: int
@@ -105,7 +105,7 @@ class Counting:
 
 @dataclass(frozen=True)
 class SourceQuery:
-    """A shard of shoppers for whom a source scores products."""
+    """Input of a source's scoring: the histories of a shard of shoppers, the signals, the time."""
 
     past: Histories
     signals: Signals
@@ -117,22 +117,22 @@ Weight = Callable[[Histories, int, float], np.ndarray]
 
 
 def recent(past: Histories, now: int, half_life_days: float) -> np.ndarray:
-    """(entries,) weights of the history: the latest baskets count most."""
+    """Weights of history entries (entries,) that decay by basket: the latest baskets count most."""
     return _decay(past) * _strength(past)
 
 
 def recent_texts(past: Histories, now: int, half_life_days: float) -> np.ndarray:
-    """(entries,) weights like `recent`, 0 for entries that would hardly count."""
+    """Weights of history entries (entries,) as in `recent`; negligible ones are 0."""
     return np.where(_decay(past) < FAINT, 0, recent(past, now, half_life_days))
 
 
 def fading(past: Histories, now: int, half_life_days: float) -> np.ndarray:
-    """(entries,) weights of the history: half after the half life."""
+    """Weights of history entries (entries,) that decay by time, with the half-life."""
     return _fade(past, now, half_life_days) * _strength(past)
 
 
 def slowly_fading(past: Histories, now: int, half_life_days: float) -> np.ndarray:
-    """(entries,) weights of the history: half after twice the half life."""
+    """Weights of history entries (entries,) that decay by time, with twice the half-life."""
     return np.sqrt(_fade(past, now, half_life_days)) * _strength(past)
 
 
@@ -248,7 +248,7 @@ def fit_signals(
     config: FusionConfig,
     learned: LearnedSignals,
 ) -> Signals:
-    """Count the matrix of every source from these interactions."""
+    """Fit all candidate sources: count the matrix of each from these interactions."""
     off = dict(learned.off)
     if n_items > config.ease_largest:
         off["ease"] = f"{n_items} products are more than ease_largest = {config.ease_largest}"
@@ -293,7 +293,7 @@ def again_scores(past: Histories, signals: Signals, now: int) -> np.ndarray:
 def source_scores(
     past: Histories, signals: Signals, now: int, names: list[str]
 ) -> dict[str, Scores]:
-    """The scores of these sources for a shard of shoppers."""
+    """Scores of the named sources for a shard of shoppers."""
     query = SourceQuery(past, signals, now)
     return {name: BY_NAME[name].scores(query) for name in names}
 

@@ -122,7 +122,7 @@ class TextSpace:
         )
 
     def read(self, items: np.ndarray) -> np.ndarray:
-        """The vectors of these products, (n, dim) float32."""
+        """Read the vectors of these products (n,): (n, dim) float32."""
         return np.asarray(self.vectors[items], dtype=np.float32)
 
     def scores(self, past: Histories, weights: np.ndarray) -> np.ndarray:

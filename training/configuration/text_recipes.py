@@ -32,7 +32,7 @@ class MlmConfig(RecipeConfig):
 
 @dataclass(frozen=True)
 class LabeledTextConfig(RecipeConfig):
-    """Fields shared by recipes that learn from labeled or rated texts."""
+    """Configuration fields shared by recipes that learn from labeled or rated texts."""
 
     validation_share: float = 0.1
     """Share of the training rows used for validation."""
@@ -87,12 +87,12 @@ class SentimentConfig(ClassificationConfig):
 
 @dataclass(frozen=True)
 class TopicConfig(ClassificationConfig):
-    """Recipe `topic`: topic of a review, from its `topic`."""
+    """Recipe `topic`: classifies reviews by their field `topic`."""
 
 
 @dataclass(frozen=True)
 class IntentConfig(ClassificationConfig):
-    """Recipe `intent`: intent of a customer's message, from solved dialogues."""
+    """Recipe `intent`: classifies customers' messages by intent, learned from solved dialogues."""
 
     refit: bool = True
     """After validation has selected the steps, train again from the start with the validation rows

@@ -15,7 +15,7 @@ EVENT_WEIGHTS = {
 
 @dataclass(frozen=True)
 class TuningConfig:
-    """Training of an encoder, for any task."""
+    """Configuration of fine-tuning an encoder, for any task."""
 
     encoder: str = ""
     """Hugging Face folder or name of a BERT. `multilingual`: the packaged multilingual-e5-small.
@@ -131,7 +131,7 @@ class TextConfig(TuningConfig):
 
 @dataclass(frozen=True)
 class RecipeConfig:
-    """Fields of every recipe."""
+    """Configuration fields of every recipe."""
 
     seed: int = 7
     """Seed of all randomness."""

@@ -160,7 +160,7 @@ class Histories:
 
     @property
     def user(self) -> np.ndarray:
-        """(n,) shopper of each entry."""
+        """Shopper index of each history entry: (n,)."""
         return np.repeat(np.arange(self.n_users), np.diff(self.start))
 
     def matrix(self, values: np.ndarray) -> sp.csr_matrix:

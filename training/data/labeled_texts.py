@@ -35,7 +35,7 @@ class Rows:
     classes: list[str]
 
     def at(self, part: int) -> np.ndarray:
-        """Positions (n,) of the rows of a part."""
+        """Indices (n,) of the rows of a split: training, validation or test."""
         return np.flatnonzero(self.part == part)
 
     def take(self, rows: np.ndarray) -> "Rows":

@@ -20,7 +20,7 @@ def product_texts(products: pl.DataFrame) -> list[str]:
 def product_text(
     title: str | None, brand: str | None, categories: Sequence[str] | None, description: str | None
 ) -> str:
-    """Text of one product for the encoder."""
+    """Text of one product as the encoder reads it: title, brand, categories, description."""
     title = " ".join((title or "").split())
     parts = [title.lower() if title.isupper() else title]
     if brand:
@@ -32,8 +32,8 @@ def product_text(
 
 
 def text_digest(text: str) -> int:
-    """64-bit hash of a product's text, to detect changes. Vectors of different texts can be almost
-    equal.
+    """64-bit hash of a product's text, for change detection. Vectors cannot serve for this:
+    different texts can have nearly equal ones.
     """
     return int.from_bytes(
         hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -47,7 +47,7 @@ def shopper_groups(snapshot: Snapshot, window: Window) -> dict[str, np.ndarray]:
 
 
 def is_head(sold: np.ndarray) -> np.ndarray:
-    """(items,) bool: the best-selling fifth."""
+    """Mask of the head, the best-selling fifth of the products: (items,) bool."""
     head = np.zeros(len(sold), dtype=bool)
     head[np.argsort(-sold, kind="stable")[: max(1, int(HEAD * len(sold)))]] = True
     return head

@@ -150,7 +150,7 @@ class Snapshot:
 
 
 def digest_of(folder: Path) -> str:
-    """`sha256:` digest of the Parquet files in the order of their names."""
+    """Digest of a snapshot's Parquet files, in the order of their names: `sha256:…`."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.parquet")):
         with path.open("rb") as file:

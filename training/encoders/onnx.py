@@ -194,7 +194,7 @@ class OnnxEncoder:
         )
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
-        """Unit vectors of texts (or text pairs): (n, dim) float32."""
+        """Encode texts (or text pairs) as unit vectors: (n, dim) float32."""
         most = 20 * self.max_tokens
         first = [self.prefix + t[:most] for t in texts]
         encodings = self.tokenizer.encode_batch(

@@ -17,7 +17,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75)
 
 @dataclass(frozen=True)
 class Baseline:
-    """A baseline. output: (rows, classes) probabilities or (rows, 1) ratings."""
+    """A baseline's predictions. output: (rows, classes) probabilities or (rows, 1) ratings."""
 
     output: np.ndarray
     fit: linear_baselines.LinearFit | None = None

@@ -68,7 +68,7 @@ def softmax_weights(fit: LinearFit, classes: int) -> tuple[np.ndarray, np.ndarra
 
 
 def probabilities(fit: LinearFit, x, classes: int) -> np.ndarray:
-    """(n, classes) probabilities; 0 for classes without training rows."""
+    """Predict probabilities (n, classes); 0 for classes without training rows."""
     out = np.zeros((x.shape[0], classes))
     out[:, fit.model.classes_] = fit.model.predict_proba(x)
     return out

@@ -127,7 +127,7 @@ def rank_by_source(
 
 
 def rank_by_fusion(window: Window, model: Recommender, k: int = K) -> Ranked:
-    """The first k products of the fused ranking."""
+    """Rank by the fused model: the first k products of each shopper."""
     lists = []
     for _, past in shards(window, model.config):
         allowed = allowed_products(window, past)
@@ -257,7 +257,7 @@ class TextVectors:
 def baseline_rankings(
     window: Window, signals: Signals, texts: TextVectors | None, config: FusionConfig
 ) -> dict[str, Ranked]:
-    """Rankings of all baselines that the data allow."""
+    """Rankings of all baselines that the data allow, by name."""
     names = {
         "popularity": "sold",
         "popularity_30d": "sold_30",

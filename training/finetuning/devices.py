@@ -28,7 +28,7 @@ def process_state() -> PartialState:
 
 
 def device() -> torch.device:
-    """Device of this process; with several GPUs, its own."""
+    """The torch device of this process; with several GPUs, its own one."""
     return process_state().device
 
 
@@ -41,8 +41,8 @@ def number_of_processes() -> int:
 
 
 def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
-    """A copy of all trained weights by name, each in its own shape, gathered where they are sharded
-    over processes.
+    """Copy of all trainable parameters by name, each a whole tensor of its own shape, also where
+    the model is sharded over processes.
     """
     trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
     return {
@@ -52,7 +52,9 @@ def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def put_weights(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
-    """Set trained weights by name; each tensor has the whole shape, also where it is sharded."""
+    """Load parameters by name. The given tensors are whole, also where the model is sharded over
+    processes.
+    """
     with torch.no_grad():
         for name, p in model.named_parameters():
             if name in weights:

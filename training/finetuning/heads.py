@@ -59,7 +59,7 @@ class Matching(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Linear head on the unit vector, softmax and cross-entropy."""
+    """Classifier: a linear head on the unit vector, with softmax cross-entropy."""
 
     def __init__(
         self, encoder: TextEncoder, classes: int, dropout: float, smoothing: float = 0.0
@@ -86,7 +86,7 @@ class Classifier(nn.Module):
 
 
 class Regressor(Classifier):
-    """Linear head with one output and mean squared error."""
+    """Regressor: a linear head with one output, with mean squared error."""
 
     def __init__(self, encoder: TextEncoder, dropout: float) -> None:
         super().__init__(encoder, 1, dropout)
@@ -114,7 +114,7 @@ class MaskedWords(nn.Module):
         nn.init.zeros_(self.dense.bias)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(masked, dim) -> (masked, vocabulary)."""
+        """Vocabulary logits of masked words: (masked, dim) -> (masked, vocabulary)."""
         hidden = self.norm(nn.functional.gelu(self.dense(hidden)))
         return hidden @ self.encoder.bert.embeddings.word_embeddings.weight.T + self.bias
 

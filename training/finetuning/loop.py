@@ -50,10 +50,10 @@ class Task(ABC):
 
     @abstractmethod
     def validate(self) -> float:
-        """Quality on validation data. Larger is better."""
+        """The validation metric; larger is better."""
 
     def state(self) -> dict[str, torch.Tensor]:
-        """State of the task between evaluations."""
+        """Tensors that a resumed run needs besides the weights; by default none."""
         return {}
 
     def load_state(self, state: dict[str, torch.Tensor]) -> None:  # noqa: B027 (most tasks remember nothing)
@@ -262,7 +262,10 @@ def _restore(
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a training."""
+    """Summary of a training run. before, best: validation metric before training and at the best
+    step; best_step, steps: step of the best value and of the end; seconds: duration;
+    trainable_share: share of the parameters that were trained.
+    """
 
     before: float
     best: float

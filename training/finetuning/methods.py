@@ -51,7 +51,9 @@ class TuningMethod:
         return 0.1 * total
 
     def after_backward(self, step: int) -> None:
-        """AdaLoRA: reallocate ranks by the importance of the gradients."""
+        """Hook after the backward pass: AdaLoRA reallocates ranks by the importance of the
+        gradients.
+        """
         if self.adaptive:
             self.peft.base_model.update_and_allocate(step)
 
@@ -70,7 +72,7 @@ class TuningMethod:
             setattr(self.peft.base_model.rankallocator, name, dict(values))
 
     def finish(self) -> TextEncoder:
-        """Merge LoRA into the weights, which leaves a plain BERT."""
+        """Merge LoRA into the weights, so that the result is a plain BERT."""
         if self.peft is not None:
             self.encoder.bert = self.peft.merge_and_unload()
             self.peft, self.adaptive = None, False
@@ -78,7 +80,7 @@ class TuningMethod:
 
 
 class NoTuning(TuningMethod):
-    """A method that trains nothing in the encoder."""
+    """Tuning method that trains nothing in the encoder."""
 
     def __init__(self, encoder: TextEncoder | None = None) -> None:
         self.encoder, self.peft, self.adaptive = encoder, None, False
@@ -123,7 +125,7 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
 
 
 def trainable_share(model: nn.Module) -> float:
-    """Share of the parameters that are trained."""
+    """Share of the parameters that are trainable, 0 to 1."""
     return sum(p.numel() for p in trainable(model)) / max(
         1, sum(p.numel() for p in model.parameters())
     )

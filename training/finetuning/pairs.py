@@ -120,7 +120,7 @@ class Source:
             )
 
     def places(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """Draw positions of pairs: (size,)."""
+        """Sample training pairs: their indices (size,)."""
         weighted = self.half_life_days or self.since is not None
         chosen = (
             np.searchsorted(self.up_to, rng.random(size))
@@ -132,7 +132,7 @@ class Source:
     def draw(
         self, rng: np.random.Generator, size: int, anchors: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw pairs: anchor products (size, anchors) and target products (size,)."""
+        """Sample training pairs: anchor products (size, anchors) and target products (size,)."""
         return self.pairs.anchored(rng, self.places(rng, size), anchors)
 
 
@@ -157,7 +157,7 @@ class PairTask(Task):
         )
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Products (size, columns): anchors, one target, hard negatives."""
+        """Sample a batch of products (size, columns): anchors, one target, hard negatives."""
         anchor, target = self.source.draw(rng, size, self.config.anchors)
         columns = [anchor, target[:, None]]
         if self.config.hard_negatives and self.near is not None:
@@ -166,7 +166,9 @@ class PairTask(Task):
         return np.concatenate(columns, axis=1)
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
-        """The rows (size, columns) as a batch. Each product's text is encoded once."""
+        """Batch of product pairs. rows: (size, columns) products, from `draw`; each text is encoded
+        once.
+        """
         unique, place = np.unique(rows, return_inverse=True)
         place = torch.from_numpy(place.reshape(rows.shape)).to(self.store.device)
         n = self.config.anchors
@@ -182,14 +184,14 @@ class PairTask(Task):
         return Batch(self.texts(unique, augment), self._tensor(target), extra)
 
     def texts(self, items: np.ndarray, augment):
-        """Texts of these products (n,)."""
+        """The texts of these products (n,), ready to be encoded."""
         return self.store.batch(items, augment)
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.store.device)
 
     def vectors(self) -> np.ndarray:
-        """(items, dim) vectors by the current weights."""
+        """Encode all products by the current weights: (items, dim)."""
         return self.store.vectors()
 
     def validate(self) -> float:
@@ -225,7 +227,7 @@ class SpaceTask(PairTask):
         return _Fixed(self.fixed[torch.from_numpy(items).to(self.store.device)])
 
     def vectors(self) -> np.ndarray:
-        """(items, dim) vectors by the current projection."""
+        """Project the fixed vectors of all products: (items, dim)."""
         return projected(self.store.encoder, self.pooled)
 
 
@@ -267,7 +269,7 @@ def log_popularity(source: Source, n_items: int, correction: float) -> np.ndarra
 
 
 def nearest(vectors: np.ndarray, k: int, shard: int = 1024) -> np.ndarray:
-    """(items, k) nearest products of each product, without itself."""
+    """The k nearest products of each product, itself excluded: (items, k)."""
     k = min(k, len(vectors) - 1)
     out = np.zeros((len(vectors), k), dtype=np.int64)
     for begin in range(0, len(vectors), shard):

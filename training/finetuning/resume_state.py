@@ -160,7 +160,7 @@ class ResumableState:
         self.saved_at = time.monotonic()
 
     def child(self, name: str) -> "ResumableState":
-        """Resumable state of a part of the run."""
+        """Resumable state of a stage of the run, in a folder of its own."""
         return replace(
             self, folder=self.folder / name if self.folder else None, saved_at=time.monotonic()
         )

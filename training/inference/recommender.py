@@ -107,7 +107,7 @@ class Recommender:
         )
 
     def score(self, features: np.ndarray, threads: int = 1) -> np.ndarray:
-        """Scores (n,) of candidates. threads 0: all cores."""
+        """Score candidates (n,) with the ranker. threads 0: all cores."""
         return self.ranker.predict(features, num_threads=threads) + self.boost * few_events(
             features, self.features
         )
@@ -265,7 +265,7 @@ class Recommender:
         return np.clip(both / max(both.max(initial=0), 1e-9), 0, 1)
 
     def head(self) -> np.ndarray:
-        """Rows (n,) of the best-selling fifth of the products."""
+        """Indices (n,) of the best-selling fifth of the products."""
         return np.flatnonzero(is_head(self.signals.popularity.column("sold")))
 
     def popular(self, k: int, showable: np.ndarray | None = None) -> list[Recommendation]:

@@ -35,7 +35,9 @@ class Predictor:
         return self.answer.apply(*self.outputs(texts))
 
     def answers(self, texts: Sequence[str]) -> list[dict]:
-        """{"class", "probability"} or {"rating"} of each text."""
+        """Predictions, one dict per text: {"class", "probability"} of a classifier, {"rating"} of a
+        regressor.
+        """
         if not texts:
             return []
         if not self.facts["classes"]:

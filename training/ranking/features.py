@@ -54,7 +54,7 @@ PARTS = (*BY_NAME, *GROUPS)
 
 @dataclass(frozen=True)
 class ItemFacts:
-    """Product attributes: (items,) each, nan or -1 where unknown."""
+    """Product attributes for ranking features: (items,) each, nan or -1 where unknown."""
 
     price: np.ndarray
     brand: np.ndarray
@@ -87,14 +87,14 @@ def few_events(features: np.ndarray, names: list[str]) -> np.ndarray:
 
 
 def check_parts(config: FusionConfig) -> None:
-    """Raises ConfigError where a part to leave out does not exist."""
+    """Validate `left_out`. Raises ConfigError where a source or feature group does not exist."""
     unknown = sorted(config.parts_left_out - set(PARTS))
     if unknown:
         raise ConfigError(f"left_out: {unknown[0]!r} is not one of {', '.join(PARTS)}")
 
 
 def group_of(feature: str) -> str:
-    """Kind of reason of a feature."""
+    """Kind of reason that a feature belongs to."""
     source = BY_NAME.get(feature.removesuffix("_share").removesuffix("_rank"))
     if source is not None:
         return source.reason

@@ -44,7 +44,7 @@ def shard_size(config: RetrievalConfig, n_items: int) -> int:
 
 
 def shards(window: Window, config: RetrievalConfig) -> Iterator[tuple[int, Histories]]:
-    """First shopper of each shard of the window, and the shard's histories."""
+    """Shards of the window's shoppers: (first shopper, histories of the shard)."""
     size = shard_size(config, window.n_items)
     for begin in range(0, len(window.users), size):
         yield begin, window.past.shard(begin, begin + size)
@@ -61,11 +61,11 @@ class TrainingRows:
     group: np.ndarray
     shopper: np.ndarray
 
-    def of(self, which: np.ndarray) -> "TrainingRows":
-        """The rows of some shoppers. mask: (shoppers,) bool."""
-        rows = np.repeat(which, self.group)
+    def of(self, mask: np.ndarray) -> "TrainingRows":
+        """The training rows of the selected shoppers. mask: (shoppers,) bool."""
+        rows = np.repeat(mask, self.group)
         return TrainingRows(
-            self.features[rows], self.label[rows], self.group[which], self.shopper[which]
+            self.features[rows], self.label[rows], self.group[mask], self.shopper[mask]
         )
 
 

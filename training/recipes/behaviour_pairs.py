@@ -34,7 +34,7 @@ class PairRows:
         )
 
     def take(self, rows: np.ndarray) -> "PairRows":
-        """The pairs at these positions (n,)."""
+        """The subset of pairs at these indices (n,)."""
         return PairRows(
             [self.history[i] for i in rows],
             [self.product[i] for i in rows],
@@ -55,7 +55,7 @@ class PairWindow:
         self.bought = owner.astype(np.int64) * window.n_items + window.target
 
     def drawn_by_outcome(self, most: int, negatives: int, rng: np.random.Generator) -> PairRows:
-        """All purchased pairs and, for each, negatives of similar popularity."""
+        """Sample pairs by outcome: every purchase, with negatives of similar popularity."""
         positive = rng.permutation(self.bought)[: max(1, most // (1 + negatives))]
         user = np.repeat(positive // self.window.n_items, negatives)
         negative = user * self.window.n_items + self._popular(len(user), rng)
@@ -99,7 +99,7 @@ class PairWindow:
 
 
 def history_text(past: Histories, user: int, texts: list[str], most: int) -> str:
-    """Text of the latest history products, newest first."""
+    """Text of the latest history products, the newest first, for the encoder."""
     latest = past.item[past.start[user] : past.start[user + 1]][::-1][:most]
     return "; ".join(texts[i] for i in latest)
 

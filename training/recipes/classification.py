@@ -47,7 +47,9 @@ class LabelTask(Task):
     order: tuple[int, np.ndarray] = field(default=(-1, np.zeros(0, dtype=np.int64)))
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Rows of this step: (size,)."""
+        """Indices (size,) of this step's training rows: consecutive slices of one seeded
+        permutation per epoch. `rng` is not used.
+        """
         places = np.arange((step - 1) * size, step * size)
         return np.concatenate(
             [
@@ -65,7 +67,7 @@ class LabelTask(Task):
         return self.order[1]
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
-        """The rows (size,) as a batch."""
+        """Batch of labeled texts. rows: (size,) indices, from `draw`."""
         augment = (lambda texts: self.augment(texts, rng)) if self.augment else None
         return Batch(
             self.store.batch(rows, augment),
@@ -367,7 +369,7 @@ def fit_recipe(run: Run) -> tuple[LabeledModel, dict, dict]:
 
 
 def recipe_rows(run: Run) -> Rows:
-    """Rows that this recipe is trained on. Raises TrainingError without any."""
+    """The labeled rows that this recipe learns from. Raises TrainingError where there are none."""
     from training.data.labeled_texts import dialogue_rows, polarity, review_rows
 
     config: ClassificationConfig = run.config

@@ -29,7 +29,7 @@ FEWEST_TEXTS = 20
 
 @dataclass
 class DistilTask(Task):
-    """Texts of the shop with the teacher's vectors (texts, dim)."""
+    """Distillation task: texts of the shop with the teacher's vectors (texts, dim)."""
 
     store: TextStore
     teacher: np.ndarray
@@ -42,11 +42,11 @@ class DistilTask(Task):
         self.model = Distiller(self.store.encoder).to(self.store.device)
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Rows of this step: (size,)."""
+        """Sample the training texts of this step: indices (size,)."""
         return self.training[rng.integers(0, len(self.training), size)]
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
-        """The rows (size,) as a batch."""
+        """Batch of texts with the teacher's vectors. rows: (size,) indices, from `draw`."""
         augment = (lambda texts: self.augment(texts, rng)) if self.augment else None
         return Batch(
             self.store.batch(rows, augment),
@@ -55,7 +55,7 @@ class DistilTask(Task):
         )
 
     def validate(self) -> float:
-        """Mean cosine to the teacher's vectors."""
+        """Mean cosine similarity to the teacher's vectors on validation texts."""
         held = TextStore(
             self.store.encoder,
             [self.store.texts[r] for r in self.validation],

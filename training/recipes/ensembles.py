@@ -19,7 +19,7 @@ from training.inference.calibration import EnsembleMember, NeighborVote, OutputC
 
 
 def vectors(model: Classifier, store: TextStore, rows: np.ndarray) -> np.ndarray:
-    """Unit vectors of these rows by the model's current encoder: (n, dim)."""
+    """Encode these rows by the model's current encoder: unit vectors (n, dim)."""
     was_training = model.training
     model.eval()
     out = np.zeros((len(rows), model.encoder.dim), dtype=np.float32)
@@ -55,7 +55,9 @@ class Members:
     neighbours: list[NeighborVote] = field(default_factory=list)
 
     def remember(self, store: TextStore, rows: np.ndarray, target: np.ndarray, k: int) -> "Members":
-        """A copy whose `k` nearest texts among these rows (n,) vote. 0: no vote."""
+        """A copy with a nearest-neighbor vote: the `k` nearest texts among these rows (n,). 0: no
+        vote.
+        """
         made = (
             [NeighborVote(vectors(self.model, store, rows), target[rows], k) for _ in self._each()]
             if k
@@ -72,11 +74,11 @@ class Members:
         )
 
     def answers(self, store: TextStore, rows: np.ndarray, answer: OutputCalibration) -> np.ndarray:
-        """(rows, classes) probabilities or (rows, 1) ratings."""
+        """Predict with the ensemble: (rows, classes) probabilities or (rows, 1) ratings."""
         return answer.apply(*self.outputs(store, rows))
 
     def finish(self, tuned: TuningMethod) -> list[EnsembleMember]:
-        """Plain encoders with their heads, ready to be saved."""
+        """The ensemble's encoders with merged weights, and their heads, ready to be saved."""
         alone = len(self.weights) == 1
         return [
             replace(self._member(i), encoder=(tuned if alone else copy.deepcopy(tuned)).finish())

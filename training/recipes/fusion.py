@@ -60,7 +60,7 @@ class Fitted:
 
 
 def facts_of(products: pl.DataFrame) -> ItemFacts:
-    """Price, brand number and top-category number of each product."""
+    """Product attributes for ranking features: price, brand and top category, as numbers."""
     price = products["price"].fill_null(float("nan")).cast(pl.Float32).to_numpy()
     brand = (
         products["brand"].replace("", None).rank("dense").cast(pl.Int32).fill_null(0).to_numpy() - 1
@@ -178,7 +178,7 @@ def _candidates_seen(run: Run, begin: float, share: float, part: float) -> None:
 
 
 def earlier_windows(snapshot: Snapshot, now: int, days: int, config: FusionConfig) -> list[Window]:
-    """The `ranker_windows` windows that end at `now`, newest first."""
+    """The `ranker_windows` windows that end at `now` and before, newest first."""
     cuts = [now - (i + 1) * days * DAY for i in range(max(1, config.ranker_windows))]
     return [
         time_window(snapshot.events, snapshot.n_items, config.event_weights, cut, days)
@@ -251,7 +251,7 @@ def _load_champion(
 
 
 def require_shoppers(days: int) -> None:
-    """Raises TrainingError."""
+    """Raises TrainingError: the test window has no shoppers."""
     raise TrainingError(
         f"no shopper known before bought in the last {days} days: nothing to evaluate on"
     )

@@ -39,7 +39,7 @@ class TrainedParts:
 
     @property
     def chosen(self) -> dict[str, int]:
-        """Number of steps that validation selected."""
+        """Number of training steps that early stopping selected, by part."""
         texts = self.texts
         steps = (
             {"text.steps": texts.steps, "text.projection_steps": texts.space_steps}
@@ -68,7 +68,7 @@ def learn_parts(
 
 
 def refit_parts(run: Run, before: TrainedParts, known: Interactions, start: Start) -> TrainedParts:
-    """Train as long as before on more interactions."""
+    """Train the parts again on more interactions, for as many steps as before."""
     texts = refreshed(run, before.texts, known, start)
     again = replace(run, keeper=run.keeper.child("anew"))
     sequence = (
@@ -103,7 +103,7 @@ def parts_with_encoder(run: Run, before: TrainedParts, known: Interactions) -> T
 
 
 def origin_of_encoder(encoder: str) -> dict:
-    """Origin of a given encoder from its checkpoint; empty for a plain folder."""
+    """Where a given encoder comes from, read from its checkpoint; empty for a plain folder."""
     try:
         return origin(Path(encoder).parent) if encoder else {}
     except CheckpointError:
@@ -111,7 +111,9 @@ def origin_of_encoder(encoder: str) -> dict:
 
 
 def pretrained_start(run: Run) -> Start:
-    """The encoder after masked-language-model pre-training, where configured."""
+    """Starting point of fine-tuning: the encoder, after masked-language-model pre-training where
+    configured.
+    """
     if not run.config.pretrain_steps:
         return Start()
     return Start(

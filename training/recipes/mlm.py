@@ -26,7 +26,7 @@ MOST_VALIDATED = 1000
 
 
 def shop_texts(snapshot: Snapshot) -> list[str]:
-    """All distinct texts of the shop: products, reviews, messages, queries."""
+    """All distinct texts of the shop: products, reviews, customers' messages, search queries."""
     texts = product_texts(snapshot.products)
     if "reviews" in snapshot.tables:
         texts += [
@@ -110,11 +110,11 @@ class MaskTask(Task):
         self.model = MaskedWords(self.encoder).to(next(self.encoder.parameters()).device)
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Rows of this step: (size,)."""
+        """Sample the training texts of this step: indices (size,)."""
         return self.training[rng.integers(0, len(self.training), size)]
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
-        """The rows (size,) as a batch of masked texts."""
+        """Batch of masked texts. rows: (size,) indices, from `draw`."""
         tokenizer, where = self.encoder.tokenizer, next(self.encoder.parameters()).device
         changed = [
             mask_words(self.words[r], self.share, tokenizer.mask_token_id, len(tokenizer), rng)
@@ -136,7 +136,7 @@ class MaskTask(Task):
         return Batch(texts, torch.cat(targets).to(where), {"places": places})
 
     def losses(self) -> np.ndarray:
-        """Mean loss per batch of validation texts: (batches,)."""
+        """Mean validation loss of each batch: (batches,)."""
         rng, out = np.random.default_rng(self.seed), []
         self.model.eval()
         with torch.inference_mode():

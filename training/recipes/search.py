@@ -32,7 +32,9 @@ HARD = 4
 
 @dataclass(frozen=True)
 class Judged:
-    """Queries with graded products. query, item, grade: (n,); part: (queries,)."""
+    """Relevance judgments: queries with graded products. query, item, grade: (n,); part:
+    (queries,).
+    """
 
     queries: list[str]
     query: np.ndarray
@@ -42,7 +44,7 @@ class Judged:
     source: str
 
     def rows(self, part: int) -> np.ndarray:
-        """Positions (n,) of the judgments of a part."""
+        """Indices (n,) of the judgments of a split."""
         return np.flatnonzero(self.part[self.query] == part)
 
 
@@ -139,7 +141,7 @@ class SearchTask(Task):
         need(len(self.right) >= 2, "fewer than two right products to learn from")
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
-        """(size, 2 + HARD): query, relevant product, irrelevant products."""
+        """Sample a batch (size, 2 + HARD): query, relevant product, irrelevant products."""
         rows = self.right[rng.integers(0, len(self.right), size)]
         query, item = self.judged.query[rows], self.judged.item[rows]
         anyone = self.judged.item[rng.integers(0, len(self.judged.item), (size, HARD))]
@@ -149,7 +151,7 @@ class SearchTask(Task):
         return np.concatenate([query[:, None], item[:, None], anyone], axis=1)
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
-        """The rows (size, 2 + HARD) as a batch."""
+        """Batch of queries and products. rows: (size, 2 + HARD), from `draw`."""
         n = len(self.judged.queries)
         shifted = np.concatenate([rows[:, :1], rows[:, 1:] + n], axis=1)
         unique, place = np.unique(shifted, return_inverse=True)

@@ -34,7 +34,7 @@ class SequenceFit:
 
 
 class SequenceJudge:
-    """NDCG@10 of ranking by the sequence model, on products new to the shopper."""
+    """Validation of the sequence model: NDCG@10 on products new to the shopper."""
 
     def __init__(self, window: Window, config) -> None:
         self.window, self.config = judged_question(window, config), config

@@ -41,7 +41,7 @@ class SequenceNet(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def products(self, items: torch.Tensor) -> torch.Tensor:
-        """Vectors of products: (n,) -> (n, dim)."""
+        """Embed products: (n,) -> (n, dim)."""
         own_vectors = functional.embedding(items, self.own)
         return (
             own_vectors
@@ -97,7 +97,7 @@ class SequenceNet(nn.Module):
         return sampled_softmax(states, products[batch.extra["candidates"]], batch.target)
 
     def plain(self, by_event: bool) -> SequenceModel:
-        """The model in its serving form, without torch."""
+        """Convert to the serving form, which needs no torch."""
         with torch.no_grad():
             items = (
                 self.products(torch.arange(len(self.own), device=self.own.device))
@@ -154,11 +154,13 @@ class SequenceTask(Task):
         self.known = np.unique(self.source.pairs.item)
 
     def draw(self, step: int, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Positions of target products: (size,)."""
+        """Sample target purchases: their indices (size,)."""
         return self.source.places(rng, size)
 
     def collate(self, rows: np.ndarray, rng: np.random.Generator) -> Batch:
-        """The positions (size,) as a batch."""
+        """Batch of training examples: the history before each target, the target products, and
+        sampled negatives. rows: (size,) positions of the target purchases, from `draw`.
+        """
         read, target = self._read(rows), self.source.pairs.item[rows]
         drawn = (
             self.known

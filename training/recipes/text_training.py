@@ -35,7 +35,7 @@ SPACE_BATCH, SPACE_LOOK, SPACE_PART, SPACE_ANCHORS = 1024, 50, 0.1, 4
 
 @dataclass(frozen=True)
 class Texts(TextVectors):
-    """Product vectors before and after fine-tuning, and the encoder."""
+    """Result of text training: product vectors before and after fine-tuning, and the encoder."""
 
     encoder: TextEncoder
     steps: int
@@ -49,7 +49,7 @@ class Texts(TextVectors):
 
 @dataclass(frozen=True)
 class Start:
-    """Starting point of fine-tuning."""
+    """Starting point of fine-tuning: an encoder of an earlier training, and what it has learned."""
 
     encoder: TextEncoder | None = None
     """Replaces the configured encoder. A copy of it is trained."""
@@ -75,7 +75,7 @@ def judged_question(window: Window, config) -> Window:
 
 
 class TextJudge:
-    """NDCG@10 of ranking by text, on products new to the shopper."""
+    """Validation of text training: NDCG@10 of ranking by text, on products new to the shopper."""
 
     def __init__(self, window: Window, config) -> None:
         self.window, self.config = judged_question(window, config), config
@@ -170,7 +170,7 @@ def fit_up_to(
 def refreshed(
     run: Run, chosen: Texts | None, known: Interactions, start: Start | None = None
 ) -> Texts | None:
-    """Repeat a training with the selected number of steps on more interactions."""
+    """Train again on more interactions, for the number of steps that validation selected."""
     if chosen is None or not (chosen.steps or chosen.space_steps):
         return chosen
     start = replace(start or Start(), pooled=chosen.pooled)
@@ -184,7 +184,7 @@ def refreshed(
 
 
 def half_life(run: Run) -> float:
-    """Half-life in days; 0 where the snapshot has an order but no dates."""
+    """Half-life of interactions in days; 0 where the snapshot has an order but no dates."""
     return (
         run.config.text.pair_half_life_days
         if run.snapshot.manifest.get("clock", "real") == "real"

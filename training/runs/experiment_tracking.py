@@ -9,7 +9,9 @@ WANDB_MODES = ("offline", "online")
 
 
 class Tracking:
-    """Writers of curves. They open at the first value; `close` flushes them."""
+    """Writers of metric curves: TensorBoard, Weights & Biases. They open at the first value;
+    `close` flushes them.
+    """
 
     def __init__(self, folder: Path, run_name: str = "", config: dict | None = None) -> None:
         self.folder, self.run_name, self.config = folder, run_name, config or {}

@@ -67,7 +67,7 @@ class Progress:
             log.info("%s: %s", self.stage_name or name, message)
 
     def within(self, name: str) -> "Progress":
-        """A progress whose stages are parts of stage `name`."""
+        """Progress of a nested run: its stages are parts of stage `name`."""
         self.prefix, self.scale, self.stage_name = self._before(name), self.stages[name], name
         return self
 

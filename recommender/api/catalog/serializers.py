@@ -22,10 +22,10 @@ class StockSerializer(StrictSerializer):
 
 
 class ItemSerializer(serializers.Serializer):
-    """`price` and `stock` are objects; `brand` may stand in `attributes`."""
+    """A product in REST. `price` and `stock` are objects; `attributes` may hold the `brand`."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        """The fields of `catalog.product_fields`, with the id first."""
+        """Serializer fields, built from `catalog.product_fields`, with the id first."""
         fields = {"item_id": serializers.CharField(required=False)}
         for field in FIELDS:
             name = field.rest_path[0]

@@ -75,13 +75,13 @@ def _part(data: dict[str, Any], name: str, part: str) -> Any:
 
 
 def amount_of(price: Decimal) -> str:
-    """Two digits after the point, or as many as the price has: 19.90, 0.0035."""
+    """A price as text with at least two decimals: 19.90, 0.0035."""
     cents = price.quantize(Decimal("0.01"))
     return f"{cents if cents == price else price.normalize():f}"
 
 
 def item_json(product: Product) -> dict[str, Any]:
-    """A product as REST replies with it."""
+    """A product as the REST API returns it."""
     item: dict[str, Any] = {"item_id": product.item_id}
     for field in FIELDS:
         value = getattr(product, field.column)

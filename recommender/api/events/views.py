@@ -27,7 +27,7 @@ PREFLIGHT = {
 
 
 class FromPages(APIView):
-    """Allows calls from the shop's own origins: CORS."""
+    """CORS: base view that allows calls from browser pages of the shop's own origins."""
 
     scopes = {"*": "events:write"}
 
@@ -123,7 +123,7 @@ class CollectView(FromPages):
 
 
 def take(key: ApiKey, data: dict[str, Any]) -> dict[str, Any]:
-    """Store the events of a body; returns the reply with the outcome of each."""
+    """Validate and store the events of a body; returns the reply with the outcome of each."""
     if unknown := sorted(data.keys() - {"events"}):
         raise ValidationError({unknown[0]: ["is not a field of this request"]})
     shop, events = key.shop, data.get("events")

@@ -41,7 +41,7 @@ Reply = tuple[str, list[tuple[str, str]], bytes]
 
 
 class LeanView(Protocol):
-    """What a view provides for the fast path."""
+    """Interface of a view that the fast path can call without DRF."""
 
     scopes: dict[str, str]
     plain_status: int

@@ -83,7 +83,7 @@ class KeyScheme(OpenApiAuthenticationExtension):
 
 
 def whole(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Post-processing hook of drf-spectacular."""
+    """Post-processing hook of drf-spectacular: adds errors, examples and parameters' words."""
     result = json.loads(json.dumps(result, default=str).replace("RequestRequest", "Request"))
     result["components"]["schemas"]["Problem"] = PROBLEM
     for path, operations in result["paths"].items():

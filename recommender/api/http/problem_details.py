@@ -28,7 +28,7 @@ NO_DATABASE, LATER = "The database does not answer; try again in a moment.", {"R
 
 
 class Busy(exceptions.APIException):
-    """Concurrent transactions write the same rows."""
+    """503: concurrent transactions write the same rows; the client should try again."""
 
     status_code = 503
     default_code = "busy"
@@ -48,7 +48,7 @@ def again_when_busy(act: Callable[[], T], tries: int = 4) -> T:
 
 
 class Conflict(exceptions.APIException):
-    """The request is valid, but not in the current state."""
+    """409: the request is valid, but not in the current state of the resource."""
 
     status_code = 409
     default_code = "conflict"
@@ -65,7 +65,7 @@ def problem(status: int, detail: str, errors: list[dict[str, str]] | None = None
 
 
 def problem_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler: one shape for every error."""
+    """DRF's exception handler: every error becomes a problem+json reply (RFC 9457)."""
     if isinstance(error, Http404):
         error = exceptions.NotFound(str(error) or None)
     elif isinstance(error, RequestDataTooBig):
@@ -138,7 +138,7 @@ def problem_response(request: HttpRequest, status: int, detail: str) -> HttpResp
 
 @csrf_exempt
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """For addresses below /api/ that do not exist."""
+    """The 404 reply of unknown addresses below /api/."""
     return problem_response(request, 404, f"There is nothing at {request.path}.")
 
 
@@ -154,7 +154,7 @@ def database_gone(error: Exception) -> HttpResponse:
 
 
 def as_sent(field: str) -> str:
-    """The REST name of a product column: stock.state."""
+    """The REST name of a product column: `stock.state` for `stock_state`."""
     return field.replace("stock_", "stock.", 1) if field.startswith("stock_") else field
 
 

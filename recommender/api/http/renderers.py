@@ -15,7 +15,7 @@ OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
 class FastJSONRenderer(JSONRenderer):
-    """Times end in Z; NaN and infinity become null."""
+    """DRF renderer by orjson. Times end in Z; NaN and infinity become null."""
 
     def render(
         self,
@@ -27,7 +27,7 @@ class FastJSONRenderer(JSONRenderer):
 
 
 class AlwaysJSON(BaseContentNegotiation):
-    """No content negotiation: replies are always JSON."""
+    """DRF content negotiation that always chooses JSON."""
 
     def select_parser(self, request: Request, parsers: list) -> Any:
         kind = request.content_type or "json"

@@ -19,7 +19,7 @@ WHOLE = "replaces all attributes, by PATCH as well"
 
 
 class IdField(serializers.CharField):
-    """Any UTF-8 text up to 256 characters, including "/"."""
+    """Serializer field of an id: any UTF-8 text up to 256 characters, "/" included."""
 
     def __init__(self, **kwargs) -> None:
         super().__init__(max_length=256, trim_whitespace=False, **kwargs)
@@ -58,7 +58,7 @@ class DayField(serializers.DateField):
 
 
 class StrictSerializer(serializers.Serializer):
-    """Rejects unknown fields, so that a typing mistake is not ignored."""
+    """Serializer that rejects unknown fields, so that a typing mistake is not ignored."""
 
     def to_internal_value(self, data):
         if isinstance(data, dict):
@@ -71,7 +71,7 @@ class StrictSerializer(serializers.Serializer):
 
 
 class Since(StrictSerializer):
-    """Names the field `from_` `from`, a keyword of Python."""
+    """Base serializer that renames the field `from_` to `from`, which is a keyword of Python."""
 
     def get_fields(self):
         fields = super().get_fields()
@@ -86,7 +86,7 @@ class RowErrorSerializer(serializers.Serializer):
 
 
 def read_ids(field: str, value: Any, most: int, noun: str) -> list[str]:
-    """A list of at most `most` ids or other short texts. Raises FieldError."""
+    """Validate a list of at most `most` ids or other short texts. Raises FieldError."""
     if (
         not isinstance(value, list)
         or len(value) > most

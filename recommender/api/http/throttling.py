@@ -32,13 +32,13 @@ TRY_AGAIN_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Rate:
-    """State of a key in the current minute."""
+    """Rate limit state of an API key in the current minute."""
 
     limit: int
     used: int
 
     def headers(self) -> dict[str, str]:
-        """RateLimit header fields of the IETF's draft."""
+        """The RateLimit-* header fields (IETF draft)."""
         left = str(max(0, self.limit - self.used))
         return {
             "RateLimit-Limit": str(self.limit),

@@ -43,7 +43,7 @@ class ReadyView(APIView):
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """/metrics, for callers who send METRICS_TOKEN."""
+    """Prometheus metrics at /metrics; callers send METRICS_TOKEN."""
     given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
     if not secrets.compare_digest(given, f"Bearer {settings.METRICS_TOKEN}".encode()):
         return HttpResponse(status=404)

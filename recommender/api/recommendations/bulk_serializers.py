@@ -7,7 +7,9 @@ from recommender.api.recommendations.serializers import Filtered, Recommendation
 
 
 class BatchRequest(Filtered):
-    """The shape for the schema; `parsing.py` reads it."""
+    """OpenAPI schema of a bulk recommendation request: one placement, up to 1,000 shoppers. Only
+    documentation; `parsing.py` validates the request.
+    """
 
     placement = serializers.CharField(max_length=64)
     user_ids = serializers.ListField(child=IdField(), min_length=1, max_length=1000)

@@ -7,7 +7,7 @@ from recommender.api.recommendations.parsing import LARGEST_PARAMS
 
 
 class Filtered(StrictSerializer):
-    """Fields that restrict or reorder the products of a list."""
+    """Request fields that restrict or reorder the products of a list."""
 
     filter = serializers.CharField(
         required=False,
@@ -28,7 +28,9 @@ class Filtered(StrictSerializer):
 
 
 class RecommendationRequest(Filtered):
-    """The shape for the schema; `parsing.py` reads it."""
+    """OpenAPI schema of a recommendation request. Only documentation; `parsing.py` validates the
+    request.
+    """
 
     placement = serializers.CharField(
         max_length=64, required=False, help_text="required, but with next"

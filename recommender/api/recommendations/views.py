@@ -71,7 +71,7 @@ def _rows(list_request: ListRequest, result: ListResult) -> list[dict[str, Any]]
 
 
 def checked(list_request: ListRequest) -> ListRequest:
-    """The request, its filter parsed. Raises ValidationError."""
+    """The list request with its filter parsed. Raises ValidationError for an invalid filter."""
     try:
         _ = list_request.selection
     except FilterError as error:
@@ -81,7 +81,7 @@ def checked(list_request: ListRequest) -> ListRequest:
 
 
 def make_list(shop: Shop, list_request: ListRequest, simulated: bool = False) -> ListResult:
-    """Make a list, count it, and record its exposure."""
+    """Compute a list, count it in the metrics, and record its exposure."""
     result = recommend.recommend(shop, list_request)
     _counter(list_request.kind, result.stored, result.fallback or "").inc()
     record(shop, list_request, result, simulated)
@@ -91,7 +91,7 @@ def make_list(shop: Shop, list_request: ListRequest, simulated: bool = False) ->
 def served(
     shop: Shop, list_request: ListRequest, simulated: bool = False, is_final: bool = False
 ) -> dict[str, Any]:
-    """The reply with a list whose exposure is recorded."""
+    """The API reply of a list whose exposure is recorded."""
     return list_reply(
         shop, list_request, make_list(shop, checked(list_request), simulated), is_final
     )
@@ -103,7 +103,7 @@ def _counter(kind: str, stored: bool, fallback: str) -> Any:
 
 
 def list_request_of(shop: Shop, values: dict[str, Any]) -> ListRequest:
-    """The list request of parsed fields. Raises ValidationError."""
+    """Build the list request from parsed fields. Raises ValidationError."""
     if "next" in values:
         try:
             return request_of(shop, values["next"], values.get("limit"), values["explain"])
@@ -142,7 +142,7 @@ def _context_items(shop: Shop, placement: Placement, values: dict[str, Any]) -> 
 
 
 def hydrated(shop: Shop, replies: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The replies, each item with its product as GET items returns it."""
+    """The replies with `hydrate`: each item holds its product as GET items returns it."""
     wanted = {item["item_id"] for reply in replies for item in reply["items"]}
     products = shop.products.select_related("shop").filter(item_id__in=wanted)
     by_id = {product.item_id: item_json(product) for product in products}

@@ -134,7 +134,7 @@ def _coming() -> list[dict]:
 
 
 def strip(request: HttpRequest, shop: str) -> HttpResponse:
-    """The status line under the header, polled by HTMX."""
+    """The status line under the header, which HTMX polls."""
     shop = open_shop(request, shop)
     if dismissed := request.GET.get("dismiss"):
         request.session["strip_dismissed"] = dismissed

@@ -59,8 +59,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """Systems of one part of a report, best first. `others`: names of the columns after the main
-    metric.
+    """Leaderboard of one section of a report: the evaluated systems, best first. `others`: names of
+    the columns after the main metric.
     """
 
     measure: str
@@ -69,7 +69,7 @@ class Board:
 
 
 def parts(report: dict) -> list[tuple[str, str]]:
-    """Parts of a report as (key, label); empty with only one."""
+    """Sections of a report as (key, label); empty where there is only one."""
     return [
         (key, words)
         for key, words in PARTS.items()
@@ -84,7 +84,7 @@ def systems_of(report: dict, part: str = "") -> dict:
 
 
 def board(report: dict, part: str = "", serves: bool = False) -> Board:
-    """The leaderboard. A serving version has the champion's color."""
+    """Build the leaderboard of a report. A serving version gets the champion's color."""
     deciding = primary(report)
     measure = deciding["measure"]
     systems = {
@@ -282,7 +282,7 @@ DISTURBED = {
 
 
 def robustness_rows(report: dict) -> list[dict]:
-    """Main metric on disturbed test texts."""
+    """Main metric on test texts with typing mistakes, missing words or capitals."""
     measure = primary(report)["measure"]
     metrics = report.get("robustness") or {}
     return [

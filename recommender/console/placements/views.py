@@ -33,7 +33,7 @@ LINES = ("champion", "challenger", "popularity", "knn", "textonly")
 
 @dataclass(frozen=True)
 class Row:
-    """A placement and its results; `results` is None without exposures."""
+    """One row of the table: a placement and its results; `results` is None without exposures."""
 
     key: str
     placement: Placement | None

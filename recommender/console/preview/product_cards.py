@@ -48,7 +48,7 @@ def card_of(product: Product, currency: str) -> Card:
 
 
 def cards_of(shop, items: list[Item]) -> list[Card]:
-    """Cards of a list in its order, with reasons and all contributions."""
+    """Product cards of a list in its order, with reasons and all score contributions."""
     behind = {item_id for item in items for item_id, _ in item.history[:HISTORY_SHOWN]} | {
         i.suits for i in items if i.words
     }

@@ -154,7 +154,7 @@ def usual_times(shop: Shop) -> dict[str, str]:
 
 
 def choices(shop: Shop) -> tuple[list[Choice], list[Choice]]:
-    """(first, more): the recipes to choose from."""
+    """Recipes of the Train page as (first, more): the usual ones, and the others."""
     lacks, usual = missing(shop), usual_times(shop)
     by_name = {
         recipe: Choice(

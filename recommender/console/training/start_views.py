@@ -54,7 +54,9 @@ class RunForm(forms.Form):
         return self.cleaned_data["recipe"] or "fusion"
 
     def clean_advanced(self) -> dict[str, str]:
-        """Options as {field: text}. Raises ValidationError for a line without “=”."""
+        """Parse the field “Advanced” as {field: text}. Raises ValidationError for a line without
+        “=”.
+        """
         lines = [
             line.strip() for line in self.cleaned_data["advanced"].splitlines() if line.strip()
         ]
@@ -128,7 +130,7 @@ def train(request: HttpRequest, shop: str) -> HttpResponse:
 
 
 def fields(request: HttpRequest, shop: str) -> HttpResponse:
-    """Configuration fields of the selected recipe."""
+    """Table of the selected recipe's configuration fields, for HTMX."""
     open_shop(request, shop)
     recipe = request.GET.get("recipe")
     return part(
@@ -181,7 +183,7 @@ def _worth(shop: Shop, champion: ModelVersion | None) -> str:
 
 
 def window(request: HttpRequest, shop: str) -> HttpResponse:
-    """Counts of the selected days, updated while the user changes them."""
+    """Counts of events in the selected days, for HTMX."""
     shop = open_shop(request, shop)
     form = RunForm(request.GET)
     form.is_valid()

@@ -36,7 +36,7 @@ def run(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
 
 
 def live(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
-    """The changing part of a run's page."""
+    """The part of a run's page that HTMX polls."""
     shop = open_shop(request, shop)
     row = find_run(shop, pk)
     points = json.dumps(
@@ -179,7 +179,7 @@ def cancel(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
 
 @require_POST
 def resume(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
-    """Resume a stopped run from its state."""
+    """Queue a stopped run again; it resumes from its state."""
     shop = open_shop(request, shop)
     row = find_run(shop, pk)
     _need_for(request, row)
@@ -189,7 +189,7 @@ def resume(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
 
 @require_POST
 def again(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
-    """Start the same run again."""
+    """Start a new run with the configuration of this one."""
     shop = open_shop(request, shop)
     old = find_run(shop, pk)
     _need_for(request, old)
@@ -211,7 +211,7 @@ def again(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
 
 
 def log(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
-    """The complete log as a file."""
+    """Download of the complete log."""
     path = find_run(open_shop(request, shop), pk).folder / "log.txt"
     if not path.exists():
         return HttpResponseNotFound("This run left no log.")

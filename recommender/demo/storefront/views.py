@@ -139,7 +139,7 @@ def buy(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page
 def be(request: HttpRequest) -> HttpResponse:
-    """View the shop as a known shopper, or anonymously."""
+    """Browse the demo shop as a known shopper, or anonymously."""
     response = HttpResponseRedirect(reverse("storefront:home"))
     who = request.POST.get("who", "")
     if who in vitrine_client.access().user_ids:

@@ -50,7 +50,7 @@ def _of_demo(path: Path, _: int) -> Access:
 
 
 def call(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The reply to one call below /api/v1. Raises ShopUnavailable."""
+    """Call the REST API below /api/v1 and return the reply. Raises ShopUnavailable."""
     who = access()
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {who.api_key}", "Content-Type": "application/json"}
@@ -67,7 +67,7 @@ def call(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str
 
 
 def product(item_id: str) -> dict[str, Any] | None:
-    """A product; None where there is none."""
+    """Fetch a product; None where it does not exist."""
     try:
         return call("GET", f"items/{quote(item_id, safe='')}")
     except ShopUnavailable as error:
@@ -77,7 +77,7 @@ def product(item_id: str) -> dict[str, Any] | None:
 
 
 def page_lists(visitor: dict[str, Any], placements: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The lists of a page, no product twice."""
+    """Fetch the lists of a page, without repeated products."""
     return call(
         "POST", "recommendations:page", {"placements": placements, "hydrate": True, **visitor}
     )["lists"]

@@ -24,7 +24,7 @@ USERNAME = "merchandiser"
 
 
 class Stopped(Exception):
-    """Ctrl-C, or `make stop`."""
+    """The demo was stopped, by Ctrl-C or `make stop`."""
 
 
 class Command(BaseCommand):

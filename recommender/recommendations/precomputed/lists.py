@@ -52,12 +52,12 @@ class RenderedItems(Sequence[Item]):
         self.ids, self.api_rows, self.exposure_rows = ids, api_rows, exposure_rows
 
     def json(self) -> str:
-        """The items of the API reply, with reasons."""
+        """JSON of the items in the API reply, with reasons."""
         rows = [f'{{"position":{n},{row[1:]}' for n, row in enumerate(self.api_rows, 1)]
         return "[" + ",".join(rows) + "]"
 
     def exposures(self) -> str:
-        """The items of the exposure log, as JSON."""
+        """JSON of the items in the exposure log."""
         return "[" + ",".join(self.exposure_rows) + "]"
 
     def __len__(self) -> int:

@@ -24,7 +24,7 @@ RECENT, HALF_LIFE = timezone.timedelta(days=365), timezone.timedelta(days=60)
 
 @dataclass(frozen=True)
 class AudienceMember:
-    """A shopper and the score of the product for them."""
+    """A shopper of an audience, with the product's score for them."""
 
     user_id: str
     score: float

@@ -9,7 +9,7 @@ from recommender.shoppers.history import Visitor
 
 
 class NoModel(RuntimeError):
-    """No behavior model serves this shop; the message says what to do."""
+    """The shop has no champion of the recipe `behaviour`; the message says what to do."""
 
 
 @dataclass(frozen=True)
