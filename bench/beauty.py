@@ -48,8 +48,8 @@ def _table(order: str, report: dict) -> dict:
             systems["vitrine"]["ndcg@10"][end], "NDCG@10"
         )
     new = {
-        system: found["recall@10"]["value"]
-        for system, found in report["segments"]["new_products"]["systems"].items()
+        system: result["recall@10"]["value"]
+        for system, result in report["segments"]["new_products"]["systems"].items()
     }
     measures[f"{order}.new_products.vitrine.recall@10"] = measure(
         new["vitrine"], "RECALL@10", new["item_knn"]

@@ -36,19 +36,19 @@ def run() -> dict:
             folder / "encoder" / "model.safetensors",
         )
         encoders[f"{name}int8"] = OnnxEncoder(folder / "onnx"), folder / "onnx" / DATA
-    found, whole = {}, None
+    result, whole = {}, None
     for name, (encoder, path) in encoders.items():
         vectors, speed = _encode(encoder, texts)
         ndcg = _ndcg(window, vectors, config)
         whole = whole or (ndcg, speed)
-        found |= _rows(name, ndcg, speed, path, whole)
+        result |= _rows(name, ndcg, speed, path, whole)
         half = _ndcg(window, vectors.astype(np.float16).astype(np.float32), config)
-        found[f"{name}.half_vectors.ndcg@10"] = measure(half, "NDCG@10", whole[0])
-    found["vectors.fp32_mb"] = measure(len(texts) * vectors.shape[1] * 4 / 1e6, "MB")
-    found["vectors.half_mb"] = measure(
+        result[f"{name}.half_vectors.ndcg@10"] = measure(half, "NDCG@10", whole[0])
+    result["vectors.fp32_mb"] = measure(len(texts) * vectors.shape[1] * 4 / 1e6, "MB")
+    result["vectors.half_mb"] = measure(
         len(texts) * vectors.shape[1] * 2 / 1e6, "MB", len(texts) * vectors.shape[1] * 4 / 1e6
     )
-    return found
+    return result
 
 
 def _rows(name: str, ndcg: float, speed: float, path: Path, whole: tuple[float, float]) -> dict:

@@ -31,21 +31,21 @@ def run() -> dict:
     model = fit_model(
         Run(shop, "fusion", config, Progress(quiet=True)), [validation], validation.fit, test.now
     ).recommender
-    asked = np.random.default_rng(SEED).choice(test.users, SHOPPERS, replace=False)
+    users = np.random.default_rng(SEED).choice(test.users, SHOPPERS, replace=False)
     taken = np.array(
         [
             _milliseconds(model, shop.events.take(shop.events.user == user), test.now)
-            for user in asked
+            for user in users
         ]
     )
-    found = {}
+    result = {}
     for name, values in (("list", taken[:, 0]), ("list_with_reasons", taken.sum(axis=1))):
         cuts = statistics.quantiles(values, n=100)
-        found |= {
+        result |= {
             f"{name}.p50_ms": measure(cuts[49], "ms"),
             f"{name}.p95_ms": measure(cuts[94], "ms"),
         }
-    return found
+    return result
 
 
 def _milliseconds(model: Recommender, events: Events, now: int) -> tuple[float, float]:

@@ -66,7 +66,7 @@ class Client:
 
 def run_load(port: int, make: Make, seconds: float, clients: int = 4) -> Load:
     """So many clients for so long."""
-    found: list[tuple[list[float], int]] = []
+    result: list[tuple[list[float], int]] = []
     until = time.perf_counter() + seconds
 
     def work(number: int) -> None:
@@ -76,7 +76,7 @@ def run_load(port: int, make: Make, seconds: float, clients: int = 4) -> Load:
             taken.append((time.perf_counter() - begun) * 1000)
             errors += not 200 <= status < 300
             n += clients
-        found.append((taken, errors))
+        result.append((taken, errors))
 
     begun = time.perf_counter()
     threads = [threading.Thread(target=work, args=(n,)) for n in range(clients)]
@@ -84,7 +84,7 @@ def run_load(port: int, make: Make, seconds: float, clients: int = 4) -> Load:
         thread.start()
     for thread in threads:
         thread.join()
-    taken = [value for values, _ in found for value in values]
+    taken = [value for values, _ in result for value in values]
     return Load(
-        len(taken) / (time.perf_counter() - begun), taken, sum(errors for _, errors in found)
+        len(taken) / (time.perf_counter() - begun), taken, sum(errors for _, errors in result)
     )

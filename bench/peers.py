@@ -46,7 +46,7 @@ def run() -> dict:
         "--ablate",
         "language",
     )
-    found = _compared(python, "beauty", {"": (validation, test)}, ours)
+    result = _compared(python, "beauty", {"": (validation, test)}, ours)
     folder = sample(KEPT / "snapshots" / "online_retail")
     shop, cut = read_snapshot(folder), int(np.datetime64(CUT, "s").astype(np.int64))
     validation, test = _window(shop, cut - DAYS * DAY), _window(shop, cut)
@@ -63,7 +63,7 @@ def run() -> dict:
         str(DAYS),
     )
     questions = {"all": (validation, test), "discovery": (discovery(validation), discovery(test))}
-    return found | _compared(python, "online_retail", questions, ours)
+    return result | _compared(python, "online_retail", questions, ours)
 
 
 def _window(shop: Snapshot, cut: int) -> Window:
@@ -107,20 +107,20 @@ def _compared(
         _hand_over(folder / f"{name or 'test'}-validation.npz", validation)
         _hand_over(folder / f"{name or 'test'}.npz", test)
     parts = {name: ours[name]["systems"] if name else ours["systems"] for name in questions}
-    found = {f"{shop}.vitrine.seconds": measure(ours["seconds"]["total"], "s")}
-    found |= {
+    result = {f"{shop}.vitrine.seconds": measure(ours["seconds"]["total"], "s")}
+    result |= {
         key: row
         for name, systems in parts.items()
         for key, row in _rows(shop, name, "vitrine", systems["vitrine"], systems["vitrine"]).items()
     }
     for peer in PEERS:
         seconds = _rank(python, peer, folder, [name or "test" for name in questions])
-        found[f"{shop}.{peer}.seconds"] = measure(seconds, "s", ours["seconds"]["total"])
+        result[f"{shop}.{peer}.seconds"] = measure(seconds, "s", ours["seconds"]["total"])
         print(shop, peer, json.loads((folder / f"{peer}.json").read_text()), file=sys.stderr)
         for name, (_, test) in questions.items():
             lists = np.load(folder / f"{peer}-{name or 'test'}.npy")
-            found |= _rows(shop, name, peer, summary(Ranked(test, lists)), parts[name]["vitrine"])
-    return found
+            result |= _rows(shop, name, peer, summary(Ranked(test, lists)), parts[name]["vitrine"])
+    return result
 
 
 def _rank(python: Path, peer: str, folder: Path, questions: list[str]) -> float:
@@ -133,15 +133,15 @@ def _rank(python: Path, peer: str, folder: Path, questions: list[str]) -> float:
         *(folder / f"{name}{end}.npz" for name in questions for end in ("-validation", "")),
     ]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in read)).hexdigest()
-    kept = folder / f"{peer}-kept.json"
-    if kept.exists() and (before := json.loads(kept.read_text()))["digest"] == digest:
+    stored = folder / f"{peer}-kept.json"
+    if stored.exists() and (before := json.loads(stored.read_text()))["digest"] == digest:
         return before["seconds"]
     begun = time.perf_counter()
     subprocess.run(
         [str(python), "-m", "bench.peers_rank", peer, str(folder), *questions], check=True, cwd=ROOT
     )
     seconds = time.perf_counter() - begun
-    kept.write_text(json.dumps({"digest": digest, "seconds": seconds}))
+    stored.write_text(json.dumps({"digest": digest, "seconds": seconds}))
     return seconds
 
 

@@ -55,10 +55,10 @@ def _implicit(model) -> Fit:
 
         def rank(question: Question) -> np.ndarray:
             never = np.flatnonzero(~question["rankable"])
-            asked, new_only = question["asked"], bool(question["new_only"])
+            users, new_only = question["asked"], bool(question["new_only"])
             lists, _ = fitted.recommend(
-                asked,
-                bought[asked],
+                users,
+                bought[users],
                 N=K,
                 filter_already_liked_items=new_only,
                 filter_items=never if len(never) else None,
@@ -178,14 +178,14 @@ def by_sasrec(
     model, best = Sasrec(_any(validation)), dict.fromkeys(validation, ({"epochs": 0}, -1.0))
     for epochs in range(EPOCHS_A_LOOK, EPOCHS + 1, EPOCHS_A_LOOK):
         model.train(EPOCHS_A_LOOK)
-        found = {
+        result = {
             name: ndcg(question, model.rank(question)) for name, question in validation.items()
         }
-        print(f"sasrec: {epochs} epochs, validation NDCG@10 {found}", file=sys.stderr, flush=True)
-        better = [name for name in found if found[name] > best[name][1]]
+        print(f"sasrec: {epochs} epochs, validation NDCG@10 {result}", file=sys.stderr, flush=True)
+        better = [name for name in result if result[name] > best[name][1]]
         if not better:
             break
-        best |= {name: ({"epochs": epochs}, found[name]) for name in better}
+        best |= {name: ({"epochs": epochs}, result[name]) for name in better}
     model, lists = Sasrec(_any(tests)), {}
     for epochs in range(
         EPOCHS_A_LOOK, max(setting["epochs"] for setting, _ in best.values()) + 1, EPOCHS_A_LOOK
@@ -221,7 +221,7 @@ def by_settings(
         if names := [name for name, chosen in best.items() if chosen[0] is setting]:
             rank = fit(_any(tests))
             lists |= {name: rank(tests[name]) for name in names}
-    return {name: (setting, found[name]) for name, (setting, _, found) in best.items()}, lists
+    return {name: (setting, result[name]) for name, (setting, _, result) in best.items()}, lists
 
 
 def _any(questions: dict[str, Question]) -> Question:
@@ -242,8 +242,8 @@ def main(peer: str, folder: Path, questions: list[str]) -> None:
     for name, rows in lists.items():
         np.save(folder / f"{peer}-{name}.npy", rows)
     rankings = {
-        name: {"chosen": setting, "validation_ndcg@10": found}
-        for name, (setting, found) in best.items()
+        name: {"chosen": setting, "validation_ndcg@10": result}
+        for name, (setting, result) in best.items()
     }
     (folder / f"{peer}.json").write_text(json.dumps(rankings))
 

@@ -21,8 +21,8 @@ def run() -> dict:
             report["seconds"]["total"], "s", usual["seconds"]["total"]
         )
         for part in ("all", "discovery"):
-            found, reference = (
+            result, reference = (
                 r[part]["systems"]["vitrine"]["ndcg@10"]["value"] for r in (report, usual)
             )
-            measures[f"{preset}.{part}.ndcg@10"] = measure(found, "NDCG@10", reference)
+            measures[f"{preset}.{part}.ndcg@10"] = measure(result, "NDCG@10", reference)
     return measures

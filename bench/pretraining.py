@@ -22,7 +22,7 @@ UNITS = {"rating": "stars²"}
 
 
 def run() -> dict:
-    snapshot, found = clothing(REVIEWS), {}
+    snapshot, result = clothing(REVIEWS), {}
     fit("mlm", snapshot, "mlm", {"onnx": False})
     for recipe in ("topic", "rating", "sentiment"):
         fit(recipe, snapshot, f"plain-{recipe}", SHORT)
@@ -32,8 +32,8 @@ def run() -> dict:
             f"mlm-first-{recipe}",
             SHORT | {"text.encoder": str(_folder("mlm") / "encoder")},
         )
-        found |= _change(recipe, _test_rows(recipe, snapshot))
-    return found
+        result |= _change(recipe, _test_rows(recipe, snapshot))
+    return result
 
 
 def _folder(name: str) -> Path:

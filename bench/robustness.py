@@ -34,7 +34,7 @@ FUZZ_CASES = int(os.environ.get("VITRINE_FUZZ_CASES", "20000"))
 
 
 def run() -> dict:
-    asked = prepare("robustness")
+    site = prepare("robustness")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecomsite.settings")
     import django
 
@@ -50,11 +50,11 @@ def run() -> dict:
         supervisor.watch_embedded()
         keeper.start()
         return (
-            _slow_bodies(asked)
-            | _slow_calls(asked)
-            | _killed_web(asked, supervisor)
-            | _killed_postgres(asked)
-            | _fuzz(asked)
+            _slow_bodies(site)
+            | _slow_calls(site)
+            | _killed_web(site, supervisor)
+            | _killed_postgres(site)
+            | _fuzz(site)
         )
     finally:
         stop.set()
@@ -67,39 +67,39 @@ def _tend(supervisor, stop: threading.Event) -> None:
         supervisor.tend()
 
 
-def _list(asked: dict, user: str) -> bytes:
+def _list(site: dict, user: str) -> bytes:
     body = json.dumps({"placement": "home_top", "user_id": user, "limit": 12}).encode()
-    return request("POST", "/api/v1/recommendations", asked["key"], body)
+    return request("POST", "/api/v1/recommendations", site["key"], body)
 
 
-def _lists(asked: dict) -> tuple[int, float]:
+def _lists(site: dict) -> tuple[int, float]:
     """(lists that were answered of LISTS, p95 in milliseconds), by one client."""
     client, taken = Client(PORT), []
     client.socket.settimeout(10)
     for n in range(LISTS):
         begun = time.perf_counter()
         with suppress(OSError, ValueError, IndexError):
-            if client.ask(_list(asked, asked["users"][n % len(asked["users"])]))[0] == 200:
+            if client.ask(_list(site, site["users"][n % len(site["users"])]))[0] == 200:
                 taken.append((time.perf_counter() - begun) * 1000)
     return len(taken), statistics.quantiles(taken, n=100)[94]
 
 
-def _slow_bodies(asked: dict) -> dict:
+def _slow_bodies(site: dict) -> dict:
     """Lists for one client while 64 connections have sent half a body and wait; against a quiet
     server.
     """
-    _lists(asked)
+    _lists(site)
     ratios, answered = [], []
     for _ in range(3):
-        quiet = _lists(asked)[1]
+        quiet = _lists(site)[1]
         slow = [socket.create_connection(("127.0.0.1", PORT)) for _ in range(SLOW_CONNECTIONS)]
         for connection in slow:
-            connection.sendall(_list(asked, asked["users"][0])[:-20])
+            connection.sendall(_list(site, site["users"][0])[:-20])
         time.sleep(0.5)
-        done, beside = _lists(asked)
+        done, other = _lists(site)
         for connection in slow:
             connection.close()
-        ratios.append(beside / quiet)
+        ratios.append(other / quiet)
         answered.append(done / LISTS)
     return {
         "slow_bodies_answered": measure(min(answered), "share", 1.0),
@@ -107,25 +107,24 @@ def _slow_bodies(asked: dict) -> dict:
     }
 
 
-def _slow_calls(asked: dict) -> dict:
+def _slow_calls(site: dict) -> dict:
     """`GET items/shoppers` alone, then twelve at once, beside which lists are asked for."""
-    paths = [f"/api/v1/items/shoppers?item_id={item}" for item in asked["items"][:120:10]]
-    taken = [_timed(request("GET", path, asked["key"])) for path in paths]
+    paths = [f"/api/v1/items/shoppers?item_id={item}" for item in site["items"][:120:10]]
+    taken = [_timed(request("GET", path, site["key"])) for path in paths]
     threads = [
-        threading.Thread(target=_timed, args=(request("GET", path, asked["key"]),))
-        for path in paths
+        threading.Thread(target=_timed, args=(request("GET", path, site["key"]),)) for path in paths
     ]
-    quiet = _lists(asked)[1]
+    quiet = _lists(site)[1]
     for thread in threads:
         thread.start()
-    done, beside = _lists(asked)
+    done, other = _lists(site)
     for thread in threads:
         thread.join()
     return {
         "item_shoppers_s": measure(statistics.median(taken), "s"),
         "item_shoppers_worst_s": measure(max(taken), "s"),
         "slow_calls_answered": measure(done / LISTS, "share", 1.0),
-        "slow_calls_p95_ratio": measure(beside / quiet, "x", 1.0),
+        "slow_calls_p95_ratio": measure(other / quiet, "x", 1.0),
     }
 
 
@@ -175,13 +174,13 @@ class Shoppers:
             n += self.clients
 
 
-def _killed_web(asked: dict, supervisor) -> dict:
+def _killed_web(site: dict, supervisor) -> dict:
     """kill -9 of one of the two web processes under 200 requests a second: failed requests,
     seconds until both serve.
     """
     failed, seconds = [], []
     parent = supervisor.running["web"].pid
-    with Shoppers(lambda n: _list(asked, asked["users"][n % len(asked["users"])])) as shoppers:
+    with Shoppers(lambda n: _list(site, site["users"][n % len(site["users"])])) as shoppers:
         for _ in range(3):
             time.sleep(
                 8
@@ -221,12 +220,12 @@ def _listens(pid: int) -> bool:
     )
 
 
-def _killed_postgres(asked: dict) -> dict:
+def _killed_postgres(site: dict) -> dict:
     """kill -9 of the embedded PostgreSQL under load: lists go on, events are taken again after
     so long, none that was accepted is lost.
     """
     home, accepted, taken = Path(os.environ["VITRINE_HOME"]).resolve(), [], []
-    with Shoppers(lambda n: _list(asked, asked["users"][n % len(asked["users"])]), 4) as shoppers:
+    with Shoppers(lambda n: _list(site, site["users"][n % len(site["users"])]), 4) as shoppers:
         sender, client = random.Random(1), None
         killed, until = None, time.monotonic() + 40
         while time.monotonic() < until:
@@ -238,12 +237,12 @@ def _killed_postgres(asked: dict) -> dict:
             event = {
                 "event_id": uuid.uuid4().hex,
                 "type": "view",
-                "user_id": sender.choice(asked["users"]),
-                "item_id": sender.choice(asked["items"]),
+                "user_id": sender.choice(site["users"]),
+                "item_id": sender.choice(site["items"]),
                 "occurred_at": datetime.now(UTC).isoformat(),
             }
             message = request(
-                "POST", "/api/v1/events", asked["key"], json.dumps({"events": [event]}).encode()
+                "POST", "/api/v1/events", site["key"], json.dumps({"events": [event]}).encode()
             )
             try:
                 client = client or Client(PORT)
@@ -259,15 +258,15 @@ def _killed_postgres(asked: dict) -> dict:
     from recommender.models import Event
 
     gaps = [b - a for a, b in zip([killed, *taken], taken, strict=False)]
-    there = set(Event.objects.filter(event_id__in=accepted).values_list("event_id", flat=True))
+    present = set(Event.objects.filter(event_id__in=accepted).values_list("event_id", flat=True))
     return {
-        "postgres_kill_events_lost": measure(len(set(accepted) - there), "events"),
+        "postgres_kill_events_lost": measure(len(set(accepted) - present), "events"),
         "postgres_kill_recovery_s": measure(max(gaps), "s"),
         "postgres_kill_lists_failed": measure(failed, "requests"),
     }
 
 
-def _fuzz(asked: dict) -> dict:
+def _fuzz(site: dict) -> dict:
     """schemathesis over the schema, all checks that a server's faults show in."""
     schema = Path(os.environ["VITRINE_HOME"]) / "bench-openapi.yml"
     subprocess.run(
@@ -282,7 +281,7 @@ def _fuzz(asked: dict) -> dict:
         "bench.fuzz",
         str(schema),
         f"http://127.0.0.1:{PORT}",
-        asked["key"],
+        site["key"],
         str(FUZZ_CASES),
     ]
     result = json.loads(

@@ -28,15 +28,15 @@ TOOLS = Path(sys.executable).parent
 
 
 def run() -> dict:
-    asked, found = prepare("serving"), {}
+    demo, result = prepare("serving"), {}
     with _processes() as web:
-        found |= _stored(asked)
-        found |= _live(asked)
-        found |= _events(asked)
-        found |= _event_to_list(asked)
-        found |= _product_to_list(asked)
-        found["web_memory_mb"] = measure(max(memory_mb(pid) for pid in web), "MB")
-    return found | _batch() | _large()
+        result |= _stored(demo)
+        result |= _live(demo)
+        result |= _events(demo)
+        result |= _event_to_list(demo)
+        result |= _product_to_list(demo)
+        result["web_memory_mb"] = measure(max(memory_mb(pid) for pid in web), "MB")
+    return result | _batch() | _large()
 
 
 def _large() -> dict:
@@ -46,17 +46,17 @@ def _large() -> dict:
         "DJANGO_SETTINGS_MODULE": "ecomsite.settings",
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
     }
-    found = {}
+    result = {}
     for name, n_items in (("12k", 12_000), ("1m", 1_000_000)):
         command = [sys.executable, "-m", "bench.large", str(n_items)]
         outputs = subprocess.run(
             command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
         ).stdout
-        found |= {
+        result |= {
             f"live_list_{cut}_ms_{name}": measure(value, "ms")
             for cut, value in json.loads(outputs.splitlines()[-1]).items()
         }
-    return found
+    return result
 
 
 SCORE = """
@@ -78,7 +78,7 @@ score(shards()[:1])
 half, whole = score(shards()[::2]), score(shards())
 print(json.dumps([half, whole]))
 """
-BESIDE = """
+ALONGSIDE = """
 whole = shards()
 score(whole[WHICH : WHICH + 1])
 RecommendationList.objects.filter(version=version).delete()
@@ -95,7 +95,7 @@ def _batch() -> dict:
         t["shoppers"] / (t["ended"] - t["begun"])
         for t in json.loads(manage("shell", "-v", "0", "-c", SCORE + ALONE).splitlines()[-1])
     )
-    codes = [SCORE + f"WHICH, START = {which}, {time.time() + 25}" + BESIDE for which in (0, 1)]
+    codes = [SCORE + f"WHICH, START = {which}, {time.time() + 25}" + ALONGSIDE for which in (0, 1)]
     command = [sys.executable, "manage.py", "shell", "-v", "0", "-c"]
     workers = [
         subprocess.Popen([*command, code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -144,9 +144,9 @@ def _processes() -> Iterator[list[int]]:
                 process.wait(30)
 
 
-def _list(asked: dict, placement: str, user: str, **more) -> bytes:
+def _list(demo: dict, placement: str, user: str, **more) -> bytes:
     body = json.dumps({"placement": placement, "user_id": user, "limit": 12, **more}).encode()
-    return request("POST", "/api/v1/recommendations", asked["key"], body)
+    return request("POST", "/api/v1/recommendations", demo["key"], body)
 
 
 def _best(*makes) -> list[Load]:
@@ -157,27 +157,27 @@ def _best(*makes) -> list[Load]:
     return [max(loads, key=lambda load: load.per_second) for loads in zip(*rounds, strict=True)]
 
 
-def _stored(asked: dict) -> dict:
-    messages = [_list(asked, "home_top", user) for user in asked["users"]]
+def _stored(demo: dict) -> dict:
+    messages = [_list(demo, "home_top", user) for user in demo["users"]]
     client = Client(PORT)
     outputs = [json.loads(client.ask(message)[1]) for message in messages]
     messages = [m for m, reply in zip(messages, outputs, strict=True) if reply["stored"]]
-    empty = request("GET", "/bench/empty", asked["key"])
-    reference, found = _best(lambda n: empty, lambda n: messages[n % len(messages)])
-    if found.errors or reference.errors:
-        sys.exit(f"bench serving: {found.errors} stored lists failed")
+    empty = request("GET", "/bench/empty", demo["key"])
+    reference, result = _best(lambda n: empty, lambda n: messages[n % len(messages)])
+    if result.errors or reference.errors:
+        sys.exit(f"bench serving: {result.errors} stored lists failed")
     return {
-        "stored_list_vs_empty_view": measure(found.per_second / reference.per_second, "x", 1.0),
-        "stored_lists_per_s": measure(found.per_second, "1/s", reference.per_second),
+        "stored_list_vs_empty_view": measure(result.per_second / reference.per_second, "x", 1.0),
+        "stored_lists_per_s": measure(result.per_second, "1/s", reference.per_second),
     }
 
 
-def _live(asked: dict) -> dict:
+def _live(demo: dict) -> dict:
     client, taken = Client(PORT), {"none": [], "top": []}
     for explain, times in taken.items():
-        for i, user in enumerate(asked["users"][:220]):
+        for i, user in enumerate(demo["users"][:220]):
             message = _list(
-                asked,
+                demo,
                 "discover",
                 user,
                 filter="price < 1000",
@@ -198,8 +198,8 @@ def _live(asked: dict) -> dict:
     }
 
 
-def _event(asked: dict, n: int, **more) -> dict:
-    users, items = asked["users"], asked["items"]
+def _event(demo: dict, n: int, **more) -> dict:
+    users, items = demo["users"], demo["items"]
     return {
         "event_id": uuid.uuid4().hex,
         "type": "view",
@@ -210,21 +210,21 @@ def _event(asked: dict, n: int, **more) -> dict:
     }
 
 
-def _events(asked: dict) -> dict:
+def _events(demo: dict) -> dict:
     """Batches of 500 for some seconds, taken in turn by the API and by the view that copies
     unchecked.
     """
     speeds = {"/api/v1/events": [], "/bench/unchecked": []}
     client = Client(PORT)
     for turn in range(24):
-        for path, found in speeds.items():
+        for path, result in speeds.items():
             body = json.dumps(
-                {"events": [_event(asked, turn * 500 + n) for n in range(500)]}
+                {"events": [_event(demo, turn * 500 + n) for n in range(500)]}
             ).encode()
-            message = request("POST", path, asked["key"], body)
+            message = request("POST", path, demo["key"], body)
             begun = time.perf_counter()
             status, reply = client.ask(message)
-            found.append(500 / (time.perf_counter() - begun))
+            result.append(500 / (time.perf_counter() - begun))
             if status != 202 or (path.startswith("/api") and json.loads(reply)["accepted"] != 500):
                 sys.exit(f"bench serving: events said {status}: {reply[:300]!r}")
     accepted, unchecked = (statistics.median(values[4:]) for values in speeds.values())
@@ -234,22 +234,22 @@ def _events(asked: dict) -> dict:
     }
 
 
-def _event_to_list(asked: dict) -> dict:
+def _event_to_list(demo: dict) -> dict:
     """From sending an event to holding a list that knows it: a product that is bought is not in
     a list of new ones any more.
     """
     client, taken = Client(PORT), []
-    for n, user in enumerate(asked["users"][:100]):
-        before = json.loads(client.ask(_list(asked, "discover", user, explain="off"))[1])
+    for n, user in enumerate(demo["users"][:100]):
+        before = json.loads(client.ask(_list(demo, "discover", user, explain="off"))[1])
         bought = before["items"][0]["item_id"]
         body = json.dumps(
-            {"events": [_event(asked, n, type="purchase", user_id=user, item_id=bought)]}
+            {"events": [_event(demo, n, type="purchase", user_id=user, item_id=bought)]}
         ).encode()
         begun = time.perf_counter()
-        client.ask(request("POST", "/api/v1/events", asked["key"], body))
+        client.ask(request("POST", "/api/v1/events", demo["key"], body))
         while bought in [
             i["item_id"]
-            for i in json.loads(client.ask(_list(asked, "discover", user, explain="off"))[1])[
+            for i in json.loads(client.ask(_list(demo, "discover", user, explain="off"))[1])[
                 "items"
             ]
         ]:
@@ -258,28 +258,28 @@ def _event_to_list(asked: dict) -> dict:
     return {"event_to_list_p95_ms": measure(statistics.quantiles(taken, n=100)[94], "ms")}
 
 
-def _product_to_list(asked: dict) -> dict:
+def _product_to_list(demo: dict) -> dict:
     """From creating a product to its being related, by its text, to the product that it is
     worded after.
     """
     client, taken = Client(PORT), []
     for n in range(20):
         like = json.loads(
-            client.ask(request("GET", f"/api/v1/items/{asked['items'][n * 11]}", asked["key"]))[1]
+            client.ask(request("GET", f"/api/v1/items/{demo['items'][n * 11]}", demo["key"]))[1]
         )
         item_id = f"bench-{uuid.uuid4().hex[:10]}"
         body = json.dumps({"title": f"{like['title']} new", "price": like["price"]}).encode()
         begun = time.perf_counter()
-        client.ask(request("PUT", f"/api/v1/items/{item_id}", asked["key"], body))
+        client.ask(request("PUT", f"/api/v1/items/{item_id}", demo["key"], body))
         related = request(
             "GET",
-            f"/api/v1/items/related?item_id={asked['items'][n * 11]}&limit=100&explain=off",
-            asked["key"],
+            f"/api/v1/items/related?item_id={demo['items'][n * 11]}&limit=100&explain=off",
+            demo["key"],
         )
         while item_id not in [i["item_id"] for i in json.loads(client.ask(related)[1])["items"]]:
             if time.perf_counter() - begun > 60:
                 sys.exit("bench serving: a new product was not related within a minute")
             time.sleep(0.05)
         taken.append(time.perf_counter() - begun)
-        client.ask(request("DELETE", f"/api/v1/items/{item_id}", asked["key"]))
+        client.ask(request("DELETE", f"/api/v1/items/{item_id}", demo["key"]))
     return {"product_to_list_p95_s": measure(statistics.quantiles(taken, n=100)[94], "s")}

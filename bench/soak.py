@@ -36,8 +36,8 @@ REPEATED = 0.1
 class Soak:
     """What the load sent, and what came of it."""
 
-    def __init__(self, asked: dict) -> None:
-        self.asked, self.over = asked, threading.Event()
+    def __init__(self, site: dict) -> None:
+        self.asked, self.over = site, threading.Event()
         self.requests, self.statuses, self.accepted = Counter(), Counter(), []
 
     def ask(
@@ -166,7 +166,7 @@ def _now() -> str:
 
 
 def run() -> dict:
-    asked = prepare("soak")
+    site = prepare("soak")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ecomsite.settings")
     import django
 
@@ -179,7 +179,7 @@ def run() -> dict:
         supervisor.start("web")
         wait_until_ready(PORT)
         supervisor.start("worker", "worker-short", "beat")
-        soak = Soak(asked)
+        soak = Soak(site)
         memory = _stress(soak, supervisor, copy)
     finally:
         supervisor.stop()
@@ -277,14 +277,14 @@ def _fate(accepted: list[str]) -> tuple[int, int, int]:
 
     from recommender.models import Event, RecommendationList, Shop, Shopper
 
-    shop, there = Shop.objects.get(key="demo"), Counter()
+    shop, present = Shop.objects.get(key="demo"), Counter()
     for i in range(0, len(accepted), 5000):
         rows = (
             Event.objects.filter(shop=shop, event_id__in=accepted[i : i + 5000])
             .values_list("event_id")
             .annotate(n=Count("pk"))
         )
-        there.update(dict(rows.order_by()))
+        present.update(dict(rows.order_by()))
     scored = RecommendationList.objects.filter(shop=shop).values("shopper")
     unscored = (
         Shopper.objects.of(shop)
@@ -293,7 +293,7 @@ def _fate(accepted: list[str]) -> tuple[int, int, int]:
         .count()
     )
     return (
-        len(set(accepted) - there.keys()),
-        sum(n > 1 for n in there.values()) + len(accepted) - len(set(accepted)),
+        len(set(accepted) - present.keys()),
+        sum(n > 1 for n in present.values()) + len(accepted) - len(set(accepted)),
         unscored,
     )

@@ -112,13 +112,13 @@ def _incremental() -> dict:
     champion = KEPT / sources() / "early" / "out"
     report = fit("incremental", data, "incremental", {"onnx": False}, "--champion", str(champion))
     shares = report["shares"]
-    found = {
+    result = {
         f"incremental.{part}_share": measure(shares[part], "share", 1.0)
         for part in ("new", "old", "time")
     }
     for part in ("new", "old"):
         for system in ("champion", "incremental", "full"):
-            found[f"incremental.{part}.{system}.ndcg@10"] = measure(
+            result[f"incremental.{part}.{system}.ndcg@10"] = measure(
                 value(report, system, "ndcg@10", part), "NDCG@10"
             )
-    return found
+    return result

@@ -126,10 +126,10 @@ def _plain_loop(texts, source, config, judge) -> tuple[float, float]:
 
 
 def _padded(encoder: TextEncoder, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-    found = encoder.tokenizer(
+    result = encoder.tokenizer(
         texts, padding="max_length", truncation=True, max_length=PADDED, return_tensors="pt"
     )
-    return found["input_ids"], found["attention_mask"].bool()
+    return result["input_ids"], result["attention_mask"].bool()
 
 
 def _embedding(months, texts, config, scratch: Path) -> dict:
@@ -188,7 +188,7 @@ def _tuning() -> dict:
     """Each way of tuning for 120 steps from the same start on the same 1,540 messages; quality
     is the accuracy on the 3,080 test messages.
     """
-    found: dict = {}
+    result: dict = {}
     for name, fields in METHODS.items():
         common = {
             "text.steps": 120,
@@ -198,8 +198,8 @@ def _tuning() -> dict:
             "onnx": False,
         }
         report = fit("intent", dialogues("banking77"), f"tune-{name}", {**common, **fields})
-        whole = found.get("tune.all.seconds", {}).get("value")
-        found |= {
+        whole = result.get("tune.all.seconds", {}).get("value")
+        result |= {
             f"tune.{name}.seconds": measure(report["seconds"]["training"], "s", whole),
             f"tune.{name}.quality": measure(value(report, "text_after", "accuracy"), "accuracy"),
             f"tune.{name}.trainable_share": measure(
@@ -207,4 +207,4 @@ def _tuning() -> dict:
             ),
             f"tune.{name}.peak_memory_mb": measure(report["peak_memory_mb"], "MB"),
         }
-    return found
+    return result

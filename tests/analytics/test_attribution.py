@@ -288,8 +288,8 @@ def test_loyalty_compares_buyers_from_lists_with_all(placed):
     placed.event_("purchase", "p2", day=45)
     placed.event_("purchase", "p1", day=60, who="bob")
     placed.event_("purchase", "p1", day=10, who="bob")
-    found = loyalty(placed, placed.today - timedelta(days=90), placed.today)
-    assert [(f.anywhere, f.placement, f.days, f.buyers, f.again) for f in found] == [
+    result = loyalty(placed, placed.today - timedelta(days=90), placed.today)
+    assert [(f.anywhere, f.placement, f.days, f.buyers, f.again) for f in result] == [
         (True, None, 30, 2, 1),
         (False, "home_top", 30, 1, 1),
     ]
@@ -303,12 +303,12 @@ def test_shoppers_return_who_do_anything_on_another_visit(placed):
     placed.event_("view", day=100, hours=3)
     placed.event_("view", day=40, hours=1, who="bob")
     placed.event_("cart", day=39, hours=1, who="bob")
-    found = loyalty(placed, placed.today - timedelta(days=120), placed.today)
-    assert [(f.days, f.shoppers, f.returned) for f in found if not f.anywhere] == [
+    result = loyalty(placed, placed.today - timedelta(days=120), placed.today)
+    assert [(f.days, f.shoppers, f.returned) for f in result if not f.anywhere] == [
         (30, 2, 0),
         (90, 2, 1),
     ]
-    assert [(f.days, f.shoppers, f.returned) for f in found if f.anywhere] == [
+    assert [(f.days, f.shoppers, f.returned) for f in result if f.anywhere] == [
         (30, 2, 1),
         (90, 1, 0),
     ]
@@ -323,10 +323,10 @@ def test_loyalty_is_told_by_version_and_day(placed, register):
     placed.event_("purchase", "p1", cites="r2", day=50)
 
     def results_by(*by):
-        found = loyalty(placed, placed.today - timedelta(days=80), placed.today, by)
+        result = loyalty(placed, placed.today - timedelta(days=80), placed.today, by)
         return [
             (f.placement, f.version, f.day, f.buyers, f.again, f.shoppers, f.returned)
-            for f in found
+            for f in result
             if f.days == 30 and not f.anywhere
         ]
 

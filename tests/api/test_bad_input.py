@@ -90,8 +90,8 @@ def test_a_replayed_event_counts_once_and_a_contradictory_one_changes_nothing(li
     assert send(api, first)["accepted"] == 1
     again = send(api, first, {**first, "type": "return", "quantity": 9, "item_id": "LA/1"})
     assert (again["accepted"], again["duplicate"]) == (0, 2)
-    kept = Event.objects.get(event_id="e-1")
-    assert (kept.type, kept.quantity, kept.product.item_id) == ("purchase", 2, "LA/0")
+    stored = Event.objects.get(event_id="e-1")
+    assert (stored.type, stored.quantity, stored.product.item_id) == ("purchase", 2, "LA/0")
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_why_not_tells_the_stage_and_what_speaks_against(live_shop, api):
     ],
 )
 def test_why_not_refuses_what_it_cannot_answer(live_shop, api, fields, status, field):
-    asked = {
+    query = {
         k: v
         for k, v in {
             "placement": "home_top",
@@ -79,7 +79,7 @@ def test_why_not_refuses_what_it_cannot_answer(live_shop, api, fields, status, f
         }.items()
         if v
     }
-    reply = why(api, **asked)
+    reply = why(api, **query)
     assert reply.status_code == status and field in reply.content.decode()
 
 
@@ -309,20 +309,20 @@ def test_a_page_shows_no_product_twice(live_shop, api):
     ]
     for user in ("shopper-003", "nobody"):
         reply = api("post", "recommendations:page", {"placements": page, "user_id": user}).json()
-        items = [item["item_id"] for found in reply["lists"] for item in found["items"]]
-        assert [len(found["items"]) for found in reply["lists"]] == [6, 6, 6, 4] and len(
+        items = [item["item_id"] for result in reply["lists"] for item in result["items"]]
+        assert [len(result["items"]) for result in reply["lists"]] == [6, 6, 6, 4] and len(
             set(items)
         ) == len(items)
-        assert [found["placement"] for found in reply["lists"]] == [
+        assert [result["placement"] for result in reply["lists"]] == [
             one["placement"] for one in page
         ]
         assert all(
-            [i["position"] for i in found["items"]] == list(range(1, len(found["items"]) + 1))
-            for found in reply["lists"]
+            [i["position"] for i in result["items"]] == list(range(1, len(result["items"]) + 1))
+            for result in reply["lists"]
         )
         more = api("post", "recommendations", {"next": reply["lists"][1]["next"]}).json()
         assert more["items"] and not {i["item_id"] for i in more["items"]} & {
-            i["item_id"] for found in reply["lists"][:2] for i in found["items"]
+            i["item_id"] for result in reply["lists"][:2] for i in result["items"]
         }
     assert [i["item_id"] for i in ask(api, limit=6).json()["items"]] == [
         i["item_id"]

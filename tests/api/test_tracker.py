@@ -149,9 +149,9 @@ def other_origin():
 
 def until(check, seconds=15):
     deadline = time.monotonic() + seconds
-    while not (found := check()) and time.monotonic() < deadline:
+    while not (result := check()) and time.monotonic() < deadline:
         time.sleep(0.1)
-    return found
+    return result
 
 
 @pytest.fixture

@@ -222,8 +222,8 @@ def _joined(children):
 def test_columns_agree_with_a_plain_reading_of_the_rules(expression, rows):
     text, plain = expression
     frame = pl.DataFrame(rows, schema={"brand": pl.String, "price": pl.Float64})
-    found = frame.select(ok=select([text]).expression)["ok"].to_list()
-    assert found == [plain(row) for row in rows]
+    result = frame.select(ok=select([text]).expression)["ok"].to_list()
+    assert result == [plain(row) for row in rows]
 
 
 VALUES = ["'a'", "1", "1.5", "-3", "true", "'2026-08-20'", ":one", "''"]

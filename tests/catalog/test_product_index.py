@@ -48,9 +48,9 @@ def test_what_may_be_shown_is_what_the_database_says(shop):
     for i, fields in enumerate(cases):
         Product.objects.create(shop=shop, item_id=f"p{i}", title="x", **fields)
     frame = read_products(shop.pk)
-    found = set(frame.filter(allowed(frame, EVERYTHING, now))["item_id"])
+    result = set(frame.filter(allowed(frame, EVERYTHING, now))["item_id"])
     assert (
-        found
+        result
         == set(Product.objects.showable().values_list("item_id", flat=True))
         == {"p0", "p2", "p5", "p7", "p10"}
     )

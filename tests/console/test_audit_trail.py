@@ -62,8 +62,8 @@ def test_runs_that_are_started_cancelled_and_resumed_are_kept(stocked, staff, ap
     ).json()
     api("post", f"training-jobs/{sent['job_id']}/cancel")
     assert TrainingRun.objects.latest("id").created_by is None
-    found = [(action, subject.split()[0]) for _, action, subject, _, _ in trail(stocked)]
-    assert found == [
+    result = [(action, subject.split()[0]) for _, action, subject, _, _ in trail(stocked)]
+    assert result == [
         ("started", "run"),
         ("cancelled", "run"),
         ("resumed", "run"),

@@ -161,21 +161,21 @@ def test_no_table_shows_a_row_of_another_shop(two_shops, client):
         assert listed.status_code == 200 and SECRET not in listed.content.decode(), name
         rows = list(listed.context["cl"].queryset)
         assert ours[model] in rows and {
-            found.pk if model is Shop else found.shop_id for found in rows
+            result.pk if model is Shop else result.shop_id for result in rows
         } == {ours[Shop].pk}, name
         for address in ("change", "delete", "history"):
             try:
-                there = reverse(f"{name}_{address}", args=[row.pk])
+                present = reverse(f"{name}_{address}", args=[row.pk])
             except NoReverseMatch:
                 continue
             for reply in (
-                client.get(there, follow=True),
-                client.post(there, {"post": "yes"}, follow=True),
+                client.get(present, follow=True),
+                client.post(present, {"post": "yes"}, follow=True),
             ):
                 assert (
                     reply.status_code in (200, 403, 404) and SECRET not in reply.content.decode()
-                ), there
-                assert reply.redirect_chain or reply.status_code != 200, there
+                ), present
+                assert reply.redirect_chain or reply.status_code != 200, present
         client.post(
             reverse(f"{name}_changelist"),
             {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"},
@@ -207,8 +207,8 @@ def test_no_form_offers_another_shop(two_shops, client):
 
 
 def test_search_and_the_switcher_know_only_shops_of_the_person(two_shops, client):
-    found = client.get("/console/search/", {"s": "s", "extended": "1"}).content.decode()
-    assert SECRET not in found
+    result = client.get("/console/search/", {"s": "s", "extended": "1"}).content.decode()
+    assert SECRET not in result
     assert "/console/s/other/" not in client.get("/console/s/tiny/").content.decode()
     assert client.get("/console/").url == "/console/s/tiny/"
 
@@ -314,17 +314,17 @@ def test_big_tables_are_searched_by_whole_ids_and_offer_no_selection_of_all(two_
         created_at=timezone.now(),
     )
     address = reverse("admin:recommender_servedlist_changelist")
-    for text, found in (("r-4711a", True), ("ours", True), ("s-1", True), ("4711", False)):
-        assert (shown in client.get(address, {"q": text}).context["cl"].queryset) == found, text
+    for text, result in (("r-4711a", True), ("ours", True), ("s-1", True), ("4711", False)):
+        assert (shown in client.get(address, {"q": text}).context["cl"].queryset) == result, text
     Event.objects.create(
         shop=ours[Shop], event_id="e-2", type="view", session_id="s-1", occurred_at=timezone.now()
     )
-    found = (
+    result = (
         client.get(reverse("admin:recommender_event_changelist"), {"q": "s-1"})
         .context["cl"]
         .queryset
     )
-    assert [event.event_id for event in found] == ["e-2"]
+    assert [event.event_id for event in result] == ["e-2"]
     assert (
         "Select all 99"
         not in client.get(reverse("admin:recommender_product_changelist")).content.decode()

@@ -154,12 +154,12 @@ def test_the_page_finds_the_uplift_that_was_simulated(traffic, live_shop, staff)
         for event in events
     )
     page = staff.get("/console/s/tiny/placements/").content.decode()
-    found = re.search(
+    result = re.search(
         r"(\w+) is clicked more often than the other placements: [\d.]+ % of its lists "
         r"against [\d.]+ %, ([\d.]+) times",
         page,
     )
-    assert found[1] == "product_page" and 1.3 <= float(found[2]) <= 1.7
+    assert result[1] == "product_page" and 1.3 <= float(result[2]) <= 1.7
     assert "visits and clicks are simulated" in page
 
 
@@ -215,8 +215,8 @@ def test_real_and_simulated_lists_are_never_added(shop, staff):
 
 
 def earned_by(placement, lists, effective, clicked):
-    found = Attribution(placement, None, None, lists, 0, 0, clicked, 0, clicked, 0, 0, effective)
-    return Row(placement, None, found, 0)
+    result = Attribution(placement, None, None, lists, 0, 0, clicked, 0, clicked, 0, 0, effective)
+    return Row(placement, None, result, 0)
 
 
 def test_a_placement_stands_out_by_more_than_chance_alone():

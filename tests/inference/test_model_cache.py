@@ -55,12 +55,12 @@ def test_what_stays_in_memory_is_passed_over_and_what_went_since_is_freed():
         def __init__(self):
             self.itself = self
 
-    kept = Kept()
-    gone = weakref.ref(kept)
+    stored = Kept()
+    gone = weakref.ref(stored)
     try:
         process_memory.freeze_and_trim()
         assert gc.get_freeze_count() > 0
-        del kept
+        del stored
         gc.collect()
         assert gone() is not None
         process_memory.freeze_and_trim()

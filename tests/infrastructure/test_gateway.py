@@ -208,10 +208,10 @@ def test_a_process_that_is_killed_is_replaced(server):
 
 
 def test_many_clients_at_once_are_all_answered(server):
-    found = []
+    result = []
 
     def work(n: int) -> None:
-        found.extend(
+        result.extend(
             server.ask("POST", "/x", f"{n}-{i}".encode())[1]["body"] == f"{n}-{i}"
             for i in range(40)
         )
@@ -221,4 +221,4 @@ def test_many_clients_at_once_are_all_answered(server):
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [True] * 320
+    assert result == [True] * 320

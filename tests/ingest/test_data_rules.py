@@ -265,8 +265,8 @@ def test_a_product_is_deleted_while_events_on_it_come_in(live_shop, api, client)
 @pytest.mark.django_db(transaction=True)
 def test_of_two_deletes_at_once_each_has_an_answer(live_shop, api):
     api("put", "items/X", {"title": "x"})
-    found = at_once(2, lambda: api("delete", "items/X").status_code)
-    assert sorted(found) in ([204, 204], [204, 404])
+    outcome = at_once(2, lambda: api("delete", "items/X").status_code)
+    assert sorted(outcome) in ([204, 204], [204, 404])
 
 
 def test_an_event_that_was_sent_before_with_other_content_says_so(bare, api):

@@ -224,11 +224,11 @@ def test_copy_brings_back_what_was_sent(db, rows):
             [(i, *row) for i, row in enumerate(rows)],
         )
         cursor.execute("SELECT t, a, j FROM round_trip ORDER BY n")
-        found = [
+        result = [
             (t, a, json.loads(j) if isinstance(j, str) else j) for t, a, j in cursor.fetchall()
         ]
         cursor.execute("DROP TABLE round_trip")
-    assert found == rows
+    assert result == rows
 
 
 @given(

@@ -37,14 +37,14 @@ def events(n: int, **more) -> list[dict]:
 
 def at_once(*calls) -> list:
     """What these give, called in threads that begin together."""
-    barrier, found = threading.Barrier(len(calls)), [None] * len(calls)
+    barrier, result = threading.Barrier(len(calls)), [None] * len(calls)
 
     def call(i: int) -> None:
         barrier.wait()
         try:
-            found[i] = calls[i]()
+            result[i] = calls[i]()
         except Exception as error:
-            found[i] = error
+            result[i] = error
         finally:
             connections.close_all()
 
@@ -53,23 +53,23 @@ def at_once(*calls) -> list:
         thread.start()
     for thread in threads:
         thread.join()
-    return found
+    return result
 
 
 def test_what_several_calls_bring_at_once_is_new_in_one_of_them(counter):
     batch = events(60)
-    found = at_once(
+    result = at_once(
         *[
             lambda turn=turn: post_events(counter, batch[turn * 5 :] + batch[: turn * 5], STRICT)
             for turn in range(6)
         ]
     )
-    assert all(isinstance(one, tuple) for one in found), found
+    assert all(isinstance(one, tuple) for one in result), result
     assert (
-        sum(report.new for report, _ in found) == 60
-        and sum(report.same for report, _ in found) == 300
+        sum(report.new for report, _ in result) == 60
+        and sum(report.same for report, _ in result) == 300
     )
-    assert sorted(i for _, new in found for i in new) == sorted(e["event_id"] for e in batch)
+    assert sorted(i for _, new in result for i in new) == sorted(e["event_id"] for e in batch)
     assert (
         Event.objects.filter(shop=counter).count() == 60
         and Shopper.objects.filter(shop=counter).count() == 7
@@ -80,12 +80,12 @@ def test_calls_that_bring_the_same_in_another_order_do_not_block_each_other(coun
     post_events(counter, [{**e, "event_id": f"first-{e['event_id']}"} for e in events(7)], STRICT)
     for turn in range(8):
         batch = [{**e, "event_id": f"{turn}-{e['event_id']}"} for e in events(80)]
-        found = at_once(
+        result = at_once(
             lambda batch=batch: post_events(counter, batch, STRICT),
             lambda batch=batch: post_events(counter, batch[::-1], STRICT),
         )
-        assert not [one for one in found if isinstance(one, Exception)], found
-        assert sorted(report.new for report, _ in found) == [0, 80]
+        assert not [one for one in result if isinstance(one, Exception)], result
+        assert sorted(report.new for report, _ in result) == [0, 80]
 
 
 def test_a_known_event_among_new_ones(counter):
@@ -103,11 +103,11 @@ def test_a_shopper_erased_meanwhile_leaves_no_event_behind(counter):
     post_events(counter, events(7), STRICT)
     shoppers = list(Shopper.objects.filter(shop=counter))
     fresh = [{**e, "event_id": f"later-{e['event_id']}"} for e in events(7)]
-    found = at_once(
+    result = at_once(
         lambda: post_events(counter, fresh, STRICT),
         *[lambda one=one: erase(one) for one in shoppers],
     )
-    assert not [f for f in found if isinstance(f, Exception)], found
+    assert not [f for f in result if isinstance(f, Exception)], result
     known = set(Shopper.objects.filter(shop=counter).values_list("pk", flat=True))
     assert all(e.shopper_id in known for e in Event.objects.filter(shop=counter))
 
@@ -164,8 +164,8 @@ def test_a_product_that_goes_while_its_events_come_is_missing_or_has_them(counte
             for e in events(40)
         ]
         at_once(lambda batch=batch: post_events(counter, batch, STRICT), product.delete)
-        there = Product.objects.filter(pk=product.pk).exists()
-        assert Event.objects.filter(product_id=product.pk).count() == (40 if there else 0)
+        present = Product.objects.filter(pk=product.pk).exists()
+        assert Event.objects.filter(product_id=product.pk).count() == (40 if present else 0)
 
 
 def test_whoever_stores_events_their_shoppers_are_marked(counter):

@@ -121,7 +121,7 @@ def test_intervals_that_overlap_tell_no_difference():
 
 
 def test_the_best_of_the_baselines_decides():
-    found = compare(
+    matches = compare(
         measured(
             also=["popularity"],
             vitrine=(0.3, 0.31, 0.32),
@@ -129,7 +129,7 @@ def test_the_best_of_the_baselines_decides():
             popularity=(0.4, 0.41, 0.42),
         )
     )
-    assert (found.rival, found.outcome) == ("popularity", "worse")
+    assert (matches.rival, matches.outcome) == ("popularity", "worse")
 
 
 @pytest.mark.parametrize(
@@ -308,9 +308,9 @@ def test_noise_is_not_promoted_as_better_but_a_nights_training_may_serve(
 def test_a_report_holds_the_differences_of_each_shopper(live_shop):
     report = live_shop.champion().report
     for part in ("all", "discovery"):
-        systems, found = report[part]["systems"], report[part]["differences"]
-        assert set(found) == set(systems) - {"vitrine"}
-        for name, measure in found.items():
+        systems, matches = report[part]["systems"], report[part]["differences"]
+        assert set(matches) == set(systems) - {"vitrine"}
+        for name, measure in matches.items():
             expected = systems["vitrine"]["ndcg@10"]["value"] - systems[name]["ndcg@10"]["value"]
             assert (
                 measure["value"] == pytest.approx(expected, abs=1e-9)

@@ -23,12 +23,12 @@ def run(stocked, checkpoints, tiny_encoder) -> TrainingRun:
 
 @pytest.fixture
 def scored(monkeypatch):
-    asked = []
+    query = []
     monkeypatch.setattr(
         "recommender.infrastructure.task_queue.enqueue",
-        lambda name, pk, *_: name == "score_shop" and asked.append(pk),
+        lambda name, pk, *_: name == "score_shop" and query.append(pk),
     )
-    return asked
+    return query
 
 
 def child_that(code: str):
@@ -239,12 +239,12 @@ def test_a_resumed_run_goes_on_from_its_state_and_snapshot(run, monkeypatch):
     digest = run.snapshot_digest
     assert run.status == "failed" and (folder / "snapshot").exists()
 
-    asked = []
+    query = []
     monkeypatch.setattr(
         "recommender.infrastructure.task_queue.enqueue",
-        lambda name, pk, *_: name == "train" and asked.append(pk),
+        lambda name, pk, *_: name == "train" and query.append(pk),
     )
-    assert runs.resume_run(run) and not runs.resume_run(run) and asked == [run.pk]
+    assert runs.resume_run(run) and not runs.resume_run(run) and query == [run.pk]
     monkeypatch.undo()
     commands = []
     real = subprocess.Popen
@@ -321,10 +321,10 @@ def test_a_run_whose_worker_died_goes_on_by_itself_while_it_has_a_state(run, mon
 
     from django.utils import timezone
 
-    asked = []
+    query = []
     monkeypatch.setattr(
         "recommender.infrastructure.task_queue.enqueue",
-        lambda name, pk, *_: name == "train" and asked.append(pk),
+        lambda name, pk, *_: name == "train" and query.append(pk),
     )
     (run.folder / "state").mkdir(parents=True)
     for attempt in range(1, runs.MOST_TRIES + 1):
@@ -337,7 +337,7 @@ def test_a_run_whose_worker_died_goes_on_by_itself_while_it_has_a_state(run, mon
         assert (ended, run.status, run.tries) == (
             (0, "queued", attempt) if attempt < runs.MOST_TRIES else (1, "failed", attempt)
         )
-    assert asked == [run.pk] * (runs.MOST_TRIES - 1)
+    assert query == [run.pk] * (runs.MOST_TRIES - 1)
 
 
 def test_a_break_of_the_database_does_not_end_a_run(run, monkeypatch):

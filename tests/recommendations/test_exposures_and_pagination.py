@@ -28,14 +28,14 @@ def request(api, **fields):
     ).json()
 
 
-def kept():
+def remaining():
     exposure_buffer.flush()
     return list(ServedList.objects.order_by("pk"))
 
 
 def test_a_list_is_remembered_as_it_went_out(live_shop, api):
     reply = request(api)
-    (row,) = kept()
+    (row,) = remaining()
     assert (row.recommendation_id, row.placement, row.version.label) == (
         reply["recommendation_id"],
         "home_top",
@@ -66,7 +66,7 @@ def test_every_way_to_a_list_is_remembered(live_shop, api):
     request(api, user_id=None, session_id="s-1", simulated=True)
     request(api, placement="basket", context={"item_ids": ["LA/0"]})
     api("get", "items/related?item_id=LA%2F0")
-    first, second, third = kept()
+    first, second, third = remaining()
     assert (first.session_id, first.simulated, first.shopper, first.fallback) == (
         "s-1",
         True,
@@ -79,7 +79,7 @@ def test_every_way_to_a_list_is_remembered(live_shop, api):
 def test_without_consent_nobody_is_named(live_shop, api):
     live_shop.shoppers.filter(user_id="shopper-003").update(consent_personalisation=False)
     request(api, session_id="s-1")
-    (row,) = kept()
+    (row,) = remaining()
     assert (row.shopper, row.session_id, row.fallback) == (None, None, "no_consent")
 
 
@@ -115,7 +115,7 @@ def test_a_continued_list_never_repeats(live_shop, api, stored, fields):
     ] == list(range(1, len(items) + 1))
     for field in ("recommendation_id", "placement"):
         assert len({part[field] for part in parts}) == 1
-    assert [row.first_position for row in kept()] == [1 + 5 * i for i in range(len(parts))]
+    assert [row.first_position for row in remaining()] == [1 + 5 * i for i in range(len(parts))]
     if "filter" in fields:
         assert not Product.objects.filter(
             item_id__in=[i["item_id"] for i in items], price__gte=9
@@ -145,8 +145,8 @@ def test_a_next_is_only_good_where_it_came_from(live_shop, api, client):
     ):
         reply = api("post", "recommendations", fields, key=who)
         assert reply.status_code == 400 and reply.json()["errors"][0]["field"] == "next"
-    beside = api("post", "recommendations", {"next": token, "user_id": "somebody else"})
-    assert beside.json()["errors"][0]["field"] == "user_id"
+    neighbor = api("post", "recommendations", {"next": token, "user_id": "somebody else"})
+    assert neighbor.json()["errors"][0]["field"] == "user_id"
     assert api("post", "recommendations", {}).json()["errors"][0]["field"] == "placement"
 
 
@@ -177,14 +177,14 @@ def test_an_erased_shopper_takes_the_lists_along_also_those_on_their_way(live_sh
     exposure_buffer.flush()
     request(api)
     assert api("delete", "users/shopper-003").status_code == 200
-    assert kept() == []
+    assert remaining() == []
 
 
 def test_lists_of_a_session_become_the_shoppers(live_shop, api):
     request(api, user_id=None, session_id="s-1")
     exposure_buffer.flush()
     api("put", "users/shopper-003", {"merged_from": ["s-1"]})
-    assert kept()[0].shopper.user_id == "shopper-003"
+    assert remaining()[0].shopper.user_id == "shopper-003"
 
 
 def test_what_comes_too_fast_is_sampled_and_says_what_it_stands_for(shop, monkeypatch):
@@ -213,7 +213,7 @@ def test_rows_wait_while_the_database_is_away(shop, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(exposure_log, "connection", SimpleNamespace(cursor=away))
         exposure_buffer.flush()
-    assert [r.recommendation_id for r in kept()] == ["r-1", "r-2"]
+    assert [r.recommendation_id for r in remaining()] == ["r-1", "r-2"]
 
 
 def test_old_lists_are_forgotten(shop):

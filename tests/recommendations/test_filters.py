@@ -16,7 +16,7 @@ def test_nothing_that_a_filter_refuses_leaks_from_any_source(
 ):
     if stored:
         batch_scoring.score_shard(live_shop.champion(), 0, 10**9)
-    found = recommend(
+    result = recommend(
         live_shop,
         home_top,
         user,
@@ -25,8 +25,8 @@ def test_nothing_that_a_filter_refuses_leaks_from_any_source(
         text="price < :max and not title contains 'teapot'",
         params={"max": 6},
     )
-    shown = Product.objects.filter(item_id__in=[i.item_id for i in found.items])
-    assert len(found.items) == 10 and all(p.price < 6 and "teapot" not in p.title for p in shown)
+    shown = Product.objects.filter(item_id__in=[i.item_id for i in result.items])
+    assert len(result.items) == 10 and all(p.price < 6 and "teapot" not in p.title for p in shown)
     none = recommend(live_shop, home_top, user, session, 10, text="price > 1000")
     assert (none.items, none.fallback) == ([], "nothing_selected")
 
@@ -36,28 +36,28 @@ def test_a_filter_is_checked_against_the_database_of_this_moment(live_shop, home
         recommend(live_shop, home_top, "shopper-003", None, 5, text="price < 100").items[0].item_id
     )
     Product.objects.filter(item_id=first).update(price=200)
-    found = recommend(live_shop, home_top, "shopper-003", None, 5, text="price < 100")
-    assert first not in [i.item_id for i in found.items] and len(found.items) == 5
+    result = recommend(live_shop, home_top, "shopper-003", None, 5, text="price < 100")
+    assert first not in [i.item_id for i in result.items] and len(result.items) == 5
 
 
 def test_a_narrow_filter_is_looked_for_among_all_products(live_shop, home_top):
     """Not only among the first of the unfiltered list."""
     everything = [i.item_id for i in recommend(live_shop, home_top, "shopper-003", None, 40).items]
     last = everything[-1]
-    found = recommend(
+    result = recommend(
         live_shop, home_top, "shopper-003", None, 3, text="item_id = :one", params={"one": last}
     )
-    assert [i.item_id for i in found.items] == [last]
+    assert [i.item_id for i in result.items] == [last]
 
 
 def test_a_placements_own_filter_holds_beside_the_requests(live_shop, home_top):
     home_top.filter, home_top.filter_values = "price < :max", {"max": 5}
 
-    def prices(found):
+    def prices(result):
         return {
             float(p)
             for p in Product.objects.filter(
-                item_id__in=[i.item_id for i in found.items]
+                item_id__in=[i.item_id for i in result.items]
             ).values_list("price", flat=True)
         }
 
@@ -71,12 +71,12 @@ def test_a_placements_own_filter_holds_beside_the_requests(live_shop, home_top):
 
 def test_related_products_are_filtered(live_shop):
     page = Placement.objects.get(shop=live_shop, key="product_page")
-    found = recommend(live_shop, page, None, None, 6, text="price >= 4", item_ids=("LA/1",))
-    shown = Product.objects.filter(item_id__in=[i.item_id for i in found.items])
+    result = recommend(live_shop, page, None, None, 6, text="price >= 4", item_ids=("LA/1",))
+    shown = Product.objects.filter(item_id__in=[i.item_id for i in result.items])
     assert (
-        found.items
+        result.items
         and all(p.price >= 4 for p in shown)
-        and "LA/1" not in [i.item_id for i in found.items]
+        and "LA/1" not in [i.item_id for i in result.items]
     )
 
 

@@ -21,13 +21,13 @@ def test_a_diverse_list_holds_products_less_like_each_other(live_shop, stored, f
     model = shop_state.state_of(live_shop).model()
 
     def likeness(**more):
-        found = [
+        result = [
             i.item_id
             for i in recommend(
                 live_shop, placement, session_id=None, limit=6, **fields, **more
             ).items
         ]
-        return found, model.recommender.likeness([model.rows[i] for i in found]).sum()
+        return result, model.recommender.likeness([model.rows[i] for i in result]).sum()
 
     plain, alike = likeness()
     mixed, less_alike = likeness(diversity=0.9)
@@ -49,38 +49,38 @@ def test_buy_again_holds_what_was_bought_the_most_habitual_first(live_shop, at):
         )
     )
     often = sorted(set(bought), key=lambda i: -bought.count(i))
-    found = recommend(live_shop, at("again"), "shopper-003", None, 4)
+    result = recommend(live_shop, at("again"), "shopper-003", None, 4)
     assert (
-        {i.item_id for i in found.items} <= set(bought)
-        and found.items[0].item_id in often[:3]
-        and found.fallback is None
+        {i.item_id for i in result.items} <= set(bought)
+        and result.items[0].item_id in often[:3]
+        and result.fallback is None
     )
-    assert found.items[0].reasons == [
+    assert result.items[0].reasons == [
         {"kind": "again", "share": 1.0, "text": "You have bought this before"}
     ]
-    beside = recommend(
+    other = recommend(
         live_shop, Placement.objects.get(key="again"), "shopper-003", None, 4, item_ids=("GA/9",)
     )
-    assert [i.item_id for i in beside.items] == [i.item_id for i in found.items]
+    assert [i.item_id for i in other.items] == [i.item_id for i in result.items]
     assert recommend(live_shop, at("trending"), "nobody", None, 4).fallback is None
 
 
 @pytest.mark.parametrize("who", [("nobody", None), (None, None)])
 def test_a_stranger_has_nothing_to_buy_again_and_is_told_so(live_shop, at, who):
-    found = recommend(live_shop, at("again"), *who, 4)
-    assert (len(found.items), found.fallback) == (4, "popular")
+    result = recommend(live_shop, at("again"), *who, 4)
+    assert (len(result.items), result.fallback) == (4, "popular")
 
 
 def test_content_follows_the_text_alone(live_shop, at):
     placement, model = at("content"), shop_state.state_of(live_shop).model()
-    found = recommend(live_shop, placement, None, None, 6, item_ids=("GA/1",))
-    order = [i.item_id for i in found.items]
+    result = recommend(live_shop, placement, None, None, 6, item_ids=("GA/1",))
+    order = [i.item_id for i in result.items]
     vectors = model.recommender.signals.vectors
     cosine = vectors @ vectors[model.rows["GA/1"]]
     nearest = sorted((i for i in model.rows if i != "GA/1"), key=lambda i: -cosine[model.rows[i]])
-    assert order == nearest[: len(order)] and "GA/1" not in order and found.fallback is None
+    assert order == nearest[: len(order)] and "GA/1" not in order and result.fallback is None
     assert all(
-        i.reasons[0]["item_id"] == "GA/1" and i.reasons[0]["kind"] == "text" for i in found.items
+        i.reasons[0]["item_id"] == "GA/1" and i.reasons[0]["kind"] == "text" for i in result.items
     )
     personal = recommend(live_shop, placement, "shopper-003", None, 6)
     assert personal.fallback is None and {i.source[0] for i in personal.items} == {"text"}
@@ -99,11 +99,11 @@ def test_new_arrivals_are_the_latest_products_that_may_be_shown(live_shop, at):
             hidden=i == 1,
             price=i + 1,
         )
-    found = recommend(live_shop, placement, "shopper-003", None, 2)
+    result = recommend(live_shop, placement, "shopper-003", None, 2)
     assert (
-        [i.item_id for i in found.items] == ["n0", "n2"]
-        and found.items[0].reasons[0]["text"] == "New in the shop"
-        and found.fallback is None
+        [i.item_id for i in result.items] == ["n0", "n2"]
+        and result.items[0].reasons[0]["text"] == "New in the shop"
+        and result.fallback is None
     )
     assert [
         i.item_id for i in recommend(live_shop, placement, None, None, 1, text="price > 2").items
@@ -112,5 +112,5 @@ def test_new_arrivals_are_the_latest_products_that_may_be_shown(live_shop, at):
 
 def test_without_consent_nothing_is_bought_again(live_shop, at):
     Shopper.objects.filter(user_id="shopper-003").update(consent_personalisation=False)
-    found = recommend(live_shop, at("again"), "shopper-003", None, 4)
-    assert found.fallback == "no_consent" and found.shopper_id is None
+    result = recommend(live_shop, at("again"), "shopper-003", None, 4)
+    assert result.fallback == "no_consent" and result.shopper_id is None

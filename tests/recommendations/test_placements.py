@@ -190,9 +190,9 @@ def test_served_places_keep_their_odds_and_the_list_its_products(live_shop, api)
     reply = request(api, user_id="shopper-003", limit=12)
     assert len(set(ids(reply))) == 12
     exposure_buffer.flush()
-    kept = ServedList.objects.get().items
-    assert all(0 < item["p"] <= 1 and item["of"] >= 1 for item in kept)
-    assert [item["explored"] for item in reply["items"]] == [not item["best"] for item in kept]
+    stored = ServedList.objects.get().items
+    assert all(0 < item["p"] <= 1 and item["of"] >= 1 for item in stored)
+    assert [item["explored"] for item in reply["items"]] == [not item["best"] for item in stored]
     publish(live_shop, explore_percent=0)
     assert not any(i["explored"] for i in request(api, user_id="shopper-003", limit=12)["items"])
 
@@ -205,12 +205,12 @@ def test_estimates_recover_what_a_policy_would_have_brought():
         best = draw.random() < 0.625
         odds = {"p": 0.625 if best else 0.125, "best": best, "of": 4}
         rows.append((odds, draw.random() < (0.30 if best else 0.05)))
-    found = {e.policy: e for e in estimates(rows)}
-    assert found["best"].snips == pytest.approx(0.30, abs=0.03) and found[
+    result = {e.policy: e for e in estimates(rows)}
+    assert result["best"].snips == pytest.approx(0.30, abs=0.03) and result[
         "best"
     ].ips == pytest.approx(0.30, abs=0.03)
-    assert found["random"].snips == pytest.approx((0.30 + 3 * 0.05) / 4, abs=0.02)
-    assert found["served"].snips == pytest.approx(sum(c for _, c in rows) / len(rows))
+    assert result["random"].snips == pytest.approx((0.30 + 3 * 0.05) / 4, abs=0.02)
+    assert result["served"].snips == pytest.approx(sum(c for _, c in rows) / len(rows))
     assert estimates([]) == [] and estimates([({}, True)]) == []
 
 
@@ -227,9 +227,9 @@ def test_estimates_come_out_of_what_was_served(live_shop, api):
         "occurred_at": timezone.now().isoformat(),
     }
     api("post", "events", {"events": [event]})
-    found = api("get", "analytics/exploration?placement=home_top").json()["policies"]
-    assert {p["policy"] for p in found} == {"best", "random", "served"}
-    assert next(p for p in found if p["policy"] == "served")["snips"] == pytest.approx(1 / 6)
+    result = api("get", "analytics/exploration?placement=home_top").json()["policies"]
+    assert {p["policy"] for p in result} == {"best", "random", "served"}
+    assert next(p for p in result if p["policy"] == "served")["snips"] == pytest.approx(1 / 6)
 
 
 # many shoppers
@@ -314,21 +314,21 @@ def test_shoppers_for_a_product_are_those_who_score_it_best(live_shop, api):
     from recommender.shoppers.history import history_of
 
     item_id = live_shop.products.order_by("item_id").first().item_id
-    found = api("get", f"items/shoppers?item_id={item_id.replace('/', '%2F')}&limit=5").json()[
+    result = api("get", f"items/shoppers?item_id={item_id.replace('/', '%2F')}&limit=5").json()[
         "shoppers"
     ]
-    assert len(found) == 5 and [s["score"] for s in found] == sorted(
-        (s["score"] for s in found), reverse=True
+    assert len(result) == 5 and [s["score"] for s in result] == sorted(
+        (s["score"] for s in result), reverse=True
     )
-    first = live_shop.shoppers.get(user_id=found[0]["user_id"])
+    first = live_shop.shoppers.get(user_id=result[0]["user_id"])
     alone = (
         state_of(live_shop)
         .model()
         .scores_of([history_of(first, live_shop, None)], item_id, timezone.now())
     )
-    assert alone[0] == pytest.approx(found[0]["score"], abs=1e-3)
-    Shopper.objects.filter(user_id=found[0]["user_id"]).update(consent_personalisation=False)
-    assert found[0]["user_id"] not in [
+    assert alone[0] == pytest.approx(result[0]["score"], abs=1e-3)
+    Shopper.objects.filter(user_id=result[0]["user_id"]).update(consent_personalisation=False)
+    assert result[0]["user_id"] not in [
         s["user_id"]
         for s in api("get", f"items/shoppers?item_id={item_id.replace('/', '%2F')}").json()[
             "shoppers"

@@ -54,11 +54,13 @@ def test_what_was_bought_before_is_likelier_to_be_bought(predicting, api):
         "product__item_id", flat=True
     )
     others = predicting.products.exclude(item_id__in=bought_ids).values_list("item_id", flat=True)
-    asked = [*dict.fromkeys(bought_ids)][:10] + list(others)[:10]
-    reply = predict(api, user_id="shopper-003", item_ids=[*asked, "no-such"])
-    assert [p["item_id"] for p in reply["predictions"]] == asked and reply["unknown"] == ["no-such"]
-    said = [p["purchase"] for p in reply["predictions"]]
-    assert all(0 < p < 1 for p in said) and sum(said[:10]) > sum(said[10:])
+    wanted = [*dict.fromkeys(bought_ids)][:10] + list(others)[:10]
+    reply = predict(api, user_id="shopper-003", item_ids=[*wanted, "no-such"])
+    assert [p["item_id"] for p in reply["predictions"]] == wanted and reply["unknown"] == [
+        "no-such"
+    ]
+    predicted = [p["purchase"] for p in reply["predictions"]]
+    assert all(0 < p < 1 for p in predicted) and sum(predicted[:10]) > sum(predicted[10:])
     assert (
         reply["horizon_days"] == 20
         and reply["known_shopper"]
@@ -69,9 +71,9 @@ def test_what_was_bought_before_is_likelier_to_be_bought(predicting, api):
 
 def test_somebody_new_has_the_probabilities_of_somebody_new(predicting, api):
     Shopper.objects.filter(user_id="shopper-003").update(consent_personalisation=False)
-    asked = list(predicting.products.values_list("item_id", flat=True)[:5])
-    new = predict(api, user_id="nobody", item_ids=asked)
-    without_consent = predict(api, user_id="shopper-003", item_ids=asked)
+    wanted = list(predicting.products.values_list("item_id", flat=True)[:5])
+    new = predict(api, user_id="nobody", item_ids=wanted)
+    without_consent = predict(api, user_id="shopper-003", item_ids=wanted)
     assert not new["known_shopper"] and new["predictions"] == without_consent["predictions"]
 
 

@@ -107,21 +107,21 @@ def test_a_hidden_product_is_gone_at_once_from_stored_and_live(live_shop, home_t
         ("shopper-003", "fresh-session"),
         ("nobody", None),
     ):
-        found = recommend(live_shop, home_top, user, session, 5)
-        assert first not in [i.item_id for i in found.items] and len(found.items) == 5
+        outcome = recommend(live_shop, home_top, user, session, 5)
+        assert first not in [i.item_id for i in outcome.items] and len(outcome.items) == 5
 
 
 def test_a_sold_out_product_comes_back_with_its_stock(live_shop, home_top, monkeypatch):
     look_again(monkeypatch)
     first = recommend(live_shop, home_top, "shopper-003", None, 5).items[0].item_id
     product = Product.objects.get(shop=live_shop, item_id=first)
-    for state, there in (("out_of_stock", False), ("in_stock", True)):
+    for state, present in (("out_of_stock", False), ("in_stock", True)):
         Product.objects.filter(pk=product.pk).update(stock_state=state)
         Change.objects.tell_products(live_shop, [first])
         assert (
             first
             in [i.item_id for i in recommend(live_shop, home_top, "shopper-003", None, 5).items]
-        ) is there
+        ) is present
 
 
 def test_a_promotion_reaches_a_running_process_within_its_next_look(live_shop, home_top, register):
@@ -223,15 +223,15 @@ def test_simulated_events_do_not_change_a_list(live_shop, home_top):
 
 
 def test_reasons_name_the_shoppers_own_product(live_shop, home_top):
-    found = recommend(live_shop, home_top, "shopper-003", None, 6)
+    outcome = recommend(live_shop, home_top, "shopper-003", None, 6)
     own_ids = set(
         Event.objects.filter(shopper__user_id="shopper-003").values_list(
             "product__item_id", flat=True
         )
     )
-    named = [r["item_id"] for i in found.items for r in i.reasons if "item_id" in r]
+    named = [r["item_id"] for i in outcome.items for r in i.reasons if "item_id" in r]
     assert named and set(named) <= own_ids
-    assert all(r["text"] and 0 < r["share"] <= 1 for i in found.items for r in i.reasons)
+    assert all(r["text"] and 0 < r["share"] <= 1 for i in outcome.items for r in i.reasons)
 
 
 def test_a_text_reason_names_the_nearest_text_and_the_words_that_matched(
@@ -242,9 +242,9 @@ def test_a_text_reason_names_the_nearest_text_and_the_words_that_matched(
     model = shop_state.state_of(live_shop).model()
     vars(model)["_encoder"] = TextEncoder.load(str(tiny_encoder), max_tokens=16)
     discover = Placement.objects.get(shop=live_shop, key="discover")
-    found = recommend(live_shop, discover, "shopper-003", None, 20, "full")
+    outcome = recommend(live_shop, discover, "shopper-003", None, 20, "full")
     by_text = [
-        (i, r) for i in found.items for r in i.reasons if r["kind"] == "text" and not r["against"]
+        (i, r) for i in outcome.items for r in i.reasons if r["kind"] == "text" and not r["against"]
     ]
     own_ids = [
         e.item_id
@@ -326,7 +326,7 @@ def test_a_long_list_is_explained_to_its_end(live_shop, home_top):
 
 def test_what_is_read_while_the_news_comes_is_not_kept(live_shop, monkeypatch):
     state = shop_state.ShopState(live_shop.pk)
-    found = state.champion()
+    outcome = state.champion()
     state.invalidate(Change(kind=Change.CHAMPION))
     original = champions.ModelVersion.objects.filter
 
@@ -335,7 +335,7 @@ def test_what_is_read_while_the_news_comes_is_not_kept(live_shop, monkeypatch):
         return original(**fields)
 
     monkeypatch.setattr(champions.ModelVersion.objects, "filter", change_meanwhile)
-    assert state.champion() == found and not state.champions.is_current
+    assert state.champion() == outcome and not state.champions.is_current
 
 
 def test_a_withdrawn_placement_is_news(live_shop, home_top):

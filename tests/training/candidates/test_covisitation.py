@@ -70,8 +70,8 @@ def test_a_matrix_of_several_blocks_is_inverted_in_place():
     x = np.random.default_rng(1).standard_normal((1500, 1500)).astype(np.float32)
     matrix = x @ x.T / 1500 + np.eye(1500, dtype=np.float32)
     given = matrix.copy()
-    found = _inverse(given)
-    assert np.abs(found @ matrix - np.eye(1500)).max() < 1e-3 and np.shares_memory(found, given)
+    result = _inverse(given)
+    assert np.abs(result @ matrix - np.eye(1500)).max() < 1e-3 and np.shares_memory(result, given)
 
 
 def test_what_cannot_be_inverted_is_said():
@@ -83,16 +83,18 @@ def test_only_the_largest_neighbours_stay():
     import scipy.sparse as sp
 
     right = sp.csr_matrix(np.array([[0.0, 3, 1, 2]] * 4))
-    kept = top_neighbours(sp.identity(4, format="csr"), right, 2, np.ones(4), np.ones(4)).toarray()
-    assert kept[0].tolist() == [0, 3, 0, 2] and kept[1].tolist() == [0, 0, 1, 2]
+    stored = top_neighbours(
+        sp.identity(4, format="csr"), right, 2, np.ones(4), np.ones(4)
+    ).toarray()
+    assert stored[0].tolist() == [0, 3, 0, 2] and stored[1].tolist() == [0, 0, 1, 2]
 
 
 def test_popularity_by_age():
-    found = popularity(shop((0, 0, 1, 1), (1, 0, 98, 2), (1, 1, 60, 3)), 3, now=100 * DAY)
-    assert found.column("sold").tolist() == [2, 1, 0]
-    assert found.column("sold_30").tolist() == [1, 0, 0]
+    result = popularity(shop((0, 0, 1, 1), (1, 0, 98, 2), (1, 1, 60, 3)), 3, now=100 * DAY)
+    assert result.column("sold").tolist() == [2, 1, 0]
+    assert result.column("sold_30").tolist() == [1, 0, 0]
     assert (
-        found.column("age_days")[0] == 99
-        and found.column("idle_days")[0] == 2
-        and np.isnan(found.column("age_days")[2])
+        result.column("age_days")[0] == 99
+        and result.column("idle_days")[0] == 2
+        and np.isnan(result.column("age_days")[2])
     )

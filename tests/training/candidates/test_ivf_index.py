@@ -56,17 +56,17 @@ def past():
 
 
 def best_of(texts, past, allowed, k=20):
-    found = texts.score(past, np.ones(len(past.item), dtype=np.float32)).best(allowed, k)
-    return [found.item[found.user == user].tolist() for user in range(past.n_users)]
+    result = texts.score(past, np.ones(len(past.item), dtype=np.float32)).best(allowed, k)
+    return [result.item[result.user == user].tolist() for user in range(past.n_users)]
 
 
 def test_cells_propose_what_a_comparison_with_all_finds(many, vectors, past):
     held, allowed = build_ivf_index(vectors), np.random.default_rng(2).random((20, N)) < 0.8
     exact = best_of(TextSpace(vectors), past, allowed)
-    found = best_of(TextSpace(vectors.astype(np.float16), held), past, allowed)
-    shared = [len(set(a) & set(b)) / len(a) for a, b in zip(exact, found, strict=True)]
+    result = best_of(TextSpace(vectors.astype(np.float16), held), past, allowed)
+    shared = [len(set(a) & set(b)) / len(a) for a, b in zip(exact, result, strict=True)]
     assert np.mean(shared) > 0.95 and min(shared) > 0.8
-    assert all(allowed[user, items].all() for user, items in enumerate(found))
+    assert all(allowed[user, items].all() for user, items in enumerate(result))
 
 
 def test_where_a_filter_lets_few_through_they_are_all_found(many, vectors, past):
@@ -89,11 +89,11 @@ def test_pairs_have_their_exact_scores(many, vectors, past):
 
 def test_who_has_no_history_is_proposed_nothing(many, vectors):
     no_history = histories(interactions(events_of([]), EVENT_WEIGHTS), np.arange(2), N)
-    asked = TextSpace(vectors, build_ivf_index(vectors)).score(
+    wanted = TextSpace(vectors, build_ivf_index(vectors)).score(
         no_history, np.zeros(0, dtype=np.float32)
     )
-    assert not len(asked.best(np.ones((2, N), dtype=bool), 5).item)
-    assert asked.at(np.array([0, 1]), np.array([3, 4])).tolist() == [0, 0]
+    assert not len(wanted.best(np.ones((2, N), dtype=bool), 5).item)
+    assert wanted.at(np.array([0, 1]), np.array([3, 4])).tolist() == [0, 0]
 
 
 def test_parts_of_one_history_are_answered_from_what_the_whole_is_proposed(
@@ -110,13 +110,13 @@ def test_parts_of_one_history_are_answered_from_what_the_whole_is_proposed(
     )
     texts, allowed = TextSpace(vectors, build_ivf_index(vectors)), np.ones((3, N), dtype=bool)
     alone = [best_of(texts, family.shard(u, u + 1), allowed[:1])[0] for u in range(3)]
-    asked, propose = [], ivf_index.IvfIndex.candidates
+    wanted, propose = [], ivf_index.IvfIndex.candidates
     monkeypatch.setattr(
         ivf_index.IvfIndex,
         "candidates",
-        lambda self, *args: (asked.append(1), propose(self, *args))[1],
+        lambda self, *args: (wanted.append(1), propose(self, *args))[1],
     )
-    assert best_of(texts, family, allowed) == alone and len(asked) == 1
+    assert best_of(texts, family, allowed) == alone and len(wanted) == 1
 
 
 def test_another_shopper_is_proposed_what_is_near_to_their_own_history(many, vectors, past):
@@ -172,8 +172,8 @@ def test_a_model_with_cells_serves_as_the_same_without(both, tiny_snapshot):
 
     def listed(one):
         return [
-            [r.item for r in found]
-            for found in one.recommend(past, plain.signals.popularity.now, 5)
+            [r.item for r in result]
+            for result in one.recommend(past, plain.signals.popularity.now, 5)
         ]
 
     assert listed(model) == listed(plain)
@@ -234,10 +234,10 @@ def test_where_nothing_common_is_allowed_the_sequence_model_favours_nothing(
     rare = np.ones(model.n_items, dtype=bool)
     rare[model.signals.common[0]] = False
     for showable, least in ((rare, 0), (None, 0.5)):
-        found = model.candidates(
+        result = model.candidates(
             past, model.signals.popularity.now, model.allowed(past, showable)
         ).features
-        share = found[:, model.features.index("sequence_share")]
+        share = result[:, model.features.index("sequence_share")]
         assert (
             len(share)
             and share.max() <= 1
@@ -254,13 +254,13 @@ def test_the_sequence_model_chooses_from_what_sells(both, tiny_snapshot, monkeyp
     common = model.signals.common[0]
     sold = model.signals.popularity.column("sold")
     assert len(common) == 20 and sold[common].min() >= np.delete(sold, common).max()
-    asked = model.signals.sequence.score(past, model.signals.common)
-    found = asked.best(np.ones(exact.shape, dtype=bool), 5)
+    wanted = model.signals.sequence.score(past, model.signals.common)
+    result = wanted.best(np.ones(exact.shape, dtype=bool), 5)
     share = exact[:, common] / exact[:, common].sum(axis=1, keepdims=True)
-    assert set(found.item.tolist()) <= set(common.tolist()) and found.top == pytest.approx(
+    assert set(result.item.tolist()) <= set(common.tolist()) and result.top == pytest.approx(
         share.max(axis=1), rel=1e-4
     )
     user, item = np.repeat(np.arange(30), 3), np.tile(np.arange(3), 30)
-    assert asked.at(user, item) == pytest.approx(
+    assert wanted.at(user, item) == pytest.approx(
         exact[user, item] / exact[:, common].sum(axis=1)[user], rel=1e-3
     )

@@ -35,19 +35,19 @@ def test_the_best_are_those_found_by_hand(rng, kind, k):
     )
     allowed = rng.random((20, 30)) < 0.7
     values[3], allowed[4] = 0, False
-    found = kind(values).best(allowed, k)
+    result = kind(values).best(allowed, k)
     for user, expected in enumerate(by_hand(values, allowed, k)):
-        assert found.item[found.user == user].tolist() == expected
-        assert found.place[found.user == user].tolist() == list(range(len(expected)))
-        assert found.top[user] == (values[user, expected[0]] if expected else 0)
+        assert result.item[result.user == user].tolist() == expected
+        assert result.place[result.user == user].tolist() == list(range(len(expected)))
+        assert result.top[user] == (values[user, expected[0]] if expected else 0)
 
 
 def test_the_same_scores_for_all_are_cut_to_what_each_is_allowed(rng):
     values = rng.permutation(30).astype(np.float32)
     for share in (0.3, 1):
         allowed = rng.random((12, 30)) < share
-        found = SharedScores(values).best(allowed, 5)
-        assert [found.item[found.user == u].tolist() for u in range(12)] == by_hand(
+        result = SharedScores(values).best(allowed, 5)
+        assert [result.item[result.user == u].tolist() for u in range(12)] == by_hand(
             np.tile(values, (12, 1)), allowed, 5
         )
 
@@ -73,22 +73,22 @@ def test_proposals_are_the_union_and_what_is_wanted():
         DenseScores(np.float32([[9, 3, 2, 1], [4, 3, 2, 1]])),
         SharedScores(np.float32([0, 0, 0, 5])),
     )
-    found = propose({"one": one, "other": other}, allowed, 1, (np.array([1]), np.array([2])))
-    assert list(zip(found.user.tolist(), found.item.tolist(), strict=True)) == [
+    result = propose({"one": one, "other": other}, allowed, 1, (np.array([1]), np.array([2])))
+    assert list(zip(result.user.tolist(), result.item.tolist(), strict=True)) == [
         (0, 1),
         (0, 3),
         (1, 0),
         (1, 2),
         (1, 3),
     ]
-    assert found.places["one"].tolist() == [0, 1, 0, 1, 1] and found.places["other"].tolist() == [
+    assert result.places["one"].tolist() == [0, 1, 0, 1, 1] and result.places["other"].tolist() == [
         1,
         0,
         1,
         1,
         0,
     ]
-    assert found.tops["one"].tolist() == [3, 4] and found.tops["other"].tolist() == [5, 5]
+    assert result.tops["one"].tolist() == [3, 4] and result.tops["other"].tolist() == [5, 5]
     alone = propose(
         {"one": one, "other": other}, allowed, 1, (np.array([1, 0]), np.array([2, 1])), alone=True
     )

@@ -96,8 +96,8 @@ def test_scores_are_probabilities_and_nothing_without_a_history():
 def test_training_reads_a_history_as_serving_does(by_event):
     made = task(by_event)
     pairs = made.source.pairs
-    asked = next(p for p in pairs.usable if pairs.item[p] == 2 and pairs.time[p] == 4 * DAY)
-    trained = made._read(np.array([asked]))
+    wanted = next(p for p in pairs.usable if pairs.item[p] == 2 and pairs.time[p] == 4 * DAY)
+    trained = made._read(np.array([wanted]))
     served = latest(histories(SHOP.take(SHOP.time < 4 * DAY), np.array([0]), 5), by_event)
 
     def read(s):
@@ -183,14 +183,14 @@ def fitted(snapshot, events, window, **fields):
 
 def test_what_follows_is_learned(chains):
     window, _ = leave_last_out(chains.events, chains.n_items, EVENT_WEIGHTS)
-    found = fitted(chains, window.fit, window, **{"sequence.learning_rate": 1e-2})
-    lists = np.argsort(-found.model.scores(window.past), axis=1)[:, :3]
+    result = fitted(chains, window.fit, window, **{"sequence.learning_rate": 1e-2})
+    lists = np.argsort(-result.model.scores(window.past), axis=1)[:, :3]
     right = [t in row for t, row in zip(window.target, lists, strict=True)]
-    assert found.steps > 0 and np.mean(right) > 0.9
+    assert result.steps > 0 and np.mean(right) > 0.9
 
 
 def test_too_little_says_so(chains):
     window, _ = leave_last_out(chains.events, chains.n_items, EVENT_WEIGHTS)
     few = window.fit.take(window.fit.user < 20)
-    found = fitted(chains, few, window)
-    assert found.model is None and "only" in found.why_not and "200 are needed" in found.why_not
+    result = fitted(chains, few, window)
+    assert result.model is None and "only" in result.why_not and "200 are needed" in result.why_not

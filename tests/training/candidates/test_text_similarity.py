@@ -49,16 +49,16 @@ def test_equal_texts_are_held_once(vectors):
 def test_the_next_question_computes_only_texts_that_the_last_one_did_not_ask_for(
     vectors, past, monkeypatch
 ):
-    asked, plain = [], text_similarity.kernel
+    wanted, plain = [], text_similarity.kernel
     monkeypatch.setattr(
         text_similarity,
         "kernel",
         lambda own_texts, all_of_them: (
-            asked.append(len(own_texts)),
+            wanted.append(len(own_texts)),
             plain(own_texts, all_of_them),
         )[1],
     )
     texts, weights = TextSpace(vectors), np.ones(5, dtype=np.float32)
     first, of_one = texts.scores(past, weights), texts.scores(past.shard(0, 1), weights[:3])
     texts.scores(past, weights)
-    assert asked == [2] and np.array_equal(of_one, first[:1])
+    assert wanted == [2] and np.array_equal(of_one, first[:1])

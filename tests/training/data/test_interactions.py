@@ -15,20 +15,20 @@ def events(*rows) -> Events:
 
 
 def test_a_full_return_takes_the_purchase_away():
-    found = interactions(
+    result = interactions(
         events((0, 1, BUY, 1, 3, 1), (0, 2, BUY, 1, 1, 1), (0, 1, BACK, 2, 3, 2)), EVENT_WEIGHTS
     )
-    assert found.item.tolist() == [2]
+    assert result.item.tolist() == [2]
 
 
 def test_a_partial_return_leaves_it():
-    found = interactions(events((0, 1, BUY, 1, 3, 1), (0, 1, BACK, 2, 1, 2)), EVENT_WEIGHTS)
-    assert found.item.tolist() == [1]
+    result = interactions(events((0, 1, BUY, 1, 3, 1), (0, 1, BACK, 2, 1, 2)), EVENT_WEIGHTS)
+    assert result.item.tolist() == [1]
 
 
 def test_another_shoppers_return_changes_nothing():
-    found = interactions(events((0, 1, BUY, 1, 1, 1), (1, 1, BACK, 2, 5, 2)), EVENT_WEIGHTS)
-    assert found.user.tolist() == [0]
+    result = interactions(events((0, 1, BUY, 1, 1, 1), (1, 1, BACK, 2, 5, 2)), EVENT_WEIGHTS)
+    assert result.user.tolist() == [0]
 
 
 def test_a_disliked_product_is_left_out():
@@ -39,9 +39,9 @@ def test_a_disliked_product_is_left_out():
 
 
 def test_views_weigh_less_than_purchases():
-    found = interactions(events((0, 1, VIEW, 1, 1, 1), (0, 1, BUY, 1, 1, 1)), EVENT_WEIGHTS)
-    assert found.weight.tolist() == pytest.approx([0.1, 1.0])
-    assert found.bought.tolist() == [False, True]
+    result = interactions(events((0, 1, VIEW, 1, 1, 1), (0, 1, BUY, 1, 1, 1)), EVENT_WEIGHTS)
+    assert result.weight.tolist() == pytest.approx([0.1, 1.0])
+    assert result.bought.tolist() == [False, True]
 
 
 def test_a_history_has_one_entry_per_product():

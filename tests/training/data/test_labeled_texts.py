@@ -43,7 +43,7 @@ def test_one_text_is_in_one_part_however_often_it_comes(kind):
             "rating": [5.0] * 400,
             "label": [None] * 400,
         }
-        found = review_rows(
+        result = review_rows(
             SimpleNamespace(tables={kind: pl.DataFrame(columns)}),
             lambda row: row["rating"],
             "a rating",
@@ -52,9 +52,9 @@ def test_one_text_is_in_one_part_however_often_it_comes(kind):
         )
     else:
         columns |= {"text": texts, "intent": ["a"] * 400}
-        found = dialogue_rows(SimpleNamespace(tables={kind: pl.DataFrame(columns)}), 0.3, 0.2)
+        result = dialogue_rows(SimpleNamespace(tables={kind: pl.DataFrame(columns)}), 0.3, 0.2)
     parts = {}
-    for text, part in zip(found.texts, found.part, strict=True):
+    for text, part in zip(result.texts, result.part, strict=True):
         parts.setdefault(text, set()).add(int(part))
     assert (
         len(parts) == 40

@@ -95,8 +95,8 @@ def test_attributes_come_from_the_shoppers_file_in_the_order_of_users(tmp_path, 
             "shoppers": shoppers,
         },
     )
-    found = read_snapshot(tmp_path)
-    assert found.user_ids == ["a", "b", "c"] and found.shopper_attributes.to_list() == [
+    result = read_snapshot(tmp_path)
+    assert result.user_ids == ["a", "b", "c"] and result.shopper_attributes.to_list() == [
         None,
         '{"n": 2}',
         '{"n": 3}',

@@ -25,9 +25,11 @@ def titles() -> list[str]:
         if files[0].name.endswith((".csv", ".csv.gz"))
         else pl.read_parquet(files[0])
     )
-    found = [product_text(title, None, [], None) for title in frame["title"].drop_nulls().to_list()]
+    result = [
+        product_text(title, None, [], None) for title in frame["title"].drop_nulls().to_list()
+    ]
     return [
-        *found[::9][:400],
+        *result[::9][:400],
         "A lantern of painted glass for the garden. " * 12,
         "x",
         "Café crème für zwei",

@@ -65,22 +65,22 @@ def fairness_report(tiny_snapshot, tiny_checkpoint):
 
 
 def test_groups_are_judged_against_everybody(fairness_report):
-    _, window, model, found = fairness_report
+    _, window, model, result = fairness_report
     ndcg = rank_by_fusion(window, model).ndcg()
     left = window.users % 4 > 0
-    assert set(found["groups"]) == {
+    assert set(result["groups"]) == {
         "known_shoppers",
         "side: left",
     }  # too few shoppers are on the right, or new
-    assert found["groups"]["side: left"]["ndcg@10"] == interval(ndcg[left])
-    assert found["groups"]["side: left"]["of_all"] == pytest.approx(
+    assert result["groups"]["side: left"]["ndcg@10"] == interval(ndcg[left])
+    assert result["groups"]["side: left"]["of_all"] == pytest.approx(
         np.nanmean(ndcg[left]) / np.nanmean(ndcg)
     )
 
 
 def test_bands_share_out_places_and_sales(fairness_report):
-    _, window, model, found = fairness_report
-    bands = found["bands"]
+    _, window, model, result = fairness_report
+    bands = result["bands"]
     for what in ("products", "bought", "shown"):
         assert sum(band[what] for band in bands.values()) == pytest.approx(1)
     head = is_head(model.signals.popularity.column("sold"))

@@ -41,7 +41,9 @@ def predictions(tiny_snapshot, tiny_config, monkeypatch):
         users = np.unique(window.fit.user[window.fit.user >= 0])
         past = histories(window.fit, users, snapshot.n_items)
         return {
-            name: [(r.item, r.score) for found in m.recommend(past, window.now, 10) for r in found]
+            name: [
+                (r.item, r.score) for result in m.recommend(past, window.now, 10) for r in result
+            ]
             for name, m in models.items()
         }
 
@@ -123,7 +125,7 @@ def test_the_recipes_judged_fit_knows_nothing_of_the_judged_days(
             window.fit, np.unique(window.fit.user[window.fit.user >= 0]), snapshot.n_items
         )
         return window, [
-            (r.item, r.score) for found in model.recommend(past, window.now, 10) for r in found
+            (r.item, r.score) for result in model.recommend(past, window.now, 10) for r in result
         ]
 
     monkeypatch.setattr(fusion, "evaluate_run", judge)

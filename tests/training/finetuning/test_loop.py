@@ -216,11 +216,11 @@ def test_early_stopping_ends_with_the_best_weights(tiny_encoder):
     config = replace(CONFIG, patience=2, steps=40)
     task, tuned = labelled(tiny_encoder, config)
     values = iter([0.5, 0.7, 0.6, 0.6, 0.9])
-    kept = []
-    task.validate = lambda: kept.append(weights(task)) or next(values)
+    stored = []
+    task.validate = lambda: stored.append(weights(task)) or next(values)
     outcome = train(task, tuned, config, 7, ResumableState())
     assert (outcome.best, outcome.best_step, outcome.steps) == (0.7, 4, 12) and torch.equal(
-        weights(task), kept[1]
+        weights(task), stored[1]
     )
 
 

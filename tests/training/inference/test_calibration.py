@@ -15,9 +15,9 @@ def test_the_nearest_vote_by_their_cosine():
         np.array([EAST, [0.8, 0.6], NORTH], dtype=np.float32), np.array([0, 1, 1]), k=2
     )
     second = np.exp((0.8 - 1) / WIDTH)
-    found = remembered.vote(np.array([EAST, NORTH], dtype=np.float32), 3)
-    assert found[0] == pytest.approx([1 / (1 + second), second / (1 + second), 0], abs=1e-3)
-    assert found[1] == pytest.approx([0, 1, 0], abs=1e-6)
+    result = remembered.vote(np.array([EAST, NORTH], dtype=np.float32), 3)
+    assert result[0] == pytest.approx([1 / (1 + second), second / (1 + second), 0], abs=1e-3)
+    assert result[1] == pytest.approx([0, 1, 0], abs=1e-6)
 
 
 def test_more_voters_than_rows_are_all_of_them():

@@ -32,9 +32,9 @@ def listed(model, events, k: int = 10, **more):
 def test_contributions_sum_to_the_score_of_the_list(model, events, user):
     own_events = events.take(events.user == user)
     _, places = listed(model, own_events)
-    found = explain(model, own_events, [p.item for p in places], model.signals.popularity.now)
-    assert [e.score for e in found] == [p.score for p in places]
-    for explanation in found:
+    result = explain(model, own_events, [p.item for p in places], model.signals.popularity.now)
+    assert [e.score for e in result] == [p.score for p in places]
+    for explanation in result:
         assert explanation.base + sum(explanation.contributions.values()) == pytest.approx(
             explanation.score, abs=1e-6
         )
@@ -106,9 +106,9 @@ def test_why_not_of_what_no_source_proposed(model, events):
     )
     past, places = listed(narrow, events.take(events.user == 3), k=model.n_items)
     other = next(i for i in range(model.n_items) if i not in {p.item for p in places})
-    found = why_not(narrow, past, other, model.signals.popularity.now, 5)
+    result = why_not(narrow, past, other, model.signals.popularity.now, 5)
     assert (
-        found.stage == ("not_proposed" if found.place > 5 else "shown")
-        and not any(found.sources.values())
-        and found.of == len(places) + 1
+        result.stage == ("not_proposed" if result.place > 5 else "shown")
+        and not any(result.sources.values())
+        and result.of == len(places) + 1
     )

@@ -20,8 +20,8 @@ def bag(texts: list[str]) -> np.ndarray:
 
 
 def test_what_is_in_both_matched_and_what_is_not_did_not():
-    (found,) = matched_words(bag, [("Red Lantern blue", "red lantern paper")])
-    assert found == [("red", pytest.approx(0.5)), ("lantern", pytest.approx(0.5))]
+    (result,) = matched_words(bag, [("Red Lantern blue", "red lantern paper")])
+    assert result == [("red", pytest.approx(0.5)), ("lantern", pytest.approx(0.5))]
 
 
 def test_words_are_told_apart_in_latin_and_in_chinese_letters():
@@ -38,15 +38,17 @@ def test_words_are_told_apart_in_latin_and_in_chinese_letters():
 def test_shares_are_falls_of_the_cosine(tiny_encoder):
     encoder = TextEncoder.load(str(tiny_encoder), max_tokens=16)
     text, other = "small red paper lantern", "red lantern classic"
-    (found,) = matched_words(encoder.encode, [(text, other)], most=10)
+    (result,) = matched_words(encoder.encode, [(text, other)], most=10)
     whole, aim = encoder.encode([text, other])
     falls = {}
     for word in text.split():
         left = encoder.encode([" ".join(w for w in text.split() if w != word)])[0]
         falls |= {word: float((whole - left) @ aim)}
     total = sum(f for f in falls.values() if f > 0)
-    assert dict(found) == pytest.approx({w: f / total for w, f in falls.items() if f > 0}, abs=1e-3)
-    assert [share for _, share in found] == sorted((share for _, share in found), reverse=True)
+    assert dict(result) == pytest.approx(
+        {w: f / total for w, f in falls.items() if f > 0}, abs=1e-3
+    )
+    assert [share for _, share in result] == sorted((share for _, share in result), reverse=True)
 
 
 def test_only_the_strongest_are_told_and_several_pairs_are_kept_apart():

@@ -66,10 +66,10 @@ def test_ndcg_equals_scikit_learn(seed):
 
 @given(st.integers(1, 20), st.integers(0, 2**32 - 1))
 def test_measures_stay_between_zero_and_one(n_relevant, seed):
-    found = np.random.default_rng(seed).random((1, 10)) < 0.5
-    found[0, np.flatnonzero(found[0])[n_relevant:]] = False
+    result = np.random.default_rng(seed).random((1, 10)) < 0.5
+    result[0, np.flatnonzero(result[0])[n_relevant:]] = False
     for measure in (ndcg_at_k, recall_at_k):
-        assert 0 <= measure(found, np.array([n_relevant]), 10)[0] <= 1
+        assert 0 <= measure(result, np.array([n_relevant]), 10)[0] <= 1
 
 
 def test_bootstrap_interval_holds_the_mean_and_ignores_nan():
@@ -99,15 +99,15 @@ def test_an_empty_place_is_no_hit():
 
 def test_diversity_is_the_mean_distance_of_pairs():
     vectors = np.array([[1.0, 0], [0, 1.0], [1.0, 0], [-1.0, 0]])
-    found = diversity_at_k(np.array([[0, 1, 2], [0, 3, -1], [0, 2, -1], [1, -1, -1]]), vectors, 3)
-    assert found[:3] == pytest.approx([2 / 3, 2.0, 0.0]) and np.isnan(found[3])
+    result = diversity_at_k(np.array([[0, 1, 2], [0, 3, -1], [0, 2, -1], [1, -1, -1]]), vectors, 3)
+    assert result[:3] == pytest.approx([2 / 3, 2.0, 0.0]) and np.isnan(result[3])
 
 
 def test_novelty_is_self_information_averaged_over_the_list():
     bits = self_information(np.array([8, 4, 0, 1]), 8)
     assert bits == pytest.approx([0, 1, 3, 3])
-    found = mean_shown(np.array([[0, 1], [2, -1], [-1, -1]]), bits, 2)
-    assert found[:2] == pytest.approx([0.5, 3]) and np.isnan(found[2])
+    result = mean_shown(np.array([[0, 1], [2, -1], [-1, -1]]), bits, 2)
+    assert result[:2] == pytest.approx([0.5, 3]) and np.isnan(result[2])
 
 
 def test_gini_of_equal_and_of_single_exposure():
@@ -122,6 +122,6 @@ def test_gini_of_equal_and_of_single_exposure():
 def test_miscalibration_is_stecks_divergence():
     group = np.array([0, 0, 1, -1])
     history = np.array([[1.0, 1.0], [1.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
-    found = miscalibration_at_k(np.array([[0, 2], [0, 1], [0, 1], [3, -1]]), history, group, 2)
+    result = miscalibration_at_k(np.array([[0, 2], [0, 1], [0, 1], [3, -1]]), history, group, 2)
     one_sided = 0.5 * np.log(0.5 / (0.99 + 0.005)) + 0.5 * np.log(0.5 / 0.005)
-    assert found[:2] == pytest.approx([0, one_sided]) and np.isnan(found[2:]).all()
+    assert result[:2] == pytest.approx([0, one_sided]) and np.isnan(result[2:]).all()

@@ -19,24 +19,24 @@ from training.metrics import classification, ranking
 @given(st.integers(0, 10_000), st.integers(2, 5), st.integers(6, 60))
 def test_classification_measures_are_scikit_learns(seed, classes, n):
     rng = np.random.default_rng(seed)
-    label, said = rng.integers(0, classes, n), rng.dirichlet(np.ones(classes), n)
-    predicted = said.argmax(1)
+    label, output = rng.integers(0, classes, n), rng.dirichlet(np.ones(classes), n)
+    predicted = output.argmax(1)
     assert classification.accuracy(label, predicted) == pytest.approx(
         reference.accuracy_score(label, predicted)
     )
     assert classification.f1_macro(label, predicted) == pytest.approx(
         reference.f1_score(label, predicted, average="macro", zero_division=0)
     )
-    assert classification.log_loss(label, said) == pytest.approx(
-        reference.log_loss(label, said, labels=range(classes))
+    assert classification.log_loss(label, output) == pytest.approx(
+        reference.log_loss(label, output, labels=range(classes))
     )
     if len(np.unique(label)) == classes:
         theirs = (
-            reference.roc_auc_score(label, said[:, 1])
+            reference.roc_auc_score(label, output[:, 1])
             if classes == 2
-            else reference.roc_auc_score(label, said, multi_class="ovr")
+            else reference.roc_auc_score(label, output, multi_class="ovr")
         )
-        assert classification.auc_one_vs_rest(label, said) == pytest.approx(theirs)
+        assert classification.auc_one_vs_rest(label, output) == pytest.approx(theirs)
 
 
 @settings(max_examples=40, deadline=None)
@@ -78,10 +78,10 @@ def test_calibration_error_by_hand():
 
 
 def test_the_calibration_error_of_a_report_is_that_of_the_predicted_class():
-    right, said = np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    right, output = np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
     by_hand = classification.calibration_error(np.array([1, 0, 0]), np.array([0.9, 0.8, 0.6]))
     assert (
-        summary(right, said, rounds=10)["calibration_error"]["value"]
+        summary(right, output, rounds=10)["calibration_error"]["value"]
         == pytest.approx(by_hand)
         == pytest.approx((0.1 + 0.8 + 0.6) / 3)
     )

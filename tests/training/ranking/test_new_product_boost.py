@@ -93,9 +93,9 @@ def test_few_shoppers_who_buy_much_are_no_trouble(question, shoppers):
         np.tile(few.group, 20),
         np.tile(few.shopper, 20),
     )
-    found = choose_boost([many, question.of(np.zeros(400, dtype=bool))], NAMES, config)
+    result = choose_boost([many, question.of(np.zeros(400, dtype=bool))], NAMES, config)
     assert (
-        found.bought == many.label.sum() >= FEWEST and found.value == 0
+        result.bought == many.label.sum() >= FEWEST and result.value == 0
     )  # all alike: none can gain
 
 

@@ -93,15 +93,15 @@ def test_what_may_not_be_shown_is_not(model, past):
     showable = np.ones(model.n_items, dtype=bool)
     showable[::2] = False
     lists = model.recommend(past, model.signals.popularity.now, 10, showable)
-    assert all(place.item % 2 for found in lists for place in found)
+    assert all(place.item % 2 for result in lists for place in result)
     assert all(place.item % 2 for place in model.related([0], 10, showable))
 
 
 def test_only_new_leaves_out_what_was_bought(model, past):
     lists = model.recommend(past, model.signals.popularity.now, 10, only_new=True)
-    for user, found in enumerate(lists):
+    for user, result in enumerate(lists):
         bought = set(past.item[past.start[user] : past.start[user + 1]].tolist())
-        assert not bought & {place.item for place in found}
+        assert not bought & {place.item for place in result}
 
 
 def test_related_products_are_of_the_same_kind(model, tiny_checkpoint):
@@ -129,7 +129,7 @@ def test_shuffling_what_comes_after_the_cut_changes_no_prediction(snapshot, tiny
         model = fitted.recommender
         past = model.histories(events.before(cut), np.arange(20))
         predictions.append(
-            [[(p.item, p.score) for p in found] for found in model.recommend(past, cut, 10)]
+            [[(p.item, p.score) for p in result] for result in model.recommend(past, cut, 10)]
         )
     assert predictions[0] == predictions[1]
 

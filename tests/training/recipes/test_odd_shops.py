@@ -112,7 +112,7 @@ def test_it_is_trained_on_and_ranked_and_the_report_says_what_was_off(train, nam
     model, ids = load_checkpoint(folder)
     past = model.histories(snapshot.events, np.arange(3))
     lists = model.recommend(past, int(snapshot.events.time[-1]) + 1, 5)
-    assert all(len({found.item for found in some}) == min(5, len(ids)) for some in lists)
+    assert all(len({result.item for result in some}) == min(5, len(ids)) for some in lists)
 
 
 @pytest.mark.parametrize("name", CANNOT)

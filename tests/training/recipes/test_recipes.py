@@ -155,15 +155,15 @@ def test_a_run_that_stops_in_the_projection_goes_on_there(
 def test_what_is_stopped_early_has_not_seen_the_days_that_stop_it(fit, monkeypatch, recipe):
     from training.recipes import fusion_parts, incremental, retrieval, text_training
 
-    asked, made = [], text_training.fit_texts
+    query, made = [], text_training.fit_texts
 
     def recorded(run, known, validation, *rest, **named):
         if validation is not None:
-            asked.append((int(known.time.max()), int(validation.now)))
+            query.append((int(known.time.max()), int(validation.now)))
         return made(run, known, validation, *rest, **named)
 
     for module in (retrieval, fusion_parts, incremental, text_training):
         if hasattr(module, "fit_texts"):
             monkeypatch.setattr(module, "fit_texts", recorded)
     fit(recipe)
-    assert asked and all(last < now for last, now in asked)
+    assert query and all(last < now for last, now in query)
