@@ -22,6 +22,8 @@ def catch_up(sender, **_) -> None:
 
 @task_failure.connect
 def catch_up_after_loss(sender, exception, **_) -> None:
-    """Celery signal: when a worker process has died, queue batch scoring again after a delay."""
+    """Celery signal: when a worker process died while it scored a shard, queue batch scoring again
+    after a delay.
+    """
     if isinstance(exception, WorkerLostError) and sender.name == "recommender.tasks.score_shard":
         sender.app.send_task("recommender.tasks.score_every_shop", countdown=60)

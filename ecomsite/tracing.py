@@ -6,8 +6,8 @@ import os
 
 
 def begin() -> bool:
-    """Start tracing. Call before Django's handler is created. Returns whether requests are traced;
-    without the variable nothing is imported.
+    """Set up OpenTelemetry tracing, before Django's handler is created. Returns False, and imports
+    nothing, where OTEL_EXPORTER_OTLP_ENDPOINT is not set.
     """
     if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return False

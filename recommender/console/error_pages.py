@@ -26,8 +26,8 @@ HELP = {
 
 
 def error_page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    """An error page in the signed-in user's shell; without the shell where it cannot be rendered,
-    such as without a database.
+    """Render an error page: with the console's navigation for signed-in users; without it for
+    others, for errors from 500 on, and where rendering fails.
     """
     context = {
         "status": status,

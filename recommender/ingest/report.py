@@ -1,4 +1,6 @@
-"""Report of an import."""
+"""Result of an import: numbers of new, changed and unchanged rows, and the rejected rows with their
+reasons.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,6 +17,8 @@ class RowError:
 
 @dataclass
 class Report:
+    """Numbers of new, changed and unchanged (`same`) rows of an import, and its rejected rows."""
+
     new: int = 0
     changed: int = 0
     same: int = 0

@@ -53,8 +53,8 @@ def precomputed(shop: Shop, state: ShopState, request: ListRequest) -> ListResul
 
 
 def make_list(context: ListContext) -> ListResult:
-    """Run the steps of `recommend` in order: candidates, eligibility, arrangement, fill-up,
-    explanations.
+    """Make a list: candidates, eligibility, re-ranking, fill-up by cold start, explanations,
+    result. Each step runs once, in this order, for every kind of list.
     """
     draft = candidates(context)
     draft.items = eligible(context, draft.items)

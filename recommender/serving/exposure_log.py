@@ -72,7 +72,10 @@ class Exposure:
 
 
 class ExposureBuffer:
-    """Buffered rows; while the database is unreachable they stay, the oldest are dropped first."""
+    """Buffer of exposures in memory, which a thread writes to the database.
+
+    Rows stay while the database is unreachable. A full buffer drops the oldest.
+    """
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[Exposure, float]] = deque(maxlen=MOST_WAITING)

@@ -117,7 +117,7 @@ def build_ivf_index(vectors: np.ndarray, seed: int = 0) -> IvfIndex | None:
 
 
 def reduce(vectors: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """(n, REDUCED) float32 of unit length: vectors (n, dim) in the directions of the basis."""
+    """Project vectors (n, dim) on the basis and normalize them: (n, REDUCED) float32."""
     return _unit(vectors @ basis)
 
 

@@ -49,10 +49,11 @@ def latest(past: Histories, by_event: bool) -> Sequences:
 
 @dataclass(frozen=True)
 class SequenceModel:
-    """What training leaves of it; `SequenceNet` is its twin with gradients.
+    """The trained sequence model for inference by numpy; `SequenceNet` is the trainable one.
 
-    items: (items, dim) float32: what a product is, both in a history and as what comes next
-    weights: of the block, by the net's names
+    items: (items, dim) float32 embeddings, of products in a history and of the next product
+    weights: parameters of the attention block, by their names in `SequenceNet`
+    by_event: positions count events instead of baskets
     """
 
     items: np.ndarray

@@ -56,7 +56,9 @@ class Signals:
 
     @cached_property
     def common(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Rows (m,) and embeddings (m, dim) of the best-selling products; None: all count."""
+        """Rows (m,) and sequence embeddings (m, dim) of the best-selling products, among which the
+        sequence model looks for candidates in a large catalog; None: it scores all products.
+        """
         if self.n_items <= COMMON:
             return None
         rows = np.sort(np.argsort(-self.popularity.column("sold"), kind="stable")[:COMMON])
@@ -117,7 +119,9 @@ Weight = Callable[[Histories, int, float], np.ndarray]
 
 
 def recent(past: Histories, now: int, half_life_days: float) -> np.ndarray:
-    """Weights of history entries (entries,) that decay by basket: the latest baskets count most."""
+    """Weights of history entries (entries,) that decay by basket: event weight, less for each later
+    basket. The time and the half-life have no influence.
+    """
     return _decay(past) * _strength(past)
 
 
@@ -280,9 +284,8 @@ def sources_of(signals: Signals, config: FusionConfig) -> list[str]:
 
 
 def again_scores(past: Histories, signals: Signals, now: int) -> np.ndarray:
-    """(entries,) float32: how likely each product of a history is bought again.
-
-    Often bought by this shopper, lately, and bought again by others.
+    """Repurchase score of each history entry (entries,): the shopper's purchase occasions, decayed
+    by time, times the product's repurchase rate.
     """
     rate = signals.popularity.column("again_rate")[past.item]
     occasions = np.maximum(past.bought, 0.3 * np.minimum(past.weight, 1.0))

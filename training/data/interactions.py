@@ -20,10 +20,11 @@ FADE_DAYS, FADE_A_BASKET = 30.0, 0.8
 
 @dataclass(frozen=True)
 class Interactions:
-    """Events that count, in time order. Returned purchases are removed; weights depend on the event
-    type.
+    """Weighted events in time order, without those that a later return, removal from the cart or
+    dislike reverses (`settle`).
 
-    basket: (n,) int64 number of the session, else of the shopper's moment
+    basket: (n,) int64 number of the basket: events of one session, or of one shopper at the same
+        second where there is no session
     bought: (n,) bool: a purchase, or a rating or review, which imply one
     """
 

@@ -15,8 +15,8 @@ ATTENTION = ("query", "value")
 
 
 class TuningMethod:
-    """An encoder prepared for the configured fine-tuning method. `finish` turns it back into a
-    plain encoder.
+    """An encoder prepared for the configured fine-tuning method. `finish` merges LoRA into the
+    weights.
     """
 
     def __init__(self, encoder: TextEncoder, config: TuningConfig) -> None:
@@ -72,7 +72,7 @@ class TuningMethod:
             setattr(self.peft.base_model.rankallocator, name, dict(values))
 
     def finish(self) -> TextEncoder:
-        """Merge LoRA into the weights, so that the result is a plain BERT."""
+        """Merge LoRA into the weights and return the encoder; bottleneck adapters stay in it."""
         if self.peft is not None:
             self.encoder.bert = self.peft.merge_and_unload()
             self.peft, self.adaptive = None, False

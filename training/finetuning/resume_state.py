@@ -48,7 +48,9 @@ def save_state(folder: Path, tensors: dict[str, Any], facts: dict[str, Any]) -> 
 
 
 def load_state(folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """(tensors, facts) as saved; None where there is no state."""
+    """Load the saved state: (tensors, JSON metadata). After an interrupted save, the state before
+    it; None without any.
+    """
     for place in (folder, folder.with_name(folder.name + ".old")):
         if (place / "facts.json").exists():
             read = json.loads((place / "facts.json").read_text(encoding="utf-8"))

@@ -127,7 +127,9 @@ class Recommender:
         ]
 
     def places(self, features: np.ndarray) -> dict[str, int | None]:
-        """Per candidate (n,): rank in each source's list, from 1; None where it is absent."""
+        """Rank of one candidate in each source's list, from 1: source -> rank; None where that
+        source did not propose it. features: (features,) of the candidate.
+        """
         proposed = self._proposed(features[None])[0]
         return {
             name: int(features[i]) + 1 if is_proposed else None

@@ -36,7 +36,8 @@ class NewProductBoost:
 def choose_boost(
     questions: list[TrainingRows], names: list[str], config: FusionConfig
 ) -> NewProductBoost:
-    """The largest boost whose cost stays within `config.new_products_cost` in each window.
+    """Choose the largest boost that loses at most the share `config.new_products_cost` of NDCG@10
+    in each window; 0 where there are too few data, or no bought new product more is in the lists.
 
     Each half of the shoppers is ranked by a ranker trained on the other half. Candidates are those
     of the ranker's training: all bought ones and a sample of the others.

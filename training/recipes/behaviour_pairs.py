@@ -15,8 +15,9 @@ class PairRows:
     """(shopper, product) pairs of one moment, their outcome, and counts as features of the
     baseline.
 
-    facts: (n, 4): log(1 + sales), purchases by the shopper, share of the shopper's baskets, days
-    since the last (365 where never).
+    history, product: texts for the encoder; label: (n,) bool, bought
+    facts: (n, 4): log(1 + sales), purchases by the shopper, purchases per basket of the shopper,
+        log(1 + days since the last purchase), 365 days where never
     """
 
     history: list[str]

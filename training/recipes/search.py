@@ -32,8 +32,10 @@ HARD = 4
 
 @dataclass(frozen=True)
 class Judged:
-    """Relevance judgments: queries with graded products. query, item, grade: (n,); part:
-    (queries,).
+    """Relevance judgments: queries with graded products.
+
+    query, item: (n,) indices; grade: (n,) relevance; part: (queries,) split of each query; source:
+    "judgements" or "clicks"
     """
 
     queries: list[str]

@@ -44,7 +44,10 @@ def _check_currency(data: dict, shop: Shop) -> None:
 
 
 def flat_item(data: Any, shop: Shop, item_id: str | None = None) -> dict[str, Any]:
-    """The import row of a product as REST sends it. Raises FieldError where its shape is wrong."""
+    """Convert a product from its REST form (nested objects) to a flat import row. item_id: the id
+    in the URL, which an id in the body must equal. Raises FieldError for an unknown field, a
+    malformed object, or another currency than the shop's.
+    """
     if not isinstance(data, dict):
         raise FieldError("item", "must be an object")
     unknown = sorted(data.keys() - ITEM_FIELDS - READ_ONLY)

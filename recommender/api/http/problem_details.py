@@ -131,7 +131,9 @@ def _flatten(detail: Any, path: str = ""):
 
 
 def problem_response(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    """A problem outside DRF; a 5xx holds the request id, under which the log has details."""
+    """Build a problem+json response for plain Django views. From 500 on it holds the request id, by
+    which the log entry can be found.
+    """
     body = problem(status, detail) | ({"request_id": request_id.get()} if status >= 500 else {})
     return HttpResponse(to_json(body), status=status, content_type="application/problem+json")
 

@@ -69,8 +69,8 @@ def _flag(field: str, value: Any) -> bool:
 
 
 def read_context(field: str, value: Any) -> dict[str, Any]:
-    """item_ids and interests are lists, country and entry_item_id texts; other keys are the shop's
-    own.
+    """Validate the `context` of a request: item_ids and interests are lists, country and
+    entry_item_id texts; other keys are the shop's own. Raises FieldError, which names the key.
     """
     context = _object(field, value)
     read_ids(field, context.get("item_ids", []), MOST_IDS, "product ids: item_ids")

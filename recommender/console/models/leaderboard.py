@@ -78,7 +78,9 @@ def parts(report: dict) -> list[tuple[str, str]]:
 
 
 def systems_of(report: dict, part: str = "") -> dict:
-    """Systems of the named part, of the deciding one, or of the whole report."""
+    """Evaluated systems of one section of a report: name -> metrics. Without the section `part`,
+    that of the primary metric; the top level of a report without sections.
+    """
     part_name = part if part in dict(parts(report)) else primary(report).get("part", "")
     return report.get(part_name, {}).get("systems", {}) if part_name else report.get("systems", {})
 
