@@ -32,7 +32,9 @@ register_converter(IdConverter, "id")
 
 
 def or_item(item_id: str, view: type[APIView]) -> Callable:
-    """The view at `items/<item_id>` for GET with a query; otherwise the product with that id."""
+    """The view for GET `items/<item_id>` with a query string, such as items/related; without one,
+    the product with that id.
+    """
     named, item = view.as_view(), catalog_views.ItemView.as_view()
 
     @wraps(named)

@@ -58,7 +58,9 @@ _clients, _checked = threading.local(), threading.local()
 
 @contextlib.contextmanager
 def while_reachable() -> Iterator[None]:
-    """Suppress errors of an unreachable database; the connection is closed for the next try."""
+    """Context manager that suppresses errors of an unreachable database and closes the connection
+    for the next attempt.
+    """
     try:
         yield
     except UNREACHABLE:

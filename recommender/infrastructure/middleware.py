@@ -46,7 +46,7 @@ class Observation:
 
 @contextmanager
 def observed(meta: Mapping[str, Any]) -> Iterator[Observation]:
-    """Set the request id for this block's log lines: the caller's where it is well formed."""
+    """Context manager: the request id of log lines, the caller's where it is well formed."""
     given = meta.get(IN_META, "")
     new_id = given if WELL_FORMED.fullmatch(given) else os.urandom(16).hex()
     token = request_id.set(new_id)

@@ -53,7 +53,9 @@ def came_too_late(erased: dict[str, Erasure], user_id: str, at: datetime) -> boo
 def restore_refusals(
     shop: Shop, erased: dict[str, Erasure], except_for: Collection[str] = ()
 ) -> None:
-    """Restore refused consents of shoppers created again after an erasure, except these fields."""
+    """Apply the refused consents of erased shoppers again when they are created again, except these
+    fields.
+    """
     for field in {"consent_personalisation", "consent_training"} - set(except_for):
         refused = [user_id for user_id, receipt in erased.items() if not getattr(receipt, field)]
         if refused:

@@ -105,7 +105,7 @@ class Parser:
         return None if number is None else int(number)
 
     def money(self, field: str, value: Any) -> float | None:
-        """A number, or a text in plain digits: amounts are texts in JSON so that they stay exact.
+        """Parse an amount: a number, or a text in plain digits, as JSON sends it to stay exact.
         Raises FieldError.
         """
         if self.typed and isinstance(value, str) and not PLAIN_AMOUNT.fullmatch(value):
@@ -149,8 +149,8 @@ class Parser:
         return value.astimezone(UTC)
 
     def mapping(self, field: str, value: Any, largest: int = LARGEST_OBJECT) -> dict | None:
-        """A JSON object; None where empty. Raises FieldError where it is invalid, too large or too
-        deep.
+        """Parse a JSON object; None where it is empty. Raises FieldError where it is invalid, too
+        large or too deep.
         """
         if value is None or value == "":
             return None
@@ -188,7 +188,7 @@ class Parser:
             raise FieldError(field, "holds a number that is out of range")
 
     def texts(self, field: str, value: Any) -> list[str] | None:
-        """A list of texts; in files also one text with parts joined by |. Raises FieldError."""
+        """Parse a list of texts; in files one text with parts joined by |. Raises FieldError."""
         if value is None or value == "":
             return None
         if isinstance(value, str) and not self.typed:

@@ -62,7 +62,9 @@ RANKING = {
 
 
 def primary(report: dict) -> dict:
-    """(system, metric, baselines) that decide; a ranking's where the report does not say."""
+    """The deciding entry of a report: system, metric and baselines; a ranking's where the report
+    has none.
+    """
     return report.get("primary") or RANKING
 
 

@@ -25,7 +25,7 @@ def usual_chain() -> list[str]:
 
 class PlacementQuerySet(ShopOwned):
     def create_usual(self, shop: Shop) -> None:
-        """Create the placements that most shops have; existing ones are left unchanged."""
+        """Create the default placements; existing ones are left unchanged."""
         for key, name, kind, only_new in USUAL:
             self.get_or_create(
                 shop=shop, key=key, defaults={"name": name, "kind": kind, "only_new": only_new}

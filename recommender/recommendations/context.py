@@ -19,7 +19,7 @@ from recommender.shoppers.history import Visitor
 
 @dataclass
 class ListContext:
-    """What the steps of one list share; parts are read when a step first uses them."""
+    """The context of one list: what its steps share, read when a step first uses it."""
 
     shop: Shop
     state: ShopState

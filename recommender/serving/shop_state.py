@@ -21,7 +21,7 @@ MOST_SHOPS = 8
 
 
 class Part(Protocol):
-    """One part of the state of a shop; reads what it caches when it is first needed."""
+    """A part of the cached state of a shop; it reads its data at the first use."""
 
     def invalidate(self, change: Change) -> None:
         """Invalidate what a change outdates, in every part."""

@@ -89,7 +89,7 @@ class EventsView(FromPages):
 
 
 class CollectView(FromPages):
-    """For `navigator.sendBeacon`, which sends no headers: the public key stands in the body,
+    """Events sent by `navigator.sendBeacon`, which sets no headers: the public key is in the body,
     which comes as plain text.
     """
 

@@ -34,7 +34,9 @@ class Access:
 
 
 def access() -> Access:
-    """From VITRINE_URL, VITRINE_KEY and VITRINE_PUBLIC_KEY, else from the demo's file."""
+    """Read address and keys of the API from VITRINE_URL, VITRINE_KEY and VITRINE_PUBLIC_KEY, else
+    from the demo's file.
+    """
     if url := os.environ.get("VITRINE_URL"):
         return Access(
             url.rstrip("/"), os.environ["VITRINE_KEY"], os.environ.get("VITRINE_PUBLIC_KEY", ""), ()
