@@ -3,8 +3,8 @@
 A click or purchase is attributed to the list that it cites, if the product is in it, the list is
 older, and it was not another shopper's. A purchase that cites none is attributed to the list of the
 shopper's (or session's) last click on that product within `CREDIT`. Returns reduce revenue. The
-pages of a list count as one list; sampled exposures count with their weight. Each report is one SQL
-statement.
+pages of a list count as one list; sampled exposures count with their weight. A view that cites a
+list counts as a click.
 """
 
 import json
@@ -297,10 +297,11 @@ LOYAL = f"""
 
 @dataclass(frozen=True)
 class Loyalty:
-    """Shoppers who came back within some days of the first list of a placement, version or day.
+    """Repeat buyers and returning shoppers of one placement, version or day, within `days`.
 
-    anywhere: of the whole shop, for comparison: the days begin with the first purchase or event of
-    the period
+    Time begins with the first purchase credited to these lists (buyers), or with the first list
+    seen (shoppers). anywhere: True in the row of the whole shop, for comparison, where time begins
+    with the first purchase or event of the period.
     """
 
     placement: str | None

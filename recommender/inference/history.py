@@ -114,7 +114,9 @@ class History(Sequence[HistoryEvent]):
 
 
 def settled(history: History) -> History:
-    """The history without events that later ones reverse: returns, removals and dislikes."""
+    """The history of events that still count, with `disliked` set; without returns, removals from
+    the cart and dislikes, and what they reverse (rules: `training.data.interactions.settle`).
+    """
     from training.data.interactions import UNDOING, settle
 
     return history.settled(settle, UNDOING)

@@ -1,4 +1,4 @@
-"""Owners of events: sessions that belong to a shopper, and erased shoppers.
+"""Look-ups of ingest: which shopper owns a session's events, and which shoppers were erased.
 
 An erased shopper is known by a keyed digest. Events from before the erasure are rejected; if the
 shopper is created again, refused consents are restored.

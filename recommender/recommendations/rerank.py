@@ -30,10 +30,10 @@ class RerankResult:
 
 
 def rerank(shop: Shop, request: ListRequest) -> RerankResult:
-    """The request's products in the order of the champion's scores for its shopper or session.
+    """Re-rank the request's products by the champion's scores for its shopper or session.
 
     Products without a score keep their order behind them, disliked ones come last. Without a model
-    or a history all keep the order of the request.
+    or a history it knows, nothing is scored. `left_out`: ineligible or unknown products.
     """
     started, now = time.perf_counter(), timezone.now()
     given = list(dict.fromkeys(request.item_ids))

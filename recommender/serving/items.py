@@ -28,9 +28,8 @@ class Item:
     """Probability of this place, where places are drawn at random (`exploration.Odds`)."""
 
     def example_of(self, kind: str) -> str | None:
-        """The own product that a reason of this kind names, from the source that gave the reason.
-
-        None where the kind names none, or where no such product is known.
+        """Id of the product in the shopper's history that a reason of this kind names: the one that
+        contributes most to this reason; None without one.
         """
         if kind == "text":
             return self.suits

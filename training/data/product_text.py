@@ -8,7 +8,7 @@ import polars as pl
 
 
 def product_texts(products: pl.DataFrame) -> list[str]:
-    """One text per product: title, brand, last part of each category path, description.
+    """One text per product: title, brand, the last two levels of each category path, description.
 
     Empty where all are unknown. Titles in capitals become lower case: uncased models read both the
     same, cased models split capitals into more tokens.
@@ -20,7 +20,9 @@ def product_texts(products: pl.DataFrame) -> list[str]:
 def product_text(
     title: str | None, brand: str | None, categories: Sequence[str] | None, description: str | None
 ) -> str:
-    """Text of one product as the encoder reads it: title, brand, categories, description."""
+    """Text of one product as the encoder reads it: title, brand, the last two levels of each
+    category path, description. Empty where all are unknown.
+    """
     title = " ".join((title or "").split())
     parts = [title.lower() if title.isupper() else title]
     if brand:

@@ -29,8 +29,8 @@ def _new_checkpoint(
 def save_encoder(
     run: Run, out: Path, encoder: TextEncoder, report: dict, vectors: np.ndarray | None = None
 ) -> None:
-    """Write an encoder and the vectors (items, dim) of the snapshot's products, in half
-    precision.
+    """Write an encoder checkpoint: encoder, ONNX version where configured, report; with `vectors`
+    (items, dim) also these, in half precision, and the product ids.
     """
     with _new_checkpoint(run, out, "encoder", report) as aside:
         write_encoder(aside, encoder, run.config.onnx)

@@ -49,7 +49,9 @@ class Texts(TextVectors):
 
 @dataclass(frozen=True)
 class Start:
-    """Starting point of fine-tuning: an encoder of an earlier training, and what it has learned."""
+    """How fine-tuning of the text starts: from which encoder, with which layers trained, and from
+    when events count as new.
+    """
 
     encoder: TextEncoder | None = None
     """Replaces the configured encoder. A copy of it is trained."""
@@ -62,8 +64,8 @@ class Start:
 
 
 def judged_question(window: Window, config) -> Window:
-    """Validation window: products new to the shopper, at most MOST_JUDGED shoppers, fewer with many
-    products.
+    """The window for validation: targets new to the shopper, a sample of at most MOST_JUDGED
+    shoppers; fewer in a large catalog, so that shoppers x products stay within JUDGED_CELLS.
     """
     question = discovery(window) if window.exclude == "nothing" else window
     most = max(1, min(MOST_JUDGED, JUDGED_CELLS // max(1, window.n_items)))

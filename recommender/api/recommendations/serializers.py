@@ -50,8 +50,8 @@ class RecommendationRequest(Filtered):
     explain = serializers.ChoiceField(["off", "top", "full"], default="top")
     next = serializers.CharField(
         required=False,
-        help_text="of an earlier reply: what comes after it; only limit and explain may be given "
-        "with it",
+        help_text="page token of an earlier reply; limit, explain, hydrate and simulated may be "
+        "given with it",
     )
     simulated = serializers.BooleanField(default=False, help_text="no shopper will see this list")
     hydrate = serializers.BooleanField(

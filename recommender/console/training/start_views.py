@@ -183,7 +183,7 @@ def _worth(shop: Shop, champion: ModelVersion | None) -> str:
 
 
 def window(request: HttpRequest, shop: str) -> HttpResponse:
-    """Counts of events in the selected days, for HTMX."""
+    """Counts of the selected days, a bar per week and warnings, for HTMX."""
     shop = open_shop(request, shop)
     form = RunForm(request.GET)
     form.is_valid()

@@ -1,4 +1,4 @@
-"""Create a shop."""
+"""Create a shop with the usual placements."""
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
