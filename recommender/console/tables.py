@@ -248,6 +248,9 @@ class PlacementForm(ModelForm):
         for name, rows in (("filter", 3), ("filter_values", 3), ("fallbacks", 1)):
             if name in self.fields:
                 self.fields[name].widget.attrs["rows"] = rows
+        if "version" in self.fields:
+            versions = self.fields["version"]
+            versions.queryset = versions.queryset.filter(purpose="ranking")
 
     def clean(self) -> dict:
         values = super().clean()

@@ -292,6 +292,13 @@ def test_a_placement_takes_no_version_of_another_shop(two_shops, client, django_
         reverse("admin:recommender_placement_add"), {**fields, "version": theirs[ModelVersion].pk}
     )
     assert reply.status_code == 200 and "is not a ranking version of" in reply.content.decode()
+    same = ModelVersion.objects.filter(pk=ours[ModelVersion].pk)
+    same.update(purpose="encoder")
+    form = client.get(reverse("admin:recommender_placement_add")).content.decode()
+    assert f'<option value="{same.get().pk}"' not in form, "only ranking versions are offered"
+    same.update(purpose="ranking")
+    form = client.get(reverse("admin:recommender_placement_add")).content.decode()
+    assert f'<option value="{same.get().pk}"' in form
     assert (
         client.post(
             reverse("admin:recommender_placement_add"), {**fields, "version": ours[ModelVersion].pk}

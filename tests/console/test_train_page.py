@@ -104,6 +104,23 @@ def test_the_days_chosen_are_counted(stocked, staff):
     )
 
 
+def test_the_dialog_of_another_purpose_says_nothing_about_lists(live_shop, staff):
+    run = TrainingRun.objects.create(
+        shop=live_shop, recipe="mlm", status="running", heartbeat_at=timezone.now()
+    )
+    whole = staff.get(f"/console/s/tiny/runs/{run.pk}/").content.decode()
+    dialog = whole.split('id="cancel-dialog"')[1].split("</dialog>")[0]
+    assert "what is popular" not in dialog and "keeps serving" not in dialog
+
+
+def test_the_error_of_a_run_is_a_sentence(live_shop, staff):
+    run = TrainingRun.objects.create(
+        shop=live_shop, status="failed", error="choose other dates", finished_at=timezone.now()
+    )
+    page = staff.get(f"/console/s/tiny/runs/{run.pk}/").content.decode()
+    assert "Stopped: choose other dates. v1 keeps serving." in page
+
+
 def test_a_running_run_is_polled_and_a_finished_one_is_not(live_shop, staff):
     run = TrainingRun.objects.create(
         shop=live_shop,
@@ -117,7 +134,8 @@ def test_a_running_run_is_polled_and_a_finished_one_is_not(live_shop, staff):
     live = staff.get(f"/console/s/tiny/runs/{run.pk}/live/").content.decode()
     assert "every 2s" in live and "about 3 min left" in live and '"x": 10' in live
     whole = staff.get(f"/console/s/tiny/runs/{run.pk}/").content.decode()
-    assert "Cancel run" in whole and 'id="cancel-dialog"' in whole
+    dialog = whole.split('id="cancel-dialog"')[1].split("</dialog>")[0]
+    assert "Cancel run" in whole and "v1 keeps serving." in dialog
     for control in ("<button", "<form", "<dialog", "<a class"):
         assert control not in live.replace(f'href="/console/s/tiny/runs/{run.pk}/log/"', ""), (
             "what is polled holds no control"

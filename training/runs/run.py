@@ -20,6 +20,8 @@ from training.finetuning.resume_state import ResumableState
 from training.runs.progress import Progress
 
 NO_CHAMPION = "there is no champion"
+LOSSES = frozenset({"mse", "masked_word_loss"})
+"""Validation metrics of which less is better."""
 UNKNOWN_MUCH = 0.1
 """Share of unknown tokens above which another encoder is suggested."""
 
@@ -91,14 +93,15 @@ class Run:
         end: float = 1.0,
     ) -> Callable[[Evaluation, float], None]:
         """Report each evaluation of a training, from part `begin` to `end` of the stage. measure:
-        name of the validation metric.
+        name of the validation metric; a loss is reported as it is, while tasks return its negative.
         """
 
         def on_evaluation(look: Evaluation, value: float) -> None:
             if look.step:
                 self.progress.metric(f"{curve}.loss", look.step, look.loss)
-            self.progress.metric(f"{curve}.{measure}", look.step, value)
-            judged = "" if math.isnan(value) else f" {measure} {value:.4f}"
+            shown = -value if measure in LOSSES else value
+            self.progress.metric(f"{curve}.{measure}", look.step, shown)
+            judged = "" if math.isnan(value) else f" {measure} {shown:.4f}"
             text = (
                 f" loss {look.loss:.3f} ({look.steps_per_second:.2f} steps/s)" if look.step else ""
             )

@@ -21,6 +21,10 @@ VERBS = {
     "add_to_cart": "put into the basket",
     "return": "returned",
     "click": "clicked",
+    "impression": "was shown",
+    "remove_from_cart": "took out of the basket",
+    "rating": "rated",
+    "review": "reviewed",
 }
 """Words of event types in a history. Others are shown by their name."""
 FALLBACKS = {

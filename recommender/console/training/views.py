@@ -82,22 +82,24 @@ def _state(request: HttpRequest, row: TrainingRun) -> dict:
         "resumable": _resumable(row),
         "percent": round(100 * row.progress),
         "stage_number": at + 1,
-        "champion": champion,
+        "unchanged": _unchanged(row, champion),
         "may_train": request.user.has_perm(MAY_TRAIN),
         "may_promote": request.user.has_perm(MAY_PROMOTE),
     }
 
 
+def _unchanged(row: TrainingRun, champion: ModelVersion | None) -> str:
+    """What serves while the run goes on or has failed."""
+    if champion:
+        return f"{champion} keeps serving."
+    ranks = training_options.purpose_of(row.recipe) == "ranking"
+    return "Shoppers keep seeing what is popular." if ranks else ""
+
+
 def _run_sentence(
     row: TrainingRun, version: ModelVersion | None, champion: ModelVersion | None
 ) -> str:
-    keeps = (
-        f" {champion} keeps serving."
-        if champion
-        else " Shoppers keep seeing what is popular."
-        if training_options.purpose_of(row.recipe) == "ranking"
-        else ""
-    )
+    keeps = f" {unchanged}" if (unchanged := _unchanged(row, champion)) else ""
     if row.status == RunStatus.QUEUED:
         ahead = TrainingRun.objects.active().filter(pk__lt=row.pk).count()
         return "Waiting for a worker" + (f": {ahead} ahead." if ahead else ".")
@@ -108,7 +110,7 @@ def _run_sentence(
             else f"Training: {row.stage or 'starting'}, {round(100 * row.progress)} %."
         )
     if row.status == RunStatus.FAILED:
-        return f"Stopped: {row.error}{keeps}"
+        return f"Stopped: {row.error.removesuffix('.')}.{keeps}"
     if row.status == RunStatus.CANCELLED:
         return f"Cancelled.{keeps}"
     return (

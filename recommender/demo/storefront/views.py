@@ -131,7 +131,7 @@ def change_basket(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page
 def buy(request: HttpRequest) -> HttpResponse:
-    response = _show(request, "thanks", shelves=[])
+    response = _show(request, "thanks", shelves=[], in_basket=0)
     response.delete_cookie(BASKET)
     return response
 
