@@ -80,6 +80,11 @@ try:
     TRUSTED_PROXIES = networks_of(os.environ.get("TRUSTED_PROXIES", ""))
 except ValueError as error:
     raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from None
+# Networks that webhooks may reach although they are not public, with commas between, over HTTP too.
+try:
+    VITRINE_WEBHOOK_NETWORKS = networks_of(os.environ.get("VITRINE_WEBHOOK_NETWORKS", ""))
+except ValueError as error:
+    raise ImproperlyConfigured(f"VITRINE_WEBHOOK_NETWORKS: {error}") from None
 # The console is reached over HTTPS: cookies are Secure and HSTS is sent. Off for plain HTTP on a
 # private network.
 VITRINE_HTTPS = _flag("VITRINE_HTTPS", True)
@@ -182,6 +187,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "recommender.tasks.train": {"queue": "train"},
     "recommender.tasks.score_*": {"queue": "score"},
+    "recommender.tasks.deliver_webhook*": {"queue": "webhooks"},
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
@@ -244,7 +250,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["recommender.api.http.throttling.KeyThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["recommender.api.http.renderers.FastJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["recommender.api.http.parsers.StrictJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "recommender.api.http.openapi.Schema",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "recommender.api.http.renderers.AlwaysJSON",
     "EXCEPTION_HANDLER": "recommender.api.http.problem_details.problem_handler",
     "UNAUTHENTICATED_USER": None,

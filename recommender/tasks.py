@@ -6,12 +6,21 @@ from celery import Task, shared_task
 from django.db import transaction
 
 from recommender.catalog import embeddings
+from recommender.ingest import purge
 from recommender.model_lifecycle import runs
-from recommender.models import ModelVersion, ServedList, Shop, TrainingRun
+from recommender.models import (
+    IdempotentReply,
+    ModelVersion,
+    ServedList,
+    Shop,
+    TrainingRun,
+    WebhookDelivery,
+)
 from recommender.models.registry import USUAL_PRESET
 from recommender.monitoring import operations
 from recommender.recommendations import batch_scoring
 from recommender.shoppers import erasure
+from recommender.webhooks import delivery
 
 SCORE_AGAIN, SCORE_AGAIN_SECONDS = 3, 30
 
@@ -108,3 +117,25 @@ def finish_erasures() -> None:
 @shared_task
 def forget_old_served_lists() -> None:
     ServedList.objects.forget_old()
+    IdempotentReply.objects.forget_old()
+    WebhookDelivery.objects.forget_old()
+
+
+@shared_task
+def run_purge(purge_id: int) -> None:
+    purge.run_purge(purge_id)
+
+
+@shared_task
+def tend_purges() -> None:
+    purge.tend_purges()
+
+
+@shared_task
+def deliver_webhook(delivery_id: int) -> None:
+    delivery.deliver(delivery_id)
+
+
+@shared_task
+def deliver_webhooks() -> None:
+    delivery.deliver_due()

@@ -22,12 +22,13 @@ CREDIT = timedelta(days=7)
 CLOCKS = timedelta(minutes=5)
 """Tolerated clock skew of event sources."""
 LOYAL_DAYS = (30, 90)
-PARTS = ("placement", "version", "day")
+PARTS = ("placement", "version", "day", "experiment")
+USUAL_PARTS = ("placement", "version", "day")
 
 LISTS = """
     lists AS (
         SELECT l.id, l.recommendation_id, l.placement, l.version_id, l.session_id, l.items,
-            l.weight, l.simulated, l.fallback, l.created_at,
+            l.weight, l.simulated, l.fallback, l.experiment, l.created_at,
             coalesce(l.shopper_id,
                 CASE WHEN l.fallback <> 'no_consent' THEN seen.shopper_id END) AS shopper_id,
             coalesce(CASE WHEN l.simulated OR seen.at >= l.created_at - %(clocks)s THEN seen.at END,
@@ -134,11 +135,12 @@ EARNED = f"""
         sum(weight) ^ 2 / sum(weight ^ 2)
     FROM whole GROUP BY {{by}} ORDER BY {{by}}"""
 """SQL of `attributed_results`; the pages of a list count as one list."""
-KINDS = {"placement": "text", "version": "text", "day": "date"}
+KINDS = {"placement": "text", "version": "text", "day": "date", "experiment": "text"}
 COLUMNS = {
     "placement": "l.placement",
     "version": "r.recipe || '@' || v.number",
     "day": "(l.at AT TIME ZONE %(zone)s)::date",
+    "experiment": "nullif(l.experiment, '')",
 }
 
 
@@ -152,6 +154,8 @@ class Attribution:
     placement: str | None
     version: str | None
     day: date | None
+    experiment: str | None
+    """Key and arm of an A/B test: home-2026:B."""
     lists: float
     fallback: float
     """Lists that were a fallback."""
@@ -205,7 +209,11 @@ def difference(
 
 
 def attributed_results(
-    shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS, simulated: bool | None = None
+    shop: Shop,
+    since: date,
+    until: date,
+    by: tuple[str, ...] = USUAL_PARTS,
+    simulated: bool | None = None,
 ) -> list[Attribution]:
     """Attribution of lists seen from `since` to `until`, inclusive, in the shop's time zone.
 
@@ -244,9 +252,7 @@ def coverage(
     by: tuple[str, ...] = ("placement",),
     simulated: bool | None = None,
 ) -> dict[tuple, int]:
-    """Number of distinct products shown, by (placement, version, day), None where not grouped
-    by.
-    """
+    """Number of distinct products shown, by the PARTS, None where not grouped by."""
     named = ", ".join(f"{COLUMNS[name]} AS {name}" for name in by)
     rows = _rows(
         COVERED.format(named=named, by=", ".join(by)), shop, since, until, simulated=simulated
@@ -256,12 +262,12 @@ def coverage(
 
 
 def earned_and_shown(
-    shop: Shop, since: date, until: date, by: tuple[str, ...] = PARTS
+    shop: Shop, since: date, until: date, by: tuple[str, ...] = USUAL_PARTS
 ) -> list[Attribution]:
     """`attributed_results` of served lists, with the number of distinct products shown."""
     shown = coverage(shop, since, until, by)
     return [
-        replace(row, products_shown=shown.get((row.placement, row.version, row.day), 0))
+        replace(row, products_shown=shown.get(tuple(getattr(row, part) for part in PARTS), 0))
         for row in attributed_results(shop, since, until, by)
     ]
 
@@ -271,18 +277,19 @@ LOYAL = f"""
     firsts AS (
         SELECT {{parts}}, false AS anywhere, true AS bought, c.shopper_id, min(c.occurred_at) AS at
         FROM credited c JOIN lists l ON l.id = c.list_id {MODEL}
-        WHERE c.type = 'purchase' AND c.shopper_id IS NOT NULL GROUP BY 1, 2, 3, c.shopper_id
+        WHERE c.type = 'purchase' AND c.shopper_id IS NOT NULL GROUP BY 1, 2, 3, 4, c.shopper_id
         UNION ALL
         SELECT {{parts}}, false, false, l.shopper_id, min(l.at) FROM lists l {MODEL}
-        WHERE l.shopper_id IS NOT NULL GROUP BY 1, 2, 3, l.shopper_id
+        WHERE l.shopper_id IS NOT NULL GROUP BY 1, 2, 3, 4, l.shopper_id
         UNION ALL
-        SELECT NULL, NULL, NULL, true, kind.bought, e.shopper_id, min(e.occurred_at)
+        SELECT NULL, NULL, NULL, NULL, true, kind.bought, e.shopper_id, min(e.occurred_at)
         FROM recommender_event e CROSS JOIN (VALUES (true), (false)) kind (bought)
         WHERE e.shop_id = %(shop)s AND e.shopper_id IS NOT NULL AND e.occurred_at >= %(since)s
             AND e.occurred_at < %(until)s
             AND (e.type = 'purchase' OR NOT kind.bought)
         GROUP BY kind.bought, e.shopper_id)
-    SELECT f.placement, f.version, f.day, f.anywhere, count(*) FILTER (WHERE f.bought),
+    SELECT f.placement, f.version, f.day, f.experiment, f.anywhere,
+        count(*) FILTER (WHERE f.bought),
         count(*) FILTER (WHERE f.bought AND later.came),
         count(*) FILTER (WHERE NOT f.bought), count(*) FILTER (WHERE NOT f.bought AND later.came)
     FROM firsts f CROSS JOIN LATERAL (
@@ -292,7 +299,7 @@ LOYAL = f"""
             AND e.occurred_at >= f.at + interval '12 hours'
                 AND e.occurred_at < f.at + %(within)s) AS came) later
     WHERE f.at >= %(since)s AND f.at < %(until)s AND f.at + %(within)s <= now()
-    GROUP BY 1, 2, 3, 4 ORDER BY f.anywhere DESC, 1 NULLS FIRST, 2 NULLS FIRST, 3"""
+    GROUP BY 1, 2, 3, 4, 5 ORDER BY f.anywhere DESC, 1 NULLS FIRST, 2 NULLS FIRST, 3, 4"""
 
 
 @dataclass(frozen=True)
@@ -307,6 +314,7 @@ class Loyalty:
     placement: str | None
     version: str | None
     day: date | None
+    experiment: str | None
     anywhere: bool
     days: int
     buyers: int
@@ -343,7 +351,7 @@ def loyalty(
             within=timedelta(days=days),
             simulated=simulated,
         )
-        results += [Loyalty(*row[:4], days, *row[4:]) for row in rows]
+        results += [Loyalty(*row[:5], days, *row[5:]) for row in rows]
     return results
 
 

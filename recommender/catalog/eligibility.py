@@ -67,11 +67,19 @@ def with_attributes(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
     return frame.with_columns(columns)
 
 
-def allowed(frame: pl.DataFrame, selection: Selection, now: datetime) -> pl.Series:
-    """(rows,) bool: True of products that may be shown now and pass the filters."""
+def allowed(
+    frame: pl.DataFrame, selection: Selection, now: datetime, showable: bool | None = True
+) -> pl.Series:
+    """(rows,) bool: True of products that pass the filters and may be shown now.
+
+    showable: False: those that may not be shown; None: both
+    """
     frame = with_attributes(frame, selection.attributes)
     moment = pl.lit(now, MOMENT)
     age = (moment - pl.col("since")).dt.total_seconds() / SECONDS_A_DAY
     aged = frame.lazy().with_columns(now=moment, age=age)
-    chosen = aged.select(ok=ELIGIBLE_EXPRESSION & selection.expression).collect()["ok"]
-    return chosen.fill_null(False)
+    chosen = selection.expression
+    if showable is not None:
+        eligible = ELIGIBLE_EXPRESSION.fill_null(False)
+        chosen = chosen & (eligible if showable else ~eligible)
+    return aged.select(ok=chosen).collect()["ok"].fill_null(False)

@@ -104,6 +104,7 @@ FIELDS = (
     ProductField("price", MONEY_KIND, rest="price.amount", filter=NUMBER, check=_price),
     ProductField("attributes", OBJECT_KIND, indexed=True),
     ProductField("images", TEXTS_KIND),
+    ProductField("item_group_id", TEXT_KIND, filter=TEXT, longest=256),
     ProductField("stock_state", TEXT_KIND, rest="stock.state", filter=TEXT, check=_stock_state),
     ProductField("stock_quantity", INTEGER_KIND, rest="stock.quantity", filter=NUMBER),
     ProductField("available_from", MOMENT_KIND, filter=MOMENT),

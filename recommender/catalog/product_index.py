@@ -25,6 +25,8 @@ from recommender.models import Change
 
 MOST_MASKS = 64
 MASK_SECONDS = 60
+DELETED = -1
+"""Edition of a product that was deleted since the index was read."""
 
 
 def passing(frame: pl.DataFrame, text: str, params: Mapping[str, Any]) -> tuple[int, int]:
@@ -48,6 +50,8 @@ class ProductIndex:
         self.lock = threading.RLock()
         self.masks: OrderedDict[str, tuple[datetime, pl.Series]] = OrderedDict()
         self.model_rows: WeakKeyDictionary = WeakKeyDictionary()
+        self._groups: tuple[int, dict[str, str]] | None = None
+        """Groups of variants, and the generation of the products that they were read from."""
         self.model_masks: dict[str, tuple[pl.Series, ref, Any]] = {}
 
     def load(self) -> None:
@@ -167,6 +171,43 @@ class ProductIndex:
             self.rows |= zip(added, range(len(self.rows), self.frame.height), strict=True)
         return {item_id: row for item_id in item_ids if (row := self.rows.get(item_id)) is not None}
 
+    def passing_ids(
+        self, selection: Selection, now: datetime, behind: str, most: int, showable: bool | None
+    ) -> list[str]:
+        """The first `most` ids behind one, in the order of code points, of products that pass.
+
+        showable: only products that may (or may not) be shown now; None: all
+        """
+        frame = self._passing(selection, now, showable)
+        ids = frame.filter(pl.col("item_id") > behind)["item_id"]
+        return ids.bottom_k(most).sort().to_list()
+
+    def count_passing(self, selection: Selection, now: datetime, showable: bool | None) -> int:
+        """Number of products that pass."""
+        return self._passing(selection, now, showable).height
+
+    def _passing(self, selection: Selection, now: datetime, showable: bool | None) -> pl.DataFrame:
+        frame = self.products(selection.attributes)
+        present = frame["edition"] != DELETED
+        return frame.filter(present & allowed(frame, selection, now, showable))
+
+    def groups(self) -> dict[str, str]:
+        """By product its group of variants; products without a group are left out."""
+        with self.lock:
+            if self._groups is None or self._groups[0] != self.generation:
+                frame = self.products()
+                grouped = frame.filter(pl.col("item_group_id").is_not_null())
+                pairs = zip(grouped["item_id"], grouped["item_group_id"], strict=True)
+                self._groups = (self.generation, dict(pairs))
+            return self._groups[1]
+
+    def matching_filter(self, item_ids: list[str], selection: Selection, now: datetime) -> set[str]:
+        """Those of these products that pass a filter, whether they may be shown or not."""
+        with self.lock:
+            frame = self.products(selection.attributes)
+            frame = frame[list(self._rows_of(item_ids).values())]
+        return set(frame["item_id"].filter(allowed(frame, selection, now, None)))
+
     def titles(self, item_ids: list[str]) -> dict[str, str]:
         """Titles by id of those of the given products that the index holds."""
         frame = self.products()
@@ -217,7 +258,8 @@ def _renewed(frame: pl.DataFrame, fresh: pl.DataFrame, item_ids: Collection[str]
     if deleted:
         is_deleted = pl.col("item_id").is_in(list(deleted))
         hidden = pl.when(is_deleted).then(pl.lit(1, pl.Int8)).otherwise("hidden")
-        frame = frame.with_columns(hidden=hidden)
+        edition = pl.when(is_deleted).then(pl.lit(DELETED, pl.Int64)).otherwise("edition")
+        frame = frame.with_columns(hidden=hidden, edition=edition)
     rows = _rows_in(frame, fresh["item_id"].to_list())
     order = pl.int_range(frame.height, eager=True, dtype=pl.UInt32)
     at = pl.int_range(frame.height, frame.height + fresh.height, eager=True, dtype=pl.UInt32)

@@ -47,6 +47,10 @@ class Supervisor:
             "web": server_command("ecomsite.rsgi:application", port, workers=2, preload=True),
             "worker": [*worker, "-Q", "train,score", "-c", "2", "-n", "learning@%h"],
             "worker-short": [*worker, "-Q", "default", "-c", "1", "-n", "short@%h"],
+            "worker-webhooks": [
+                *(*worker, "-Q", "webhooks", "-n", "webhooks@%h"),
+                *("-c", "4", "-P", "threads"),
+            ],
             "beat": [*celery, "beat", "-l", "INFO", "--pidfile="],
             "storefront": server_command(
                 "ecomsite.storefront_rsgi:application", self.storefront_port

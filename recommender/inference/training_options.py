@@ -47,6 +47,38 @@ def recipes() -> dict[str, list[tuple[str, Any, str]]]:
     return {name: describe(name) for name in RECIPES}
 
 
+def described(recipe: str) -> dict[str, Any]:
+    """A recipe with its fields, their defaults and limits, as REST returns it."""
+    from training.configuration.limits import CHOICES, LIMITS, OUTSIDE
+    from training.configuration.recipes import RECIPES, describe
+
+    declaration = RECIPES[recipe]
+    settings = []
+    for name, default, meaning in describe(recipe):
+        last = name.rpartition(".")[2]
+        low, high = LIMITS.get(last, (None, None))
+        choices = CHOICES.get(last)
+        settings.append(
+            {
+                "field": name,
+                "default": default,
+                "description": meaning,
+                "minimum": low,
+                "maximum": high,
+                "choices": list(choices) if choices else None,
+                "restricted": last in OUTSIDE,
+            }
+        )
+    return {
+        "recipe": recipe,
+        "purpose": declaration.purpose,
+        "needs": [list(need) for need in needs_of(recipe)],
+        "stages": stages(recipe),
+        "presets": declaration.presets,
+        "settings": settings,
+    }
+
+
 def declared(recipe: str) -> "Recipe | None":
     """The declaration of a recipe; None for one that this version does not know."""
     from training.configuration.recipes import RECIPES

@@ -1,12 +1,14 @@
 """Import of products: one upsert for a file, a batch or a single PUT."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django.db import transaction
 
 from recommender.catalog.product_fields import BY_COLUMN, FIELDS, TEXT_FIELDS
 from recommender.infrastructure import task_queue
+from recommender.ingest.attributes import check_attributes, declared_types
 from recommender.ingest.parsing import FieldError, Parser
 from recommender.ingest.report import Report
 from recommender.ingest.upsert import Table, upsert
@@ -21,8 +23,11 @@ TABLE = Table(
 )
 
 
-def _value(parser: Parser, column: str, value: Any) -> Any:
-    """A value of an import column as it is stored. Raises FieldError."""
+def _value(declared: dict[str, str], parser: Parser, column: str, value: Any) -> Any:
+    """A value of an import column as it is stored. Raises FieldError.
+
+    declared: types of the attributes that the shop declared
+    """
     field = BY_COLUMN[column]
     limits = (field.longest,) if field.longest else ()
     parsed = getattr(parser, field.kind.parser)(column, value, *limits)
@@ -30,6 +35,8 @@ def _value(parser: Parser, column: str, value: Any) -> Any:
         return field.kind.empty
     if message := field.check(parsed):
         raise FieldError(column, message)
+    if column == "attributes" and declared:
+        check_attributes(declared, parsed)
     return parsed
 
 
@@ -45,8 +52,10 @@ def upsert_products(
     Of several rows with one id the last one counts. Changed texts are queued for embedding.
     """
     columns = list(columns)
+    declared = declared_types(shop) if "attributes" in columns else {}
     with transaction.atomic():
-        report = upsert(TABLE, shop, rows, columns, parser, _value, dry_run)
+        value = partial(_value, declared)
+        report = upsert(TABLE, shop, rows, columns, parser, value, dry_run)
         if (report.new or report.changed) and not dry_run:
             Change.objects.tell_products(shop, report.written)
             if set(TEXT_FIELDS) & set(columns):

@@ -8,6 +8,8 @@ from recommender.model_lifecycle.gate import gate, is_better, unfairness
 from recommender.models import AuditEntry, ModelVersion, Shop
 from recommender.models.audit import person_of
 from recommender.models.registry import VersionStatus
+from recommender.models.webhooks import PROMOTED
+from recommender.webhooks.messages import emit
 
 PROMOTING = ("if-better", "if-not-worse", "always")
 
@@ -44,10 +46,23 @@ def promote_version(version: ModelVersion, by=None) -> ModelVersion:
         AuditEntry.objects.note(
             version.shop, by, AuditEntry.PROMOTED, version.purpose, str(before or ""), str(version)
         )
+        _tell_webhooks(version, before)
     if version.purpose == "ranking":
         task_queue.enqueue("embed_products", version.shop_id)
         task_queue.enqueue("score_shop", version.shop_id)
     return version
+
+
+def _tell_webhooks(
+    version: ModelVersion, before: ModelVersion | None, rolled_back: bool = False
+) -> None:
+    data = {
+        "model_version": version.label,
+        "purpose": version.purpose,
+        "previous": before.label if before else None,
+        "rolled_back": rolled_back,
+    }
+    emit(version.shop, PROMOTED, data)
 
 
 def roll_back(shop: Shop, purpose: str = "ranking", by=None) -> ModelVersion | None:
@@ -64,6 +79,7 @@ def roll_back(shop: Shop, purpose: str = "ranking", by=None) -> ModelVersion | N
             AuditEntry.objects.note(
                 shop, by, AuditEntry.ROLLED_BACK, purpose, str(champion), str(earlier)
             )
+            _tell_webhooks(earlier, champion, rolled_back=True)
     if earlier and purpose == "ranking":
         task_queue.enqueue("score_shop", shop.pk)
     return earlier

@@ -21,6 +21,8 @@ from recommender.model_lifecycle.training_process import beat, follow, start_pro
 from recommender.models import AuditEntry, ModelVersion, Shop, TrainingRun
 from recommender.models.audit import person_of
 from recommender.models.registry import USUAL_PRESET, RunStatus
+from recommender.models.webhooks import TRAINING_ENDED
+from recommender.webhooks.messages import emit
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +103,7 @@ def run_training(run: TrainingRun) -> ModelVersion | None:
         with _only_one(folder):
             version = _train(run, folder)
     except RunCancelled:
-        patiently(lambda: run.finish(RunStatus.CANCELLED))
+        _end(run, RunStatus.CANCELLED)
     except (RunFailed, NothingToLearn, checkpoint_files.BrokenCheckpoint) as error:
         _end(run, RunStatus.FAILED, str(error))
     except Exception as error:
@@ -126,7 +128,9 @@ def _end(run: TrainingRun, status: str, error: str = "") -> bool:
 def _end_now(run: TrainingRun, status: str, error: str) -> bool:
     with transaction.atomic():
         ended = run.finish(status, error)
-        if ended and run.then and not run.followers.exists():
+        if ended:
+            _tell_webhooks(run, status, error)
+        if ended and status != RunStatus.CANCELLED and run.then and not run.followers.exists():
             encoder = newest_encoder(run.shop)
             start_run(
                 run.shop,
@@ -139,6 +143,19 @@ def _end_now(run: TrainingRun, status: str, error: str) -> bool:
     if ended:
         task_queue.enqueue("watch_trainings", run.shop_id)
     return ended
+
+
+def _tell_webhooks(run: TrainingRun, status: str, error: str) -> None:
+    version = ModelVersion.objects.filter(run=run).select_related("run").first()
+    data = {
+        "job_id": f"job-{run.pk}",
+        "recipe": run.recipe,
+        "status": status,
+        "error": error,
+        "model_version": version.label if version else None,
+        "promoted": version is not None and version.is_champion,
+    }
+    emit(run.shop, TRAINING_ENDED, data)
 
 
 @contextlib.contextmanager

@@ -5,14 +5,18 @@ from recommender.models.changes import Change
 from recommender.models.erasures import Erasure
 from recommender.models.events import Event
 from recommender.models.exposures import ServedList
+from recommender.models.idempotent_replies import IdempotentReply
 from recommender.models.labeled_texts import Dialogue, Judgement, Review
 from recommender.models.placements import Placement
 from recommender.models.precomputed_lists import RecommendationList
+from recommender.models.product_attributes import ProductAttribute
 from recommender.models.product_vectors import ProductVector
 from recommender.models.products import GoneProduct, Product
+from recommender.models.purges import Purge
 from recommender.models.registry import MetricPoint, ModelVersion, TrainingRun
 from recommender.models.shoppers import SessionLink, Shopper
 from recommender.models.shops import Shop
+from recommender.models.webhooks import Webhook, WebhookDelivery
 
 __all__ = [
     "Alert",
@@ -23,12 +27,15 @@ __all__ = [
     "Erasure",
     "Event",
     "GoneProduct",
+    "IdempotentReply",
     "Judgement",
     "MetricPoint",
     "ModelVersion",
     "Placement",
     "Product",
+    "ProductAttribute",
     "ProductVector",
+    "Purge",
     "RecommendationList",
     "Review",
     "ServedList",
@@ -36,4 +43,6 @@ __all__ = [
     "Shop",
     "Shopper",
     "TrainingRun",
+    "Webhook",
+    "WebhookDelivery",
 ]

@@ -10,13 +10,17 @@ class AlertQuerySet(ShopOwned):
     def open(self) -> "AlertQuerySet":
         return self.filter(until=None)
 
-    def note(self, shop: Shop, kind: str, subject: str, message: str | None) -> None:
-        """Open an alert, or update the message of the open one; without a message close it."""
+    def note(self, shop: Shop, kind: str, subject: str, message: str | None) -> "Alert | None":
+        """Open an alert, or update the message of the open one; without a message close it.
+
+        Returns the alert that was opened.
+        """
         open_alert = self.filter(shop=shop, kind=kind, subject=subject, until=None)
         if message is None:
             open_alert.update(until=timezone.now())
         elif not open_alert.update(message=message):
-            self.create(shop=shop, kind=kind, subject=subject, message=message)
+            return self.create(shop=shop, kind=kind, subject=subject, message=message)
+        return None
 
 
 class Alert(models.Model):

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.contrib.postgres.fields import ArrayField
@@ -10,13 +11,17 @@ from django.utils import timezone
 
 from recommender.models.shops import Shop, ShopOwned
 
-EVENTS_ONLY = ["events:write"]
-"""Scopes of a public key, which is visible in the shop's pages."""
+PUBLIC_SCOPES = ("events:write", "recs:read")
+"""Scopes that a public key may have, which is visible in the shop's pages: events, and lists of the
+placements that it names.
+"""
 PER_MINUTE = 60_000
 PUBLIC_PER_MINUTE = 300
 SCOPES = [
     "recs:read",
+    "events:read",
     "events:write",
+    "events:delete",
     "catalog:read",
     "catalog:write",
     "users:read",
@@ -26,6 +31,15 @@ SCOPES = [
     "models:read",
     "models:write",
     "analytics:read",
+    "placements:read",
+    "placements:write",
+    "alerts:read",
+    "webhooks:read",
+    "webhooks:write",
+    "purges:read",
+    "purges:write",
+    "keys:read",
+    "keys:write",
     "admin",
 ]
 WRITING_READS = frozenset({"users:read", "training:read", "models:read"})
@@ -45,11 +59,15 @@ class ApiKeyQuerySet(ShopOwned):
         scopes: list[str],
         days: int | None = None,
         public: bool = False,
+        placements: Iterable[str] = (),
+        per_minute: int | None = None,
+        replaces: "ApiKey | None" = None,
     ) -> tuple["ApiKey", str]:
         """Create a key: the row and the secret, which is not stored and cannot be shown again.
 
-        A public key can only send events.
+        A public key can send events, and request lists of `placements`.
         """
+        usual = PUBLIC_PER_MINUTE if public else PER_MINUTE
         secret = ("vp_" if public else "vt_") + secrets.token_urlsafe(32)
         expires = timezone.now() + timedelta(days=days) if days else None
         row = self.create(
@@ -57,15 +75,21 @@ class ApiKeyQuerySet(ShopOwned):
             name=name,
             prefix=secret[:8],
             hash=hash_of(secret),
-            scopes=EVENTS_ONLY if public else scopes,
+            scopes=_public_scopes(placements) if public else scopes,
+            placements=list(placements) if public else [],
             expires_at=expires,
             is_public=public,
-            per_minute=PUBLIC_PER_MINUTE if public else PER_MINUTE,
+            per_minute=usual if per_minute is None else per_minute,
+            replaces=replaces,
         )
         return row, secret
 
     def find(self, secret: str) -> "ApiKey | None":
         return self.select_related("shop").filter(hash=hash_of(secret)).first()
+
+
+def _public_scopes(placements: Iterable[str]) -> list[str]:
+    return [*PUBLIC_SCOPES] if list(placements) else ["events:write"]
 
 
 class ApiKey(models.Model):
@@ -76,7 +100,15 @@ class ApiKey(models.Model):
     scopes = ArrayField(models.CharField(max_length=20, choices=[(s, s) for s in SCOPES]))
     is_public = models.BooleanField(
         default=False,
-        help_text="Stands in the shop’s pages, so it can send events and nothing else.",
+        help_text="Stands in the shop’s pages, so it can send events, request lists of its "
+        "placements, and nothing else.",
+    )
+    placements = ArrayField(
+        models.CharField(max_length=64),
+        default=list,
+        blank=True,
+        help_text="Of a public key: keys of the placements whose lists pages of the shop’s origins "
+        "may request. None: it can only send events.",
     )
     per_minute = models.PositiveIntegerField(
         default=PER_MINUTE,
@@ -85,6 +117,14 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    replaces = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="successors",
+        help_text="The key that this one was made for, by rotation.",
+    )
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -100,7 +140,7 @@ class ApiKey(models.Model):
 
     def allows(self, scope: str) -> bool:
         if self.is_public:
-            return scope in EVENTS_ONLY
+            return scope in PUBLIC_SCOPES and scope in self.scopes
         return (
             scope in self.scopes
             or "admin" in self.scopes
@@ -114,9 +154,15 @@ class ApiKey(models.Model):
         until = timezone.now() + timedelta(days=overlap_days)
         with transaction.atomic():
             successor, secret = ApiKey.objects.issue(
-                self.shop, self.name, self.scopes, days, self.is_public
+                self.shop,
+                self.name,
+                self.scopes,
+                days,
+                self.is_public,
+                self.placements,
+                self.per_minute,
+                replaces=self,
             )
-            ApiKey.objects.filter(pk=successor.pk).update(per_minute=self.per_minute)
             self.expires_at = min(until, self.expires_at or until)
             self.save(update_fields=["expires_at"])
         return successor, secret

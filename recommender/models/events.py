@@ -1,6 +1,6 @@
 """Events of shoppers, one row per product of an event."""
 
-from django.db import models
+from django.db import models, transaction
 
 from recommender.models.products import Product
 from recommender.models.shoppers import Shopper
@@ -39,6 +39,18 @@ class EventQuerySet(ShopOwned):
     def usable(self) -> "EventQuerySet":
         """Events that models may learn from: not simulated, with consent to training."""
         return self.filter(simulated=False).exclude(shopper__consent_training=False)
+
+    def remove(self) -> int:
+        """Delete these rows; precomputed lists of their shoppers become stale.
+
+        Returns their number. The shoppers are locked first, in their order, as by new events.
+        """
+        with transaction.atomic():
+            rows = list(self.values_list("pk", "shopper_id"))
+            shoppers = Shopper.objects.filter(pk__in={shopper for _, shopper in rows})
+            list(shoppers.order_by("pk").select_for_update().values_list("pk"))
+            shoppers.update(revision=models.F("revision") + 1)
+            return Event.objects.filter(pk__in=[pk for pk, _ in rows])._raw_delete("default")
 
 
 class Event(models.Model):

@@ -38,6 +38,13 @@ class ServedList(models.Model):
     first_position = models.SmallIntegerField(default=1)
     items = models.JSONField(help_text="In their order: item_id, source, and the largest reason.")
     fallback = models.CharField(max_length=20, blank=True, default="")
+    experiment = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Key and arm of an A/B test: home-2026:B.",
+    )
     weight = models.FloatField(
         default=1.0, help_text="Sampling weight: the number of lists that this row stands for."
     )
@@ -50,6 +57,11 @@ class ServedList(models.Model):
         indexes = [
             models.Index(fields=["shop", "recommendation_id"], name="served_by_id"),
             models.Index(fields=["shop", "created_at"], name="served_when"),
+            models.Index(
+                fields=["shop", "session_id"],
+                name="served_of_session",
+                condition=models.Q(session_id__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

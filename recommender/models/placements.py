@@ -118,6 +118,18 @@ class Placement(models.Model):
         "20}.",
     )
 
+    rules = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Merchandising rules of all its lists: pin, boost, bury, hide. Such as "
+        '[{"effect": "boost", "filter": "brand = \'Alto\'", "factor": 2}].',
+    )
+    experiment = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="The A/B test between models: its key and arms. Empty: none. REST sets it.",
+    )
+
     objects = PlacementQuerySet.as_manager()
 
     class Meta:

@@ -69,6 +69,12 @@ class Product(models.Model):
     stock_quantity = models.IntegerField(null=True, blank=True)
     available_from = models.DateTimeField(null=True, blank=True)
     available_until = models.DateTimeField(null=True, blank=True)
+    item_group_id = models.CharField(
+        max_length=256,
+        blank=True,
+        default="",
+        help_text="Joins variants, such as sizes of a shirt: a list shows one product of a group.",
+    )
     hidden = models.BooleanField(default=False)
     restricted = models.GeneratedField(
         expression=RESTRICTED,

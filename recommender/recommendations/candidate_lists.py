@@ -76,7 +76,7 @@ def _explain_precomputed(
     if row.rendered and all(item.contributions is not None for item in items[:limit]):
         return
     first = items[: limit + precomputed_lists.SPARE]
-    unexplained = [item for item in first if item.contributions is None]
+    unexplained = [i for i in first if i.contributions is None and i.score is not None]
     if unexplained:
         history = history_of(row.shopper, row.shop, None)
         explain_items(model, state.mask(model), history, unexplained, row.created_at)

@@ -28,6 +28,10 @@ FIELDS = (
     "diversity",
     "elsewhere",
     "context",
+    "rules",
+    "min_score",
+    "rotation",
+    "rotation_hours",
 )
 """Fields of a request that its token holds."""
 LONGEST_LIST = 2000
@@ -86,7 +90,7 @@ def request_of(shop: Shop, token: str, limit: int | None, explain: str) -> ListR
     placement = state_of(shop).placement(key) if key else None
     if shop_id != shop.pk or (key and placement is None):
         raise InvalidPageToken("invalid token")
-    for name in ("item_ids", "elsewhere"):
+    for name in ("item_ids", "elsewhere", "rules"):
         fields[name] = tuple(fields[name])
     fields["limit"] = limit or fields["limit"]
     return ListRequest(

@@ -6,6 +6,12 @@ import uuid
 
 from recommender.infrastructure.availability import UNREACHABLE, database
 from recommender.models import Placement, Shop
+from recommender.recommendations.adjustments import (
+    adjust,
+    buried_last,
+    insert_pins,
+    one_of_each_group,
+)
 from recommender.recommendations.candidate_lists import CANDIDATES, last_list, related
 from recommender.recommendations.cold_start import cold_start_list
 from recommender.recommendations.context import Draft, ListContext
@@ -48,18 +54,22 @@ def precomputed(shop: Shop, state: ShopState, request: ListRequest) -> ListResul
     if version is None or request.placement.version_id not in (None, version.pk):
         return None
     explained = request.explain == "top"
-    stored = precomputed_list(shop.pk, version.pk, request.user_id, request.limit, explained)
+    groups = state.product_index.groups()
+    stored = precomputed_list(
+        shop.pk, version.pk, request.user_id, request.limit, explained, groups
+    )
     return stored and ListResult(stored.items, version, stored=True, shopper_id=stored.shopper_id)
 
 
 def make_list(context: ListContext) -> ListResult:
-    """Make a list: candidates, eligibility, re-ranking, fill-up by cold start, explanations,
-    result. Each step runs once, in this order, for every kind of list.
+    """Make a list: candidates, eligibility, adjustments by rules, re-ranking, fill-up by cold
+    start, pins, explanations, result. Each step runs once, in this order, for every kind of list.
     """
     draft = candidates(context)
-    draft.items = eligible(context, draft.items)
+    draft.items = adjust(context, eligible(context, draft.items))
     draft.items = arrange(context.request, draft.model, draft.items)
     draft = fill_up(context, draft)
+    draft.items = insert_pins(context, draft.items)
     explain(context, draft)
     return finish(context, draft)
 
@@ -86,17 +96,22 @@ def eligible(context: ListContext, items: list[Item]) -> list[Item]:
 
 def fill_up(context: ListContext, draft: Draft) -> Draft:
     """Append cold-start products to a short list, or replace an empty one by them."""
+    if context.request.min_score is not None:  # cold-start products have no score
+        draft.fallback = draft.fallback if draft.items else "below_min_score"
+        return draft
     short = len(draft.items) < context.request.limit and context.kind in FILLED_WHERE_SHORT
     if draft.proposed and not (short and context.online):
         return draft
     if not draft.proposed and context.kind not in FILLED_WHERE_EMPTY:
         return draft
     rest = cold_start_list(context)
-    rest.items = arrange(context.request, rest.model, eligible(context, rest.items))
+    rest.items = adjust(context, eligible(context, rest.items))
+    rest.items = arrange(context.request, rest.model, rest.items)
     if not draft.proposed:
         return rest
     present = {item.item_id for item in draft.items}
     draft.items += [item for item in rest.items if item.item_id not in present]
+    draft.items = buried_last(one_of_each_group(context, draft.items))
     draft.fallback = draft.fallback or "filled_up"
     return draft
 

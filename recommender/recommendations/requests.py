@@ -1,17 +1,22 @@
 """Recommendation request and result."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from recommender.catalog.filter_language import Selection, select
+from recommender.experiments.assignment import Arm, arm_of
+from recommender.merchandising.rules import Rule, parse_rules
 from recommender.models import ModelVersion, Placement
 from recommender.recommendations.precomputed.lists import RenderedItems
 from recommender.serving.items import Item
 
 SPARE = 30
 """Candidates beyond the limit, because some may turn out to be ineligible."""
+WIDE = 200
+"""Least number of candidates where rules or rotation change the order."""
 
 
 @dataclass
@@ -62,6 +67,15 @@ class ListRequest:
     """Cold start: entry_item_id, interests, country."""
     disliked: frozenset[str] = frozenset()
     """Products that the shopper disliked."""
+    rules: tuple[Mapping[str, Any], ...] = ()
+    """Merchandising rules of the request, as JSON; the placement has its own."""
+    min_score: float | None = None
+    """Products with a lower score, or without one, are left out."""
+    rotation: float = 0.0
+    """How far back a product is moved for each time that it was shown lately, 0 to 1."""
+    rotation_hours: int = 24
+    arm: Arm | None = None
+    """The arm of the shopper in the placement's experiment."""
 
     @cached_property
     def selection(self) -> Selection:
@@ -70,6 +84,20 @@ class ListRequest:
             return select([self.filter], self.params)
         filters = [self.placement.filter, self.filter]
         return select(filters, {**self.placement.filter_values, **self.params})
+
+    @cached_property
+    def all_rules(self) -> tuple[Rule, ...]:
+        """The rules of the placement and of the request. Raises RuleError."""
+        own: tuple[Rule, ...] = ()
+        if self.placement is not None and self.placement.rules:
+            values = {**self.placement.filter_values, **self.params}
+            own = parse_rules(self.placement.rules, values, self.placement.key)
+        return own + parse_rules(self.rules, self.params) if self.rules else own
+
+    @property
+    def is_adjusted(self) -> bool:
+        """True where rules, rotation or a minimal score change the ranking."""
+        return bool(self.rotation or self.min_score is not None or self.all_rules)
 
     @property
     def takes_precomputed(self) -> bool:
@@ -80,6 +108,7 @@ class ListRequest:
             and self.explain != "full"
             and not (self.session_id or self.only_new or self.left_out or self.selection.filters)
             and not (self.diversity_weight or self.exploration or self.placement.tail_percent)
+            and not self.is_adjusted
         )
 
     @property
@@ -96,7 +125,8 @@ class ListRequest:
     @property
     def depth(self) -> int:
         """Number of candidates: the limit, what will be left out, and some spare ones."""
-        return self.limit + SPARE + len(self.left_out)
+        depth = self.limit + SPARE + len(self.left_out)
+        return max(depth, WIDE + len(self.left_out)) if self.is_adjusted else depth
 
     @property
     def exploration(self) -> float:
@@ -121,3 +151,16 @@ class ListRequest:
         if not self.left_out:
             return items
         return [item for item in items if item.item_id not in self.left_out]
+
+
+def in_experiment(request: ListRequest) -> ListRequest:
+    """The request with the arm of its shopper or session, whose model makes the list."""
+    placement = request.placement
+    if placement is None or not placement.experiment:
+        return request
+    arm = arm_of(placement.experiment, request.user_id or request.session_id)
+    if arm is None or arm.version is None:
+        return replace(request, arm=arm)
+    of_arm = copy(placement)
+    of_arm.version_id = arm.version
+    return replace(request, placement=of_arm, arm=arm)

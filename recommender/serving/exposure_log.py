@@ -36,14 +36,14 @@ MOST_WAITING = 20_000
 INSERT = """
     INSERT INTO recommender_servedlist (shop_id, recommendation_id, placement, version_id,
         shopper_id, session_id, first_position, items, fallback,
-        weight, simulated, created_at)
+        experiment, weight, simulated, created_at)
     SELECT r.shop, r.recommendation_id, r.placement, v.id, s.id, r.session_id, r.first_position,
-        r.items, r.fallback, r.weight, r.simulated,
+        r.items, r.fallback, r.experiment, r.weight, r.simulated,
         r.created_at
     FROM jsonb_to_recordset(%s::jsonb) AS r (shop bigint, recommendation_id text, placement text,
         version bigint, shopper bigint, session_id text,
-        first_position smallint, items jsonb, fallback text, weight float8, simulated boolean,
-            created_at timestamptz)
+        first_position smallint, items jsonb, fallback text, experiment text, weight float8,
+        simulated boolean, created_at timestamptz)
     JOIN recommender_shop h ON h.id = r.shop
     LEFT JOIN recommender_modelversion v ON v.id = r.version
     LEFT JOIN recommender_shopper s ON s.id = r.shopper
@@ -67,6 +67,7 @@ class Exposure:
     items: str
     """JSON of the items."""
     fallback: str
+    experiment: str
     simulated: bool
     created_at: datetime
 

@@ -24,6 +24,8 @@ class Item:
     reasons: list[dict[str, Any]] = field(default_factory=list)
     words: list[tuple[str, float]] = field(default_factory=list)
     """Words of the text that match `suits`, with their shares; only with explain=full."""
+    rule: dict[str, str] | None = None
+    """The merchandising rule that moved the product to its place."""
     odds: Any = None
     """Probability of this place, where places are drawn at random (`exploration.Odds`)."""
 
@@ -55,7 +57,7 @@ def api_row(item: Item, score_kind: str = "rank", explained: bool = True) -> dic
         "score": item.score,
         "score_kind": score_kind,
         "source": item.source,
-        "rule": None,
+        "rule": item.rule,
         "explored": bool(item.odds and not item.odds.best),
         "reasons": item.reasons,
         "because": because,
@@ -66,4 +68,6 @@ def exposure_row(item: Item) -> dict[str, Any]:
     """The item as the exposure log stores it."""
     kind = item.reasons[0]["kind"] if item.reasons else None
     row = {"item_id": item.item_id, "source": item.source, "reason": kind}
+    if item.rule:
+        row["rule"] = item.rule["id"]
     return row | item.odds.exposure() if item.odds else row

@@ -24,9 +24,12 @@ class Placements:
         return by_key.get(key)
 
     def chosen_versions(self) -> set[int]:
-        """Primary keys of the model versions that cached placements choose."""
-        placements = (self._by_key or {}).values()
-        return {p.version_id for p in placements if p.version_id is not None}
+        """Primary keys of the model versions that cached placements, and arms of their
+        experiments, choose.
+        """
+        placements = list((self._by_key or {}).values())
+        arms = [arm["version"] for p in placements for arm in p.experiment.get("arms", ())]
+        return {pk for pk in [*(p.version_id for p in placements), *arms] if pk is not None}
 
     def load(self) -> None:
         self.get("")

@@ -3,13 +3,22 @@ that are sent for real.
 """
 
 import copy
+import re
 
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
 from recommender.api.http.examples import EVENTS, EXAMPLES
-from recommender.models import ApiKey, Shop
+from recommender.models import ApiKey, Shop, Webhook
 from recommender.models.events import EventType
+
+PARTS = {
+    "{item_id}": "22423",
+    "{user_id}": "4711",
+    "{name}": "height_cm",
+    "{key}": "home_top",
+}
+"""Rows that the examples' addresses name."""
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +75,7 @@ def test_every_error_that_comes_is_described(schema, live_shop, api, client):
         path = path.removeprefix("/api/v1/")
         if "health" in path:
             continue
-        for part, value in (
-            ("{item_id}", "nosuch"),
-            ("{user_id}", "nosuch"),
-            ("{receipt_id}", "nosuch"),
-            ("{job_id}", "job-9"),
-            ("{number}", "9"),
-        ):
-            path = path.replace(part, value)
+        path = re.sub(r"{[a-z_]+}", "nosuch-9", path)
         body = {"wrong": 1} if "requestBody" in operation else None
         query = (
             "?wrong=1" if any(p["in"] == "query" for p in operation.get("parameters", [])) else ""
@@ -111,6 +113,11 @@ def test_every_type_of_event_has_an_example():
 
 
 def test_every_example_is_accepted(live_shop, api, monkeypatch):
+    monkeypatch.setattr(
+        "recommender.webhooks.addresses.socket.getaddrinfo",
+        lambda *_, **__: [(2, 1, 6, "", ("93.184.216.34", 443))],
+    )
+    webhook = Webhook.objects.create(shop=live_shop, url="https://a.example", event_types=[])
     monkeypatch.setattr("recommender.infrastructure.task_queue.enqueue", lambda *_: None)
     Shop.objects.update(currency="GBP")
     live_shop.refresh_from_db()
@@ -118,9 +125,11 @@ def test_every_example_is_accepted(live_shop, api, monkeypatch):
         api("put", f"items/{item_id}", {"title": item_id})
     for name, examples in EXAMPLES.items():
         method, path = name.split()
-        path = (
-            path.removeprefix("/api/v1/").replace("{item_id}", "22423").replace("{user_id}", "4711")
-        )
+        path = path.removeprefix("/api/v1/")
+        for part, value in PARTS.items():
+            path = path.replace(part, value)
+        key_id = f"key-{ApiKey.objects.issue(live_shop, 'x', ['recs:read'])[0].pk}"
+        path = path.replace("{key_id}", key_id).replace("{webhook_id}", f"webhook-{webhook.pk}")
         for what, body in examples.items():
             body, key = copy.deepcopy(body), api.key
             if "key" in body:

@@ -47,12 +47,12 @@ def test_the_client_asks_for_a_list_and_sends_an_event(
 ):
     monkeypatch.syspath_prepend(str(package))
     from vitrine_client import AuthenticatedClient
-    from vitrine_client.api.events import events_create
-    from vitrine_client.api.recommendations import recommendations_create
+    from vitrine_client.api.events import send_events
+    from vitrine_client.api.recommendations import recommend
     from vitrine_client.models import EventsRequest, RecommendationRequest
 
     client = AuthenticatedClient(base_url=live_server.url, token=api.key)
-    reply = recommendations_create.sync(
+    reply = recommend.sync(
         client=client,
         body=RecommendationRequest(placement="home_top", user_id="shopper-003", limit=3),
     )
@@ -68,10 +68,10 @@ def test_the_client_asks_for_a_list_and_sends_an_event(
         "item_id": reply.items[0].item_id,
         "occurred_at": "2026-01-01T00:00:00Z",
     }
-    sent = events_create.sync(client=client, body=EventsRequest.from_dict({"events": [event]}))
+    sent = send_events.sync(client=client, body=EventsRequest.from_dict({"events": [event]}))
     assert (sent.accepted, sent.rejected) == (1, 0)
     assert (
-        recommendations_create.sync_detailed(
+        recommend.sync_detailed(
             client=client, body=RecommendationRequest(placement="none")
         ).status_code
         == 400
@@ -83,21 +83,19 @@ def test_the_client_returns_errors_and_receipts_as_typed_values(
 ):
     monkeypatch.syspath_prepend(str(package))
     from vitrine_client import AuthenticatedClient
-    from vitrine_client.api.recommendations import recommendations_create
-    from vitrine_client.api.users import users_destroy
+    from vitrine_client.api.recommendations import recommend
+    from vitrine_client.api.users import erase_user
     from vitrine_client.models import Erasure, Problem, RecommendationRequest
 
     client, stranger = (
         AuthenticatedClient(base_url=live_server.url, token=token) for token in (api.key, "wrong")
     )
-    refused = recommendations_create.sync(
-        client=stranger, body=RecommendationRequest(placement="home_top")
-    )
+    refused = recommend.sync(client=stranger, body=RecommendationRequest(placement="home_top"))
     assert isinstance(refused, Problem) and (refused.status, refused.detail) == (
         401,
         "This key is not known.",
     )
-    wrong = recommendations_create.sync(client=client, body=RecommendationRequest(placement="none"))
+    wrong = recommend.sync(client=client, body=RecommendationRequest(placement="none"))
     assert isinstance(wrong, Problem) and wrong.errors[0].field == "placement"
-    receipt = users_destroy.sync("shopper-003", client=client)
+    receipt = erase_user.sync("shopper-003", client=client)
     assert isinstance(receipt, Erasure) and receipt.receipt_id

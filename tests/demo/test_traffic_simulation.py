@@ -215,7 +215,9 @@ def test_real_and_simulated_lists_are_never_added(shop, staff):
 
 
 def earned_by(placement, lists, effective, clicked):
-    result = Attribution(placement, None, None, lists, 0, 0, clicked, 0, clicked, 0, 0, effective)
+    result = Attribution(
+        placement, None, None, None, lists, 0, 0, clicked, 0, clicked, 0, 0, effective
+    )
     return Row(placement, None, result, 0)
 
 

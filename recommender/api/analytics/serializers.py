@@ -9,14 +9,28 @@ from recommender.analytics import attribution
 from recommender.api.http.strict_fields import DayField, Since
 
 
-class AnalyticsRequest(Since):
+class Period(Since):
+    """Query of a period of days."""
+
     from_ = DayField(
         required=False, help_text="in the shop's time zone; default: 27 days before `to`"
     )
     to = DayField(required=False, help_text="included; default: today")
+
+    def validate(self, values):
+        until = values.setdefault("to", timezone.localdate(timezone=self.context["shop"].zone))
+        since = values.setdefault("from_", until - timedelta(days=27))
+        if not timedelta(0) <= until - since <= timedelta(days=400):
+            raise serializers.ValidationError(
+                {"from": "must lie at most 400 days before to, and not after it"}
+            )
+        return values
+
+
+class AnalyticsRequest(Period):
     by = serializers.CharField(
         default="placement,version,day",
-        help_text="any of placement, version, day, with commas between",
+        help_text="any of placement, version, day, experiment, with commas between",
     )
 
     def validate_by(self, value):
@@ -27,14 +41,11 @@ class AnalyticsRequest(Since):
             )
         return parts
 
-    def validate(self, values):
-        until = values.setdefault("to", timezone.localdate(timezone=self.context["shop"].zone))
-        since = values.setdefault("from_", until - timedelta(days=27))
-        if not timedelta(0) <= until - since <= timedelta(days=400):
-            raise serializers.ValidationError(
-                {"from": "must lie at most 400 days before to, and not after it"}
-            )
-        return values
+
+class ExplorationRequest(Period):
+    placement = serializers.CharField(
+        max_length=64, help_text="key of a placement, such as home_top"
+    )
 
 
 class EstimateSerializer(serializers.Serializer):
@@ -57,6 +68,9 @@ class EarnedSerializer(serializers.Serializer):
     placement = serializers.CharField(allow_null=True, help_text="empty: items/related")
     model_version = serializers.CharField(source="version", allow_null=True)
     day = serializers.DateField(allow_null=True)
+    experiment = serializers.CharField(
+        allow_null=True, help_text="key and arm of an A/B test, such as home-2026:B"
+    )
     lists = serializers.FloatField(
         help_text="an estimate where lists were sampled, like all counts"
     )
@@ -80,6 +94,9 @@ class LoyalSerializer(serializers.Serializer):
     placement = serializers.CharField(allow_null=True)
     model_version = serializers.CharField(source="version", allow_null=True)
     day = serializers.DateField(allow_null=True)
+    experiment = serializers.CharField(
+        allow_null=True, help_text="key and arm of an A/B test, such as home-2026:B"
+    )
     anywhere = serializers.BooleanField(help_text="the whole shop, to compare with")
     days = serializers.IntegerField()
     buyers = serializers.IntegerField(

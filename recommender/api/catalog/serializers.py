@@ -3,12 +3,14 @@
 from rest_framework import serializers
 
 from recommender.api.http.strict_fields import (
+    MERGED,
     MOST_ITEMS,
-    WHOLE,
+    IdField,
     RowErrorSerializer,
     StrictSerializer,
 )
 from recommender.catalog.product_fields import FIELDS
+from recommender.models.product_attributes import AttributeType
 
 
 class PriceSerializer(StrictSerializer):
@@ -31,13 +33,14 @@ class ItemSerializer(serializers.Serializer):
             name = field.rest_path[0]
             make = OBJECTS.get(name) or BY_KIND[field.kind.parser]
             fields.setdefault(name, make() if not field.required else serializers.CharField())
+        fields["updated_at"] = serializers.DateTimeField(required=False, read_only=True)
         return fields
 
 
 OBJECTS = {
     "price": lambda: PriceSerializer(required=False, allow_null=True),
     "stock": lambda: StockSerializer(required=False, allow_null=True),
-    "attributes": lambda: serializers.DictField(required=False, help_text=WHOLE),
+    "attributes": lambda: serializers.DictField(required=False, help_text=MERGED),
 }
 BY_KIND = {
     "text": lambda: serializers.CharField(required=False),
@@ -52,7 +55,10 @@ BY_KIND = {
 
 
 class ItemsBatchRequest(serializers.Serializer):
-    items = ItemSerializer(many=True, help_text=f"at most {MOST_ITEMS:,}")
+    items = ItemSerializer(
+        many=True,
+        help_text=f"at most {MOST_ITEMS:,}; given attributes replace all of a product's",
+    )
 
 
 class ItemResultSerializer(serializers.Serializer):
@@ -66,4 +72,45 @@ class ItemsBatchReply(serializers.Serializer):
     changed = serializers.IntegerField()
     same = serializers.IntegerField()
     rejected = serializers.IntegerField()
-    results = ItemResultSerializer(many=True)
+    results = ItemResultSerializer(many=True, help_text="one for each product, in their order")
+
+
+class ItemsDeleteRequest(StrictSerializer):
+    item_ids = serializers.ListField(
+        child=IdField(), min_length=1, max_length=MOST_ITEMS, help_text=f"at most {MOST_ITEMS:,}"
+    )
+
+
+class ItemDeletedSerializer(serializers.Serializer):
+    item_id = serializers.CharField()
+    status = serializers.ChoiceField(["deleted", "unknown"])
+
+
+class ItemsDeleteReply(serializers.Serializer):
+    deleted = serializers.IntegerField()
+    unknown = serializers.IntegerField()
+    results = ItemDeletedSerializer(many=True, help_text="one for each id, in their order")
+
+
+class AttributeRequest(StrictSerializer):
+    type = serializers.ChoiceField(
+        AttributeType.choices, help_text="what every product has to hold from now on, or null"
+    )
+    description = serializers.CharField(max_length=500, required=False, allow_blank=True)
+
+
+class AttributeSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    declared = serializers.BooleanField(help_text="false: products have it, nobody declared it")
+    type = serializers.ChoiceField(
+        AttributeType.choices, allow_null=True, help_text="the declared one"
+    )
+    description = serializers.CharField(allow_blank=True)
+    products = serializers.IntegerField(help_text="products that have it")
+    types = serializers.DictField(
+        child=serializers.IntegerField(), help_text="number of products by type of the value"
+    )
+    misfits = serializers.IntegerField(
+        help_text="products from before the declaration whose value has another type"
+    )
+    example = serializers.JSONField(allow_null=True, help_text="one value")

@@ -2,7 +2,8 @@
 
 from rest_framework import serializers
 
-from recommender.api.http.strict_fields import RowErrorSerializer
+from recommender.api.http.listing import PageQuery
+from recommender.api.http.strict_fields import MomentField, RowErrorSerializer
 from recommender.models.events import EventType
 
 MOST_EVENTS = 10_000
@@ -66,3 +67,53 @@ class EventsReply(serializers.Serializer):
     duplicate = serializers.IntegerField()
     rejected = serializers.IntegerField()
     results = EventResultSerializer(many=True)
+
+
+class StoredLineSerializer(serializers.Serializer):
+    item_id = serializers.CharField()
+    position = serializers.IntegerField(allow_null=True)
+    quantity = serializers.FloatField(allow_null=True)
+    value = serializers.FloatField(allow_null=True, help_text="paid for all of the quantity")
+    rating = serializers.FloatField(allow_null=True)
+
+
+class StoredEventSerializer(serializers.Serializer):
+    """A stored event: what counts of what was sent."""
+
+    event_id = serializers.CharField()
+    type = serializers.ChoiceField(EventType.choices)
+    user_id = serializers.CharField(allow_null=True)
+    session_id = serializers.CharField(allow_null=True)
+    occurred_at = serializers.DateTimeField()
+    items = StoredLineSerializer(many=True, help_text="its products, in their order")
+    recommendation_id = serializers.CharField(allow_null=True)
+    placement = serializers.CharField(allow_null=True)
+    query = serializers.CharField(allow_null=True)
+    simulated = serializers.BooleanField()
+    from_page = serializers.BooleanField(help_text="sent with a public key")
+    received_at = serializers.DateTimeField()
+
+
+class EventsQuery(PageQuery):
+    user_id = serializers.CharField(
+        required=False, max_length=256, help_text="only events of this shopper"
+    )
+    session_id = serializers.CharField(
+        required=False, max_length=256, help_text="only events of this session"
+    )
+    item_id = serializers.CharField(
+        required=False, max_length=256, help_text="only events of this product"
+    )
+    type = serializers.ChoiceField(
+        EventType.choices, required=False, help_text="only events of this type"
+    )
+    recommendation_id = serializers.CharField(
+        required=False, max_length=64, help_text="only events that cite this list"
+    )
+    since = MomentField(
+        required=False, help_text="only events from this time on, such as 2026-01-31T00:00:00Z"
+    )
+    until = MomentField(required=False, help_text="only events before this time")
+    order = serializers.ChoiceField(
+        ["newest", "oldest"], default="newest", help_text="by time; the newest first, or last"
+    )

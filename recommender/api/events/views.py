@@ -6,80 +6,44 @@ from functools import partial
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, ValidationError
+from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from recommender.api.events import serializers as shapes
+from recommender.api.events.stored import EVENT_NAMES, events_json, events_rows, find_event
 from recommender.api.http.authentication import key_of
-from recommender.api.http.strict_fields import STRICT
+from recommender.api.http.listing import FieldsQuery, choose, page, page_of, read_fields
+from recommender.api.http.pages import FromPages, refuse_foreign
+from recommender.api.http.problem_details import again_when_busy
+from recommender.api.http.strict_fields import STRICT, need_list
+from recommender.api.http.views import ApiView, DryRun, may_dry_run
 from recommender.infrastructure import telemetry
-from recommender.infrastructure.availability import UNREACHABLE
 from recommender.ingest import Report, post_events
-from recommender.models import ApiKey, Shop
-
-PREFLIGHT = {
-    "Access-Control-Allow-Methods": "POST",
-    "Access-Control-Allow-Headers": "authorization, content-type",
-    "Access-Control-Max-Age": "7200",
-}
-
-
-class FromPages(APIView):
-    """CORS: base view that allows calls from browser pages of the shop's own origins."""
-
-    scopes = {"*": "events:write"}
-
-    def initial(self, request: Request, *args, **kwargs) -> None:
-        super().initial(request, *args, **kwargs)
-        if request.auth is not None:
-            refuse_foreign(request.auth, request)
-
-    def options(self, request: Request, *args, **kwargs) -> Response:
-        return Response(status=204)
-
-    def check_permissions(self, request: Request) -> None:
-        if request.method != "OPTIONS":
-            super().check_permissions(request)
-
-    def finalize_response(self, request: Request, response: Response, *args, **kwargs) -> Response:
-        response = super().finalize_response(request, response, *args, **kwargs)
-        origin = request.headers.get("Origin")
-        if origin and _is_a_shops(origin):
-            allowed = {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
-            for name, value in (
-                allowed | PREFLIGHT if request.method == "OPTIONS" else allowed
-            ).items():
-                response.headers[name] = value
-        return response
-
-
-def _is_a_shops(origin: str) -> bool:
-    """False while the database is unreachable; the tracker then keeps its events and retries."""
-    try:
-        return Shop.objects.filter(origins__contains=[origin]).exists()
-    except UNREACHABLE:
-        return False
-
-
-def refuse_foreign(key: ApiKey, request: Request) -> None:
-    """Raises PermissionDenied for a public key on other pages than the shop's."""
-    origin = request.headers.get("Origin")
-    if key.is_public and origin and origin not in key.shop.origins:
-        raise PermissionDenied(
-            "This page is not one of the shop's: its origin is not among those that the shop names."
-        )
+from recommender.models import ApiKey
 
 
 class EventsView(FromPages):
+    scopes = {"GET": "events:read", "*": "events:write"}
+    query = {"GET": shapes.EventsQuery, "POST": DryRun}
     plain_status = 202
 
     @extend_schema(
+        operation_id="list_events",
+        responses=page_of(shapes.StoredEventSerializer, "EventsPage"),
+        summary="Stored events by time: all, or those of a shopper, a session or a product",
+    )
+    def get(self, request: Request) -> Response:
+        rows = events_rows(request.auth.shop, self.params)
+        return Response(page(request, "events", self.params, rows, events_json, EVENT_NAMES))
+
+    @extend_schema(
+        operation_id="send_events",
         request=shapes.EventsRequest,
         responses={202: shapes.EventsReply},
         summary="What shoppers did; the next list already knows it",
     )
+    @may_dry_run
     def post(self, request: Request) -> Response:
         return Response(take(request.auth, request.data), status=202)
 
@@ -88,11 +52,38 @@ class EventsView(FromPages):
         return partial(take, key, data)
 
 
+class EventView(ApiView):
+    scopes = {"GET": "events:read", "DELETE": "events:delete"}
+    query = {"GET": FieldsQuery}
+
+    @extend_schema(
+        operation_id="get_event",
+        responses=shapes.StoredEventSerializer,
+        summary="A stored event",
+    )
+    def get(self, request: Request, event_id: str) -> Response:
+        chosen = read_fields(self.params.get("fields"), EVENT_NAMES)
+        event = events_json([find_event(request.auth.shop, event_id)])[0]
+        return Response(choose(event, chosen))
+
+    @extend_schema(
+        operation_id="delete_event",
+        responses={204: None},
+        summary="Delete an event; to correct it, delete it and send it again with the same id",
+    )
+    def delete(self, request: Request, event_id: str) -> Response:
+        shop = request.auth.shop
+        find_event(shop, event_id)
+        again_when_busy(shop.events.filter(event_id=event_id).remove)
+        return Response(status=204)
+
+
 class CollectView(FromPages):
     """Events sent by `navigator.sendBeacon`, which sets no headers: the public key is in the body,
     which comes as plain text.
     """
 
+    scopes = {"*": "events:write"}
     authentication_classes = ()
     permission_classes = ()
 
@@ -100,6 +91,7 @@ class CollectView(FromPages):
         return "Bearer"
 
     @extend_schema(
+        operation_id="collect_events",
         request=shapes.CollectRequest,
         responses={202: shapes.EventsReply},
         summary="The same from a page that is being left, with a public key",
@@ -124,19 +116,7 @@ class CollectView(FromPages):
 
 def take(key: ApiKey, data: dict[str, Any]) -> dict[str, Any]:
     """Validate and store the events of a body; returns the reply with the outcome of each."""
-    if unknown := sorted(data.keys() - {"events"}):
-        raise ValidationError({unknown[0]: ["is not a field of this request"]})
-    shop, events = key.shop, data.get("events")
-    if not isinstance(events, list) or not events:
-        raise ValidationError({"events": ["must be a list of at least one event"]})
-    if len(events) > shapes.MOST_EVENTS:
-        raise ValidationError(
-            {
-                "events": [
-                    f"holds {len(events):,} events; at most {shapes.MOST_EVENTS:,} fit in one call"
-                ]
-            }
-        )
+    shop, events = key.shop, need_list(data, "events", "event", shapes.MOST_EVENTS)
     report, new_ids = post_events(shop, events, STRICT, key.is_public)
     results = _results(events, report, new_ids)
     by_status = Counter([result["status"] for result in results])

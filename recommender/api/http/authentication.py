@@ -37,11 +37,17 @@ def key_of(secret: str) -> ApiKey:
 
 
 class HasScope(BasePermission):
-    """Permission: the key holds the view's scope for this method."""
+    """Permission: the key holds the view's scope for this method.
+
+    Public keys reach only views that are open to pages.
+    """
 
     def has_permission(self, request: Request, view) -> bool:
         scope = view.scopes.get(request.method, view.scopes.get("*"))
         if request.auth is None:
+            return False
+        if request.auth.is_public and not getattr(view, "open_to_pages", False):
+            self.message = "A public key cannot make this call; it sends events and shows lists."
             return False
         self.message = f"This key lacks the scope {scope}."
         return request.auth.allows(scope)

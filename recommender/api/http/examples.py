@@ -116,12 +116,71 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/items/{item_id}": {
         "sold out": {"stock": {"state": "out_of_stock"}},
         "hidden": {"hidden": True},
+        "one attribute set, one removed": {"attributes": {"colour": ["blue"], "height_cm": None}},
     },
     "POST /api/v1/items:batch": {
         "two products": {
             "items": [{"item_id": "22423", **ITEM}, {"item_id": "84879", "title": "Bird ornament"}]
         }
     },
+    "POST /api/v1/items:delete": {"two products": {"item_ids": ["22423", "84879"]}},
+    "PUT /api/v1/attributes/{name}": {
+        "a number": {"type": "number", "description": "height in centimeters"}
+    },
+    "POST /api/v1/users:batch": {
+        "two shoppers": {
+            "users": [
+                {"user_id": "4711", **USER},
+                {"user_id": "4712", "consent": {"personalisation": False}},
+            ]
+        }
+    },
+    "POST /api/v1/purges": {
+        "old events": {"target": "events", "before": "2020-01-01T00:00:00Z", "confirm": 0},
+        "products of a brand": {"target": "items", "filter": "brand = 'Old'", "confirm": 0},
+    },
+    "PUT /api/v1/placements/{key}": {
+        "the home page": {
+            "name": "Home page, top",
+            "kind": "personal",
+            "size": 12,
+            "filter": "price < :max",
+            "filter_values": {"max": 100},
+            "diversity": 0.2,
+        }
+    },
+    "PATCH /api/v1/placements/{key}": {
+        "a boost and a pin": {
+            "rules": [
+                {"effect": "boost", "filter": "brand = 'Regency'", "factor": 2},
+                {"effect": "pin", "item_ids": ["22423"], "position": 1, "name": "Tea week"},
+            ]
+        },
+        "the end of a test": {"experiment": None},
+    },
+    "POST /api/v1/webhooks": {
+        "the end of trainings": {
+            "url": "https://shop.example/hooks/vitrine",
+            "event_types": ["training_job.ended", "model.promoted", "alert.raised"],
+            "description": "the data team's channel",
+        }
+    },
+    "PATCH /api/v1/webhooks/{webhook_id}": {"a pause": {"active": False}},
+    "POST /api/v1/webhooks/{webhook_id}/rotate-secret": {"a day of both": {"overlap_hours": 24}},
+    "POST /api/v1/recommendations:facets": {
+        "categories for a shopper": {
+            "placement": "home_top",
+            "user_id": "4711",
+            "facet": "categories",
+            "level": 1,
+            "limit": 5,
+        }
+    },
+    "POST /api/v1/keys": {
+        "a server": {"name": "catalog feed", "scopes": ["catalog:read", "catalog:write"]},
+        "pages": {"name": "home page", "public": True, "placements": ["home_top"]},
+    },
+    "POST /api/v1/keys/{key_id}/rotate": {"a week of both": {"overlap_days": 7}},
     "PUT /api/v1/users/{user_id}": {"a shopper who signed in": USER},
     "PATCH /api/v1/users/{user_id}": {"a refusal": {"consent": {"personalisation": False}}},
     "POST /api/v1/training-jobs": {

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
 
 from recommender.api.http.examples import EXAMPLES
 
@@ -26,6 +27,10 @@ PROBLEM = {
                 "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
             },
         },
+        "count": {
+            "type": "integer",
+            "description": "of a purge without `confirm`: how many rows match",
+        },
         "request_id": {
             "type": "string",
             "description": "of errors on our side: the log has the details under it",
@@ -47,22 +52,20 @@ ERRORS = {
     ),
 }
 PARAMETERS = {
-    "by": "any of placement, version, day, with commas between; default: all three",
-    "from": (
-        "the first day, such as 2026-01-31, in the shop's time zone; default: 27 days before `to`"
-    ),
-    "to": "the last day, included; default: today",
-    "placement": "key of a placement, such as home_top",
     "receipt_id": "of the reply to DELETE users",
-    "item_id": "the shop's own id of a product",
-    "user_id": "the shop's own id of a shopper",
-    "explain": "off: without reasons; top: the strongest (default); full: every contribution",
-    "filter": "which products may be in the list, such as: stock.state = 'in_stock' and price < 20",
-    "limit": "how many at most",
-    "purpose": "what versions are for, such as ranking, encoder, behaviour; default: all",
+    "item_id": "the shop's own id of a product, percent-encoded",
+    "user_id": "the shop's own id of a shopper, percent-encoded",
+    "event_id": "the shop's own id of an event, percent-encoded",
     "number": "number of a version, 3 or fusion@3",
     "job_id": "id of a training job, such as job-12",
+    "key": "key of a placement, such as home_top",
+    "key_id": "id of an API key, such as key-4",
+    "purge_id": "id of a purge, such as purge-7",
+    "webhook_id": "id of a webhook, such as webhook-2",
+    "delivery_id": "id of a delivery, such as delivery-31",
+    "name": "its name",
 }
+"""Words of the parameters in paths; those of queries are at their serializers."""
 CONFLICTS = ("promote", "rollback", "cancel", "resume", "predictions")
 """Words in the paths of operations that reply with 409."""
 FINDS_ITEMS = ("/items/related", "/items/shoppers", "/recommendations/why-not")
@@ -80,6 +83,14 @@ class KeyScheme(OpenApiAuthenticationExtension):
                 "A key of the shop, made by `manage.py create_key`: Authorization: Bearer KEY"
             ),
         }
+
+
+class Schema(AutoSchema):
+    """Schema of a view: its declared query string is part of it."""
+
+    def get_override_parameters(self) -> list[Any]:
+        query = getattr(self.view, "query", {}).get(self.method)
+        return [query] if query else []
 
 
 def whole(result: dict[str, Any], **_: Any) -> dict[str, Any]:

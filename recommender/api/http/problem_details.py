@@ -48,10 +48,17 @@ def again_when_busy(act: Callable[[], T], tries: int = 4) -> T:
 
 
 class Conflict(exceptions.APIException):
-    """409: the request is valid, but not in the current state of the resource."""
+    """409: the request is valid, but not in the current state of the resource.
+
+    more: further members of the problem, such as a count to confirm
+    """
 
     status_code = 409
     default_code = "conflict"
+
+    def __init__(self, detail: str, more: dict[str, Any] | None = None) -> None:
+        super().__init__(detail)
+        self.more = more or {}
 
 
 def problem(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
@@ -98,7 +105,9 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
             errors,
             headers,
         )
-    return _response(error.status_code, str(error.detail), headers=headers)
+    response = _response(error.status_code, str(error.detail), headers=headers)
+    response.data |= getattr(error, "more", {})
+    return response
 
 
 def _response(

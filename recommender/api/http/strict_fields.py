@@ -14,7 +14,7 @@ from recommender.ingest.parsing import (
 
 STRICT = Parser(zone=None, typed=True)
 MOST_ITEMS = 1_000
-WHOLE = "replaces all attributes, by PATCH as well"
+MERGED = "PUT replaces all; PATCH sets those that are given, and removes those that are null"
 """Help text of attributes."""
 
 
@@ -45,6 +45,19 @@ class ObjectField(serializers.DictField):
             return STRICT.mapping(self.field_name, data, self.largest)
         except FieldError as error:
             raise serializers.ValidationError(error.message) from None
+
+
+class MomentField(serializers.DateTimeField):
+    """A date and time with its zone."""
+
+    def to_internal_value(self, value):
+        try:
+            moment = STRICT.moment(self.field_name, value)
+        except FieldError as error:
+            raise serializers.ValidationError(error.message) from None
+        if moment is None:
+            raise serializers.ValidationError("must not be empty")
+        return moment
 
 
 class DayField(serializers.DateField):
@@ -94,3 +107,29 @@ def read_ids(field: str, value: Any, most: int, noun: str) -> list[str]:
     ):
         raise FieldError(field, f"must be a list of at most {most:,} {noun}")
     return [STRICT.required_id(field, text) for text in value]
+
+
+def need_list(data: dict[str, Any], field: str, noun: str, most: int) -> list[Any]:
+    """The only field of a body, a list of 1 to `most` rows. Raises ValidationError."""
+    if unknown := sorted(data.keys() - {field}):
+        raise serializers.ValidationError({unknown[0]: ["is not a field of this request"]})
+    rows = data.get(field)
+    if not isinstance(rows, list) or not rows:
+        raise serializers.ValidationError({field: [f"must be a list of at least one {noun}"]})
+    if len(rows) > most:
+        message = f"holds {len(rows):,} {noun}s; at most {most:,} fit in one call"
+        raise serializers.ValidationError({field: [message]})
+    return rows
+
+
+def merged(stored: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Stored attributes with given ones set, and those that are null removed (RFC 7396, of one
+    level).
+    """
+    values = {**stored, **given}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def is_number(text: str) -> bool:
+    """True for plain digits that fit a primary key."""
+    return text.isascii() and text.isdigit() and len(text) < 10

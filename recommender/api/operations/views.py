@@ -19,7 +19,7 @@ class LiveView(APIView):
     authentication_classes = ()
     permission_classes = ()
 
-    @extend_schema(responses={200: dict}, summary="Is this process alive?")
+    @extend_schema(operation_id="live", responses={200: dict}, summary="Is this process alive?")
     def get(self, request: Request) -> Response:
         return Response({"status": "ok"})
 
@@ -29,6 +29,7 @@ class ReadyView(APIView):
     permission_classes = ()
 
     @extend_schema(
+        operation_id="ready",
         responses={200: dict, 503: dict},
         summary="Can this process serve, and what of it does not answer?",
     )

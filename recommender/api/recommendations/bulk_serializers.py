@@ -3,10 +3,15 @@
 from rest_framework import serializers
 
 from recommender.api.http.strict_fields import IdField, ObjectField, StrictSerializer
-from recommender.api.recommendations.serializers import Filtered, RecommendationReply
+from recommender.api.recommendations.serializers import (
+    Adjusted,
+    FallbackSerializer,
+    Filtered,
+    RecommendationReply,
+)
 
 
-class BatchRequest(Filtered):
+class BatchRequest(Adjusted):
     """OpenAPI schema of a bulk recommendation request: one placement, up to 1,000 shoppers. Only
     documentation; `parsing.py` validates the request.
     """
@@ -47,6 +52,46 @@ class RowsRequest(Filtered):
     )
 
 
+class FacetsRequest(Adjusted):
+    """OpenAPI schema of a facets request. Only documentation; the view validates the request."""
+
+    placement = serializers.CharField(max_length=64, help_text="whose ranking counts")
+    facet = serializers.CharField(
+        help_text="categories, brand, or attributes.NAME", default="categories"
+    )
+    level = serializers.IntegerField(
+        min_value=1,
+        max_value=20,
+        required=False,
+        help_text="of categories: cut paths after so many parts; 1: the top level",
+    )
+    user_id = IdField(required=False, allow_null=True)
+    session_id = IdField(required=False, allow_null=True)
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=10, required=False)
+    context = ObjectField(required=False)
+
+
+class FacetSerializer(serializers.Serializer):
+    value = serializers.CharField()
+    position = serializers.IntegerField()
+    share = serializers.FloatField(
+        help_text="of the ranking's weight, in which a product of rank r counts 1 / log2(r + 1)"
+    )
+    products = serializers.IntegerField(help_text="how many of the ranking have the value")
+    item_ids = serializers.ListField(
+        child=serializers.CharField(), help_text="the first products with the value, at most 4"
+    )
+
+
+class FacetsReply(serializers.Serializer):
+    placement = serializers.CharField()
+    facet = serializers.CharField()
+    model_version = serializers.CharField(allow_null=True)
+    items = FacetSerializer(many=True, help_text="best first")
+    fallback = FallbackSerializer()
+    took_ms = serializers.IntegerField()
+
+
 class LedBySerializer(serializers.Serializer):
     item_id = serializers.CharField()
     event = serializers.CharField(help_text="the strongest thing that the shopper did with it")
@@ -64,8 +109,10 @@ class RowsReply(serializers.Serializer):
 
 
 class ShoppersRequest(StrictSerializer):
-    item_id = IdField()
-    limit = serializers.IntegerField(min_value=1, max_value=1000, default=100)
+    item_id = IdField(help_text="the shop's own id of a product")
+    limit = serializers.IntegerField(
+        min_value=1, max_value=1000, default=100, help_text="how many at most"
+    )
 
 
 class WantingSerializer(serializers.Serializer):

@@ -3,19 +3,20 @@
 from dataclasses import replace
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from recommender.api.http.problem_details import Conflict
-from recommender.api.http.strict_fields import read_ids
+from recommender.api.http.strict_fields import STRICT, read_ids
+from recommender.api.http.views import ApiView
 from recommender.api.recommendations import bulk_serializers as shapes
 from recommender.api.recommendations.parsing import OF_A_PLACEMENT, OF_A_VISITOR, read_fields
 from recommender.api.recommendations.views import checked, hydrated, list_reply, list_request_of
 from recommender.inference.checkpoint_files import BrokenCheckpoint
 from recommender.ingest import FieldError
+from recommender.recommendations import facets
 from recommender.recommendations.carousels import make_carousels
 from recommender.recommendations.exposures import record
 from recommender.recommendations.requests import ListRequest
@@ -27,15 +28,16 @@ MOST_SHOPPERS = 1000
 FIELDS = {
     name: read
     for name, read in {**OF_A_PLACEMENT, **OF_A_VISITOR}.items()
-    if name not in ("user_id", "session_id", "hydrate")
+    if name not in ("user_id", "session_id", "hydrate", "fields")
 }
 """Fields of a bulk request that every list of it shares."""
 
 
-class BatchView(APIView):
+class BatchView(ApiView):
     scopes = {"*": "recs:read"}
 
     @extend_schema(
+        operation_id="recommend_batch",
         request=shapes.BatchRequest,
         responses=shapes.BatchReply,
         summary="The lists of up to 1,000 shoppers at one placement, for mails and exports",
@@ -67,10 +69,69 @@ class BatchView(APIView):
         return list(dict.fromkeys(user_ids))
 
 
-class RowsView(APIView):
+def _facet(field: str, value: Any) -> str:
+    name = value.removeprefix("attributes.") if isinstance(value, str) else ""
+    if value not in facets.FACETS and (name == value or not 0 < len(name) <= 100):
+        raise FieldError(field, f"must be {', '.join(facets.FACETS)} or attributes.NAME")
+    return STRICT.text(field, value)
+
+
+def _level(field: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 20:
+        raise FieldError(field, "must be a whole number from 1 to 20")
+    return value
+
+
+FACET_FIELDS = {
+    **OF_A_PLACEMENT,
+    **{name: OF_A_VISITOR[name] for name in ("user_id", "session_id")},
+    "facet": _facet,
+    "level": _level,
+}
+
+
+class FacetsView(ApiView):
     scopes = {"*": "recs:read"}
 
     @extend_schema(
+        operation_id="recommend_facets",
+        request=shapes.FacetsRequest,
+        responses=shapes.FacetsReply,
+        summary="Categories, brands or values of an attribute for a shopper, by a placement's "
+        "ranking",
+    )
+    def post(self, request: Request) -> Response:
+        values, shop = read_fields(request.data, FACET_FIELDS), request.auth.shop
+        if not values.get("placement"):
+            raise ValidationError({"placement": ["is required"]})
+        facet, limit = values.get("facet", "categories"), values.get("limit", 10)
+        if values.get("level") and facet != "categories":
+            raise ValidationError({"level": ["is a field of the facet categories"]})
+        shared = {**values, "explain": "off", "limit": facets.DEPTH}
+        list_request = checked(list_request_of(shop, shared))
+        result = facets.recommend_facets(shop, list_request, facet, values.get("level"), limit)
+        items = [
+            {"value": found.value, "position": position, **found.numbers()}
+            for position, found in enumerate(result.facets, 1)
+        ]
+        ranking = result.ranking
+        return Response(
+            {
+                "placement": list_request.placement.key,
+                "facet": facet,
+                "model_version": ranking.version.label if ranking.version else None,
+                "items": items,
+                "fallback": {"used": ranking.fallback is not None, "kind": ranking.fallback},
+                "took_ms": ranking.took_ms,
+            }
+        )
+
+
+class RowsView(ApiView):
+    scopes = {"*": "recs:read"}
+
+    @extend_schema(
+        operation_id="recommend_rows",
         request=shapes.RowsRequest,
         responses=shapes.RowsReply,
         summary="Rows that say why: “Because you bought …”, no product twice on the page",
@@ -98,31 +159,28 @@ class RowsView(APIView):
         return Response({"rows": hydrated(shop, replies) if values["hydrate"] else replies})
 
 
-class ShoppersView(APIView):
+class ShoppersView(ApiView):
     scopes = {"*": "recs:read"}
+    query = {"GET": shapes.ShoppersRequest}
 
     @extend_schema(
-        parameters=[
-            OpenApiParameter("item_id", str, required=True),
-            OpenApiParameter("limit", int),
-        ],
+        operation_id="shoppers_of_item",
         responses=shapes.ShoppersReply,
         summary="The shoppers who would want a product most",
     )
     def get(self, request: Request) -> Response:
-        query = shapes.ShoppersRequest(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        shop, item_id = request.auth.shop, query.validated_data["item_id"]
+        shop, item_id = request.auth.shop, self.params["item_id"]
         if not shop.products.filter(item_id=item_id).exists():
             raise NotFound(f"item_id: {item_id!r} does not exist in this shop.")
-        members = audience_of(shop, item_id, query.validated_data["limit"])
+        members = audience_of(shop, item_id, self.params["limit"])
         return Response({"item_id": item_id, "shoppers": [vars(member) for member in members]})
 
 
-class PredictionsView(APIView):
+class PredictionsView(ApiView):
     scopes = {"*": "recs:read"}
 
     @extend_schema(
+        operation_id="predict",
         request=shapes.PredictionsRequest,
         responses=shapes.PredictionsReply,
         summary="How likely a shopper buys each of these products within the model's horizon, and "

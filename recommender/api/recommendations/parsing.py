@@ -7,12 +7,14 @@ from typing import Any
 
 from rest_framework.exceptions import ValidationError
 
+from recommender.api.catalog.items import ITEM_NAMES
 from recommender.api.http.strict_fields import STRICT, read_ids
 from recommender.ingest.parsing import FieldError
 
 MOST_IDS = 100
 MOST_INTERESTS = 20
 LONGEST_LIST = 100
+MOST_HOURS = 720
 LARGEST_PARAMS = 1024 * 1024
 """Size of params in bytes: a filter may name a thousand ids."""
 EXPLAIN = ("off", "top", "full")
@@ -86,6 +88,36 @@ def read_context(field: str, value: Any) -> dict[str, Any]:
     return context
 
 
+def _number(field: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise FieldError(field, "A valid number is required.")
+    return STRICT.number(field, value)
+
+
+def _hours(field: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise FieldError(field, "A valid integer is required.")
+    if not 1 <= value <= MOST_HOURS:
+        raise FieldError(field, f"must be from 1 to {MOST_HOURS}")
+    return value
+
+
+def _rules(field: str, value: Any) -> list[Any]:
+    """Rules as they are; the list request checks them together with its parameters."""
+    if not isinstance(value, list):
+        raise FieldError(field, "must be a list of rules")
+    return STRICT.mapping(field, {field: value}, LARGEST_PARAMS)[field]
+
+
+def _product_fields(field: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        raise FieldError(field, "must be a list of names of product fields")
+    if unknown := [name for name in value if name.partition(".")[0] not in ITEM_NAMES]:
+        known = ", ".join(ITEM_NAMES)
+        raise FieldError(field, f"{unknown[0][:60]!r} does not exist; there are {known}")
+    return value
+
+
 OF_A_PLACEMENT: dict[str, Read] = {
     "placement": _text(64),
     "limit": _limit,
@@ -93,6 +125,10 @@ OF_A_PLACEMENT: dict[str, Read] = {
     "filter": _text(200_000),
     "params": _params,
     "diversity": _share,
+    "rules": _rules,
+    "min_score": _number,
+    "rotation": _share,
+    "rotation_hours": _hours,
 }
 OF_A_VISITOR: dict[str, Read] = {
     "user_id": STRICT.id,
@@ -100,9 +136,10 @@ OF_A_VISITOR: dict[str, Read] = {
     "explain": _explain,
     "simulated": _flag,
     "hydrate": _flag,
+    "fields": _product_fields,
 }
 FIELDS: dict[str, Read] = {**OF_A_PLACEMENT, **OF_A_VISITOR, "next": _text(100_000)}
-BESIDE_NEXT = frozenset({"next", "limit", "explain", "simulated", "hydrate"})
+BESIDE_NEXT = frozenset({"next", "limit", "explain", "simulated", "hydrate", "fields"})
 
 
 def read_fields(
@@ -129,4 +166,5 @@ def read_recommendation(data: dict[str, Any]) -> dict[str, Any]:
             raise ValidationError({name: ["is known by next already"]})
     elif not values.get("placement"):
         raise ValidationError({"placement": ["is required"]})
-    return {"explain": "top", "simulated": False, "hydrate": False, **values}
+    values.setdefault("hydrate", "fields" in values)
+    return {"explain": "top", "simulated": False, **values}

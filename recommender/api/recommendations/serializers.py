@@ -2,8 +2,9 @@
 
 from rest_framework import serializers
 
+from recommender.api.http.rules import RuleSerializer
 from recommender.api.http.strict_fields import MOST_ITEMS, IdField, ObjectField, StrictSerializer
-from recommender.api.recommendations.parsing import LARGEST_PARAMS
+from recommender.api.recommendations.parsing import LARGEST_PARAMS, OF_A_PLACEMENT
 
 
 class Filtered(StrictSerializer):
@@ -27,7 +28,28 @@ class Filtered(StrictSerializer):
     )
 
 
-class RecommendationRequest(Filtered):
+class Adjusted(Filtered):
+    """Request fields that adjust the ranking of a list."""
+
+    rules = RuleSerializer(
+        many=True, required=False, help_text="pin, boost, bury or hide products; at most 50"
+    )
+    min_score = serializers.FloatField(
+        required=False, help_text="leave out products with a lower score, or without one"
+    )
+    rotation = serializers.FloatField(
+        min_value=0,
+        max_value=1,
+        required=False,
+        help_text="how far back a product goes for each time that it was shown lately; 1: behind "
+        "all others. Default: 0",
+    )
+    rotation_hours = serializers.IntegerField(
+        min_value=1, max_value=720, required=False, help_text="what lately means. Default: 24"
+    )
+
+
+class RecommendationRequest(Adjusted):
     """OpenAPI schema of a recommendation request. Only documentation; `parsing.py` validates the
     request.
     """
@@ -57,6 +79,11 @@ class RecommendationRequest(Filtered):
     hydrate = serializers.BooleanField(
         default=False, help_text="give the product itself with each item, as GET items tells of it"
     )
+    fields = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="hydrate with these fields of the product alone: title, price, attributes.colour",
+    )
 
 
 class PageRequest(StrictSerializer):
@@ -65,35 +92,44 @@ class PageRequest(StrictSerializer):
         min_length=1,
         max_length=20,
         help_text="from the top of the page on; each as in recommendations: placement, limit, "
-        "context, filter, params, diversity",
+        "context, filter, params, diversity, rules, min_score, rotation, rotation_hours",
     )
     user_id = IdField(required=False, allow_null=True)
     session_id = IdField(required=False, allow_null=True)
     explain = serializers.ChoiceField(["off", "top", "full"], default="top")
     simulated = serializers.BooleanField(default=False)
     hydrate = serializers.BooleanField(default=False)
+    fields = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="hydrate with these fields of the product alone",
+    )
 
     def validate_placements(self, value):
         for i, entry in enumerate(value):
-            if other := entry.keys() - {
-                "placement",
-                "limit",
-                "context",
-                "filter",
-                "params",
-                "diversity",
-            }:
+            if other := entry.keys() - OF_A_PLACEMENT.keys():
                 raise serializers.ValidationError(
                     [*[{}] * i, {sorted(other)[0]: ["is not a field of a placement in a page"]}]
                 )
         return value
 
 
+EXPLAIN_WORDS = "off: without reasons; top: the strongest; full: every contribution"
+
+
 class RelatedRequest(StrictSerializer):
-    item_id = IdField()
-    filter = serializers.CharField(required=False, allow_blank=True)
-    limit = serializers.IntegerField(min_value=1, max_value=100, default=12)
-    explain = serializers.ChoiceField(["off", "top", "full"], default="top")
+    item_id = IdField(help_text="the product that others go with")
+    filter = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="only products that pass, such as: price < 20",
+    )
+    limit = serializers.IntegerField(
+        min_value=1, max_value=100, default=12, help_text="how many at most"
+    )
+    explain = serializers.ChoiceField(
+        ["off", "top", "full"], default="top", help_text=EXPLAIN_WORDS
+    )
 
 
 class RerankRequest(StrictSerializer):
@@ -112,9 +148,11 @@ class RerankRequest(StrictSerializer):
 
 
 class WhyNotRequest(StrictSerializer):
-    placement = serializers.CharField(max_length=64)
-    user_id = IdField()
-    item_id = IdField()
+    placement = serializers.CharField(
+        max_length=64, help_text="key of a placement, such as home_top"
+    )
+    user_id = IdField(help_text="the shop's own id of a shopper")
+    item_id = IdField(help_text="the shop's own id of a product")
 
 
 class WhyNotReply(serializers.Serializer):
@@ -150,6 +188,17 @@ class ReasonSerializer(serializers.Serializer):
     against = serializers.BooleanField(required=False, help_text="it speaks against the product")
 
 
+class AppliedRuleSerializer(serializers.Serializer):
+    id = serializers.CharField()
+    effect = serializers.CharField()
+    name = serializers.CharField(allow_blank=True)
+
+
+class ArmOfShopper(serializers.Serializer):
+    key = serializers.CharField(help_text="of the experiment")
+    arm = serializers.CharField()
+
+
 class RecommendedItemSerializer(serializers.Serializer):
     item_id = serializers.CharField()
     position = serializers.IntegerField()
@@ -158,7 +207,9 @@ class RecommendedItemSerializer(serializers.Serializer):
         help_text="rank: only its order has a meaning; similarity; none"
     )
     source = serializers.ListField(child=serializers.CharField())
-    rule = serializers.JSONField(allow_null=True)
+    rule = AppliedRuleSerializer(
+        allow_null=True, help_text="the merchandising rule that moved the product"
+    )
     explored = serializers.BooleanField(
         help_text="an explored place: its product was drawn at random; its probability is stored"
     )
@@ -180,7 +231,7 @@ class FallbackSerializer(serializers.Serializer):
     kind = serializers.CharField(
         allow_null=True,
         help_text="entry, interests, country, openers, popular, session, filled_up, no_consent, "
-        "no_database, empty_catalogue, nothing_selected, as_given",
+        "no_database, empty_catalogue, nothing_selected, below_min_score, as_given",
     )
 
 
@@ -195,6 +246,9 @@ class RecommendationReply(serializers.Serializer):
         allow_null=True,
         help_text="send it to go on with this list without a repeat; null: nothing is left, or "
         "2,000 products were shown",
+    )
+    experiment = ArmOfShopper(
+        allow_null=True, help_text="the shopper's arm of the placement's A/B test"
     )
     fallback = FallbackSerializer()
     stored = serializers.BooleanField()

@@ -6,23 +6,26 @@ from functools import lru_cache, partial
 from typing import Any
 
 import orjson
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from recommender.api.catalog.views import item_json
+from recommender.api.catalog.items import ITEM_NAMES, item_json
+from recommender.api.http.listing import choose, read_fields
+from recommender.api.http.pages import FromPages, refuse_beyond_pages
+from recommender.api.http.views import ApiView
 from recommender.api.recommendations import serializers as shapes
 from recommender.api.recommendations.parsing import MOST_IDS, read_recommendation
 from recommender.catalog.filter_language import FilterError
 from recommender.infrastructure import telemetry
+from recommender.merchandising.rules import RuleError
 from recommender.models import ApiKey, Placement, Shop
 from recommender.recommendations import recommend
 from recommender.recommendations.exposures import record
 from recommender.recommendations.pagination import InvalidPageToken, page_token, request_of
 from recommender.recommendations.precomputed.lists import RenderedItems
-from recommender.recommendations.requests import ListRequest, ListResult
+from recommender.recommendations.requests import ListRequest, ListResult, in_experiment
 from recommender.recommendations.rerank import rerank
 from recommender.recommendations.why_not import why_not
 from recommender.serving.items import api_row
@@ -44,6 +47,7 @@ def list_reply(
         "model_version": result.version.label if result.version else None,
         "items": items,
         "next": page_token(shop, list_request, result),
+        "experiment": list_request.arm.named() if list_request.arm else None,
         "fallback": {"used": result.fallback is not None, "kind": result.fallback},
         "stored": result.stored,
         "took_ms": result.took_ms,
@@ -71,12 +75,14 @@ def _rows(list_request: ListRequest, result: ListResult) -> list[dict[str, Any]]
 
 
 def checked(list_request: ListRequest) -> ListRequest:
-    """The list request with its filter parsed. Raises ValidationError for an invalid filter."""
+    """The list request with its filter and rules parsed. Raises ValidationError."""
     try:
-        _ = list_request.selection
+        _ = list_request.selection, list_request.all_rules
     except FilterError as error:
         field = f"params.{error.parameter}" if error.parameter else "filter"
         raise ValidationError({field: [str(error)]}) from None
+    except RuleError as error:
+        raise ValidationError({error.field: [error.message]}) from None
     return list_request
 
 
@@ -106,13 +112,14 @@ def list_request_of(shop: Shop, values: dict[str, Any]) -> ListRequest:
     """Build the list request from parsed fields. Raises ValidationError."""
     if "next" in values:
         try:
-            return request_of(shop, values["next"], values.get("limit"), values["explain"])
+            request = request_of(shop, values["next"], values.get("limit"), values["explain"])
+            return in_experiment(request)
         except InvalidPageToken as error:
             raise ValidationError({"next": [str(error)]}) from None
     placement = state_of(shop).placement(values["placement"])
     if placement is None:
         raise ValidationError({"placement": ["unknown placement"]})
-    return ListRequest(
+    list_request = ListRequest(
         placement,
         limit=values.get("limit", placement.size),
         user_id=values.get("user_id"),
@@ -123,7 +130,12 @@ def list_request_of(shop: Shop, values: dict[str, Any]) -> ListRequest:
         params=values.get("params", {}),
         diversity=values.get("diversity"),
         context=values.get("context", {}),
+        rules=tuple(values.get("rules", ())),
+        min_score=values.get("min_score"),
+        rotation=values.get("rotation", 0.0),
+        rotation_hours=values.get("rotation_hours", 24),
     )
+    return in_experiment(list_request)
 
 
 def _context_items(shop: Shop, placement: Placement, values: dict[str, Any]) -> tuple[str, ...]:
@@ -141,22 +153,34 @@ def _context_items(shop: Shop, placement: Placement, values: dict[str, Any]) -> 
     return tuple(item_ids or ())
 
 
-def hydrated(shop: Shop, replies: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The replies with `hydrate`: each item holds its product as GET items returns it."""
+def _refuse_beyond_pages(request: Request, list_request: ListRequest) -> None:
+    placement = list_request.placement and list_request.placement.key
+    refuse_beyond_pages(request.auth, request, placement, list_request.user_id)
+
+
+def hydrated(
+    shop: Shop, replies: list[dict[str, Any]], fields: list[str] | None = None
+) -> list[dict[str, Any]]:
+    """The replies with `hydrate`: each item holds its product as GET items returns it.
+
+    fields: only these fields of a product
+    """
+    chosen = read_fields(",".join(fields), ITEM_NAMES) if fields else None
     wanted = {item["item_id"] for reply in replies for item in reply["items"]}
     products = shop.products.select_related("shop").filter(item_id__in=wanted)
-    by_id = {product.item_id: item_json(product) for product in products}
+    by_id = {product.item_id: choose(item_json(product), chosen) for product in products}
     for reply in replies:
         for item in reply["items"]:
             item["item"] = by_id.get(item["item_id"])
     return replies
 
 
-class RecommendationsView(APIView):
+class RecommendationsView(FromPages):
     scopes = {"*": "recs:read"}
     plain_status = 200
 
     @extend_schema(
+        operation_id="recommend",
         request=shapes.RecommendationRequest,
         responses=shapes.RecommendationReply,
         summary="A list for one shopper, or for the products of a page",
@@ -165,22 +189,26 @@ class RecommendationsView(APIView):
         values, shop = read_recommendation(request.data), request.auth.shop
         hydrate = values["hydrate"]
         list_request = list_request_of(shop, values)
+        _refuse_beyond_pages(request, list_request)
         reply = served(shop, list_request, values["simulated"], is_final=not hydrate)
-        return Response(hydrated(shop, [reply])[0] if hydrate else reply)
+        if hydrate:
+            reply = hydrated(shop, [reply], values.get("fields"))[0]
+        return Response(reply)
 
     @staticmethod
     def plain_reply(key: ApiKey, data: dict[str, Any]) -> Callable[[], dict[str, Any]] | None:
-        if data.get("hydrate"):  # exposures are recorded before the products are read
-            return None
+        if data.get("hydrate") or data.get("fields") or key.is_public:
+            return None  # exposures are recorded before the products are read
         values, shop = read_recommendation(data), key.shop
         list_request = checked(list_request_of(shop, values))
         return partial(served, shop, list_request, values["simulated"], is_final=True)
 
 
-class PageView(APIView):
+class PageView(FromPages):
     scopes = {"*": "recs:read"}
 
     @extend_schema(
+        operation_id="recommend_page",
         request=shapes.PageRequest,
         responses=shapes.PageReply,
         summary="The lists of several placements of a page, no product twice",
@@ -190,6 +218,8 @@ class PageView(APIView):
         body.is_valid(raise_exception=True)
         shared, shop = body.validated_data, request.auth.shop
         requests = self._requests(shop, shared.pop("placements"), shared)
+        for list_request in requests:
+            _refuse_beyond_pages(request, list_request)
         made: list[tuple[ListRequest, ListResult]] = []
         shown: tuple[str, ...] = ()
         for list_request in requests:
@@ -201,7 +231,9 @@ class PageView(APIView):
             item_ids = set(result.item_ids)
             others = tuple(item_id for item_id in shown if item_id not in item_ids)
             replies.append(list_reply(shop, replace(list_request, elsewhere=others), result))
-        return Response({"lists": hydrated(shop, replies) if shared["hydrate"] else replies})
+        if shared["hydrate"]:
+            replies = hydrated(shop, replies, shared.get("fields"))
+        return Response({"lists": replies})
 
     @staticmethod
     def _requests(
@@ -218,10 +250,11 @@ class PageView(APIView):
         return requests
 
 
-class RerankView(APIView):
+class RerankView(ApiView):
     scopes = {"*": "recs:read"}
 
     @extend_schema(
+        operation_id="rerank",
         request=shapes.RerankRequest,
         responses=shapes.RerankReply,
         summary="Put a given list in order for a shopper",
@@ -244,21 +277,17 @@ class RerankView(APIView):
         return Response({**reply, "next": None, "left_out": reranked.left_out})
 
 
-class WhyNotView(APIView):
+class WhyNotView(ApiView):
     scopes = {"*": "recs:read"}
+    query = {"GET": shapes.WhyNotRequest}
 
     @extend_schema(
-        parameters=[
-            OpenApiParameter(name, str, required=True)
-            for name in ("placement", "user_id", "item_id")
-        ],
+        operation_id="why_not",
         responses=shapes.WhyNotReply,
         summary="Why a product is not in a shopper's list: the stage that lost it, and by what",
     )
     def get(self, request: Request) -> Response:
-        query = shapes.WhyNotRequest(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        values, shop = query.validated_data, request.auth.shop
+        values, shop = self.params, request.auth.shop
         placement = state_of(shop).placement(values["placement"])
         if placement is None or placement.kind != Placement.PERSONAL:
             raise ValidationError({"placement": ["unknown placement of personal lists"]})
@@ -268,23 +297,17 @@ class WhyNotView(APIView):
         return Response(vars(why_not(shop, placement, values["user_id"], product)))
 
 
-class RelatedView(APIView):
+class RelatedView(ApiView):
     scopes = {"*": "recs:read"}
+    query = {"GET": shapes.RelatedRequest}
 
     @extend_schema(
-        parameters=[
-            OpenApiParameter("item_id", str, required=True),
-            OpenApiParameter("limit", int),
-            OpenApiParameter("filter", str),
-            OpenApiParameter("explain", enum=["off", "top", "full"]),
-        ],
+        operation_id="related_items",
         responses=shapes.RecommendationReply,
         summary="Products that go with a product",
     )
     def get(self, request: Request) -> Response:
-        query = shapes.RelatedRequest(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        values, shop = query.validated_data, request.auth.shop
+        values, shop = self.params, request.auth.shop
         if not shop.products.filter(item_id=values["item_id"]).exists():
             raise NotFound(f"item_id: {values['item_id']!r} does not exist in this shop.")
         list_request = ListRequest(

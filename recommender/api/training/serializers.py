@@ -1,11 +1,15 @@
-"""Serializers of training jobs and model versions."""
+"""Serializers of training jobs, model versions and recipes."""
 
+from collections.abc import Iterable
+
+from django.db.models import prefetch_related_objects
 from rest_framework import serializers
 
+from recommender.api.http.listing import PageQuery, PageReply
 from recommender.api.http.strict_fields import DayField, ObjectField, Since, StrictSerializer
 from recommender.model_lifecycle import run_options
-from recommender.models import ModelVersion, TrainingRun
-from recommender.models.registry import USUAL_PRESET
+from recommender.models import MetricPoint, ModelVersion, TrainingRun
+from recommender.models.registry import USUAL_PRESET, RunStatus, VersionStatus
 
 
 class DataWindow(Since):
@@ -26,6 +30,8 @@ class TrainingJobRequest(StrictSerializer):
 
 
 class TrainingJobSerializer(serializers.ModelSerializer):
+    """A training run. Built by `jobs_json`, which reads the metrics of all rows by one query."""
+
     job_id = serializers.SerializerMethodField()
     version = serializers.SerializerMethodField()
     data = serializers.SerializerMethodField()
@@ -57,7 +63,7 @@ class TrainingJobSerializer(serializers.ModelSerializer):
         return f"job-{run.pk}"
 
     def get_version(self, run) -> str | None:
-        version = ModelVersion.objects.filter(run=run).first()
+        version = getattr(run, "version", None)
         return version.label if version else None
 
     def get_data(self, run) -> dict:
@@ -69,11 +75,35 @@ class TrainingJobSerializer(serializers.ModelSerializer):
         }
 
     def get_metrics(self, run) -> dict:
-        return {p.name: p.value for p in run.points.order_by("step")}
+        return self.context["metrics"].get(run.pk, {})
 
     def get_links(self, run) -> dict:
         base = f"/api/v1/training-jobs/job-{run.pk}"
         return {"self": base, "cancel": f"{base}/cancel", "resume": f"{base}/resume"}
+
+
+def jobs_json(runs: Iterable[TrainingRun]) -> list[dict]:
+    """Training runs as the REST API returns them, each with its version and last metrics."""
+    runs = list(runs)
+    prefetch_related_objects(runs, "version__run")
+    points = MetricPoint.objects.filter(run__in=runs).order_by("run_id", "name", "-step")
+    metrics: dict[int, dict[str, float]] = {}
+    for point in points.distinct("run_id", "name"):
+        metrics.setdefault(point.run_id, {})[point.name] = point.value
+    return TrainingJobSerializer(runs, many=True, context={"metrics": metrics}).data
+
+
+def job_json(run: TrainingRun) -> dict:
+    return jobs_json([run])[0]
+
+
+class TrainingJobsQuery(PageQuery):
+    status = serializers.ChoiceField(
+        RunStatus.choices, required=False, help_text="only jobs with this status"
+    )
+    recipe = serializers.CharField(
+        required=False, max_length=20, help_text="only jobs of this recipe"
+    )
 
 
 class ModelVersionSerializer(serializers.ModelSerializer):
@@ -119,9 +149,51 @@ class RollbackRequest(StrictSerializer):
     purpose = serializers.CharField(default="ranking", max_length=20)
 
 
-class ModelsRequest(StrictSerializer):
-    purpose = serializers.CharField(max_length=20, required=False)
+class ModelsQuery(PageQuery):
+    purpose = serializers.CharField(
+        required=False,
+        max_length=20,
+        help_text="only versions for this, such as ranking, encoder, behaviour",
+    )
+    status = serializers.ChoiceField(
+        VersionStatus.choices, required=False, help_text="only versions with this status"
+    )
 
 
-class ModelsReply(serializers.Serializer):
-    models = ModelVersionSerializer(many=True)
+class ModelsReply(PageReply):
+    items = ModelVersionSerializer(many=True)
+    models = ModelVersionSerializer(
+        many=True, help_text="deprecated: the same as `items`; it will be left out"
+    )
+
+
+class RecipeFieldSerializer(serializers.Serializer):
+    field = serializers.CharField(help_text="its name in `set` of a training job")
+    default = serializers.JSONField(allow_null=True)
+    description = serializers.CharField()
+    minimum = serializers.FloatField(allow_null=True, help_text="of a number")
+    maximum = serializers.FloatField(allow_null=True, help_text="of a number")
+    choices = serializers.ListField(
+        child=serializers.CharField(), allow_null=True, help_text="allowed values of a text"
+    )
+    restricted = serializers.BooleanField(
+        help_text="it names a folder, a file or code: the operator's settings list what is allowed"
+    )
+
+
+class RecipeSerializer(serializers.Serializer):
+    recipe = serializers.CharField()
+    purpose = serializers.CharField(help_text="of its versions; each purpose has one champion")
+    needs = serializers.ListField(
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="data that it requires: all of them, of each one alternative",
+    )
+    stages = serializers.ListField(child=serializers.CharField())
+    presets = serializers.DictField(
+        child=serializers.DictField(), help_text="fields that differ from the defaults, by preset"
+    )
+    settings = RecipeFieldSerializer(many=True)
+
+
+class RecipesReply(PageReply):
+    items = RecipeSerializer(many=True)

@@ -69,7 +69,7 @@ class Command(BaseCommand):
         supervisor.start("web")
         self.base_url = f"http://127.0.0.1:{options['port']}"
         self._wait_until_ready(supervisor)
-        supervisor.start("worker", "worker-short", "beat")
+        supervisor.start("worker", "worker-short", "worker-webhooks", "beat")
         self.storefront_url = f"http://127.0.0.1:{supervisor.storefront_port}"
         self._let_storefront_send()
         demo = self._write_demo_file()

@@ -6,9 +6,10 @@ nothing is parsed or serialized per request. Reasons are rendered at the first r
 The same query checks the shopper's revision and the eligibility of the items.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 import orjson
 from django.db import connections
@@ -91,11 +92,17 @@ class PrecomputedList:
 
 
 def precomputed_list(
-    shop_id: int, version_id: int, user_id: str, limit: int, explained: bool
+    shop_id: int,
+    version_id: int,
+    user_id: str,
+    limit: int,
+    explained: bool,
+    groups: Mapping[str, str] = MappingProxyType({}),
 ) -> PrecomputedList | None:
     """The first `limit` eligible items; None where the list is outdated, too short or unexplained.
 
-    Raises the errors of the database.
+    groups: by product its group of variants, of which the first counts. Raises the errors of the
+    database.
     """
     connection = connections["default"]
     connection.close_if_health_check_failed()
@@ -106,10 +113,26 @@ def precomputed_list(
     if row is None or not row[1]:
         return None
     shopper_id, rendered, item_ids, ineligible = row
-    items = _first(item_ids, rendered.split("\n", len(item_ids)), ineligible, limit, explained)
+    lines = rendered.split("\n", len(item_ids))
+    if groups:
+        ineligible += _repeated(item_ids, groups, set(ineligible))
+    items = _first(item_ids, lines, ineligible, limit, explained)
     if items and not explained:
         items = [Item(item.item_id, item.score, item.source) for item in items]
     return items and PrecomputedList(shopper_id, items)
+
+
+def _repeated(item_ids: list[str], groups: Mapping[str, str], ineligible: set[str]) -> list[str]:
+    """Those of the products whose group an eligible one before them has."""
+    repeated, seen = [], set()
+    for item_id in item_ids:
+        group = groups.get(item_id)
+        if group is None or item_id in ineligible:
+            continue
+        if group in seen:
+            repeated.append(item_id)
+        seen.add(group)
+    return repeated
 
 
 def _first(
