@@ -46,10 +46,9 @@ audit: install
 bench: .venv/installed-dev
 	$(PY) -m bench $(ONLY)
 
-# A typed Python package for the REST API, out of its schema: client/vitrine_client
+# Clients of the REST API, out of its schema: a Python wheel, an npm package, a Postman collection
 client: .venv/installed-dev
-	mkdir -p client && $(PY) manage.py spectacular --file client/openapi.yml
-	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/openapi-python-client generate --path client/openapi.yml --output-path client --meta none --overwrite
+	$(PY) -m recommender.api.clients.build client
 
 screenshots: .venv/installed-dev
 	$(PY) -m tests.screenshots

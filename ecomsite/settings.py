@@ -273,6 +273,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "RunStatus": "recommender.models.registry.RunStatus",
         "VersionStatus": "recommender.models.registry.VersionStatus",
+        "EventType": "recommender.models.events.EventType",
+        "AttributeType": "recommender.models.product_attributes.AttributeType",
+        "RowStatus": ["accepted", "rejected"],
     },
 }
 

@@ -67,9 +67,10 @@ class Exposure:
     items: str
     """JSON of the items."""
     fallback: str
-    experiment: str
     simulated: bool
     created_at: datetime
+    experiment: str = ""
+    """Key and arm of an A/B test."""
 
 
 class ExposureBuffer:

@@ -274,11 +274,11 @@ def test_coverage_counts_different_products(placed):
     placed.served_("r2", "p1 p2")
     placed.served_("r3", "p1", placement="basket")
     assert coverage(placed, placed.today - timedelta(days=27), placed.today) == {
-        ("basket", None, None): 1,
-        ("home_top", None, None): 3,
+        ("basket", None, None, None): 1,
+        ("home_top", None, None, None): 3,
     }
     by_day = coverage(placed, placed.today - timedelta(days=27), placed.today, ("day",))
-    assert by_day == {(None, None, placed.today - timedelta(days=5)): 3}
+    assert by_day == {(None, None, placed.today - timedelta(days=5), None): 3}
 
 
 def test_loyalty_compares_buyers_from_lists_with_all(placed):
@@ -368,6 +368,7 @@ def test_the_api_tells_all_of_it(placed, api):
         "placement": "home_top",
         "model_version": None,
         "day": None,
+        "experiment": None,
         "anywhere": False,
         "days": 30,
     }

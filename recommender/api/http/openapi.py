@@ -5,6 +5,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
 
 from recommender.api.http.examples import EXAMPLES
 
@@ -66,6 +67,59 @@ PARAMETERS = {
     "name": "its name",
 }
 """Words of the parameters in paths; those of queries are at their serializers."""
+PARAMETER_EXAMPLES = {
+    "receipt_id": "erased-5f1c",
+    "item_id": "22423",
+    "user_id": "4711",
+    "event_id": "order-1001-view",
+    "number": "fusion@3",
+    "job_id": "job-12",
+    "key": "home_top",
+    "key_id": "key-4",
+    "purge_id": "purge-7",
+    "webhook_id": "webhook-2",
+    "delivery_id": "delivery-31",
+    "name": "height_cm",
+    "placement": "home_top",
+    "from": "2026-01-01",
+    "to": "2026-01-31",
+    "fields": "item_id,title",
+    "filter": "price < 20 and brand = 'Regency'",
+    "attribute": "country=United Kingdom",
+    "since": "2026-01-01T00:00:00Z",
+    "until": "2026-02-01T00:00:00Z",
+    "session_id": "s-9f2",
+    "recommendation_id": "r-of-the-reply",
+    "recipe": "fusion",
+    "purpose": "ranking",
+    "by": "placement,day",
+}
+"""Example values of parameters in paths and queries, by name."""
+FIELD_EXAMPLES = {
+    "list_users": "user_id,consent",
+    "get_user": "user_id,consent",
+    "list_events": "event_id,type,items.item_id",
+    "get_event": "event_id,type,items.item_id",
+    "list_training_jobs": "job_id,status",
+    "get_training_job": "job_id,status",
+    "list_models": "model_version,status",
+    "get_model": "model_version,metrics",
+    "list_recipes": "recipe,purpose",
+    "get_recipe": "recipe,settings.field",
+    "list_placements": "placement,name",
+    "get_placement": "placement,name",
+    "list_keys": "key_id,name,last_used_at",
+    "get_key": "key_id,name,last_used_at",
+    "list_alerts": "alert_id,title,message",
+    "list_attributes": "name,type",
+    "get_attribute": "name,type",
+    "list_purges": "purge_id,status",
+    "get_purge": "purge_id,status,deleted",
+    "list_webhooks": "webhook_id,url",
+    "get_webhook": "webhook_id,url",
+    "list_deliveries": "delivery_id,status,error",
+}
+"""Examples of `fields`, by operation; others list products."""
 CONFLICTS = ("promote", "rollback", "cancel", "resume", "predictions")
 """Words in the paths of operations that reply with 409."""
 FINDS_ITEMS = ("/items/related", "/items/shoppers", "/recommendations/why-not")
@@ -85,28 +139,76 @@ class KeyScheme(OpenApiAuthenticationExtension):
         }
 
 
+TAGS = {
+    "collect": "events",
+    "rerank": "recommendations",
+    "predictions": "recommendations",
+    "erasures": "users",
+    "recipes": "training-jobs",
+}
+"""Groups of operations, by the first part of their path; default: that part."""
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="of your choice: a repeated call with it within a day gets the first reply",
+)
+
+
 class Schema(AutoSchema):
-    """Schema of a view: its declared query string is part of it."""
+    """Schema of a view: its declared query string and idempotency key are part of it."""
 
     def get_override_parameters(self) -> list[Any]:
         query = getattr(self.view, "query", {}).get(self.method)
-        return [query] if query else []
+        handler = getattr(self.view, self.method.lower(), None)
+        key = [IDEMPOTENCY_KEY] if getattr(handler, "is_idempotent", False) else []
+        return ([query] if query else []) + key
+
+    def get_tags(self) -> list[str]:
+        first = self.path.removeprefix("/api/v1/").partition("/")[0].partition(":")[0]
+        return [TAGS.get(first, first)]
+
+    def get_description(self) -> str:
+        """None: summaries say what a call does, docstrings of views are for their readers."""
+        return ""
 
 
 def whole(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Post-processing hook of drf-spectacular: adds errors, examples and parameters' words."""
     result = json.loads(json.dumps(result, default=str).replace("RequestRequest", "Request"))
-    result["components"]["schemas"]["Problem"] = PROBLEM
+    schemas = result["components"]["schemas"]
+    schemas["Problem"] = PROBLEM
+    for name in [name for name, schema in schemas.items() if _is_page(schema)]:
+        row = schemas[name]["properties"]["items"]["items"]["$ref"].rpartition("/")[2]
+        schemas[row].pop("required", None)  # `fields` may leave any of them out
+    for name, schema in schemas.items():
+        if "enum" not in schema and name != "Problem":
+            schema.pop("description", None)  # docstrings of serializers are for their readers
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             _describe(path, method, operation)
     return result
 
 
+def _give_example(operation_id: str, parameter: dict[str, Any]) -> None:
+    name = parameter["name"]
+    if name == "name" and operation_id == "get_recipe":
+        parameter["example"] = "fusion"
+    elif name == "fields" and operation_id in FIELD_EXAMPLES:
+        parameter["example"] = FIELD_EXAMPLES[operation_id]
+    elif name in PARAMETER_EXAMPLES:
+        parameter["example"] = PARAMETER_EXAMPLES[name]
+
+
+def _is_page(schema: dict[str, Any]) -> bool:
+    return schema.get("properties", {}).keys() >= {"items", "next_cursor"}
+
+
 def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
     parameters = operation.get("parameters", [])
     for parameter in parameters:
         parameter.setdefault("description", PARAMETERS.get(parameter["name"], ""))
+        _give_example(operation["operationId"], parameter)
     if example := EXAMPLES.get(f"{method.upper()} {path}"):
         for content in operation["requestBody"]["content"].values():
             content["examples"] = {

@@ -40,6 +40,7 @@ FALLBACKS = {
     "no_database": "The database does not answer: this is the list that was stored last.",
     "empty_catalogue": "There is no product that could be shown.",
     "nothing_selected": "No product passes this placement’s filter.",
+    "below_min_score": "No product reaches the minimal score.",
     "as_given": "Nothing is known of the shopper: the products keep their order.",
 }
 """First line of the page by kind of fallback. A test compares it with all kinds."""
