@@ -37,6 +37,7 @@ lint: .venv/installed-dev
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
 	.venv/bin/djlint templates --check --lint --quiet
 	.venv/bin/lint-imports --no-cache
+	$(PY) manage.py api_schema
 	$(PY) -m pytest -q tests/test_imports.py tests/test_project.py
 
 # Known faults of the pinned packages, on a machine that reaches their database.

@@ -25,6 +25,7 @@ NAMES = (
     "live",
     "serving",
     "robustness",
+    "listing",
     "faults",
     "soak",
     "journey",

@@ -258,7 +258,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Vitrine",
     "DESCRIPTION": "Recommendations from the shop's own data. Send `Authorization: Bearer KEY`.",
-    "VERSION": "1",
+    "VERSION": "1.0.0",  # of the API: the first part is raised where clients break
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "POSTPROCESSING_HOOKS": [

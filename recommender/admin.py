@@ -1,3 +1,3 @@
 """Django discovers the console's tables here."""
 
-from recommender.console import people, tables  # noqa: F401
+from recommender.console import integration_tables, people, tables  # noqa: F401

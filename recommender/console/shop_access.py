@@ -13,7 +13,17 @@ from unfold.admin import ModelAdmin
 from recommender.models import AuditEntry, Shop
 
 NAMED = frozenset(
-    {"shop", "product", "placement", "apikey", "trainingrun", "modelversion", "alert"}
+    {
+        "alert",
+        "apikey",
+        "modelversion",
+        "placement",
+        "product",
+        "productattribute",
+        "shop",
+        "trainingrun",
+        "webhook",
+    }
 )
 """Tables whose rows the audit trail names. Other rows, such as shoppers and reviews, may identify a
 person.

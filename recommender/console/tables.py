@@ -9,6 +9,7 @@ from recommender.catalog.eligibility import read_products
 from recommender.catalog.filter_language import FilterError, select
 from recommender.catalog.product_index import passing
 from recommender.console.shop_access import OfShop
+from recommender.merchandising.rules import RuleError, parse_rules
 from recommender.models import (
     Alert,
     ApiKey,
@@ -245,7 +246,7 @@ class PlacementForm(ModelForm):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        for name, rows in (("filter", 3), ("filter_values", 3), ("fallbacks", 1)):
+        for name, rows in (("filter", 3), ("filter_values", 3), ("fallbacks", 1), ("rules", 4)):
             if name in self.fields:
                 self.fields[name].widget.attrs["rows"] = rows
         if "version" in self.fields:
@@ -269,10 +270,18 @@ class PlacementForm(ModelForm):
                 )
             else:
                 self._confirm_empty(values)
+        self._check_rules(values)
         version, shop = values.get("version"), values.get("shop")
         if version and shop and (version.shop_id != shop.pk or version.purpose != "ranking"):
             self.add_error("version", f"{version} is not a ranking version of {shop}.")
         return values
+
+    def _check_rules(self, values: dict) -> None:
+        params = values.get("filter_values")
+        try:
+            parse_rules(values.get("rules") or [], params if isinstance(params, dict) else {})
+        except RuleError as error:
+            self.add_error("rules", f"{error.field} {error.message}.")
 
     def _same_filter(self, values: dict) -> bool:
         current = self.instance
@@ -303,6 +312,7 @@ class PlacementAdmin(OfShop):
     form = PlacementForm
     list_display = ["name", "key", "kind", "size", "only_new", "shop"]
     list_filter = ["shop"]
+    readonly_fields = ["experiment"]
 
     def save_model(self, request, obj, form, change) -> None:
         obj.publish()
@@ -328,6 +338,7 @@ class ApiKeyAdmin(OfShop):
         "prefix",
         "scopes",
         "is_public",
+        "placements",
         "per_minute",
         "shop",
         "expires_at",
@@ -339,6 +350,7 @@ class ApiKeyAdmin(OfShop):
         "prefix",
         "is_public",
         "scopes",
+        "placements",
         "per_minute",
         "created_at",
         "expires_at",

@@ -121,5 +121,5 @@ class WebhookDelivery(models.Model):
         return f"{self.event_type} {self.message_id}"
 
     @property
-    def shop(self) -> Shop:
-        return self.webhook.shop
+    def shop_id(self) -> int:
+        return self.webhook.shop_id

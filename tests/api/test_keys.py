@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
+from recommender.infrastructure import process_caches
 from recommender.models import ApiKey, Product, Shop
+from tests.api.request_bodies import field_of
 
 
 def test_keys_open_what_their_scopes_say(live_shop, api):
@@ -40,3 +43,72 @@ def test_a_key_is_kept_only_as_its_hash(shop, api):
     assert not ApiKey.objects.filter(hash__contains=api.key).exists() and not any(
         api.key in str(v) for row in ApiKey.objects.values() for v in row.values()
     )
+
+
+def test_a_key_is_made_rotated_and_revoked_by_rest(live_shop, api):
+    made = api("post", "keys", {"name": "feed", "scopes": ["catalog:read"], "days": 30})
+    assert made.status_code == 201
+    key, secret = made.json(), made.json()["secret"]
+    assert key["scopes"] == ["catalog:read"] and key["expires_at"] and secret.startswith("vt_")
+    assert api("get", "items", key=secret).status_code == 200
+    assert api("get", "users", key=secret).status_code == 403
+    turned = api("post", f"keys/{key['key_id']}/rotate", {"overlap_days": 7}).json()
+    assert turned["replaces"] == key["key_id"] and turned["secret"] != secret
+    process_caches.clear_all()
+    for working in (secret, turned["secret"]):
+        assert api("get", "items", key=working).status_code == 200
+    ApiKey.objects.filter(prefix=key["prefix"]).update(
+        expires_at=timezone.now() - timedelta(seconds=1)
+    )
+    process_caches.clear_all()
+    ended = api("get", "items", key=secret)
+    assert ended.status_code == 401 and "expired" in ended.json()["detail"]
+    assert api("get", "items", key=turned["secret"]).status_code == 200
+    assert api("post", f"keys/{key['key_id']}/rotate", {}).status_code == 409
+    listed = {row["key_id"]: row["status"] for row in api("get", "keys").json()["items"]}
+    assert (listed[key["key_id"]], listed[turned["key_id"]]) == ("expired", "active")
+    assert [row["key_id"] for row in api("get", "keys?status=expired").json()["items"]] == [
+        key["key_id"]
+    ]
+    assert api("delete", f"keys/{turned['key_id']}").status_code == 204
+    process_caches.clear_all()
+    assert api("get", "items", key=turned["secret"]).status_code == 401
+    assert api("delete", f"keys/{turned['key_id']}").status_code == 404
+    actions = live_shop.audit.filter(subject__startswith="API key").values_list("action", flat=True)
+    assert sorted(actions) == ["added", "added", "deleted"]
+
+
+def test_a_key_gives_no_more_than_it_has(live_shop, api):
+    manager = api("post", "keys", {"name": "m", "scopes": ["keys:read", "keys:write"]}).json()
+    mine = manager["secret"]
+    for body in (
+        {"name": "x", "scopes": ["admin"]},
+        {"name": "x", "scopes": ["keys:read", "catalog:write"]},
+        {"name": "x", "public": True},
+    ):
+        refused = api("post", "keys", body, key=mine)
+        assert refused.status_code == 403, refused.content
+    assert api("post", "keys", {"name": "x", "scopes": ["keys:read"]}, key=mine).status_code == 201
+    strong, _ = ApiKey.objects.issue(live_shop, "strong", ["admin"])
+    assert api("post", f"keys/key-{strong.pk}/rotate", {}, key=mine).status_code == 403
+    assert api("delete", f"keys/key-{strong.pk}", key=mine).status_code == 403
+    other = Shop.objects.create(key="other", name="Other")
+    foreign, _ = ApiKey.objects.issue(other, "o", ["keys:read"])
+    assert api("delete", f"keys/key-{foreign.pk}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "name"),
+        ({"name": "x"}, "scopes"),
+        ({"name": "x", "scopes": ["all"]}, "scopes.0"),
+        ({"name": "x", "scopes": ["recs:read"], "placements": ["home_top"]}, "placements"),
+        ({"name": "x", "public": True, "scopes": ["recs:read"]}, "scopes"),
+        ({"name": "x", "public": True, "placements": ["nosuch"]}, "placements"),
+        ({"name": "x", "scopes": ["recs:read"], "days": 0}, "days"),
+        ({"name": "x", "scopes": ["recs:read"], "secret": "mine"}, "secret"),
+    ],
+)
+def test_a_wrong_key_names_its_field(live_shop, api, body, field):
+    assert field_of(api("post", "keys", body)) == field

@@ -4,21 +4,14 @@ that are sent for real.
 
 import copy
 import re
+from urllib.parse import urlencode
 
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
 from recommender.api.http.examples import EVENTS, EXAMPLES
-from recommender.models import ApiKey, Shop, Webhook
+from recommender.models import ApiKey, Purge, Shop, TrainingRun, Webhook, WebhookDelivery
 from recommender.models.events import EventType
-
-PARTS = {
-    "{item_id}": "22423",
-    "{user_id}": "4711",
-    "{name}": "height_cm",
-    "{key}": "home_top",
-}
-"""Rows that the examples' addresses name."""
 
 
 @pytest.fixture(scope="module")
@@ -112,24 +105,60 @@ def test_every_type_of_event_has_an_example():
     assert {event["type"] for event in EVENTS.values()} == set(EventType.values)
 
 
-def test_every_example_is_accepted(live_shop, api, monkeypatch):
+@pytest.fixture
+def example_rows(live_shop, api, monkeypatch):
+    """Rows that the examples name; returns the parts of addresses whose ids the server gives."""
     monkeypatch.setattr(
         "recommender.webhooks.addresses.socket.getaddrinfo",
         lambda *_, **__: [(2, 1, 6, "", ("93.184.216.34", 443))],
     )
-    webhook = Webhook.objects.create(shop=live_shop, url="https://a.example", event_types=[])
     monkeypatch.setattr("recommender.infrastructure.task_queue.enqueue", lambda *_: None)
     Shop.objects.update(currency="GBP")
     live_shop.refresh_from_db()
     for item_id in ("22423", "84879"):
         api("put", f"items/{item_id}", {"title": item_id})
+    api("put", "attributes/height_cm", {"type": "number"})
+    api("put", "users/gone", {})
+    view = {**EVENTS["view"], "event_id": "order-1001-view", "occurred_at": "2026-01-01T00:00:00Z"}
+    api("post", "events", {"events": [view]})
+    webhook = Webhook.objects.create(shop=live_shop, url="https://a.example", event_types=[])
+    delivery = WebhookDelivery.objects.create(webhook=webhook, event_type="x", payload={})
+    key = ApiKey.objects.issue(live_shop, "x", ["recs:read"])[0]
+    purge = Purge.objects.create(shop=live_shop, target="events", total=0)
+    job = TrainingRun.objects.create(shop=live_shop)
+    return {
+        "{receipt_id}": api("delete", "users/gone").json()["receipt_id"],
+        "{webhook_id}": f"webhook-{webhook.pk}",
+        "{delivery_id}": f"delivery-{delivery.pk}",
+        "{key_id}": f"key-{key.pk}",
+        "{purge_id}": f"purge-{purge.pk}",
+        "{job_id}": f"job-{job.pk}",
+        "{number}": live_shop.champion().label,
+        "{item_id}": "22423",
+        "{user_id}": "4711",
+    }
+
+
+def example_address(path, operation, rows):
+    """The address of a call with the examples of its parts and required parameters."""
+    path = path.removeprefix("/api/v1/")
+    for part, value in rows.items():
+        path = path.replace(part, value)
+    query = {}
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path":
+            assert parameter["example"], parameter
+            path = path.replace("{" + parameter["name"] + "}", parameter["example"])
+        elif parameter.get("required"):
+            query[parameter["name"]] = parameter["example"]
+    return path, query
+
+
+def test_every_body_of_an_example_is_accepted(schema, live_shop, api, example_rows):
+    described = operations(schema)
     for name, examples in EXAMPLES.items():
         method, path = name.split()
-        path = path.removeprefix("/api/v1/")
-        for part, value in PARTS.items():
-            path = path.replace(part, value)
-        key_id = f"key-{ApiKey.objects.issue(live_shop, 'x', ['recs:read'])[0].pk}"
-        path = path.replace("{key_id}", key_id).replace("{webhook_id}", f"webhook-{webhook.pk}")
+        path, _ = example_address(path, described[name], example_rows)
         for what, body in examples.items():
             body, key = copy.deepcopy(body), api.key
             if "key" in body:
@@ -138,3 +167,44 @@ def test_every_example_is_accepted(live_shop, api, monkeypatch):
             expected = (409,) if name.endswith(("rollback", "predictions")) else (200, 201, 202)
             assert reply.status_code in expected, f"{name} {what}: {reply.content[:300]}"
             assert reply.json().get("rejected", 0) == 0, f"{name} {what}: {reply.content[:300]}"
+
+
+def test_every_other_call_is_accepted_with_its_examples(schema, live_shop, api, example_rows):
+    """Each parameter of a query once, with its example, default or first value."""
+    called = set()
+    deletes_last = sorted(operations(schema).items(), key=lambda pair: pair[0][:6] == "DELETE")
+    for name, operation in deletes_last:
+        if "requestBody" in operation:
+            continue
+        method, path = name.split()
+        address, required = example_address(path, operation, example_rows)
+        optional = [p for p in operation.get("parameters", []) if p["in"] == "query"]
+        queries = [required]
+        for parameter in optional:
+            if parameter["name"] != "cursor" and method == "GET":
+                queries.append({**required, parameter["name"]: example_value(schema, parameter)})
+        for query in queries:
+            reply = api(method.lower(), f"{address}?{urlencode(query)}" if query else address)
+            allowed = (409,) if name.endswith("/resume") else ()  # it was never started
+            assert reply.status_code in (200, 202, 204, *allowed), (
+                name,
+                query,
+                reply.content[:300],
+            )
+        called.add(name)
+    with_body = {n for n, o in operations(schema).items() if "requestBody" in o}
+    assert called | with_body == set(operations(schema)) and with_body == set(EXAMPLES)
+
+
+def example_value(schema, parameter):
+    if "example" in parameter:
+        return parameter["example"]
+    kind = parameter["schema"]
+    for part in (kind, *kind.get("oneOf", ()), *kind.get("allOf", ())):
+        name = part.get("$ref", "").rpartition("/")[2]
+        part = schema["components"]["schemas"].get(name, part)
+        if "default" in kind:
+            return str(kind["default"]).lower()
+        if part.get("enum"):
+            return part["enum"][0]
+    return {"boolean": "true", "integer": 1}[kind["type"]]

@@ -23,12 +23,16 @@ from recommender.models import (
     ModelVersion,
     Placement,
     Product,
+    ProductAttribute,
+    Purge,
     RecommendationList,
     Review,
     ServedList,
     Shop,
     Shopper,
     TrainingRun,
+    Webhook,
+    WebhookDelivery,
 )
 
 PAGES = (
@@ -54,6 +58,8 @@ def fill(shop: Shop, word: str) -> dict:
     version = ModelVersion.objects.create(
         shop=shop, run=run, number=1, purpose="ranking", folder="nowhere"
     )
+    url = f"https://{word}.example/"
+    webhook = Webhook.objects.create(shop=shop, url=url, event_types=["alert.raised"])
     made = [
         product,
         shopper,
@@ -76,6 +82,10 @@ def fill(shop: Shop, word: str) -> dict:
         Alert.objects.create(shop=shop, kind="events", subject=word, message=word),
         Erasure.objects.create(shop=shop, receipt_id=word, counts={}),
         AuditEntry.objects.note(shop, None, AuditEntry.CHANGED, word),
+        ProductAttribute.objects.create(shop=shop, name=word, type="text"),
+        Purge.objects.create(shop=shop, target="items", selection={"filter": word}, total=1),
+        webhook,
+        WebhookDelivery.objects.create(webhook=webhook, event_type=word, payload={"x": word}),
     ]
     return {type(row): row for row in made} | {Shop: shop}
 

@@ -6,11 +6,9 @@ from rest_framework.response import Response
 
 SINCE = {"models": datetime(2026, 11, 29, tzinfo=UTC)}
 """Deprecated names, and since when; docs/rest.md says what replaces each."""
-POLICY = "/api/docs#deprecated"
 
 
 def deprecated(response: Response, name: str) -> Response:
     """Mark a reply that still holds a deprecated name."""
     response.headers["Deprecation"] = f"@{SINCE[name].timestamp():.0f}"
-    response.headers["Link"] = f'<{POLICY}>; rel="deprecation"; type="text/html"'
     return response

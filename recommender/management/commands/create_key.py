@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand, CommandError
 
 from recommender.management.import_command import find_shop
-from recommender.models import ApiKey, AuditEntry
+from recommender.models import ApiKey, AuditEntry, Shop
 from recommender.models.api_keys import SCOPES
 
 COMMAND = "manage.py create_key"
@@ -21,7 +21,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--public",
             action="store_true",
-            help="for the shop's pages: it can send events and nothing else",
+            help="for the shop's pages: it can send events, and request lists of --placement",
+        )
+        parser.add_argument(
+            "--placement",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="KEY",
+            help="of a public key: placements whose lists pages of the shop's origins may request",
         )
         parser.add_argument("--days", type=int, help="expires after so many days")
         parser.add_argument(
@@ -48,17 +56,30 @@ class Command(BaseCommand):
                 if unknown
                 else f"--scope: at least one of {', '.join(SCOPES)}"
             )
+        shop = find_shop(options["shop"])
+        self._check_placements(shop, options)
         key, secret = ApiKey.objects.issue(
-            find_shop(options["shop"]),
+            shop,
             options["name"],
             options["scope"],
             options["days"],
             options["public"],
+            options["placement"],
         )
         AuditEntry.objects.note(
             key.shop, COMMAND, AuditEntry.ADDED, f"API key {key}", detail=", ".join(key.scopes)
         )
         self.stdout.write(secret)
+
+    @staticmethod
+    def _check_placements(shop: Shop, options: dict) -> None:
+        if options["placement"] and not options["public"]:
+            raise CommandError("--placement: only a --public key is limited to placements")
+        known = set(shop.placements.values_list("key", flat=True))
+        if unknown := [key for key in options["placement"] if key not in known]:
+            raise CommandError(
+                f"--placement: {unknown[0]!r} is not one of {', '.join(sorted(known))}"
+            )
 
     def _successor(self, options: dict) -> str:
         keys = list(

@@ -1,0 +1,90 @@
+"""Admin tables of what connects a shop: webhooks and their log, declared attributes, purges."""
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from recommender.console.shop_access import OfShop
+from recommender.console.tables import ReadOnly
+from recommender.models import ProductAttribute, Purge, Shop, Webhook, WebhookDelivery
+from recommender.webhooks.addresses import RefusedAddress, resolve
+
+
+class WebhookForm(ModelForm):
+    """Checks the address as REST does."""
+
+    def clean_url(self) -> str:
+        url = self.cleaned_data["url"]
+        try:
+            resolve(url)
+        except RefusedAddress as error:
+            raise ValidationError(f"The address {error}.") from None
+        except (OSError, UnicodeError):
+            raise ValidationError("The address names a host that is not known.") from None
+        return url
+
+
+@admin.register(Webhook)
+class WebhookAdmin(OfShop):
+    form = WebhookForm
+    list_display = ["url", "event_types", "active", "description", "shop", "created_at"]
+    list_filter = ["shop", "active"]
+    fields = ["shop", "url", "event_types", "description", "active"]
+    ordering = ["id"]
+
+    def get_readonly_fields(self, request, obj=None):
+        return ["shop"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Webhook, form, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            messages.success(
+                request,
+                f"The signing secret, which is shown once: {obj.secret}",
+                fail_silently=True,
+            )
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnly):
+    list_display = [
+        "created_at",
+        "webhook",
+        "event_type",
+        "status",
+        "attempts",
+        "response_status",
+        "error",
+        "next_attempt_at",
+    ]
+    list_filter = ["status", "event_type"]
+    list_select_related = ["webhook"]
+    search_fields = ["=message_id"]
+    search_help_text = "A message's id, whole."
+    ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        visible = Shop.objects.visible_to(request.user)
+        return super().get_queryset(request).filter(webhook__shop__in=visible)
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(ProductAttribute)
+class ProductAttributeAdmin(OfShop):
+    list_display = ["name", "type", "description", "shop"]
+    list_filter = ["shop", "type"]
+    search_fields = ["name"]
+
+
+@admin.register(Purge)
+class PurgeAdmin(ReadOnly):
+    list_display = ["created_at", "target", "selection", "status", "deleted", "total", "shop"]
+    list_filter = ["shop", "target", "status"]
+    ordering = ["-id"]
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
