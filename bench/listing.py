@@ -47,8 +47,8 @@ with connection.cursor() as cursor:
     first_shopper = cursor.fetchone()[0]
     cursor.execute('''INSERT INTO recommender_event (shop_id, event_id, line, shopper_id,
         session_id, product_id, type, occurred_at, quantity, value)
-        SELECT %s, 'event-' || i / 3, i %% 3, %s + (i / 3 * 7919) %% %s, 's-' || i / 30,
-            %s + (i * 104729::bigint) %% %s, 'purchase',
+        SELECT %s, 'event-' || i / 3, i %% 3, %s + (i::bigint / 3 * 7919) %% %s, 's-' || i / 30,
+            %s + (i::bigint * 104729) %% %s, 'purchase',
             '2024-01-01Z'::timestamptz + i / 3 * interval '15 seconds', 1, 10
         FROM generate_series(0, %s) i''', [shop.pk, first_shopper, shoppers, first_product,
         products, events - 1])

@@ -15,9 +15,12 @@ LANES = (
         1,
         (
             "/api/v1/analytics",
+            "/api/v1/attributes",
             "/api/v1/items/shoppers",
+            "/api/v1/purges",
             "/api/v1/recommendations:batch",
             "/api/v1/recommendations/why-not",
+            "/api/v1/webhooks",
         ),
         queued=100,
     ),

@@ -14,6 +14,9 @@ from recommender.models.events import MEANT
 
 EVENTS_READ = 2000
 SHOPPER = "SELECT * FROM recommender_shopper WHERE shop_id = %s AND user_id = %s"
+OF_LINK = """
+    SELECT s.* FROM recommender_sessionlink l JOIN recommender_shopper s ON s.id = l.shopper_id
+    WHERE l.shop_id = %s AND l.session_id = %s"""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,13 @@ class Visitor:
 
     @classmethod
     def of(cls, shop: Shop, user_id: str | None, session_id: str | None) -> "Visitor":
-        shoppers = Shopper.objects.raw(SHOPPER, [shop.pk, user_id]) if user_id else ()
+        """The visitor of a request. A session that a shopper signed in with is that shopper's."""
+        if user_id:
+            shoppers = Shopper.objects.raw(SHOPPER, [shop.pk, user_id])
+        elif session_id:
+            shoppers = Shopper.objects.raw(OF_LINK, [shop.pk, session_id])
+        else:
+            shoppers = ()
         return cls(shop, next(iter(shoppers), None), session_id)
 
     @property

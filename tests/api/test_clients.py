@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -93,6 +94,40 @@ def test_every_operation_is_called(server, live_shop, api, drive, built):
             assert outcome["count"] == call.get("count"), (call, outcome)
         else:
             assert outcome.get("ok") == call.get("check", {}), (call, outcome)
+
+
+def test_the_collection_has_every_call_with_its_examples(built):
+    schema = json.loads(built["schema"].read_text())
+    collection = json.loads(built["collection"].read_text())
+    requests = [entry["request"] for folder in collection["item"] for entry in folder["item"]]
+    called = {(request["method"], _template(request, schema)) for request in requests}
+    assert called == {(m.upper(), path) for path, of in schema["paths"].items() for m in of}
+    sent = [json.loads(request["body"]["raw"]) for request in requests if "body" in request]
+    assert sent == [
+        example["value"]
+        for folder in collection["item"]
+        for path, of in schema["paths"].items()
+        for operation in of.values()
+        if operation["tags"][0] == folder["name"]
+        for example in operation.get("requestBody", {})
+        .get("content", {})
+        .get("application/json", {})
+        .get("examples", {})
+        .values()
+    ]
+    assert collection["auth"]["bearer"][0]["value"] == "{{key}}"
+
+
+def _template(request, schema):
+    """The path of the schema that an address of the collection is of."""
+    address = "/" + "/".join(request["url"]["path"])
+    exact = [path for path in schema["paths"] if path == address]
+    patterns = [
+        path
+        for path in schema["paths"]
+        if re.fullmatch(re.sub(r"{[a-z_]+}", "[^/]+", path), address)
+    ]
+    return (exact or patterns)[0]
 
 
 def test_errors_are_typed(server, live_shop, api, drive, monkeypatch):

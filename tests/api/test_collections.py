@@ -216,3 +216,16 @@ def test_reading_needs_a_reading_scope_alone(filled, api):
         _, other = ApiKey.objects.issue(filled, "other", ["recs:read", "events:write"])
         refused = api("get", path, key=other)
         assert refused.status_code == 403 and scope in refused.json()["detail"]
+
+
+def test_a_deprecated_name_is_still_there_and_said_to_be_so(filled, api):
+    reply = api("get", "models")
+    assert reply.json()["models"] == reply.json()["items"] != []
+    assert reply["Deprecation"].startswith("@") and "Deprecation" not in api("get", "recipes")
+
+
+def test_head_and_other_methods(filled, api):
+    _, reader = ApiKey.objects.issue(filled, "reader", ["catalog:read"])
+    assert api("head", "items?limit=2", key=reader).status_code == 200
+    assert api("post", "recipes", {}, key=reader).status_code == 405
+    assert api("delete", "items", key=reader).status_code == 405

@@ -361,3 +361,15 @@ def test_a_public_key_does_nothing_else(client, page_key, api, live_shop):
     assert from_page(client, "recommendations", {"next": token}, page_key).status_code == 403
     only_events = ApiKey.objects.issue(live_shop, "p", [], public=True)[1]
     assert from_page(client, "recommendations", body, only_events).status_code == 403
+
+
+def test_the_session_of_a_shopper_has_their_lists(client, page_key, api, live_shop):
+    body = {"placement": "home_top", "session_id": "s-merged", "limit": 6}
+    before = from_page(client, "recommendations", body, page_key).json()
+    assert before["fallback"]["used"]
+    api("patch", "users/shopper-003", {"merged_from": ["s-merged"]})
+    after = from_page(client, "recommendations", body, page_key)
+    assert ids(after) == ids(ask(api, limit=6)) and not after.json()["fallback"]["used"]
+    api("patch", "users/shopper-003", {"consent": {"personalisation": False}})
+    refused = from_page(client, "recommendations", body, page_key).json()
+    assert refused["fallback"]["kind"] == "no_consent"

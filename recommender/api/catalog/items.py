@@ -88,9 +88,9 @@ def item_json(product: Product) -> dict[str, Any]:
 
 def find_item(shop: Shop, item_id: str, lock: bool = False) -> Product:
     """The product with this id. lock: until the end of the transaction. Raises NotFound."""
-    products = shop.products.select_related("shop").filter(item_id=item_id)
+    products = shop.products.filter(item_id=item_id)
     if lock:
-        products = products.select_for_update(of=("self",))
+        products = products.select_for_update()
     product = products.first() if is_text(item_id) else None
     if product is None:
         raise NotFound(f"item_id: {item_id[:256]!r} does not exist in this shop.")

@@ -55,7 +55,7 @@ class FilteredRows:
             )
             if not ids:
                 break
-            products = self.shop.products.select_related("shop").filter(item_id__in=ids)
+            products = self.shop.products.filter(item_id__in=ids)
             by_id = {product.item_id: product for product in products}
             found += [by_id[item_id] for item_id in ids if item_id in by_id]
             behind = ids[-1]
@@ -73,7 +73,7 @@ def items_rows(shop: Shop, params: dict[str, Any]) -> Rows:
     """The products of a query of the collection. Raises ValidationError."""
     showable = params["showable"]
     if "filter" not in params and showable is None:
-        return QueryRows(shop.products.select_related("shop"), ("item_id",), counted=False)
+        return QueryRows(shop.products.all(), ("item_id",), counted=False)
     try:
         return FilteredRows(shop, select([params.get("filter", "")]), showable)
     except FilterError as error:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from rest_framework.exceptions import NotFound
 
 from recommender.api.http.listing import QueryRows
@@ -25,6 +25,8 @@ EVENT_NAMES = (
     "received_at",
 )
 """Fields of an event in replies, in their order."""
+LINE_NAMES = ("position", "quantity", "value", "rating")
+COLUMNS_OF_LINES = ("product__item_id", *LINE_NAMES)
 
 
 def first_lines(shop: Shop) -> QuerySet[Event]:
@@ -56,7 +58,11 @@ def events_rows(shop: Shop, params: dict[str, Any]) -> QueryRows:
         rows = rows.filter(occurred_at__lt=params["until"])
     newest = params["order"] == "newest"
     order = ("-occurred_at", "-id") if newest else ("occurred_at", "id")
-    return QueryRows(rows.select_related("shopper"), order, counted=False)
+    return QueryRows(_with_user_id(rows), order, counted=False)
+
+
+def _with_user_id(rows: QuerySet[Event]) -> QuerySet[Event]:
+    return rows.annotate(user_id=F("shopper__user_id"))
 
 
 def _of_product(shop: Shop, item_id: str) -> QuerySet[Event]:
@@ -74,39 +80,29 @@ def _of_product(shop: Shop, item_id: str) -> QuerySet[Event]:
 
 
 def events_json(first: Iterable[Event]) -> list[dict[str, Any]]:
-    """Events as the REST API returns them; first: one row of each, with its shopper."""
+    """Events as the REST API returns them; first: one row of each, with its `user_id`."""
     first = list(first)
     if not first:
         return []
-    lines = Event.objects.filter(
-        shop=first[0].shop_id, event_id__in=[row.event_id for row in first]
-    )
-    by_id: dict[str, list[Event]] = {}
-    for line in lines.select_related("product").order_by("line"):
-        by_id.setdefault(line.event_id, []).append(line)
-    return [_event_json(row, by_id.get(row.event_id, [row])) for row in first]
-
-
-def _event_json(row: Event, lines: list[Event]) -> dict[str, Any]:
-    values = {name: getattr(row, name) for name in EVENT_NAMES if hasattr(row, name)}
-    values["user_id"] = row.shopper.user_id if row.shopper else None
-    values["items"] = [
+    events = [row.event_id for row in first]
+    lines = Event.objects.filter(shop=first[0].shop_id, event_id__in=events).order_by("line")
+    by_id: dict[str, list[dict[str, Any]]] = {}
+    for event_id, item_id, *values in lines.values_list("event_id", *COLUMNS_OF_LINES):
+        if item_id is not None:
+            line = {"item_id": item_id, **dict(zip(LINE_NAMES, values, strict=True))}
+            by_id.setdefault(event_id, []).append(line)
+    return [
         {
-            "item_id": line.product.item_id,
-            "position": line.position,
-            "quantity": line.quantity,
-            "value": line.value,
-            "rating": line.rating,
+            name: by_id.get(row.event_id, []) if name == "items" else getattr(row, name)
+            for name in EVENT_NAMES
         }
-        for line in lines
-        if line.product_id is not None
+        for row in first
     ]
-    return {name: values[name] for name in EVENT_NAMES}
 
 
 def find_event(shop: Shop, event_id: str) -> Event:
     """The first line of an event. Raises NotFound."""
-    rows = shop.events.filter(event_id=event_id).select_related("shopper").order_by("line")
+    rows = _with_user_id(shop.events.filter(event_id=event_id)).order_by("line")
     row = rows.first() if is_text(event_id) else None
     if row is None:
         raise NotFound(f"event_id: {event_id[:256]!r} does not exist in this shop.")

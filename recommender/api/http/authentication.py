@@ -43,9 +43,12 @@ class HasScope(BasePermission):
     """
 
     def has_permission(self, request: Request, view) -> bool:
-        scope = view.scopes.get(request.method, view.scopes.get("*"))
         if request.auth is None:
             return False
+        method = "GET" if request.method == "HEAD" else request.method
+        if not hasattr(view, method.lower()):
+            return True  # a 405 follows
+        scope = view.scopes.get(method, view.scopes.get("*"))
         if request.auth.is_public and not getattr(view, "open_to_pages", False):
             self.message = "A public key cannot make this call; it sends events and shows lists."
             return False

@@ -13,6 +13,8 @@ PREFLIGHT = {
     "Access-Control-Allow-Headers": "authorization, content-type",
     "Access-Control-Max-Age": "7200",
 }
+EXPOSED = "Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+"""Headers of a reply that scripts may read."""
 
 
 class FromPages(ApiView):
@@ -36,7 +38,11 @@ class FromPages(ApiView):
         response = super().finalize_response(request, response, *args, **kwargs)
         origin = request.headers.get("Origin")
         if origin and _is_a_shops(origin):
-            allowed = {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+            allowed = {
+                "Access-Control-Allow-Origin": origin,
+                "Access-Control-Expose-Headers": EXPOSED,
+                "Vary": "Origin",
+            }
             for name, value in (
                 allowed | PREFLIGHT if request.method == "OPTIONS" else allowed
             ).items():

@@ -12,8 +12,6 @@ from rest_framework.views import APIView
 
 from recommender.api.http.strict_fields import StrictSerializer
 
-READING = ("GET", "HEAD")
-
 
 class NoQuery(StrictSerializer):
     """The query string of a call that has no parameters."""
@@ -41,7 +39,7 @@ class ApiView(APIView):
         self.params = self._params(request)
 
     def query_class(self, method: str) -> type[StrictSerializer]:
-        return self.query.get(method, NoQuery)
+        return self.query.get("GET" if method == "HEAD" else method, NoQuery)
 
     def query_context(self, request: Request) -> dict[str, Any]:
         """Context of the query's serializer."""

@@ -167,7 +167,7 @@ def hydrated(
     """
     chosen = read_fields(",".join(fields), ITEM_NAMES) if fields else None
     wanted = {item["item_id"] for reply in replies for item in reply["items"]}
-    products = shop.products.select_related("shop").filter(item_id__in=wanted)
+    products = shop.products.filter(item_id__in=wanted)
     by_id = {product.item_id: choose(item_json(product), chosen) for product in products}
     for reply in replies:
         for item in reply["items"]:
