@@ -7,12 +7,13 @@ connection goes to the address that was checked.
 
 import socket
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 PORTS = {"http": 80, "https": 443}
+NAT64 = ip_network("64:ff9b::/96")
 
 
 class RefusedAddress(ValueError):
@@ -21,12 +22,12 @@ class RefusedAddress(ValueError):
 
 @dataclass(frozen=True)
 class Target:
-    """A checked address. ip: where to connect; host: whose name the certificate has to hold."""
+    """A checked address. ips: where to connect, in turn; host: the name in the certificate."""
 
     scheme: str
     host: str
     port: int
-    ip: str
+    ips: tuple[str, ...]
     path: str
 
 
@@ -56,25 +57,26 @@ def resolve(url: str) -> Target:
     parts = urlsplit(url)
     host, port = parts.hostname, parts.port or PORTS[parts.scheme]
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(entry[4][0] for entry in found))
-    for address in addresses:
-        if not _is_allowed(address):
-            raise RefusedAddress("lies in a private or reserved network, which is not allowed")
-    own = _is_listed(addresses[0])
-    if parts.scheme != "https" and not own:
+    ips = tuple(dict.fromkeys(entry[4][0].partition("%")[0] for entry in found))
+    listed = [_is_listed(ip_address(ip)) for ip in ips]
+    if not all(own or _is_public(ip_address(ip)) for ip, own in zip(ips, listed, strict=True)):
+        raise RefusedAddress("lies in a private or reserved network, which is not allowed")
+    if parts.scheme != "https" and not all(listed):
         raise RefusedAddress("must begin with https://")
-    path = parts.path or "/"
-    return Target(
-        parts.scheme, host, port, addresses[0], path + (f"?{parts.query}" if parts.query else "")
-    )
+    query = f"?{parts.query}" if parts.query else ""
+    return Target(parts.scheme, host, port, ips, (parts.path or "/") + query)
 
 
-def _is_allowed(address: str) -> bool:
-    ip = ip_address(address.partition("%")[0])
-    ip = getattr(ip, "ipv4_mapped", None) or ip
-    return _is_listed(str(ip)) or (ip.is_global and not ip.is_multicast)
+def _is_public(ip: IPv4Address | IPv6Address) -> bool:
+    """True of an address of the internet; IPv6 addresses that hold an IPv4 one are judged by it."""
+    if isinstance(ip, IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
+        if ip in NAT64:
+            inner = IPv4Address(int(ip) & 0xFFFF_FFFF)
+        if inner is not None:
+            return _is_public(inner)
+    return ip.is_global and not ip.is_multicast
 
 
-def _is_listed(address: str) -> bool:
-    ip = ip_address(address.partition("%")[0])
+def _is_listed(ip: IPv4Address | IPv6Address) -> bool:
     return any(ip in network for network in settings.VITRINE_WEBHOOK_NETWORKS)

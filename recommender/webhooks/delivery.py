@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from recommender.models import WebhookDelivery
 from recommender.models.webhooks import PREFIX, RETRY_AFTER, DeliveryStatus
-from recommender.webhooks.addresses import RefusedAddress, Target, resolve
+from recommender.webhooks.addresses import PORTS, RefusedAddress, Target, resolve
 
 SECONDS = 10.0
 """Time limit of an attempt: connection, body and the head of the reply together."""
@@ -90,22 +90,30 @@ def _post(delivery: WebhookDelivery) -> int:
 
 
 async def _send(target: Target, body: bytes, headers: dict[str, str]) -> int:
-    """POST to the checked address; the body of the reply is not read."""
-    ip = f"[{target.ip}]" if ":" in target.ip else target.ip
-    usual = target.port == (443 if target.scheme == "https" else 80)
+    """POST to the first of the checked addresses that connects; a reply's body is not read."""
     name = f"[{target.host}]" if ":" in target.host else target.host
-    host = name if usual else f"{name}:{target.port}"
-    async with (
-        httpx.AsyncClient(timeout=SECONDS, trust_env=False, follow_redirects=False) as client,
-        client.stream(
-            "POST",
-            f"{target.scheme}://{ip}:{target.port}{target.path}",
-            content=body,
-            headers={**headers, "host": host},
-            extensions={"sni_hostname": target.host},
-        ) as reply,
-    ):
-        return reply.status_code
+    host = name if target.port == PORTS[target.scheme] else f"{name}:{target.port}"
+    async with httpx.AsyncClient(
+        timeout=SECONDS, trust_env=False, follow_redirects=False
+    ) as client:
+        for ip in target.ips:
+            place = f"[{ip}]" if ":" in ip else ip
+            request = client.build_request(
+                "POST",
+                f"{target.scheme}://{place}:{target.port}{target.path}",
+                content=body,
+                headers={**headers, "host": host},
+                extensions={"sni_hostname": target.host},
+            )
+            try:
+                reply = await client.send(request, stream=True)
+            except httpx.ConnectError:
+                if ip == target.ips[-1]:
+                    raise
+                continue
+            await reply.aclose()
+            return reply.status_code
+    raise RefusedAddress("has no address")
 
 
 def _note(delivery: WebhookDelivery, status: int | None, error: str, ms: int) -> None:

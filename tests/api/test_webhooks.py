@@ -145,6 +145,9 @@ def test_an_address_that_answers_slowly_or_never_is_left(shop, api, hook, receiv
         "https://[::1]/",
         "https://[fd00::1]/",
         "https://[::ffff:10.0.0.1]/",
+        "https://[64:ff9b::a00:1]/",
+        "https://[2002:a00:1::]/",
+        "https://100.64.0.1/",
         "https://0.0.0.0/",
         "https://224.0.0.1/",
         "http://93.184.216.34/",
@@ -174,6 +177,20 @@ def test_the_address_is_checked_again_at_each_attempt(shop, api, hook, receiver,
     assert receiver.received == []
     with pytest.raises(RefusedAddress):
         resolve(receiver.url)
+
+
+def test_addresses_of_a_name_are_tried_in_turn(shop, api, hook, receiver, monkeypatch):
+    from recommender.webhooks import addresses
+
+    port = receiver.server_port
+    found = [(2, 1, 6, "", (ip, port)) for ip in ("127.0.0.9", "127.0.0.1")]
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *_, **__: found)
+    Webhook.objects.update(url=f"http://hooks.example:{port}/x")
+    api("post", f"webhooks/{hook['webhook_id']}/test")
+    deliver_due()
+    assert WebhookDelivery.objects.get().status == "delivered"
+    headers = {name.lower(): value for name, value in receiver.received[0][0].items()}
+    assert headers["host"] == f"hooks.example:{port}"
 
 
 def test_a_secret_is_rotated_with_an_overlap(shop, api, hook, receiver):

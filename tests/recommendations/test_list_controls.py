@@ -328,6 +328,10 @@ def test_a_public_key_shows_lists_of_its_placements_on_the_shops_pages(client, p
     assert from_page(client, "recommendations:page", page, page_key).status_code == 200
     hydrated = from_page(client, "recommendations", {**body, "fields": ["title"]}, page_key)
     assert hydrated.json()["items"][0]["item"].keys() == {"title"}
+    whole = from_page(client, "recommendations", {**body, "hydrate": True}, page_key).json()
+    assert "margin_rate" not in whole["items"][0]["item"] and whole["items"][0]["item"]["title"]
+    margin = from_page(client, "recommendations", {**body, "fields": ["margin_rate"]}, page_key)
+    assert field_of(margin) == "fields"
     preflight = client.options(
         "/api/v1/recommendations",
         headers={"origin": "https://shop.example", "access-control-request-method": "POST"},
@@ -346,6 +350,12 @@ def test_a_public_key_does_nothing_else(client, page_key, api, live_shop):
         (
             "recommendations:page",
             {"placements": [{"placement": "home_top"}, {"placement": "discover"}]},
+            "https://shop.example",
+        ),
+        ("recommendations", {**body, "filter": "margin_rate > 0.3"}, "https://shop.example"),
+        (
+            "recommendations",
+            {**body, "rules": [{"effect": "hide", "filter": "margin_rate > 0.3"}]},
             "https://shop.example",
         ),
         ("rerank", {"item_ids": ["GA/1"]}, "https://shop.example"),

@@ -1,5 +1,7 @@
 """Calls from browser pages: CORS, and what a public key may do there."""
 
+from collections.abc import Iterable
+
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -67,8 +69,16 @@ def refuse_foreign(key: ApiKey, request: Request) -> None:
         )
 
 
+NOT_PUBLIC = "margin_rate"
+"""Field of a product that pages must not show, nor find out by filters."""
+
+
 def refuse_beyond_pages(
-    key: ApiKey, request: Request, placement: str | None, user_id: str | None
+    key: ApiKey,
+    request: Request,
+    placement: str | None,
+    user_id: str | None,
+    filters: Iterable[str],
 ) -> None:
     """Raises PermissionDenied for a list that a public key may not request.
 
@@ -89,3 +99,5 @@ def refuse_beyond_pages(
             "user_id: a public key requests lists by session_id; PUT users with merged_from makes "
             "a session's lists those of its shopper."
         )
+    if any(NOT_PUBLIC in text for text in filters):
+        raise PermissionDenied(f"filter: a public key cannot compare {NOT_PUBLIC}.")

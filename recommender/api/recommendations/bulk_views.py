@@ -156,7 +156,7 @@ class RowsView(ApiView):
             leader = {"item_id": carousel.item_id, "event": carousel.event}
             reply = list_reply(shop, carousel.request, carousel.result)
             replies.append({"title": carousel.title, "led_by": leader, **reply})
-        return Response({"rows": hydrated(shop, replies) if values["hydrate"] else replies})
+        return Response({"rows": hydrated(request.auth, replies) if values["hydrate"] else replies})
 
 
 class ShoppersView(ApiView):

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from recommender.api.catalog.items import ITEM_NAMES, item_json
 from recommender.api.http.listing import choose, read_fields
-from recommender.api.http.pages import FromPages, refuse_beyond_pages
+from recommender.api.http.pages import NOT_PUBLIC, FromPages, refuse_beyond_pages
 from recommender.api.http.views import ApiView
 from recommender.api.recommendations import serializers as shapes
 from recommender.api.recommendations.parsing import MOST_IDS, read_recommendation
@@ -155,17 +155,20 @@ def _context_items(shop: Shop, placement: Placement, values: dict[str, Any]) -> 
 
 def _refuse_beyond_pages(request: Request, list_request: ListRequest) -> None:
     placement = list_request.placement and list_request.placement.key
-    refuse_beyond_pages(request.auth, request, placement, list_request.user_id)
+    filters = [list_request.filter, *(str(rule.get("filter")) for rule in list_request.rules)]
+    refuse_beyond_pages(request.auth, request, placement, list_request.user_id, filters)
 
 
 def hydrated(
-    shop: Shop, replies: list[dict[str, Any]], fields: list[str] | None = None
+    key: ApiKey, replies: list[dict[str, Any]], fields: list[str] | None = None
 ) -> list[dict[str, Any]]:
     """The replies with `hydrate`: each item holds its product as GET items returns it.
 
-    fields: only these fields of a product
+    fields: only these fields of a product; a public key does not get all
     """
-    chosen = read_fields(",".join(fields), ITEM_NAMES) if fields else None
+    shop = key.shop
+    names = [name for name in ITEM_NAMES if name != NOT_PUBLIC or not key.is_public]
+    chosen = read_fields(",".join(fields or names), names)
     wanted = {item["item_id"] for reply in replies for item in reply["items"]}
     products = shop.products.filter(item_id__in=wanted)
     by_id = {product.item_id: choose(item_json(product), chosen) for product in products}
@@ -188,11 +191,11 @@ class RecommendationsView(FromPages):
     def post(self, request: Request) -> Response:
         values, shop = read_recommendation(request.data), request.auth.shop
         hydrate = values["hydrate"]
-        list_request = list_request_of(shop, values)
+        list_request = checked(list_request_of(shop, values))
         _refuse_beyond_pages(request, list_request)
         reply = served(shop, list_request, values["simulated"], is_final=not hydrate)
         if hydrate:
-            reply = hydrated(shop, [reply], values.get("fields"))[0]
+            reply = hydrated(request.auth, [reply], values.get("fields"))[0]
         return Response(reply)
 
     @staticmethod
@@ -232,7 +235,7 @@ class PageView(FromPages):
             others = tuple(item_id for item_id in shown if item_id not in item_ids)
             replies.append(list_reply(shop, replace(list_request, elsewhere=others), result))
         if shared["hydrate"]:
-            replies = hydrated(shop, replies, shared.get("fields"))
+            replies = hydrated(request.auth, replies, shared.get("fields"))
         return Response({"lists": replies})
 
     @staticmethod
