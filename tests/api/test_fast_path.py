@@ -224,3 +224,25 @@ def test_a_database_that_does_not_answer_is_asked_once(ask, monkeypatch):
     assert [plain.headers[name] for name in ("Retry-After", "Content-Type")] == [
         other.headers[name] for name in ("Retry-After", "Content-Type")
     ]
+
+
+def test_a_query_string_goes_the_long_way(ask, live_shop):
+    from tests.api.request_bodies import purchase
+
+    events = {"events": [purchase("dry")]}
+    reply = ask(events, scope="events:write", path="events?dry_run=true")
+    assert reply.status_code == 202 and reply.json()["accepted"] == 1
+    assert not live_shop.events.filter(event_id="dry").exists()
+    assert ask(ASKED, path="recommendations?limti=3").status_code == 400
+
+
+def test_a_public_key_goes_the_long_way(live_shop, monkeypatch):
+    monkeypatch.setattr(fast_path, "close_old_connections", lambda: None)
+    _, secret = ApiKey.objects.issue(live_shop, "p", [], public=True, placements=["home_top"])
+    request = {
+        "data": json.dumps({"placement": "home_top", "session_id": "s"}),
+        "content_type": "application/json",
+        "headers": {"host": "testserver", "authorization": f"Bearer {secret}"},
+    }
+    environ = RequestFactory().post("/api/v1/recommendations", **request).environ
+    assert fast_path.plain_reply(environ) is None

@@ -120,6 +120,7 @@ def _is_plain(environ: dict[str, Any]) -> bool:
         return False
     if (
         "HTTP_ORIGIN" in environ
+        or environ.get("QUERY_STRING")
         or int(environ.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     ):
         return False
