@@ -63,7 +63,7 @@ class AttributesView(ApiView):
         summary="Attributes that were declared or that products have, with their types",
     )
     def get(self, request: Request) -> Response:
-        rows = ListRows(attributes_json(request.auth.shop))
+        rows = ListRows(attributes_json(request.auth.shop), "name")
         return Response(page(request, "attributes", self.params, rows, list, ATTRIBUTE_NAMES))
 
 

@@ -99,16 +99,21 @@ class QueryRows:
 
 @dataclass(frozen=True)
 class ListRows:
-    """Rows of a collection that is in memory, such as recipes; the sort key is the position."""
+    """Rows of a collection that is in memory, such as recipes.
+
+    key: the field that they are sorted by; None: by position, where they never change
+    """
 
     rows: list[dict[str, Any]]
+    key: str | None = None
 
     def after(self, last: list[Any] | None, most: int) -> list[Any]:
-        start = last[0] + 1 if last else 0
-        return self.rows[start : start + most]
+        if last is None:
+            return self.rows[:most]
+        return [row for row in self.rows if self.sort_key(row) > last][:most]
 
     def sort_key(self, row: Any) -> list[Any]:
-        return [self.rows.index(row)]
+        return [row[self.key] if self.key else self.rows.index(row)]
 
     def count(self) -> int | None:
         return len(self.rows)
