@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from django.utils import timezone
 
 from recommender.inference.history import History
+from recommender.merchandising.rules import HIDE
 from recommender.models import Placement, Product, Shop
-from recommender.recommendations.requests import ListRequest
-from recommender.serving.shop_state import state_of
+from recommender.recommendations.requests import ListRequest, in_experiment
+from recommender.serving.shop_state import ShopState, state_of
 from recommender.shoppers.history import history_of
 
 LEAST_DIFFERENCE = 1e-6
@@ -17,8 +18,8 @@ LEAST_DIFFERENCE = 1e-6
 class WhyNotResult:
     """The stage at which a product is lost.
 
-    stage: unknown (to the model), hidden, filtered (by the placement), no_list (nothing personal
-        can be made), bought, not_proposed, ranked, shown
+    stage: unknown (to the model), hidden, filtered (by the placement's filter or rules), no_list
+        (nothing personal can be made), bought, not_proposed, ranked, shown
     place: its rank (or the one it would have), from 1, among `of` products
     sources: its rank in each source's own list, None where it is not in it
     against: per kind of reason, its contribution less that of the list's last product, ascending
@@ -39,12 +40,14 @@ def why_not(shop: Shop, placement: Placement, user_id: str, product: Product) ->
     """The stage at which this product is lost to a shopper's list at a placement, as of now."""
     result = WhyNotResult(product.item_id, product.title, "shown")
     state, shopper = state_of(shop), shop.shoppers.filter(user_id=user_id).first()
-    model, selection = state.serving(placement)[1], ListRequest(placement, placement.size).selection
+    request = in_experiment(ListRequest(placement, placement.size, user_id))
+    model, selection = state.serving(request.placement)[1], request.selection
     if not Product.objects.filter(pk=product.pk).showable().exists():
         result.stage = "hidden"
         return result
     now = timezone.now()
-    if not state.product_index.among([product.item_id], selection, now):
+    passes = state.product_index.among([product.item_id], selection, now)
+    if not passes or _hidden_by_rule(state, request, product.item_id):
         result.stage = "filtered"
         return result
     agrees = shopper is not None and shopper.consent_personalisation
@@ -66,3 +69,14 @@ def why_not(shop: Shop, placement: Placement, user_id: str, product: Product) ->
             kind: round(value, 6) for kind, value in ascending if abs(value) >= LEAST_DIFFERENCE
         }
     return result
+
+
+def _hidden_by_rule(state: ShopState, request: ListRequest, item_id: str) -> bool:
+    """True where a rule of the placement hides the product."""
+    now, index = timezone.now(), state.product_index
+    return any(
+        item_id in rule.item_ids
+        or (rule.selection and index.matching_filter([item_id], rule.selection, now))
+        for rule in request.all_rules
+        if rule.effect == HIDE
+    )

@@ -210,7 +210,7 @@ def test_the_preview_shows_what_a_placements_filter_leaves(live_shop, staff):
     ).content.decode()
     assert (
         "No product passes this placement’s filter." in page
-        and "does not pass this placement’s filter." in page
+        and "does not pass this placement’s filter or rules." in page
     )
 
 

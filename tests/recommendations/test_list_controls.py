@@ -84,6 +84,8 @@ def test_rules_of_a_placement_hold_for_all_its_lists(live_shop, api, usual):
     assert api("patch", "placements/home_top", {"rules": rules}).json()["rules"] == rules
     process_caches.clear_all()
     assert ids(ask(api, limit=19)) == usual[1:]
+    why = f"recommendations/why-not?placement=home_top&user_id=shopper-003&item_id={usual[0]}"
+    assert api("get", why).json()["stage"] == "filtered"
     assert ids(ask(api, limit=3, rules=[{"effect": "pin", "item_ids": [usual[5]]}]))[0] == usual[5]
     assert api("patch", "placements/home_top", {"rules": []}).status_code == 200
     process_caches.clear_all()
@@ -258,6 +260,9 @@ def test_an_experiment_gives_each_shopper_one_arm_for_good(live_shop, api, regis
         "home-2026:A",
         "home-2026:B",
     }
+    batch = {"placement": "home_top", "user_ids": [f"shopper-{n:03d}" for n in range(40)]}
+    lists = api("post", "recommendations:batch", batch).json()["lists"]
+    assert [part["experiment"]["arm"] for part in lists] == list(seen.values())
     rows = api("get", "analytics?by=experiment").json()["rows"]
     assert {row["experiment"] for row in rows} == {"home-2026:A", "home-2026:B"}
     assert ask(api, user_id=None).json()["experiment"] is None

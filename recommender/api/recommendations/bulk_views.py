@@ -19,7 +19,7 @@ from recommender.ingest import FieldError
 from recommender.recommendations import facets
 from recommender.recommendations.carousels import make_carousels
 from recommender.recommendations.exposures import record
-from recommender.recommendations.requests import ListRequest
+from recommender.recommendations.requests import ListRequest, in_experiment
 from recommender.recommendations.targeting import bulk_lists
 from recommender.recommendations.targeting.audience import audience_of
 from recommender.recommendations.targeting.propensity import NoModel, predict
@@ -49,7 +49,7 @@ class BatchView(ApiView):
         if not values.get("placement"):
             raise ValidationError({"placement": ["is required"]})
         shared = checked(list_request_of(shop, values))
-        requests = [replace(shared, user_id=user_id) for user_id in user_ids]
+        requests = [in_experiment(replace(shared, user_id=user_id)) for user_id in user_ids]
         replies = []
         for list_request, result in zip(requests, bulk_lists.lists_of(shop, requests), strict=True):
             record(shop, list_request, result, values["simulated"])

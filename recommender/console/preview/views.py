@@ -7,7 +7,7 @@ from recommender.console.preview.product_cards import card_of, cards_of
 from recommender.models import Event, Placement, Shop, Shopper
 from recommender.recommendations.explanations import kind_of, source_chip
 from recommender.recommendations.recommend import recommend
-from recommender.recommendations.requests import ListRequest, ListResult
+from recommender.recommendations.requests import ListRequest, ListResult, in_experiment
 from recommender.recommendations.why_not import WhyNotResult, why_not
 from recommender.serving.shop_state import state_of
 
@@ -80,7 +80,8 @@ def preview(request: HttpRequest, shop: str) -> HttpResponse:
 
 
 def _listing(shop: Shop, placement: Placement, user_id: str) -> ListResult:
-    return recommend(shop, ListRequest(placement, placement.size, user_id or None, explain="full"))
+    request = ListRequest(placement, placement.size, user_id or None, explain="full")
+    return recommend(shop, in_experiment(request))
 
 
 def _sentence(
@@ -129,7 +130,7 @@ def _why_not(shop: Shop, placement: Placement, shopper: Shopper, wanted: str) ->
     lost = why_not(shop, placement, shopper.user_id, product)
     sentences = {
         "hidden": "may not be shown: it is hidden, expired or sold out.",
-        "filtered": "does not pass this placement’s filter.",
+        "filtered": "does not pass this placement’s filter or rules.",
         "no_list": "is in no personal list, since none can be made for this shopper.",
         "unknown": "came after the last training, so the model does not know it yet.",
         "bought": "was bought before, and this placement shows only what is new to the shopper.",
