@@ -3,17 +3,32 @@
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.forms import ModelForm
+from django.forms import ModelForm, MultipleChoiceField
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from recommender.console.shop_access import OfShop
 from recommender.console.tables import ReadOnly
 from recommender.models import ProductAttribute, Purge, Shop, Webhook, WebhookDelivery
+from recommender.models.webhooks import ALERT_RAISED, PROMOTED, TRAINING_ENDED
 from recommender.webhooks.addresses import RefusedAddress, resolve
+
+EVENT_WORDS = {
+    TRAINING_ENDED: "A training ended",
+    PROMOTED: "A model was promoted or rolled back",
+    ALERT_RAISED: "An alert was raised",
+}
 
 
 class WebhookForm(ModelForm):
     """Checks the address as REST does."""
+
+    event_types = MultipleChoiceField(
+        choices=EVENT_WORDS.items(),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        label="Messages",
+        help_text="What is sent there.",
+    )
 
     def clean_url(self) -> str:
         url = self.cleaned_data["url"]

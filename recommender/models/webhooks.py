@@ -34,7 +34,12 @@ class Webhook(models.Model):
     """An address that receives events of the shop, signed by its secret."""
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="webhooks")
-    url = models.URLField(max_length=500)
+    url = models.URLField(
+        "address",
+        max_length=500,
+        help_text="Over HTTPS, outside the deployment’s own network, such as "
+        "https://shop.example/hooks.",
+    )
     event_types = ArrayField(
         models.CharField(max_length=40, choices=[(name, name) for name in EVENT_TYPES])
     )
@@ -44,7 +49,9 @@ class Webhook(models.Model):
     previous_until = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Until when both secrets sign."
     )
-    active = models.BooleanField(default=True)
+    active = models.BooleanField(
+        default=True, help_text="Off: nothing is sent; messages that are under way wait."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ShopOwned.as_manager()
