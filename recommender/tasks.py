@@ -14,6 +14,7 @@ from recommender.models import (
     ServedList,
     Shop,
     TrainingRun,
+    Webhook,
     WebhookDelivery,
 )
 from recommender.models.registry import USUAL_PRESET
@@ -119,6 +120,7 @@ def forget_old_served_lists() -> None:
     ServedList.objects.forget_old()
     IdempotentReply.objects.forget_old()
     WebhookDelivery.objects.forget_old()
+    Webhook.objects.forget_old_secrets()
 
 
 @shared_task

@@ -50,8 +50,6 @@ class ProductIndex:
         self.lock = threading.RLock()
         self.masks: OrderedDict[str, tuple[datetime, pl.Series]] = OrderedDict()
         self.model_rows: WeakKeyDictionary = WeakKeyDictionary()
-        self._groups: tuple[int, dict[str, str]] | None = None
-        """Groups of variants, and the generation of the products that they were read from."""
         self.model_masks: dict[str, tuple[pl.Series, ref, Any]] = {}
 
     def load(self) -> None:
@@ -191,22 +189,12 @@ class ProductIndex:
         present = frame["edition"] != DELETED
         return frame.filter(present & allowed(frame, selection, now, showable))
 
-    def groups(self) -> dict[str, str]:
-        """By product its group of variants; products without a group are left out."""
+    def eligible_among(self, item_ids: list[str], selection: Selection, now: datetime) -> set[str]:
+        """Those of these few products that may be shown and pass the filters, by the mask."""
         with self.lock:
-            if self._groups is None or self._groups[0] != self.generation:
-                frame = self.products()
-                grouped = frame.filter(pl.col("item_group_id").is_not_null())
-                pairs = zip(grouped["item_id"], grouped["item_group_id"], strict=True)
-                self._groups = (self.generation, dict(pairs))
-            return self._groups[1]
-
-    def matching_filter(self, item_ids: list[str], selection: Selection, now: datetime) -> set[str]:
-        """Those of these products that pass a filter, whether they may be shown or not."""
-        with self.lock:
-            frame = self.products(selection.attributes)
-            frame = frame[list(self._rows_of(item_ids).values())]
-        return set(frame["item_id"].filter(allowed(frame, selection, now, None)))
+            mask, rows = self.mask(selection, now), self._rows_of(item_ids)
+        passes = mask.gather(list(rows.values())).to_list()
+        return {item_id for item_id, passed in zip(rows, passes, strict=True) if passed}
 
     def titles(self, item_ids: list[str]) -> dict[str, str]:
         """Titles by id of those of the given products that the index holds."""

@@ -5,10 +5,10 @@ reported with their number.
 from recommender.ingest.events import import_events
 from recommender.ingest.labeled_texts import KINDS, upsert_labelled
 from recommender.ingest.parsing import FieldError, Parser, is_text
-from recommender.ingest.products import upsert_products
+from recommender.ingest.products import upsert_parts_of_products, upsert_products
 from recommender.ingest.report import Report, RowError
 from recommender.ingest.rest_events import post_events
-from recommender.ingest.shoppers import upsert_shoppers
+from recommender.ingest.shoppers import upsert_parts_of_shoppers, upsert_shoppers
 
 __all__ = [
     "KINDS",
@@ -20,6 +20,8 @@ __all__ = [
     "is_text",
     "post_events",
     "upsert_labelled",
+    "upsert_parts_of_products",
+    "upsert_parts_of_shoppers",
     "upsert_products",
     "upsert_shoppers",
 ]

@@ -1,6 +1,6 @@
 """Import of products: one upsert for a file, a batch or a single PUT."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from recommender.infrastructure import task_queue
 from recommender.ingest.attributes import check_attributes, declared_types
 from recommender.ingest.parsing import FieldError, Parser
 from recommender.ingest.report import Report
-from recommender.ingest.upsert import Table, upsert
+from recommender.ingest.upsert import Table, upsert, upsert_parts
 from recommender.models import Change, Shop
 
 COLUMNS = {field.column: field.kind.sql for field in FIELDS}
@@ -21,6 +21,27 @@ TABLE = Table(
     COLUMNS,
     {field.column: field.kind.empty_sql for field in FIELDS if field.kind.empty_sql},
 )
+
+
+def upsert_parts_of_products(
+    shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], parser: Parser
+) -> Report:
+    """Insert or update products that each name their own columns; the others stay unchanged."""
+    rows = list(rows)
+    given = {name for _, row in rows for name in row}
+    declared = declared_types(shop) if "attributes" in given else {}
+    with transaction.atomic():
+        report = upsert_parts(TABLE, shop, rows, parser, partial(_value, declared))
+        _tell(shop, report, given)
+    return report
+
+
+def _tell(shop: Shop, report: Report, columns: Collection[str]) -> None:
+    """Invalidate caches of written products, and queue changed texts for embedding."""
+    if report.new or report.changed:
+        Change.objects.tell_products(shop, report.written)
+        if set(TEXT_FIELDS) & set(columns):
+            task_queue.enqueue("embed_products", shop.pk, report.written)
 
 
 def _value(declared: dict[str, str], parser: Parser, column: str, value: Any) -> Any:
@@ -46,18 +67,21 @@ def upsert_products(
     columns: Iterable[str],
     parser: Parser,
     dry_run: bool = False,
+    checked_attributes: Collection[str] | None = None,
 ) -> Report:
     """Insert or update products; columns that are not named stay unchanged.
+
+    checked_attributes: names whose declared type is checked; None: all
 
     Of several rows with one id the last one counts. Changed texts are queued for embedding.
     """
     columns = list(columns)
     declared = declared_types(shop) if "attributes" in columns else {}
+    if checked_attributes is not None:
+        declared = {n: kind for n, kind in declared.items() if n in checked_attributes}
     with transaction.atomic():
         value = partial(_value, declared)
         report = upsert(TABLE, shop, rows, columns, parser, value, dry_run)
-        if (report.new or report.changed) and not dry_run:
-            Change.objects.tell_products(shop, report.written)
-            if set(TEXT_FIELDS) & set(columns):
-                task_queue.enqueue("embed_products", shop.pk, report.written)
+        if not dry_run:
+            _tell(shop, report, columns)
     return report

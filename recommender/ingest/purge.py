@@ -32,12 +32,12 @@ def matching_items(shop: Shop, selection: dict[str, Any]) -> list[str]:
 
 
 def matching_events(shop: Shop, selection: dict[str, Any]) -> QuerySet[Event]:
-    """Rows of the events of a selection: since, before (ISO dates), types, simulated."""
+    """Rows of the events of a selection: since, until (ISO dates), types, simulated."""
     rows = shop.events.all()
     if "since" in selection:
         rows = rows.filter(occurred_at__gte=datetime.fromisoformat(selection["since"]))
-    if "before" in selection:
-        rows = rows.filter(occurred_at__lt=datetime.fromisoformat(selection["before"]))
+    if "until" in selection:
+        rows = rows.filter(occurred_at__lt=datetime.fromisoformat(selection["until"]))
     if "types" in selection:
         rows = rows.filter(type__in=selection["types"])
     if "simulated" in selection:
@@ -45,16 +45,23 @@ def matching_events(shop: Shop, selection: dict[str, Any]) -> QuerySet[Event]:
     return rows
 
 
-def count_matching(shop: Shop, target: str, selection: dict[str, Any]) -> int:
-    """Number of products, or of rows of events (one per product of an event)."""
+def count_matching(shop: Shop, target: str, selection: dict[str, Any], as_of: datetime) -> int:
+    """Number of products, or of rows of events (one per product of an event).
+
+    as_of: events that were received later do not count
+    """
     if target == Purge.ITEMS:
         return len(matching_items(shop, selection))
-    return matching_events(shop, selection).count()
+    return matching_events(shop, selection).filter(received_at__lte=as_of).count()
 
 
-def start_purge(shop: Shop, target: str, selection: dict[str, Any], total: int) -> Purge:
-    """Store a purge and queue it."""
-    purge = Purge.objects.create(shop=shop, target=target, selection=selection, total=total)
+def start_purge(
+    shop: Shop, target: str, selection: dict[str, Any], total: int, as_of: datetime
+) -> Purge:
+    """Store a purge of what was there at `as_of`, and queue it."""
+    purge = Purge.objects.create(
+        shop=shop, target=target, selection=selection, total=total, created_at=as_of
+    )
     task_queue.enqueue("run_purge", purge.pk)
     return purge
 
@@ -62,10 +69,14 @@ def start_purge(shop: Shop, target: str, selection: dict[str, Any], total: int) 
 def run_purge(pk: int) -> None:
     """Delete what is left of a purge; its row holds progress and result."""
     rows = Purge.objects.filter(pk=pk)
-    claimed = rows.filter(status=PurgeStatus.QUEUED) | (rows & Purge.objects.silent())
-    if not claimed.update(status=PurgeStatus.RUNNING, heartbeat_at=timezone.now()):
+    if not rows.filter(status=PurgeStatus.QUEUED).update(
+        status=PurgeStatus.RUNNING, heartbeat_at=timezone.now()
+    ):
         return
     purge = Purge.objects.select_related("shop").get(pk=pk)
+    if purge.cancel_requested:
+        purge.finish(PurgeStatus.CANCELLED)
+        return
     steps = _items_steps(purge) if purge.target == Purge.ITEMS else _events_steps(purge)
     try:
         for deleted in steps:
@@ -84,10 +95,7 @@ def _items_steps(purge: Purge) -> Iterator[int]:
     ids, size = matching_items(purge.shop, purge.selection), STEP[Purge.ITEMS]
     for start in range(0, len(ids), size):
         step = ids[start : start + size]
-        unchanged = purge.shop.products.filter(
-            item_id__in=step, updated_at__lte=purge.created_at
-        ).values_list("item_id", flat=True)
-        yield len(Product.objects.remove(purge.shop, list(unchanged)))
+        yield len(Product.objects.remove(purge.shop, step, purge.created_at))
 
 
 def _events_steps(purge: Purge) -> Iterator[int]:
@@ -100,5 +108,9 @@ def _events_steps(purge: Purge) -> Iterator[int]:
 def tend_purges() -> None:
     """Queue purges again whose task was lost or whose worker died."""
     for purge in Purge.objects.silent():
+        if purge.cancel_requested:
+            purge.finish(PurgeStatus.CANCELLED)
+            continue
         log.info("purge %s is continued", purge.pk)
+        purge.requeue()
         task_queue.enqueue("run_purge", purge.pk)

@@ -32,12 +32,6 @@ class Report:
     def rejected(self) -> int:
         return len(self.errors)
 
-    def add(self, other: "Report") -> None:
-        """Add the numbers of another part of the same import."""
-        self.new += other.new
-        self.changed += other.changed
-        self.same += other.same
-
     def reasons(self) -> list[tuple[str, int]]:
         """Reasons of rejection with their number, the most common first."""
         return Counter(f"{e.field}: {e.message}" for e in self.errors).most_common()

@@ -79,10 +79,57 @@ def upsert(
     return report
 
 
-def _sql(table: Table, columns: list[str]) -> str:
+def upsert_parts(
+    table: Table,
+    shop: Shop,
+    rows: Iterable[tuple[int, dict[str, Any]]],
+    parser: Parser,
+    value: Callable[[Parser, str, Any], Any],
+) -> Report:
+    """Insert or update rows that each name their own columns; the others stay unchanged.
+
+    Of several rows with one id, the parts are put together, and the last one counts. The stored
+    rows are locked first, in one order, so that concurrent calls keep each other's columns.
+    """
+    report, merged, lines = Report(), {}, {}
+    for line, row in rows:
+        try:
+            key = parser.required_id(table.key, row.get(table.key))
+            parsed = {n: value(parser, n, row[n]) for n in table.columns if n in row}
+        except FieldError as error:
+            report.errors.append(RowError(line, error.field, error.message))
+            continue
+        merged[key], lines[key] = merged.get(key, {}) | parsed, line
+    columns = [name for name in table.columns if any(name in row for row in merged.values())]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT 1 FROM {table.name} WHERE shop_id = %s AND {table.key} = ANY(%s) "
+            "ORDER BY id FOR UPDATE",
+            [shop.pk, list(merged)],
+        )
+        kinds = {name: table.columns[name] for name in columns}
+        stage(
+            cursor,
+            "staged_row",
+            {"line": "int", table.key: "text", "given": "text[]", **kinds},
+            (
+                (lines[key], key, list(row), *(row.get(name) for name in columns))
+                for key, row in sorted(merged.items())
+            ),
+        )
+        cursor.execute(_sql(table, columns, parts=True), {"shop": shop.pk})
+        report.new, report.changed, report.written = cursor.fetchone()
+        report.same = len(merged) - report.new - report.changed
+    return report
+
+
+def _sql(table: Table, columns: list[str], parts: bool = False) -> str:
     key = table.key
     absent = {name: default for name, default in table.defaults.items() if name not in columns}
-    given = [_or_stored(table, name) if name in table.blank_keeps else name for name in columns]
+    if parts:
+        given = [_if_given(table, name) for name in columns]
+    else:
+        given = [_or_stored(table, name) if name in table.blank_keeps else name for name in columns]
     names = ", ".join(["shop_id", key, *columns, *absent])
     values = ", ".join(["%(shop)s", key, *given, *absent.values()])
     updates = ", ".join([*(f"{name} = EXCLUDED.{name}" for name in columns), "updated_at = now()"])
@@ -99,9 +146,18 @@ def _sql(table: Table, columns: list[str]) -> str:
             ARRAY(SELECT id FROM written LIMIT {NAMED + 1}) FROM written"""
 
 
+def _if_given(table: Table, name: str) -> str:
+    """The value of a row that names the column, else the stored one, else the default."""
+    kept = _or_stored(table, name)
+    if name in table.blank_keeps:
+        return kept
+    stored = kept.replace(f"COALESCE({name}, ", "COALESCE(", 1)
+    return f"CASE WHEN '{name}' = ANY(given) THEN {name} ELSE {stored} END"
+
+
 def _or_stored(table: Table, name: str) -> str:
     before = (
         f"SELECT o.{name} FROM {table.name} o WHERE o.shop_id = %(shop)s AND o.{table.key} = "
         f"latest.{table.key}"
     )
-    return f"COALESCE({name}, ({before}), {table.defaults[name]})"
+    return f"COALESCE({name}, ({before}), {table.defaults.get(name, 'NULL')})"

@@ -8,8 +8,10 @@ filter, or to those that it names. A pinned product has to be eligible and to pa
 its list, like any other.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from recommender.catalog.filter_language import FilterError, Selection, select
@@ -55,6 +57,17 @@ def parse_rules(rules: Any, params: Mapping[str, Any], prefix: str = "request") 
     """Rules from their JSON form. prefix: of the ids of rules without one. Raises RuleError."""
     if not isinstance(rules, Sequence) or isinstance(rules, str) or len(rules) > MOST_RULES:
         raise RuleError("rules", f"must be a list of at most {MOST_RULES} rules")
+    text = json.dumps([rules, dict(params)], sort_keys=True, default=str)
+    return _parsed(text, prefix)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str, prefix: str) -> tuple[Rule, ...]:
+    """Rules and parameters as JSON text: requests of one call, and of one placement, repeat them.
+
+    An error is raised anew each time.
+    """
+    rules, params = json.loads(text)
     return tuple(
         _parse(rule, params, f"rules[{i}]", f"{prefix}-{i + 1}") for i, rule in enumerate(rules)
     )

@@ -92,6 +92,21 @@ def resume_run(run: TrainingRun, by=None) -> bool:
     return queued
 
 
+def cancel_run(run: TrainingRun, by=None) -> bool:
+    """Cancel a run: at once while queued, else at the next heartbeat of its worker.
+
+    Returns False where it had ended.
+    """
+    if not run.request_cancel():
+        return False
+    if not run.cancel_requested:
+        AuditEntry.objects.note(run.shop, by, AuditEntry.CANCELLED, f"run {run.pk}")
+    run.refresh_from_db()
+    if run.status == RunStatus.CANCELLED:
+        _tell_webhooks(run, run.status, "")
+    return True
+
+
 def run_training(run: TrainingRun) -> ModelVersion | None:
     """Execute a claimed run, from its state where it has one; its row holds how it ended.
 
@@ -222,7 +237,7 @@ def tend_silent_runs() -> int:
         task_queue.enqueue("train", run.pk)
     for run in TrainingRun.objects.silent():
         if run.cancel_requested:
-            run.finish(RunStatus.CANCELLED)
+            _end(run, RunStatus.CANCELLED)
             continue
         if run.tries < MOST_TRIES and (run.folder / "state").exists() and run.requeue():
             task_queue.enqueue("train", run.pk)

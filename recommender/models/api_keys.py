@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
@@ -62,14 +62,18 @@ class ApiKeyQuerySet(ShopOwned):
         placements: Iterable[str] = (),
         per_minute: int | None = None,
         replaces: "ApiKey | None" = None,
+        expires_by: datetime | None = None,
     ) -> tuple["ApiKey", str]:
         """Create a key: the row and the secret, which is not stored and cannot be shown again.
 
-        A public key can send events, and request lists of `placements`.
+        A public key can send events, and request lists of `placements`. expires_by: the latest
+        expiry, whatever `days` says.
         """
         usual = PUBLIC_PER_MINUTE if public else PER_MINUTE
         secret = ("vp_" if public else "vt_") + secrets.token_urlsafe(32)
         expires = timezone.now() + timedelta(days=days) if days else None
+        if expires_by is not None:
+            expires = min(expires or expires_by, expires_by)
         row = self.create(
             shop=shop,
             name=name,
@@ -147,10 +151,16 @@ class ApiKey(models.Model):
             or (scope in WRITING_READS and scope.replace(":read", ":write") in self.scopes)
         )
 
-    def rotate(self, overlap_days: int, days: int | None = None) -> tuple["ApiKey", str]:
+    def rotate(
+        self, overlap_days: int, days: int | None = None, expires_by: datetime | None = None
+    ) -> tuple["ApiKey", str]:
         """The successor and its secret; this key expires after the overlap, or earlier if it
         already would.
+
+        Without `days` the successor expires when this key would have. expires_by: the latest
+        expiry, whatever `days` says.
         """
+        ends = [at for at in (None if days else self.expires_at, expires_by) if at is not None]
         until = timezone.now() + timedelta(days=overlap_days)
         with transaction.atomic():
             successor, secret = ApiKey.objects.issue(
@@ -162,6 +172,7 @@ class ApiKey(models.Model):
                 self.placements,
                 self.per_minute,
                 replaces=self,
+                expires_by=min(ends, default=None),
             )
             self.expires_at = min(until, self.expires_at or until)
             self.save(update_fields=["expires_at"])

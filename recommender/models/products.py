@@ -1,6 +1,7 @@
 """Products of a shop."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
@@ -15,19 +16,19 @@ class ProductQuerySet(ShopOwned):
         """Products that may be shown now: the SQL form of eligibility."""
         return self.filter(eligible())
 
-    def remove(self, shop: Shop, item_ids: Collection[str]) -> list[str]:
+    def remove(
+        self, shop: Shop, item_ids: Collection[str], unchanged_since: datetime | None = None
+    ) -> list[str]:
         """Delete these products with their events and invalidate caches; returns the deleted ids.
 
         The rows are locked first, so that events and vectors written concurrently are deleted too,
-        or find the product gone.
+        or find the product gone. unchanged_since: leave out products that were changed after it.
         """
+        chosen = self.filter(shop=shop, item_id__in=item_ids)
+        if unchanged_since is not None:
+            chosen = chosen.filter(updated_at__lte=unchanged_since)
         with transaction.atomic():
-            rows = list(
-                self.filter(shop=shop, item_id__in=item_ids)
-                .order_by("pk")
-                .select_for_update()
-                .values_list("pk", "item_id")
-            )
+            rows = list(chosen.order_by("pk").select_for_update().values_list("pk", "item_id"))
             self.filter(pk__in=[pk for pk, _ in rows]).delete()
             removed = [item_id for _, item_id in rows]
             if removed:
@@ -96,7 +97,12 @@ class Product(models.Model):
                 fields=["shop", "item_id"],
                 name="product_restricted",
                 condition=models.Q(restricted=True),
-            )
+            ),
+            models.Index(
+                fields=["shop", "item_id"],
+                name="product_grouped",
+                condition=~models.Q(item_group_id=""),
+            ),
         ]
 
     def __str__(self) -> str:

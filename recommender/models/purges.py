@@ -42,7 +42,7 @@ class Purge(models.Model):
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="purges")
     target = models.CharField(max_length=10, choices=TARGETS)
     selection = models.JSONField(
-        default=dict, help_text="Of products: filter, params. Of events: since, before, types."
+        default=dict, help_text="Of products: filter, params. Of events: since, until, types."
     )
     total = models.BigIntegerField(help_text="How many matched when it was requested.")
     deleted = models.BigIntegerField(default=0)
@@ -66,6 +66,12 @@ class Purge(models.Model):
         rows = Purge.objects.filter(pk=self.pk, status=PurgeStatus.RUNNING)
         rows.update(deleted=models.F("deleted") + deleted, heartbeat_at=timezone.now())
         return rows.filter(cancel_requested=False).exists()
+
+    def requeue(self) -> None:
+        """Queue a silent purge for another worker."""
+        Purge.objects.silent().filter(pk=self.pk).update(
+            status=PurgeStatus.QUEUED, heartbeat_at=timezone.now()
+        )
 
     def finish(self, status: str, error: str = "") -> bool:
         """End the purge; returns False where it had ended already."""

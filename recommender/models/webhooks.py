@@ -4,6 +4,7 @@ import base64
 import secrets
 import uuid
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -30,6 +31,14 @@ def new_message_id() -> str:
     return f"msg_{uuid.uuid4().hex}"
 
 
+class WebhookQuerySet(ShopOwned):
+    def forget_old_secrets(self) -> int:
+        """Delete secrets whose overlap has ended; returns their number."""
+        return self.filter(previous_until__lt=timezone.now()).update(
+            previous_secret="", previous_until=None
+        )
+
+
 class Webhook(models.Model):
     """An address that receives events of the shop, signed by its secret."""
 
@@ -54,13 +63,14 @@ class Webhook(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects = ShopOwned.as_manager()
+    objects = WebhookQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
 
     def __str__(self) -> str:
-        return self.url
+        """Without the path, which may hold a token."""
+        return f"webhook-{self.pk} ({urlsplit(self.url).hostname})"
 
     def secrets_now(self) -> list[str]:
         """The secrets that sign: the current one, and the previous one during the overlap."""

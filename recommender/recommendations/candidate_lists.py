@@ -7,6 +7,7 @@ from functools import partial
 from recommender.inference.history import History, HistoryEvent
 from recommender.inference.ranking_model import Model
 from recommender.models import Placement, RecommendationList
+from recommender.recommendations.adjustments import one_of_each_group
 from recommender.recommendations.cold_start import cold_start_list
 from recommender.recommendations.context import Draft, ListContext
 from recommender.recommendations.explanations import explain_items
@@ -25,7 +26,8 @@ def personal(context: ListContext) -> Draft:
     visitor, request = context.visitor, context.request
     if not visitor.agrees:
         return Draft()
-    if visitor.shopper and not request.session_id and not request.only_new:
+    stored = not (request.session_id or request.only_new or request.is_adjusted)
+    if visitor.shopper and stored:
         draft = _precomputed(context)
         if draft is not None:
             return draft
@@ -63,7 +65,7 @@ def _precomputed(context: ListContext) -> Draft | None:
         return None
     mask = context.mask(model)
     items = [Item(**values) for values in row.items if mask[model.rows[values["item_id"]]]]
-    if len(request.without_left_out(items)) < request.limit:
+    if len(one_of_each_group(context, request.without_left_out(items))) < request.limit:
         return None
     explain = partial(_explain_precomputed, context.state, model, row, request.limit)
     return Draft(items, version, model, stored=True, explain=explain)

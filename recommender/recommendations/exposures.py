@@ -30,7 +30,7 @@ def _exposure(shop: Shop, request: ListRequest, result: ListResult, simulated: b
         first_position=len(request.shown) + 1,
         items=items,
         fallback=result.fallback or "",
-        experiment=request.arm.label if request.arm else "",
+        experiment=request.arm.label if result.arm_of(request) else "",
         simulated=simulated,
         created_at=timezone.now(),
     )

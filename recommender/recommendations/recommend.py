@@ -54,7 +54,7 @@ def precomputed(shop: Shop, state: ShopState, request: ListRequest) -> ListResul
     if version is None or request.placement.version_id not in (None, version.pk):
         return None
     explained = request.explain == "top"
-    groups = state.product_index.groups()
+    groups = state.variant_groups.get()
     stored = precomputed_list(
         shop.pk, version.pk, request.user_id, request.limit, explained, groups
     )
@@ -69,7 +69,7 @@ def make_list(context: ListContext) -> ListResult:
     draft.items = adjust(context, eligible(context, draft.items))
     draft.items = arrange(context.request, draft.model, draft.items)
     draft = fill_up(context, draft)
-    draft.items = insert_pins(context, draft.items)
+    draft = insert_pins(context, draft)
     explain(context, draft)
     return finish(context, draft)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from recommender.catalog.filter_language import Selection, select
 from recommender.experiments.assignment import Arm, arm_of
+from recommender.infrastructure.availability import UNREACHABLE, database
 from recommender.merchandising.rules import Rule, parse_rules
-from recommender.models import ModelVersion, Placement
+from recommender.models import ModelVersion, Placement, SessionLink
 from recommender.recommendations.precomputed.lists import RenderedItems
 from recommender.serving.items import Item
 
@@ -34,6 +35,14 @@ class ListResult:
     """Primary key of the shopper; None also without consent to personal lists."""
     recommendation_id: str = ""
     took_ms: int = 0
+
+    def arm_of(self, request: "ListRequest") -> dict[str, str] | None:
+        """The experiment's arm that made the list; None where another version had to serve."""
+        arm = request.arm
+        served = self.version.pk if self.version else None
+        if arm is None or (arm.version not in (None, served) and self.fallback is None):
+            return None
+        return arm.named()
 
     @property
     def item_ids(self) -> list[str]:
@@ -154,13 +163,28 @@ class ListRequest:
 
 
 def in_experiment(request: ListRequest) -> ListRequest:
-    """The request with the arm of its shopper or session, whose model makes the list."""
+    """The request with the arm of its shopper or session, whose model makes the list.
+
+    The session of a shopper has the shopper's arm.
+    """
     placement = request.placement
     if placement is None or not placement.experiment:
         return request
-    arm = arm_of(placement.experiment, request.user_id or request.session_id)
+    arm = arm_of(placement.experiment, request.user_id or _owner_of(placement, request.session_id))
     if arm is None or arm.version is None:
         return replace(request, arm=arm)
     of_arm = copy(placement)
     of_arm.version_id = arm.version
     return replace(request, placement=of_arm, arm=arm)
+
+
+def _owner_of(placement: Placement, session_id: str | None) -> str | None:
+    """The id of the session's shopper, else of the session, also while the database is down."""
+    if session_id is None or database.gone:
+        return session_id
+    links = SessionLink.objects.filter(shop=placement.shop_id, session_id=session_id)
+    try:
+        return links.values_list("shopper__user_id", flat=True).first() or session_id
+    except UNREACHABLE:
+        database.note_gone()
+        return session_id

@@ -76,7 +76,7 @@ def _hidden_by_rule(state: ShopState, request: ListRequest, item_id: str) -> boo
     now, index = timezone.now(), state.product_index
     return any(
         item_id in rule.item_ids
-        or (rule.selection and index.matching_filter([item_id], rule.selection, now))
+        or (rule.selection and index.eligible_among([item_id], rule.selection, now))
         for rule in request.all_rules
         if rule.effect == HIDE
     )

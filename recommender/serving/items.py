@@ -26,6 +26,8 @@ class Item:
     """Words of the text that match `suits`, with their shares; only with explain=full."""
     rule: dict[str, str] | None = None
     """The merchandising rule that moved the product to its place."""
+    buried: bool = False
+    """Whether a rule puts the product behind all others."""
     odds: Any = None
     """Probability of this place, where places are drawn at random (`exploration.Odds`)."""
 

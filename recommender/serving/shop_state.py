@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from recommender.catalog.filter_language import EVERYTHING, Selection
 from recommender.catalog.product_index import ProductIndex
+from recommender.catalog.variant_groups import VariantGroups
 from recommender.inference.ranking_model import Model
 from recommender.infrastructure import process_caches
 from recommender.models import Change, ModelVersion, Placement, Shop
@@ -35,6 +36,7 @@ PARTS: dict[str, Callable[[int], Part]] = {
     "placements": Placements,
     "product_index": ProductIndex,
     "popularity": Popularity,
+    "variant_groups": VariantGroups,
 }
 """Parts by name, each made from the primary key of its shop."""
 
@@ -54,6 +56,7 @@ class ShopState:
         self.placements: Placements = self.parts["placements"]
         self.product_index: ProductIndex = self.parts["product_index"]
         self.popularity: Popularity = self.parts["popularity"]
+        self.variant_groups: VariantGroups = self.parts["variant_groups"]
 
     def champion(self) -> ModelVersion | None:
         """The champion of the shop's ranking."""

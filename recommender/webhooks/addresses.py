@@ -5,15 +5,21 @@ when an address is saved, and again at each attempt on the addresses that its na
 connection goes to the address that was checked.
 """
 
+import queue
 import socket
+import string
+import threading
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 
 PORTS = {"http": 80, "https": 443}
 NAT64 = ip_network("64:ff9b::/96")
+GLOBAL_UNICAST, DOCUMENTATION = ip_network("2000::/3"), ip_network("3fff::/20")
+RESOLVE_SECONDS = 5.0
+"""Time limit of a name's resolution."""
 
 
 class RefusedAddress(ValueError):
@@ -33,12 +39,14 @@ class Target:
 
 def check_url(url: str) -> None:
     """Check the form of a webhook's address. Raises RefusedAddress."""
+    if not url.isprintable() or " " in url:
+        raise RefusedAddress("holds a space or a control character")
     try:
         parts = urlsplit(url)
-        port = parts.port
+        port, host = parts.port, ascii_host(parts.hostname or "")
     except ValueError:
         raise RefusedAddress("is not a URL") from None
-    if parts.scheme not in PORTS or not parts.hostname:
+    if parts.scheme not in PORTS or not host:
         raise RefusedAddress("must be a URL such as https://shop.example/hooks")
     if parts.username or parts.password:
         raise RefusedAddress("must not hold a user name or password; messages are signed")
@@ -48,15 +56,20 @@ def check_url(url: str) -> None:
         raise RefusedAddress("has no valid port")
 
 
-def resolve(url: str) -> Target:
+def ascii_host(host: str) -> str:
+    """The host of an address as certificates and headers hold it. Raises ValueError."""
+    return host if host.isascii() else host.encode("idna").decode()
+
+
+def resolve(url: str, seconds: float = RESOLVE_SECONDS) -> Target:
     """Resolve an address to one that may be reached.
 
-    Raises RefusedAddress, or OSError where the name does not resolve.
+    Raises RefusedAddress, or OSError where the name does not resolve within the time.
     """
     check_url(url)
     parts = urlsplit(url)
-    host, port = parts.hostname, parts.port or PORTS[parts.scheme]
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    host, port = ascii_host(parts.hostname), parts.port or PORTS[parts.scheme]
+    found = _addresses_of(host, port, seconds)
     ips = tuple(dict.fromkeys(entry[4][0].partition("%")[0] for entry in found))
     listed = [_is_listed(ip_address(ip)) for ip in ips]
     if not all(own or _is_public(ip_address(ip)) for ip, own in zip(ips, listed, strict=True)):
@@ -64,7 +77,28 @@ def resolve(url: str) -> Target:
     if parts.scheme != "https" and not all(listed):
         raise RefusedAddress("must begin with https://")
     query = f"?{parts.query}" if parts.query else ""
-    return Target(parts.scheme, host, port, ips, (parts.path or "/") + query)
+    path = quote((parts.path or "/") + query, safe=string.punctuation)
+    return Target(parts.scheme, host, port, ips, path)
+
+
+def _addresses_of(host: str, port: int, seconds: float) -> list[tuple]:
+    """`socket.getaddrinfo`, whose own time limit is up to the resolver. Raises OSError."""
+    replies: queue.SimpleQueue = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            replies.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            replies.put(error)
+
+    threading.Thread(target=ask, name="resolver", daemon=True).start()
+    try:
+        reply = replies.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"{host} was not resolved within {seconds:g} seconds") from None
+    if isinstance(reply, Exception):
+        raise OSError(f"{host} does not resolve") from reply
+    return reply
 
 
 def _is_public(ip: IPv4Address | IPv6Address) -> bool:
@@ -75,6 +109,8 @@ def _is_public(ip: IPv4Address | IPv6Address) -> bool:
             inner = IPv4Address(int(ip) & 0xFFFF_FFFF)
         if inner is not None:
             return _is_public(inner)
+        if ip not in GLOBAL_UNICAST or ip in DOCUMENTATION:
+            return False
     return ip.is_global and not ip.is_multicast
 
 

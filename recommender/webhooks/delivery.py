@@ -9,6 +9,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import logging
 import time
 
 import httpx
@@ -20,10 +21,14 @@ from recommender.models import WebhookDelivery
 from recommender.models.webhooks import PREFIX, RETRY_AFTER, DeliveryStatus
 from recommender.webhooks.addresses import PORTS, RefusedAddress, Target, resolve
 
+log = logging.getLogger(__name__)
+
 SECONDS = 10.0
 """Time limit of an attempt: connection, body and the head of the reply together."""
 BUDGET_SECONDS = 50.0
 """How long one call of `deliver_due` makes attempts."""
+MOST_DUE = 10_000
+"""Deliveries that one call of `deliver_due` looks at."""
 LONGEST_ERROR = 300
 CLAIM = timezone.timedelta(minutes=2)
 """How long an attempt keeps others from the same delivery."""
@@ -36,11 +41,14 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
 
-def deliver(pk: int) -> None:
-    """Make one attempt of a delivery that is due; its row holds the result."""
+def deliver(pk: int) -> bool:
+    """Make one attempt of a delivery that is due; its row holds the result.
+
+    Returns whether it was delivered.
+    """
     delivery = _claim(pk)
     if delivery is None:
-        return
+        return False
     started = time.perf_counter()
     try:
         status, error = _post(delivery), ""
@@ -52,7 +60,10 @@ def deliver(pk: int) -> None:
         status, error = None, f"no reply within {SECONDS:g} seconds"
     except (OSError, httpx.HTTPError) as failed:
         status, error = None, f"{type(failed).__name__}: {failed}"
-    _note(delivery, status, error, round((time.perf_counter() - started) * 1000))
+    except Exception as failed:  # whatever an address holds, it must not stop the others
+        log.exception("webhook delivery %s", delivery.pk)
+        status, error = None, type(failed).__name__
+    return _note(delivery, status, error, round((time.perf_counter() - started) * 1000))
 
 
 def _claim(pk: int) -> WebhookDelivery | None:
@@ -116,30 +127,40 @@ async def _send(target: Target, body: bytes, headers: dict[str, str]) -> int:
     raise RefusedAddress("has no address")
 
 
-def _note(delivery: WebhookDelivery, status: int | None, error: str, ms: int) -> None:
-    """Store the result of an attempt, and when the next one is due."""
+def _note(delivery: WebhookDelivery, status: int | None, error: str, ms: int) -> bool:
+    """Store the result of an attempt, and when the next one is due; returns whether it arrived.
+
+    Does nothing where the message was sent again, or its webhook deleted, meanwhile.
+    """
     now = timezone.now()
-    delivery.response_status, delivery.response_ms = status, ms
-    delivery.error = error[:LONGEST_ERROR]
-    if status is not None and 200 <= status < 300:
-        delivery.status, delivery.ended_at = DeliveryStatus.DELIVERED, now
+    fields = {"response_status": status, "response_ms": ms, "error": error[:LONGEST_ERROR]}
+    delivered = status is not None and 200 <= status < 300
+    if delivered:
+        fields |= {"status": DeliveryStatus.DELIVERED, "ended_at": now}
     elif delivery.attempts > len(RETRY_AFTER):
-        delivery.status, delivery.ended_at = DeliveryStatus.DEAD, now
+        fields |= {"status": DeliveryStatus.DEAD, "ended_at": now}
     else:
-        delivery.next_attempt_at = now + RETRY_AFTER[delivery.attempts - 1]
-    delivery.save()
+        fields |= {"next_attempt_at": now + RETRY_AFTER[delivery.attempts - 1]}
+    same_attempt = WebhookDelivery.objects.filter(
+        pk=delivery.pk, attempts=delivery.attempts, status=DeliveryStatus.PENDING
+    )
+    same_attempt.update(**fields)
+    return delivered
 
 
 def deliver_due(seconds: float = BUDGET_SECONDS) -> int:
     """Attempt the deliveries that are due, the oldest first, within a time budget.
 
-    Returns their number; the rest is attempted in a minute.
+    Returns their number; the rest is attempted in a minute. After a failure the other messages of
+    its webhook wait, so that an address that never answers takes no time from the others.
     """
-    deadline, number = time.monotonic() + seconds, 0
+    deadline, number, failed = time.monotonic() + seconds, 0, set()
     due = WebhookDelivery.objects.due().order_by("next_attempt_at")
-    for pk in list(due.values_list("pk", flat=True)):
+    for pk, webhook_id in list(due.values_list("pk", "webhook_id")[:MOST_DUE]):
         if time.monotonic() > deadline:
             break
-        deliver(pk)
-        number += 1
+        if webhook_id not in failed:
+            number += 1
+            if not deliver(pk):
+                failed.add(webhook_id)
     return number

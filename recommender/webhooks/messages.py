@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from recommender.infrastructure import task_queue
 from recommender.models import Shop, Webhook, WebhookDelivery
-from recommender.models.webhooks import TEST
+from recommender.models.webhooks import TEST, DeliveryStatus
+
+MOST_PENDING = 5000
+"""Messages that wait for an address; a further one is dropped."""
 
 
 def emit(shop: Shop, event_type: str, data: dict[str, Any]) -> int:
@@ -14,7 +18,9 @@ def emit(shop: Shop, event_type: str, data: dict[str, Any]) -> int:
 
     It is sent once the transaction is committed. data: JSON of the event.
     """
-    webhooks = Webhook.objects.of(shop).filter(active=True, event_types__contains=[event_type])
+    wanted = Webhook.objects.of(shop).filter(active=True, event_types__contains=[event_type])
+    pending = Count("deliveries", filter=Q(deliveries__status=DeliveryStatus.PENDING))
+    webhooks = wanted.annotate(pending=pending).filter(pending__lt=MOST_PENDING)
     return len([send(webhook, event_type, data) for webhook in webhooks])
 
 

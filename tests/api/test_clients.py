@@ -187,7 +187,7 @@ class Scripted:
                 self.end_headers()
                 self.wfile.write(text)
 
-            do_POST = do_GET = answer
+            do_POST = do_GET = do_DELETE = answer
 
             def log_message(self, *_):
                 pass
@@ -199,12 +199,51 @@ class Scripted:
 
 def test_events_are_batched_and_repeated_with_the_same_ids(drive):
     server = Scripted((503, {"Retry-After": "0"}, 0), (429, {"Retry-After": "0"}, 0))
-    assert drive(server.url, "k", "events", 7) == {"accepted": 7, "duplicate": 0}
+    assert drive(server.url, "k", "events", 7) == {"accepted": 7, "duplicate": 0, "rejected": 0}
     batches = [[e["event_id"] for e in body["events"]] for _, body in server.requests]
     assert batches[0] == batches[1] == batches[2] and len(batches) == 5
     assert [len(batch) for batch in batches] == [3, 3, 3, 3, 1]
     assert len({event_id for batch in batches for event_id in batch}) == 7
     assert all(e["occurred_at"] for _, body in server.requests for e in body["events"])
+
+
+def test_a_refused_event_does_not_hold_up_the_others(drive):
+    server = Scripted((413, {}, 0), (400, {}, 0))
+    assert drive(server.url, "k", "events", 3) == {"accepted": 2, "duplicate": 0, "rejected": 1}
+    sizes = [len(body["events"]) for _, body in server.requests]
+    assert sizes == [3, 1, 2]
+
+
+def test_a_deletion_whose_reply_was_lost_is_one(drive):
+    server = Scripted((502, {}, 0), (404, {}, 0))
+    task = json.dumps({"calls": [{"call": "delete_item", "args": ["a"]}], "saved": {}})
+    assert drive(server.url, "k", task) == [{"ok": {}}]
+
+
+def test_python_bodies_hold_what_json_can(installed):
+    """Dates and decimals are written; what is no JSON is rejected, and the rest is sent."""
+    server = Scripted()
+    (command, environment) = installed["python"]
+    code = f"""
+import datetime, decimal
+from vitrine_client import Vitrine
+with Vitrine({server.url!r}, "k", retries=0) as shop:
+    with shop.events(size=100, seconds=0) as events:
+        events.add({{"type": "view", "user_id": "u", "item_id": "i",
+            "occurred_at": datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)}})
+        events.add({{"type": "purchase", "user_id": "u", "price": decimal.Decimal("1.50")}})
+        events.add({{"type": "view", "user_id": float("nan")}})
+        events.add({{"type": "view", "user_id": object()}})
+        events.add({{"type": "no such", "items": None}})
+    print(events.accepted, [row["error"]["field"] for row in events.rejected])
+"""
+    done = subprocess.run(
+        [command[0], "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "3 ['event', 'event']", done.stderr
+    sent = [event for _, body in server.requests for event in body["events"]]
+    assert [event["type"] for event in sent] == ["view", "purchase", "no such"]
+    assert sent[0]["occurred_at"] == "2026-01-01T00:00:00+00:00" and sent[1]["price"] == "1.50"
 
 
 def test_a_slow_reply_is_given_up_and_repeated(drive):

@@ -53,6 +53,7 @@ def test_a_key_is_made_rotated_and_revoked_by_rest(live_shop, api):
     assert api("get", "items", key=secret).status_code == 200
     assert api("get", "users", key=secret).status_code == 403
     turned = api("post", f"keys/{key['key_id']}/rotate", {"overlap_days": 7}).json()
+    assert turned["expires_at"] == key["expires_at"]
     assert turned["replaces"] == key["key_id"] and turned["secret"] != secret
     process_caches.clear_all()
     for working in (secret, turned["secret"]):
@@ -65,6 +66,8 @@ def test_a_key_is_made_rotated_and_revoked_by_rest(live_shop, api):
     assert ended.status_code == 401 and "expired" in ended.json()["detail"]
     assert api("get", "items", key=turned["secret"]).status_code == 200
     assert api("post", f"keys/{key['key_id']}/rotate", {}).status_code == 409
+    assert api("post", f"keys/{turned['key_id']}/rotate", {"days": 5}).status_code == 201
+    assert api("post", f"keys/{turned['key_id']}/rotate", {}).status_code == 409  # already
     listed = {row["key_id"]: row["status"] for row in api("get", "keys").json()["items"]}
     assert (listed[key["key_id"]], listed[turned["key_id"]]) == ("expired", "active")
     assert [row["key_id"] for row in api("get", "keys?status=expired").json()["items"]] == [
@@ -75,7 +78,7 @@ def test_a_key_is_made_rotated_and_revoked_by_rest(live_shop, api):
     assert api("get", "items", key=turned["secret"]).status_code == 401
     assert api("delete", f"keys/{turned['key_id']}").status_code == 404
     actions = live_shop.audit.filter(subject__startswith="API key").values_list("action", flat=True)
-    assert sorted(actions) == ["added", "added", "deleted"]
+    assert sorted(actions) == ["added", "added", "added", "deleted"]
 
 
 def test_a_key_gives_no_more_than_it_has(live_shop, api):
@@ -97,10 +100,21 @@ def test_a_key_gives_no_more_than_it_has(live_shop, api):
     assert api("delete", f"keys/key-{foreign.pk}").status_code == 404
 
 
+def test_a_key_lives_no_longer_than_the_one_that_made_it(live_shop, api):
+    row, mine = ApiKey.objects.issue(live_shop, "mine", ["admin"], days=1, per_minute=5)
+    body = {"name": "x", "scopes": ["recs:read"], "days": 3650, "per_minute": 1000}
+    made = api("post", "keys", body, key=mine).json()
+    assert made["per_minute"] == 5
+    assert ApiKey.objects.get(prefix=made["prefix"]).expires_at == row.expires_at
+    turned = api("post", f"keys/key-{row.pk}/rotate", {"days": 3650}, key=mine).json()
+    assert ApiKey.objects.get(prefix=turned["prefix"]).expires_at == row.expires_at
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
         ({}, "name"),
+        ({"name": 5, "scopes": ["recs:read"]}, "name"),
         ({"name": "x"}, "scopes"),
         ({"name": "x", "scopes": ["all"]}, "scopes.0"),
         ({"name": "x", "scopes": ["recs:read"], "placements": ["home_top"]}, "placements"),

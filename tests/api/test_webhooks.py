@@ -147,6 +147,12 @@ def test_an_address_that_answers_slowly_or_never_is_left(shop, api, hook, receiv
         "https://[::ffff:10.0.0.1]/",
         "https://[64:ff9b::a00:1]/",
         "https://[2002:a00:1::]/",
+        "https://[64:ff9b:1::a00:1]/",
+        "https://[fec0::1]/",
+        "https://[::127.0.0.1]/",
+        "https://[3fff::1]/",
+        "https://93.184.216.34/\r\nX: y",
+        "https://93.184.216.34/a b",
         "https://100.64.0.1/",
         "https://0.0.0.0/",
         "https://224.0.0.1/",
@@ -193,6 +199,54 @@ def test_addresses_of_a_name_are_tried_in_turn(shop, api, hook, receiver, monkey
     assert headers["host"] == f"hooks.example:{port}"
 
 
+@pytest.mark.parametrize("host", ["b\u00fccher.example", "hooks.example"])
+def test_no_address_stops_the_deliveries_of_others(shop, api, hook, receiver, monkeypatch, host):
+    from recommender.webhooks import addresses
+
+    bad = Webhook.objects.create(
+        shop=shop, url=f"http://{host}:1/\u00fc\x01?x=\u2028 y", event_types=ALL
+    )
+    api("post", f"webhooks/webhook-{bad.pk}/test")
+    api("post", f"webhooks/{hook['webhook_id']}/test")
+    found = [(2, 1, 6, "", ("127.0.0.1", 1))]
+    real = addresses.socket.getaddrinfo
+    monkeypatch.setattr(
+        addresses.socket,
+        "getaddrinfo",
+        lambda name, *a, **m: found if "example" in str(name) else real(name, *a, **m),
+    )
+    assert deliver_due() == 2 and len(receiver.received) == 1
+    row = WebhookDelivery.objects.get(webhook=bad)
+    assert row.status == "pending" and row.error and row.next_attempt_at > timezone.now()
+
+
+def test_a_webhook_that_fails_takes_no_time_from_others(shop, api, hook, receiver):
+    dead = Webhook.objects.create(shop=shop, url="http://127.0.0.1:1/", event_types=ALL)
+    for _ in range(3):
+        api("post", f"webhooks/webhook-{dead.pk}/test")
+    api("post", f"webhooks/{hook['webhook_id']}/test")
+    assert deliver_due() == 2 and len(receiver.received) == 1
+
+
+def test_what_changed_during_an_attempt_stays(shop, api, hook, receiver, monkeypatch):
+    path = f"webhooks/{hook['webhook_id']}"
+    api("post", f"{path}/test")
+    row = WebhookDelivery.objects.get()
+
+    def post(_):
+        WebhookDelivery.objects.update(status="delivered", attempts=7)
+        return 500
+
+    monkeypatch.setattr(deliveries, "_post", post)
+    deliver(row.pk)
+    row.refresh_from_db()
+    assert (row.status, row.attempts) == ("delivered", 7)
+    monkeypatch.setattr(deliveries, "_post", lambda _: Webhook.objects.all().delete() and 200)
+    WebhookDelivery.objects.update(status="pending", next_attempt_at=timezone.now())
+    deliver(row.pk)
+    assert not WebhookDelivery.objects.exists()
+
+
 def test_a_secret_is_rotated_with_an_overlap(shop, api, hook, receiver):
     path = f"webhooks/{hook['webhook_id']}"
     fresh = api("post", f"{path}/rotate-secret", {"overlap_hours": 1}).json()["secret"]
@@ -237,6 +291,12 @@ def test_trainings_promotions_and_alerts_are_told(live_shop, api, hook, receiver
     assert told[1]["data"]["rolled_back"] is False and told[2]["data"]["rolled_back"] is True
     assert told[3]["data"]["kind"] == "failed"
     assert deliver_due() == 4 and len(receiver.received) == 4
+
+
+def test_a_canceled_run_in_the_queue_is_told(live_shop, api, hook):
+    run = TrainingRun.objects.create(shop=live_shop)
+    api("post", f"training-jobs/job-{run.pk}/cancel")
+    assert WebhookDelivery.objects.get().payload["data"]["status"] == "cancelled"
 
 
 def test_only_wanted_types_and_active_addresses_are_told(live_shop, api, hook, queue):

@@ -1,5 +1,6 @@
 """What a request and a placement change in a ranking: rules, scores, rotation, groups, tests."""
 
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -388,3 +389,105 @@ def test_the_session_of_a_shopper_has_their_lists(client, page_key, api, live_sh
     api("patch", "users/shopper-003", {"consent": {"personalisation": False}})
     refused = from_page(client, "recommendations", body, page_key).json()
     assert refused["fallback"]["kind"] == "no_consent"
+
+
+def test_adjusted_lists_reach_beyond_the_stored_one(live_shop, api, usual, monkeypatch):
+    from recommender.recommendations import batch_scoring
+
+    monkeypatch.setattr(batch_scoring, "LENGTH", 8)
+    shopper = live_shop.shoppers.get(user_id="shopper-003")
+    batch_scoring.score_shard(live_shop.champion(), shopper.pk, shopper.pk)
+    assert len(shopper.lists.get().item_ids) == 8
+    hidden = ask(api, limit=6, rules=[{"effect": "hide", "item_ids": usual[:6]}])
+    assert ids(hidden) == usual[6:12] and not hidden.json()["fallback"]["used"]
+    boost = [{"effect": "boost", "item_ids": [usual[15]], "factor": 16}]
+    assert ids(ask(api, limit=6, rules=boost))[0] in (usual[0], usual[15])
+    assert usual[15] in ids(ask(api, limit=6, rules=boost))[:2]
+    regroup(live_shop, **{i.replace("/", "_"): "g" for i in usual[:6]})
+    joined = ask(api, limit=6)
+    assert ids(joined) == [usual[0], *usual[6:11]] and not joined.json()["fallback"]["used"]
+
+
+def test_hide_is_stronger_than_a_pin_of_the_placement_or_the_request(live_shop, api, usual):
+    pin, hide = ({"effect": e, "item_ids": [usual[3]]} for e in ("pin", "hide"))
+    assert usual[3] not in ids(ask(api, limit=6, rules=[pin, hide]))
+    api("patch", "placements/home_top", {"rules": [pin]})
+    process_caches.clear_all()
+    assert ids(ask(api, limit=6))[0] == usual[3]
+    assert usual[3] not in ids(ask(api, limit=6, rules=[hide]))
+
+
+def test_a_pin_takes_the_place_of_its_group(live_shop, api, usual):
+    regroup(live_shop, **{i.replace("/", "_"): "g" for i in (usual[0], usual[5], usual[6])})
+    pins = [{"effect": "pin", "item_ids": [usual[5], usual[6]], "position": 2}]
+    shown = ids(ask(api, limit=8, rules=pins))
+    assert shown[:3] == [usual[1], usual[5], usual[2]]
+    assert not {usual[0], usual[6]} & set(shown)
+
+
+def test_a_pin_needs_no_score(live_shop, api, usual):
+    pins = [{"effect": "pin", "item_ids": [usual[2]]}]
+    reply = ask(api, limit=5, rules=pins, min_score=1e9).json()
+    assert [i["item_id"] for i in reply["items"]] == [usual[2]]
+    assert reply["fallback"] == {"used": False, "kind": None}
+
+
+def test_a_buried_product_stays_behind_whatever_boosts_it(live_shop, api, usual):
+    both = [{"effect": e, "item_ids": [usual[0]]} for e in ("bury", "boost")]
+    shown = ids(ask(api, limit=40, rules=both))
+    assert len(shown) > 25 and shown[-1] == usual[0]
+
+
+def test_rotation_counts_groups_and_this_placement_alone(live_shop, api, usual):
+    live_shop.placements.create(key="other", name="Other", kind="personal", size=6)
+    process_caches.clear_all()
+    exposure_buffer.waiting.clear()
+    ask(api, limit=4, placement="other")
+    exposure_buffer.flush()
+    assert ids(ask(api, limit=4, rotation=1)) == usual[:4]  # another placement showed them
+    exposure_buffer.waiting.clear()
+    regroup(live_shop, **{i.replace("/", "_"): "g" for i in (usual[0], usual[1])})
+    ask(api, limit=1)
+    exposure_buffer.flush()
+    assert not {usual[0], usual[1]} & set(ids(ask(api, limit=3, rotation=1)))
+
+
+def test_the_session_of_a_shopper_has_their_arm(live_shop, api, register):
+    second = register(live_shop)
+    arms = [
+        {"name": "A", "share": 0.5, "model_version": None},
+        {"name": "B", "share": 0.5, "model_version": second.label},
+    ]
+    api("patch", "placements/home_top", {"experiment": {"key": "x", "arms": arms}})
+    process_caches.clear_all()
+    from recommender.serving.shop_state import state_of
+
+    state_of(live_shop).placement("home_top")
+    assert state_of(live_shop).placements.chosen_versions() == {second.pk}
+    for n in range(12):
+        user_id, session = f"shopper-{n:03d}", f"session-{n}"
+        api("patch", f"users/{user_id}", {"merged_from": [session]})
+        named = ask(api, user_id=user_id).json()["experiment"]
+        assert ask(api, user_id=None, session_id=session).json()["experiment"] == named
+
+
+def test_an_arm_whose_model_cannot_serve_is_not_counted(live_shop, api, register, checkpoints):
+    second = register(live_shop)
+    arms = [{"name": n, "share": s, "model_version": second.label} for n, s in (("A", 1), ("B", 0))]
+    api("patch", "placements/home_top", {"experiment": {"key": "x", "arms": arms}})
+    shutil.rmtree(checkpoints / second.folder)
+    process_caches.clear_all()
+    reply = ask(api, session_id="s").json()
+    assert reply["model_version"] == live_shop.champion().label and reply["experiment"] is None
+
+
+def test_a_page_cannot_ask_for_margins_by_parameters(client, page_key, api, live_shop):
+    Product.objects.update(margin_rate=0.4)
+    read_again(live_shop)
+    body = {"filter": "margin_rate > :m", "filter_values": {"m": 0.1}}
+    assert api("patch", "placements/home_top", body).status_code == 200
+    process_caches.clear_all()
+    asked = {"placement": "home_top", "session_id": "s"}
+    assert from_page(client, "recommendations", asked, page_key).status_code == 200
+    refused = from_page(client, "recommendations", {**asked, "params": {"m": 0.3}}, page_key)
+    assert refused.status_code == 403

@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from recommender.api.http.listing import PageQuery
-from recommender.api.http.strict_fields import StrictSerializer
+from recommender.api.http.strict_fields import StrictSerializer, TextField
 from recommender.models import ApiKey
 from recommender.models.api_keys import SCOPES
 
@@ -66,7 +66,7 @@ class KeysQuery(PageQuery):
 
 
 class KeyRequest(StrictSerializer):
-    name = serializers.CharField(max_length=100)
+    name = TextField(max_length=100)
     scopes = serializers.ListField(
         child=serializers.ChoiceField(SCOPES),
         required=False,

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,20 +20,12 @@ from recommender.api.http.listing import (
     read_fields,
 )
 from recommender.api.http.problem_details import Conflict
-from recommender.api.http.strict_fields import is_number
+from recommender.api.http.strict_fields import find_numbered
 from recommender.api.http.views import ApiView
-from recommender.models import ApiKey, AuditEntry, Shop
+from recommender.models import ApiKey, AuditEntry
+from recommender.models.api_keys import PER_MINUTE
 
 KEY_NAMES = shapes.KeySerializer.Meta.fields
-
-
-def find_key(shop: Shop, key_id: str) -> ApiKey:
-    """Raises NotFound."""
-    number = key_id.removeprefix("key-")
-    key = shop.keys.filter(pk=int(number)).first() if is_number(number) else None
-    if key is None:
-        raise NotFound(f"key_id: {key_id[:60]!r} does not exist in this shop.")
-    return key
 
 
 def keys_json(keys: list[ApiKey]) -> list[dict[str, Any]]:
@@ -81,7 +74,8 @@ class KeysView(ApiView):
             values.get("days"),
             values["public"],
             list(dict.fromkeys(placements)),
-            values.get("per_minute"),
+            _rate(request.auth, values),
+            expires_by=request.auth.expires_at,
         )
         AuditEntry.objects.note(
             shop, request.auth, AuditEntry.ADDED, f"API key {key}", detail=", ".join(key.scopes)
@@ -112,7 +106,9 @@ class KeyView(ApiView):
     @extend_schema(operation_id="get_key", responses=shapes.KeySerializer, summary="An API key")
     def get(self, request: Request, key_id: str) -> Response:
         chosen = read_fields(self.params.get("fields"), KEY_NAMES)
-        return Response(choose(keys_json([find_key(request.auth.shop, key_id)])[0], chosen))
+        return Response(
+            choose(keys_json([find_numbered(request.auth.shop.keys, "key", key_id)])[0], chosen)
+        )
 
     @extend_schema(
         operation_id="revoke_key",
@@ -120,7 +116,7 @@ class KeyView(ApiView):
         summary="Revoke a key: it ends within seconds",
     )
     def delete(self, request: Request, key_id: str) -> Response:
-        key = find_key(request.auth.shop, key_id)
+        key = find_numbered(request.auth.shop.keys, "key", key_id)
         _not_above(request.auth, key)
         AuditEntry.objects.note(
             key.shop, request.auth, AuditEntry.DELETED, f"API key {key}", before=str(key)
@@ -142,13 +138,22 @@ class RotateKeyView(ApiView):
     def post(self, request: Request, key_id: str) -> Response:
         body = shapes.RotationRequest(data=request.data)
         body.is_valid(raise_exception=True)
-        key = find_key(request.auth.shop, key_id)
+        with transaction.atomic():
+            return self._rotate(
+                request, find_numbered(request.auth.shop.keys, "key", key_id), body.validated_data
+            )
+
+    @staticmethod
+    def _rotate(request: Request, key: ApiKey, values: dict[str, Any]) -> Response:
         _not_above(request.auth, key)
+        ApiKey.objects.select_for_update().get(pk=key.pk)
         if key.expired:
             raise Conflict("This key has expired; create a new one.")
-        successor, secret = key.rotate(
-            body.validated_data["overlap_days"], body.validated_data.get("days")
-        )
+        if key.successors.exists():
+            raise Conflict("This key was rotated already; rotate its successor.")
+        mine = request.auth.expires_at
+        latest = mine and max(mine, key.expires_at or mine)
+        successor, secret = key.rotate(values["overlap_days"], values.get("days"), latest)
         AuditEntry.objects.note(
             key.shop,
             request.auth,
@@ -158,6 +163,14 @@ class RotateKeyView(ApiView):
             after=str(successor),
         )
         return Response(_with_secret(successor, secret), status=201)
+
+
+def _rate(caller: ApiKey, values: dict[str, Any]) -> int | None:
+    """Requests a minute of a new key: at most the caller's. None: the usual number."""
+    rate, most = values.get("per_minute"), caller.per_minute
+    if not most or values["public"]:
+        return rate
+    return min(rate or PER_MINUTE, most)
 
 
 def _not_above(caller: ApiKey, key: ApiKey) -> None:

@@ -23,8 +23,8 @@ PARTS = {**{name: {*parts} for name, parts in OBJECTS.items()}, "price": {"amoun
 
 
 def _check_currency(data: dict, shop: Shop) -> None:
-    currency = _part(data, "price", "currency") or shop.currency
-    if currency != shop.currency:
+    currency = _part(data, "price", "currency")
+    if currency not in (None, shop.currency):
         message = f"must be {shop.currency}, this shop's, not {str(currency)[:20]!r}"
         raise FieldError("price.currency", message)
 

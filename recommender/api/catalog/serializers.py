@@ -8,6 +8,7 @@ from recommender.api.http.strict_fields import (
     IdField,
     RowErrorSerializer,
     StrictSerializer,
+    TextField,
 )
 from recommender.catalog.product_fields import FIELDS
 from recommender.models.product_attributes import AttributeType
@@ -96,7 +97,7 @@ class AttributeRequest(StrictSerializer):
     type = serializers.ChoiceField(
         AttributeType.choices, help_text="what every product has to hold from now on, or null"
     )
-    description = serializers.CharField(max_length=500, required=False, allow_blank=True)
+    description = TextField(max_length=500, required=False, allow_blank=True)
 
 
 class AttributeSerializer(serializers.Serializer):

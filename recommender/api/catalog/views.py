@@ -21,7 +21,12 @@ from recommender.api.http.problem_details import (
 )
 from recommender.api.http.strict_fields import MOST_ITEMS, STRICT, merged, need_list
 from recommender.api.http.views import ApiView, DryRun, may_dry_run
-from recommender.ingest import FieldError, Report, is_text, upsert_products
+from recommender.ingest import (
+    FieldError,
+    is_text,
+    upsert_parts_of_products,
+    upsert_products,
+)
 from recommender.ingest.products import COLUMNS
 from recommender.models import Product, Shop
 
@@ -64,7 +69,12 @@ class ItemView(ApiView):
     def put(self, request: Request, item_id: str) -> Response:
         if not request.data.get("title"):
             raise ValidationError({"title": ["is required"]})
-        return self._write(request, item_id, request.data, list(COLUMNS))
+
+        def write() -> Response:
+            with transaction.atomic():
+                return self._write(request, item_id, request.data, list(COLUMNS))
+
+        return again_when_busy(write)
 
     @extend_schema(
         operation_id="patch_item",
@@ -79,12 +89,18 @@ class ItemView(ApiView):
             raise ValidationError({"title": ["must not be empty"]})
         with transaction.atomic():
             product = find_item(shop, item_id, lock=True)
-            if isinstance(data.get("attributes"), dict):
-                data["attributes"] = merged(product.attributes, data["attributes"])
-            return self._write(request, item_id, data, None)
+            given = data.get("attributes")
+            if isinstance(given, dict):
+                data["attributes"] = merged(product.attributes, given)
+            return self._write(request, item_id, data, None, list(given or ()))
 
     def _write(
-        self, request: Request, item_id: str, data: dict[str, Any], columns: list[str] | None
+        self,
+        request: Request,
+        item_id: str,
+        data: dict[str, Any],
+        columns: list[str] | None,
+        checked_attributes: list[str] | None = None,
     ) -> Response:
         try:
             row = flat_item(data, request.auth.shop, item_id)
@@ -94,7 +110,13 @@ class ItemView(ApiView):
             for part in ("state", "quantity"):
                 if part not in data["stock"]:
                     row.pop(f"stock_{part}")
-        report = upsert_products(request.auth.shop, [(0, row)], columns or row.keys(), STRICT)
+        report = upsert_products(
+            request.auth.shop,
+            [(0, row)],
+            columns or row.keys(),
+            STRICT,
+            checked_attributes=checked_attributes,
+        )
         refuse_errors(report)
         return Response(
             item_json(find_item(request.auth.shop, item_id)), status=201 if report.new else 200
@@ -125,26 +147,16 @@ class ItemsBatchView(ApiView):
     @may_dry_run
     def post(self, request: Request) -> Response:
         items = need_list(request.data, "items", "product", MOST_ITEMS)
-        report, errors = Report(), {}
-        by_columns: dict[tuple[str, ...], list] = {}
+        shop, rows, errors = request.auth.shop, [], {}
         for i, item in enumerate(items):
             try:
-                row = flat_item(item, request.auth.shop)
-                by_columns.setdefault(tuple(sorted(row.keys() - {"item_id"})), []).append((i, row))
+                rows.append((i, flat_item(item, shop)))
             except FieldError as error:
                 errors[i] = {"field": error.field, "message": error.message}
-        errors |= _without_title(request.auth.shop, items, errors.keys())
-        by_columns = {
-            columns: [(i, row) for i, row in rows if i not in errors]
-            for columns, rows in by_columns.items()
-        }
-        with transaction.atomic():
-            for columns, rows in by_columns.items():
-                part = upsert_products(request.auth.shop, rows, columns, STRICT)
-                report.add(part)
-                errors |= {
-                    e.line: {"field": as_sent(e.field), "message": e.message} for e in part.errors
-                }
+        errors |= _without_title(shop, items, errors.keys())
+        rows = [(i, row) for i, row in rows if i not in errors]
+        report = again_when_busy(lambda: upsert_parts_of_products(shop, rows, STRICT))
+        errors |= {e.line: {"field": as_sent(e.field), "message": e.message} for e in report.errors}
         results = [_item_result(item, errors.get(i)) for i, item in enumerate(items)]
         return Response(
             {

@@ -97,6 +97,8 @@ def _modules(folder: Path, schema: dict[str, Any]) -> dict[str, Any]:
         }
     finally:
         sys.path.remove(str(folder))
+        for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+            del sys.modules[name]
 
 
 def build_typescript(folder: Path, schema_path: Path, schema: dict[str, Any], version: str) -> Path:

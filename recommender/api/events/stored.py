@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.db import OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ValidationError
 
 from recommender.api.http.listing import QueryRows
 from recommender.ingest import is_text
@@ -25,6 +26,7 @@ EVENT_NAMES = (
     "received_at",
 )
 """Fields of an event in replies, in their order."""
+SECONDS_OF_A_PAGE = 5
 LINE_NAMES = ("position", "quantity", "value", "rating")
 COLUMNS_OF_LINES = ("product__item_id", *LINE_NAMES)
 
@@ -58,7 +60,22 @@ def events_rows(shop: Shop, params: dict[str, Any]) -> QueryRows:
         rows = rows.filter(occurred_at__lt=params["until"])
     newest = params["order"] == "newest"
     order = ("-occurred_at", "-id") if newest else ("occurred_at", "id")
-    return QueryRows(_with_user_id(rows), order, counted=False)
+    return TimedRows(_with_user_id(rows), order, counted=False)
+
+
+class TimedRows(QueryRows):
+    """Rows of a query that may have to look through all events of the shop: within a time limit."""
+
+    def after(self, last: list[Any] | None, most: int) -> list[Any]:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout = %s", [f"{SECONDS_OF_A_PAGE}s"])
+                return super().after(last, most)
+        except OperationalError as error:
+            if "statement timeout" not in str(error):
+                raise
+            message = "is needed: too many events would be looked through; or give user_id"
+            raise ValidationError({"since": [message]}) from None
 
 
 def _with_user_id(rows: QuerySet[Event]) -> QuerySet[Event]:

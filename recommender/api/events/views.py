@@ -45,7 +45,8 @@ class EventsView(FromPages):
     )
     @may_dry_run
     def post(self, request: Request) -> Response:
-        return Response(take(request.auth, request.data), status=202)
+        counted = not self.params["dry_run"]
+        return Response(take(request.auth, request.data, counted), status=202)
 
     @staticmethod
     def plain_reply(key: ApiKey, data: dict[str, Any]) -> Callable[[], dict[str, Any]]:
@@ -114,14 +115,17 @@ class CollectView(FromPages):
         )
 
 
-def take(key: ApiKey, data: dict[str, Any]) -> dict[str, Any]:
-    """Validate and store the events of a body; returns the reply with the outcome of each."""
+def take(key: ApiKey, data: dict[str, Any], counted: bool = True) -> dict[str, Any]:
+    """Validate and store the events of a body; returns the reply with the outcome of each.
+
+    counted: whether the metrics count them; not in a dry run
+    """
     shop, events = key.shop, need_list(data, "events", "event", shapes.MOST_EVENTS)
     report, new_ids = post_events(shop, events, STRICT, key.is_public)
     results = _results(events, report, new_ids)
     by_status = Counter([result["status"] for result in results])
     counts = {status: by_status[status] for status in ("accepted", "duplicate", "rejected")}
-    for status, number in counts.items():
+    for status, number in counts.items() if counted else ():
         telemetry.events.labels(status).inc(number)
     return {**counts, "results": results}
 

@@ -103,7 +103,9 @@ class _Comparison:
             yield from self._sent(f"{where}[]", old["items"], new["items"], depth + 1)
 
     def _read(self, where: str, old: Schema, new: Schema, depth: int = 0) -> Iterator[str]:
-        """What was read before has to be there still, with no other values."""
+        """What was read before has to be there still. New values of an enumeration are let
+        through: clients have to expect them.
+        """
         old, new = _resolved(self.old, old), _resolved(self.new, new)
         yield from _types(where, old, new, narrower=False)
         if new.get("nullable") and not old.get("nullable") and old:
@@ -119,6 +121,10 @@ class _Comparison:
                 yield f"{where}.{field} is gone"
             else:
                 yield from self._read(f"{where}.{field}", schema, inner, depth + 1)
+        if "items" in old and "items" not in new and new:
+            yield f"{where}[] is gone"
+        if old.get("format") != new.get("format") and old.get("format") and new:
+            yield f"{where} has another format"
         if "items" in old and "items" in new:
             yield from self._read(f"{where}[]", old["items"], new["items"], depth + 1)
 
@@ -153,6 +159,8 @@ def _types(where: str, old: Schema, new: Schema, narrower: bool) -> Iterator[str
     wider = {("integer", "number")} if narrower else {("number", "integer")}
     if before != after and before and after and (before, after) not in wider:
         yield f"{where} is {after}, not {before}"
+    elif not narrower and before and not after and "enum" not in new:
+        yield f"{where} has no type any more"
     elif narrower and after and not before and "enum" not in old:
         yield f"{where} has to be {after} now"
     if narrower and old.get("nullable") and not new.get("nullable") and after == before:

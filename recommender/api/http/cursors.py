@@ -32,14 +32,21 @@ def _digest(filters: dict[str, Any]) -> str:
     return hashlib.blake2b(text, digest_size=8).hexdigest()
 
 
-def make_cursor(key: ApiKey, name: str, filters: dict[str, Any], last: list[Any]) -> str:
-    """The cursor after a row. last: values of the sort key, as JSON holds them."""
-    content = [key.pk, name, _digest(filters), last]
+def make_cursor(
+    key: ApiKey, name: str, filters: dict[str, Any], last: list[Any], total: int | None
+) -> str:
+    """The cursor after a row.
+
+    last: values of the sort key, as JSON holds them. total: rows of all pages, if counted
+    """
+    content = [key.pk, name, _digest(filters), last, total]
     return signing.TimestampSigner(salt=SALT).sign_object(content, serializer=_Serializer)
 
 
-def read_cursor(key: ApiKey, name: str, filters: dict[str, Any], cursor: str) -> list[Any]:
-    """The sort key of the row that a cursor ends at. Raises InvalidCursor."""
+def read_cursor(
+    key: ApiKey, name: str, filters: dict[str, Any], cursor: str
+) -> tuple[list[Any], int | None]:
+    """(sort key of the row that a cursor ends at, rows of all pages). Raises InvalidCursor."""
     signer = signing.TimestampSigner(salt=SALT)
     try:
         content = signer.unsign_object(cursor, serializer=_Serializer, max_age=VALID)
@@ -47,14 +54,14 @@ def read_cursor(key: ApiKey, name: str, filters: dict[str, Any], cursor: str) ->
         raise InvalidCursor("has expired after a day; start again without it") from None
     except signing.BadSignature:
         raise InvalidCursor("is not a cursor of a reply") from None
-    owner, collection, digest, last = content
+    owner, collection, digest, last, total = content
     if owner not in (key.pk, key.replaces_id):
         raise InvalidCursor("was made for another key; start again without it")
     if collection != name:
         raise InvalidCursor("belongs to another list; start again without it")
     if digest != _digest(filters):
         raise InvalidCursor("was made with other filters; repeat those, or start again without it")
-    return last
+    return last, total
 
 
 def after(order: tuple[str, ...], last: list[Any]) -> Q:
@@ -63,6 +70,8 @@ def after(order: tuple[str, ...], last: list[Any]) -> Q:
     The condition on the first field alone can use an index.
     """
     first, *others = order
+    if any(field.startswith("-") != first.startswith("-") for field in others):
+        raise ValueError("fields of an order have one direction")
     name, beyond = first.lstrip("-"), "lt" if first.startswith("-") else "gt"
     values = [_loaded(value) for value in last]
     behind = Q(**{f"{name}__{beyond}": values[0]})

@@ -136,7 +136,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         }
     },
     "POST /api/v1/purges": {
-        "old events": {"target": "events", "before": "2020-01-01T00:00:00Z", "confirm": 0},
+        "old events": {"target": "events", "until": "2020-01-01T00:00:00Z", "confirm": 0},
         "products of a brand": {"target": "items", "filter": "brand = 'Old'", "confirm": 0},
     },
     "PUT /api/v1/placements/{key}": {

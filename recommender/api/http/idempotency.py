@@ -32,7 +32,7 @@ def idempotent(secret: str = "") -> Callable[[Handler], Handler]:
         @wraps(handler)
         def call(self: Any, request: Request, *args, **kwargs) -> Response:
             name = request.headers.get(HEADER)
-            if name is None:
+            if name is None or self.params.get("dry_run"):
                 return handler(self, request, *args, **kwargs)
             if not 0 < len(name) <= LONGEST or not name.isprintable():
                 message = f"must be 1 to {LONGEST} printable characters"
@@ -54,13 +54,19 @@ def idempotent(secret: str = "") -> Callable[[Handler], Handler]:
 
 def _claim(request: Request, name: str) -> tuple[IdempotentReply, bool]:
     """The row of this key, and whether its reply is repeated. Raises Conflict."""
-    text = orjson.dumps([request.method, request.path]) + to_json(request.data)
+    data = orjson.loads(to_json(request.data))
+    content = [request.method, request.get_full_path(), data]
+    text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     fingerprint = hashlib.sha256(text).hexdigest()
-    rows = IdempotentReply.objects.filter(api_key=request.auth, name=name)
+    keys = [request.auth.pk, request.auth.replaces_id]
+    rows = IdempotentReply.objects.filter(api_key__in=keys, name=name)
     rows.filter(created_at__lt=timezone.now() - VALID).delete()
-    row, created = IdempotentReply.objects.get_or_create(
-        api_key=request.auth, name=name, defaults={"fingerprint": fingerprint}
-    )
+    of_predecessor = rows.filter(api_key=request.auth.replaces_id).first()
+    row, created = of_predecessor, False
+    if row is None:
+        row, created = IdempotentReply.objects.get_or_create(
+            api_key=request.auth, name=name, defaults={"fingerprint": fingerprint}
+        )
     if not created and row.fingerprint != fingerprint:
         raise Conflict(f"{HEADER}: was used for another request within the last day.")
     return row, not created

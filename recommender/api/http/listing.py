@@ -55,7 +55,8 @@ class PageReply(serializers.Serializer):
         allow_null=True, help_text="cursor of the next page; null: this is the last one"
     )
     total = serializers.IntegerField(
-        allow_null=True, help_text="rows of all pages; null where counting is not cheap"
+        allow_null=True,
+        help_text="rows of all pages as of the first one; null where counting is not cheap",
     )
 
 
@@ -134,19 +135,21 @@ def page(
     """
     chosen = read_fields(params.get("fields"), known)
     filters = {k: v for k, v in params.items() if k not in PAGING}
-    key, limit, last = request.auth, params["limit"], None
+    key, limit, last, total = request.auth, params["limit"], None, None
     if "cursor" in params:
         try:
-            last = read_cursor(key, name, filters, params["cursor"])
+            last, total = read_cursor(key, name, filters, params["cursor"])
         except InvalidCursor as error:
             raise ValidationError({"cursor": [str(error)]}) from None
+    else:
+        total = rows.count()
     found = rows.after(last, limit + 1)
     more = len(found) > limit
     end = rows.sort_key(found[limit - 1]) if more else None
     return {
         "items": [choose(row, chosen) for row in render(found[:limit])],
-        "next_cursor": make_cursor(key, name, filters, end) if more else None,
-        "total": rows.count(),
+        "next_cursor": make_cursor(key, name, filters, end, total) if more else None,
+        "total": total,
     }
 
 

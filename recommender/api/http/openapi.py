@@ -32,6 +32,11 @@ PROBLEM = {
             "type": "integer",
             "description": "of a purge without `confirm`: how many rows match",
         },
+        "as_of": {
+            "type": "string",
+            "format": "date-time",
+            "description": "of a purge without `confirm`: when they were counted",
+        },
         "request_id": {
             "type": "string",
             "description": "of errors on our side: the log has the details under it",

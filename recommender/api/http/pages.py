@@ -79,11 +79,13 @@ def refuse_beyond_pages(
     placement: str | None,
     user_id: str | None,
     filters: Iterable[str],
+    own_filters: Iterable[str] = (),
 ) -> None:
     """Raises PermissionDenied for a list that a public key may not request.
 
     Everybody can read the key, so it shows only lists of its own placements, on pages of the shop,
-    and of a session: the ids of shoppers can be guessed.
+    and of a session: the ids of shoppers can be guessed. filters: of the request; own_filters: of
+    the placement, where the request gives parameters.
     """
     if not key.is_public:
         return
@@ -101,3 +103,5 @@ def refuse_beyond_pages(
         )
     if any(NOT_PUBLIC in text for text in filters):
         raise PermissionDenied(f"filter: a public key cannot compare {NOT_PUBLIC}.")
+    if any(NOT_PUBLIC in text for text in own_filters):
+        raise PermissionDenied(f"params: the placement compares {NOT_PUBLIC} with them.")

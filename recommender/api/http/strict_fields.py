@@ -1,8 +1,10 @@
 """Strict serializer fields: no numbers as ids, no naive times, no NUL, no unknown fields."""
 
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db.models import Model, QuerySet
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 
 from recommender.ingest.parsing import (
     EARLIEST_YEAR,
@@ -12,6 +14,7 @@ from recommender.ingest.parsing import (
     Parser,
 )
 
+T = TypeVar("T", bound=Model)
 STRICT = Parser(zone=None, typed=True)
 MOST_ITEMS = 1_000
 MERGED = "PUT replaces all; PATCH sets those that are given, and removes those that are null"
@@ -29,6 +32,15 @@ class IdField(serializers.CharField):
             return STRICT.id(self.field_name, data)
         except FieldError as error:
             raise serializers.ValidationError(error.message) from None
+
+
+class TextField(serializers.CharField):
+    """Serializer field of a text; numbers are none."""
+
+    def to_internal_value(self, data):
+        if not isinstance(data, str):
+            raise serializers.ValidationError("must be text")
+        return super().to_internal_value(data)
 
 
 class ObjectField(serializers.DictField):
@@ -133,3 +145,12 @@ def merged(stored: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 def is_number(text: str) -> bool:
     """True for plain digits that fit a primary key."""
     return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def find_numbered(rows: QuerySet[T], prefix: str, text: str) -> T:
+    """The row of an id such as `key-4`, or 4. Raises NotFound."""
+    number = text.removeprefix(f"{prefix}-")
+    row = rows.filter(pk=int(number)).first() if is_number(number) else None
+    if row is None:
+        raise NotFound(f"{prefix}_id: {text[:60]!r} does not exist in this shop.")
+    return row

@@ -49,6 +49,9 @@ class ApiView(APIView):
         if request.method == "OPTIONS":
             return {}
         values = request.query_params.dict()
+        repeated = [name for name, given in request.query_params.lists() if len(given) > 1]
+        if repeated:
+            raise serializers.ValidationError({repeated[0]: ["is given more than once"]})
         query = self.query_class(request.method)(data=values, context=self.query_context(request))
         query.is_valid(raise_exception=True)
         return query.validated_data

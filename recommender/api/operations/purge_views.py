@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,27 +19,18 @@ from recommender.api.http.listing import (
     read_fields,
 )
 from recommender.api.http.problem_details import Conflict
-from recommender.api.http.strict_fields import is_number
+from recommender.api.http.strict_fields import find_numbered
 from recommender.api.http.views import ApiView, DryRun, may_dry_run
 from recommender.api.operations import serializers as shapes
 from recommender.catalog.filter_language import FilterError
 from recommender.ingest.purge import count_matching, start_purge
-from recommender.models import AuditEntry, Purge, Shop
+from recommender.models import AuditEntry, Purge
 
 PURGE_NAMES = shapes.PurgeSerializer.Meta.fields
 
 
 def purges_json(purges: list[Purge]) -> list[dict[str, Any]]:
     return shapes.PurgeSerializer(purges, many=True).data
-
-
-def find_purge(shop: Shop, purge_id: str) -> Purge:
-    """Raises NotFound."""
-    number = purge_id.removeprefix("purge-")
-    purge = shop.purges.filter(pk=int(number)).first() if is_number(number) else None
-    if purge is None:
-        raise NotFound(f"purge_id: {purge_id[:60]!r} does not exist in this shop.")
-    return purge
 
 
 class PurgesView(ApiView):
@@ -69,23 +61,23 @@ class PurgesView(ApiView):
         body = shapes.PurgeRequest(data=request.data)
         body.is_valid(raise_exception=True)
         values, shop = body.validated_data, request.auth.shop
-        target = values["target"]
+        target, as_of = values["target"], values.get("as_of", timezone.now())
         selection = {
             name: value.isoformat() if isinstance(value, datetime) else value
             for name in (*shapes.OF_ITEMS, *shapes.OF_EVENTS)
             if (value := values.get(name)) is not None
         }
         try:
-            total = count_matching(shop, target, selection)
+            total = count_matching(shop, target, selection, as_of)
         except FilterError as error:
             field = f"params.{error.parameter}" if error.parameter else "filter"
             raise ValidationError({field: [str(error)]}) from None
         if values.get("confirm") != total:
             raise Conflict(
                 f"confirm: this deletes {total:,} {target}; send confirm: {total} to do so.",
-                {"count": total},
+                {"count": total, "as_of": as_of},
             )
-        purge = start_purge(shop, target, selection, total)
+        purge = start_purge(shop, target, selection, total, as_of)
         AuditEntry.objects.note(
             shop, request.auth, AuditEntry.DELETED, f"purge of {target}", detail=str(selection)
         )
@@ -101,7 +93,11 @@ class PurgeView(ApiView):
     )
     def get(self, request: Request, purge_id: str) -> Response:
         chosen = read_fields(self.params.get("fields"), PURGE_NAMES)
-        return Response(choose(purges_json([find_purge(request.auth.shop, purge_id)])[0], chosen))
+        return Response(
+            choose(
+                purges_json([find_numbered(request.auth.shop.purges, "purge", purge_id)])[0], chosen
+            )
+        )
 
 
 class CancelPurgeView(ApiView):
@@ -114,7 +110,7 @@ class CancelPurgeView(ApiView):
         summary="Stop a purge; what it deleted stays deleted",
     )
     def post(self, request: Request, purge_id: str) -> Response:
-        purge = find_purge(request.auth.shop, purge_id)
+        purge = find_numbered(request.auth.shop.purges, "purge", purge_id)
         if not purge.request_cancel():
             raise Conflict(f"This purge has already ended: {purge.status}.")
         purge.refresh_from_db()

@@ -1,5 +1,6 @@
 """Serializers of purges."""
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from recommender.api.http.listing import PageQuery
@@ -8,7 +9,7 @@ from recommender.models import Purge
 from recommender.models.events import EventType
 from recommender.models.purges import PurgeStatus
 
-OF_ITEMS, OF_EVENTS = ("filter", "params"), ("since", "before", "types", "simulated")
+OF_ITEMS, OF_EVENTS = ("filter", "params"), ("since", "until", "types", "simulated")
 
 
 class PurgeRequest(StrictSerializer):
@@ -18,7 +19,7 @@ class PurgeRequest(StrictSerializer):
     )
     params = ObjectField(required=False, help_text="values of the filter's :parameters")
     since = MomentField(required=False, help_text="of events: from this time on")
-    before = MomentField(required=False, help_text="of events: before this time")
+    until = MomentField(required=False, help_text="of events: before this time")
     types = serializers.ListField(
         child=serializers.ChoiceField(EventType.choices),
         min_length=1,
@@ -28,11 +29,20 @@ class PurgeRequest(StrictSerializer):
     simulated = serializers.BooleanField(
         required=False, allow_null=True, default=None, help_text="of events: only simulated ones"
     )
+    as_of = MomentField(
+        required=False,
+        help_text="of the 409 before: what came later is neither counted nor deleted. Default: now",
+    )
     confirm = serializers.IntegerField(
         min_value=0,
         required=False,
         help_text="the number of rows that match; without it the reply is a 409 with that number",
     )
+
+    def validate_as_of(self, moment):
+        if moment > timezone.now():
+            raise serializers.ValidationError("lies in the future")
+        return moment
 
     def validate(self, values):
         own, others = OF_ITEMS, OF_EVENTS

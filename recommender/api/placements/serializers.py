@@ -4,13 +4,13 @@ from rest_framework import serializers
 
 from recommender.api.http.listing import PageQuery
 from recommender.api.http.rules import RuleSerializer
-from recommender.api.http.strict_fields import StrictSerializer
+from recommender.api.http.strict_fields import StrictSerializer, TextField
 from recommender.api.http.views import DryRun
 from recommender.models import Placement
 
 
 class ArmSerializer(StrictSerializer):
-    name = serializers.CharField(max_length=20)
+    name = TextField(max_length=20)
     share = serializers.FloatField(min_value=0, max_value=1, help_text="of the shoppers")
     model_version = serializers.CharField(
         allow_null=True, required=False, help_text="such as fusion@3; null: the placement's"
@@ -20,7 +20,7 @@ class ArmSerializer(StrictSerializer):
 class ExperimentSerializer(StrictSerializer):
     """An A/B test between models: each shopper always gets the same arm."""
 
-    key = serializers.CharField(max_length=40)
+    key = TextField(max_length=40)
     arms = ArmSerializer(many=True, help_text="2 to 10; their shares add up to 1")
 
 
@@ -28,7 +28,7 @@ class PlacementSerializer(StrictSerializer):
     """A placement in replies and bodies; the filter and the rules are checked by the view."""
 
     placement = serializers.CharField(max_length=64, required=False, help_text="its key")
-    name = serializers.CharField(max_length=100, required=False)
+    name = TextField(max_length=100, required=False)
     kind = serializers.ChoiceField(Placement.KINDS, required=False, help_text="of its lists")
     size = serializers.IntegerField(
         min_value=1, max_value=100, required=False, help_text="products of a list without limit"

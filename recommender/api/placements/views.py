@@ -66,9 +66,11 @@ def placement_json(placement: Placement) -> dict[str, Any]:
     return {name: values[name] for name in PLACEMENT_NAMES}
 
 
-def find_placement(shop: Shop, key: str) -> Placement:
-    """Raises NotFound."""
+def find_placement(shop: Shop, key: str, lock: bool = False) -> Placement:
+    """The placement with this key. lock: until the end of the transaction. Raises NotFound."""
     placements = shop.placements.select_related("version__run")
+    if lock:
+        placements = placements.select_for_update(of=("self",))
     placement = placements.filter(key=key).first() if "\x00" not in key else None
     if placement is None:
         raise NotFound(f"placement: {key[:64]!r} does not exist in this shop.")
@@ -125,11 +127,11 @@ class PlacementView(ApiView):
         if len(key) > 64 or not re.fullmatch(validator.regex.pattern, key):
             raise ValidationError({"placement": [f"must be {validator.message}"]})
         with transaction.atomic():
-            existing = shop.placements.filter(key=key).first()
+            existing = shop.placements.select_for_update().filter(key=key).first()
             placement = Placement(shop=shop, key=key, name=key, fallbacks=usual_chain())
             if existing:
                 placement.pk = existing.pk
-            return self._save(request, placement, created=existing is None)
+            return self._save(request, placement, existing and placement_json(existing))
 
     @extend_schema(
         operation_id="patch_placement",
@@ -140,12 +142,15 @@ class PlacementView(ApiView):
     @may_dry_run
     def patch(self, request: Request, key: str) -> Response:
         with transaction.atomic():
-            return self._save(request, find_placement(request.auth.shop, key), created=False)
+            placement = find_placement(request.auth.shop, key, lock=True)
+            return self._save(request, placement, placement_json(placement))
 
-    def _save(self, request: Request, placement: Placement, created: bool) -> Response:
+    def _save(
+        self, request: Request, placement: Placement, before: dict[str, Any] | None
+    ) -> Response:
+        """Validate and publish a placement; before: its stored form, None where it is new."""
         body = shapes.PlacementSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        before = None if created else placement_json(find_placement(placement.shop, placement.key))
         _apply(placement, body.validated_data, request.data)
         if not self.params["although_empty"]:
             _refuse_empty(placement, before)
@@ -156,11 +161,11 @@ class PlacementView(ApiView):
             AuditEntry.objects.note(
                 placement.shop,
                 request.auth,
-                AuditEntry.ADDED if created else AuditEntry.CHANGED,
+                AuditEntry.CHANGED if before else AuditEntry.ADDED,
                 f"placement {placement}",
                 detail=", ".join(changed),
             )
-        return Response(after, status=201 if created else 200)
+        return Response(after, status=200 if before else 201)
 
     @extend_schema(
         operation_id="delete_placement", responses={204: None}, summary="Delete a placement"

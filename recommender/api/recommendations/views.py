@@ -47,7 +47,7 @@ def list_reply(
         "model_version": result.version.label if result.version else None,
         "items": items,
         "next": page_token(shop, list_request, result),
-        "experiment": list_request.arm.named() if list_request.arm else None,
+        "experiment": result.arm_of(list_request),
         "fallback": {"used": result.fallback is not None, "kind": result.fallback},
         "stored": result.stored,
         "took_ms": result.took_ms,
@@ -154,9 +154,11 @@ def _context_items(shop: Shop, placement: Placement, values: dict[str, Any]) -> 
 
 
 def _refuse_beyond_pages(request: Request, list_request: ListRequest) -> None:
-    placement = list_request.placement and list_request.placement.key
+    placement = list_request.placement
     filters = [list_request.filter, *(str(rule.get("filter")) for rule in list_request.rules)]
-    refuse_beyond_pages(request.auth, request, placement, list_request.user_id, filters)
+    own = [placement.filter, str(placement.rules)] if placement and list_request.params else []
+    key = placement and placement.key
+    refuse_beyond_pages(request.auth, request, key, list_request.user_id, filters, own)
 
 
 def hydrated(

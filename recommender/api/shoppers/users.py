@@ -32,12 +32,16 @@ def user_row(data: Any, user_id: str | None = None) -> tuple[dict[str, Any], lis
     if "attributes" in data:
         row["attributes"] = data["attributes"]
     row |= {f"consent_{name}": value for name, value in _consent(data.get("consent")).items()}
-    sessions = read_ids("merged_from", data.get("merged_from") or [], MOST_SESSIONS, "session ids")
+    sessions = data.get("merged_from")
+    sessions = read_ids(
+        "merged_from", [] if sessions is None else sessions, MOST_SESSIONS, "session ids"
+    )
     return row, sessions
 
 
 def _consent(consent: Any) -> dict[str, bool]:
-    consent = consent or {}
+    if consent is None:
+        return {}
     if not isinstance(consent, dict) or consent.keys() - set(CONSENTS):
         raise FieldError("consent", f"must be an object with {' and '.join(CONSENTS)}")
     for name, value in consent.items():

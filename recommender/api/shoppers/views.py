@@ -27,7 +27,13 @@ from recommender.api.shoppers.users import (
     user_row,
     users_json,
 )
-from recommender.ingest import FieldError, Report, is_text, upsert_shoppers
+from recommender.ingest import (
+    FieldError,
+    Report,
+    is_text,
+    upsert_parts_of_shoppers,
+    upsert_shoppers,
+)
 from recommender.models import Erasure, Shop
 from recommender.shoppers.erasure import erase
 
@@ -150,15 +156,10 @@ def _store(
     shop: Shop, rows: dict[int, tuple[dict[str, Any], list[str]]]
 ) -> tuple[Report, dict[int, dict[str, str]]]:
     """Store the shoppers of a batch, and their sessions; returns errors by position."""
-    report, errors = Report(), {}
-    by_columns: dict[tuple[str, ...], list] = {}
-    for i, (row, _) in rows.items():
-        by_columns.setdefault(tuple(sorted(row.keys() - {"user_id"})), []).append((i, row))
     with transaction.atomic():
-        for columns, part in by_columns.items():
-            done = upsert_shoppers(shop, part, columns, STRICT)
-            report.add(done)
-            errors |= {e.line: {"field": e.field, "message": e.message} for e in done.errors}
+        parts = [(i, row) for i, (row, _) in rows.items()]
+        report = upsert_parts_of_shoppers(shop, parts, STRICT)
+        errors = {e.line: {"field": e.field, "message": e.message} for e in report.errors}
         sessions = {
             row["user_id"]: ids for i, (row, ids) in rows.items() if ids and i not in errors
         }

@@ -1,7 +1,7 @@
 """Training jobs: list, start, follow, cancel, resume."""
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,22 +15,13 @@ from recommender.api.http.listing import (
     read_fields,
 )
 from recommender.api.http.problem_details import Conflict
-from recommender.api.http.strict_fields import is_number
+from recommender.api.http.strict_fields import find_numbered
 from recommender.api.http.views import ApiView, DryRun, may_dry_run
 from recommender.api.training import serializers as shapes
 from recommender.inference import training_options
 from recommender.model_lifecycle import promotion, runs
-from recommender.models import AuditEntry, TrainingRun
 
 JOB_NAMES = shapes.TrainingJobSerializer.Meta.fields
-
-
-def find_run(request: Request, job_id: str) -> TrainingRun:
-    number = job_id.removeprefix("job-")
-    run = request.auth.shop.runs.filter(pk=int(number)).first() if is_number(number) else None
-    if run is None:
-        raise NotFound(f"job_id: {job_id[:60]!r} does not exist in this shop.")
-    return run
 
 
 class TrainingJobsView(ApiView):
@@ -103,7 +94,9 @@ class TrainingJobView(ApiView):
     )
     def get(self, request: Request, job_id: str) -> Response:
         chosen = read_fields(self.params.get("fields"), JOB_NAMES)
-        return Response(choose(shapes.job_json(find_run(request, job_id)), chosen))
+        return Response(
+            choose(shapes.job_json(find_numbered(request.auth.shop.runs, "job", job_id)), chosen)
+        )
 
 
 class CancelJobView(ApiView):
@@ -116,12 +109,9 @@ class CancelJobView(ApiView):
         summary="Stop a training run",
     )
     def post(self, request: Request, job_id: str) -> Response:
-        run = find_run(request, job_id)
-        if not run.request_cancel():
+        run = find_numbered(request.auth.shop.runs, "job", job_id)
+        if not runs.cancel_run(run, request.auth):
             raise Conflict(f"This run has already ended: {run.status}.")
-        if not run.cancel_requested:
-            AuditEntry.objects.note(run.shop, request.auth, AuditEntry.CANCELLED, f"run {run.pk}")
-        run.refresh_from_db()
         return Response(shapes.job_json(run), status=202)
 
 
@@ -135,7 +125,7 @@ class ResumeJobView(ApiView):
         summary="Go on with a cancelled or failed training run from its state",
     )
     def post(self, request: Request, job_id: str) -> Response:
-        run = find_run(request, job_id)
+        run = find_numbered(request.auth.shop.runs, "job", job_id)
         if run.promote in promotion.PROMOTING and not request.auth.allows("models:write"):
             raise PermissionDenied(
                 f"promote: this run would promote ({run.promote}), which needs a key with "

@@ -1,9 +1,11 @@
 """Serializers of webhooks and their deliveries."""
 
+from datetime import datetime
+
 from rest_framework import serializers
 
 from recommender.api.http.listing import PageQuery
-from recommender.api.http.strict_fields import StrictSerializer
+from recommender.api.http.strict_fields import StrictSerializer, TextField
 from recommender.models import Webhook, WebhookDelivery
 from recommender.models.webhooks import EVENT_TYPES, DeliveryStatus
 
@@ -33,20 +35,20 @@ class NewWebhookSerializer(WebhookSerializer):
 
 
 class WebhookRequest(StrictSerializer):
-    url = serializers.CharField(
+    url = TextField(
         max_length=500, help_text="an address over HTTPS outside the deployment's own network"
     )
     event_types = serializers.ListField(
         child=serializers.ChoiceField(EVENT_TYPES), min_length=1, help_text="what is sent there"
     )
-    description = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    description = TextField(max_length=200, required=False, allow_blank=True)
     active = serializers.BooleanField(
         default=True, help_text="false: nothing is sent; pending messages wait"
     )
 
 
 class WebhookPatch(WebhookRequest):
-    url = serializers.CharField(max_length=500, required=False)
+    url = TextField(max_length=500, required=False)
     event_types = serializers.ListField(
         child=serializers.ChoiceField(EVENT_TYPES), min_length=1, required=False
     )
@@ -64,6 +66,7 @@ class SecretRotation(StrictSerializer):
 
 class DeliverySerializer(serializers.ModelSerializer):
     delivery_id = serializers.SerializerMethodField()
+    next_attempt_at = serializers.SerializerMethodField(help_text="null: it has ended")
 
     class Meta:
         model = WebhookDelivery
@@ -81,6 +84,9 @@ class DeliverySerializer(serializers.ModelSerializer):
             "ended_at",
             "payload",
         ]
+
+    def get_next_attempt_at(self, delivery) -> datetime | None:
+        return delivery.next_attempt_at if delivery.ended_at is None else None
 
     def get_delivery_id(self, delivery) -> str:
         return f"delivery-{delivery.pk}"

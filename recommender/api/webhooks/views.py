@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,11 +20,11 @@ from recommender.api.http.listing import (
     read_fields,
 )
 from recommender.api.http.problem_details import Conflict
-from recommender.api.http.strict_fields import is_number
+from recommender.api.http.strict_fields import find_numbered
 from recommender.api.http.views import ApiView
 from recommender.api.webhooks import serializers as shapes
 from recommender.infrastructure import task_queue
-from recommender.models import AuditEntry, Shop, Webhook, WebhookDelivery
+from recommender.models import AuditEntry, Webhook, WebhookDelivery
 from recommender.models.webhooks import DeliveryStatus
 from recommender.webhooks.addresses import RefusedAddress, resolve
 from recommender.webhooks.messages import send_test
@@ -40,15 +40,6 @@ def webhooks_json(webhooks: list[Webhook]) -> list[dict[str, Any]]:
 
 def deliveries_json(deliveries: list[WebhookDelivery]) -> list[dict[str, Any]]:
     return shapes.DeliverySerializer(deliveries, many=True).data
-
-
-def find_webhook(shop: Shop, webhook_id: str) -> Webhook:
-    """Raises NotFound."""
-    number = webhook_id.removeprefix("webhook-")
-    webhook = shop.webhooks.filter(pk=int(number)).first() if is_number(number) else None
-    if webhook is None:
-        raise NotFound(f"webhook_id: {webhook_id[:60]!r} does not exist in this shop.")
-    return webhook
 
 
 def check_address(url: str) -> None:
@@ -89,7 +80,7 @@ class WebhooksView(ApiView):
         if shop.webhooks.count() >= MOST_WEBHOOKS:
             raise Conflict(f"A shop has at most {MOST_WEBHOOKS} webhooks.")
         webhook = Webhook.objects.create(shop=shop, **values)
-        AuditEntry.objects.note(shop, request.auth, AuditEntry.ADDED, f"webhook {webhook}")
+        AuditEntry.objects.note(shop, request.auth, AuditEntry.ADDED, str(webhook))
         return Response({**webhooks_json([webhook])[0], "secret": webhook.secret}, status=201)
 
 
@@ -102,7 +93,7 @@ class WebhookView(ApiView):
     )
     def get(self, request: Request, webhook_id: str) -> Response:
         chosen = read_fields(self.params.get("fields"), WEBHOOK_NAMES)
-        webhook = find_webhook(request.auth.shop, webhook_id)
+        webhook = find_numbered(request.auth.shop.webhooks, "webhook", webhook_id)
         return Response(choose(webhooks_json([webhook])[0], chosen))
 
     @extend_schema(
@@ -112,7 +103,7 @@ class WebhookView(ApiView):
         summary="Change what is given of a webhook",
     )
     def patch(self, request: Request, webhook_id: str) -> Response:
-        webhook = find_webhook(request.auth.shop, webhook_id)
+        webhook = find_numbered(request.auth.shop.webhooks, "webhook", webhook_id)
         body = shapes.WebhookPatch(data=request.data)
         body.is_valid(raise_exception=True)
         values = {k: v for k, v in body.validated_data.items() if v is not None}
@@ -120,12 +111,12 @@ class WebhookView(ApiView):
             check_address(values["url"])
         for name, value in values.items():
             setattr(webhook, name, value)
-        webhook.save()
+        webhook.save(update_fields=list(values))
         AuditEntry.objects.note(
             webhook.shop,
             request.auth,
             AuditEntry.CHANGED,
-            f"webhook {webhook}",
+            str(webhook),
             detail=", ".join(values),
         )
         return Response(webhooks_json([webhook])[0])
@@ -136,10 +127,8 @@ class WebhookView(ApiView):
         summary="Delete a webhook and its delivery log",
     )
     def delete(self, request: Request, webhook_id: str) -> Response:
-        webhook = find_webhook(request.auth.shop, webhook_id)
-        AuditEntry.objects.note(
-            webhook.shop, request.auth, AuditEntry.DELETED, f"webhook {webhook}"
-        )
+        webhook = find_numbered(request.auth.shop.webhooks, "webhook", webhook_id)
+        AuditEntry.objects.note(webhook.shop, request.auth, AuditEntry.DELETED, str(webhook))
         webhook.delete()
         return Response(status=204)
 
@@ -155,12 +144,12 @@ class RotateSecretView(ApiView):
     )
     @idempotent("secret")
     def post(self, request: Request, webhook_id: str) -> Response:
-        webhook = find_webhook(request.auth.shop, webhook_id)
+        webhook = find_numbered(request.auth.shop.webhooks, "webhook", webhook_id)
         body = shapes.SecretRotation(data=request.data)
         body.is_valid(raise_exception=True)
         secret = webhook.rotate(timedelta(hours=body.validated_data["overlap_hours"]))
         AuditEntry.objects.note(
-            webhook.shop, request.auth, AuditEntry.CHANGED, f"webhook {webhook}", detail="secret"
+            webhook.shop, request.auth, AuditEntry.CHANGED, str(webhook), detail="secret"
         )
         return Response({**webhooks_json([webhook])[0], "secret": secret}, status=201)
 
@@ -175,7 +164,7 @@ class TestWebhookView(ApiView):
         summary="Send a test message to a webhook",
     )
     def post(self, request: Request, webhook_id: str) -> Response:
-        webhook = find_webhook(request.auth.shop, webhook_id)
+        webhook = find_numbered(request.auth.shop.webhooks, "webhook", webhook_id)
         return Response(deliveries_json([send_test(webhook)])[0], status=202)
 
 
@@ -189,7 +178,9 @@ class DeliveriesView(ApiView):
         summary="The delivery log of a webhook, newest first; ended ones are kept for 30 days",
     )
     def get(self, request: Request, webhook_id: str) -> Response:
-        deliveries = find_webhook(request.auth.shop, webhook_id).deliveries.all()
+        deliveries = find_numbered(
+            request.auth.shop.webhooks, "webhook", webhook_id
+        ).deliveries.all()
         if "status" in self.params:
             deliveries = deliveries.filter(status=self.params["status"])
         rows, name = QueryRows(deliveries, ("-pk",)), f"deliveries of {webhook_id}"
@@ -206,12 +197,9 @@ class RedeliverView(ApiView):
         summary="Send a message again, with the same message_id",
     )
     def post(self, request: Request, webhook_id: str, delivery_id: str) -> Response:
-        webhook = find_webhook(request.auth.shop, webhook_id)
-        number = delivery_id.removeprefix("delivery-")
-        rows = webhook.deliveries.filter(pk=int(number) if is_number(number) else None)
-        delivery = rows.first()
-        if delivery is None:
-            raise NotFound(f"delivery_id: {delivery_id[:60]!r} is not one of this webhook.")
+        webhook = find_numbered(request.auth.shop.webhooks, "webhook", webhook_id)
+        delivery = find_numbered(webhook.deliveries, "delivery", delivery_id)
+        rows = webhook.deliveries.filter(pk=delivery.pk)
         if not webhook.active:
             raise Conflict("This webhook is not active.")
         rows.update(

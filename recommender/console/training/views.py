@@ -19,7 +19,7 @@ from recommender.console.training.recipe_choices import (
 from recommender.console.training.start_views import THEN
 from recommender.inference import training_options
 from recommender.model_lifecycle import promotion, runs
-from recommender.models import AuditEntry, ModelVersion, Shop, TrainingRun
+from recommender.models import ModelVersion, Shop, TrainingRun
 from recommender.models.registry import RunStatus
 
 
@@ -174,8 +174,7 @@ def cancel(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, MAY_TRAIN)
     row = find_run(shop, pk)
-    if row.request_cancel() and not row.cancel_requested:
-        AuditEntry.objects.note(shop, request.user, AuditEntry.CANCELLED, f"run {pk}")
+    runs.cancel_run(row, request.user)
     return redirect("admin:run", shop=shop.key, pk=pk)
 
 

@@ -41,7 +41,8 @@ async function main() {
     for (let i = 0; i < Number(more); i++)
       events.add({ type: "view", user_id: "u", item_id: `i-${i}` });
     await events.close();
-    return { accepted: events.accepted, duplicate: events.duplicate };
+    const { accepted, duplicate, rejected } = events;
+    return { accepted, duplicate, rejected: rejected.length };
   }
   if (what === "pages") {
     const ids = [];

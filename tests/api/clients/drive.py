@@ -49,7 +49,8 @@ def send_events(shop, number):
     with shop.events(size=3, seconds=0) as events:
         for i in range(number):
             events.add({"type": "view", "user_id": "u", "item_id": f"i-{i}"})
-    return {"accepted": events.accepted, "duplicate": events.duplicate}
+    counts = {"accepted": events.accepted, "duplicate": events.duplicate}
+    return counts | {"rejected": len(events.rejected)}
 
 
 def main(url, key, what, more=None, timeout="10", retries="3"):

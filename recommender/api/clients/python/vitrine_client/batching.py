@@ -10,10 +10,16 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from .failures import VitrineError
+from .failures import ApiError, Unreachable, VitrineError
 
+REFUSED = frozenset({400, 413, 422})
+"""Statuses of a call that is refused again however often it is sent."""
 LARGEST = 10_000
 """Most events of one call."""
+
+
+class Closed(VitrineError):
+    """The batch was closed, or holds too many events."""
 
 
 class EventBatch:
@@ -23,7 +29,7 @@ class EventBatch:
     call counts once. Events of a call that fails stay, and are sent with the next one. Use it as a
     context manager; from any thread.
 
-    rejected: results of events that the server refused, with the field and the reason
+    rejected: `{event_id, status, error}` of events that were refused, with the reason
     """
 
     def __init__(
@@ -37,7 +43,7 @@ class EventBatch:
             raise ValueError(f"size must be from 1 to {LARGEST:,}")
         self._send, self.size, self.seconds, self.most_waiting = send, size, seconds, most_waiting
         self.waiting: list[dict[str, Any]] = []
-        self.rejected: list[Any] = []
+        self.rejected: list[dict[str, Any]] = []
         self.accepted = self.duplicate = 0
         self._lock, self._sending = threading.Lock(), threading.Lock()
         self._closed = threading.Event()
@@ -52,9 +58,9 @@ class EventBatch:
         }
         with self._lock:
             if self._closed.is_set():
-                raise VitrineError("the batch is closed")
+                raise Closed("the batch is closed")
             if len(self.waiting) >= self.most_waiting:
-                raise VitrineError(f"{len(self.waiting):,} events wait already")
+                raise Closed(f"{len(self.waiting):,} events wait already")
             self.waiting.append(whole)
             full = len(self.waiting) >= self.size
             if self._thread is None and self.seconds:
@@ -73,12 +79,35 @@ class EventBatch:
                     events = self.waiting[: self.size]
                 if not events:
                     return
-                reply = self._send(events)
-                self.accepted += reply.accepted
-                self.duplicate += reply.duplicate
-                self.rejected += [row for row in reply.results if row.status == "rejected"]
+                self._send_or_split(events)
                 with self._lock:
                     del self.waiting[: len(events)]
+
+    def _send_or_split(self, events: list[dict[str, Any]]) -> None:
+        """Send events; where they are refused as a whole, halves of them, down to the one."""
+        try:
+            reply = self._send(events)
+        except ApiError as error:
+            if error.status not in REFUSED:
+                raise
+            self._split(events, error.problem.detail if error.problem else str(error))
+        except (Unreachable, Closed):
+            raise
+        except VitrineError as error:  # it is no JSON
+            self._split(events, str(error))
+        else:
+            self.accepted += reply.accepted
+            self.duplicate += reply.duplicate
+            self.rejected += [row.to_dict() for row in reply.results if row.status == "rejected"]
+
+    def _split(self, events: list[dict[str, Any]], reason: str) -> None:
+        if len(events) == 1:
+            refused = {"event_id": events[0]["event_id"], "status": "rejected"}
+            self.rejected.append(refused | {"error": {"field": "event", "message": reason}})
+            return
+        middle = len(events) // 2
+        self._send_or_split(events[:middle])
+        self._send_or_split(events[middle:])
 
     def _keep_sending(self) -> None:
         while not self._closed.wait(self.seconds):

@@ -8,7 +8,7 @@ import time
 import httpx
 
 REPEATED = frozenset({429, 502, 503, 504})
-READING = ("/recommendations", "/rerank", "/predictions", "/events", ":batch", ":delete", "/test")
+READING = ("/rerank", "/predictions", "/events", "/collect", ":batch", ":delete")
 """Ends of paths of POSTs that change nothing, or nothing more when they are repeated."""
 FIRST_WAIT, LONGEST_WAIT = 0.25, 30.0
 
@@ -35,11 +35,14 @@ class Repeating(httpx.BaseTransport):
         for attempt in range(1, attempts + 1):
             try:
                 response = self.inner.handle_request(request)
+                response.read()
             except httpx.TransportError:
                 if attempt == attempts:
                     raise
                 wait = pause(attempt, None)
             else:
+                if attempt > 1 and request.method == "DELETE" and response.status_code == 404:
+                    return httpx.Response(204, request=request)  # the lost reply was a deletion
                 if response.status_code not in REPEATED or attempt == attempts:
                     return response
                 response.close()

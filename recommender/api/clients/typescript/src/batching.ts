@@ -1,9 +1,12 @@
 /** Events in batches: collected in memory, sent together, each once. */
-import { VitrineError } from "./errors.js";
+import { ApiError, VitrineError } from "./errors.js";
 import type { components } from "./schema.js";
 
 type Whole = components["schemas"]["EventRequest"];
 type Reply = components["schemas"]["EventsReply"];
+/** Statuses of a call that is refused again however often it is sent. */
+const REFUSED = new Set([400, 413, 422]);
+
 /** An event; `event_id` and `occurred_at` are set where they are missing. */
 export type NewEvent = Omit<Whole, "event_id" | "occurred_at" | "simulated"> &
   Partial<Pick<Whole, "event_id" | "occurred_at" | "simulated">>;
@@ -57,11 +60,29 @@ export class EventBatch {
   async #sendAll(): Promise<void> {
     while (this.waiting.length > 0) {
       const events = this.waiting.slice(0, this.size);
+      await this.#sendOrSplit(events);
+      this.waiting.splice(0, events.length);
+    }
+  }
+
+  /** Send events; where they are refused as a whole, halves of them, down to the one. */
+  async #sendOrSplit(events: Whole[]): Promise<void> {
+    try {
       const reply = await this.send(events);
       this.accepted += reply.accepted;
       this.duplicate += reply.duplicate;
       this.rejected.push(...reply.results.filter((row) => row.status === "rejected"));
-      this.waiting.splice(0, events.length);
+    } catch (error) {
+      if (!(error instanceof ApiError && REFUSED.has(error.status))) throw error;
+      const [first, ...others] = events;
+      if (first !== undefined && others.length === 0) {
+        const reason = { field: "event", message: error.message };
+        this.rejected.push({ event_id: first.event_id, status: "rejected", error: reason });
+        return;
+      }
+      const middle = Math.floor(events.length / 2);
+      await this.#sendOrSplit(events.slice(0, middle));
+      await this.#sendOrSplit(events.slice(middle));
     }
   }
 

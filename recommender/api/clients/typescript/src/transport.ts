@@ -2,7 +2,7 @@
 import { Unreachable } from "./errors.js";
 
 const REPEATED = new Set([429, 502, 503, 504]);
-const READING = ["/rerank", "/predictions", "/events", ":batch", ":delete", "/test"];
+const READING = ["/rerank", "/predictions", "/events", "/collect", ":batch", ":delete"];
 const FIRST_WAIT = 0.25;
 const LONGEST_WAIT = 30;
 
@@ -35,6 +35,8 @@ export function repeatingFetch(
       let retryAfter: string | null = null;
       try {
         const response = await inner(request.clone(), { signal: AbortSignal.timeout(timeout * 1000) });
+        if (attempt > 1 && request.method === "DELETE" && response.status === 404)
+          return new Response(null, { status: 204 }); // the lost reply was a deletion
         if (!REPEATED.has(response.status) || attempt === attempts) return response;
         retryAfter = response.headers.get("retry-after");
         await response.body?.cancel();

@@ -2,7 +2,7 @@
 import createClient, { type Client } from "openapi-fetch";
 
 import { EventBatch } from "./batching.js";
-import { failure, VitrineError } from "./errors.js";
+import { failure, Unreachable, VitrineError } from "./errors.js";
 import { Operations } from "./operations.js";
 import type { paths } from "./schema.js";
 import { repeatingFetch } from "./transport.js";
@@ -40,7 +40,16 @@ export class Vitrine extends Operations {
   protected async unwrap<T>(
     call: Promise<{ data?: T; error?: unknown; response: Response }>,
   ): Promise<T> {
-    const { data, error, response } = await call;
+    let reply;
+    try {
+      reply = await call;
+    } catch (error) {
+      if (error instanceof VitrineError) throw error;
+      if (error instanceof SyntaxError)
+        throw new VitrineError(`the reply is not one of Vitrine: ${error}`, { cause: error });
+      throw new Unreachable(String(error), { cause: error });
+    }
+    const { data, error, response } = reply;
     if (!response.ok) throw failure(response, error);
     return data as T;
   }
