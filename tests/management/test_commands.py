@@ -127,7 +127,16 @@ def test_a_key_is_rotated_with_an_overlap(shop):
 
 
 def test_create_shop(db):
-    assert "home_top" in run("create_shop", "second", "--timezone", "Europe/Paris")
+    origin = "https://shop.example"
+    made = run("create_shop", "second", "--timezone", "Europe/Paris", "--origin", origin)
+    assert "home_top" in made and Shop.objects.get(key="second").origins == [origin]
+    key = ["create_key", "--shop", "second", "--public", "--placement", "home_top"]
+    row = ApiKey.objects.find(run(*key).strip())
+    assert row.placements == ["home_top"] and row.scopes == ["events:write", "recs:read"]
+    with pytest.raises(CommandError, match="'nosuch' is not one of"):
+        run(*key[:-1], "nosuch")
+    with pytest.raises(CommandError, match="only a --public key"):
+        run("create_key", "--shop", "second", "--scope", "recs:read", "--placement", "home_top")
     assert Shop.objects.get(key="second").timezone == "Europe/Paris"
 
 

@@ -15,6 +15,14 @@ class Command(BaseCommand):
         parser.add_argument("--name")
         parser.add_argument("--currency", default="EUR")
         parser.add_argument("--timezone", default="UTC")
+        parser.add_argument(
+            "--origin",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="URL",
+            help="pages from here may use public keys, such as https://shop.example",
+        )
 
     def handle(self, key, **options):
         shop = Shop(
@@ -22,6 +30,7 @@ class Command(BaseCommand):
             name=options["name"] or key,
             currency=options["currency"],
             timezone=options["timezone"],
+            origins=options["origin"],
         )
         try:
             shop.full_clean()
