@@ -1,35 +1,15 @@
-"""What a request and a placement change in a ranking: rules, scores, rotation, groups, tests."""
+"""What a request and a placement change in a ranking: rules, scores, rotation, groups, facets."""
 
-import shutil
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from recommender.experiments.assignment import arm_of
 from recommender.infrastructure import process_caches
-from recommender.models import ApiKey, Placement, Product, ServedList
-from recommender.models.changes import Change
+from recommender.models import Product, ServedList
 from recommender.serving.exposure_log import exposure_buffer
 from tests.api.request_bodies import ask, field_of, purchase
-
-
-def ids(reply):
-    assert reply.status_code == 200, reply.content
-    return [item["item_id"] for item in reply.json()["items"]]
-
-
-def regroup(shop, **groups):
-    for item_id, group in groups.items():
-        item_id = item_id.replace("_", "/")
-        Product.objects.filter(shop=shop, item_id=item_id).update(item_group_id=group)
-    read_again(shop)
-
-
-def read_again(shop):
-    """What a process does once it knows of a change; others poll each second."""
-    Change.objects.tell_products(shop, None)
-    process_caches.clear_all()
+from tests.recommendations.list_calls import ids, read_again, regroup
 
 
 @pytest.fixture
@@ -234,163 +214,6 @@ def test_facets_follow_the_ranking(live_shop, api):
         assert field_of(reply) == ("level" if "level" in wrong else next(iter(wrong)))
 
 
-def test_an_experiment_gives_each_shopper_one_arm_for_good(live_shop, api, register):
-    second = register(live_shop)
-    arms = [
-        {"name": "A", "share": 0.5, "model_version": None},
-        {"name": "B", "share": 0.5, "model_version": second.label},
-    ]
-    experiment = {"key": "home-2026", "arms": arms}
-    reply = api("patch", "placements/home_top", {"experiment": experiment})
-    assert reply.json()["experiment"] == experiment
-    process_caches.clear_all()
-    seen = {}
-    for _ in range(2):
-        for n in range(40):
-            body = ask(api, user_id=f"shopper-{n:03d}").json()
-            arm = body["experiment"]["arm"]
-            assert seen.setdefault(n, arm) == arm and body["experiment"]["key"] == "home-2026"
-            expected = second.label if arm == "B" else live_shop.champion().label
-            assert body["model_version"] in (expected, None)
-    assert 8 < sum(arm == "A" for arm in seen.values()) < 32
-    page = ask(api, user_id="shopper-000").json()
-    more = api("post", "recommendations", {"next": page["next"]}).json()
-    assert more["experiment"] == page["experiment"]
-    exposure_buffer.flush()
-    assert set(ServedList.objects.values_list("experiment", flat=True)) == {
-        "home-2026:A",
-        "home-2026:B",
-    }
-    batch = {"placement": "home_top", "user_ids": [f"shopper-{n:03d}" for n in range(40)]}
-    lists = api("post", "recommendations:batch", batch).json()["lists"]
-    assert [part["experiment"]["arm"] for part in lists] == list(seen.values())
-    rows = api("get", "analytics?by=experiment").json()["rows"]
-    assert {row["experiment"] for row in rows} == {"home-2026:A", "home-2026:B"}
-    assert ask(api, user_id=None).json()["experiment"] is None
-    assert api("patch", "placements/home_top", {"experiment": None}).json()["experiment"] is None
-
-
-def test_arms_are_drawn_by_their_shares_and_independently():
-    arms = [{"name": n, "share": s, "version": None} for n, s in (("A", 0.1), ("B", 0.9))]
-    first, second = {"key": "one", "arms": arms}, {"key": "two", "arms": arms}
-    people = [f"u-{i}" for i in range(20_000)]
-    in_a = {p for p in people if arm_of(first, p).name == "A"}
-    assert 1_800 < len(in_a) < 2_200
-    both = {p for p in in_a if arm_of(second, p).name == "A"}
-    assert 140 < len(both) < 270
-    assert arm_of({}, "u-1") is None and arm_of(first, None) is None
-
-
-@pytest.mark.parametrize(
-    ("experiment", "field"),
-    [
-        ({"key": "x"}, "experiment.arms"),
-        ({"key": "X Y", "arms": [{"name": "A", "share": 1}] * 2}, "experiment.key"),
-        ({"key": "x", "arms": [{"name": "A", "share": 1}]}, "experiment.arms"),
-        ({"key": "x", "arms": [{"name": "A", "share": 0.5}] * 2}, "experiment.arms"),
-        (
-            {"key": "x", "arms": [{"name": "A", "share": 0.5}, {"name": "B", "share": 0.4}]},
-            "experiment.arms",
-        ),
-        (
-            {
-                "key": "x",
-                "arms": [
-                    {"name": "A", "share": 0.5, "model_version": "fusion@99"},
-                    {"name": "B", "share": 0.5},
-                ],
-            },
-            "experiment.arms[0].model_version",
-        ),
-    ],
-)
-def test_a_wrong_experiment_names_its_place(live_shop, api, experiment, field):
-    reply = api("patch", "placements/home_top", {"experiment": experiment})
-    assert field_of(reply).startswith(field.partition("[")[0])
-    assert not Placement.objects.get(key="home_top", shop=live_shop).experiment
-
-
-@pytest.fixture
-def page_key(live_shop):
-    live_shop.origins = ["https://shop.example"]
-    live_shop.save()
-    return ApiKey.objects.issue(live_shop, "page", [], public=True, placements=["home_top"])[1]
-
-
-def from_page(client, path, body, key, origin="https://shop.example"):
-    headers = {"authorization": f"Bearer {key}"} | ({"origin": origin} if origin else {})
-    return client.post(f"/api/v1/{path}", body, "application/json", headers=headers)
-
-
-def test_a_public_key_shows_lists_of_its_placements_on_the_shops_pages(client, page_key, api):
-    body = {"placement": "home_top", "session_id": "s-1", "limit": 3}
-    reply = from_page(client, "recommendations", body, page_key)
-    assert reply.status_code == 200 and len(reply.json()["items"]) == 3
-    assert reply["Access-Control-Allow-Origin"] == "https://shop.example"
-    assert int(reply["RateLimit-Limit"]) == 300
-    more = from_page(client, "recommendations", {"next": reply.json()["next"]}, page_key)
-    assert more.status_code == 200
-    page = {"session_id": "s-1", "placements": [{"placement": "home_top"}]}
-    assert from_page(client, "recommendations:page", page, page_key).status_code == 200
-    hydrated = from_page(client, "recommendations", {**body, "fields": ["title"]}, page_key)
-    assert hydrated.json()["items"][0]["item"].keys() == {"title"}
-    whole = from_page(client, "recommendations", {**body, "hydrate": True}, page_key).json()
-    assert "margin_rate" not in whole["items"][0]["item"] and whole["items"][0]["item"]["title"]
-    margin = from_page(client, "recommendations", {**body, "fields": ["margin_rate"]}, page_key)
-    assert field_of(margin) == "fields"
-    preflight = client.options(
-        "/api/v1/recommendations",
-        headers={"origin": "https://shop.example", "access-control-request-method": "POST"},
-    )
-    assert preflight.status_code == 204
-    assert preflight["Access-Control-Allow-Origin"] == "https://shop.example"
-
-
-def test_a_public_key_does_nothing_else(client, page_key, api, live_shop):
-    body = {"placement": "home_top", "session_id": "s-1"}
-    for path, wrong, origin in (
-        ("recommendations", body, None),
-        ("recommendations", body, "https://evil.example"),
-        ("recommendations", {**body, "placement": "discover"}, "https://shop.example"),
-        ("recommendations", {**body, "user_id": "shopper-003"}, "https://shop.example"),
-        (
-            "recommendations:page",
-            {"placements": [{"placement": "home_top"}, {"placement": "discover"}]},
-            "https://shop.example",
-        ),
-        ("recommendations", {**body, "filter": "margin_rate > 0.3"}, "https://shop.example"),
-        (
-            "recommendations",
-            {**body, "rules": [{"effect": "hide", "filter": "margin_rate > 0.3"}]},
-            "https://shop.example",
-        ),
-        ("rerank", {"item_ids": ["GA/1"]}, "https://shop.example"),
-        ("recommendations:facets", body, "https://shop.example"),
-        ("recommendations:batch", {"placement": "home_top", "user_ids": ["a"]}, None),
-        ("predictions", {"item_ids": ["GA/1"]}, "https://shop.example"),
-    ):
-        assert from_page(client, path, wrong, page_key, origin).status_code == 403, (path, wrong)
-    assert api("get", "events", key=page_key).status_code == 403
-    assert api("delete", "events/x", key=page_key).status_code == 403
-    assert api("get", "items/related?item_id=GA/1", key=page_key).status_code == 403
-    token = ask(api, limit=3).json()["next"]  # of a shopper, made for a server
-    assert from_page(client, "recommendations", {"next": token}, page_key).status_code == 403
-    only_events = ApiKey.objects.issue(live_shop, "p", [], public=True)[1]
-    assert from_page(client, "recommendations", body, only_events).status_code == 403
-
-
-def test_the_session_of_a_shopper_has_their_lists(client, page_key, api, live_shop):
-    body = {"placement": "home_top", "session_id": "s-merged", "limit": 6}
-    before = from_page(client, "recommendations", body, page_key).json()
-    assert before["fallback"]["used"]
-    api("patch", "users/shopper-003", {"merged_from": ["s-merged"]})
-    after = from_page(client, "recommendations", body, page_key)
-    assert ids(after) == ids(ask(api, limit=6)) and not after.json()["fallback"]["used"]
-    api("patch", "users/shopper-003", {"consent": {"personalisation": False}})
-    refused = from_page(client, "recommendations", body, page_key).json()
-    assert refused["fallback"]["kind"] == "no_consent"
-
-
 def test_adjusted_lists_reach_beyond_the_stored_one(live_shop, api, usual, monkeypatch):
     from recommender.recommendations import batch_scoring
 
@@ -450,44 +273,3 @@ def test_rotation_counts_groups_and_this_placement_alone(live_shop, api, usual):
     ask(api, limit=1)
     exposure_buffer.flush()
     assert not {usual[0], usual[1]} & set(ids(ask(api, limit=3, rotation=1)))
-
-
-def test_the_session_of_a_shopper_has_their_arm(live_shop, api, register):
-    second = register(live_shop)
-    arms = [
-        {"name": "A", "share": 0.5, "model_version": None},
-        {"name": "B", "share": 0.5, "model_version": second.label},
-    ]
-    api("patch", "placements/home_top", {"experiment": {"key": "x", "arms": arms}})
-    process_caches.clear_all()
-    from recommender.serving.shop_state import state_of
-
-    state_of(live_shop).placement("home_top")
-    assert state_of(live_shop).placements.chosen_versions() == {second.pk}
-    for n in range(12):
-        user_id, session = f"shopper-{n:03d}", f"session-{n}"
-        api("patch", f"users/{user_id}", {"merged_from": [session]})
-        named = ask(api, user_id=user_id).json()["experiment"]
-        assert ask(api, user_id=None, session_id=session).json()["experiment"] == named
-
-
-def test_an_arm_whose_model_cannot_serve_is_not_counted(live_shop, api, register, checkpoints):
-    second = register(live_shop)
-    arms = [{"name": n, "share": s, "model_version": second.label} for n, s in (("A", 1), ("B", 0))]
-    api("patch", "placements/home_top", {"experiment": {"key": "x", "arms": arms}})
-    shutil.rmtree(checkpoints / second.folder)
-    process_caches.clear_all()
-    reply = ask(api, session_id="s").json()
-    assert reply["model_version"] == live_shop.champion().label and reply["experiment"] is None
-
-
-def test_a_page_cannot_ask_for_margins_by_parameters(client, page_key, api, live_shop):
-    Product.objects.update(margin_rate=0.4)
-    read_again(live_shop)
-    body = {"filter": "margin_rate > :m", "filter_values": {"m": 0.1}}
-    assert api("patch", "placements/home_top", body).status_code == 200
-    process_caches.clear_all()
-    asked = {"placement": "home_top", "session_id": "s"}
-    assert from_page(client, "recommendations", asked, page_key).status_code == 200
-    refused = from_page(client, "recommendations", {**asked, "params": {"m": 0.3}}, page_key)
-    assert refused.status_code == 403

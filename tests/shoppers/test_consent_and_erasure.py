@@ -115,9 +115,12 @@ def test_a_receipt_of_another_shop_is_none(known, api):
     assert api("get", f"erasures/{receipt}", key=other).status_code == 404
 
 
-def test_withdrawn_consent_takes_stored_and_kept_lists_along(known, api):
+def test_withdrawn_consent_takes_stored_and_kept_lists_along(
+    known, api, django_capture_on_commit_callbacks
+):
     assert RecommendationList.objects.filter(shopper__user_id=WHO).exists()
-    api("put", f"users/{WHO}", {"consent": {"personalisation": False}})
+    with django_capture_on_commit_callbacks(execute=True):
+        api("put", f"users/{WHO}", {"consent": {"personalisation": False}})
     assert (
         not RecommendationList.objects.filter(shopper__user_id=WHO).exists()
         and last_lists.last_list_of(known.pk, WHO) is None
