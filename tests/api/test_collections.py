@@ -3,8 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
+from rest_framework.exceptions import ValidationError
 
+from recommender.api.events import stored
 from recommender.api.http import cursors
 from recommender.models import Alert, ApiKey, Product, Shopper, TrainingRun
 from tests.api.request_bodies import field_of, purchase
@@ -229,3 +232,11 @@ def test_head_and_other_methods(filled, api):
     assert api("head", "items?limit=2", key=reader).status_code == 200
     assert api("post", "recipes", {}, key=reader).status_code == 405
     assert api("delete", "items", key=reader).status_code == 405
+
+
+def test_a_page_that_looks_through_too_much_asks_for_less(filled, api, monkeypatch):
+    monkeypatch.setattr(stored, "SECONDS_OF_A_PAGE", 0.05)
+    slow = filled.events.annotate(slept=RawSQL("pg_sleep(0.2)::text", []))
+    with pytest.raises(ValidationError, match="give user_id"):
+        stored.TimedRows(slow, ("occurred_at", "id"), counted=False).after(None, 1)
+    assert api("get", "events?limit=1").status_code == 200

@@ -26,7 +26,8 @@ EVENT_NAMES = (
     "received_at",
 )
 """Fields of an event in replies, in their order."""
-SECONDS_OF_A_PAGE = 5
+SECONDS_OF_A_PAGE = 2.0
+"""Time limit of a page's query: it holds a serving thread."""
 LINE_NAMES = ("position", "quantity", "value", "rating")
 COLUMNS_OF_LINES = ("product__item_id", *LINE_NAMES)
 
@@ -69,7 +70,9 @@ class TimedRows(QueryRows):
     def after(self, last: list[Any] | None, most: int) -> list[Any]:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SET LOCAL statement_timeout = %s", [f"{SECONDS_OF_A_PAGE}s"])
+                cursor.execute(
+                    "SET LOCAL statement_timeout = %s", [f"{round(1000 * SECONDS_OF_A_PAGE)}ms"]
+                )
                 return super().after(last, most)
         except OperationalError as error:
             if "statement timeout" not in str(error):
