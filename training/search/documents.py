@@ -1,0 +1,72 @@
+"""Search documents: the fields of a product, and their terms as the index holds them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from training.search.analysis import Analyzer, code_form, code_suffixes
+
+TITLE, BRAND, CATEGORY, ATTRIBUTES = "title", "brand", "category", "attributes"
+DESCRIPTION, CODE, WORD, KEY, DIGEST = "description", "code", "word", "key", "digest"
+FIELD_WEIGHTS = {TITLE: 3.0, BRAND: 2.0, CATEGORY: 1.5, ATTRIBUTES: 1.0, DESCRIPTION: 1.0}
+"""Weights of the BM25 scores of the text fields."""
+CODE_WEIGHTS = {CODE: 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchDocument:
+    """One product as the index reads it.
+
+    key: number that identifies it; digest: of its texts, so that unchanged products are skipped
+    codes: its id, SKUs, GTINs and part numbers
+    """
+
+    key: int
+    title: str
+    brand: str = ""
+    categories: Sequence[str] = ()
+    attributes: Sequence[str] = ()
+    description: str = ""
+    codes: Sequence[str] = ()
+    digest: int = 0
+
+
+def fields_of(analyzer: Analyzer, document: SearchDocument) -> tuple[dict[str, Any], set[str]]:
+    """The document's fields as the engine takes them, and its distinct words."""
+    texts = {
+        TITLE: document.title,
+        BRAND: document.brand,
+        CATEGORY: " \n ".join(document.categories),
+        ATTRIBUTES: " \n ".join(document.attributes),
+    }
+    fields: dict[str, Any] = {KEY: document.key, DIGEST: document.digest}
+    shown: dict[str, None] = {}
+    for name, text in texts.items():
+        if text:
+            fields[name] = " ".join(analyzer.document_terms(text))
+            shown |= dict.fromkeys(analyzer.document_words(text))
+    described: set[str] = set()
+    if document.description:
+        fields[DESCRIPTION] = " ".join(analyzer.document_terms(document.description))
+        described = set(analyzer.document_words(document.description))
+    if shown:
+        fields[WORD] = " ".join(shown)
+    if codes := codes_of(analyzer, document):
+        fields[CODE] = " ".join(codes)
+    words = {word for word in described | set(shown) if len(word) > 2 and word.isalpha()}
+    return fields, words
+
+
+def codes_of(analyzer: Analyzer, document: SearchDocument) -> list[str]:
+    """Codes of a product in their joined forms, and from each of their parts on: its ids, and the
+    codes in its title and attributes.
+    """
+    raw = [*document.codes]
+    for text in (document.title, *document.attributes):
+        chunks = analyzer.chunks(text)
+        raw += [text[c.begin : c.end] for c in chunks if c.joined and c.is_code]
+    out: dict[str, None] = {}
+    for code in raw:
+        if whole := code_form(code):
+            out |= dict.fromkeys([whole, *code_suffixes(code)])
+    return list(out)
