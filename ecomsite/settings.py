@@ -20,6 +20,8 @@ VITRINE_HOME = Path(os.environ.get("VITRINE_HOME", BASE_DIR / "var")).resolve()
 VITRINE_CHECKPOINTS = Path(
     os.environ.get("VITRINE_CHECKPOINTS", VITRINE_HOME / "checkpoints")
 ).resolve()
+# Search indexes of this host, on a local disk; hosts do not share it.
+VITRINE_INDEXES = Path(os.environ.get("VITRINE_INDEXES", VITRINE_HOME / "search")).resolve()
 # A Hugging Face folder or name of a BERT; empty: the packaged MiniLM.
 VITRINE_ENCODER = os.environ.get("VITRINE_ENCODER", "")
 # Names that trainings of REST and the console may use, in addition to the shop's versions:

@@ -19,6 +19,7 @@ from recommender.api.http.fast_path import plain_reply  # noqa: E402  needs the 
 from recommender.infrastructure.process_memory import trim_regularly  # noqa: E402
 from recommender.infrastructure.proxies import apply_forwarded  # noqa: E402
 from recommender.recommendations.warm_up import warm_up  # noqa: E402
+from recommender.search.live_index import indexer  # noqa: E402
 from recommender.serving.shop_state import follow_changes  # noqa: E402
 
 
@@ -46,3 +47,4 @@ def application(environ, start_response):
 threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
 threading.Thread(target=trim_regularly, name="trim", daemon=True).start()
 follow_changes()
+indexer.start()

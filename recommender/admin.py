@@ -1,3 +1,3 @@
 """Django discovers the console's tables here."""
 
-from recommender.console import integration_tables, people, tables  # noqa: F401
+from recommender.console import integration_tables, people, search_tables, tables  # noqa: F401

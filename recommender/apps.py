@@ -4,3 +4,6 @@ from django.apps import AppConfig
 class RecommenderConfig(AppConfig):
     name = "recommender"
     verbose_name = "Tables"
+
+    def ready(self) -> None:
+        import recommender.search.live_index  # noqa: F401  registers itself with the shop state

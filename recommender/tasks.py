@@ -11,6 +11,7 @@ from recommender.model_lifecycle import runs
 from recommender.models import (
     IdempotentReply,
     ModelVersion,
+    SearchQuery,
     ServedList,
     Shop,
     TrainingRun,
@@ -118,6 +119,7 @@ def finish_erasures() -> None:
 @shared_task
 def forget_old_served_lists() -> None:
     ServedList.objects.forget_old()
+    SearchQuery.objects.forget_old()
     IdempotentReply.objects.forget_old()
     WebhookDelivery.objects.forget_old()
     Webhook.objects.forget_old_secrets()

@@ -4,7 +4,8 @@
  *           defer></script>
  *
  * Lists: data-vitrine-list="r-20ab…" data-vitrine-placement="home_top" on the element around the
- * products, data-vitrine-item="SKU-1" on each product.
+ * products, data-vitrine-item="SKU-1" on each product. Search results: data-vitrine-query="q-77…"
+ * instead. What was clicked in a list or result is credited to it when it is bought.
  * Impression: half of the product was in view for a second. Click: a link in it was followed.
  * data-session: the shop's own id of the visit; else the tracker makes one (vitrine.session()).
  * data-consent="ask": nothing is stored or sent before vitrine.consent(true).
@@ -19,6 +20,8 @@
   const LONGEST_WAIT_MS = 60000;
   const IN_VIEW_MS = 1000;
   const MOST_WAITING = 500;
+  const MOST_CLICKED = 100;
+  const LISTS = "[data-vitrine-list], [data-vitrine-query]";
   const SESSION_MS = 30 * 60 * 1000;
   const uuid = () =>
     crypto.randomUUID
@@ -116,13 +119,27 @@
 
   const itemAndList = (element) => {
     const item = { item_id: element.dataset.vitrineItem };
-    const list = element.closest("[data-vitrine-list]");
+    const list = element.closest(LISTS);
     if (!list) return [item, {}];
     const at = [...list.querySelectorAll("[data-vitrine-item]")].indexOf(element) + 1;
     const position = +element.dataset.vitrinePosition || at;
     if (position) item.position = position;
-    const { vitrineList, vitrinePlacement } = list.dataset;
+    const { vitrineList, vitrineQuery, vitrinePlacement } = list.dataset;
+    if (vitrineQuery) return [item, { query_id: vitrineQuery }];
     return [item, { recommendation_id: vitrineList, placement: vitrinePlacement }];
+  };
+
+  /* The list or search where each product was clicked last. */
+  const remember = (item_id, list) => {
+    const others = Object.entries(stored().clicked || {}).filter(([id]) => id !== item_id);
+    const newest = [...others, [item_id, list]].slice(-MOST_CLICKED);
+    store({ clicked: Object.fromEntries(newest) });
+  };
+  const cited = (items) => {
+    const clicked = stored().clicked || {};
+    const lists = items.map(({ item_id }) => clicked[item_id]).filter(Boolean);
+    const ids = new Set(lists.map((list) => list.query_id || list.recommendation_id));
+    return ids.size === 1 ? lists[0] : {};
   };
 
   const due = new Map();
@@ -143,7 +160,7 @@
     reported.add(element);
     observer.unobserve(element);
     const [item, list] = itemAndList(element);
-    const key = list.recommendation_id || "";
+    const key = list.query_id || list.recommendation_id || "";
     if (!impressions.size) setTimeout(sendImpressions, 200);
     impressions.set(key, [[...(impressions.get(key)?.[0] || []), item], list]);
   }
@@ -154,7 +171,7 @@
 
   const watch = (root) =>
     root
-      .querySelectorAll?.("[data-vitrine-list] [data-vitrine-item]")
+      .querySelectorAll?.(`:is(${LISTS}) [data-vitrine-item]`)
       .forEach((element) => reported.has(element) || observer.observe(element));
   const start = () => {
     watch(document);
@@ -166,8 +183,9 @@
       "click",
       (event) => {
         const element = event.target.closest?.("a, button")?.closest("[data-vitrine-item]");
-        if (element && element.closest("[data-vitrine-list]")) {
+        if (element && element.closest(LISTS)) {
           const [item, list] = itemAndList(element);
+          if (agreed) remember(item.item_id, list);
           add("click", [item], list);
         }
       },
@@ -195,12 +213,13 @@
   const api = (window.vitrine = {
     view: one("view"),
     click: one("click"),
-    basket: one("add_to_cart"),
+    basket: (item_id, more = {}) =>
+      add("add_to_cart", [{ item_id, ...more }], cited([{ item_id }])),
     unbasket: one("remove_from_cart"),
     like: one("share"),
     dislike: one("dislike"),
     rate: (item_id, rating) => add("rating", [{ item_id, rating }]),
-    purchase: (items, more = {}) => add("purchase", items, more),
+    purchase: (items, more = {}) => add("purchase", items, { ...cited(items), ...more }),
     search: (query, more = {}) => add("search", [], { query, ...more }),
     identify: (id) => {
       user = id || null;

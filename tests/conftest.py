@@ -111,9 +111,10 @@ def api(shop, client):
 
 
 @pytest.fixture(autouse=True)
-def _own_settings(settings):
-    """No collected files, and no thread that writes behind a test's back."""
+def _own_settings(settings, tmp_path):
+    """No collected files, no thread that writes behind a test's back, search indexes of its own."""
     settings.VITRINE_WRITES_BEHIND = False
+    settings.VITRINE_INDEXES = tmp_path / "search"
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
 

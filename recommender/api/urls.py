@@ -23,6 +23,7 @@ from recommender.api.operations import views as operations_views
 from recommender.api.placements import views as placements_views
 from recommender.api.recommendations import bulk_views
 from recommender.api.recommendations import views as recommendations_views
+from recommender.api.search import views as search_views
 from recommender.api.shoppers import views as shoppers_views
 from recommender.api.training import job_views, model_views
 from recommender.api.webhooks import views as webhook_views
@@ -64,6 +65,9 @@ urlpatterns = [
     path("items/shoppers", or_item("shoppers", bulk_views.ShoppersView)),
     path("rerank", recommendations_views.RerankView.as_view()),
     path("items/related", or_item("related", recommendations_views.RelatedView)),
+    path("search", search_views.SearchView.as_view()),
+    path("browse", search_views.BrowseView.as_view()),
+    path("suggest", search_views.SuggestView.as_view()),
     path("items", catalog_views.ItemsView.as_view()),
     path("items:delete", catalog_views.ItemsDeleteView.as_view()),
     path("attributes", attribute_views.AttributesView.as_view()),

@@ -125,6 +125,7 @@ FILTER_FIELDS = {
 """Fields of the filter language, in addition to `attributes.NAME`; age in days."""
 INDEX_COLUMNS = {
     "item_id": ("item_id", pl.String),
+    "pk": ("id", pl.Int64),
     **{
         field.name: (field.kind.indexed_as[0].format(field.column), field.kind.indexed_as[1])
         for field in FIELDS

@@ -49,6 +49,7 @@ class ProductIndex:
         self.generation = 0
         self.lock = threading.RLock()
         self.masks: OrderedDict[str, tuple[datetime, pl.Series]] = OrderedDict()
+        self._key_order: tuple[pl.DataFrame, pl.Series, pl.Series] | None = None
         self.model_rows: WeakKeyDictionary = WeakKeyDictionary()
         self.model_masks: dict[str, tuple[pl.Series, ref, Any]] = {}
 
@@ -124,6 +125,31 @@ class ProductIndex:
                 self.model_masks.clear()
             self.model_masks[selection.key] = (mask, ref(model), of_model)
         return of_model
+
+    def by_key(self, keys: list[int]) -> pl.DataFrame:
+        """The rows of those of these products that the shop has, by primary key, in any order."""
+        with self.lock:
+            frame = self.products()
+            if self._key_order is None or self._key_order[0] is not frame:
+                order = frame["pk"].arg_sort()
+                self._key_order = (frame, order, frame["pk"].gather(order))
+            _, order, sorted_keys = self._key_order
+        if not keys or not len(sorted_keys):
+            return frame.clear()
+        wanted = pl.Series(keys, dtype=pl.Int64)
+        at = sorted_keys.search_sorted(wanted).clip(upper_bound=len(sorted_keys) - 1)
+        found = order.gather(at.filter(sorted_keys.gather(at) == wanted))
+        return frame[found].filter(pl.col("edition") != DELETED)
+
+    def keys_of(self, model: Any) -> pl.Series:
+        """(items,) int64: primary key of each item of a model; -1 where the shop lacks it."""
+        with self.lock:
+            self.mask_of(model, EVERYTHING, timezone.now())  # brings the rows of the model up
+            of_model = self.frame[["pk", "edition"]].with_row_index("row")
+            rows = self.model_rows[model][1].alias("row").to_frame()
+        found = rows.join(of_model, on="row", how="left", maintain_order="left")
+        present = pl.col("edition") != DELETED
+        return found.select(pl.when(present).then("pk").fill_null(-1))["pk"]
 
     def among(self, item_ids: list[str], selection: Selection, now: datetime) -> list[str]:
         """Those of these products that may be shown and pass the filters, in their order."""

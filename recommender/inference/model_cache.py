@@ -74,7 +74,9 @@ def import_numbers() -> None:
     import training.encoders.onnx
     import training.inference.checkpoint
     import training.inference.explanations
-    import training.inference.text_attribution  # noqa: F401
+    import training.inference.text_attribution
+    import training.search.engine
+    import training.search.index_writer  # noqa: F401
 
 
 def import_lightgbm() -> None:

@@ -34,6 +34,7 @@ ASKS_FOR_MORE = frozenset({EventType.RATING.value, EventType.SEARCH.value})
 EVENT_FIELDS = PLAIN | {
     "items",
     "recommendation_id",
+    "query_id",
     "placement",
     "value",
     "currency",
@@ -94,10 +95,7 @@ def event_lines(
     query = parser.text("query", row.get("query"), 2000)
     if query is None and row.get("type") == EventType.SEARCH.value and parser.typed:
         raise FieldError("query", "is required")
-    cited = (
-        parser.text("recommendation_id", row.get("recommendation_id"), 64),
-        parser.text("placement", row.get("placement"), 64),
-    )
+    cited = _cited(parser, row), parser.text("placement", row.get("placement"), 64)
     simulated = parser.boolean("simulated", row.get("simulated")) or False
     items = _items(row)
     lines = []
@@ -130,6 +128,15 @@ def event_lines(
             )
         )
     return lines
+
+
+def _cited(parser: Parser, row: dict[str, Any]) -> str | None:
+    """The id of the list or of the search that the event came from."""
+    of_list = parser.text("recommendation_id", row.get("recommendation_id"), 64)
+    of_search = parser.text("query_id", row.get("query_id"), 64)
+    if of_list and of_search and of_list != of_search:
+        raise FieldError("query_id", "cannot be combined with recommendation_id")
+    return of_list or of_search
 
 
 def _refuse_unknown(given: dict[str, Any], known: Collection[str], at: str) -> None:

@@ -14,6 +14,8 @@ from recommender.models.product_vectors import ProductVector
 from recommender.models.products import GoneProduct, Product
 from recommender.models.purges import Purge
 from recommender.models.registry import MetricPoint, ModelVersion, TrainingRun
+from recommender.models.search_queries import SearchQuery
+from recommender.models.search_settings import SearchSettings, Synonym
 from recommender.models.shoppers import SessionLink, Shopper
 from recommender.models.shops import Shop
 from recommender.models.webhooks import Webhook, WebhookDelivery
@@ -38,10 +40,13 @@ __all__ = [
     "Purge",
     "RecommendationList",
     "Review",
+    "SearchQuery",
+    "SearchSettings",
     "ServedList",
     "SessionLink",
     "Shop",
     "Shopper",
+    "Synonym",
     "TrainingRun",
     "Webhook",
     "WebhookDelivery",

@@ -11,14 +11,15 @@ from django.utils import timezone
 
 from recommender.models.shops import Shop, ShopOwned
 
-PUBLIC_SCOPES = ("events:write", "recs:read")
-"""Scopes that a public key may have, which is visible in the shop's pages: events, and lists of the
-placements that it names.
+PUBLIC_SCOPES = ("events:write", "recs:read", "search:read")
+"""Scopes that a public key may have, which is visible in the shop's pages: events, lists of the
+placements that it names, and search.
 """
 PER_MINUTE = 60_000
 PUBLIC_PER_MINUTE = 300
 SCOPES = [
     "recs:read",
+    "search:read",
     "events:read",
     "events:write",
     "events:delete",
@@ -63,11 +64,12 @@ class ApiKeyQuerySet(ShopOwned):
         per_minute: int | None = None,
         replaces: "ApiKey | None" = None,
         expires_by: datetime | None = None,
+        search: bool = False,
     ) -> tuple["ApiKey", str]:
         """Create a key: the row and the secret, which is not stored and cannot be shown again.
 
-        A public key can send events, and request lists of `placements`. expires_by: the latest
-        expiry, whatever `days` says.
+        A public key can send events, request lists of `placements`, and `search`. expires_by: the
+        latest expiry, whatever `days` says.
         """
         usual = PUBLIC_PER_MINUTE if public else PER_MINUTE
         secret = ("vp_" if public else "vt_") + secrets.token_urlsafe(32)
@@ -79,7 +81,7 @@ class ApiKeyQuerySet(ShopOwned):
             name=name,
             prefix=secret[:8],
             hash=hash_of(secret),
-            scopes=_public_scopes(placements) if public else scopes,
+            scopes=public_scopes(placements, search) if public else scopes,
             placements=list(placements) if public else [],
             expires_at=expires,
             is_public=public,
@@ -92,8 +94,10 @@ class ApiKeyQuerySet(ShopOwned):
         return self.select_related("shop").filter(hash=hash_of(secret)).first()
 
 
-def _public_scopes(placements: Iterable[str]) -> list[str]:
-    return [*PUBLIC_SCOPES] if list(placements) else ["events:write"]
+def public_scopes(placements: Iterable[str], search: bool) -> list[str]:
+    """The scopes of a public key that shows lists of these placements, and may search."""
+    wanted = {"recs:read": bool(list(placements)), "search:read": search}
+    return [scope for scope in PUBLIC_SCOPES if wanted.get(scope, True)]
 
 
 class ApiKey(models.Model):
@@ -105,7 +109,7 @@ class ApiKey(models.Model):
     is_public = models.BooleanField(
         default=False,
         help_text="Stands in the shop’s pages, so it can send events, request lists of its "
-        "placements, and nothing else.",
+        "placements, search where its scopes say so, and nothing else.",
     )
     placements = ArrayField(
         models.CharField(max_length=64),
@@ -173,6 +177,7 @@ class ApiKey(models.Model):
                 self.per_minute,
                 replaces=self,
                 expires_by=min(ends, default=None),
+                search="search:read" in self.scopes,
             )
             self.expires_at = min(until, self.expires_at or until)
             self.save(update_fields=["expires_at"])

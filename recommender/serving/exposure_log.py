@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 from django.conf import settings
@@ -27,6 +27,9 @@ from django.db import (
 )
 
 from recommender.infrastructure import process_caches, telemetry
+
+if TYPE_CHECKING:
+    from prometheus_client import Gauge
 
 log = logging.getLogger(__name__)
 
@@ -72,26 +75,40 @@ class Exposure:
     experiment: str = ""
     """Key and arm of an A/B test."""
 
+    def fields(self) -> dict[str, Any]:
+        return vars(self) | {"items": orjson.Fragment(self.items)}
 
-class ExposureBuffer:
-    """Buffer of exposures in memory, which a thread writes to the database.
+
+class Row(Protocol):
+    """A row before it is written."""
+
+    def fields(self) -> dict[str, Any]:
+        """Its columns, without the sampling weight."""
+
+
+class RowBuffer:
+    """Buffer of rows in memory, which a thread writes to the database.
 
     Rows stay while the database is unreachable. A full buffer drops the oldest.
+
+    insert: SQL with one parameter, the rows as JSON with their `weight`
+    what: the name of the rows in logs; gauge: of how many wait
     """
 
-    def __init__(self) -> None:
-        self.waiting: deque[tuple[Exposure, float]] = deque(maxlen=MOST_WAITING)
+    def __init__(self, insert: str, what: str, gauge: "Gauge | None" = None) -> None:
+        self.insert, self.what, self.gauge = insert, what, gauge
+        self.waiting: deque[tuple[Row, float]] = deque(maxlen=MOST_WAITING)
         self.writing = threading.Lock()
         self.begun = threading.Lock()
         self.second, self.count, self.share = 0, 0, 1.0
 
-    def put(self, make: Callable[[], Exposure]) -> None:
+    def put(self, make: Callable[[], Row]) -> None:
         """Buffer the row that `make` returns, unless sampling leaves it out."""
         share = self._share(int(time.monotonic()))
         if share >= 1.0 or random.random() < share:
             self.waiting.append((make(), 1.0 / share))
         if settings.VITRINE_WRITES_BEHIND and self.begun.acquire(blocking=False):
-            threading.Thread(target=self._keep_writing, name="served lists", daemon=True).start()
+            threading.Thread(target=self._keep_writing, name=self.what, daemon=True).start()
             atexit.register(self.flush)
 
     def _share(self, second: int) -> float:
@@ -107,22 +124,20 @@ class ExposureBuffer:
         return self.share
 
     def flush(self) -> None:
-        """Write the buffered exposures to the database."""
+        """Write the buffered rows to the database."""
         with self.writing:
             rows = [self.waiting.popleft() for _ in range(len(self.waiting))]
             if not rows:
                 return
             try:
                 with connection.cursor() as cursor:
-                    cursor.execute(
-                        INSERT,
-                        [orjson.dumps([_fields(row, weight) for row, weight in rows]).decode()],
-                    )
+                    fields = [row.fields() | {"weight": weight} for row, weight in rows]
+                    cursor.execute(self.insert, [orjson.dumps(fields).decode()])
             except (OperationalError, InterfaceError, IntegrityError) as error:
-                log.warning("%d served lists wait for the database: %s", len(rows), error)
+                log.warning("%d %s wait for the database: %s", len(rows), self.what, error)
                 self.waiting.extendleft(reversed(rows))
             except DatabaseError:
-                log.exception("%d served lists could not be stored", len(rows))
+                log.exception("%d %s could not be stored", len(rows), self.what)
 
     def _keep_writing(self) -> None:
         while True:
@@ -130,12 +145,9 @@ class ExposureBuffer:
             if self.waiting:
                 close_old_connections()
                 self.flush()
-            telemetry.served_waiting.set(len(self.waiting))
+            if self.gauge is not None:
+                self.gauge.set(len(self.waiting))
 
 
-def _fields(row: Exposure, weight: float) -> dict[str, Any]:
-    return vars(row) | {"items": orjson.Fragment(row.items), "weight": weight}
-
-
-exposure_buffer = ExposureBuffer()
+exposure_buffer = RowBuffer(INSERT, "served lists", telemetry.served_waiting)
 process_caches.register(exposure_buffer.waiting.clear)

@@ -20,12 +20,15 @@ def erase(shopper: Shopper) -> Erasure:
     digest = digest_of(shop.pk, user_id)
     with transaction.atomic():
         Shopper.objects.select_for_update().filter(pk=shopper.pk).first()
-        anonymous, seen = _of_own_sessions(shopper)
-        counts = {name: getattr(shopper, name).count() for name in ("events", "lists", "served")}
+        anonymous, seen, searched = _of_own_sessions(shopper)
+        own = ("events", "lists", "served", "queries")
+        counts = {name: getattr(shopper, name).count() for name in own}
         counts["events"] += anonymous.count()
         counts["served"] += seen.count()
+        counts["queries"] += searched.count()
         counts["reviews"] = shop.reviews.filter(user_id=user_id).delete()[0]
         seen.delete()
+        searched.delete()
         anonymous._raw_delete("default")
         shopper.events.all()._raw_delete("default")
         Shopper.objects.filter(pk=shopper.pk).delete()
@@ -38,14 +41,15 @@ def erase(shopper: Shopper) -> Erasure:
     return receipt
 
 
-def _of_own_sessions(shopper: Shopper) -> tuple[QuerySet, QuerySet]:
-    """Anonymous events and exposures of the sessions in which this shopper signed in."""
+def _of_own_sessions(shopper: Shopper) -> tuple[QuerySet, QuerySet, QuerySet]:
+    """Anonymous events, exposures and searches of the sessions in which this shopper signed in."""
     signed_in = shopper.events.exclude(session_id=None).values("session_id")
     own_sessions = Q(session_id__in=signed_in) | Q(
         session_id__in=shopper.session_links.values("session_id")
     )
-    return shopper.shop.events.filter(own_sessions, shopper=None), shopper.shop.served.filter(
-        own_sessions, shopper=None
+    shop = shopper.shop
+    return tuple(
+        rows.filter(own_sessions, shopper=None) for rows in (shop.events, shop.served, shop.queries)
     )
 
 

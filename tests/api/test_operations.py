@@ -150,7 +150,7 @@ def test_without_the_queue_lists_are_served_and_it_is_said(live_shop, api, no_qu
     assert ready.status_code == 200
     assert ready.json() == {
         "status": "degraded",
-        "checks": {"database": "ok", "queue": "does not answer"},
+        "checks": {"database": "ok", "queue": "does not answer", "search": "ok"},
     }
     assert batch_scoring.score_shard(live_shop.champion(), 0, 10**9) > 0
     assert RecommendationList.objects.count()

@@ -216,7 +216,11 @@ def test_what_is_not_there_is_a_404_problem(shop, api, path):
 
 def test_health_needs_no_key(client, db):
     assert client.get("/api/v1/health/live").json() == {"status": "ok"}
-    assert client.get("/api/v1/health/ready").json()["checks"] == {"database": "ok", "queue": "ok"}
+    assert client.get("/api/v1/health/ready").json()["checks"] == {
+        "database": "ok",
+        "queue": "ok",
+        "search": "ok",
+    }
 
 
 def test_schema_and_docs_are_open(client, db):

@@ -13,9 +13,10 @@ from recommender.models.exposures import RETENTION_DAYS
 from recommender.recommendations import batch_scoring
 from recommender.serving import exposure_log
 from recommender.serving.exposure_log import (
+    INSERT,
     MOST_A_SECOND,
     Exposure,
-    ExposureBuffer,
+    RowBuffer,
     exposure_buffer,
 )
 
@@ -188,7 +189,7 @@ def test_lists_of_a_session_become_the_shoppers(live_shop, api):
 
 
 def test_what_comes_too_fast_is_sampled_and_says_what_it_stands_for(shop, monkeypatch):
-    box, second = ExposureBuffer(), 100
+    box, second = RowBuffer(INSERT, "served lists"), 100
     monkeypatch.setattr(exposure_log.time, "monotonic", lambda: second)
     for second in (100, 101):  # noqa: B007  the clock reads it
         for _ in range(MOST_A_SECOND * 10):

@@ -8,6 +8,7 @@ from training.search.analysis import Analyzer, code_form, code_suffixes
 
 TITLE, BRAND, CATEGORY, ATTRIBUTES = "title", "brand", "category", "attributes"
 DESCRIPTION, CODE, WORD, KEY, DIGEST = "description", "code", "word", "key", "digest"
+ITEM_ID = "item_id"
 FIELD_WEIGHTS = {TITLE: 3.0, BRAND: 2.0, CATEGORY: 1.5, ATTRIBUTES: 1.0, DESCRIPTION: 1.0}
 """Weights of the BM25 scores of the text fields."""
 CODE_WEIGHTS = {CODE: 1.0}
@@ -17,8 +18,9 @@ CODE_WEIGHTS = {CODE: 1.0}
 class SearchDocument:
     """One product as the index reads it.
 
-    key: number that identifies it; digest: of its texts, so that unchanged products are skipped
-    codes: its id, SKUs, GTINs and part numbers
+    key: number that identifies it; item_id: the shop's own id of it, which another key may take
+    over; digest: of its texts, so that unchanged products are skipped; codes: SKUs, GTINs, part
+    numbers
     """
 
     key: int
@@ -29,6 +31,7 @@ class SearchDocument:
     description: str = ""
     codes: Sequence[str] = ()
     digest: int = 0
+    item_id: str = ""
 
 
 def fields_of(analyzer: Analyzer, document: SearchDocument) -> tuple[dict[str, Any], set[str]]:
@@ -40,6 +43,8 @@ def fields_of(analyzer: Analyzer, document: SearchDocument) -> tuple[dict[str, A
         ATTRIBUTES: " \n ".join(document.attributes),
     }
     fields: dict[str, Any] = {KEY: document.key, DIGEST: document.digest}
+    if document.item_id:
+        fields[ITEM_ID] = document.item_id
     shown: dict[str, None] = {}
     for name, text in texts.items():
         if text:
@@ -61,7 +66,7 @@ def codes_of(analyzer: Analyzer, document: SearchDocument) -> list[str]:
     """Codes of a product in their joined forms, and from each of their parts on: its ids, and the
     codes in its title and attributes.
     """
-    raw = [*document.codes]
+    raw = [document.item_id, *document.codes]
     for text in (document.title, *document.attributes):
         chunks = analyzer.chunks(text)
         raw += [text[c.begin : c.end] for c in chunks if c.joined and c.is_code]

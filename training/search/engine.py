@@ -1,11 +1,12 @@
 """The search engine: lexical and semantic candidates of a query, fused into one ranked list."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
+from training.search.analysis import Analyzer, size_of
 from training.search.documents import CODE_WEIGHTS, FIELD_WEIGHTS, TITLE
 from training.search.lexical import Alternative, Hits, LexicalIndex, Query
 from training.search.query_plan import QueryPlan, Slot
@@ -20,8 +21,8 @@ BIGRAM_WEIGHT = 0.3
 """Weight of character bigrams of unspaced scripts, against the words of the segmenter."""
 ADJACENT_WEIGHT = 0.5
 """Weight of two words of the query that stand next to each other in the title."""
-ENOUGH = 10
-"""Products that match all words, below which a query is relaxed."""
+STRICT_MOST = 1_000
+"""Products that match all words and are read; of more, their number is estimated."""
 SELECTIVE = 5_000
 """Most eligible products whose keys are handed to the index, so that a narrow filter fills."""
 WIDEST = 20_000
@@ -38,7 +39,7 @@ class Candidates:
     fused: (n,) scores by reciprocal ranks
     equal: (n,) bool: a code of the product equals the query
     matched: (n,) bool: all words that were required match
-    total: products that match the words required
+    total: products that match the words required; an estimate unless is_exact
     dropped: slots that need not match any more, because too few products match all
     """
 
@@ -51,7 +52,8 @@ class Candidates:
     equal: np.ndarray
     matched: np.ndarray
     total: int = 0
-    dropped: tuple[Slot, ...] = field(default_factory=tuple)
+    is_exact: bool = True
+    dropped: tuple[Slot, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -71,7 +73,7 @@ class Candidates:
                 "matched",
             )
         }
-        return Candidates(**arrays, total=self.total, dropped=self.dropped)
+        return replace(self, **arrays)
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,11 @@ class Eligible:
 
     keys: np.ndarray
     of: int
+
+    @property
+    def share(self) -> float:
+        """Share of all products that are eligible."""
+        return len(self.keys) / max(self.of, 1)
 
     def mask(self, keys: np.ndarray) -> np.ndarray:
         """(n,) bool: which of these (n,) are eligible."""
@@ -101,7 +108,8 @@ def retrieve(
 
     vector: (dim,) of the query; None: lexical retrieval alone
     """
-    hits, total, dropped = _lexical(index, plan, eligible, most)
+    strict = _strict(index, plan, eligible)
+    hits = _hits(index, plan, eligible, most)
     near_keys = np.zeros(0, np.int64)
     if semantic is not None and vector is not None:
         allowed = eligible.mask(semantic.keys) if eligible is not None else None
@@ -113,13 +121,19 @@ def retrieve(
     cosine = np.full(len(keys), np.nan, np.float32)
     if semantic is not None and vector is not None:
         cosine = semantic.cosines(vector, keys)
-    equal = _equal(index, plan, keys)
-    matched = np.zeros(len(keys), dtype=bool)
-    required = [s for s in plan.required if s not in dropped]
-    matched[: len(hits.keys)] = _match_all(index, required, hits.keys)
-    fused = fuse(lexical_rank, semantic_rank)
+    fused, equal = fuse(lexical_rank, semantic_rank), _equal(index, plan, keys)
     out = Candidates(
-        keys, lexical, lexical_rank, cosine, semantic_rank, fused, equal, matched, total, dropped
+        keys,
+        lexical,
+        lexical_rank,
+        cosine,
+        semantic_rank,
+        fused,
+        equal,
+        matched=np.isin(keys, strict.keys),
+        total=strict.total,
+        is_exact=strict.is_exact,
+        dropped=strict.dropped,
     )
     return out.only(np.lexsort((keys, -fused, ~equal)))
 
@@ -138,51 +152,84 @@ def queries_of(index: LexicalIndex, slots: Sequence[Slot]) -> list[Query]:
     return [index.any_of(slot.alternatives) for slot in slots]
 
 
-def _lexical(
-    index: LexicalIndex, plan: QueryPlan, eligible: Eligible | None, most: int
-) -> tuple[Hits, int, tuple[Slot, ...]]:
-    """The best lexical matches, how many match the required words, and the words dropped.
+@dataclass(frozen=True, eq=False)
+class _Strict:
+    """Eligible products that match every required word: the best ones, and how many there are."""
 
-    A product need not match all words to be a candidate; products that do rank by that.
-    """
-    if not plan.slots:
-        return Hits(np.zeros(0, np.int64), np.zeros(0, np.float32), 0), 0, ()
-    should = queries_of(index, plan.slots)
-    extra = [*_adjacent(index, plan.slots), *_bigrams(index, plan)]
-    few = eligible is not None and len(eligible.keys) <= SELECTIVE
-    among = eligible.keys.tolist() if few else None
-    total, dropped = _relaxed(index, plan, among)
-    if eligible is None or few:
-        return index.search(should, most, among=among, extra=extra), total, dropped
-    width = most
-    share = max(len(eligible.keys) / max(eligible.of, 1), 1e-3)
-    while True:
-        width = min(WIDEST, max(2 * width, int(1.5 * most / share)))
-        hits = index.search(should, width, extra=extra)
-        passed = eligible.mask(hits.keys)
-        if passed.sum() >= most or len(hits.keys) < width or width == WIDEST:
-            rows = np.flatnonzero(passed)[:most]
-            return Hits(hits.keys[rows], hits.scores[rows], len(rows)), total, dropped
+    keys: np.ndarray
+    total: int = 0
+    is_exact: bool = True
+    dropped: tuple[Slot, ...] = ()
 
 
-def _relaxed(
-    index: LexicalIndex, plan: QueryPlan, among: list[int] | None
-) -> tuple[int, tuple[Slot, ...]]:
-    """How many products match the required words, and the words dropped until some do.
+def _strict(index: LexicalIndex, plan: QueryPlan, eligible: Eligible | None) -> _Strict:
+    """Products that match all words; without any, words are dropped until some do.
 
-    The most frequent words are dropped first, since they say least.
+    Unknown words are dropped first, then the most frequent ones, since they say least.
     """
     required, dropped = list(plan.required), []
+    if not required:
+        return _Strict(np.zeros(0, np.int64))
     frequency = {slot: _frequency(index, slot) for slot in required}
+    among = _among(eligible)
     while True:
         queries = queries_of(index, required)
-        total = index.search(queries, 1, len(queries), among=among, count=True).total
+        found = index.search(queries, STRICT_MOST, len(queries), among=among, count=True)
+        keys, total = found.keys, found.total
+        is_exact = eligible is None or among is not None or total <= STRICT_MOST
+        if eligible is not None and among is None:
+            keys = keys[eligible.mask(keys)]
+            total = len(keys) if is_exact else round(total * eligible.share)
         if total or len(required) == 1:
-            return total, tuple(dropped)
-        missing = [slot for slot in required if not frequency[slot]]
-        slot = missing[0] if missing else max(required, key=lambda s: frequency[s])
+            return _Strict(keys, total, is_exact, tuple(dropped))
+        slot = min(required, key=lambda s: (frequency[s] > 0, -frequency[s]))
         required.remove(slot)
         dropped.append(slot)
+
+
+def _hits(index: LexicalIndex, plan: QueryPlan, eligible: Eligible | None, most: int) -> Hits:
+    """The best eligible products that match any word, so that a near miss is a candidate."""
+    should = queries_of(index, plan.slots)
+    extra = [*_adjacent(index, plan.slots), *_bigrams(index, plan)]
+    among = _among(eligible)
+    if eligible is None or among is not None:
+        return index.search(should, most, among=among, extra=extra)
+    width = int(1.5 * most / max(eligible.share, 1e-3))
+    while True:
+        width = min(WIDEST, width)
+        hits = index.search(should, width, extra=extra)
+        passed = np.flatnonzero(eligible.mask(hits.keys))[:most]
+        if len(passed) == most or len(hits.keys) < width or width == WIDEST:
+            return Hits(hits.keys[passed], hits.scores[passed], len(passed))
+        width *= 3
+
+
+def _among(eligible: Eligible | None) -> list[int] | None:
+    """Keys that the index itself looks among, where they are few."""
+    few = eligible is not None and len(eligible.keys) <= SELECTIVE
+    return eligible.keys.tolist() if few else None
+
+
+def matching_ranges(analyzer: Analyzer, plan: QueryPlan, text: str) -> list[tuple[int, int]]:
+    """Character ranges [begin, end) of a text that match the query, in order."""
+    wanted = {term for slot in plan.slots if not slot.stop_word for term in slot.all_terms}
+    codes = {
+        term
+        for slot in plan.slots
+        for one in slot.alternatives
+        if one.is_code
+        for term in one.terms
+    }
+    out: list[tuple[int, int]] = []
+    chunks = analyzer.chunks(text)
+    for i, chunk in enumerate(chunks):
+        following = chunks[i + 1] if i + 1 < len(chunks) else None
+        size = size_of(chunk, following)
+        if size and size in wanted:
+            out.append((chunk.begin, following.end))
+        elif {*chunk.terms, chunk.joined} & wanted or chunk.joined in codes:
+            out.append((chunk.begin, chunk.end))
+    return out
 
 
 def _frequency(index: LexicalIndex, slot: Slot) -> int:
@@ -198,15 +245,6 @@ def _adjacent(index: LexicalIndex, slots: Sequence[Slot]) -> list[Query]:
 
 def _bigrams(index: LexicalIndex, plan: QueryPlan) -> list[Query]:
     return [index.any_of([Alternative((term,), BIGRAM_WEIGHT)]) for term in plan.bigrams]
-
-
-def _match_all(index: LexicalIndex, required: Sequence[Slot], keys: np.ndarray) -> np.ndarray:
-    """(n,) bool: which of these documents (n,) match every slot."""
-    if not required or not len(keys):
-        return np.zeros(len(keys), dtype=bool)
-    queries = queries_of(index, required)
-    found = index.search(queries, len(keys), len(queries), among=keys.tolist())
-    return np.isin(keys, found.keys)
 
 
 def _equal(index: LexicalIndex, plan: QueryPlan, keys: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tantivy
 
-from training.search.documents import KEY, WORD, SearchDocument, fields_of
+from training.search.documents import ITEM_ID, KEY, WORD, SearchDocument, fields_of
 from training.search.lexical import LexicalIndex, guarded
 
 HEAP_BYTES = 50_000_000
@@ -40,6 +40,8 @@ class LexicalWriter:
             made = tantivy.Document.from_dict(fields, self.index.schema)
             if not is_new:
                 self._documents.delete_documents_by_term(KEY, document.key)
+                if document.item_id:
+                    self._documents.delete_documents_by_term(ITEM_ID, document.item_id)
             self._documents.add_document(made)
         self._new_words |= words
         self._pending += 1
@@ -47,6 +49,11 @@ class LexicalWriter:
     def delete(self, key: int) -> None:
         with guarded(self.index.folder.name):
             self._documents.delete_documents_by_term(KEY, key)
+        self._pending += 1
+
+    def delete_item(self, item_id: str) -> None:
+        with guarded(self.index.folder.name):
+            self._documents.delete_documents_by_term(ITEM_ID, item_id)
         self._pending += 1
 
     def commit(self) -> None:

@@ -24,6 +24,7 @@ from training.search.documents import (
     CODE_WEIGHTS,
     DIGEST,
     FIELD_WEIGHTS,
+    ITEM_ID,
     KEY,
     WORD,
 )
@@ -70,6 +71,7 @@ def _schema() -> tantivy.Schema:
     builder.add_integer_field(DIGEST, fast=True)
     for name in FIELD_WEIGHTS:
         builder.add_text_field(name, tokenizer_name="whitespace", stored=True)
+    builder.add_text_field(ITEM_ID, tokenizer_name="raw", index_option="basic")
     for name in (CODE, WORD):
         builder.add_text_field(name, tokenizer_name="whitespace", index_option="basic")
     return builder.build()
@@ -249,7 +251,18 @@ class LexicalIndex:
             ).hits
         return [found for found, _ in hits if found is not None]
 
-    def editions(self, step: int = 100_000) -> dict[int, int]:
+    def digests_of(self, keys: Sequence[int]) -> dict[int, int]:
+        """The digests of those of these documents that exist, by key."""
+        if not keys:
+            return {}
+        with guarded(self.folder.name):
+            among = Query.term_set_query(self.schema, KEY, list(keys))
+            hits = self.searcher.search(among, limit=len(keys), count=False).hits
+            addresses = [address for _, address in hits]
+            digests = self.searcher.fast_field_values(DIGEST, addresses) if hits else []
+            return dict(zip(self._keys(addresses).tolist(), digests, strict=True))
+
+    def digests(self, step: int = 100_000) -> dict[int, int]:
         """The digest of every document, by key."""
         out: dict[int, int] = {}
         below: int | None = None

@@ -107,6 +107,11 @@ def default_stop_words(languages: Iterable[str]) -> frozenset[str]:
     return frozenset(fold(word) for words in lists for word in words.split())
 
 
+def phrase_terms(analyzer: Analyzer, phrase: str) -> tuple[str, ...]:
+    """The terms of a phrase as the slots of a query have them, for synonyms."""
+    return tuple(slot.terms[0] for slot in slots_of(analyzer, phrase, frozenset()))
+
+
 def plan_query(
     index: LexicalIndex, text: str, wording: Wording | None = None, as_you_type: bool = False
 ) -> QueryPlan:

@@ -81,6 +81,9 @@ class KeyRequest(StrictSerializer):
         required=False,
         help_text="of a public key: placements whose lists pages may request",
     )
+    search = serializers.BooleanField(
+        default=False, help_text="of a public key: pages may search and suggest"
+    )
     per_minute = serializers.IntegerField(
         min_value=1,
         max_value=10_000_000,

@@ -23,7 +23,7 @@ from recommender.api.http.problem_details import Conflict
 from recommender.api.http.strict_fields import find_numbered
 from recommender.api.http.views import ApiView
 from recommender.models import ApiKey, AuditEntry
-from recommender.models.api_keys import PER_MINUTE
+from recommender.models.api_keys import PER_MINUTE, public_scopes
 
 KEY_NAMES = shapes.KeySerializer.Meta.fields
 
@@ -66,7 +66,7 @@ class KeysView(ApiView):
         body.is_valid(raise_exception=True)
         values, shop = body.validated_data, request.auth.shop
         scopes, placements = values.get("scopes", []), values.get("placements", [])
-        _check(request.auth, values["public"], scopes, placements)
+        _check(request.auth, values, scopes, placements)
         key, secret = ApiKey.objects.issue(
             shop,
             values["name"],
@@ -76,6 +76,7 @@ class KeysView(ApiView):
             list(dict.fromkeys(placements)),
             _rate(request.auth, values),
             expires_by=request.auth.expires_at,
+            search=values["search"],
         )
         AuditEntry.objects.note(
             shop, request.auth, AuditEntry.ADDED, f"API key {key}", detail=", ".join(key.scopes)
@@ -83,8 +84,13 @@ class KeysView(ApiView):
         return Response(_with_secret(key, secret), status=201)
 
 
-def _check(caller: ApiKey, public: bool, scopes: list[str], placements: list[str]) -> None:
+def _check(
+    caller: ApiKey, values: dict[str, Any], scopes: list[str], placements: list[str]
+) -> None:
     """Raises ValidationError, or PermissionDenied where the caller lacks a scope that it gives."""
+    public, search = values["public"], values["search"]
+    if search and not public:
+        raise ValidationError({"search": ["is of a public key; others have the scope search:read"]})
     if public and scopes:
         raise ValidationError({"scopes": ["a public key has none: it sends events, shows lists"]})
     if placements and not public:
@@ -94,7 +100,7 @@ def _check(caller: ApiKey, public: bool, scopes: list[str], placements: list[str
     known = set(caller.shop.placements.values_list("key", flat=True))
     if unknown := [name for name in placements if name not in known]:
         raise ValidationError({"placements": [f"unknown placement {unknown[0][:64]!r}"]})
-    given = ["events:write", *(["recs:read"] if placements else [])] if public else scopes
+    given = public_scopes(placements, search) if public else scopes
     if missing := [scope for scope in given if not caller.allows(scope)]:
         raise PermissionDenied(f"scopes: this key cannot give {missing[0]}, which it lacks.")
 

@@ -1,10 +1,12 @@
 """The REST form of a product: from its nested JSON to the row of an import, and back."""
 
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
 from rest_framework.exceptions import NotFound
 
+from recommender.api.http.listing import choose, read_fields
 from recommender.catalog.product_fields import FIELDS
 from recommender.ingest import FieldError, is_text
 from recommender.models import Product, Shop
@@ -84,6 +86,17 @@ def item_json(product: Product) -> dict[str, Any]:
         else:
             item[name] = value
     return item | {"updated_at": product.updated_at}
+
+
+def hydrated_items(
+    shop: Shop, item_ids: Collection[str], names: Sequence[str], fields: list[str] | None
+) -> dict[str, dict[str, Any]]:
+    """By id, products as GET items returns them. names: fields that may be returned; fields: only
+    these of them. Raises ValidationError.
+    """
+    chosen = read_fields(",".join(fields or names), names)
+    products = shop.products.filter(item_id__in=item_ids)
+    return {product.item_id: choose(item_json(product), chosen) for product in products}
 
 
 def find_item(shop: Shop, item_id: str, lock: bool = False) -> Product:

@@ -34,6 +34,11 @@ class EventSerializer(serializers.Serializer):
         allow_null=True,
         help_text="of the list that it came from, to which it is credited",
     )
+    query_id = serializers.CharField(
+        required=False,
+        allow_null=True,
+        help_text="of the search that it came from, instead of recommendation_id",
+    )
     placement = serializers.CharField(required=False, allow_null=True)
     value = serializers.CharField(
         required=False,

@@ -11,6 +11,12 @@ EVENTS: dict[str, dict[str, Any]] = {
         "recommendation_id": "r-of-the-reply",
         "placement": "home_top",
     },
+    "click on a search hit": {
+        "type": "click",
+        "session_id": "s-9f2",
+        "items": [{"item_id": "22423", "position": 3}],
+        "query_id": "q-of-the-reply",
+    },
     "impression": {
         "type": "impression",
         "session_id": "s-9f2",
@@ -110,6 +116,25 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "POST /api/v1/predictions": {
         "two products": {"user_id": "4711", "item_ids": ["22423", "84879"]}
     },
+    "POST /api/v1/search": {
+        "a query": {"query": "cake stand", "user_id": "4711", "limit": 20},
+        "with a filter and facets": {
+            "query": "cake stand",
+            "session_id": "s-9f2",
+            "filter": "price < :most",
+            "params": {"most": 20},
+            "facets": ["brand", {"field": "price", "ranges": [5, 10, 20]}],
+            "sort": "price",
+            "explain": "full",
+        },
+    },
+    "POST /api/v1/browse": {
+        "a category page": {
+            "filter": "categories contains 'Kitchen'",
+            "session_id": "s-9f2",
+            "facets": ["brand", "attributes.colour"],
+        }
+    },
     "POST /api/v1/events": {name: {"events": [_event(name)]} for name in EVENTS},
     "POST /api/v1/collect": {"from a page": {"key": "vp_…", "events": [_event("view")]}},
     "PUT /api/v1/items/{item_id}": {"a product": ITEM},
@@ -178,7 +203,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "POST /api/v1/keys": {
         "a server": {"name": "catalog feed", "scopes": ["catalog:read", "catalog:write"]},
-        "pages": {"name": "home page", "public": True, "placements": ["home_top"]},
+        "pages": {
+            "name": "home page",
+            "public": True,
+            "placements": ["home_top"],
+            "search": True,
+        },
     },
     "POST /api/v1/keys/{key_id}/rotate": {"a week of both": {"overlap_days": 7}},
     "PUT /api/v1/users/{user_id}": {"a shopper who signed in": USER},

@@ -98,6 +98,7 @@ PARAMETER_EXAMPLES = {
     "recipe": "fusion",
     "purpose": "ranking",
     "by": "placement,day",
+    "q": "cake st",
 }
 """Example values of parameters in paths and queries, by name."""
 FIELD_EXAMPLES = {
@@ -150,6 +151,8 @@ TAGS = {
     "predictions": "recommendations",
     "erasures": "users",
     "recipes": "training-jobs",
+    "browse": "search",
+    "suggest": "search",
 }
 """Groups of operations, by the first part of their path; default: that part."""
 IDEMPOTENCY_KEY = OpenApiParameter(

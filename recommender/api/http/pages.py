@@ -11,7 +11,7 @@ from recommender.infrastructure.availability import UNREACHABLE
 from recommender.models import ApiKey, Shop
 
 PREFLIGHT = {
-    "Access-Control-Allow-Methods": "POST",
+    "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "authorization, content-type",
     "Access-Control-Max-Age": "7200",
 }
@@ -89,13 +89,34 @@ def refuse_beyond_pages(
     """
     if not key.is_public:
         return
-    if not request.headers.get("Origin"):
-        raise PermissionDenied("A public key requests lists from the shop's pages only.")
+    _refuse_elsewhere(request)
     if placement not in key.placements:
         raise PermissionDenied(
             f"placement: this public key does not show {str(placement)[:64]!r}; it shows "
             f"{', '.join(key.placements)}."
         )
+    _refuse_guesses(user_id, filters)
+    if any(NOT_PUBLIC in text for text in own_filters):
+        raise PermissionDenied(f"params: the placement compares {NOT_PUBLIC} with them.")
+
+
+def refuse_beyond_search(
+    key: ApiKey, request: Request, user_id: str | None, fields: Iterable[str]
+) -> None:
+    """Raises PermissionDenied for a search that a public key may not request. fields: texts of its
+    filter and facets.
+    """
+    if key.is_public:
+        _refuse_elsewhere(request)
+        _refuse_guesses(user_id, fields)
+
+
+def _refuse_elsewhere(request: Request) -> None:
+    if not request.headers.get("Origin"):
+        raise PermissionDenied("A public key requests lists from the shop's pages only.")
+
+
+def _refuse_guesses(user_id: str | None, filters: Iterable[str]) -> None:
     if user_id is not None:
         raise PermissionDenied(
             "user_id: a public key requests lists by session_id; PUT users with merged_from makes "
@@ -103,5 +124,3 @@ def refuse_beyond_pages(
         )
     if any(NOT_PUBLIC in text for text in filters):
         raise PermissionDenied(f"filter: a public key cannot compare {NOT_PUBLIC}.")
-    if any(NOT_PUBLIC in text for text in own_filters):
-        raise PermissionDenied(f"params: the placement compares {NOT_PUBLIC} with them.")

@@ -35,6 +35,13 @@ class Busy(exceptions.APIException):
     default_detail = "Others write the same rows at this moment; try again."
 
 
+class NotReady(exceptions.APIException):
+    """503: this host is still building what the reply needs; the client should try again."""
+
+    status_code = 503
+    default_code = "not_ready"
+
+
 def again_when_busy(act: Callable[[], T], tries: int = 4) -> T:
     """Call `act`, and retry after a conflict with a concurrent transaction. Raises Busy."""
     for n in range(tries):
@@ -90,7 +97,7 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
         return _response(503, "The queue does not answer; try again in a moment.", headers=LATER)
     if not isinstance(error, exceptions.APIException):
         return None
-    headers = dict(LATER) if isinstance(error, Busy) else {}
+    headers = dict(LATER) if isinstance(error, Busy | NotReady) else {}
     if isinstance(error, exceptions.Throttled):
         headers["Retry-After"] = str(error.wait)
     if getattr(error, "auth_header", None):

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from recommender.infrastructure import availability
 from recommender.monitoring import prometheus
+from recommender.search.live_index import indexer
 from recommender.serving import shop_state
 
 
@@ -35,8 +36,10 @@ class ReadyView(APIView):
     )
     def get(self, request: Request) -> Response:
         checks = availability.dependencies()
+        checks["search"] = "ok" if indexer.is_ready else "the first index is being built"
         whole = all(state == "ok" for state in checks.values())
         able = checks["database"] == "ok" or shop_state.can_serve_without_database()
+        able = able and indexer.is_ready
         return Response(
             {"status": "ok" if whole else "degraded" if able else "unavailable", "checks": checks},
             status=200 if able else 503,

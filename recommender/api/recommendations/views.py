@@ -11,8 +11,7 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from recommender.api.catalog.items import ITEM_NAMES, item_json
-from recommender.api.http.listing import choose, read_fields
+from recommender.api.catalog.items import ITEM_NAMES, hydrated_items
 from recommender.api.http.pages import NOT_PUBLIC, FromPages, refuse_beyond_pages
 from recommender.api.http.views import ApiView
 from recommender.api.recommendations import serializers as shapes
@@ -170,10 +169,8 @@ def hydrated(
     """
     shop = key.shop
     names = [name for name in ITEM_NAMES if name != NOT_PUBLIC or not key.is_public]
-    chosen = read_fields(",".join(fields or names), names)
     wanted = {item["item_id"] for reply in replies for item in reply["items"]}
-    products = shop.products.filter(item_id__in=wanted)
-    by_id = {product.item_id: choose(item_json(product), chosen) for product in products}
+    by_id = hydrated_items(shop, wanted, names, fields)
     for reply in replies:
         for item in reply["items"]:
             item["item"] = by_id.get(item["item_id"])

@@ -31,6 +31,9 @@ class Command(BaseCommand):
             metavar="KEY",
             help="of a public key: placements whose lists pages of the shop's origins may request",
         )
+        parser.add_argument(
+            "--search", action="store_true", help="of a public key: pages may search and suggest"
+        )
         parser.add_argument("--days", type=int, help="expires after so many days")
         parser.add_argument(
             "--rotate",
@@ -65,6 +68,7 @@ class Command(BaseCommand):
             options["days"],
             options["public"],
             options["placement"],
+            search=options["search"],
         )
         AuditEntry.objects.note(
             key.shop, COMMAND, AuditEntry.ADDED, f"API key {key}", detail=", ".join(key.scopes)
@@ -75,6 +79,8 @@ class Command(BaseCommand):
     def _check_placements(shop: Shop, options: dict) -> None:
         if options["placement"] and not options["public"]:
             raise CommandError("--placement: only a --public key is limited to placements")
+        if options["search"] and not options["public"]:
+            raise CommandError("--search: other keys than --public ones have --scope search:read")
         known = set(shop.placements.values_list("key", flat=True))
         if unknown := [key for key in options["placement"] if key not in known]:
             raise CommandError(

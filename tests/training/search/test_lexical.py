@@ -25,7 +25,7 @@ def keys(index, text):
 
 def test_a_build_holds_every_document(index):
     assert len(index) == len(DOCUMENTS)
-    assert index.editions() == {document.key: 0 for document in DOCUMENTS}
+    assert index.digests() == {document.key: 0 for document in DOCUMENTS}
 
 
 def test_fields_weigh_titles_most(index):
@@ -43,7 +43,7 @@ def test_a_commit_is_seen_by_other_readers(index):
     reader.refresh()
     assert keys(reader, "velvet") == [11]
     assert keys(reader, "sofa") == []
-    assert reader.editions()[11] == 7
+    assert reader.digests()[11] == 7
 
 
 def test_a_document_replaces_the_one_with_its_key(index):
@@ -101,8 +101,8 @@ def test_codes_weigh_nothing_in_texts(index):
     assert index.codes_with_prefix("ab123") == ["ab12345", "ab12346"]
 
 
-def test_editions_are_read_in_steps(index, monkeypatch):
-    assert index.editions(step=3) == index.editions()
+def test_digests_are_read_in_steps(index, monkeypatch):
+    assert index.digests(step=3) == index.digests()
 
 
 def test_an_explanation_names_the_terms(index):

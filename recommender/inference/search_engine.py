@@ -1,0 +1,208 @@
+"""The search engine: what one query finds, by products' primary keys."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from recommender.infrastructure import process_caches
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from recommender.inference.ranking_model import Model
+    from training.search.engine import Candidates, Eligible
+    from training.search.lexical import LexicalIndex
+    from training.search.query_plan import QueryPlan, Wording
+    from training.search.semantic import SemanticIndex
+
+IndexReader: TypeAlias = "LexicalIndex"
+Plan: TypeAlias = "QueryPlan"
+ShopWords: TypeAlias = "Wording"
+EligibleKeys: TypeAlias = "Eligible"
+Vectors: TypeAlias = "SemanticIndex"
+"""Types of the library, for annotations in rooms that do not open it."""
+
+CACHED_VECTORS = 5_000
+"""Queries whose vectors are cached; the same few are searched for again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A product that a query finds.
+
+    score: of the ranking; lexical: BM25, 0 where no word matches; semantic: cosine, None unknown
+    lexical_rank, semantic_rank: from 1; None where this kind of retrieval did not find it
+    equal: one of its codes is the query; matched: all words that were required match
+    """
+
+    key: int
+    score: float
+    lexical: float
+    semantic: float | None
+    lexical_rank: int | None
+    semantic_rank: int | None
+    equal: bool
+    matched: bool
+
+
+@dataclass(frozen=True)
+class FoundList:
+    """What a query finds, best first.
+
+    total: products that match the words; an estimate unless is_exact
+    corrected: the query with its typos corrected; empty without any
+    dropped: words that need not match, because no product matches all
+    """
+
+    products: list[Found]
+    total: int
+    is_exact: bool
+    corrected: str = ""
+    dropped: tuple[str, ...] = ()
+    plan: Any = field(default=None, repr=False)
+
+
+def plan_of(
+    index: "LexicalIndex", text: str, wording: "Wording", as_you_type: bool = False
+) -> "QueryPlan":
+    """The plan of a query: its parts, and the terms that may stand for each."""
+    from training.search.query_plan import plan_query
+
+    return plan_query(index, text, wording, as_you_type)
+
+
+def find(
+    index: "LexicalIndex",
+    plan: "QueryPlan",
+    model: "Model | None" = None,
+    semantic: "SemanticIndex | None" = None,
+    eligible: "Eligible | None" = None,
+    most: int = 200,
+) -> FoundList:
+    """The products that a query finds among the eligible ones (None: all), best first.
+
+    model: whose encoder reads the query; None, or without `semantic`: words alone
+    """
+    from training.search.engine import retrieve
+
+    vector = None
+    if semantic is not None and model is not None and model.encoder is not None and plan.slots:
+        vector = vectors.get(model, plan.meant)
+    candidates = retrieve(index, plan, semantic, vector, eligible, most)
+    dropped = tuple(slot.text for slot in candidates.dropped)
+    return FoundList(
+        _products(candidates), candidates.total, candidates.is_exact, plan.corrected, dropped, plan
+    )
+
+
+def _products(candidates: "Candidates") -> list[Found]:
+    rows = zip(
+        candidates.keys.tolist(),
+        candidates.fused.tolist(),
+        candidates.lexical.tolist(),
+        candidates.semantic.tolist(),
+        candidates.lexical_rank.tolist(),
+        candidates.semantic_rank.tolist(),
+        candidates.equal.tolist(),
+        candidates.matched.tolist(),
+        strict=True,
+    )
+    return [
+        Found(
+            key,
+            score,
+            lexical,
+            semantic if semantic == semantic else None,
+            lexical_rank + 1 if lexical_rank >= 0 else None,
+            semantic_rank + 1 if semantic_rank >= 0 else None,
+            equal,
+            matched,
+        )
+        for key, score, lexical, semantic, lexical_rank, semantic_rank, equal, matched in rows
+    ]
+
+
+def semantic_index(model: "Model", keys: "pl.Series") -> "SemanticIndex | None":
+    """The products' vectors of a model; None without an encoder. keys: (items,) int64."""
+    from training.search.semantic import SemanticIndex
+
+    signals = model.recommender.signals
+    if signals.vectors is None or model.encoder is None:
+        return None
+    return SemanticIndex(keys.to_numpy(), signals.space)
+
+
+def eligible_keys(keys: "pl.Series", of: int) -> "Eligible":
+    """Eligible products. keys: int64, in any order; of: number of all products."""
+    from training.search.engine import Eligible
+
+    return Eligible(keys.sort().to_numpy(), of)
+
+
+def wording_of(
+    index: "LexicalIndex",
+    synonyms: Iterable[tuple[Sequence[str], Sequence[str]]],
+    stop_words: Sequence[str] | None,
+) -> "Wording":
+    """A shop's wording by the analysis of an index.
+
+    synonyms: (phrases, phrases that they also find); without the latter all mean the same
+    stop_words: None: the usual ones of the languages
+    """
+    from training.search.analysis import fold
+    from training.search.query_plan import Wording, default_stop_words, phrase_terms
+
+    by_phrase: dict[tuple[str, ...], dict[tuple[str, ...], None]] = {}
+    for phrases, also_finds in synonyms:
+        terms = [phrase_terms(index.analyzer, phrase) for phrase in phrases]
+        targets = [phrase_terms(index.analyzer, phrase) for phrase in also_finds] or terms
+        for one in terms:
+            others = dict.fromkeys(target for target in targets if target and target != one)
+            if one and others:
+                by_phrase.setdefault(one, {}).update(others)
+    words = (
+        default_stop_words(index.languages)
+        if stop_words is None
+        else frozenset(fold(word) for word in stop_words)
+    )
+    return Wording({phrase: tuple(others) for phrase, others in by_phrase.items()}, words)
+
+
+def highlights(index: "LexicalIndex", plan: "QueryPlan", text: str) -> list[tuple[int, int]]:
+    """Character ranges [begin, end) of a text that match the query."""
+    from training.search.engine import matching_ranges
+
+    return matching_ranges(index.analyzer, plan, text)
+
+
+class _Vectors:
+    """An LRU cache of query vectors."""
+
+    def __init__(self) -> None:
+        self._cached: OrderedDict[tuple[int, str], tuple[Any, Any]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, model: "Model", text: str) -> Any:
+        """(dim,) unit vector of a query by the encoder of this model."""
+        encoder = model.encoder
+        key = (id(encoder), text)
+        with self._lock:
+            if (cached := self._cached.get(key)) is not None and cached[0] is encoder:
+                self._cached.move_to_end(key)
+                return cached[1]
+        vector = encoder.encode([text])[0]
+        with self._lock:
+            self._cached[key] = (encoder, vector)
+            while len(self._cached) > CACHED_VECTORS:
+                self._cached.popitem(last=False)
+        return vector
+
+    def clear(self) -> None:
+        with self._lock:
+            self._cached.clear()
+
+
+vectors = _Vectors()
+process_caches.register(vectors.clear)

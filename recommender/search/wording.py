@@ -1,0 +1,46 @@
+"""A shop's wording: its synonyms and stop words, cached until they change."""
+
+import threading
+from typing import Any
+
+from recommender.inference.search_engine import IndexReader, ShopWords, wording_of
+from recommender.models import Change, SearchSettings, Synonym
+from recommender.serving.shop_state import register_part
+
+PART = "search_wording"
+
+
+class ShopWording:
+    """Synonyms and stop words of one shop: a part of its state."""
+
+    def __init__(self, shop_id: int) -> None:
+        self.shop_id = shop_id
+        self._cached: tuple[tuple[str, ...], Any] | None = None
+        self._generation = 0
+        self._lock = threading.Lock()
+
+    def load(self) -> None:
+        """Nothing: the first search reads it."""
+
+    def invalidate(self, change: Change) -> None:
+        if change.kind == Change.SEARCH:
+            self._generation += 1
+            self._cached = None
+
+    def get(self, index: IndexReader) -> ShopWords:
+        """The wording by the analysis of this index."""
+        cached = self._cached
+        if cached is not None and cached[0] == index.languages:
+            return cached[1]
+        generation = self._generation
+        settings = SearchSettings.objects.filter(shop=self.shop_id).first()
+        synonyms = Synonym.objects.filter(shop=self.shop_id, state=Synonym.LIVE)
+        rules = [(row.phrases, row.also_finds) for row in synonyms]
+        wording = wording_of(index, rules, settings.stop_words if settings else None)
+        with self._lock:
+            if generation == self._generation:
+                self._cached = (index.languages, wording)
+        return wording
+
+
+register_part(PART, ShopWording)
