@@ -21,7 +21,9 @@ UNUSED_SECONDS = 24 * 3600
 
 def _digest() -> str:
     sources = [*sorted((ROOT / "training").rglob("*.py")), ROOT / "requirements.txt"]
-    sources += [ROOT / "tests" / name for name in ("tinyshop.py", "tiny_models.py")]
+    sources += [
+        ROOT / "tests" / name for name in ("tinyshop.py", "judged_shop.py", "tiny_models.py")
+    ]
     digest = hashlib.sha256()
     for path in sources:
         digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
@@ -43,6 +45,14 @@ CONFIG = {
     "candidates_per_source": 20,
     "onnx": False,
 }
+
+SEARCH_CONFIG = (
+    "text.steps=4",
+    "text.evaluate_every=2",
+    "text.batch_size=8",
+    "text.frozen_layers=1",
+    "rounds=20",
+)
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +92,26 @@ def tiny_checkpoint(pytestconfig, tiny_snapshot, tiny_config) -> Path:
         progress.close()
 
     return _cached(pytestconfig, "fit", train) / "checkpoint"
+
+
+@pytest.fixture(scope="session")
+def judged_snapshot(pytestconfig) -> Path:
+    from tests import judged_shop
+
+    return _cached(pytestconfig, "judged", judged_shop.write)
+
+
+@pytest.fixture(scope="session")
+def search_checkpoint(pytestconfig, judged_snapshot, tiny_encoder) -> Path:
+    def train(folder: Path) -> None:
+        from tests.training.command_line import run_fit
+
+        fields = (*SEARCH_CONFIG, f"text.encoder={tiny_encoder}")
+        folder.mkdir()
+        out = folder / "checkpoint"
+        assert run_fit(judged_snapshot, out, "search", "--set", *fields) == 0
+
+    return _cached(pytestconfig, "search", train) / "checkpoint"
 
 
 def _cached(config: pytest.Config, name: str, make: Callable[[Path], object]) -> Path:

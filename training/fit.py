@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from training.configuration.fields import ConfigError
-from training.configuration.recipe import ENCODER, RANKING, resolve
+from training.configuration.recipe import ENCODER, RANKING, SEARCH, resolve
 from training.configuration.recipes import RECIPES
 from training.finetuning.devices import is_main_process, number_of_processes
 from training.runs.experiment_tracking import Tracking
@@ -61,6 +61,9 @@ def _carry_out(run: Run, out: Path, trials: list[dict]) -> dict:
     if recipe.checkpoint == ENCODER:
         encoder, vectors, report = train(run)
         text_checkpoints.save_encoder(run, out, encoder, report | {"trials": trials}, vectors)
+    elif recipe.checkpoint == SEARCH:
+        fitted, report = train(run)
+        text_checkpoints.save_search(run, out, fitted, report | {"trials": trials})
     else:
         fitted, report, more = train(run)
         text_checkpoints.save_head(run, out, fitted, report | {"trials": trials}, more)

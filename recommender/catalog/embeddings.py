@@ -7,8 +7,14 @@ from django.db import transaction
 from django.db.models import Q
 
 from recommender.catalog.product_fields import TEXT_FIELDS
-from recommender.inference import checkpoint_files, model_cache, ranking_model
+from recommender.inference import (
+    checkpoint_files,
+    model_cache,
+    ranking_model,
+    search_model,
+)
 from recommender.inference.ranking_model import Addition, Model
+from recommender.inference.search_model import SearchModel
 from recommender.models import Change, ModelVersion, Product, ProductVector, Shop
 
 log = logging.getLogger(__name__)
@@ -23,16 +29,23 @@ def embed_products(shop: Shop, item_ids: Collection[str] | None = None) -> int:
 
     item_ids: None: all products that the version does not know. Returns the number of vectors.
     """
-    versions = ModelVersion.objects.filter(shop=shop, purpose="ranking")
+    versions = ModelVersion.objects.filter(shop=shop, purpose__in=("ranking", "search"))
     return sum(
         _embed_for(shop, v, item_ids)
         for v in versions.filter(Q(status="champion") | Q(pk__in=shop.placements.values("version")))
     )
 
 
+def _model_of(version: ModelVersion) -> Model | SearchModel:
+    """The model of a version. Raises BrokenCheckpoint."""
+    if version.purpose == "search":
+        return search_model.search_model_of(version.folder)
+    return model_cache.model_of(version.folder)
+
+
 def _embed_for(shop: Shop, version: ModelVersion, item_ids: Collection[str] | None) -> int:
     try:
-        model = model_cache.model_of(version.folder)
+        model = _model_of(version)
     except checkpoint_files.BrokenCheckpoint as error:
         log.error("shop %s: %s reads nothing new: %s", shop.pk, version, error)
         return 0
@@ -49,7 +62,7 @@ def _embed_for(shop: Shop, version: ModelVersion, item_ids: Collection[str] | No
 
 
 def _unread(
-    shop: Shop, version: ModelVersion, model: Model, item_ids: Collection[str] | None
+    shop: Shop, version: ModelVersion, model: Model | SearchModel, item_ids: Collection[str] | None
 ) -> Iterable[tuple[int, str, tuple, str]]:
     """(primary key, item id, text, digest) of products whose text this version has not encoded."""
     read = ProductVector.objects.filter(version=version)
@@ -71,7 +84,10 @@ def _unread(
 
 
 def _embed(
-    shop: Shop, version: ModelVersion, model: Model, rows: list[tuple[int, str, tuple, str]]
+    shop: Shop,
+    version: ModelVersion,
+    model: Model | SearchModel,
+    rows: list[tuple[int, str, tuple, str]],
 ) -> int:
     """Store the vectors that differ from those in the checkpoint, and invalidate caches."""
     if not rows:
@@ -105,7 +121,7 @@ def _embed(
     return len(made)
 
 
-def additions(version: ModelVersion, model: Model) -> list[Addition]:
+def additions(version: ModelVersion, model: Model | SearchModel) -> list[Addition]:
     """Products whose embedding was stored for this version after its training: new products, and
     known ones whose text has changed. At most MOST_ADDED, by ascending primary key.
     """
@@ -141,7 +157,7 @@ def additions(version: ModelVersion, model: Model) -> list[Addition]:
 
 
 def _akin(
-    version: ModelVersion, model: Model, lookup: str, values: set[str], key
+    version: ModelVersion, model: Model | SearchModel, lookup: str, values: set[str], key
 ) -> dict[str, str]:
     """Per brand or category, a product that the checkpoint knows."""
     if not values:

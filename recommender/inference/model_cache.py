@@ -4,7 +4,7 @@ import sys
 import threading
 from collections import OrderedDict
 
-from recommender.inference.checkpoint_files import BrokenCheckpoint, checkpoint_path, open_encoder
+from recommender.inference.checkpoint_files import BrokenCheckpoint, checkpoint_path
 from recommender.inference.ranking_model import Model
 from recommender.infrastructure import process_caches, process_memory
 
@@ -26,7 +26,7 @@ class _Models:
             with self.lock:
                 loading = self.loading.setdefault(folder, threading.Lock())
             with loading:
-                model = self._cached(folder) or self._add(folder, _load(folder))
+                model = self._cached(folder) or self._add(folder, load(folder))
         return model
 
     def _cached(self, folder: str) -> Model | None:
@@ -94,7 +94,11 @@ def import_lightgbm() -> None:
             del sys.modules["sklearn"]
 
 
-def _load(folder: str, verify: bool = False) -> Model:
+def load(folder: str, verify: bool = False) -> Model:
+    """Load the model in this folder, past the cache. Raises BrokenCheckpoint.
+
+    verify: read every byte and compare digests
+    """
     import_lightgbm()
     from training.inference.checkpoint import CheckpointError, load_checkpoint
 
@@ -105,17 +109,3 @@ def _load(folder: str, verify: bool = False) -> Model:
     except CheckpointError as error:
         raise BrokenCheckpoint(str(error)) from None
     return Model(recommender, item_ids, {item_id: i for i, item_id in enumerate(item_ids)}, path)
-
-
-def verify(folder: str, purpose: str = "ranking") -> None:
-    """Read all of a checkpoint, compare digests, open its encoder. Raises BrokenCheckpoint."""
-    from training.inference.checkpoint import CheckpointError, verify_files
-
-    if purpose == "ranking":
-        _load(folder, verify=True)
-        open_encoder(checkpoint_path(folder))
-        return
-    try:
-        verify_files(checkpoint_path(folder))
-    except CheckpointError as error:
-        raise BrokenCheckpoint(str(error)) from None

@@ -1,7 +1,8 @@
 """The search engine: what one query finds, by products' primary keys."""
 
+import math
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from recommender.inference.ranking_model import Model
+    from recommender.inference.search_model import SearchModel
     from training.search.engine import Candidates, Eligible
+    from training.search.features import ShopSignals
     from training.search.lexical import LexicalIndex
     from training.search.query_plan import QueryPlan, Wording
     from training.search.semantic import SemanticIndex
@@ -22,6 +25,7 @@ Plan: TypeAlias = "QueryPlan"
 ShopWords: TypeAlias = "Wording"
 EligibleKeys: TypeAlias = "Eligible"
 Vectors: TypeAlias = "SemanticIndex"
+Signals: TypeAlias = "ShopSignals"
 """Types of the library, for annotations in rooms that do not open it."""
 
 CACHED_VECTORS = 5_000
@@ -32,7 +36,8 @@ CACHED_VECTORS = 5_000
 class Found:
     """A product that a query finds.
 
-    score: of the ranking; lexical: BM25, 0 where no word matches; semantic: cosine, None unknown
+    score: of the ranking, by reciprocal ranks or by the ranker; lexical: BM25, 0 where no word
+    matches; semantic: cosine, None unknown; ranker: score of the ranker, None without it
     lexical_rank, semantic_rank: from 1; None where this kind of retrieval did not find it
     equal: one of its codes is the query; matched: all words that were required match
     """
@@ -45,6 +50,7 @@ class Found:
     semantic_rank: int | None
     equal: bool
     matched: bool
+    ranker: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ class FoundList:
     corrected: str = ""
     dropped: tuple[str, ...] = ()
     plan: Any = field(default=None, repr=False)
+    vector: Any = field(default=None, repr=False)
 
 
 def plan_of(
@@ -76,14 +83,16 @@ def plan_of(
 def find(
     index: "LexicalIndex",
     plan: "QueryPlan",
-    model: "Model | None" = None,
+    model: "Model | SearchModel | None" = None,
     semantic: "SemanticIndex | None" = None,
     eligible: "Eligible | None" = None,
     most: int = 200,
+    signals: "Callable[[list[int]], ShopSignals] | None" = None,
 ) -> FoundList:
     """The products that a query finds among the eligible ones (None: all), best first.
 
     model: whose encoder reads the query; None, or without `semantic`: words alone
+    signals: of products by key, where the model's ranker is to order the best ones
     """
     from training.search.engine import retrieve
 
@@ -91,13 +100,39 @@ def find(
     if semantic is not None and model is not None and model.encoder is not None and plan.slots:
         vector = vectors.get(model, plan.meant)
     candidates = retrieve(index, plan, semantic, vector, eligible, most)
+    scores: list[float] = []
+    ranker = getattr(model, "ranker", None)
+    if ranker is not None and vector is not None and signals is not None and len(candidates):
+        candidates, scores = _ranked(index, candidates, plan, semantic, vector, ranker, signals)
     dropped = tuple(slot.text for slot in candidates.dropped)
     return FoundList(
-        _products(candidates), candidates.total, candidates.is_exact, plan.corrected, dropped, plan
+        _products(candidates, scores),
+        candidates.total,
+        candidates.is_exact,
+        plan.corrected,
+        dropped,
+        plan,
+        vector,
     )
 
 
-def _products(candidates: "Candidates") -> list[Found]:
+def _ranked(
+    index, candidates: "Candidates", plan, semantic, vector, ranker, signals
+) -> "tuple[Candidates, list[float]]":
+    """The candidates in the order of the ranker, and the scores of those that have one."""
+    import numpy as np
+
+    from training.search.features import features
+    from training.search.ranker import RANKED_MOST, ranked_order
+
+    best = candidates.only(np.arange(min(RANKED_MOST, len(candidates))))
+    shop = signals(best.keys.tolist())
+    scores = ranker.score(features(index, plan, best, semantic, vector, shop))
+    order = ranked_order(candidates, scores)
+    return candidates.only(order), scores[order[: len(scores)]].tolist()
+
+
+def _products(candidates: "Candidates", scores: list[float]) -> list[Found]:
     rows = zip(
         candidates.keys.tolist(),
         candidates.fused.tolist(),
@@ -107,31 +142,58 @@ def _products(candidates: "Candidates") -> list[Found]:
         candidates.semantic_rank.tolist(),
         candidates.equal.tolist(),
         candidates.matched.tolist(),
+        [*scores, *[None] * (len(candidates) - len(scores))],
         strict=True,
     )
     return [
         Found(
             key,
-            score,
+            fused if ranker is None else 1 / (1 + math.exp(-ranker)),
             lexical,
             semantic if semantic == semantic else None,
             lexical_rank + 1 if lexical_rank >= 0 else None,
             semantic_rank + 1 if semantic_rank >= 0 else None,
             equal,
             matched,
+            ranker,
         )
-        for key, score, lexical, semantic, lexical_rank, semantic_rank, equal, matched in rows
+        for key, fused, lexical, semantic, lexical_rank, semantic_rank, equal, matched, ranker in (
+            rows
+        )
     ]
 
 
-def semantic_index(model: "Model", keys: "pl.Series") -> "SemanticIndex | None":
+def semantic_index(model: "Model | SearchModel", keys: "pl.Series") -> "SemanticIndex | None":
     """The products' vectors of a model; None without an encoder. keys: (items,) int64."""
     from training.search.semantic import SemanticIndex
 
+    if model.encoder is None:
+        return None
+    checkpoint = getattr(model, "checkpoint", None)
+    if checkpoint is not None:
+        return SemanticIndex(keys.to_numpy(), checkpoint.space, checkpoint.titles)
     signals = model.recommender.signals
-    if signals.vectors is None or model.encoder is None:
+    if signals.vectors is None:
         return None
     return SemanticIndex(keys.to_numpy(), signals.space)
+
+
+def signals_of(places, prices, days, in_stock, affinity) -> "ShopSignals":
+    """What the shop knows of (n,) products. Each a sequence or Series (n,), None where unknown.
+
+    places: among the best sellers, from 0; days: on sale; affinity: of the shopper, [0, 1]
+    """
+    import numpy as np
+
+    from training.search.features import ShopSignals
+
+    columns = (places, prices, days, in_stock, affinity)
+    return ShopSignals(
+        *(
+            np.array([np.nan if value is None else value for value in column], dtype=np.float32)
+            for column in columns
+        )
+    )
 
 
 def eligible_keys(keys: "pl.Series", of: int) -> "Eligible":

@@ -33,10 +33,10 @@ class IndexNotReady(RuntimeError):
 
 
 def document(key: int, title: str, **fields: Any) -> "SearchDocument":
-    """A product as the index reads it."""
-    from training.search.documents import SearchDocument
+    """A product as the index reads it. attributes: a JSON object."""
+    from training.search.documents import document_of
 
-    return SearchDocument(key, title, **fields)
+    return document_of(key, title, **fields)
 
 
 class HostIndex:

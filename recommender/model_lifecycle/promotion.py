@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from recommender.inference import model_cache
+from recommender.inference import verification
 from recommender.infrastructure import task_queue
 from recommender.model_lifecycle.gate import gate, is_better, unfairness
 from recommender.models import AuditEntry, ModelVersion, Shop
@@ -39,7 +39,7 @@ def promote_version(version: ModelVersion, by=None) -> ModelVersion:
     """
     if version.is_champion:  # who promoted it, and when, stays
         return version
-    model_cache.verify(version.folder, version.purpose)
+    verification.verify(version.folder, version.purpose)
     with transaction.atomic():
         before = version.shop.champion(version.purpose)
         version.promote(person_of(by))
@@ -47,8 +47,9 @@ def promote_version(version: ModelVersion, by=None) -> ModelVersion:
             version.shop, by, AuditEntry.PROMOTED, version.purpose, str(before or ""), str(version)
         )
         _tell_webhooks(version, before)
-    if version.purpose == "ranking":
+    if version.purpose in ("ranking", "search"):
         task_queue.enqueue("embed_products", version.shop_id)
+    if version.purpose == "ranking":
         task_queue.enqueue("score_shop", version.shop_id)
     return version
 
@@ -72,7 +73,7 @@ def roll_back(shop: Shop, purpose: str = "ranking", by=None) -> ModelVersion | N
     """
     champion = shop.champion(purpose)
     if champion and (previous := champion.previous()):
-        model_cache.verify(previous.folder, purpose)
+        verification.verify(previous.folder, purpose)
     with transaction.atomic():
         earlier = champion.roll_back() if champion else None
         if earlier:

@@ -10,7 +10,7 @@ from pathlib import Path
 from django.db import transaction
 from django.utils import timezone
 
-from recommender.inference import checkpoint_files, model_cache, training_options
+from recommender.inference import checkpoint_files, training_options, verification
 from recommender.infrastructure import task_queue
 from recommender.infrastructure.availability import patiently
 from recommender.model_lifecycle.errors import RunCancelled, RunFailed
@@ -197,7 +197,7 @@ def _train(run: TrainingRun, folder: Path) -> ModelVersion:
     follow(run, patiently(lambda: start_process(run, folder)), folder)
     checkpoint = f"{run.folder_name}/checkpoint"
     purpose = training_options.purpose_of(run.recipe)
-    model_cache.verify(checkpoint, purpose)
+    verification.verify(checkpoint, purpose)
     report = json.loads((folder / "checkpoint" / "report.json").read_text(encoding="utf-8"))
     version = patiently(lambda: ModelVersion.objects.register(run, checkpoint, report, purpose))
     patiently(lambda: decide(version, run.promote, run.created_by))

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from django.db import connection
 
@@ -12,13 +11,6 @@ from recommender.models import Shop
 VERSION = 1
 """Part of each digest; another one indexes every product again."""
 CHUNK = 2_000
-LONGEST_VALUE = 200
-MOST_VALUES = 100
-CODE_NAMES = frozenset(
-    {"sku", "gtin", "ean", "ean13", "upc", "isbn", "asin", "mpn", "jan", "barcode", "model"}
-    | {"model_number", "part_number", "part_no", "article_number", "manufacturer_number"}
-)
-"""Attributes whose values are codes of the product."""
 TEXTS = "item_id, title, brand, array_to_string(categories, E'\\x1f'), attributes::text"
 DIGEST = f"hashtextextended(concat_ws(E'\\x1e', {TEXTS}, description), {VERSION})"
 DIGESTS = f"SELECT id, {DIGEST} FROM recommender_product WHERE shop_id = %s"
@@ -92,40 +84,13 @@ def languages_of(shop: Shop) -> tuple[str, ...]:
 
 def _document(row: tuple) -> Document:
     key, digest, item_id, title, brand, categories, attributes, description = row
-    values, codes = attribute_texts(json.loads(attributes))
     return document(
         key,
         title,
         brand=brand,
         categories=categories,
-        attributes=values,
+        attributes=json.loads(attributes),
         description=description,
-        codes=codes,
         item_id=item_id,
         digest=digest,
     )
-
-
-def attribute_texts(attributes: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """(texts of the values, those that are codes). Nested values count; long texts are left out."""
-    values: list[str] = []
-    codes: list[str] = []
-    for name, value in attributes.items():
-        texts = [text for text in _flat(value) if 0 < len(text) <= LONGEST_VALUE]
-        values += texts
-        if name.lower().replace("-", "_").replace(" ", "_") in CODE_NAMES:
-            codes += texts
-    return values[:MOST_VALUES], codes[:MOST_VALUES]
-
-
-def _flat(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for one in value.values():
-            yield from _flat(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _flat(one)
-    elif isinstance(value, str):
-        yield value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield f"{value:g}"

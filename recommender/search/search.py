@@ -4,7 +4,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import polars as pl
@@ -19,14 +19,13 @@ from recommender.inference.search_engine import (
     FoundList,
     IndexReader,
     Plan,
-    Vectors,
+    Signals,
 )
-from recommender.models import Shop
-from recommender.search import live_index, wording
+from recommender.models import ModelVersion, Shop
+from recommender.search import live_index, search_champion, wording
 from recommender.search.facets import attributes_of, count_facets
 from recommender.search.query_log import record
 from recommender.search.requests import (
-    BEST_SELLING,
     CODE,
     FILTER,
     MEANING,
@@ -41,6 +40,8 @@ from recommender.search.requests import (
     SearchRequest,
     SearchResult,
 )
+from recommender.search.search_champion import SearchServing
+from recommender.search.signals import shop_signals
 from recommender.serving.shop_state import ShopState, register_part, state_of
 from recommender.shoppers.history import Visitor
 
@@ -48,6 +49,7 @@ PERSONAL_TOP = 50
 """Best products that are re-ranked for a shopper."""
 PERSONAL_WEIGHT = 0.4
 """How much the affinity of a shopper (0 to 1 among the best) raises or lowers a score."""
+AFFINITY = "affinity"
 SPARE = 30
 """Products beyond the page, because some may turn out to be ineligible."""
 PAGE_CANDIDATES = 200
@@ -55,19 +57,16 @@ MOST_SELECTIONS = 32
 
 
 class SearchMasks:
-    """Eligible products by filter, and product vectors by model: a part of the shop's state."""
+    """Eligible products by filter: a part of the shop's state."""
 
     def __init__(self, shop_id: int) -> None:
         self._eligible: dict[str, tuple[pl.Series, Any]] = {}
-        self._semantic: dict[int, tuple[Model, int, Any]] = {}
-        self._generation = 0
 
     def load(self) -> None:
         """Nothing: searches fill it."""
 
     def invalidate(self, change: Any) -> None:
-        self._generation += 1
-        self._semantic = {}
+        """Nothing: the mask of a changed product index is another one."""
 
     def eligible(self, context: "SearchContext") -> "EligibleKeys | None":
         """The products that may be shown and pass the filter; None: every product does."""
@@ -83,17 +82,6 @@ class SearchMasks:
         if len(self._eligible) >= MOST_SELECTIONS:
             self._eligible.clear()
         self._eligible[selection.key] = (mask, made)
-        return made
-
-    def semantic(self, state: ShopState, model: Model | None) -> "Vectors | None":
-        """The product vectors of a model by primary key."""
-        if model is None:
-            return None
-        cached, generation = self._semantic.get(id(model)), self._generation
-        if cached is not None and cached[0] is model and cached[1] == generation:
-            return cached[2]
-        made = search_engine.semantic_index(model, state.product_index.keys_of(model))
-        self._semantic = {id(model): (model, generation, made)}
         return made
 
 
@@ -131,7 +119,21 @@ class SearchContext:
 
     @cached_property
     def model(self) -> Model | None:
+        """The model of the ranking, for the affinity of a shopper."""
         return self.state.model()
+
+    @cached_property
+    def serving(self) -> SearchServing | None:
+        """What reads queries and products; None without an encoder."""
+        return self.state.parts[search_champion.PART].serving(self.state)
+
+    @property
+    def version(self) -> ModelVersion | None:
+        """The search champion; without one, the ranking champion, whose encoder is used."""
+        serving = self.serving
+        if serving is not None and serving.version is not None:
+            return serving.version
+        return self.state.champion() if self.model is not None else None
 
     @cached_property
     def rows(self) -> pl.DataFrame:
@@ -164,15 +166,23 @@ def candidates(context: SearchContext) -> FoundList:
     if not request.query.strip():
         return browse(context)
     wide = request.facets or request.sort != RELEVANCE or request.offset
-    model = context.model
+    serving = context.serving
     return search_engine.find(
         context.index,
         context.plan,
-        model,
-        masks.semantic(context.state, model),
+        serving.model if serving else None,
+        serving.vectors if serving else None,
         masks.eligible(context),
         MOST_RESULTS if wide else PAGE_CANDIDATES,
+        partial(_signals, context) if request.sort == RELEVANCE else None,
     )
+
+
+def _signals(context: SearchContext, keys: list[int]) -> Signals:
+    affinity = {}
+    if context.serving.model.ranker.uses(AFFINITY):
+        affinity = context.__dict__["affinity"] = _affinity(context, keys)
+    return shop_signals(context.state, keys, affinity, context.now)
 
 
 def browse(context: SearchContext) -> FoundList:
@@ -181,7 +191,7 @@ def browse(context: SearchContext) -> FoundList:
     mask = index.mask(request.selection, context.now)
     keys = index.products()["pk"].filter(mask)
     ids = index.products()["item_id"].filter(mask)
-    place = {item_id: rank for rank, item_id in enumerate(context.state.bestsellers())}
+    place = context.state.bestseller_places()
     frame = pl.DataFrame({"key": keys, "item_id": ids})
     rank = frame["item_id"].replace_strict(place, default=len(place), return_dtype=pl.Int64)
     ordered = frame.with_columns(rank=rank).sort("rank", "key").head(MOST_RESULTS)
@@ -193,7 +203,12 @@ def browse(context: SearchContext) -> FoundList:
 
 
 def personalize(context: SearchContext, found: FoundList) -> list[Found]:
-    """The products with the best ones re-ranked by the shopper's affinity to them."""
+    """The products with the best ones re-ranked by the shopper's affinity to them.
+
+    A ranker that learned the affinity has ranked by it.
+    """
+    if "affinity" in context.__dict__:
+        return found.products
     top = found.products[:PERSONAL_TOP]
     affinity = _affinity(context, [one.key for one in top])
     if not affinity:
@@ -266,6 +281,7 @@ def _parts(context: SearchContext, one: Found) -> dict[str, float | None]:
         "lexical_rank": one.lexical_rank,
         "semantic": None if one.semantic is None else round(one.semantic, 4),
         "semantic_rank": one.semantic_rank,
+        "ranker": None if one.ranker is None else round(one.ranker, 4),
         "affinity": None if one.key not in affinity else round(affinity[one.key], 4),
     }
 
@@ -281,9 +297,9 @@ def _sorted(context: SearchContext, products: list[Found]) -> list[Found]:
         values = dict(zip(frame["pk"], frame["since"].dt.epoch("us"), strict=True))
     else:
         ids = dict(zip(frame["pk"], frame["item_id"], strict=True))
-        place = {item_id: -rank for rank, item_id in enumerate(context.state.bestsellers())}
+        place = context.state.bestseller_places()
         values = {key: place.get(item_id) for key, item_id in ids.items()}
-    sign = -1 if sort in (PRICE_DOWN, NEWEST, BEST_SELLING) else 1
+    sign = -1 if sort in (PRICE_DOWN, NEWEST) else 1
 
     def order(pair: tuple[int, Found]) -> tuple:
         value = values.get(pair[1].key)
@@ -313,7 +329,7 @@ def finish(context: SearchContext, found: FoundList, hits: list[Hit]) -> SearchR
         found.is_exact,
         corrected=found.corrected,
         relaxed=relaxed,
-        version=context.state.champion() if context.model is not None else None,
+        version=context.version,
         shopper_id=context.visitor.named_id if personal else None,
         has_more=len(hits) > request.offset + len(shown) and bool(shown),
         personal="affinity" in context.__dict__,

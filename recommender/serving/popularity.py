@@ -23,6 +23,8 @@ class Popularity:
     def __init__(self, shop_id: int) -> None:
         self.shop_id = shop_id
         self._rankings: dict[str, tuple[float, list[str]]] = {}
+        self._joined: tuple[list[str], list[str], list[str]] | None = None
+        self._places: tuple[list[str], dict[str, int]] | None = None
 
     def bestsellers(self) -> list[str]:
         """Best sellers of the last 30 days, then of all time; eligibility is not checked."""
@@ -32,7 +34,19 @@ class Popularity:
         if len(month) >= LONGEST_RANKING:
             return month
         ever = self._ranking("ever", lambda: most_sold(self.shop_id, LONGEST_RANKING), EVER_SECONDS)
-        return list(dict.fromkeys([*month, *ever]))[:LONGEST_RANKING]
+        joined = self._joined
+        if joined is None or joined[0] is not month or joined[1] is not ever:
+            both = list(dict.fromkeys([*month, *ever]))[:LONGEST_RANKING]
+            self._joined = joined = (month, ever, both)
+        return joined[2]
+
+    def places(self) -> dict[str, int]:
+        """Place of each best seller, from 0."""
+        ranking, places = self.bestsellers(), self._places
+        if places is None or places[0] is not ranking:
+            made = {item_id: place for place, item_id in enumerate(ranking)}
+            self._places = places = (ranking, made)
+        return places[1]
 
     def openers(self) -> list[str]:
         """First purchases of the shoppers who came in the last 30 days, the most common first."""

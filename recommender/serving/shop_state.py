@@ -85,6 +85,10 @@ class ShopState:
     def bestsellers(self) -> list[str]:
         return self.popularity.bestsellers()
 
+    def bestseller_places(self) -> dict[str, int]:
+        """Place of each best seller, from 0."""
+        return self.popularity.places()
+
     def openers(self) -> list[str]:
         return self.popularity.openers()
 

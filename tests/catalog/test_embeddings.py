@@ -3,7 +3,7 @@
 import pytest
 
 from recommender.catalog import embeddings
-from recommender.inference import checkpoint_files, model_cache, ranking_model
+from recommender.inference import checkpoint_files, model_cache, ranking_model, verification
 from recommender.models import Product, ProductVector
 from recommender.recommendations import batch_scoring
 from recommender.serving import change_feed
@@ -99,7 +99,7 @@ def test_a_champion_serves_without_its_encoder_while_that_cannot_be_read(
     assert embeddings.embed_products(shop_with_encoder) == 0
     assert caplog.text.count("its encoder cannot be read") == 1
     with pytest.raises(checkpoint_files.BrokenCheckpoint, match="encoder"):
-        model_cache.verify(version.folder)
+        verification.verify(version.folder)
     file.write_bytes(whole)
     assert state_of(shop_with_encoder).model().encoder is None
     checkpoint_files.unreadable.clear()

@@ -38,7 +38,7 @@ def test_a_model_that_loads_keeps_nobody_from_another_one_and_is_loaded_once(mon
             assert go_on.wait(10)
         return f"model of {folder}"
 
-    monkeypatch.setattr(model_cache, "_load", load)
+    monkeypatch.setattr(model_cache, "load", load)
     with ThreadPoolExecutor(3) as pool:
         slow = [pool.submit(model_cache.model_of, "slow") for _ in range(2)]
         assert (

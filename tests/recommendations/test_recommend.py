@@ -3,7 +3,7 @@ import time
 import pytest
 from django.utils import timezone
 
-from recommender.inference import checkpoint_files, model_cache
+from recommender.inference import checkpoint_files, verification
 from recommender.models import Change, Event, Placement, Product, RecommendationList, Shopper
 from recommender.recommendations import batch_scoring
 from recommender.recommendations.candidate_lists import lists_for
@@ -157,7 +157,7 @@ def test_a_broken_champion_falls_back_to_the_one_before(live_shop, home_top, reg
 
 def test_an_unreadable_checkpoint_is_named(checkpoints):
     with pytest.raises(checkpoint_files.BrokenCheckpoint, match=r"run\.json"):
-        model_cache.verify("nowhere")
+        verification.verify("nowhere")
 
 
 @pytest.mark.parametrize(

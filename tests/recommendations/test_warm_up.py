@@ -38,7 +38,7 @@ def test_lists_are_made_and_explained_before_anybody_asks(live_shop, closed, mon
 def test_the_first_request_loads_and_derives_nothing_more(live_shop, closed, api, monkeypatch):
     warm_up.warm_up()
     monkeypatch.setattr(
-        model_cache, "_load", lambda folder: pytest.fail(f"{folder} is loaded again")
+        model_cache, "load", lambda folder: pytest.fail(f"{folder} is loaded again")
     )
     signals = state_of(live_shop).model().recommender.signals
     derived = set(signals.__dict__)

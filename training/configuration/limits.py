@@ -8,6 +8,7 @@ LIMITS = {
     "neighbours": (1, 1e5),
     "candidates_per_source": (1, 1e5),
     "rounds": (1, 1e5),
+    "cross_fit": (2, 10),
     "leaves": (2, 1e5),
     "shard": (1, 1e6),
     "max_tokens": (4, 8192),

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-RANKING, ENCODER, HEAD = "ranking", "encoder", "head"
-"""Kinds of checkpoint: a ranking model; a text encoder; an encoder with a task head."""
+RANKING, ENCODER, HEAD, SEARCH = "ranking", "encoder", "head", "search"
+"""Kinds of checkpoint: a ranking model; a text encoder; an encoder with a task head; an encoder
+with a search ranker.
+"""
 CHAMPION, NEWEST_ENCODER = "champion", "newest encoder"
 """What a run starts from or is compared with: the champion of its purpose, or the newest
 encoder.
@@ -23,7 +25,8 @@ class Recipe:
     config: configuration class
     fit: "module:function" that trains; its result depends on `checkpoint`
     checkpoint: RANKING: fit(run, out, trials) -> report, and writes the checkpoint itself;
-        ENCODER: fit(run) -> (encoder, vectors, report); HEAD: fit(run) -> (fitted, report, more)
+        ENCODER: fit(run) -> (encoder, vectors, report); HEAD: fit(run) -> (fitted, report, more);
+        SEARCH: fit(run) -> (fitted, report)
     trial: "module:function" that trains once and evaluates on validation data, for the search
     stages: names of the stages in order, with their usual share of the time
     presets: per preset, the fields that differ from the defaults

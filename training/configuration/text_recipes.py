@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from training.configuration.recipe import ENCODER, HEAD, QUICK, THOROUGH, Recipe
+from training.configuration.recipe import ENCODER, HEAD, QUICK, SEARCH, THOROUGH, Recipe
 from training.configuration.tuning import EVENT_WEIGHTS, RecipeConfig, TextConfig, TuningConfig
 
 
@@ -170,14 +170,21 @@ class SearchConfig(RecipeConfig):
     """Share of the queries used for validation."""
     test_share: float = 0.2
     """Share of the queries used for the test, where judgments have no folds."""
+    cross_fit: int = 2
+    """Folds of the queries. An encoder that was fine-tuned without a fold shows on it whether
+    fine-tuning helps, and the ranker learns from the fold by its vectors.
+    """
+    rounds: int = 200
+    """Trees of the ranker."""
     text: TextConfig = field(
         default_factory=lambda: TextConfig(
             max_tokens=64,
             frozen_layers=3,
-            steps=200,
+            steps=60,
             batch_size=64,
+            learning_rate=5e-5,
             temperature=0.05,
-            evaluate_every=25,
+            evaluate_every=20,
             patience=3,
             popularity_correction=0.0,
         )
@@ -239,11 +246,11 @@ RECIPES = (
         "search",
         SearchConfig,
         fit="training.recipes.search:fit_search",
-        checkpoint=ENCODER,
+        checkpoint=SEARCH,
         trial="training.recipes.search:try_fields",
-        stages={"Baselines": 0.2, "Fine-tuning": 0.7, "Check": 0.1},
+        stages={"Baselines": 0.1, "Cross-fitting": 0.5, "Fine-tuning": 0.3, "Check": 0.1},
         purpose="search",
         needs=("judgements|clicks", "products"),
-        presets={QUICK: {"text.steps": 50}, THOROUGH: {"text.average_runs": 3}},
+        presets={QUICK: {"text.steps": 20}, THOROUGH: {"text.steps": 150, "cross_fit": 5}},
     ),
 )

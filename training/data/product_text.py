@@ -17,6 +17,11 @@ def product_texts(products: pl.DataFrame) -> list[str]:
     return [product_text(*row) for row in zip(*columns, strict=True)]
 
 
+def title_texts(products: pl.DataFrame) -> list[str]:
+    """The titles as the encoder reads them; empty where unknown."""
+    return [product_text(title, None, None, None) for title in products["title"].to_list()]
+
+
 def product_text(
     title: str | None, brand: str | None, categories: Sequence[str] | None, description: str | None
 ) -> str:

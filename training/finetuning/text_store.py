@@ -177,9 +177,14 @@ class TextStore:
             types = ((ends.cumsum(1) - ends) > 0).long().to(self.device)
         return ids.to(self.device), mask.to(self.device), types
 
-    def vectors(self) -> np.ndarray:
-        """Unit vectors of all texts: (texts, dim) float32."""
+    def vectors(self, wanted: np.ndarray | None = None) -> np.ndarray:
+        """Unit vectors of all texts, or of those at these positions (n,): (n, dim) float32."""
+        if wanted is not None:
+            return self._vectors(np.asarray(wanted, dtype=np.int64))
         first = np.unique(self.number, return_index=True)[1]
+        return self._vectors(first)[self.number]
+
+    def _vectors(self, first: np.ndarray) -> np.ndarray:
         out = np.zeros((len(first), self.encoder.dim), dtype=np.float32)
         was_training = self.encoder.training
         self.encoder.eval()
@@ -187,7 +192,7 @@ class TextStore:
             for rows in length_batches(self.lengths[first], BATCH_TOKENS):
                 out[rows] = self.encoder(*self._inputs(first[rows])).float().cpu().numpy()
         self.encoder.train(was_training)
-        return out[self.number]
+        return out
 
     def _frozen_states(self, cache: Path | None, size: int) -> np.ndarray:
         """Output of the frozen layers, from the cache where it exists."""

@@ -161,8 +161,7 @@ def _write_model(folder: Path, model: Recommender, recipe: str) -> None:
     if signals.vectors is not None:
         np.save(folder / "vectors.npy", signals.vectors.astype(np.float16))
     if signals.ivf is not None:
-        for field, name in IVF_ARRAYS.items():
-            np.save(folder / f"{name}.npy", getattr(signals.ivf, field))
+        write_arrays_of_ivf(folder, signals.ivf)
     if signals.sequence is not None:
         signals.sequence.save(folder / "sequence.safetensors")
     for name in ("price", "brand", "category"):
@@ -241,9 +240,7 @@ def _read_model(folder: Path, n: int) -> Recommender:
     for name in about["matrices"]:
         parts = (array(f"{name}.data"), array(f"{name}.indices"), array(f"{name}.indptr"))
         matrices[name] = sp.csr_matrix(parts, shape=(n, n), copy=False)
-    ivf = None
-    if (folder / f"{IVF_ARRAYS['cell']}.npy").exists():
-        ivf = IvfIndex(**{field: array(name) for field, name in IVF_ARRAYS.items()})
+    ivf = read_arrays_of_ivf(folder)
     vectors = array("vectors") if (folder / "vectors.npy").exists() else None
     if vectors is not None and ivf is None:
         vectors = vectors.astype(np.float32)
@@ -282,6 +279,24 @@ def _read_model(folder: Path, n: int) -> Recommender:
         config,
         about.get("lift", 0.0),
     )
+
+
+def read_arrays_of_ivf(folder: Path) -> IvfIndex | None:
+    """The IVF index of a folder, memory-mapped; None without one."""
+    if not (folder / f"{IVF_ARRAYS['cell']}.npy").exists():
+        return None
+    return IvfIndex(
+        **{
+            field: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            for field, name in IVF_ARRAYS.items()
+        }
+    )
+
+
+def write_arrays_of_ivf(folder: Path, ivf: IvfIndex) -> None:
+    """Write an IVF index into a folder."""
+    for field, name in IVF_ARRAYS.items():
+        np.save(folder / f"{name}.npy", getattr(ivf, field))
 
 
 def _escape(item_id: str) -> str:

@@ -4,14 +4,29 @@ import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.numpy import save_file
 
+from training.candidates.ivf_index import build_ivf_index
+from training.data.product_text import product_texts, text_digest
 from training.encoders.bert import TextEncoder
-from training.inference.checkpoint import new_checkpoint, write_encoder, write_items
+from training.inference.checkpoint import (
+    new_checkpoint,
+    write_arrays_of_ivf,
+    write_encoder,
+    write_items,
+)
 from training.recipes.ensembles import LabeledModel
 from training.runs.run import Run
+
+if TYPE_CHECKING:
+    from training.recipes.search import SearchFit
+
+
+SEARCHED_WITHOUT_INDEX = 20_000
+"""Products whose vectors a search compares one by one; more get an IVF index."""
 
 
 def _new_checkpoint(
@@ -37,6 +52,23 @@ def save_encoder(
         if vectors is not None:
             np.save(aside / "vectors.npy", vectors.astype(np.float16))
             write_items(aside, run.snapshot.item_ids)
+
+
+def save_search(run: Run, out: Path, fitted: "SearchFit", report: dict) -> None:
+    """Write a search model: encoder, vectors of products and of their titles (items, dim) in half
+    precision, with digests of the texts, and the ranker.
+    """
+    products = run.snapshot.products
+    with _new_checkpoint(run, out, "search", report) as aside:
+        write_encoder(aside, fitted.encoder, run.config.onnx)
+        np.save(aside / "vectors.npy", fitted.vectors.products.astype(np.float16))
+        np.save(aside / "title_vectors.npy", fitted.vectors.titles.astype(np.float16))
+        digests = [text_digest(text) for text in product_texts(products)]
+        np.save(aside / "text_digests.npy", np.array(digests, dtype=np.uint64))
+        write_items(aside, run.snapshot.item_ids)
+        if len(products) > SEARCHED_WITHOUT_INDEX:
+            write_arrays_of_ivf(aside, build_ivf_index(fitted.vectors.products))
+        fitted.ranker.save(aside)
 
 
 def save_head(

@@ -1,6 +1,6 @@
 """Search documents: the fields of a product, and their terms as the index holds them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,13 @@ ITEM_ID = "item_id"
 FIELD_WEIGHTS = {TITLE: 3.0, BRAND: 2.0, CATEGORY: 1.5, ATTRIBUTES: 1.0, DESCRIPTION: 1.0}
 """Weights of the BM25 scores of the text fields."""
 CODE_WEIGHTS = {CODE: 1.0}
+LONGEST_VALUE = 200
+MOST_VALUES = 100
+CODE_NAMES = frozenset(
+    {"sku", "gtin", "ean", "ean13", "upc", "isbn", "asin", "mpn", "jan", "barcode", "model"}
+    | {"model_number", "part_number", "part_no", "article_number", "manufacturer_number"}
+)
+"""Attributes whose values are codes of the product."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,14 @@ class SearchDocument:
     codes: Sequence[str] = ()
     digest: int = 0
     item_id: str = ""
+
+
+def document_of(
+    key: int, title: str, attributes: Mapping[str, Any] | None = None, **fields: Any
+) -> SearchDocument:
+    """The document of a product, with the texts of its attributes (a JSON object)."""
+    values, codes = attribute_texts(attributes or {})
+    return SearchDocument(key, title, attributes=values, codes=codes, **fields)
 
 
 def fields_of(analyzer: Analyzer, document: SearchDocument) -> tuple[dict[str, Any], set[str]]:
@@ -75,3 +90,28 @@ def codes_of(analyzer: Analyzer, document: SearchDocument) -> list[str]:
         if whole := code_form(code):
             out |= dict.fromkeys([whole, *code_suffixes(code)])
     return list(out)
+
+
+def attribute_texts(attributes: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """(texts of the values, those that are codes). Nested values count; long texts are left out."""
+    values: list[str] = []
+    codes: list[str] = []
+    for name, value in attributes.items():
+        texts = [text for text in _flat(value) if 0 < len(text) <= LONGEST_VALUE]
+        values += texts
+        if name.lower().replace("-", "_").replace(" ", "_") in CODE_NAMES:
+            codes += texts
+    return values[:MOST_VALUES], codes[:MOST_VALUES]
+
+
+def _flat(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for one in value.values():
+            yield from _flat(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _flat(one)
+    elif isinstance(value, str):
+        yield value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield f"{value:g}"

@@ -15,10 +15,12 @@ class SemanticIndex:
     keys: (items,) int64: the product of each row; -1 for rows of products that are gone
     space: vectors (items, dim) of unit length; all are compared, or those that its IVF index
     proposes
+    titles: (items, dim) unit vectors of the titles alone, where the encoder was trained for search
     """
 
     keys: np.ndarray
     space: TextSpace
+    titles: np.ndarray | None = None
 
     @cached_property
     def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
@@ -60,3 +62,12 @@ class SemanticIndex:
         if known.any():
             out[known] = self.space.read(rows[known]) @ query
         return out
+
+
+def mean_vectors(titles: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """(n, dim) unit vectors half way between those of titles and of whole texts, (n, dim) each.
+
+    A long description draws a vector away from what the product is.
+    """
+    total = np.asarray(titles, np.float32) + np.asarray(whole, np.float32)
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-6)

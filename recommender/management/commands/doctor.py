@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from recommender.inference import checkpoint_files, model_cache
+from recommender.inference import checkpoint_files, verification
 from recommender.infrastructure import availability
 from recommender.models import ModelVersion, TrainingRun
 
@@ -77,7 +77,7 @@ class Command(BaseCommand):
 
     def _broken(self, version: ModelVersion) -> str:
         try:
-            model_cache.verify(version.folder, version.purpose)
+            verification.verify(version.folder, version.purpose)
         except checkpoint_files.BrokenCheckpoint as error:
             return str(error)
         return ""

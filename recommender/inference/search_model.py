@@ -1,0 +1,190 @@
+"""A search checkpoint in memory: its encoder, the vectors of products, and its ranker."""
+
+import logging
+import time
+from collections import OrderedDict
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from recommender.inference.checkpoint_files import (
+    RETRY_SECONDS,
+    BrokenCheckpoint,
+    checkpoint_path,
+    open_encoder,
+    unreadable,
+)
+from recommender.inference.model_cache import import_lightgbm
+from recommender.inference.ranking_model import Addition, ProductText
+from recommender.infrastructure import process_caches, process_memory
+
+if TYPE_CHECKING:
+    from training.encoders.onnx import OnnxEncoder
+    from training.inference.search_checkpoint import SearchCheckpoint
+    from training.search.ranker import SearchRanker
+
+log = logging.getLogger(__name__)
+
+CACHED_MODELS = 3
+
+
+class SearchModel:
+    """A search checkpoint.
+
+    item_ids, rows: the shop's ids of its products, and their rows
+    base: the model that this one extends by newer products; None as loaded
+    """
+
+    def __init__(
+        self, checkpoint: "SearchCheckpoint", folder: Path, base: "SearchModel | None" = None
+    ) -> None:
+        self.checkpoint, self.folder, self.base = checkpoint, folder, base
+        self.item_ids = checkpoint.item_ids
+        self.rows = {item_id: row for row, item_id in enumerate(self.item_ids)}
+
+    @property
+    def ranker(self) -> "SearchRanker | None":
+        return self.checkpoint.ranker
+
+    @property
+    def encoder(self) -> "OnnxEncoder | None":
+        """The int8 encoder; None while it cannot be read."""
+        if self.base is not None:
+            return self.base.encoder
+        if time.monotonic() < unreadable.get(self.folder, 0.0):
+            return None
+        try:
+            return self._encoder
+        except BrokenCheckpoint as error:
+            log.error("%s; search goes on without it", error)
+            unreadable[self.folder] = time.monotonic() + RETRY_SECONDS
+            return None
+
+    @cached_property
+    def _encoder(self) -> "OnnxEncoder | None":
+        return open_encoder(self.folder)
+
+    def embed(self, texts: list[ProductText]) -> list[bytes]:
+        """Embed products: the vectors of the product and of its title, in half precision, behind
+        each other. Requires an encoder.
+        """
+        import numpy as np
+
+        from training.data.product_text import product_text
+        from training.search.semantic import mean_vectors
+
+        whole = self.encoder.encode([product_text(*text) for text in texts])
+        titles = self.encoder.encode([product_text(text[0], None, None, None) for text in texts])
+        both = np.concatenate([mean_vectors(titles, whole), titles], axis=1)
+        return [vectors.astype(np.float16).tobytes() for vectors in both]
+
+    @cached_property
+    def _text_digests(self) -> Any:
+        """(items,) uint64 digests of the texts that were encoded; None in old checkpoints."""
+        import numpy as np
+
+        path = self.folder / "text_digests.npy"
+        return np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else None
+
+    def knows_text(self, item_id: str, digest: str) -> bool:
+        """True where the checkpoint encoded this text (`text_digest`) of the product."""
+        row, digests = self.rows.get(item_id), self._text_digests
+        if row is None or digests is None or row >= len(digests):
+            return False
+        return int(digests[row]) == int(digest, 16)
+
+    def knows_vector(self, item_id: str, vector: bytes) -> bool:
+        """Never: a checkpoint without digests embeds its products again."""
+        return False
+
+    def make_ready(self) -> None:
+        """Load now what the first search would load."""
+        with process_memory.mmap_allocations():
+            _ = self.encoder
+
+    def with_additions(self, additions: list[Addition]) -> "SearchModel":
+        """The model with new products, and with new vectors of those whose text has changed."""
+        import numpy as np
+
+        if not additions:
+            return self
+        new = [one for one in additions if one.item_id not in self.rows]
+        renewed = {
+            self.rows[one.item_id]: _vectors(one.vector)
+            for one in additions
+            if one.item_id in self.rows
+        }
+        dim = self.checkpoint.space.vectors.shape[1]
+        vectors = np.zeros((len(new), 2, dim), np.float32)
+        for i, one in enumerate(new):
+            vectors[i] = _vectors(one.vector)
+        with process_memory.mmap_allocations():
+            extended = self.checkpoint.with_products([one.item_id for one in new], vectors, renewed)
+        return SearchModel(extended, self.folder, self)
+
+
+def _vectors(stored: bytes) -> Any:
+    """(2, dim) float32: of the product, and of its title."""
+    import numpy as np
+
+    return np.frombuffer(stored, dtype=np.float16).astype(np.float32).reshape(2, -1)
+
+
+class _SearchModels:
+    """An LRU cache of search models by checkpoint folder."""
+
+    def __init__(self) -> None:
+        self._loaded: OrderedDict[str, SearchModel] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, folder: str) -> SearchModel:
+        with self._lock:
+            if folder not in self._loaded:
+                self._loaded[folder] = load(folder)
+            self._loaded.move_to_end(folder)
+            while len(self._loaded) > CACHED_MODELS:
+                self._loaded.popitem(last=False)
+            return self._loaded[folder]
+
+    def forget(self, folder: str) -> None:
+        with self._lock:
+            self._loaded.pop(folder, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._loaded.clear()
+
+
+_models = _SearchModels()
+process_caches.register(_models.clear)
+
+
+def search_model_of(folder: str) -> SearchModel:
+    """The search model in this folder below VITRINE_CHECKPOINTS, cached. Raises
+    BrokenCheckpoint.
+    """
+    return _models.get(folder)
+
+
+def forget(folder: str) -> None:
+    """Free the memory of a model that no longer serves."""
+    _models.forget(folder)
+
+
+def load(folder: str, verify: bool = False) -> SearchModel:
+    """Load the model in this folder, past the cache. Raises BrokenCheckpoint.
+
+    verify: read every byte and compare digests
+    """
+    import_lightgbm()
+    from training.inference.checkpoint import CheckpointError
+    from training.inference.search_checkpoint import load_search
+
+    path = checkpoint_path(folder)
+    try:
+        with process_memory.mmap_allocations():
+            checkpoint = load_search(path, verify)
+    except CheckpointError as error:
+        raise BrokenCheckpoint(str(error)) from None
+    return SearchModel(checkpoint, path)

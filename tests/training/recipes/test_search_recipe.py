@@ -1,0 +1,68 @@
+"""Recipe `search`: encoder, cross-fitted ranker, report and checkpoint."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.training.command_line import run_fit
+from training.inference.search_checkpoint import load_search
+from training.search.ranker import grades_of
+
+
+def test_the_report_compares_words_meaning_and_the_ranker(search_checkpoint):
+    report = json.loads((search_checkpoint / "report.json").read_text())
+    systems = report["systems"]
+    assert {"words", "text_before", "text_after", "fused", "ranked"} <= systems.keys()
+    for measure in ("ndcg@10", "judged_ndcg@10", "recall@50", "map", "mrr", "precision@10"):
+        assert 0 <= systems["ranked"][measure]["value"] <= 1
+    assert report["primary"]["system"] == "ranked"
+    assert systems["words"]["ndcg@10"]["value"] > 0.5
+    assert sum(report["chosen"]["features"].values()) == pytest.approx(1, abs=0.01)
+
+
+def test_the_checkpoint_has_vectors_of_products_and_titles(search_checkpoint):
+    loaded = load_search(search_checkpoint, verify=True)
+    assert len(loaded.item_ids) == 96
+    assert loaded.space.vectors.shape == loaded.titles.shape
+    assert np.allclose(np.linalg.norm(loaded.titles.astype(np.float32), axis=1), 1, atol=0.01)
+    assert loaded.ranker is not None
+
+
+def test_a_second_run_is_compared_with_the_champion(
+    search_checkpoint, judged_snapshot, tiny_encoder, tmp_path
+):
+    fields = (f"text.encoder={tiny_encoder}", "text.steps=1", "rounds=5")
+    out = tmp_path / "next"
+    assert (
+        run_fit(judged_snapshot, out, "search", "--champion", search_checkpoint, "--set", *fields)
+        == 0
+    )
+    report = json.loads((tmp_path / "next" / "report.json").read_text())
+    assert report["champion"]["compared"]
+    first = json.loads((search_checkpoint / "report.json").read_text())
+    theirs = report["systems"]["champion"]["ndcg@10"]["value"]
+    assert theirs == pytest.approx(first["systems"]["ranked"]["ndcg@10"]["value"], abs=1e-6)
+
+
+def test_new_products_and_changed_texts_extend_a_checkpoint(search_checkpoint):
+    loaded = load_search(search_checkpoint)
+    dim = loaded.titles.shape[1]
+    new, changed = np.full((1, 2, dim), 0.5, np.float32), np.full((2, dim), 0.25, np.float32)
+    longer = loaded.with_products(["new"], new, {3: changed})
+    assert longer.item_ids[-1] == "new" and len(longer.item_ids) == 97
+    assert (longer.space.vectors[-1] == 0.5).all() and (longer.titles[-1] == 0.5).all()
+    assert (longer.titles[3] == 0.25).all() and not (loaded.titles[3] == 0.25).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "best", "expected"),
+    [
+        ([0, 1, 3], 3, [0, 1, 3]),
+        ([0.0, 0.5, 1.0], 1, [0, 2, 4]),
+        ([0, 50, 100], 100, [0, 2, 4]),
+        ([-1, 2], 2, [0, 2]),
+    ],
+)
+def test_grades_keep_their_spacing(values, best, expected):
+    assert grades_of(values, best).tolist() == expected

@@ -1,0 +1,145 @@
+"""The search ranker: LightGBM scores of candidates, learned from graded queries or from clicks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import lightgbm as lgb
+import numpy as np
+
+from training.search.engine import Candidates
+from training.search.features import FEATURES
+
+NAME = "search_ranker.txt"
+RANKED_MOST = 100
+"""Candidates that the ranker orders; the others follow as reciprocal rank fusion has them."""
+LONGEST_LIST = 50
+"""Positions that have a bias of their own; later ones share the last."""
+
+
+@dataclass(frozen=True, eq=False)
+class RankerRows:
+    """Training rows, queries one after the other.
+
+    features: (rows, features); gain: (rows,) int: grade from 0, or 1 for a click; group:
+    (queries,) rows of each; position: (rows,) from 0 where the shopper saw the product, for clicks
+    """
+
+    features: np.ndarray
+    gain: np.ndarray
+    group: np.ndarray
+    position: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class RankerConfig:
+    """Size of the ranker, and how fast it learns."""
+
+    rounds: int = 200
+    learning_rate: float = 0.05
+    leaves: int = 15
+    least_rows: int = 40
+    seed: int = 0
+
+
+@dataclass(eq=False)
+class SearchRanker:
+    """A trained ranker.
+
+    propensities: (positions,) how likely a position is looked at, the first being 1; empty where
+    judgments were learned from
+    """
+
+    booster: lgb.Booster
+    propensities: list[float] = field(default_factory=list)
+
+    def score(self, features: np.ndarray) -> np.ndarray:
+        """(n,) scores of candidates (n, features)."""
+        if not len(features):
+            return np.zeros(0)
+        return self.booster.predict(features, num_threads=1)
+
+    def contributions(self, features: np.ndarray) -> np.ndarray:
+        """(n, features + 1) exact additive contributions (SHAP; Lundberg et al. 2020), the base
+        value last.
+        """
+        return self.booster.predict(features, pred_contrib=True, num_threads=1)
+
+    def gains(self) -> dict[str, float]:
+        """Share of each feature in the gain of all splits, largest first."""
+        gain = self.booster.feature_importance("gain")
+        shares = zip(FEATURES, gain / max(gain.sum(), 1e-9), strict=True)
+        return {name: round(float(share), 4) for name, share in sorted(shares, key=lambda x: -x[1])}
+
+    def uses(self, feature: str) -> bool:
+        """True where a split reads this feature."""
+        return feature in self._used
+
+    @cached_property
+    def _used(self) -> frozenset[str]:
+        counts = self.booster.feature_importance("split")
+        return frozenset(n for n, k in zip(self.booster.feature_name(), counts, strict=True) if k)
+
+    def save(self, folder: Path) -> None:
+        (folder / NAME).write_text(self.booster.model_to_string(), encoding="utf-8")
+
+
+def load_ranker(folder: Path) -> SearchRanker | None:
+    """The ranker of a checkpoint; None without one."""
+    path = folder / NAME
+    if not path.exists():
+        return None
+    return SearchRanker(lgb.Booster(model_file=str(path)))
+
+
+def train_ranker(rows: RankerRows, config: RankerConfig) -> SearchRanker:
+    """Train LambdaRank (Burges 2010); with positions, with the position bias of Unbiased LambdaMART
+    (Hu et al. 2019) estimated beside it.
+    """
+    parameters = {
+        "objective": "lambdarank",
+        "lambdarank_truncation_level": 30,
+        "learning_rate": config.learning_rate,
+        "num_leaves": config.leaves,
+        "extra_trees": True,
+        "min_data_in_leaf": config.least_rows,
+        "feature_fraction": 0.6,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "lambda_l2": 5.0,
+        "max_bin": 127,
+        "verbosity": -1,
+        "seed": config.seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+    }
+    data = lgb.Dataset(
+        rows.features,
+        rows.gain,
+        group=rows.group,
+        feature_name=list(FEATURES),
+        position=None if rows.position is None else np.minimum(rows.position, LONGEST_LIST - 1),
+    )
+    booster = lgb.train(parameters, data, config.rounds)
+    return SearchRanker(booster)
+
+
+def ranked_order(candidates: Candidates, scores: np.ndarray) -> np.ndarray:
+    """(n,) positions of candidates in the order of the ranker: equal codes first, then by score,
+    then those without one. scores: (m,) of the first m candidates.
+    """
+    first = np.lexsort((candidates.keys[: len(scores)], -scores, ~candidates.equal[: len(scores)]))
+    return np.concatenate([first, np.arange(len(scores), len(candidates))])
+
+
+def grades_of(values: Sequence[float], best: float, most: int = 4) -> np.ndarray:
+    """(n,) int grades from 0 to `most` out of relevance values, whose spacing is kept.
+
+    best: highest value of the whole set
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if best <= most and np.allclose(array, np.round(array)):
+        return np.maximum(array, 0).astype(np.int64)
+    return np.round(np.maximum(array, 0) / max(best, 1e-9) * most).astype(np.int64)
