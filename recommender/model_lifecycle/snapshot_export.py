@@ -6,6 +6,8 @@ from datetime import date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 
+from django.db import connection
+
 from recommender.inference import training_options
 from recommender.models import Shop
 from recommender.models.events import LEAST_LIKED, EventType
@@ -44,9 +46,11 @@ def snapshot_shop(
         name: _frame(pl, rows(shop), _WRITTEN_SCHEMAS[name], tick)
         for name, rows in _WRITTEN.items()
     }
-    written["judgements"] = written["judgements"].filter(
-        pl.col("item_id").is_in(products["item_id"].implode())
-    )
+    lists = _shown_results(shop) if training_options.purpose_of(recipe) == "search" else ()
+    written["search_lists"] = _frame(pl, lists, _LIST_SCHEMA, tick)
+    for name in ("judgements", "search_lists"):
+        known = pl.col("item_id").is_in(products["item_id"].implode())
+        written[name] = written[name].filter(known)
     written = {name: frame for name, frame in written.items() if len(frame)}
     needs = training_options.needs_of(recipe)
     if not len(products) and (("products",) in needs or ("events",) in needs):
@@ -107,6 +111,41 @@ _WRITTEN_SCHEMAS = {
     "dialogues": {"text": "String", "intent": "String", "answer": "String", "split": "String"},
     "judgements": {"query": "String", "item_id": "String", "grade": "Float64", "fold": "Int64"},
 }
+
+
+_LIST_SCHEMA = {
+    "list_id": "String",
+    "query": "String",
+    "item_id": "String",
+    "position": "Int64",
+    "clicked": "Boolean",
+}
+SHOWN_RESULTS = """
+    WITH clicked AS (
+        SELECT DISTINCT e.recommendation_id, p.item_id
+        FROM recommender_event e JOIN recommender_product p ON p.id = e.product_id
+        WHERE e.shop_id = %(shop)s AND e.recommendation_id IS NOT NULL
+            AND e.type IN ('click', 'add_to_cart', 'purchase'))
+    SELECT l.recommendation_id, q.normalized, i.item ->> 'item_id',
+        l.first_position + i.place - 1, c.item_id IS NOT NULL
+    FROM recommender_servedlist l
+    JOIN recommender_searchquery q ON q.shop_id = l.shop_id
+        AND q.query_id = l.recommendation_id AND q.first_position = l.first_position
+    LEFT JOIN recommender_shopper s ON s.id = l.shopper_id
+    CROSS JOIN LATERAL jsonb_array_elements(l.items) WITH ORDINALITY AS i (item, place)
+    LEFT JOIN clicked c ON c.recommendation_id = l.recommendation_id
+        AND c.item_id = i.item ->> 'item_id'
+    WHERE l.shop_id = %(shop)s AND l.placement = 'search' AND NOT l.simulated
+        AND coalesce(s.consent_training, true)
+    ORDER BY l.created_at, l.id, i.place"""
+"""Products of search results with their positions, from 1, and whether a click or more followed."""
+
+
+def _shown_results(shop: Shop):
+    with connection.cursor() as cursor:
+        cursor.execute(SHOWN_RESULTS, {"shop": shop.pk})
+        while rows := cursor.fetchmany(CHUNK):
+            yield from rows
 
 
 def _written(name: str, shop: Shop):

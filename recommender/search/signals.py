@@ -17,7 +17,9 @@ def shop_signals(
 
     affinity: of the shopper, [0, 1], by primary key; empty where unknown
     """
-    frame = state.product_index.by_key(keys).select("pk", "item_id", "price", "stock.state", "since")
+    frame = state.product_index.by_key(keys).select(
+        "pk", "item_id", "price", "stock.state", "since"
+    )
     wanted = pl.DataFrame({"pk": keys}, schema={"pk": pl.Int64})
     rows = wanted.join(frame, on="pk", how="left", maintain_order="left")
     place = state.bestseller_places()

@@ -1,8 +1,11 @@
 """Search in the application: words, meaning, filters, facets, orders, personal ranking, live."""
 
+import polars as pl
 import pytest
+from django.utils import timezone
 
 from recommender.ingest import Parser, upsert_products
+from recommender.model_lifecycle.snapshot_export import snapshot_shop
 from recommender.models import Change, Product, SearchQuery, SearchSettings, ServedList, Synonym
 from recommender.search import live_index
 from recommender.search.query_log import query_buffer
@@ -225,3 +228,27 @@ def test_meaning_alone_finds_what_no_word_does(encoded):
     assert result.total == 0
     assert result.relaxed == [{"kind": "by_meaning"}]
     assert {hit.match for hit in result.hits} == {"meaning"}
+
+
+def test_shown_results_with_their_clicks_are_exported_for_training(catalog, api, tmp_path):
+    result = find(catalog, "Leather jacket", session_id="s-1")
+    find(catalog, "jacket", session_id="s-2", simulated=True)
+    click = {
+        "event_id": "c-1",
+        "type": "click",
+        "item_id": "AB-1",
+        "occurred_at": timezone.now().isoformat(),
+        "session_id": "s-1",
+        "query_id": result.query_id,
+    }
+    assert api("post", "events", {"events": [click]}).json()["accepted"] == 1
+    query_buffer.flush()
+    exposure_buffer.flush()
+    snapshot_shop(catalog, tmp_path / "snapshot", recipe="search")
+    shown = pl.read_parquet(tmp_path / "snapshot" / "search_lists.parquet")
+    assert shown["item_id"].to_list() == ids(result)
+    assert shown["position"].to_list() == list(range(1, len(ids(result)) + 1))
+    assert shown["clicked"].to_list() == [item_id == "AB-1" for item_id in ids(result)]
+    assert set(shown["query"]) == {"leather jacket"}
+    snapshot_shop(catalog, tmp_path / "other")
+    assert not (tmp_path / "other" / "search_lists.parquet").exists()

@@ -67,6 +67,13 @@ MORE_COLUMNS = {
     },
     "judgements": {"query": pl.String, "item_id": pl.String, "grade": pl.Float64, "fold": pl.Int64},
     "dialogues": {"text": pl.String, "intent": pl.String, "answer": pl.String, "split": pl.String},
+    "search_lists": {
+        "list_id": pl.String,
+        "query": pl.String,
+        "item_id": pl.String,
+        "position": pl.Int64,
+        "clicked": pl.Boolean,
+    },
 }
 SHOPPER_COLUMNS = {
     "user_id": pl.String,
@@ -80,6 +87,7 @@ REQUIRED = {
     "reviews": ("review_id", "text"),
     "judgements": ("query", "item_id", "grade"),
     "dialogues": ("text", "intent"),
+    "search_lists": ("query", "item_id", "position", "clicked"),
 }
 
 
@@ -124,7 +132,7 @@ class Events:
 class Snapshot:
     """Data of one shop, with ids mapped to row numbers. Products are sorted by id.
 
-    tables: reviews, judgments and dialogues, where the folder has them
+    tables: reviews, judgments, dialogues and shown search results, where the folder has them
     queries: products taken after a query: query, item (row), occurred_at (seconds), in time order
     shopper_attributes: JSON objects as text, by shopper row; None where the folder has no shoppers
     """
@@ -207,20 +215,23 @@ def _read_more(folder: Path, name: str, products: pl.DataFrame) -> pl.DataFrame:
             name, "review_id", ~frame["review_id"].is_first_distinct(), "repeats an earlier review"
         )
         _refuse_rows(name, "rating", ~frame["rating"].fill_null(0.0).is_finite(), "is not a number")
-    if name != "judgements" and "split" in frame.columns:
+    if "split" in frame.columns:
         _refuse_rows(
             name,
             "split",
             ~frame["split"].fill_null("train").is_in(["train", "test"]),
             "is neither train nor test",
         )
-    if name == "judgements":
+    if name in ("judgements", "search_lists"):
         _refuse_rows(
             name,
             "item_id",
             ~frame["item_id"].is_in(products["item_id"].implode()),
             "is not a known product",
         )
+    if name == "search_lists":
+        _refuse_rows(name, "position", frame["position"] < 1, "is less than 1")
+    if name == "judgements":
         _refuse_rows(
             name,
             "grade",

@@ -15,7 +15,7 @@ from training.inference.checkpoint import CheckpointError, read_run
 from training.metrics.ranking import bootstrap_interval
 from training.recipes import search_encoder
 from training.recipes.search_encoder import SearchEncoder, Vectors
-from training.recipes.search_judgements import TEST, Judged, read_judged
+from training.recipes.search_judgements import CLICKS, TEST, Judged, read_judged
 from training.recipes.search_ranking import (
     Retriever,
     lexical_index,
@@ -81,6 +81,7 @@ def fit_search(run: Run) -> tuple[SearchFit, dict]:
         "gain": dict(zip(("value", "error"), encoder.gain, strict=True)),
         "trainable_share": encoder.trainable_share,
         "features": ranker.gains(),
+        "propensities": [] if judged.propensity is None else judged.propensity.round(4).tolist(),
     }
     report["primary"] = {
         "measure": "ndcg@10",
@@ -93,7 +94,7 @@ def fit_search(run: Run) -> tuple[SearchFit, dict]:
 
 def _row(judged: Judged, queries: np.ndarray, lists: list[list[int]]) -> dict:
     values = measured(judged, queries, lists)
-    if judged.source != "judgements":
+    if judged.source == CLICKS:
         values.pop("judged_ndcg@10")  # what was not clicked is not judged
     return {
         name: dict(zip(("value", "low", "high"), bootstrap_interval(v), strict=True))

@@ -16,7 +16,7 @@ from training.finetuning.loop import Task, put_weights, train, weights_of
 from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
 from training.metrics.search import RELEVANT_SHARE, ndcg
-from training.recipes.search_judgements import TEST, TRAIN, VALIDATION, Judged
+from training.recipes.search_judgements import CLICKS, TEST, TRAIN, VALIDATION, Judged
 from training.runs.run import Run, load_encoder, steps_for
 from training.search.semantic import mean_vectors
 
@@ -80,7 +80,7 @@ class SearchTask(Task):
         self.model = Matching(store.encoder, self.config.text.temperature).to(store.device)
         rows = np.flatnonzero(np.isin(judged.query, self.queries))
         best = judged.grade.max()
-        if judged.source == "judgements":
+        if judged.source != CLICKS:
             self.right = rows[judged.grade[rows] >= RELEVANT_SHARE * best]
             wrong = rows[judged.grade[rows] <= best / 3]
         else:
@@ -136,7 +136,7 @@ class SearchTask(Task):
         values = []
         for query, number in zip(queries, numbers.tolist(), strict=True):
             grades = judged.grades[number]
-            among = sorted(grades) if judged.source == "judgements" else items.tolist()
+            among = items.tolist() if judged.source == CLICKS else sorted(grades)
             cosine = products[[row[item] for item in among]] @ query
             order = np.lexsort((among, -cosine))
             ranked = [grades.get(among[i], 0.0) for i in order[:10]]

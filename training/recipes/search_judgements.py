@@ -10,8 +10,13 @@ import polars as pl
 from training.configuration.text_recipes import SearchConfig
 from training.errors import need
 from training.runs.run import Run
+from training.search.clicks import fit_clicks
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
+JUDGEMENTS, LISTS, CLICKS = "judgements", "lists", "clicks"
+"""Where relevance comes from: judged products; clicks on results with their positions; clicks."""
+HIGHEST = 0.99
+"""Quantile of the relevance from clicks that has the highest grade; few clicks exceed it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +24,7 @@ class Judged:
     """Relevance judgments: queries with graded products.
 
     query, item: (n,) indices; grade: (n,) relevance; part: (queries,) split of each query; source:
-    "judgements" or "clicks"
+    JUDGEMENTS, LISTS or CLICKS; propensity: (positions,) of LISTS, how likely each is looked at
     """
 
     queries: list[str]
@@ -28,6 +33,7 @@ class Judged:
     grade: np.ndarray
     part: np.ndarray
     source: str
+    propensity: np.ndarray | None = None
 
     def rows(self, part: int) -> np.ndarray:
         """Indices (n,) of the judgments of a split."""
@@ -54,17 +60,21 @@ class Judged:
 
 
 def read_judged(run: Run) -> Judged:
-    """Judgments, else clicks after queries. Raises TrainingError without either, or with too few
-    queries for three parts.
+    """Judgments, else clicks on shown results, else clicks after queries. Raises TrainingError
+    without any, or with too few queries for three parts.
     """
-    config, snapshot = run.config, run.snapshot
+    config, snapshot, propensity = run.config, run.snapshot, None
+    lists = snapshot.tables.get("search_lists")
     table = snapshot.tables.get("judgements")
     if table is not None and len(table):
         row = {item_id: i for i, item_id in enumerate(snapshot.item_ids)}
         frame = table.with_columns(
             item=pl.Series([row[i] for i in table["item_id"]], dtype=pl.Int64)
         )
-        source = "judgements"
+        source = JUDGEMENTS
+    elif lists is not None and lists["clicked"].any():
+        frame, propensity = _from_lists(lists, snapshot.item_ids)
+        source = LISTS
     else:
         need(
             snapshot.queries is not None and len(snapshot.queries) > 0,
@@ -76,7 +86,7 @@ def read_judged(run: Run) -> Judged:
             .agg(grade=pl.len().log1p())
             .with_columns(fold=pl.lit(None, dtype=pl.Int64))
         )
-        source = "clicks"
+        source = CLICKS
     queries = frame["query"].unique().sort().to_list()
     number = {q: i for i, q in enumerate(queries)}
     query = np.array([number[q] for q in frame["query"]])
@@ -90,7 +100,31 @@ def read_judged(run: Run) -> Judged:
         frame["grade"].to_numpy(),
         part,
         source,
+        propensity,
     )
+
+
+def _from_lists(lists: pl.DataFrame, item_ids: list[str]) -> tuple[pl.DataFrame, np.ndarray]:
+    """(relevance of each shown product to its query by a click model, as a grade from 0 to 1;
+    propensities of the positions). Queries without a click say nothing and are left out.
+    """
+    row = {item_id: i for i, item_id in enumerate(item_ids)}
+    lists = lists.with_columns(
+        query=pl.col("query").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars(),
+        item=pl.col("item_id").replace_strict(row, return_dtype=pl.Int64),
+    )
+    lists = lists.filter(pl.col("clicked").any().over("query"))
+    pairs = lists.select("query", "item").unique(maintain_order=True).with_row_index("pair")
+    shown = lists.join(pairs, on=["query", "item"], how="left", maintain_order="left")
+    model = fit_clicks(
+        shown["pair"].to_numpy().astype(np.int64),
+        shown["position"].to_numpy() - 1,
+        shown["clicked"].to_numpy(),
+    )
+    highest = max(float(np.quantile(model.relevance, HIGHEST)), 1e-6)
+    grade = np.minimum(model.relevance / highest, 1.0)
+    frame = pairs.with_columns(grade=grade, fold=pl.lit(None, dtype=pl.Int64))
+    return frame, model.propensity
 
 
 def _parts(queries: list[str], query: np.ndarray, folds: list, config: SearchConfig) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""The search ranker: LightGBM scores of candidates, learned from graded queries or from clicks."""
+"""The search ranker: LightGBM scores of candidates, learned from graded queries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -14,22 +14,18 @@ from training.search.features import FEATURES
 NAME = "search_ranker.txt"
 RANKED_MOST = 100
 """Candidates that the ranker orders; the others follow as reciprocal rank fusion has them."""
-LONGEST_LIST = 50
-"""Positions that have a bias of their own; later ones share the last."""
 
 
 @dataclass(frozen=True, eq=False)
 class RankerRows:
     """Training rows, queries one after the other.
 
-    features: (rows, features); gain: (rows,) int: grade from 0, or 1 for a click; group:
-    (queries,) rows of each; position: (rows,) from 0 where the shopper saw the product, for clicks
+    features: (rows, features); gain: (rows,) int grade from 0; group: (queries,) rows of each
     """
 
     features: np.ndarray
     gain: np.ndarray
     group: np.ndarray
-    position: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -45,14 +41,9 @@ class RankerConfig:
 
 @dataclass(eq=False)
 class SearchRanker:
-    """A trained ranker.
-
-    propensities: (positions,) how likely a position is looked at, the first being 1; empty where
-    judgments were learned from
-    """
+    """A trained ranker."""
 
     booster: lgb.Booster
-    propensities: list[float] = field(default_factory=list)
 
     def score(self, features: np.ndarray) -> np.ndarray:
         """(n,) scores of candidates (n, features)."""
@@ -94,9 +85,7 @@ def load_ranker(folder: Path) -> SearchRanker | None:
 
 
 def train_ranker(rows: RankerRows, config: RankerConfig) -> SearchRanker:
-    """Train LambdaRank (Burges 2010); with positions, with the position bias of Unbiased LambdaMART
-    (Hu et al. 2019) estimated beside it.
-    """
+    """Train LambdaRank (Burges 2010) with randomly drawn split thresholds (Geurts et al. 2006)."""
     parameters = {
         "objective": "lambdarank",
         "lambdarank_truncation_level": 30,
@@ -115,13 +104,8 @@ def train_ranker(rows: RankerRows, config: RankerConfig) -> SearchRanker:
         "force_row_wise": True,
         "num_threads": 1,
     }
-    data = lgb.Dataset(
-        rows.features,
-        rows.gain,
-        group=rows.group,
-        feature_name=list(FEATURES),
-        position=None if rows.position is None else np.minimum(rows.position, LONGEST_LIST - 1),
-    )
+    names = list(FEATURES)
+    data = lgb.Dataset(rows.features, rows.gain, group=rows.group, feature_name=names)
     booster = lgb.train(parameters, data, config.rounds)
     return SearchRanker(booster)
 

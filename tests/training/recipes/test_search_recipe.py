@@ -1,11 +1,15 @@
 """Recipe `search`: encoder, cross-fitted ranker, report and checkpoint."""
 
 import json
+import shutil
 
 import numpy as np
+import polars as pl
 import pytest
 
+from tests import judged_shop
 from tests.training.command_line import run_fit
+from training.data.snapshot import digest_of
 from training.inference.search_checkpoint import load_search
 from training.search.ranker import grades_of
 
@@ -66,3 +70,45 @@ def test_new_products_and_changed_texts_extend_a_checkpoint(search_checkpoint):
 )
 def test_grades_keep_their_spacing(values, best, expected):
     assert grades_of(values, best).tolist() == expected
+
+
+def test_results_that_were_shown_teach_with_the_bias_of_their_positions(
+    judged_snapshot, tiny_encoder, tmp_path
+):
+    folder = tmp_path / "shown"
+    shutil.copytree(judged_snapshot, folder)
+    (folder / "judgements.parquet").unlink()
+    rng, rows = np.random.default_rng(0), []
+    graded = pl.DataFrame(judged_shop.judgements())
+    for (query,), frame in graded.group_by("query", maintain_order=True):
+        for turn in range(60):
+            order = rng.permutation(len(frame))
+            for position, at in enumerate(order, 1):
+                item_id, grade = frame["item_id"][int(at)], frame["grade"][int(at)]
+                clicked = bool(rng.random() < (0.05 + 0.9 * (grade == 3)) / position)
+                rows.append((f"{query}-{turn}", query.upper(), item_id, position, clicked))
+    columns = ["list_id", "query", "item_id", "position", "clicked"]
+    pl.DataFrame(rows, schema=columns, orient="row").write_parquet(folder / "search_lists.parquet")
+    _sign(folder)
+    fields = (f"text.encoder={tiny_encoder}", "text.steps=1", "rounds=20")
+    assert run_fit(folder, tmp_path / "out", "search", "--set", *fields) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["protocol"]["kind"] == "lists"
+    assert report["chosen"]["propensities"] == pytest.approx([1, 1 / 2, 1 / 3], abs=0.06)
+    assert report["systems"]["ranked"]["judged_ndcg@10"]["value"] > 0.8
+
+
+def test_a_position_below_one_is_refused(judged_snapshot, tmp_path, capsys):
+    folder = tmp_path / "shown"
+    shutil.copytree(judged_snapshot, folder)
+    row = {"query": ["red mug"], "item_id": ["red-mug-small"], "position": [0], "clicked": [True]}
+    pl.DataFrame(row).write_parquet(folder / "search_lists.parquet")
+    _sign(folder)
+    assert run_fit(folder, tmp_path / "out", "search") == 2
+    assert "search_lists.parquet: column position, row 1: is less than 1" in capsys.readouterr().err
+
+
+def _sign(folder):
+    """Write the digest of changed files into the manifest."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"digest": digest_of(folder)}))
