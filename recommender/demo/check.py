@@ -1,4 +1,4 @@
-"""Demo check: a personal list by REST, and a console page of a signed-in user."""
+"""Demo check: a personal list and a search by REST, and a console page of a signed-in user."""
 
 import http.cookiejar
 import json
@@ -7,16 +7,19 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+MISSPELT, SPELT = "wite lantren", "white lantern"
+"""A query with two typing mistakes, and what is meant."""
+
 
 class CheckFailed(RuntimeError):
     pass
 
 
 def check(demo: dict) -> list[str]:
-    """Smoke test of the running demo: request a personal list by REST, and sign in to the console.
-    Returns one line per check. Raises CheckFailed where one fails.
+    """Smoke test of the running demo: request a personal list and a search by REST, and sign in to
+    the console. Returns one line per check. Raises CheckFailed where one fails.
     """
-    return [_personal_list(demo), _console_page(demo)]
+    return [_personal_list(demo), _search(demo), _console_page(demo)]
 
 
 def personal_list(demo: dict, user_id: str) -> dict:
@@ -40,6 +43,30 @@ def _personal_list(demo: dict) -> str:
         )
     return (
         f"{len(reply['items'])} products for {user_id} by {reply['model_version']} in "
+        f"{reply['took_ms']} ms"
+    )
+
+
+def search(demo: dict, query: str) -> dict:
+    body = json.dumps({"query": query, "limit": 12}).encode()
+    headers = {"Authorization": f"Bearer {demo['api_key']}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{demo['base_url']}/api/v1/search", body, headers)
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return json.load(reply)
+
+
+def _search(demo: dict) -> str:
+    try:
+        reply = search(demo, MISSPELT)
+    except urllib.error.URLError as error:
+        raise CheckFailed(f"no search results: {error}") from None
+    if not reply["hits"] or reply["corrected"] != SPELT:
+        raise CheckFailed(
+            f"a search for {MISSPELT} was read as {reply['corrected'] or reply['query']} and has "
+            f"{len(reply['hits'])} hits"
+        )
+    return (
+        f"{reply['total']} products for the query {MISSPELT}, read as {SPELT}, in "
         f"{reply['took_ms']} ms"
     )
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 ITEM_ID, TYPE, AT, QUANTITY, SESSION_ID = range(5)
 """Columns of a history."""
+IMPRESSION = "impression"
 Settle = Callable[[list[str], list[float]], tuple[list[bool], bool]]
 """(event types, quantities) of one product -> (which events count, whether it is disliked)."""
 
@@ -36,6 +37,11 @@ class History(Sequence[HistoryEvent]):
     def __init__(self, rows: Sequence[tuple] = (), disliked: frozenset[str] = frozenset()) -> None:
         self.columns = tuple(zip(*rows, strict=True)) if rows else ((), (), (), (), ())
         self.disliked = disliked
+
+    @property
+    def has_action(self) -> bool:
+        """True where the shopper did more than to see products."""
+        return any(kind != IMPRESSION for kind in self.columns[TYPE])
 
     @classmethod
     def of(cls, events: Iterable[HistoryEvent]) -> "History":

@@ -1,5 +1,6 @@
 """Makes one search result: the sequence of steps that every search passes."""
 
+import math
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -47,8 +48,8 @@ from recommender.shoppers.history import Visitor
 
 PERSONAL_TOP = 50
 """Best products that are re-ranked for a shopper."""
-PERSONAL_WEIGHT = 0.4
-"""How much the affinity of a shopper (0 to 1 among the best) raises or lowers a score."""
+PERSONAL_PLACES = 8
+"""Places by which the affinity of a shopper raises a product at most, or lowers it."""
 AFFINITY = "affinity"
 SPARE = 30
 """Products beyond the page, because some may turn out to be ineligible."""
@@ -215,18 +216,22 @@ def personalize(context: SearchContext, found: FoundList) -> list[Found]:
         return found.products
     context.__dict__["affinity"] = affinity
 
-    def weighted(one: Found) -> tuple:
-        share = affinity.get(one.key)
-        factor = 1 + PERSONAL_WEIGHT * (share - 0.5) if share is not None else 1.0
-        return (not one.equal, -one.score * factor)
-
-    return sorted(top, key=weighted) + found.products[PERSONAL_TOP:]
+    places, behind = [], -math.inf
+    for place, one in enumerate(top):
+        target = place - PERSONAL_PLACES * (2 * affinity.get(one.key, 0.5) - 1)
+        if one.matched or one.equal:
+            behind = max(behind, target)
+        else:  # taste does not outweigh that another product has all words
+            target = max(target, behind)
+        places.append((not one.equal, target, place))
+    order = sorted(range(len(top)), key=places.__getitem__)
+    return [top[place] for place in order] + found.products[PERSONAL_TOP:]
 
 
 def _affinity(context: SearchContext, keys: list[int]) -> dict[int, float]:
     """By product its place among these by the ranking for this shopper, 0 (last) to 1 (first)."""
     model = context.model
-    if model is None or not len(context.history):
+    if model is None or not context.history.has_action:
         return {}
     ids = _ids_of(context, keys)
     known = [(key, ids[key]) for key in keys if ids.get(key) in model.rows]

@@ -33,7 +33,7 @@ def storefront(transactional_db, live_shop, live_server, tmp_path):
     live_shop.save()
     key_cache = {
         "VITRINE_KEY": ApiKey.objects.issue(live_shop, "s", ["recs:read", "catalog:read"])[1],
-        "VITRINE_PUBLIC_KEY": ApiKey.objects.issue(live_shop, "p", [], public=True)[1],
+        "VITRINE_PUBLIC_KEY": ApiKey.objects.issue(live_shop, "p", [], public=True, search=True)[1],
     }
     command = server_command("ecomsite.storefront_rsgi:application", port)
     with (tmp_path / "storefront.log").open("wb") as log:
@@ -114,3 +114,53 @@ def test_a_product_that_is_none_and_a_shop_that_is_closed(storefront, page, monk
     key_cache.clear()
     assert page.goto(storefront).status == 503
     expect(page.locator("h1")).to_have_text("Closed for a moment")
+
+
+def test_search_with_suggestions_facets_and_corrections(storefront, page, live_shop):  # noqa: F811
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "console",
+        lambda entry: problems.append(entry.text) if "Security Policy" in entry.text else None,
+    )
+    page.goto(storefront)
+    box = page.get_by_role("combobox", name="Search products")
+    box.press_sequentially("red lan")
+    options = page.get_by_role("option")
+    expect(options.first).to_be_visible()
+    assert box.get_attribute("aria-expanded") == "true"
+    box.press("ArrowDown")
+    assert options.first.get_attribute("aria-selected") == "true"
+    assert box.get_attribute("aria-activedescendant") == options.first.get_attribute("id")
+    box.press("Escape")
+    expect(options.first).to_be_hidden()
+    box.fill("red lantren")
+    box.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("red lantern")
+    expect(page.locator("#hints")).to_contain_text("Showing results for red lantern")
+    first = page.locator("#goods li").first
+    expect(first.locator("mark").first).to_have_text("red")
+    page.goto(f"{storefront}/search?q=lantern")
+    expect(page.get_by_role("status")).to_contain_text("products for")
+    found = page.locator("#goods li").count()
+    facet = page.get_by_role("checkbox").first
+    facet.check()
+    expect(page.locator("#results")).not_to_have_attribute("aria-busy", "true")
+    assert "price=" in page.url and page.locator("#goods li").count() < found
+    page.go_back()
+    expect(page.locator("#goods li")).to_have_count(found)
+    page.get_by_label("Sort by").select_option("price")
+    expect(page.locator("#results")).not_to_have_attribute("aria-busy", "true")
+    prices = page.locator("#goods .s-price").all_inner_texts()
+    amounts = [float(price.split()[-1]) for price in prices if price]
+    assert amounts == sorted(amounts)
+    page.locator("#goods li a").first.click()
+    assert until(lambda: Event.objects.filter(type="click").count())
+    assert Event.objects.get(type="click").recommendation_id.startswith("q-")
+    assert problems == []
+
+
+def test_a_search_without_a_result_says_so(storefront, page):  # noqa: F811
+    page.goto(f"{storefront}/search?q=%3Cscript%3E&price=900000-")
+    expect(page.get_by_role("status")).to_contain_text("Nothing was found")
+    expect(page.locator("#hello")).to_have_text("Search: <script>")

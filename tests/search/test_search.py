@@ -221,6 +221,23 @@ def test_meaning_and_shopper_rank_with_the_words(encoded):
     place = [hit.title for hit in mine.hits].index("red teapot")
     assert place <= [hit.title for hit in plain.hits].index("red teapot")
     assert not plain.personal
+    exact = find(encoded, "red lantern", user_id=theme)
+    assert exact.personal and exact.hits[0].title == "red lantern"  # the only one with both words
+
+
+def test_impressions_alone_are_no_taste(live_shop, api):
+    events = [
+        {
+            "event_id": f"i-{i}",
+            "type": "impression",
+            "session_id": "s-9",
+            "occurred_at": timezone.now().isoformat(),
+            "items": [{"item_id": product.item_id}],
+        }
+        for i, product in enumerate(live_shop.products.all()[:3])
+    ]
+    assert api("post", "events", {"events": events}).json()["accepted"] == 3
+    assert not find(live_shop, "red lantern", session_id="s-9").personal
 
 
 def test_meaning_alone_finds_what_no_word_does(encoded):

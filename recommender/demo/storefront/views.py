@@ -1,4 +1,6 @@
-"""Storefront: home, product and basket pages, made of the REST API alone; events by the tracker."""
+"""Storefront: home, search, product and basket pages, made of the REST API alone; events by the
+tracker.
+"""
 
 import json
 import uuid
@@ -31,7 +33,7 @@ POLICY = (
     "'unsafe-inline'; img-src 'self' https: data:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
-"""CSP of a page: its own files, and the tracker, which sends events to the site."""
+"""CSP of a page: its own files, and the tracker; scripts send events and searches to the site."""
 View = Callable[..., HttpResponse]
 
 
@@ -69,6 +71,13 @@ def home(request: HttpRequest) -> HttpResponse:
         *(_shelf(listing) for listing in lists[1:]),
     ]
     return _show(request, "home", shelves=shelves)
+
+
+@require_GET
+@page
+def search(request: HttpRequest) -> HttpResponse:
+    """The page of results; its script asks the API with the public key."""
+    return _show(request, "search", query=request.GET.get("q", "")[:512])
 
 
 @require_GET
@@ -199,6 +208,8 @@ def _show(request: HttpRequest, name: str, status: int = 200, **context: Any) ->
     who = vitrine_client.access()
     shared = {
         "tracker": f"{who.base_url}/static/vitrine.js",
+        "api": f"{who.base_url}/api/v1/",
+        "product_link": reverse("storefront:product", args=["ITEM"]),
         "public_key": who.public_key,
         "visit": request.visit,
         "shopper": request.COOKIES.get(SHOPPER, ""),

@@ -192,9 +192,9 @@ class Command(BaseCommand):
     def _public_key(self, known: str | None) -> str:
         from recommender.models import ApiKey
 
-        if known and ApiKey.objects.find(known):
-            return known
-        return ApiKey.objects.issue(self.shop, "storefront", [], public=True)[1]
+        if known and (row := ApiKey.objects.find(known)) and "search:read" in row.scopes:
+            return known  # an earlier build's key may not search
+        return ApiKey.objects.issue(self.shop, "storefront", [], public=True, search=True)[1]
 
     def _let_storefront_send(self) -> None:
         self.shop.origins = [
