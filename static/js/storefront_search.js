@@ -27,7 +27,8 @@
     return made;
   };
   const link = (id) => product.replace("ITEM", id.split("/").map(encodeURIComponent).join("/"));
-  const searchLink = (query, filters = {}) => `/search?${new URLSearchParams({ q: query, ...filters })}`;
+  const searchLink = (query, filters = {}) =>
+    `/search?${new URLSearchParams({ q: query, ...filters })}`;
   const marked = (text, ranges) => {
     const letters = Array.from(text); // ranges count characters, not UTF-16 units
     const parts = [];
@@ -64,7 +65,11 @@
       box.setAttribute("aria-activedescendant", options[chosen].id);
     };
     const option = (href, ...content) => {
-      const made = element("li", { role: "option", "aria-selected": "false", "data-href": href }, ...content);
+      const made = element(
+        "li",
+        { role: "option", "aria-selected": "false", "data-href": href },
+        ...content,
+      );
       made.id = `${list.id}-${options.length}`;
       options.push(made);
       return made;
@@ -78,12 +83,18 @@
       options = [];
       chosen = -1;
       list.replaceChildren(
-        ...group("Searches", reply.queries.map(({ query }) => option(searchLink(query), query))),
+        ...group(
+          "Searches",
+          reply.queries.map(({ query }) => option(searchLink(query), query)),
+        ),
         ...group(
           "Categories",
           reply.categories.map(({ name }) => option(searchLink("", { categories: name }), name)),
         ),
-        ...group("Brands", reply.brands.map(({ name }) => option(searchLink("", { brand: name }), name))),
+        ...group(
+          "Brands",
+          reply.brands.map(({ name }) => option(searchLink("", { brand: name }), name)),
+        ),
         ...group(
           "Products",
           reply.products.map(({ item_id, title, highlights }) =>
@@ -152,7 +163,9 @@
       parts.push(`${field} in :${field}`);
       params[field] = asked.getAll(field);
     }
-    const [low, high] = (asked.get("price") || "").split("-").map((end) => (end ? Number(end) : null));
+    const [low, high] = (asked.get("price") || "")
+      .split("-")
+      .map((end) => (end ? Number(end) : null));
     if (low !== null && !Number.isNaN(low)) {
       parts.push("price >= :low");
       params.low = low;
@@ -165,11 +178,23 @@
   };
   const card = (hit) => {
     const { item } = hit;
-    const price = item.price ? `${item.price.currency} ${Number(item.price.amount).toFixed(2)}` : "";
+    const price = item.price
+      ? `${item.price.currency} ${Number(item.price.amount).toFixed(2)}`
+      : "";
     const image = (item.images || []).find((url) => url.startsWith("https://"));
     const picture = image
-      ? element("img", { class: "s-picture", src: image, alt: "", loading: "lazy", referrerpolicy: "no-referrer" })
-      : element("span", { class: "s-picture", "aria-hidden": "true" }, Array.from(item.title)[0] || "·");
+      ? element("img", {
+          class: "s-picture",
+          src: image,
+          alt: "",
+          loading: "lazy",
+          referrerpolicy: "no-referrer",
+        })
+      : element(
+          "span",
+          { class: "s-picture", "aria-hidden": "true" },
+          Array.from(item.title)[0] || "·",
+        );
     const reasons = hit.reasons.map((reason) => reason.text).join(", ");
     return element(
       "li",
@@ -207,7 +232,9 @@
             count,
           ]);
     const kept = asked.getAll(field).filter((value) => !rows.some(([known]) => known === value));
-    rows.push(...kept.map((value) => [value, value.replace(/-$/, " and more").replace(/^-/, "under "), 0]));
+    rows.push(
+      ...kept.map((value) => [value, value.replace(/-$/, " and more").replace(/^-/, "under "), 0]),
+    );
     if (rows.length < 2 && !asked.has(field)) return "";
     const boxes = rows.slice(0, 12).map(([value, text, count]) => {
       const box = element("input", { type: "checkbox" });
@@ -221,10 +248,17 @@
   const hint = (reply, query) => {
     const rows = [];
     if (reply.corrected) {
-      rows.push(["Showing results for ", element("a", { href: searchLink(reply.corrected) }, reply.corrected), "."]);
+      rows.push([
+        "Showing results for ",
+        element("a", { href: searchLink(reply.corrected) }, reply.corrected),
+        ".",
+      ]);
     }
     const dropped = (reply.relaxed || []).filter(({ kind }) => kind === "word_dropped");
-    if (dropped.length) rows.push([`Nothing has all words. Left out: ${dropped.map(({ word }) => word).join(", ")}.`]);
+    if (dropped.length)
+      rows.push([
+        `Nothing has all words. Left out: ${dropped.map(({ word }) => word).join(", ")}.`,
+      ]);
     if ((reply.relaxed || []).some(({ kind }) => kind === "by_meaning")) {
       rows.push([`No product has “${query}” in its text. These are close in meaning.`]);
     }
@@ -260,8 +294,9 @@
         const noun = found === 1 ? "product" : "products";
         hello.textContent = query ? `Search: ${query}` : "All products";
         document.title = `${hello.textContent} – The corner shop`;
+        const what = query ? ` for “${reply.corrected || query}”` : "";
         status.textContent = found
-          ? `${about}${found.toLocaleString()} ${noun}${query ? ` for “${reply.corrected || query}”` : ""}`
+          ? `${about}${found.toLocaleString()} ${noun}${what}`
           : "Nothing was found. Try fewer or other words.";
         hints.replaceChildren(...hint(reply, query));
         facets.replaceChildren(...reply.facets.map(facet));
