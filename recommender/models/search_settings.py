@@ -8,6 +8,8 @@ from django.db import models, transaction
 from recommender.models.changes import Change
 from recommender.models.shops import Shop, ShopOwned
 
+BRAND, CATEGORY, ATTRIBUTE, PRICE = INTENTS = ("brand", "category", "attribute", "price")
+"""What a query may name, which then moves up products that fit."""
 LONGEST_PHRASE = 100
 MOST_PHRASES = 50
 
@@ -48,6 +50,14 @@ class SearchSettings(TellsOfSearch):
         blank=True,
         help_text="Words that a product need not have, such as “for”. Empty: a short list of the "
         "languages.",
+    )
+
+    not_understood = ArrayField(
+        models.CharField(max_length=10, choices=[(kind, kind.capitalize()) for kind in INTENTS]),
+        default=list,
+        blank=True,
+        help_text="Kinds of names in queries that move no products: brand, category, attribute, "
+        "price.",
     )
 
     class Meta:

@@ -51,6 +51,7 @@ class SearchRequest:
     query_id: str = ""
     """Of the first page, for the pages after it."""
     simulated: bool = False
+    understand: bool = True
 
     @cached_property
     def selection(self) -> Selection:
@@ -93,6 +94,7 @@ class SearchResult:
     is_exact: bool = True
     corrected: str = ""
     relaxed: list[dict[str, str]] = field(default_factory=list)
+    understood: list[dict[str, Any]] = field(default_factory=list)
     facets: list[dict[str, Any]] = field(default_factory=list)
     version: ModelVersion | None = None
     shopper_id: int | None = None

@@ -1,30 +1,17 @@
 """Makes one search result: the sequence of steps that every search passes."""
 
-import math
 import time
 import uuid
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cached_property, partial
-from typing import Any
+from functools import partial
 
 import polars as pl
-from django.utils import timezone
 
 from recommender.inference import search_engine
-from recommender.inference.history import History
-from recommender.inference.ranking_model import Model
-from recommender.inference.search_engine import (
-    EligibleKeys,
-    Found,
-    FoundList,
-    IndexReader,
-    Plan,
-    Signals,
-)
-from recommender.models import ModelVersion, Shop
-from recommender.search import live_index, search_champion, wording
-from recommender.search.facets import attributes_of, count_facets
+from recommender.inference.search_engine import Found, FoundList
+from recommender.models import Shop
+from recommender.search.adjustments import apply_intents, personalize, signals
+from recommender.search.context import SearchContext
+from recommender.search.facets import count_facets
 from recommender.search.query_log import record
 from recommender.search.requests import (
     CODE,
@@ -41,105 +28,11 @@ from recommender.search.requests import (
     SearchRequest,
     SearchResult,
 )
-from recommender.search.search_champion import SearchServing
-from recommender.search.signals import shop_signals
-from recommender.serving.shop_state import ShopState, register_part, state_of
-from recommender.shoppers.history import Visitor
+from recommender.serving.shop_state import state_of
 
-PERSONAL_TOP = 50
-"""Best products that are re-ranked for a shopper."""
-PERSONAL_PLACES = 8
-"""Places by which the affinity of a shopper raises a product at most, or lowers it."""
-AFFINITY = "affinity"
 SPARE = 30
 """Products beyond the page, because some may turn out to be ineligible."""
 PAGE_CANDIDATES = 200
-MOST_SELECTIONS = 32
-
-
-class SearchMasks:
-    """Eligible products by filter: a part of the shop's state."""
-
-    def __init__(self, shop_id: int) -> None:
-        self._eligible: dict[str, tuple[pl.Series, Any]] = {}
-
-    def load(self) -> None:
-        """Nothing: searches fill it."""
-
-    def invalidate(self, change: Any) -> None:
-        """Nothing: the mask of a changed product index is another one."""
-
-    def eligible(self, context: "SearchContext") -> "EligibleKeys | None":
-        """The products that may be shown and pass the filter; None: every product does."""
-        index, selection = context.state.product_index, context.request.selection
-        mask = index.mask(selection, context.now)
-        cached = self._eligible.get(selection.key)
-        if cached is not None and cached[0] is mask:
-            return cached[1]
-        keys = index.products()["pk"]
-        made = None
-        if not mask.all():
-            made = search_engine.eligible_keys(keys.filter(mask), len(mask))
-        if len(self._eligible) >= MOST_SELECTIONS:
-            self._eligible.clear()
-        self._eligible[selection.key] = (mask, made)
-        return made
-
-
-register_part("search_masks", SearchMasks)
-
-
-@dataclass
-class SearchContext:
-    """What the steps of one search share, read when a step first uses it."""
-
-    shop: Shop
-    state: ShopState
-    request: SearchRequest
-    now: datetime = field(default_factory=timezone.now)
-
-    @cached_property
-    def index(self) -> IndexReader:
-        return self.state.parts[live_index.PART].read()
-
-    @cached_property
-    def plan(self) -> Plan:
-        words = self.state.parts[wording.PART].get(self.index)
-        return search_engine.plan_of(self.index, self.request.query, words)
-
-    @cached_property
-    def visitor(self) -> Visitor:
-        return Visitor.of(self.shop, self.request.user_id, self.request.session_id)
-
-    @cached_property
-    def history(self) -> History:
-        """The shopper's events; none without consent, or where the request is not personal."""
-        if not self.request.personal or not (self.request.user_id or self.request.session_id):
-            return History()
-        return self.visitor.history()
-
-    @cached_property
-    def model(self) -> Model | None:
-        """The model of the ranking, for the affinity of a shopper."""
-        return self.state.model()
-
-    @cached_property
-    def serving(self) -> SearchServing | None:
-        """What reads queries and products; None without an encoder."""
-        return self.state.parts[search_champion.PART].serving(self.state)
-
-    @property
-    def version(self) -> ModelVersion | None:
-        """The search champion; without one, the ranking champion, whose encoder is used."""
-        serving = self.serving
-        if serving is not None and serving.version is not None:
-            return serving.version
-        return self.state.champion() if self.model is not None else None
-
-    @cached_property
-    def rows(self) -> pl.DataFrame:
-        """All products, with the attributes that the facets read."""
-        return self.state.product_index.products(attributes_of(self.request.facets))
 
 
 def search(shop: Shop, request: SearchRequest) -> SearchResult:
@@ -150,7 +43,9 @@ def search(shop: Shop, request: SearchRequest) -> SearchResult:
     started = time.perf_counter()
     context = SearchContext(shop, state_of(shop), request)
     found = candidates(context)
-    found_list = personalize(context, found) if request.sort == RELEVANCE else found.products
+    found_list = found.products
+    if request.sort == RELEVANCE:
+        found_list = personalize(context, apply_intents(context, found_list))
     hits = arrange(context, found, found_list)
     result = finish(context, found, hits)
     result.facets = count_facets(_counted(context, found), request.facets)
@@ -175,15 +70,8 @@ def candidates(context: SearchContext) -> FoundList:
         serving.vectors if serving else None,
         masks.eligible(context),
         MOST_RESULTS if wide else PAGE_CANDIDATES,
-        partial(_signals, context) if request.sort == RELEVANCE else None,
+        partial(signals, context) if request.sort == RELEVANCE else None,
     )
-
-
-def _signals(context: SearchContext, keys: list[int]) -> Signals:
-    affinity = {}
-    if context.serving.model.ranker.uses(AFFINITY):
-        affinity = context.__dict__["affinity"] = _affinity(context, keys)
-    return shop_signals(context.state, keys, affinity, context.now)
 
 
 def browse(context: SearchContext) -> FoundList:
@@ -203,52 +91,13 @@ def browse(context: SearchContext) -> FoundList:
     return FoundList(products, len(keys), is_exact=True)
 
 
-def personalize(context: SearchContext, found: FoundList) -> list[Found]:
-    """The products with the best ones re-ranked by the shopper's affinity to them.
-
-    A ranker that learned the affinity has ranked by it.
-    """
-    if "affinity" in context.__dict__:
-        return found.products
-    top = found.products[:PERSONAL_TOP]
-    affinity = _affinity(context, [one.key for one in top])
-    if not affinity:
-        return found.products
-    context.__dict__["affinity"] = affinity
-
-    places, behind = [], -math.inf
-    for place, one in enumerate(top):
-        target = place - PERSONAL_PLACES * (2 * affinity.get(one.key, 0.5) - 1)
-        if one.matched or one.equal:
-            behind = max(behind, target)
-        else:  # taste does not outweigh that another product has all words
-            target = max(target, behind)
-        places.append((not one.equal, target, place))
-    order = sorted(range(len(top)), key=places.__getitem__)
-    return [top[place] for place in order] + found.products[PERSONAL_TOP:]
-
-
-def _affinity(context: SearchContext, keys: list[int]) -> dict[int, float]:
-    """By product its place among these by the ranking for this shopper, 0 (last) to 1 (first)."""
-    model = context.model
-    if model is None or not context.history.has_action:
-        return {}
-    ids = _ids_of(context, keys)
-    known = [(key, ids[key]) for key in keys if ids.get(key) in model.rows]
-    if len(known) < 2:
-        return {}
-    scores = model.scores(context.history, [item_id for _, item_id in known], context.now)
-    order = sorted(range(len(known)), key=lambda i: scores[i])
-    return {known[i][0]: place / (len(known) - 1) for place, i in enumerate(order)}
-
-
 def arrange(context: SearchContext, found: FoundList, ranked: list[Found]) -> list[Hit]:
     """Hits in the order of the request, one of each group of variants."""
     products = ranked
     if context.request.sort != RELEVANCE:
         products = _sorted(context, _relevant(found))
     keys = [one.key for one in products]
-    ids, groups = _ids_of(context, keys), context.state.variant_groups.get()
+    ids, groups = context.ids_of(keys), context.state.variant_groups.get()
     hits: dict[str, Hit] = {}
     for one in products:
         item_id = ids.get(one.key)
@@ -287,6 +136,7 @@ def _parts(context: SearchContext, one: Found) -> dict[str, float | None]:
         "semantic": None if one.semantic is None else round(one.semantic, 4),
         "semantic_rank": one.semantic_rank,
         "ranker": None if one.ranker is None else round(one.ranker, 4),
+        "intent": context.intent_places.get(one.key, (0.0, ()))[0] or None,
         "affinity": None if one.key not in affinity else round(affinity[one.key], 4),
     }
 
@@ -294,7 +144,7 @@ def _parts(context: SearchContext, one: Found) -> dict[str, float | None]:
 def _sorted(context: SearchContext, products: list[Found]) -> list[Found]:
     """The products by price, date or sales; those without a value last, ties by relevance."""
     keys = [one.key for one in products]
-    frame = _frame_of(context, keys)
+    frame = context.frame_of(keys)
     sort = context.request.sort
     if sort in (PRICE_UP, PRICE_DOWN):
         values = dict(zip(frame["pk"], frame["price"], strict=True))
@@ -338,6 +188,7 @@ def finish(context: SearchContext, found: FoundList, hits: list[Hit]) -> SearchR
         shopper_id=context.visitor.named_id if personal else None,
         has_more=len(hits) > request.offset + len(shown) and bool(shown),
         personal="affinity" in context.__dict__,
+        understood=[one.reply() for one in context.understood.intents],
         semantic=any(one.semantic is not None for one in found.products),
     )
 
@@ -356,17 +207,10 @@ def add_reasons(context: SearchContext, hit: Hit) -> None:
         hit.reasons.append({"kind": "words", "text": "matches in its other texts"})
     if hit.match == MEANING or (hit.parts["semantic_rank"] or MOST_RESULTS) <= 10:
         hit.reasons.append({"kind": "meaning", "text": "close in meaning"})
+    for text in context.intent_places.get(hit.key, (0.0, ()))[1]:
+        hit.reasons.append({"kind": "intent", "text": text})
     if (hit.parts["affinity"] or 0) > 0.8:
         hit.reasons.append({"kind": "personal", "text": "fits what this shopper likes"})
-
-
-def _ids_of(context: SearchContext, keys: list[int]) -> dict[int, str]:
-    frame = _frame_of(context, keys)
-    return dict(zip(frame["pk"], frame["item_id"], strict=True))
-
-
-def _frame_of(context: SearchContext, keys: list[int]) -> pl.DataFrame:
-    return context.state.product_index.by_key(keys)
 
 
 def _counted(context: SearchContext, found: FoundList) -> pl.DataFrame:
@@ -377,4 +221,4 @@ def _counted(context: SearchContext, found: FoundList) -> pl.DataFrame:
         mask = context.state.product_index.mask(context.request.selection, context.now)
         return context.rows.filter(mask)
     _ = context.rows  # with the attributes
-    return _frame_of(context, [one.key for one in _relevant(found)])
+    return context.frame_of([one.key for one in _relevant(found)])

@@ -5,6 +5,7 @@ from typing import Any
 
 from recommender.inference.search_engine import IndexReader, ShopWords, wording_of
 from recommender.models import Change, SearchSettings, Synonym
+from recommender.models.search_settings import INTENTS
 from recommender.serving.shop_state import register_part
 
 PART = "search_wording"
@@ -16,6 +17,7 @@ class ShopWording:
     def __init__(self, shop_id: int) -> None:
         self.shop_id = shop_id
         self._cached: tuple[tuple[str, ...], Any] | None = None
+        self._intents: tuple[str, ...] | None = None
         self._generation = 0
         self._lock = threading.Lock()
 
@@ -25,7 +27,15 @@ class ShopWording:
     def invalidate(self, change: Change) -> None:
         if change.kind == Change.SEARCH:
             self._generation += 1
-            self._cached = None
+            self._cached, self._intents = None, None
+
+    def intents(self) -> tuple[str, ...]:
+        """The kinds of names in queries that move products."""
+        if self._intents is None:
+            settings = SearchSettings.objects.filter(shop=self.shop_id).first()
+            off = settings.not_understood if settings else ()
+            self._intents = tuple(kind for kind in INTENTS if kind not in off)
+        return self._intents
 
     def get(self, index: IndexReader) -> ShopWords:
         """The wording by the analysis of this index."""

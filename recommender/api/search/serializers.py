@@ -114,13 +114,18 @@ class SearchRequestBody(BrowseRequest):
         max_length=10_000,
         help_text=f"what the shopper typed; the first {LONGEST_QUERY} characters count",
     )
+    understand = serializers.BooleanField(
+        default=True,
+        help_text="move up products that fit brands, attributes, categories and prices named in "
+        "the query",
+    )
 
     class Meta:
         ref_name = "SearchRequest"
 
 
 class SearchReasonSerializer(serializers.Serializer):
-    kind = serializers.CharField(help_text="code, words, meaning, personal")
+    kind = serializers.CharField(help_text="code, words, meaning, intent, personal")
     text = serializers.CharField()
 
 
@@ -152,6 +157,19 @@ class RelaxedSerializer(serializers.Serializer):
     word = serializers.CharField(required=False)
 
 
+class UnderstoodSerializer(serializers.Serializer):
+    kind = serializers.ChoiceField(["brand", "category", "attribute", "price"])
+    field = serializers.CharField()
+    value = serializers.CharField(required=False)
+    begin = serializers.IntegerField(help_text="characters of the query that name it")
+    end = serializers.IntegerField()
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        price = {"required": False, "allow_null": True, "help_text": "of a price"}
+        ends = {name: serializers.FloatField(**price) for name in ("from", "to")}
+        return super().get_fields() | ends
+
+
 class BrowseReply(serializers.Serializer):
     query_id = serializers.CharField(
         help_text="events cite it as query_id; all pages of a result have the same"
@@ -179,6 +197,9 @@ class SearchReply(BrowseReply):
     )
     relaxed = RelaxedSerializer(
         many=True, help_text="what was given up, because no product matches all words"
+    )
+    understood = UnderstoodSerializer(
+        many=True, help_text="what the query names; products that fit it stand higher"
     )
     semantic = serializers.BooleanField(help_text="products were found by meaning, too")
 

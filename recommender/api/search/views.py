@@ -52,6 +52,7 @@ def search_request(shop: Shop, values: dict[str, Any], given: set[str]) -> Searc
         values.get("session_id"),
         values["personal"],
         values["explain"],
+        understand=values.get("understand", True),
         simulated=values["simulated"],
     )
 
@@ -76,6 +77,7 @@ def reply_of(shop: Shop, request: SearchRequest, result: SearchResult) -> dict[s
         "query": request.query,
         "corrected": result.corrected or None,
         "relaxed": result.relaxed,
+        "understood": result.understood,
         "hits": [
             _hit(position, hit, request.explain == "full")
             for position, hit in enumerate(result.hits, request.offset + 1)
