@@ -34,6 +34,7 @@ UNFOLD = {
         lambda request: static("css/tokens.css"),
         lambda request: static("css/console.css"),
         lambda request: static("css/pages.css"),
+        lambda request: static("css/search.css"),
     ],
     "SITE_DROPDOWN": "recommender.console.navigation.shops",
     "SIDEBAR": {

@@ -63,6 +63,11 @@ def _pages(demo: dict) -> list[tuple[str, str]]:
         ("preview-shopper", f"{base}/preview/?user={demo['user_ids'][0]}"),
         ("preview-new", f"{base}/preview/?new=1"),
         ("placements", f"{base}/placements/"),
+        ("search", f"{base}/search/"),
+        ("search-compare", f"{base}/search/compare/?q=white+lantern"),
+        ("search-figures", f"{base}/search/figures/"),
+        ("search-grade", f"{base}/search/grade/?q=cake+stand"),
+        ("search-synonyms", f"{base}/search/synonyms/"),
         ("schedule", "/console/django_celery_beat/periodictask/"),
         ("products", "/console/recommender/product/"),
     ]

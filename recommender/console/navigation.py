@@ -81,7 +81,8 @@ def shops(request: HttpRequest) -> list[dict]:
     if len(visible) < 2:
         return []
     name = request.resolver_match.url_name if request.resolver_match else "home"
-    page = name if name in ("home", "train", "models", "preview", "placements") else "home"
+    pages = ("home", "train", "models", "preview", "placements", "search")
+    page = name if name in pages else "home"
     return [
         {"icon": "store", "title": shop.key, "link": reverse(f"admin:{page}", args=[shop.key])}
         for shop in visible
@@ -112,6 +113,12 @@ def sidebar(request: HttpRequest) -> list[dict]:
         if request.user.has_perm("recommender.view_placement"):
             shopfront.append(
                 _page(request, shop, "Placements", "view_carousel", "placements", ("placements",))
+            )
+        if request.user.has_perm("recommender.view_searchquery"):
+            names = ("search", "search_compare", "search_evaluation", "search_grade")
+            names = (*names, "search_synonyms")
+            shopfront.append(
+                _page(request, shop, "Search quality", "search_insights", "search", names)
             )
         groups += [{"title": "Shopfront", "items": shopfront}] if shopfront else []
     return [*groups, {"title": "Run", "items": _schedule(request)}, _tables(request)]

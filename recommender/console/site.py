@@ -54,6 +54,13 @@ class ConsoleSite(UnfoldAdminSite):
         from recommender.console.models import views as models_views
         from recommender.console.placements import views as placements_views
         from recommender.console.preview import views as preview_views
+        from recommender.console.search import (
+            analytics_views,
+            compare_views,
+            evaluation_views,
+            grade_views,
+            synonym_views,
+        )
         from recommender.console.training import start_views
         from recommender.console.training import views as training_views
 
@@ -77,6 +84,22 @@ class ConsoleSite(UnfoldAdminSite):
             ("s/<slug:shop>/placements/", placements_views.placements, "placements"),
             ("s/<slug:shop>/placements/more/", placements_views.more, "placements_more"),
             ("s/<slug:shop>/preview/", preview_views.preview, "preview"),
+            ("s/<slug:shop>/search/", analytics_views.search_home, "search"),
+            ("s/<slug:shop>/search/compare/", compare_views.compare, "search_compare"),
+            ("s/<slug:shop>/search/figures/", evaluation_views.evaluation, "search_evaluation"),
+            ("s/<slug:shop>/search/grade/", grade_views.grade, "search_grade"),
+            ("s/<slug:shop>/search/grade/save/", grade_views.save_grade, "search_grade_save"),
+            ("s/<slug:shop>/search/synonyms/", synonym_views.synonyms, "search_synonyms"),
+            (
+                "s/<slug:shop>/search/synonyms/look/",
+                synonym_views.look_for_synonyms,
+                "search_synonyms_look",
+            ),
+            (
+                "s/<slug:shop>/search/synonyms/<int:pk>/",
+                synonym_views.decide_synonym,
+                "search_synonyms_decide",
+            ),
         ]
         console_urls = [
             path(route, self.admin_view(_with_error_pages(view)), name=name)

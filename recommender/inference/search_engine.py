@@ -120,16 +120,73 @@ def _ranked(
     index, candidates: "Candidates", plan, semantic, vector, ranker, signals
 ) -> "tuple[Candidates, list[float]]":
     """The candidates in the order of the ranker, and the scores of those that have one."""
+    from training.search.ranker import ranked_order
+
+    _, features = _features(index, candidates, plan, semantic, vector, signals)
+    scores = ranker.score(features)
+    order = ranked_order(candidates, scores)
+    return candidates.only(order), scores[order[: len(scores)]].tolist()
+
+
+def _features(index, candidates: "Candidates", plan, semantic, vector, signals) -> tuple:
+    """(the candidates that the ranker orders, their features)."""
     import numpy as np
 
     from training.search.features import features
-    from training.search.ranker import RANKED_MOST, ranked_order
+    from training.search.ranker import RANKED_MOST
 
     best = candidates.only(np.arange(min(RANKED_MOST, len(candidates))))
-    shop = signals(best.keys.tolist())
-    scores = ranker.score(features(index, plan, best, semantic, vector, shop))
-    order = ranked_order(candidates, scores)
-    return candidates.only(order), scores[order[: len(scores)]].tolist()
+    return best, features(index, plan, best, semantic, vector, signals(best.keys.tolist()))
+
+
+def contributions(
+    index: "LexicalIndex",
+    plan: "QueryPlan",
+    model: "SearchModel",
+    semantic: "SemanticIndex",
+    key: int,
+    signals: "Callable[[list[int]], ShopSignals]",
+) -> list[tuple[str, float]]:
+    """(group of features, its share of the ranker's score) of a product, the largest first; empty
+    without a ranker, or where it does not rank the product.
+    """
+    from training.search.engine import retrieve
+    from training.search.features import GROUPS
+
+    ranker = getattr(model, "ranker", None)
+    if ranker is None or not plan.slots:
+        return []
+    vector = vectors.get(model, plan.meant)
+    candidates = retrieve(index, plan, semantic, vector)
+    best, features = _features(index, candidates, plan, semantic, vector, signals)
+    at = (best.keys == key).nonzero()[0]
+    if not len(at):
+        return []
+    by_feature = ranker.contributions(features[at])[0][:-1].tolist()
+    total: dict[str, float] = {}
+    for group, value in zip(GROUPS, by_feature, strict=True):
+        total[group] = total.get(group, 0.0) + value
+    return sorted(total.items(), key=lambda pair: -abs(pair[1]))
+
+
+def closeness(
+    model: "Model | SearchModel", semantic: "SemanticIndex", plan: "QueryPlan", key: int
+) -> float | None:
+    """Cosine of a product to the query; None where it is unknown."""
+    import numpy as np
+
+    (cosine,) = semantic.cosines(vectors.get(model, plan.meant), np.array([key])).tolist()
+    return cosine if cosine == cosine else None
+
+
+def words_of(index: "LexicalIndex", plan: "QueryPlan", key: int) -> list[tuple[str, bool]]:
+    """(part of the query, whether the product has one of its terms)."""
+    (stored,) = index.stored_terms([key])
+    terms = {term for texts in stored.values() for term in texts}
+    return [
+        (plan.text[slot.begin : slot.end], bool(terms.intersection(slot.all_terms)))
+        for slot in plan.required
+    ]
 
 
 def _products(candidates: "Candidates", scores: list[float]) -> list[Found]:

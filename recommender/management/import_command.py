@@ -82,17 +82,21 @@ class ImportCommand(BaseCommand):
             parser = Parser(ZoneInfo(options["timezone"]) if options["timezone"] else shop.zone)
         except (ZoneInfoNotFoundError, ValueError):
             raise CommandError(f"--timezone: {options['timezone']!r} is not a time zone") from None
-        rows = mapped(
+        try:
+            rows = self.rows_of(options)
+            report = self.take(shop, self._counted(rows, options), parser, options)
+        except FileError as error:
+            raise CommandError(str(error)) from None
+        self._tell(report, options)
+
+    def rows_of(self, options: dict) -> Iterator:
+        """(line, row) of the file, with our names of the columns. Raises FileError."""
+        return mapped(
             read_rows(options["file"]),
             pairs(options["map"], "--map"),
             pairs(options["where"], "--where"),
             self.fields,
         )
-        try:
-            report = self.take(shop, self._counted(rows, options), parser, options)
-        except FileError as error:
-            raise CommandError(str(error)) from None
-        self._tell(report, options)
 
     def take(self, shop: Shop, rows: Iterator, parser: Parser, options: dict) -> Report:
         raise NotImplementedError
@@ -127,8 +131,10 @@ class ImportCommand(BaseCommand):
             self.stdout.write(f"  every rejected row with its reason: {path}")
 
 
-def columns_of(options: dict, known: dict) -> list[str]:
-    """The known fields that the file fills: for JSON lines those of any row, else of the first."""
+def columns_of(options: dict, known: Collection[str] | None = None) -> list[str]:
+    """The known fields (None: all) that the file fills: for JSON lines those of any row, else of
+    the first.
+    """
     rows = mapped(
         read_rows(options["file"]),
         pairs(options["map"], "--map"),
@@ -136,4 +142,4 @@ def columns_of(options: dict, known: dict) -> list[str]:
     )
     json_lines = options["file"].name.removesuffix(".gz").endswith(("json", "jsonl", "ndjson"))
     names = {name for _, row in (rows if json_lines else islice(rows, 1)) for name in row}
-    return [name for name in known if name in names]
+    return [name for name in (names if known is None else known) if name in names]

@@ -14,6 +14,7 @@ from recommender.inference.ranking_model import Model
 from recommender.inference.search_engine import EligibleKeys, IndexReader, Plan
 from recommender.models import ModelVersion, Shop
 from recommender.search import live_index, search_champion, understanding, wording
+from recommender.search.configurations import LIVE, Configuration
 from recommender.search.facets import attributes_of
 from recommender.search.requests import SearchRequest
 from recommender.search.search_champion import SearchServing
@@ -63,6 +64,7 @@ class SearchContext:
     shop: Shop
     state: ShopState
     request: SearchRequest
+    configuration: Configuration = LIVE
     now: datetime = field(default_factory=timezone.now)
     intent_places: dict[int, tuple[float, list[str]]] = field(default_factory=dict)
     """By product the places that it moved up for what the query names, and why."""
@@ -75,7 +77,8 @@ class SearchContext:
     def understood(self) -> Understood:
         """What the query names; nothing where the request or the shop has it off."""
         query = self.request.query
-        kinds = self.state.parts[wording.PART].intents() if self.request.understand else ()
+        on = self.request.understand and self.configuration.understand
+        kinds = self.state.parts[wording.PART].intents() if on else ()
         if not query.strip() or not kinds:
             return Understood(query)
         products = len(self.state.product_index.products())
@@ -84,7 +87,13 @@ class SearchContext:
 
     @cached_property
     def plan(self) -> Plan:
-        words = self.state.parts[wording.PART].get(self.index)
+        shop_words = self.state.parts[wording.PART]
+        if self.configuration.synonyms and not self.configuration.proposed:
+            words = shop_words.get(self.index)
+        else:
+            words = shop_words.read(
+                self.index, self.configuration.synonyms, self.configuration.proposed
+            )
         return search_engine.plan_of(self.index, self.understood.text, words)
 
     @cached_property
@@ -106,7 +115,10 @@ class SearchContext:
     @cached_property
     def serving(self) -> SearchServing | None:
         """What reads queries and products; None without an encoder."""
-        return self.state.parts[search_champion.PART].serving(self.state)
+        if not self.configuration.meaning:
+            return None
+        part = self.state.parts[search_champion.PART]
+        return part.serving(self.state, self.configuration.version)
 
     @property
     def version(self) -> ModelVersion | None:

@@ -10,6 +10,7 @@ from recommender.inference import search_engine
 from recommender.inference.search_engine import Found, FoundList
 from recommender.models import Shop
 from recommender.search.adjustments import apply_intents, personalize, signals
+from recommender.search.configurations import Configuration
 from recommender.search.context import SearchContext
 from recommender.search.facets import count_facets
 from recommender.search.query_log import record
@@ -40,29 +41,47 @@ def search(shop: Shop, request: SearchRequest) -> SearchResult:
 
     Raises IndexNotReady while this host builds its first index, FilterError.
     """
-    started = time.perf_counter()
     context = SearchContext(shop, state_of(shop), request)
-    found = candidates(context)
-    found_list = found.products
-    if request.sort == RELEVANCE:
-        found_list = personalize(context, apply_intents(context, found_list))
-    hits = arrange(context, found, found_list)
-    result = finish(context, found, hits)
-    result.facets = count_facets(_counted(context, found), request.facets)
-    result.query_id = request.query_id or f"q-{uuid.uuid4().hex}"
-    result.took_ms = round((time.perf_counter() - started) * 1000, 1)
+    result = _made(context)
     consents = not (request.user_id or request.session_id) or context.visitor.agrees
     record(shop, request, result, consents)
     return result
 
 
-def candidates(context: SearchContext) -> FoundList:
-    """Eligible products that match the query by words or by meaning; without a query, all."""
+def preview(shop: Shop, request: SearchRequest, configuration: Configuration) -> SearchResult:
+    """The result by a configuration, which is not logged. Raises like `search`."""
+    return _made(SearchContext(shop, state_of(shop), request, configuration))
+
+
+def _made(context: SearchContext) -> SearchResult:
+    started, request = time.perf_counter(), context.request
+    found = candidates(context)
+    hits = arrange(context, found, ranked_list(context, found))
+    result = finish(context, found, hits)
+    result.facets = count_facets(_counted(context, found), request.facets)
+    result.query_id = request.query_id or f"q-{uuid.uuid4().hex}"
+    result.took_ms = round((time.perf_counter() - started) * 1000, 1)
+    return result
+
+
+def ranked_list(context: SearchContext, found: FoundList) -> list[Found]:
+    """The products with those moved that fit what the query names, or that the shopper likes."""
+    if context.request.sort != RELEVANCE:
+        return found.products
+    return personalize(context, apply_intents(context, found.products))
+
+
+def candidates(context: SearchContext, wide: bool = False) -> FoundList:
+    """Eligible products that match the query by words or by meaning; without a query, all.
+
+    wide: all that can be reached, not only what the page needs
+    """
     request, masks = context.request, context.state.parts["search_masks"]
     if not request.query.strip():
         return browse(context)
-    wide = request.facets or request.sort != RELEVANCE or request.offset
+    wide = wide or request.facets or request.sort != RELEVANCE or request.offset
     serving = context.serving
+    ranks = request.sort == RELEVANCE and context.configuration.ranker
     return search_engine.find(
         context.index,
         context.plan,
@@ -70,7 +89,7 @@ def candidates(context: SearchContext) -> FoundList:
         serving.vectors if serving else None,
         masks.eligible(context),
         MOST_RESULTS if wide else PAGE_CANDIDATES,
-        partial(signals, context) if request.sort == RELEVANCE else None,
+        partial(signals, context) if ranks else None,
     )
 
 

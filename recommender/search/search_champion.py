@@ -87,8 +87,13 @@ class SearchChampion:
         self._extended = (model, generation, extended)
         return extended
 
-    def serving(self, state: ShopState) -> SearchServing | None:
-        """The model that reads queries and products; None without an encoder."""
+    def serving(self, state: ShopState, version: int | None = None) -> SearchServing | None:
+        """The model that reads queries and products; None without an encoder.
+
+        version: primary key of another search version that is to rank, for comparison
+        """
+        if version is not None:
+            return self._chosen(state, version)
         model = self.model()
         version = self.version() if model is not None else None
         if model is None or model.encoder is None:
@@ -102,6 +107,19 @@ class SearchChampion:
         made = None if vectors is None else SearchServing(model, vectors, version)
         self._serving = (model, generation, made)
         return made
+
+    def _chosen(self, state: ShopState, pk: int) -> SearchServing | None:
+        versions = ModelVersion.objects.filter(shop=self.shop_id, purpose="search")
+        version = versions.filter(pk=pk).select_related("run").first()
+        if version is None:
+            return None
+        try:
+            model = search_model.search_model_of(version.folder)
+        except BrokenCheckpoint as error:
+            log.error("shop %s: %s cannot be compared: %s", self.shop_id, version, error)
+            return None
+        vectors = search_engine.semantic_index(model, state.product_index.keys_of(model))
+        return None if vectors is None else SearchServing(model, vectors, version)
 
 
 register_part(PART, SearchChampion)

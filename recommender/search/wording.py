@@ -1,7 +1,10 @@
 """A shop's wording: its synonyms and stop words, cached until they change."""
 
 import threading
+from collections.abc import Collection
 from typing import Any
+
+from django.db.models import Q
 
 from recommender.inference.search_engine import IndexReader, ShopWords, wording_of
 from recommender.models import Change, SearchSettings, Synonym
@@ -43,14 +46,21 @@ class ShopWording:
         if cached is not None and cached[0] == index.languages:
             return cached[1]
         generation = self._generation
-        settings = SearchSettings.objects.filter(shop=self.shop_id).first()
-        synonyms = Synonym.objects.filter(shop=self.shop_id, state=Synonym.LIVE)
-        rules = [(row.phrases, row.also_finds) for row in synonyms]
-        wording = wording_of(index, rules, settings.stop_words if settings else None)
+        wording = self.read(index)
         with self._lock:
             if generation == self._generation:
                 self._cached = (index.languages, wording)
         return wording
+
+    def read(
+        self, index: IndexReader, synonyms: bool = True, proposed: Collection[int] = ()
+    ) -> ShopWords:
+        """The wording from the database. proposed: primary keys of synonyms that are not live."""
+        settings = SearchSettings.objects.filter(shop=self.shop_id).first()
+        chosen = Q(state=Synonym.LIVE) if synonyms else Q(pk=None)
+        rows = Synonym.objects.filter(chosen | Q(pk__in=proposed), shop=self.shop_id)
+        rules = [(row.phrases, row.also_finds) for row in rows]
+        return wording_of(index, rules, settings.stop_words if settings else None)
 
 
 register_part(PART, ShopWording)

@@ -21,6 +21,12 @@ def whole(value: float) -> str:
 
 
 @register.filter
+def share(value: float) -> str:
+    """A share of 1 in percent: 0.123 as 12.3 %."""
+    return f"{100 * value:.1f} %"
+
+
+@register.filter
 def first_part(value: str) -> str:
     """Largest unit of a duration: “2 days, 3 hours” as “2 days”."""
     return value.split(",")[0]

@@ -55,13 +55,15 @@ function options(data) {
       x: {
         type: data.labels ? "category" : "linear",
         grid,
-        ticks: { ...ticks, precision: 0 },
+        ticks: data.unit ? ticks : { ...ticks, precision: 0 },
+        ...(data.unit && { min: 0, max: 1 }),
         title: { display: !!data.x, text: data.x, color: css("--v-quiet") },
       },
       y: {
         grid,
         ticks,
         beginAtZero: !!data.zero,
+        ...(data.unit && { min: 0, max: 1 }),
         title: { display: !!data.y, text: data.y, color: css("--v-quiet") },
       },
     },
@@ -87,8 +89,10 @@ function draw(figure) {
   const canvas = figure.querySelector("canvas");
   drawn.get(canvas)?.chart.destroy();
   const datasets = data.series.flatMap((series) => [lineSet(series), ...bandSets(series)]);
+  const type = figure.dataset.chart;
+  if (type === "scatter") datasets.forEach((set) => Object.assign(set, { pointRadius: 3 }));
   const chart = new Chart(canvas, {
-    type: "line",
+    type,
     data: { labels: data.labels, datasets },
     options: options(data),
   });

@@ -1,6 +1,6 @@
 """Search metrics with graded relevance, of one ranked list per query."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ RELEVANT_SHARE = 0.6
 
 
 def measures_of(
-    ranked: Sequence[int], grades: Mapping[int, float], best: float | None = None
+    ranked: Sequence[Hashable], grades: Mapping[Hashable, float], best: float | None = None
 ) -> dict[str, float]:
     """The metrics of one query by name; nan without a relevant product.
 
@@ -61,21 +61,21 @@ def _average_precision(at: np.ndarray, relevant: int) -> float:
     return float((np.arange(1, len(at) + 1) / (at + 1)).sum() / relevant)
 
 
-def overlap(one: Sequence[int], other: Sequence[int], k: int) -> float:
+def overlap(one: Sequence[Hashable], other: Sequence[Hashable], k: int) -> float:
     """Share of the first k of both lists that they have in common."""
     first, second = set(one[:k]), set(other[:k])
     return len(first & second) / max(1, min(k, max(len(first), len(second))))
 
 
-def rbo(one: Sequence[int], other: Sequence[int], p: float = 0.9) -> float:
+def rbo(one: Sequence[Hashable], other: Sequence[Hashable], p: float = 0.9) -> float:
     """Rank-biased overlap of two lists, extrapolated: 1 equal, 0 disjoint (Webber et al. 2010,
     equation 32). p: persistence; with 0.9 the first ten ranks have 86 % of the weight.
     """
     short, long = sorted((list(one), list(other)), key=len)
     if not short:
         return 1.0 if not long else 0.0
-    seen_short: set[int] = set()
-    seen_long: set[int] = set()
+    seen_short: set[Hashable] = set()
+    seen_long: set[Hashable] = set()
     common, total, common_short = 0, 0.0, 0
     for depth in range(1, len(long) + 1):
         item = long[depth - 1]

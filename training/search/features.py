@@ -48,6 +48,26 @@ TEXT_FEATURES = (
 )
 SHOP_FEATURES = ("popularity", "price", "price_z", "freshness", "in_stock", "affinity")
 FEATURES = (*TEXT_FEATURES, *SHOP_FEATURES)
+WORDS, MEANING, QUERY = "words", "meaning", "query"
+_OF_MEANING = frozenset(
+    (
+        *("cosine", "cosine_of_best", "cosine_z", "title_cosine", "title_cosine_z"),
+        *("semantic_rank", "feedback", "cluster"),
+    )
+)
+GROUPS = tuple(
+    "words and meaning together"
+    if name == "fused"
+    else name.replace("price_z", "price").replace("_", " ")
+    if name in SHOP_FEATURES
+    else MEANING
+    if name in _OF_MEANING
+    else QUERY
+    if name.startswith("query_")
+    else WORDS
+    for name in FEATURES
+)
+"""The group of each feature, by which contributions are shown."""
 EXACT_WEIGHT = 0.95
 """Least weight of an alternative that counts as what was typed."""
 

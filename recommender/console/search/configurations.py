@@ -1,0 +1,24 @@
+"""Configurations that the search pages offer."""
+
+from django.http import HttpRequest
+
+from recommender.models import ModelVersion, Shop
+from recommender.search.configurations import NAMED, VERSION, Configuration, configuration_of
+
+MOST_VERSIONS = 10
+
+
+def choices_of(shop: Shop) -> dict[str, tuple[str, Configuration]]:
+    """Title and configuration by key: those with a name, and the latest search versions."""
+    versions = ModelVersion.objects.filter(shop=shop, purpose="search").order_by("-pk")
+    rows = {
+        f"{VERSION}{version.pk}": (f"By version {version.label}", f"{VERSION}{version.pk}")
+        for version in versions.select_related("run")[:MOST_VERSIONS]
+    }
+    return NAMED | {key: (title, configuration_of(key)) for key, (title, _) in rows.items()}
+
+
+def chosen(request: HttpRequest, choices: dict, name: str, usual: str) -> str:
+    """The key that the request names, else the usual one."""
+    key = request.GET.get(name, usual)
+    return key if key in choices else usual

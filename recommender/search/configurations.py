@@ -1,0 +1,39 @@
+"""Search configurations: what a result is made with, so that two can be compared."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Steps of a search that may be left out or replaced.
+
+    meaning, ranker, understand, synonyms: whether the step is taken
+    proposed: primary keys of synonyms that apply although they are not live
+    version: primary key of a search version that ranks instead of the champion
+    """
+
+    meaning: bool = True
+    ranker: bool = True
+    understand: bool = True
+    synonyms: bool = True
+    proposed: tuple[int, ...] = ()
+    version: int | None = None
+
+
+LIVE = Configuration()
+NAMED = {
+    "live": ("Live: as shoppers see it", LIVE),
+    "fused": ("Without the ranker", replace(LIVE, ranker=False)),
+    "words": ("Words alone", replace(LIVE, meaning=False, ranker=False)),
+    "plain": ("Without query understanding", replace(LIVE, understand=False)),
+    "no_synonyms": ("Without synonyms", replace(LIVE, synonyms=False)),
+}
+"""Title and configuration by key."""
+VERSION = "version-"
+
+
+def configuration_of(key: str) -> Configuration:
+    """The configuration of a key: one of NAMED, or `version-PK`. Raises KeyError."""
+    if key.startswith(VERSION) and key.removeprefix(VERSION).isdigit():
+        return replace(LIVE, version=int(key.removeprefix(VERSION)))
+    return NAMED[key][1]

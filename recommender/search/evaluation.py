@@ -1,0 +1,63 @@
+"""Evaluation of search on judged queries: ranked lists of a configuration, and their metrics."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recommender.inference import search_metrics
+from recommender.models import Shop
+from recommender.search.configurations import Configuration
+from recommender.search.requests import Hit, SearchRequest
+from recommender.search.search import preview
+
+MOST_HITS = 100
+MOST_QUERIES = 1_000
+"""Queries of an evaluation within one request of the console."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Metrics of a configuration. values: (queries,) per measure, nan where a query has none."""
+
+    queries: list[str]
+    values: Mapping[str, Sequence[float]]
+
+    def interval(self, measure: str) -> tuple[float, float, float]:
+        """(mean, low, high): 95 % interval over resampled queries."""
+        return search_metrics.interval(self.values[measure])
+
+
+def hits_of(
+    shop: Shop, query: str, configuration: Configuration, most: int = MOST_HITS, **fields: Any
+) -> list[Hit]:
+    """The hits of a query by a configuration; nothing is logged. Raises IndexNotReady."""
+    request = SearchRequest(query, most, personal=False, simulated=True, **fields)
+    return preview(shop, request, configuration).hits
+
+
+def evaluate(
+    shop: Shop,
+    judged: Mapping[str, Mapping[str, float]],
+    configuration: Configuration,
+    tick: Callable[[int], None] = lambda done: None,
+) -> Evaluated:
+    """Metrics of a configuration on judged queries. judged: grades by query and item id."""
+    best = max((grade for grades in judged.values() for grade in grades.values()), default=0.0)
+    rows = []
+    for done, (query, grades) in enumerate(judged.items(), 1):
+        hits = hits_of(shop, query, configuration, explain="off")
+        rows.append(search_metrics.measures([hit.item_id for hit in hits], grades, best))
+        tick(done)
+    names = search_metrics.names()
+    values = {name: [row[name] for row in rows] for name in names}
+    return Evaluated(list(judged), values)
+
+
+def judged_queries(shop: Shop, most: int = MOST_QUERIES) -> dict[str, dict[str, float]]:
+    """Grades by query and item id, of the first queries in order of their text."""
+    names = shop.judgements.order_by("query").values_list("query", flat=True).distinct()[:most]
+    rows = shop.judgements.filter(query__in=list(names)).order_by("query", "item_id")
+    out: dict[str, dict[str, float]] = {}
+    for query, item_id, grade in rows.values_list("query", "item_id", "grade"):
+        out.setdefault(query, {})[item_id] = grade
+    return out
