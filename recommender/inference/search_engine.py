@@ -88,16 +88,20 @@ def find(
     eligible: "Eligible | None" = None,
     most: int = 200,
     signals: "Callable[[list[int]], ShopSignals] | None" = None,
+    like: int | None = None,
 ) -> FoundList:
     """The products that a query finds among the eligible ones (None: all), best first.
 
     model: whose encoder reads the query; None, or without `semantic`: words alone
     signals: of products by key, where the model's ranker is to order the best ones
+    like: product whose vector stands for the query
     """
     from training.search.engine import retrieve
 
     vector = None
-    if semantic is not None and model is not None and model.encoder is not None and plan.slots:
+    if semantic is not None and like is not None:
+        vector = semantic.vector_of(like)
+    elif semantic is not None and model is not None and model.encoder is not None and plan.slots:
         vector = vectors.get(model, plan.meant)
     candidates = retrieve(index, plan, semantic, vector, eligible, most)
     scores: list[float] = []

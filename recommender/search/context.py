@@ -74,8 +74,18 @@ class SearchContext:
         return self.state.parts[live_index.PART].read()
 
     @cached_property
+    def like(self) -> tuple[int, str] | None:
+        """(primary key, title) of the product that others are to be like; None without one."""
+        if not self.request.like:
+            return None
+        named = self.shop.products.filter(item_id=self.request.like)
+        return named.values_list("pk", "title").first()
+
+    @cached_property
     def understood(self) -> Understood:
         """What the query names; nothing where the request or the shop has it off."""
+        if self.like is not None:
+            return Understood(self.like[1])
         query = self.request.query
         on = self.request.understand and self.configuration.understand
         kinds = self.state.parts[wording.PART].intents() if on else ()

@@ -13,8 +13,10 @@ from recommender.models.search_queries import LONGEST_QUERY
 from recommender.search.requests import SearchRequest, SearchResult
 from recommender.serving.exposure_log import Exposure, RowBuffer, exposure_buffer
 
-PLACEMENT, BROWSE = "search", "browse"
-"""What the exposure log has as the placement of results with, and without a query."""
+PLACEMENT, BROWSE, LIKE = "search", "browse", "like"
+"""What the exposure log has as the placement of results with a query, without one, and of products
+that are like another.
+"""
 INSERT = """
     INSERT INTO recommender_searchquery (shop_id, query_id, text, normalized, corrected, relaxed,
         filtered, first_position, total, shopper_id, session_id, weight, simulated, took_ms,
@@ -64,6 +66,12 @@ def normalized(text: str) -> str:
     return " ".join(text.casefold().split())[:LONGEST_QUERY]
 
 
+def _placement(request: SearchRequest) -> str:
+    if request.like:
+        return LIKE
+    return PLACEMENT if request.query.strip() else BROWSE
+
+
 def record(shop: Shop, request: SearchRequest, result: SearchResult, consents: bool) -> None:
     """Log a search that goes out. consents: else nothing that names the session."""
     now, session = timezone.now(), request.session_id if consents else None
@@ -94,7 +102,7 @@ def record(shop: Shop, request: SearchRequest, result: SearchResult, consents: b
         return Exposure(
             shop=shop.pk,
             recommendation_id=result.query_id,
-            placement=PLACEMENT if request.query.strip() else BROWSE,
+            placement=_placement(request),
             version=result.version.pk if result.version else None,
             shopper=result.shopper_id,
             session_id=session,

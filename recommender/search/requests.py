@@ -52,6 +52,13 @@ class SearchRequest:
     """Of the first page, for the pages after it."""
     simulated: bool = False
     understand: bool = True
+    like: str = ""
+    """A product that others are to be like, instead of a query; a product that exists."""
+
+    @property
+    def has_query(self) -> bool:
+        """True for words or a product; without either, a filter alone chooses."""
+        return bool(self.query.strip() or self.like)
 
     @cached_property
     def selection(self) -> Selection:

@@ -77,11 +77,12 @@ def candidates(context: SearchContext, wide: bool = False) -> FoundList:
     wide: all that can be reached, not only what the page needs
     """
     request, masks = context.request, context.state.parts["search_masks"]
-    if not request.query.strip():
+    if not request.has_query:
         return browse(context)
     wide = wide or request.facets or request.sort != RELEVANCE or request.offset
     serving = context.serving
-    ranks = request.sort == RELEVANCE and context.configuration.ranker
+    like = context.like
+    ranks = request.sort == RELEVANCE and context.configuration.ranker and like is None
     return search_engine.find(
         context.index,
         context.plan,
@@ -90,6 +91,7 @@ def candidates(context: SearchContext, wide: bool = False) -> FoundList:
         masks.eligible(context),
         MOST_RESULTS if wide else PAGE_CANDIDATES,
         partial(signals, context) if ranks else None,
+        None if like is None else like[0],
     )
 
 
@@ -118,12 +120,16 @@ def arrange(context: SearchContext, found: FoundList, ranked: list[Found]) -> li
     keys = [one.key for one in products]
     ids, groups = context.ids_of(keys), context.state.variant_groups.get()
     hits: dict[str, Hit] = {}
+    like = context.request.like
+    itself = {f"i{like}", f"g{groups.get(like) or ''}"} if like else set()
     for one in products:
         item_id = ids.get(one.key)
         if item_id is None:
             continue
         group = groups.get(item_id, "")
         name = f"g{group}" if group else f"i{item_id}"
+        if name in itself:
+            continue
         if name in hits:
             hits[name].variants += 1
         else:
@@ -138,7 +144,7 @@ def _relevant(found: FoundList) -> list[Found]:
 
 
 def _match(context: SearchContext, one: Found) -> str:
-    if not context.request.query.strip():
+    if not context.request.has_query:
         return FILTER
     if one.equal:
         return CODE
@@ -191,9 +197,10 @@ def finish(context: SearchContext, found: FoundList, hits: list[Hit]) -> SearchR
     shown = [hit for hit in page if hit.item_id in titles][: request.limit]
     for hit in shown:
         hit.title = titles[hit.item_id]
-        if request.query.strip() and request.explain != "off":
+        if request.has_query and request.explain != "off":
             add_reasons(context, hit)
-    relaxed = [{"kind": "word_dropped", "word": word} for word in found.dropped]
+    dropped = () if request.like else found.dropped
+    relaxed = [{"kind": "word_dropped", "word": word} for word in dropped]
     if request.query.strip() and found.products and not found.total:
         relaxed = [{"kind": "by_meaning"}]
     personal = bool(request.user_id or request.session_id) and request.personal
@@ -201,7 +208,7 @@ def finish(context: SearchContext, found: FoundList, hits: list[Hit]) -> SearchR
         shown,
         max(found.total, 0),
         found.is_exact,
-        corrected=found.corrected,
+        corrected="" if request.like else found.corrected,
         relaxed=relaxed,
         version=context.version,
         shopper_id=context.visitor.named_id if personal else None,
@@ -236,7 +243,7 @@ def _counted(context: SearchContext, found: FoundList) -> pl.DataFrame:
     """The products whose facets are counted."""
     if not context.request.facets:
         return context.rows.clear()
-    if not context.request.query.strip():
+    if not context.request.has_query:
         mask = context.state.product_index.mask(context.request.selection, context.now)
         return context.rows.filter(mask)
     _ = context.rows  # with the attributes

@@ -246,3 +246,18 @@ def test_an_index_that_is_being_built_is_a_503(catalog, api, monkeypatch):
     reply = api("post", "search", {"query": "red"})
     assert (reply.status_code, reply.headers["Retry-After"]) == (503, "5")
     assert "being built" in reply.json()["detail"]
+
+
+def test_more_like_this_names_its_product(catalog, api):
+    reply = post(api, "search", like="L/0", limit=2)
+    assert reply["hits"] and "L/0" not in [hit["item_id"] for hit in reply["hits"]]
+    following = post(api, "search", next=reply["next"])
+    assert "L/0" not in [hit["item_id"] for hit in following["hits"]]
+    for body, field in (
+        ({"like": "no such"}, "like"),
+        ({"like": "L/0", "query": "red"}, "like"),
+        ({"like": None}, "query"),
+    ):
+        refused = api("post", "search", body)
+        assert refused.status_code == 400
+        assert refused.json()["errors"][0]["field"] == field

@@ -269,3 +269,22 @@ def test_shown_results_with_their_clicks_are_exported_for_training(catalog, api,
     assert set(shown["query"]) == {"leather jacket"}
     snapshot_shop(catalog, tmp_path / "other")
     assert not (tmp_path / "other" / "search_lists.parquet").exists()
+
+
+def test_more_like_this(catalog):
+    put(catalog, {"item_id": "AB-3", "title": "Red jacket", "item_group_id": "jackets"})
+    put(catalog, {"item_id": "AB-1", "title": "Red leather jacket", "item_group_id": "jackets"})
+    result = search(catalog, SearchRequest(like="AB-1"))
+    assert set(ids(result)) == {"AB-2", "C-1", "S-1"}  # neither itself nor a variant of it
+    assert result.corrected == "" and result.relaxed == [] and result.understood == []
+    exposure_buffer.flush()
+    assert ServedList.objects.get().placement == "like"
+    assert not SearchQuery.objects.exists()
+
+
+def test_products_are_alike_in_meaning(encoded):
+    item_id = encoded.products.get(title="red lantern").item_id
+    result = search(encoded, SearchRequest(like=item_id, explain="full"))
+    assert result.semantic and item_id not in ids(result)
+    words = {word for hit in result.hits[:4] for word in hit.title.split()}
+    assert words & {"red", "lantern"}

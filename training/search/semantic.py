@@ -35,6 +35,11 @@ class SemanticIndex:
         at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
         return np.where((known[at] == keys) & (keys >= 0), order[at], -1)
 
+    def vector_of(self, key: int) -> np.ndarray | None:
+        """(dim,) unit vector of a product; None where it is unknown."""
+        (row,) = self.rows_of(np.array([key])).tolist()
+        return None if row < 0 else self.space.read(np.array([row]))[0]
+
     def nearest(
         self, query: np.ndarray, most: int, allowed: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:

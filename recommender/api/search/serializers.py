@@ -114,6 +114,11 @@ class SearchRequestBody(BrowseRequest):
         max_length=10_000,
         help_text=f"what the shopper typed; the first {LONGEST_QUERY} characters count",
     )
+    like = IdField(
+        required=False,
+        allow_null=True,
+        help_text="instead of a query: products like this one, by its words and its meaning",
+    )
     understand = serializers.BooleanField(
         default=True,
         help_text="move up products that fit brands, attributes, categories and prices named in "

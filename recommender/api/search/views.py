@@ -53,12 +53,17 @@ def search_request(shop: Shop, values: dict[str, Any], given: set[str]) -> Searc
         values["personal"],
         values["explain"],
         understand=values.get("understand", True),
+        like=values.get("like") or "",
         simulated=values["simulated"],
     )
 
 
-def checked(request: SearchRequest) -> SearchRequest:
-    """The request with its filter parsed and its facets known. Raises ValidationError."""
+def checked(shop: Shop, request: SearchRequest) -> SearchRequest:
+    """The request with its filter parsed, its facets and its product known. Raises
+    ValidationError.
+    """
+    if request.like and not shop.products.filter(item_id=request.like).exists():
+        raise ValidationError({"like": [f"there is no product {request.like}"]})
     try:
         _ = request.selection
     except FilterError as error:
@@ -125,7 +130,7 @@ class _Searching(FromPages):
             [search_fields.filter, *(facet.field for facet in search_fields.facets)],
         )
         try:
-            result = search(key.shop, checked(search_fields))
+            result = search(key.shop, checked(key.shop, search_fields))
         except IndexNotReady as error:
             raise NotReady(str(error)) from None
         reply = reply_of(key.shop, search_fields, result)
@@ -151,8 +156,11 @@ class SearchView(_Searching):
         summary="Products for a query, by words, meaning and shopper",
     )
     def post(self, request: Request) -> Response:
-        if "query" not in request.data and "next" not in request.data:
+        given = {name for name in ("query", "like", "next") if request.data.get(name) is not None}
+        if not given:
             raise ValidationError({"query": ["is required"]})
+        if {"query", "like"} <= given:
+            raise ValidationError({"like": ["cannot be combined with query"]})
         return Response(self.result(request))
 
 
@@ -167,7 +175,7 @@ class BrowseView(_Searching):
     )
     def post(self, request: Request) -> Response:
         reply = self.result(request)
-        for name in ("query", "corrected", "relaxed", "semantic"):
+        for name in ("query", "corrected", "relaxed", "understood", "semantic"):
             del reply[name]
         return Response(reply)
 
