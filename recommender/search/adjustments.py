@@ -22,7 +22,7 @@ AFFINITY = "affinity"
 def signals(context: SearchContext, keys: list[int]) -> Signals:
     affinity = {}
     if context.serving.model.ranker.uses(AFFINITY):
-        affinity = context.__dict__["affinity"] = affinity_of(context, keys)
+        affinity = context.affinity = affinity_of(context, keys)
     return shop_signals(context.state, keys, affinity, context.now)
 
 
@@ -43,14 +43,13 @@ def personalize(context: SearchContext, found: list[Found]) -> list[Found]:
 
     A ranker that learned the affinity has ranked by it.
     """
-    if "affinity" in context.__dict__:
+    if context.affinity:
         return found
     top = found[:PERSONAL_TOP]
     affinity = affinity_of(context, [one.key for one in top])
     if not affinity:
         return found
-    context.__dict__["affinity"] = affinity
-
+    context.affinity = affinity
     places = {key: PERSONAL_PLACES * (2 * share - 1) for key, share in affinity.items()}
     return moved(top, places) + found[PERSONAL_TOP:]
 

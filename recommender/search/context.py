@@ -66,6 +66,8 @@ class SearchContext:
     request: SearchRequest
     configuration: Configuration = LIVE
     now: datetime = field(default_factory=timezone.now)
+    affinity: dict[int, float] = field(default_factory=dict)
+    """By product how much the shopper likes it, [0, 1]; empty where the order is not personal."""
     intent_places: dict[int, tuple[float, list[str]]] = field(default_factory=dict)
     """By product the places that it moved up for what the query names, and why."""
 

@@ -10,6 +10,7 @@ from recommender.inference import search_engine
 from recommender.inference.search_engine import Found, FoundList
 from recommender.models import Shop
 from recommender.search.adjustments import apply_intents, personalize, signals
+from recommender.search.category_pages import browse
 from recommender.search.configurations import Configuration
 from recommender.search.context import SearchContext
 from recommender.search.facets import count_facets
@@ -66,7 +67,7 @@ def _made(context: SearchContext) -> SearchResult:
 
 def ranked_list(context: SearchContext, found: FoundList) -> list[Found]:
     """The products with those moved that fit what the query names, or that the shopper likes."""
-    if context.request.sort != RELEVANCE:
+    if context.request.sort != RELEVANCE or not context.request.has_query:
         return found.products
     return personalize(context, apply_intents(context, found.products))
 
@@ -93,23 +94,6 @@ def candidates(context: SearchContext, wide: bool = False) -> FoundList:
         partial(signals, context) if ranks else None,
         None if like is None else like[0],
     )
-
-
-def browse(context: SearchContext) -> FoundList:
-    """Every product that passes the filter, those that sell best first."""
-    index, request = context.state.product_index, context.request
-    mask = index.mask(request.selection, context.now)
-    keys = index.products()["pk"].filter(mask)
-    ids = index.products()["item_id"].filter(mask)
-    place = context.state.bestseller_places()
-    frame = pl.DataFrame({"key": keys, "item_id": ids})
-    rank = frame["item_id"].replace_strict(place, default=len(place), return_dtype=pl.Int64)
-    ordered = frame.with_columns(rank=rank).sort("rank", "key").head(MOST_RESULTS)
-    products = [
-        Found(key, 1.0 / (60 + i), 0.0, None, None, None, False, True)
-        for i, key in enumerate(ordered["key"].to_list())
-    ]
-    return FoundList(products, len(keys), is_exact=True)
 
 
 def arrange(context: SearchContext, found: FoundList, ranked: list[Found]) -> list[Hit]:
@@ -154,7 +138,7 @@ def _match(context: SearchContext, one: Found) -> str:
 
 
 def _parts(context: SearchContext, one: Found) -> dict[str, float | None]:
-    affinity = context.__dict__.get("affinity", {})
+    affinity = context.affinity
     return {
         "lexical": round(one.lexical, 4),
         "lexical_rank": one.lexical_rank,
@@ -213,7 +197,7 @@ def finish(context: SearchContext, found: FoundList, hits: list[Hit]) -> SearchR
         version=context.version,
         shopper_id=context.visitor.named_id if personal else None,
         has_more=len(hits) > request.offset + len(shown) and bool(shown),
-        personal="affinity" in context.__dict__,
+        personal=bool(context.affinity),
         understood=[one.reply() for one in context.understood.intents],
         semantic=any(one.semantic is not None for one in found.products),
     )

@@ -288,3 +288,17 @@ def test_products_are_alike_in_meaning(encoded):
     assert result.semantic and item_id not in ids(result)
     words = {word for hit in result.hits[:4] for word in hit.title.split()}
     assert words & {"red", "lantern"}
+
+
+def test_a_category_page_is_in_the_order_of_the_shopper(encoded):
+    theirs = search(encoded, SearchRequest(limit=40, user_id="shopper-001"))  # buys teapots
+    anyone = search(encoded, SearchRequest(limit=40))
+    assert theirs.personal and not anyone.personal
+    assert set(ids(theirs)) == set(ids(anyone)) and ids(theirs) != ids(anyone)
+    assert sum("teapot" in hit.title for hit in theirs.hits[:10]) > sum(
+        "teapot" in hit.title for hit in anyone.hits[:10]
+    )
+    dear = search(encoded, SearchRequest(limit=40, user_id="shopper-001", sort="-price"))
+    assert not dear.personal
+    only = search(encoded, SearchRequest(filter="price < 3", user_id="shopper-001"))
+    assert only.total == len(only.hits) < 40

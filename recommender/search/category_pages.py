@@ -1,0 +1,54 @@
+"""Category pages: every product that passes a filter, those first that the shopper likes."""
+
+import polars as pl
+
+from recommender.inference.search_engine import Found, FoundList
+from recommender.search.context import SearchContext
+from recommender.search.requests import MOST_RESULTS, RELEVANCE
+
+PERSONAL_MOST = 200
+"""Products that the ranking orders for a shopper; best sellers follow."""
+
+
+def browse(context: SearchContext) -> FoundList:
+    """Every product that passes the filter: first those that the ranking has for this shopper, then
+    those that sell best.
+    """
+    index, request = context.state.product_index, context.request
+    mask = index.mask(request.selection, context.now)
+    keys = index.products()["pk"].filter(mask)
+    ids = index.products()["item_id"].filter(mask)
+    liked = _liked(context)
+    first = {item_id: place for place, item_id in enumerate(liked)}
+    sold = context.state.bestseller_places()
+    frame = pl.DataFrame({"key": keys, "item_id": ids}).with_columns(
+        liked=_places(ids, first), sold=_places(ids, sold)
+    )
+    ordered = frame.sort("liked", "sold", "key").head(MOST_RESULTS)
+    products = [
+        Found(key, 1.0 / (60 + i), 0.0, None, None, None, False, True)
+        for i, key in enumerate(ordered["key"].to_list())
+    ]
+    if liked:
+        share = {item_id: 1 - place / len(liked) for item_id, place in first.items()}
+        context.affinity = {
+            key: share[item_id]
+            for key, item_id in ordered.select("key", "item_id").iter_rows()
+            if item_id in share
+        }
+    return FoundList(products, len(keys), is_exact=True)
+
+
+def _places(ids: pl.Series, places: dict[str, int]) -> pl.Series:
+    """(n,) places of these products; behind all for those without one."""
+    return ids.replace_strict(places, default=len(places), return_dtype=pl.Int64)
+
+
+def _liked(context: SearchContext) -> list[str]:
+    """Products that pass the filter, in the order of the ranking for this shopper."""
+    model, request = context.model, context.request
+    if request.sort != RELEVANCE or model is None or not context.history.has_action:
+        return []
+    mask = context.state.mask(model, request.selection)
+    ranking = model.recommend([context.history], context.now, PERSONAL_MOST, mask)[0]
+    return [one.item_id for one in ranking]
