@@ -217,3 +217,26 @@ def before(snapshot: Path, day: str) -> Path:
         {"products": pl.read_parquet(snapshot / "products.parquet"), "events": events},
     )
     return folder
+
+
+def crowdflower() -> Path:
+    """Judged queries of "Search Results Relevance"; folds are by query."""
+    data = data_folder("crowdflower_search")
+    queries = pl.read_csv(data / "queries.csv.gz")
+    products = pl.read_csv(data / "products.csv.gz", infer_schema_length=None)
+    judgements = pl.read_csv(data / "judgements.csv.gz").join(queries, on="query_id")
+    return _write(
+        "crowdflower",
+        products=products.select(
+            item_id=pl.col("product_id").cast(pl.String),
+            title=pl.col("title").fill_null(""),
+            description="description",
+        ),
+        events=NO_EVENTS,
+        judgements=judgements.select(
+            query="query",
+            item_id=pl.col("product_id").cast(pl.String),
+            grade=pl.col("median_relevance").cast(pl.Float64) - 1,
+            fold=(pl.col("query_id") % 5).cast(pl.Int64),
+        ),
+    )

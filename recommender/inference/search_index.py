@@ -12,7 +12,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from training.search.documents import SearchDocument
@@ -37,6 +37,18 @@ def document(key: int, title: str, **fields: Any) -> "SearchDocument":
     from training.search.documents import document_of
 
     return document_of(key, title, **fields)
+
+
+class WriterBusy(RuntimeError):
+    """Another process writes to this index, although the lock of the host is ours."""
+
+
+def _is_same(file: IO, path: Path) -> bool:
+    """True where this path is still the open file."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
 
 
 class HostIndex:
@@ -99,12 +111,14 @@ class HostIndex:
 
     @property
     def is_writer(self) -> bool:
-        return self._lock_file is not None
+        """True where this process has the lock of the folder as it is now."""
+        return self._lock_file is not None and _is_same(self._lock_file, self.folder / LOCK)
 
     def become_writer(self) -> bool:
         """Take the writer's lock of this host; False while another process has it."""
-        if self._lock_file is not None:
+        if self.is_writer:
             return True
+        self.release()  # of a folder that was deleted since
         self.folder.mkdir(parents=True, exist_ok=True)
         file = (self.folder / LOCK).open("w")
         try:
@@ -179,10 +193,12 @@ class HostIndex:
                 shutil.rmtree(other, ignore_errors=True)
 
     def _guarded(self, call: Any) -> Any:
-        from training.search.errors import BrokenIndex
+        from training.search.errors import BrokenIndex, IndexBusy
 
         try:
             return call(self.read())
+        except IndexBusy as error:
+            raise WriterBusy(str(error)) from None
         except BrokenIndex as error:
             self.discard(error)
             raise IndexNotReady(str(error)) from error

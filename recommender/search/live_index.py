@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from recommender.inference.search_engine import IndexReader
-from recommender.inference.search_index import HostIndex, IndexNotReady
+from recommender.inference.search_index import HostIndex, IndexNotReady, WriterBusy
 from recommender.infrastructure import process_caches
 from recommender.infrastructure.availability import UNREACHABLE, database
 from recommender.models import Change, Shop
@@ -102,6 +102,12 @@ class LiveIndex:
                 count = self._compare(shop)
             else:
                 count = self._update(shop, changed)
+        except WriterBusy as error:
+            log.warning("shop %s: the search index is updated later: %s", shop.pk, error)
+            with self._lock:
+                self._any = True
+            self.host.release()
+            return
         except IndexNotReady as error:
             log.info("shop %s: the search index is built: %s", shop.pk, error)
             self.host.rebuild(all_documents(shop), languages_of(shop))

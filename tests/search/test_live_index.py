@@ -1,5 +1,6 @@
 """Live index: follows the database through damage, kills, takeovers, and changes without news."""
 
+import shutil
 import time
 
 import pytest
@@ -13,6 +14,7 @@ from recommender.search.requests import SearchRequest
 from recommender.search.search import search
 from recommender.serving import change_feed
 from recommender.serving.shop_state import state_of
+from training.search.index_writer import LexicalWriter
 
 
 @pytest.fixture(autouse=True)
@@ -161,3 +163,22 @@ def until(condition, seconds=10.0):
             return True
         time.sleep(0.02)
     return False
+
+
+def test_another_writer_delays_an_update_and_damages_nothing(catalog):
+    host, before = index_of(catalog).host, folders(catalog)
+    with LexicalWriter(host.read()):
+        put(catalog, {"item_id": "C", "title": "green curtain"})
+        assert found(catalog, "curtain") == []
+        assert found(catalog, "lantern") == ["A"]
+    assert found(catalog, "curtain") == ["C"]
+    assert folders(catalog) == before
+
+
+def test_the_lock_of_a_deleted_folder_is_none(catalog):
+    host = index_of(catalog).host
+    assert host.is_writer
+    shutil.rmtree(host.folder)
+    assert not host.is_writer
+    assert found(catalog, "lantern") == ["A"]
+    assert host.is_writer

@@ -14,7 +14,7 @@ COMMIT_DOCUMENTS = 50_000
 
 
 class LexicalWriter:
-    """The one writer of an index folder. Raises BrokenIndex where another process writes.
+    """The one writer of an index folder. Raises IndexBusy where another process writes.
 
     Used as a context manager; what was not committed when it is left is lost.
     """

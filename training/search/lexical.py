@@ -28,7 +28,7 @@ from training.search.documents import (
     KEY,
     WORD,
 )
-from training.search.errors import BrokenIndex
+from training.search.errors import BrokenIndex, IndexBusy
 
 FORMAT = 1
 """Version of fields and analysis; an index of another version is rebuilt."""
@@ -85,12 +85,16 @@ def _vocabulary_schema() -> tantivy.Schema:
 
 @contextmanager
 def guarded(what: str) -> Iterator[None]:
-    """Turn any failure of the engine into BrokenIndex. Its panics are no `Exception`s."""
+    """Turn any failure of the engine into BrokenIndex, and its lock into IndexBusy. Its panics are
+    no `Exception`s.
+    """
     try:
         yield
     except (KeyboardInterrupt, SystemExit, GeneratorExit, BrokenIndex, MemoryError):
         raise
     except BaseException as error:
+        if "LockBusy" in str(error):
+            raise IndexBusy(f"{what}: another process writes") from error
         raise BrokenIndex(f"{what}: {type(error).__name__}: {error}") from error
 
 

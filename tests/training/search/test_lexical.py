@@ -8,7 +8,7 @@ from tests.training.search.shop import DOCUMENTS
 from training.search import index_writer
 from training.search.documents import SearchDocument
 from training.search.engine import retrieve
-from training.search.errors import BrokenIndex
+from training.search.errors import BrokenIndex, IndexBusy
 from training.search.index_writer import LexicalWriter, build
 from training.search.lexical import Alternative, LexicalIndex
 from training.search.query_plan import plan_query
@@ -66,7 +66,7 @@ def test_what_was_not_committed_is_lost_and_nothing_else(index):
 
 
 def test_a_second_writer_is_refused(index):
-    with LexicalWriter(index), pytest.raises(BrokenIndex, match="Lock"):
+    with LexicalWriter(index), pytest.raises(IndexBusy, match="another process"):
         LexicalWriter(LexicalIndex(index.folder))
 
 
