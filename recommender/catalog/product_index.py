@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -126,20 +126,25 @@ class ProductIndex:
             self.model_masks[selection.key] = (mask, ref(model), of_model)
         return of_model
 
-    def by_key(self, keys: list[int]) -> pl.DataFrame:
-        """The rows of those of these products that the shop has, by primary key, in any order."""
+    def by_key(self, keys: list[int], columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The rows of those of these products that the shop has, by primary key, in any order.
+
+        columns: names of those to read, which is quicker; None: all
+        """
         with self.lock:
             frame = self.products()
             if self._key_order is None or self._key_order[0] is not frame:
-                order = frame["pk"].arg_sort()
-                self._key_order = (frame, order, frame["pk"].gather(order))
+                numbers = frame["pk"].to_numpy()
+                order = numbers.argsort(kind="stable")
+                self._key_order = (frame, order, numbers[order])
             _, order, sorted_keys = self._key_order
+        chosen = frame if columns is None else frame.select(*columns, "edition")
         if not keys or not len(sorted_keys):
-            return frame.clear()
-        wanted = pl.Series(keys, dtype=pl.Int64)
-        at = sorted_keys.search_sorted(wanted).clip(upper_bound=len(sorted_keys) - 1)
-        found = order.gather(at.filter(sorted_keys.gather(at) == wanted))
-        return frame[found].filter(pl.col("edition") != DELETED)
+            return chosen.clear()
+        at = sorted_keys.searchsorted(keys).clip(max=len(sorted_keys) - 1)
+        found = chosen[order[at[sorted_keys[at] == keys]]]
+        deleted = found["edition"] == DELETED
+        return found.filter(~deleted) if deleted.any() else found
 
     def keys_of(self, model: Any) -> pl.Series:
         """(items,) int64: primary key of each item of a model; -1 where the shop lacks it."""

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from recommender.catalog.filter_language import Selection, select
+from recommender.inference.search_engine import Found
 from recommender.models import ModelVersion
 
 RELEVANCE, PRICE_UP, PRICE_DOWN, NEWEST, BEST_SELLING = SORTS = (
@@ -73,19 +74,20 @@ class Hit:
     match: how it matches (CODE, WORDS, SOME_WORDS, MEANING, FILTER)
     parts: the parts of its score, by name; None: unknown
     highlights: by field, character ranges [begin, end) that match
-    variants: products of its group that match, itself included
+    variants: products of its group that match, itself included; found: as retrieved
     """
 
     item_id: str
     key: int
     score: float
-    match: str
+    match: str = ""
     parts: dict[str, float | None] = field(default_factory=dict)
     title: str = ""
     highlights: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     reasons: list[dict[str, Any]] = field(default_factory=list)
     group: str = ""
     variants: int = 1
+    found: Found | None = None
 
 
 @dataclass

@@ -57,7 +57,8 @@ def preview(shop: Shop, request: SearchRequest, configuration: Configuration) ->
 def _made(context: SearchContext) -> SearchResult:
     started, request = time.perf_counter(), context.request
     found = candidates(context)
-    hits = arrange(context, found, ranked_list(context, found))
+    most = request.offset + request.limit + SPARE
+    hits = arrange(context, found, ranked_list(context, found), most)
     result = finish(context, found, hits)
     result.facets = count_facets(_counted(context, found), request.facets)
     result.query_id = request.query_id or f"q-{uuid.uuid4().hex}"
@@ -96,8 +97,13 @@ def candidates(context: SearchContext, wide: bool = False) -> FoundList:
     )
 
 
-def arrange(context: SearchContext, found: FoundList, ranked: list[Found]) -> list[Hit]:
-    """Hits in the order of the request, one of each group of variants."""
+def arrange(
+    context: SearchContext, found: FoundList, ranked: list[Found], most: int | None = None
+) -> list[Hit]:
+    """Hits in the order of the request, one of each group of variants.
+
+    most: hits that are enough, where no variants have to be counted; None: all
+    """
     products = ranked
     if context.request.sort != RELEVANCE:
         products = _sorted(context, _relevant(found))
@@ -117,8 +123,9 @@ def arrange(context: SearchContext, found: FoundList, ranked: list[Found]) -> li
         if name in hits:
             hits[name].variants += 1
         else:
-            hits[name] = Hit(item_id, one.key, one.score, _match(context, one), group=group)
-            hits[name].parts = _parts(context, one)
+            hits[name] = Hit(item_id, one.key, one.score, group=group, found=one)
+            if not groups and most is not None and len(hits) > most:
+                break
     return list(hits.values())
 
 
@@ -137,7 +144,8 @@ def _match(context: SearchContext, one: Found) -> str:
     return SOME_WORDS if one.lexical_rank is not None else MEANING
 
 
-def _parts(context: SearchContext, one: Found) -> dict[str, float | None]:
+def parts_of(context: SearchContext, one: Found) -> dict[str, float | None]:
+    """The parts of the score of a product, by name; None: unknown."""
     affinity = context.affinity
     return {
         "lexical": round(one.lexical, 4),
@@ -153,7 +161,7 @@ def _parts(context: SearchContext, one: Found) -> dict[str, float | None]:
 def _sorted(context: SearchContext, products: list[Found]) -> list[Found]:
     """The products by price, date or sales; those without a value last, ties by relevance."""
     keys = [one.key for one in products]
-    frame = context.frame_of(keys)
+    frame = context.frame_of(keys, ("pk", "item_id", "price", "since"))
     sort = context.request.sort
     if sort in (PRICE_UP, PRICE_DOWN):
         values = dict(zip(frame["pk"], frame["price"], strict=True))
@@ -180,7 +188,8 @@ def finish(context: SearchContext, found: FoundList, hits: list[Hit]) -> SearchR
     titles = index.titles_now(ids, request.selection, context.now) if ids else {}
     shown = [hit for hit in page if hit.item_id in titles][: request.limit]
     for hit in shown:
-        hit.title = titles[hit.item_id]
+        hit.title, hit.match = titles[hit.item_id], _match(context, hit.found)
+        hit.parts = parts_of(context, hit.found)
         if request.has_query and request.explain != "off":
             add_reasons(context, hit)
     dropped = () if request.like else found.dropped

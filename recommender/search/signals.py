@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-import polars as pl
-
 from recommender.inference.search_engine import Signals, signals_of
 from recommender.serving.shop_state import ShopState
 
@@ -17,18 +15,16 @@ def shop_signals(
 
     affinity: of the shopper, [0, 1], by primary key; empty where unknown
     """
-    frame = state.product_index.by_key(keys).select(
-        "pk", "item_id", "price", "stock.state", "since"
-    )
-    wanted = pl.DataFrame({"pk": keys}, schema={"pk": pl.Int64})
-    rows = wanted.join(frame, on="pk", how="left", maintain_order="left")
+    names = ("pk", "item_id", "price", "stock.state", "since")
+    frame = state.product_index.by_key(keys, names)
+    rows = dict(zip(frame["pk"].to_list(), range(len(frame)), strict=True))
+    at = [rows.get(key) for key in keys]
     place = state.bestseller_places()
-    days = (now.timestamp() * 1e6 - rows["since"].dt.epoch("us")) / DAY_US
-    stock = rows["stock.state"].replace("", None)
-    return signals_of(
-        [place.get(item_id) for item_id in rows["item_id"]],
-        rows["price"],
-        days,
-        stock == "in_stock",
-        [affinity.get(key) for key in keys],
-    )
+    places = [place.get(item_id) for item_id in frame["item_id"].to_list()]
+    since = frame["since"].dt.epoch("us").to_list()
+    moment = now.timestamp() * 1e6
+    days = [None if one is None else (moment - one) / DAY_US for one in since]
+    stock = [None if not one else one == "in_stock" for one in frame["stock.state"].to_list()]
+    columns = (places, frame["price"].to_list(), days, stock)
+    ordered = ([None if i is None else column[i] for i in at] for column in columns)
+    return signals_of(*ordered, [affinity.get(key) for key in keys])

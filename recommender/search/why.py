@@ -12,7 +12,7 @@ from recommender.search.adjustments import signals
 from recommender.search.configurations import LIVE, Configuration
 from recommender.search.context import SearchContext
 from recommender.search.requests import MOST_RESULTS, Hit, SearchRequest
-from recommender.search.search import arrange, candidates, ranked_list
+from recommender.search.search import arrange, candidates, parts_of, ranked_list
 from recommender.serving.shop_state import state_of
 
 
@@ -49,6 +49,7 @@ def why(shop: Shop, query: str, product: Product, configuration: Configuration =
     if place is None:
         return _told(about, _lost(context, product, hits, words))
     hit = hits[place - 1]
+    hit.parts = parts_of(context, hit.found)
     about = Why(
         product.item_id,
         product.title,

@@ -16,6 +16,9 @@ LONGEST_TERM = 60
 MOST_CHARACTERS = 20_000
 """Characters of one text that are analyzed."""
 
+CACHED_TITLES = 5_000
+"""Titles whose chunks are cached, because the same products are found again and again."""
+
 HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ffff"
 KANA = "\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"
 THAI_LIKE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
@@ -131,6 +134,7 @@ class Analyzer:
         self._stem = Stemmer.Stemmer(self.language).stemWord if self.language else str
         self._irregular = _IRREGULAR.get(self.language, {})
         self._pieces = lru_cache(maxsize=200_000)(self._pieces_of)
+        self.title_chunks = lru_cache(maxsize=CACHED_TITLES)(self.chunks)
 
     def stem(self, word: str) -> str:
         """The stem of a folded word; a word with digits is its own stem."""

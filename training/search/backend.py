@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from training.search.analysis import Analyzer
-from training.search.lexical import Alternative, Hits
+from training.search.lexical import Alternative, Hits, Profile
 
 
 @runtime_checkable
@@ -59,6 +59,9 @@ class SearchBackend(Protocol):
 
     def stored_terms(self, keys: Sequence[int]) -> list[dict[str, list[str]]]:
         """The terms of each of these documents by field, in order; empty for unknown keys."""
+
+    def profiles(self, keys: Sequence[int]) -> list[Profile]:
+        """The terms of these documents as the features of candidates read them."""
 
     def codes_with_prefix(self, code: str, most: int = 20) -> list[str]:
         """Codes, and parts of codes, that begin with this one; rare ones first."""

@@ -212,16 +212,9 @@ def _among(eligible: Eligible | None) -> list[int] | None:
 
 def matching_ranges(analyzer: Analyzer, plan: QueryPlan, text: str) -> list[tuple[int, int]]:
     """Character ranges [begin, end) of a text that match the query, in order."""
-    wanted = {term for slot in plan.slots if not slot.stop_word for term in slot.all_terms}
-    codes = {
-        term
-        for slot in plan.slots
-        for one in slot.alternatives
-        if one.is_code
-        for term in one.terms
-    }
+    wanted, codes = plan.highlighted
     out: list[tuple[int, int]] = []
-    chunks = analyzer.chunks(text)
+    chunks = analyzer.title_chunks(text)
     for i, chunk in enumerate(chunks):
         following = chunks[i + 1] if i + 1 < len(chunks) else None
         size = size_of(chunk, following)

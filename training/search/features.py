@@ -8,7 +8,7 @@ import numpy as np
 
 from training.search.documents import BRAND, CATEGORY, DESCRIPTION, FIELD_WEIGHTS, TITLE
 from training.search.engine import Candidates
-from training.search.lexical import LexicalIndex
+from training.search.lexical import LexicalIndex, Profile
 from training.search.query_plan import QueryPlan
 from training.search.semantic import SemanticIndex
 
@@ -138,7 +138,7 @@ def features(
     columns = {name: out[:, i] for i, name in enumerate(FEATURES)}
     _retrieval(columns, candidates)
     words = _words(index, plan)
-    _texts(columns, words, index.stored_terms(candidates.keys.tolist()))
+    _texts(columns, words, index.profiles(candidates.keys.tolist()))
     if semantic is not None and vector is not None:
         _meaning(columns, semantic, vector, candidates.keys)
     columns["query_words"][:] = len(words)
@@ -213,26 +213,26 @@ def _words(index: LexicalIndex, plan: QueryPlan) -> _Words:
     return _Words(places, idf, " ".join(slot.text for slot in plan.required))
 
 
-def _texts(
-    columns: dict[str, np.ndarray], words: _Words, documents: Sequence[Mapping[str, list[str]]]
-) -> None:
+def _texts(columns: dict[str, np.ndarray], words: _Words, documents: Sequence[Profile]) -> None:
     n, parts = len(documents), len(words)
     shares = {name: np.zeros((n, parts), np.float32) for name in FIELD_WEIGHTS}
     at = np.full((n, parts), -1, np.int32)
     lengths = np.zeros((2, n), np.int32)
     trigrams = _trigrams(words.text)
-    wanted = words.places.keys()
+    wanted = frozenset(words.places)
     for row, document in enumerate(documents):
-        title = document.get(TITLE, ())
-        lengths[:, row] = len(title), len(document.get(DESCRIPTION, ()))
-        text = f" {' '.join(title)} "
-        columns["title_trigrams"][row] = sum(one in text for one in trigrams)
-        for place in range(len(title) - 1, -1, -1):
-            for part, _ in words.places.get(title[place], ()):
-                at[row, part] = place
-        for name, terms in document.items():
+        title, text = document.title, document.title_text
+        lengths[:, row] = len(title), document.described
+        columns["title_trigrams"][row] = sum([one in text for one in trigrams])
+        for name, terms in document.fields.items():
             if found := wanted & terms:
                 words.shares(shares[name][row], found)
+                if name == TITLE:
+                    for term in found:
+                        for part, _ in words.places[term]:
+                            place = title.index(term)
+                            if not 0 <= at[row, part] < place:
+                                at[row, part] = place
     columns["title_trigrams"] /= max(1, len(trigrams))
     total = max(float(words.idf.sum()), 1e-6)
     anywhere = np.maximum.reduce(list(shares.values()))

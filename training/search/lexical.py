@@ -8,10 +8,13 @@ vocabulary: one document per distinct word, from which typos are corrected.
 
 import json
 import shutil
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -22,10 +25,12 @@ from training.search.analysis import Analyzer
 from training.search.documents import (
     CODE,
     CODE_WEIGHTS,
+    DESCRIPTION,
     DIGEST,
     FIELD_WEIGHTS,
     ITEM_ID,
     KEY,
+    TITLE,
     WORD,
 )
 from training.search.errors import BrokenIndex, IndexBusy
@@ -36,6 +41,10 @@ ABOUT = "about.json"
 TIE = 0.3
 """Share of the weaker fields' scores of a term that is added to the strongest one."""
 MOST_CORRECTIONS = 100
+CACHED_TERMS, CACHED_PROFILES = 50_000, 12_000
+"""Terms whose frequencies and neighbors are cached until the next commit; documents whose terms
+are, about 2 KB each.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,24 @@ class Hits:
     keys: np.ndarray
     scores: np.ndarray
     total: int
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """The terms of a document. title: in order; title_text: with blanks between and around;
+    described: terms of the description; fields: distinct terms by field
+    """
+
+    title: tuple[str, ...]
+    title_text: str
+    described: int
+    fields: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, stored: Mapping[str, list[str]]) -> "Profile":
+        title = tuple(stored.get(TITLE, ()))
+        fields = {name: frozenset(map(intern, terms)) for name, terms in stored.items()}
+        return cls(title, f" {' '.join(title)} ", len(stored.get(DESCRIPTION, ())), fields)
 
 
 def _schema() -> tantivy.Schema:
@@ -144,6 +171,10 @@ class LexicalIndex:
             self._vocabulary.reload()
             self.searcher = self._index.searcher()
             self.words = self._vocabulary.searcher()
+        # What the same commit gives again; equal words and products come in many queries.
+        self._frequencies = lru_cache(CACHED_TERMS)(self._frequency_of)
+        self._similar = lru_cache(CACHED_TERMS)(self._similar_to)
+        self._profiles: OrderedDict[int, Profile] = OrderedDict()
         self._stamp = stamp
 
     def __len__(self) -> int:
@@ -216,6 +247,9 @@ class LexicalIndex:
 
     def document_frequency(self, term: str, fields: Iterable[str] = FIELD_WEIGHTS) -> int:
         """Number of documents with this term, in the field where it is most frequent."""
+        return self._frequencies(term, tuple(fields))
+
+    def _frequency_of(self, term: str, fields: tuple[str, ...]) -> int:
         with guarded(self.folder.name):
             return max(self.searcher.doc_freq(name, term) for name in fields)
 
@@ -231,6 +265,17 @@ class LexicalIndex:
             {name: texts[0].split() for name, texts in known.get(int(key), {}).items()}
             for key in keys
         ]
+
+    def profiles(self, keys: Sequence[int]) -> list[Profile]:
+        """Profiles of these documents, for features of candidates; empty for unknown keys."""
+        known = self._profiles
+        missing = [key for key in keys if key not in known]
+        for key, stored in zip(missing, self.stored_terms(missing), strict=True):
+            known[key] = Profile.of(stored)
+        found = [known[key] for key in keys]
+        while len(known) > CACHED_PROFILES:
+            known.popitem(last=False)
+        return found
 
     def codes_with_prefix(self, code: str, most: int = 20) -> list[str]:
         """Codes, and parts of codes, that begin with this one; rare ones first."""
@@ -248,12 +293,15 @@ class LexicalIndex:
 
     def similar_words(self, word: str, distance: int) -> list[str]:
         """Words of the vocabulary within this Damerau-Levenshtein distance (1 or 2)."""
+        return list(self._similar(word, distance))
+
+    def _similar_to(self, word: str, distance: int) -> tuple[str, ...]:
         with guarded(self.folder.name):
             query = Query.fuzzy_term_query(self.vocabulary_schema, WORD, word, distance)
             hits = self.words.search(
                 query, limit=MOST_CORRECTIONS, count=False, order_by_field=WORD
             ).hits
-        return [found for found, _ in hits if found is not None]
+        return tuple(found for found, _ in hits if found is not None)
 
     def digests_of(self, keys: Sequence[int]) -> dict[int, int]:
         """The digests of those of these documents that exist, by key."""

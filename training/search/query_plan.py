@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 
 from training.search.analysis import (
@@ -73,6 +74,14 @@ class QueryPlan:
     corrected: str = ""
     codes: tuple[str, ...] = ()
     bigrams: tuple[str, ...] = ()
+
+    @cached_property
+    def highlighted(self) -> tuple[frozenset[str], frozenset[str]]:
+        """(terms, codes) that are highlighted in a text."""
+        terms = (term for slot in self.slots if not slot.stop_word for term in slot.all_terms)
+        alternatives = (one for slot in self.slots for one in slot.alternatives if one.is_code)
+        codes = (term for one in alternatives for term in one.terms)
+        return frozenset(terms), frozenset(codes)
 
     @property
     def required(self) -> tuple[Slot, ...]:
