@@ -126,25 +126,35 @@ class ProductIndex:
             self.model_masks[selection.key] = (mask, ref(model), of_model)
         return of_model
 
-    def by_key(self, keys: list[int], columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """The rows of those of these products that the shop has, by primary key, in any order.
+    def by_key(self, keys: list[int]) -> pl.DataFrame:
+        """The rows of those of these products that the shop has, by primary key, in any order."""
+        frame, rows = self._rows_by_key(keys)
+        return frame[rows]
 
-        columns: names of those to read, which is quicker; None: all
+    def columns_by_key(self, keys: list[int], names: Sequence[str]) -> list[list[Any]]:
+        """Values of these columns, of those of these products that the shop has, in any order.
+
+        Several times quicker than `by_key` for a few columns.
         """
+        frame, rows = self._rows_by_key(keys)
+        chosen = pl.Series(rows, dtype=pl.UInt32)
+        return [frame.get_column(name).gather(chosen).to_list() for name in names]
+
+    def _rows_by_key(self, keys: list[int]) -> tuple[pl.DataFrame, Any]:
+        """(the frame, positions (n,) in it of the products that exist)."""
         with self.lock:
             frame = self.products()
             if self._key_order is None or self._key_order[0] is not frame:
+                present = (frame["edition"] != DELETED).to_numpy()
                 numbers = frame["pk"].to_numpy()
                 order = numbers.argsort(kind="stable")
+                order = order[present[order]]
                 self._key_order = (frame, order, numbers[order])
             _, order, sorted_keys = self._key_order
-        chosen = frame if columns is None else frame.select(*columns, "edition")
         if not keys or not len(sorted_keys):
-            return chosen.clear()
+            return frame, order[:0]
         at = sorted_keys.searchsorted(keys).clip(max=len(sorted_keys) - 1)
-        found = chosen[order[at[sorted_keys[at] == keys]]]
-        deleted = found["edition"] == DELETED
-        return found.filter(~deleted) if deleted.any() else found
+        return frame, order[at[sorted_keys[at] == keys]]
 
     def keys_of(self, model: Any) -> pl.Series:
         """(items,) int64: primary key of each item of a model; -1 where the shop lacks it."""

@@ -1,6 +1,5 @@
 """Search context: what the steps of one search share."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -146,11 +145,11 @@ class SearchContext:
         """All products, with the attributes that the facets read."""
         return self.state.product_index.products(attributes_of(self.request.facets))
 
-    def frame_of(self, keys: list[int], columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def frame_of(self, keys: list[int]) -> pl.DataFrame:
         """Rows of these products, by primary key, in any order."""
-        return self.state.product_index.by_key(keys, columns)
+        return self.state.product_index.by_key(keys)
 
     def ids_of(self, keys: list[int]) -> dict[int, str]:
         """The shop's ids of these products, by primary key."""
-        frame = self.frame_of(keys, ("pk", "item_id"))
-        return dict(zip(frame["pk"].to_list(), frame["item_id"].to_list(), strict=True))
+        pairs = self.state.product_index.columns_by_key(keys, ("pk", "item_id"))
+        return dict(zip(*pairs, strict=True))

@@ -161,7 +161,7 @@ def parts_of(context: SearchContext, one: Found) -> dict[str, float | None]:
 def _sorted(context: SearchContext, products: list[Found]) -> list[Found]:
     """The products by price, date or sales; those without a value last, ties by relevance."""
     keys = [one.key for one in products]
-    frame = context.frame_of(keys, ("pk", "item_id", "price", "since"))
+    frame = context.frame_of(keys)
     sort = context.request.sort
     if sort in (PRICE_UP, PRICE_DOWN):
         values = dict(zip(frame["pk"], frame["price"], strict=True))

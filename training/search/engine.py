@@ -250,5 +250,8 @@ def _equal(index: LexicalIndex, plan: QueryPlan, keys: np.ndarray) -> np.ndarray
 
 def _ranks(keys: np.ndarray, ranked: np.ndarray) -> np.ndarray:
     """(n,) rank from 0 of each key among the ranked ones; -1 where it is not among them."""
-    place = {int(key): rank for rank, key in enumerate(ranked)}
-    return np.array([place.get(int(key), -1) for key in keys], dtype=np.int64)
+    if not len(ranked):
+        return np.full(len(keys), -1, dtype=np.int64)
+    order = np.argsort(ranked)
+    at = np.minimum(np.searchsorted(ranked, keys, sorter=order), len(ranked) - 1)
+    return np.where(ranked[order[at]] == keys, order[at], -1)
