@@ -138,7 +138,7 @@ class ProductIndex:
         """
         frame, rows = self._rows_by_key(keys)
         chosen = pl.Series(rows, dtype=pl.UInt32)
-        return [frame.get_column(name).gather(chosen).to_list() for name in names]
+        return [frame.get_column(name)[chosen].to_list() for name in names]
 
     def _rows_by_key(self, keys: list[int]) -> tuple[pl.DataFrame, Any]:
         """(the frame, positions (n,) in it of the products that exist)."""
