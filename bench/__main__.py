@@ -26,6 +26,7 @@ NAMES = (
     "serving",
     "robustness",
     "listing",
+    "search",
     "faults",
     "soak",
     "journey",

@@ -31,7 +31,7 @@ CUT, DAYS = "2011-11-09", 31
 
 
 def run() -> dict:
-    python = _environment()
+    python = environment()
     shop = read_snapshot(beauty())
     validation, test = leave_last_out(shuffle_ties(shop.events, 0), shop.n_items, EVENT_WEIGHTS)
     ours = ranked(
@@ -70,11 +70,11 @@ def _window(shop: Snapshot, cut: int) -> Window:
     return time_window(shop.events, shop.n_items, EVENT_WEIGHTS, cut, DAYS)
 
 
-def _environment() -> Path:
+def environment(requirements: Path = REQUIREMENTS, name: str = "peers") -> Path:
     """The peers' Python; made where it is not there."""
-    home = KEPT / "peers"
-    python, done = home / "bin" / "python", home / REQUIREMENTS.name
-    if not done.exists() or done.read_text() != REQUIREMENTS.read_text():
+    home = KEPT / name
+    python, done = home / "bin" / "python", home / requirements.name
+    if not done.exists() or done.read_text() != requirements.read_text():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
         subprocess.run(
             [
@@ -87,11 +87,11 @@ def _environment() -> Path:
                 "--python",
                 str(python),
                 "-r",
-                str(REQUIREMENTS),
+                str(requirements),
             ],
             check=True,
         )
-        done.write_text(REQUIREMENTS.read_text())
+        done.write_text(requirements.read_text())
     return python
 
 

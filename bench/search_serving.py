@@ -69,17 +69,17 @@ def _shop(snapshot: Path, checkpoint: Path) -> Iterator[tuple[dict[str, str], st
     environment |= {"DJANGO_SETTINGS_MODULE": "ecomsite.settings", "ACCESS_LOG_LEVEL": "WARNING"}
     for name in ("DATABASE_URL", "REDIS_URL"):
         environment.pop(name, None)
-    _run(environment, "manage.py", "services", "start")
+    run_python(environment, "manage.py", "services", "start")
     try:
-        _run(environment, "manage.py", "migrate", "-v", "0")
-        out = _run(environment, "-c", FILL, str(snapshot), str(checkpoint))
+        run_python(environment, "manage.py", "migrate", "-v", "0")
+        out = run_python(environment, "-c", FILL, str(snapshot), str(checkpoint))
         yield environment, out.split()[-1]
     finally:
-        _run(environment, "manage.py", "services", "stop")
+        run_python(environment, "manage.py", "services", "stop")
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _run(environment: dict[str, str], *arguments: str) -> str:
+def run_python(environment: dict[str, str], *arguments: str) -> str:
     command = [sys.executable, *arguments]
     done = subprocess.run(
         command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True

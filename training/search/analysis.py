@@ -16,6 +16,7 @@ LONGEST_TERM = 60
 MOST_CHARACTERS = 20_000
 """Characters of one text that are analyzed."""
 
+SHORTEST_NUMERIC_CODE = 4
 CACHED_TITLES = 5_000
 """Titles whose chunks are cached, because the same products are found again and again."""
 
@@ -104,8 +105,12 @@ class Chunk:
 
     @property
     def is_code(self) -> bool:
-        """True for a chunk with a digit that is more than a number."""
+        """True for a chunk with a digit that is more than a number ("AB-1"), or for numbers with
+        separators that are long enough together ("60-1412", not "1/2").
+        """
         whole = self.joined or self.terms[0]
+        if len(self.words) > 1 and whole.isdigit():
+            return len(whole) >= SHORTEST_NUMERIC_CODE
         return any(c.isdigit() for c in whole) and not NUMBER.match(whole)
 
 

@@ -84,7 +84,7 @@ def codes_of(analyzer: Analyzer, document: SearchDocument) -> list[str]:
     raw = [document.item_id, *document.codes]
     for text in (document.title, *document.attributes):
         chunks = analyzer.chunks(text)
-        raw += [text[c.begin : c.end] for c in chunks if c.joined and c.is_code]
+        raw += [text[c.begin : c.end] for c in chunks if c.is_code]
     out: dict[str, None] = {}
     for code in raw:
         if whole := code_form(code):

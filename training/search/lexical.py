@@ -35,7 +35,7 @@ from training.search.documents import (
 )
 from training.search.errors import BrokenIndex, IndexBusy
 
-FORMAT = 1
+FORMAT = 2
 """Version of fields and analysis; an index of another version is rebuilt."""
 ABOUT = "about.json"
 TIE = 0.3

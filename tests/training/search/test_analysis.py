@@ -69,3 +69,15 @@ def test_suffixes_of_a_code_begin_at_its_parts():
 @pytest.mark.parametrize(("word", "folded"), [("Straße", "strasse"), ("Été", "ete"), ("Ǆ", "dz")])
 def test_folding(word, folded):
     assert fold(word) == folded
+
+
+@pytest.mark.parametrize(
+    ("text", "is_code"),
+    [
+        *[(code, True) for code in ("60-1412", "41-41", "AB-1", "128GB", "4205.000.002")],
+        *[(text, False) for text in ("1/2", "3.5", "2-1/4", "1,000", "red", "2026")],
+    ],
+)
+def test_numbers_with_separators_are_codes_where_they_are_long(text, is_code):
+    (chunk,) = Analyzer(("en",)).chunks(text)
+    assert chunk.is_code is is_code
