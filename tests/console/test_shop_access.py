@@ -27,9 +27,12 @@ from recommender.models import (
     Purge,
     RecommendationList,
     Review,
+    SearchQuery,
+    SearchSettings,
     ServedList,
     Shop,
     Shopper,
+    Synonym,
     TrainingRun,
     Webhook,
     WebhookDelivery,
@@ -45,6 +48,11 @@ PAGES = (
     "placements",
     "placements_more",
     "preview",
+    "search",
+    "search_compare",
+    "search_evaluation",
+    "search_grade",
+    "search_synonyms",
 )
 SECRET = "theirs-alone"
 
@@ -84,6 +92,11 @@ def fill(shop: Shop, word: str) -> dict:
         AuditEntry.objects.note(shop, None, AuditEntry.CHANGED, word),
         ProductAttribute.objects.create(shop=shop, name=word, type="text"),
         Purge.objects.create(shop=shop, target="items", selection={"filter": word}, total=1),
+        Synonym.objects.create(shop=shop, phrases=[word], also_finds=["x"], state="proposed"),
+        SearchSettings.objects.create(shop=shop, stop_words=[word]),
+        SearchQuery.objects.create(
+            shop=shop, query_id=word, text=word, normalized=word, total=1, created_at=now
+        ),
         webhook,
         WebhookDelivery.objects.create(webhook=webhook, event_type=word, payload={"x": word}),
     ]
@@ -111,6 +124,7 @@ def test_no_page_of_another_shop_opens(two_shops, client):
         "the page of the error leads back to the own shop"
     )
     run, version = two_shops[1][TrainingRun], two_shops[1][ModelVersion]
+    synonym = two_shops[1][Synonym]
     for name, parts in (
         ("run", [run.pk]),
         ("run_live", [run.pk]),
@@ -125,12 +139,18 @@ def test_no_page_of_another_shop_opens(two_shops, client):
         ("run_again", [run.pk]),
         ("promote", [1]),
         ("rollback", []),
+        ("search_evaluation", []),
+        ("search_grade_save", []),
+        ("search_synonyms_look", []),
+        ("search_synonyms_decide", [synonym.pk]),
     ):
         assert client.post(reverse(f"admin:{name}", args=["other", *parts])).status_code == 404, (
             name
         )
     version.refresh_from_db()
+    synonym.refresh_from_db()
     assert version.status == "candidate" and TrainingRun.objects.count() == 2
+    assert synonym.state == "proposed"
 
 
 def test_every_page_of_the_console_is_tried_here():
@@ -151,6 +171,9 @@ def test_every_page_of_the_console_is_tried_here():
         "run_again",
         "promote",
         "rollback",
+        "search_grade_save",
+        "search_synonyms_look",
+        "search_synonyms_decide",
     }
     assert {p.name for p in routes} == tried and tried >= FRAGMENTS
 
@@ -346,3 +369,17 @@ def test_big_tables_are_searched_by_whole_ids_and_offer_no_selection_of_all(two_
         "Select all 99"
         not in client.get(reverse("admin:recommender_product_changelist")).content.decode()
     )
+
+
+def test_search_pages_of_the_own_shop_take_nothing_of_another(two_shops, client):
+    synonym = two_shops[1][Synonym]
+    shown = client.get(f"/console/s/tiny/search/synonyms/?preview={synonym.pk}").content.decode()
+    assert SECRET not in shown
+    why = client.get(f"/console/s/tiny/search/compare/?q=x&why={SECRET}").content.decode()
+    assert f"No product has the id or title “{SECRET}”" in why
+    assert SECRET not in client.get("/console/s/tiny/search/grade/").content.decode()
+    reply = client.post(reverse("admin:search_synonyms_decide", args=["tiny", synonym.pk]))
+    assert reply.status_code == 404
+    body = {"query": "x", "item_id": SECRET, "grade": 1}
+    save = reverse("admin:search_grade_save", args=["tiny"])
+    assert client.post(save, body, content_type="application/json").status_code == 400
