@@ -24,6 +24,8 @@ TITLE_WEIGHT = 5.0
 TOGETHER_GAIN = 4.0
 RARE = 30
 """A known word that is this many times rarer than one within an edit may be a typo, too."""
+TRUSTED = 50.0
+"""Weight from which a known word is never taken for a typo."""
 MOST = 3
 LOOKED_AT = 6
 
@@ -46,6 +48,8 @@ def corrections(
     if len(word) < SHORTEST or not word.isalpha() or _is_unspaced(word):
         return False, []
     own = weight_of(index, word)
+    if own >= TRUSTED:
+        return False, []
     near = index.similar_words(word, 1)
     if own == 0 and len(word) >= LONG and not near:
         near = index.similar_words(word, 2)
