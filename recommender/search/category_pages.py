@@ -15,9 +15,10 @@ def browse(context: SearchContext) -> FoundList:
     those that sell best.
     """
     index, request = context.state.product_index, context.request
-    mask = index.mask(request.selection, context.now)
-    keys = index.products()["pk"].filter(mask)
-    ids = index.products()["item_id"].filter(mask)
+    with index.lock:  # mask and rows of one moment
+        mask = index.mask(request.selection, context.now)
+        passing = index.products().select("pk", "item_id").filter(mask)
+    keys, ids = passing["pk"], passing["item_id"]
     liked = _liked(context)
     first = {item_id: place for place, item_id in enumerate(liked)}
     sold = context.state.bestseller_places()

@@ -15,7 +15,6 @@ from recommender.inference.search_engine import EligibleKeys, IndexReader, Plan
 from recommender.models import ModelVersion, Shop
 from recommender.search import live_index, search_champion, understanding, wording
 from recommender.search.configurations import LIVE, Configuration
-from recommender.search.facets import attributes_of
 from recommender.search.requests import SearchRequest
 from recommender.search.search_champion import SearchServing
 from recommender.search.understanding import Understood, understand
@@ -40,11 +39,12 @@ class SearchMasks:
     def eligible(self, context: "SearchContext") -> "EligibleKeys | None":
         """The products that may be shown and pass the filter; None: every product does."""
         index, selection = context.state.product_index, context.request.selection
-        mask = index.mask(selection, context.now)
+        with index.lock:  # mask and rows of one moment
+            mask = index.mask(selection, context.now)
+            keys = index.products()["pk"]
         cached = self._eligible.get(selection.key)
         if cached is not None and cached[0] is mask:
             return cached[1]
-        keys = index.products()["pk"]
         made = None
         if not mask.all():
             made = search_engine.eligible_keys(keys.filter(mask), len(mask))
@@ -139,11 +139,6 @@ class SearchContext:
         if serving is not None and serving.version is not None:
             return serving.version
         return self.state.champion() if self.model is not None else None
-
-    @cached_property
-    def rows(self) -> pl.DataFrame:
-        """All products, with the attributes that the facets read."""
-        return self.state.product_index.products(attributes_of(self.request.facets))
 
     def frame_of(self, keys: list[int]) -> pl.DataFrame:
         """Rows of these products, by primary key, in any order."""

@@ -40,6 +40,7 @@ class LiveIndex:
         self.shop_id = shop_id
         self.host = HostIndex(settings.VITRINE_INDEXES / f"shop-{shop_id}")
         self._lock = threading.RLock()
+        self._is_closed = False
         self._changed: set[str] = set()
         self._any = True
         """Any product may differ from the index: they are compared before the next update."""
@@ -73,6 +74,8 @@ class LiveIndex:
     def catch_up(self) -> None:
         """Bring the index up to the database, where this process is, or becomes, the writer."""
         with self._lock:
+            if self._is_closed:
+                return
             if not self.host.is_writer:
                 if not self.host.become_writer():
                     self._changed.clear()  # the writer reads them from its own feed
@@ -140,6 +143,13 @@ class LiveIndex:
     def release(self) -> None:
         self.host.release()
 
+    def close(self) -> None:
+        """The shop leaves the memory of this process; another one may write its index."""
+        with self._lock:
+            self._is_closed = True
+        indexer.remove(self)
+        self.release()
+
 
 class Indexer:
     """The thread of a process that keeps its shops' indexes true."""
@@ -161,6 +171,11 @@ class Indexer:
                 older.release()
             self._indexes[index.shop_id] = index
         self._wake.set()
+
+    def remove(self, index: LiveIndex) -> None:
+        with self._lock:
+            if self._indexes.get(index.shop_id) is index:
+                del self._indexes[index.shop_id]
 
     def wake(self) -> None:
         self._wake.set()

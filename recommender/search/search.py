@@ -6,6 +6,7 @@ from functools import partial
 
 import polars as pl
 
+from recommender.catalog.eligibility import with_attributes
 from recommender.inference import search_engine
 from recommender.inference.search_engine import Found, FoundList
 from recommender.models import Shop
@@ -13,7 +14,7 @@ from recommender.search.adjustments import apply_intents, personalize, signals
 from recommender.search.category_pages import browse
 from recommender.search.configurations import Configuration
 from recommender.search.context import SearchContext
-from recommender.search.facets import count_facets
+from recommender.search.facets import attributes_of, count_facets
 from recommender.search.query_log import record
 from recommender.search.requests import (
     CODE,
@@ -141,7 +142,7 @@ def _match(context: SearchContext, one: Found) -> str:
         return CODE
     if one.matched:
         return WORDS
-    return SOME_WORDS if one.lexical_rank is not None else MEANING
+    return SOME_WORDS if one.lexical > 0 else MEANING
 
 
 def parts_of(context: SearchContext, one: Found) -> dict[str, float | None]:
@@ -234,10 +235,14 @@ def add_reasons(context: SearchContext, hit: Hit) -> None:
 
 def _counted(context: SearchContext, found: FoundList) -> pl.DataFrame:
     """The products whose facets are counted."""
-    if not context.request.facets:
-        return context.rows.clear()
-    if not context.request.has_query:
-        mask = context.state.product_index.mask(context.request.selection, context.now)
-        return context.rows.filter(mask)
-    _ = context.rows  # with the attributes
-    return context.frame_of([one.key for one in _relevant(found)])
+    index, request = context.state.product_index, context.request
+    if not request.facets:
+        return pl.DataFrame()
+    if request.has_query:
+        counted = context.frame_of([one.key for one in _relevant(found)])
+    else:
+        with index.lock:  # mask and rows of one moment
+            mask = index.mask(request.selection, context.now)
+            counted = index.products().filter(mask)
+    # Not kept in the index: anybody may ask for any attribute.
+    return with_attributes(counted, attributes_of(request.facets))

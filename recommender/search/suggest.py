@@ -33,7 +33,7 @@ QUERIES = """
     WHERE shop_id = %s AND created_at >= %s AND NOT simulated AND total > 0 AND first_position = 1
         AND corrected = '' AND NOT relaxed
     GROUP BY normalized
-    HAVING count(DISTINCT coalesce(shopper_id::text, session_id, query_id)) >= %s
+    HAVING count(DISTINCT coalesce(shopper_id::text, session_id)) >= %s
     ORDER BY searches DESC, normalized LIMIT %s"""
 
 
@@ -96,8 +96,10 @@ class PopularQueries:
 
 
 def _names_of(state: ShopState) -> dict[str, list[tuple[str, int, tuple[str, ...]]]]:
-    frame = state.product_index.products()
-    frame = frame.filter(state.product_index.mask(EVERYTHING, timezone.now()))
+    index = state.product_index
+    with index.lock:  # mask and rows of one moment
+        mask = index.mask(EVERYTHING, timezone.now())
+        frame = index.products().select("categories", "brand").filter(mask)
     columns = {
         "categories": frame["categories"].explode(),
         "brands": frame["brand"],

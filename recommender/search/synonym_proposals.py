@@ -11,10 +11,12 @@ from django.db import connection
 from django.utils import timezone
 
 from recommender.models import Shop, Synonym
+from recommender.models.search_settings import LONGEST_PHRASE
 
 DAYS, MINUTES = 60, 5
 FEWEST_VISITORS = 3
-MOST = 100
+MOST, READ = 100, 2_000
+"""New proposals of one look; pairs of queries that are read for them."""
 PAIRS = """
     WITH searches AS (
         SELECT q.query_id, min(q.normalized) AS normalized, min(q.created_at) AS at,
@@ -51,12 +53,12 @@ def replaced(shop: Shop) -> list[Replaced]:
     since = timezone.now() - timedelta(days=DAYS)
     values = {"shop": shop.pk, "since": since, "within": MINUTES, "fewest": FEWEST_VISITORS}
     with connection.cursor() as cursor:
-        cursor.execute(PAIRS, values | {"most": MOST})
+        cursor.execute(PAIRS, values | {"most": READ})
         rows = cursor.fetchall()
     out = []
     for before, after, visitors in rows:
         phrase, instead = _differing(before.split(), after.split())
-        if phrase and instead:
+        if phrase and instead and max(len(phrase), len(instead)) <= LONGEST_PHRASE:
             out.append(Replaced(phrase, instead, visitors))
     return out
 
@@ -87,6 +89,8 @@ def propose(shop: Shop) -> int:
     for one in replaced(shop):
         if (one.phrase, one.instead) in known:
             continue
+        if made == MOST:
+            break
         known.add((one.phrase, one.instead))
         row = Synonym(
             shop=shop,

@@ -35,17 +35,20 @@ FEWEST_CLICKS, LEAST_SHARE = 3, 0.5
 """Of a category among the clicks after a query, so that the query means it."""
 DAYS = 90
 _MONEY = r"(?:[$€£¥元块]|euros?|eur|usd|dollars?|gbp|pounds|cny|rmb)"
-_NUMBER = rf"[$€£¥]?\s*(\d+(?:[.,]\d+)?)\s*{_MONEY}?"
+_DIGITS = r"\d{1,3}(?:[.,]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
+"""A price: a separator before three digits groups them, before one or two it is a decimal point."""
+_NUMBER = rf"[$€£¥]?\s*({_DIGITS})\s*{_MONEY}?"
 _BELOW = r"(?:under|below|less than|up to|cheaper than|at most|max(?:imum)?|unter|bis|moins de)"
 _ABOVE = r"(?:over|above|more than|at least|min(?:imum)?|über|ab|plus de)"
 _BETWEEN = r"(?:between|zwischen|entre)"
 _END = r"(?![\w.,]*\d)(?!\s*(?:cm|mm|m|kg|g|ml|l|oz|inch|in|ft|gb|tb|mb|w|v|mah|pcs?|pack)\b)"
+_RANGE = rf"{_BETWEEN}\s+{_NUMBER}\s+(?:and|und|et|-)\s+{_NUMBER}"
 PRICES = (
-    (re.compile(rf"\b{_BETWEEN}\s+{_NUMBER}\s+(?:and|und|et|-)\s+{_NUMBER}{_END}"), "between"),
-    (re.compile(rf"\b{_BELOW}\s+{_NUMBER}{_END}"), "below"),
-    (re.compile(rf"\b{_ABOVE}\s+{_NUMBER}{_END}"), "above"),
-    (re.compile(r"(\d+(?:\.\d+)?)\s*[元块]?\s*(?:以下|以内)"), "below"),
-    (re.compile(r"(\d+(?:\.\d+)?)\s*[元块]?\s*以上"), "above"),
+    (re.compile(rf"\b{_RANGE}{_END}", re.I), "between"),
+    (re.compile(rf"\b{_BELOW}\s+{_NUMBER}{_END}", re.I), "below"),
+    (re.compile(rf"\b{_ABOVE}\s+{_NUMBER}{_END}", re.I), "above"),
+    (re.compile(r"(\d+(?:\.\d+)?)\s*[元块]?\s*(?:以下|以内)", re.I), "below"),
+    (re.compile(r"(\d+(?:\.\d+)?)\s*[元块]?\s*以上", re.I), "above"),
 )
 """Phrases that name a price. A number with a unit ("under 20 cm") is none."""
 ATTRIBUTES_SQL = """
@@ -65,13 +68,22 @@ BRANDS_SQL = """
     WHERE shop_id = %s AND brand <> '' AND NOT hidden GROUP BY brand
     ORDER BY count(*) DESC, brand LIMIT %s"""
 CATEGORIES_SQL = """
-    SELECT q.normalized, path, count(*) AS clicks FROM recommender_searchquery q
-    JOIN recommender_event e ON e.shop_id = q.shop_id AND e.recommendation_id = q.query_id
-        AND e.type IN ('click', 'add_to_cart', 'purchase')
-    JOIN recommender_product p ON p.id = e.product_id
-    CROSS JOIN LATERAL unnest(p.categories) AS path
-    WHERE q.shop_id = %s AND q.created_at >= %s AND NOT q.simulated AND q.first_position = 1
-    GROUP BY q.normalized, path ORDER BY q.normalized, clicks DESC, path"""
+    WITH clicks AS (
+        SELECT q.normalized, e.id, p.categories FROM recommender_searchquery q
+        JOIN recommender_event e ON e.shop_id = q.shop_id AND e.recommendation_id = q.query_id
+            AND e.type IN ('click', 'add_to_cart', 'purchase')
+        JOIN recommender_product p ON p.id = e.product_id
+        WHERE q.shop_id = %s AND q.created_at >= %s AND NOT q.simulated
+            AND q.first_position = 1),
+    totals AS (SELECT normalized, count(*) AS total FROM clicks GROUP BY normalized)
+    SELECT DISTINCT ON (normalized) normalized, path FROM (
+        SELECT c.normalized, path, count(DISTINCT c.id) AS clicks, min(t.total) AS total
+        FROM clicks c JOIN totals t USING (normalized)
+        CROSS JOIN LATERAL unnest(c.categories) AS path
+        GROUP BY c.normalized, path) AS counted
+    WHERE clicks >= %s AND clicks >= %s * total
+    ORDER BY normalized, clicks DESC, path LIMIT %s"""
+"""The category of most clicks after a query; a product may have several."""
 
 
 @dataclass(frozen=True)
@@ -182,17 +194,25 @@ def understand(query: str, names: _Names, kinds: Sequence[str]) -> Understood:
 
 def _price(query: str) -> Intent | None:
     for pattern, kind in PRICES:
-        if match := pattern.search(query.lower()):
-            numbers = [float(number.replace(",", ".")) for number in match.groups() if number]
+        if match := pattern.search(query):
+            numbers = [_amount(number) for number in match.groups() if number]
             low = min(numbers) if kind in ("between", "above") else None
             high = max(numbers) if kind in ("between", "below") else None
             return Intent(PRICE, "price", low=low, high=high, begin=match.start(), end=match.end())
     return None
 
 
+def _amount(digits: str) -> float:
+    """The number: "1,000" and "1.299" are thousands, "12,50" and "1.299,00" have decimals."""
+    whole, _, rest = digits.replace(",", ".").rpartition(".")
+    if not whole or len(rest) == 3:
+        return float(f"{whole}{rest}".replace(".", ""))
+    return float(f"{whole.replace('.', '')}.{rest}")
+
+
 def _named(text: str, query: str, names: _Names) -> Iterator[Intent]:
     """Brands and attributes in a text, the longest names first, no word twice."""
-    words = [(m[0].lower(), m.start(), m.end()) for m in re.finditer(r"[^\s,;]+", text)]
+    words = [(m[0].casefold(), m.start(), m.end()) for m in re.finditer(r"[^\s,;]+", text)]
     taken: set[int] = set()
     for length in range(min(LONGEST_NAME, len(words)), 0, -1):
         for at in range(len(words) - length + 1):
@@ -209,7 +229,6 @@ def _named(text: str, query: str, names: _Names) -> Iterator[Intent]:
 
 def _read(shop_id: int) -> _Names:
     by_words: dict[tuple[str, ...], tuple[str, str, str]] = {}
-    categories: dict[str, str] = {}
     with connection.cursor() as cursor:
         cursor.execute(ATTRIBUTES_SQL, [shop_id, READ_PRODUCTS, FEWEST_PRODUCTS, MOST_NAMES])
         for name, value, _ in cursor.fetchall():
@@ -221,15 +240,9 @@ def _read(shop_id: int) -> _Names:
             words = tuple(normalized(brand).split())
             if words and len(words) <= LONGEST_NAME:
                 by_words[words] = (BRAND, "brand", brand)
-        cursor.execute(CATEGORIES_SQL, [shop_id, timezone.now() - timedelta(days=DAYS)])
-        clicks: dict[str, list[tuple[str, int]]] = {}
-        for query, path, count in cursor.fetchall():
-            clicks.setdefault(query, []).append((path, count))
-    for query, rows in clicks.items():
-        total = sum(count for _, count in rows)
-        path, most = rows[0]
-        if most >= FEWEST_CLICKS and most >= LEAST_SHARE * total:
-            categories[query] = path
+        since = timezone.now() - timedelta(days=DAYS)
+        cursor.execute(CATEGORIES_SQL, [shop_id, since, FEWEST_CLICKS, LEAST_SHARE, MOST_NAMES])
+        categories = dict(cursor.fetchall())
     return _Names(by_words, categories)
 
 
@@ -255,7 +268,9 @@ def _fits(intent: Intent) -> pl.Expr:
     if intent.kind == BRAND:
         return pl.col("brand") == intent.value
     if intent.kind == CATEGORY:
-        return pl.col("categories").list.eval(pl.element().str.starts_with(intent.value)).list.any()
+        path = pl.element()
+        fits = (path == intent.value) | path.str.starts_with(f"{intent.value} > ")
+        return pl.col("categories").list.eval(fits).list.any()
     if intent.kind == PRICE:
         price = pl.col("price")
         low = pl.lit(True) if intent.low is None else price >= intent.low

@@ -106,6 +106,12 @@ class ShopState:
         for part in self.parts.values():
             part.invalidate(change)
 
+    def close(self) -> None:
+        """Release what parts hold beyond memory, such as locks."""
+        for part in self.parts.values():
+            if (close := getattr(part, "close", None)) is not None:
+                close()
+
 
 class _Shops:
     """The states of the few shops that this process served last."""
@@ -122,9 +128,12 @@ class _Shops:
             if state is None:
                 state = self.states[shop_id] = ShopState(shop_id)
             self.states.move_to_end(shop_id)
+            evicted = []
             while len(self.states) > MOST_SHOPS:
-                self.states.popitem(last=False)
-            return state
+                evicted.append(self.states.popitem(last=False)[1])
+        for other in evicted:
+            other.close()
+        return state
 
     def _refresh(self) -> None:
         """Read changed products of the cached shops again."""

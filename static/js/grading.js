@@ -28,6 +28,7 @@ if (list) {
     if (!reply.ok) {
       const { error } = await reply.json().catch(() => ({}));
       left.textContent = `Not stored: ${error || reply.status}.`;
+      focus(rows.indexOf(row));
       return;
     }
     for (const button of row.querySelectorAll("[data-grade]"))
@@ -45,7 +46,9 @@ if (list) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.matches("input, select, textarea")) return;
     if (/^[0-3]$/.test(event.key)) {
-      grade(rows[at], Number(event.key)).then(() => focus(at + 1));
+      const row = rows[at];
+      focus(at + 1);
+      grade(row, Number(event.key));
     } else if (event.key === "j" || event.key === "ArrowDown") focus(at + 1);
     else if (event.key === "k" || event.key === "ArrowUp") focus(at - 1);
     else return;

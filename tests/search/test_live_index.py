@@ -182,3 +182,12 @@ def test_the_lock_of_a_deleted_folder_is_none(catalog):
     assert not host.is_writer
     assert found(catalog, "lantern") == ["A"]
     assert host.is_writer
+
+
+def test_a_shop_that_leaves_memory_gives_its_lock_back(catalog):
+    index = index_of(catalog)
+    assert index.host.is_writer
+    index.close()
+    assert not index.host.is_writer and HostIndex(index.host.folder).become_writer()
+    index.catch_up()
+    assert not index.host.is_writer

@@ -302,3 +302,24 @@ def test_a_category_page_is_in_the_order_of_the_shopper(encoded):
     assert not dear.personal
     only = search(encoded, SearchRequest(filter="price < 3", user_id="shopper-001"))
     assert only.total == len(only.hits) < 40
+
+
+def test_pages_continue_each_other(encoded):
+    whole = ids(search(encoded, SearchRequest("red lantern", limit=40)))
+    pages = [
+        one
+        for offset in range(0, 40, 10)
+        for one in ids(search(encoded, SearchRequest("red lantern", limit=10, offset=offset)))
+    ]
+    assert pages == whole
+    faceted = SearchRequest("red lantern", limit=40, facets=(FacetRequest("price"),))
+    assert ids(search(encoded, faceted)) == whole
+
+
+def test_facets_of_attributes_stay_out_of_the_index(catalog):
+    facet = FacetRequest("attributes.colour")
+    result = search(catalog, SearchRequest("jacket", facets=(facet,)))
+    assert {row["value"] for row in result.facets[0]["values"]} == {"red", "blue"}
+    browsed = search(catalog, SearchRequest(facets=(facet,)))
+    assert len(browsed.facets[0]["values"]) == 3
+    assert "attributes.colour" not in state_of(catalog).product_index.products().columns

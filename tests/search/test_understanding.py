@@ -13,7 +13,13 @@ from recommender.serving import change_feed
 from recommender.serving.shop_state import state_of
 
 FIELDS = ["title", "brand", "categories", "price", "attributes"]
-NAMES = _Names({("alto",): ("brand", "brand", "Alto"), ("dark", "red"): ("attribute", "x", "r")})
+NAMES = _Names(
+    {
+        ("alto",): ("brand", "brand", "Alto"),
+        ("dark", "red"): ("attribute", "x", "r"),
+        ("weiss",): ("brand", "brand", "Weiß"),
+    }
+)
 KINDS = ("brand", "category", "attribute", "price")
 
 
@@ -64,6 +70,9 @@ def ids(result):
         ("shoes over $50", 50, None, "shoes"),
         ("100元以下 灯", None, 100, "灯"),
         ("iphone 15 128gb under 500.50", None, 500.5, "iphone 15 128gb"),
+        ("laptop under 1,000", None, 1000, "laptop"),
+        ("Laptop unter 1.299,00 €", None, 1299, "Laptop"),
+        ("İstanbul kilim UNDER 20", None, 20, "İstanbul kilim"),
     ],
 )
 def test_price_words(query, low, high, rest):
@@ -76,6 +85,11 @@ def test_price_words(query, low, high, rest):
 @pytest.mark.parametrize("query", ["rod under 20 cm", "under armour 20", "under 10kg", "iphone 15"])
 def test_numbers_that_are_no_prices(query):
     assert understand(query, NAMES, KINDS) == understand(query, NAMES, ())
+
+
+def test_names_are_folded_like_queries():
+    (brand,) = understand("WEISS lamp", NAMES, KINDS).intents
+    assert brand.value == "Weiß" and understand("Weiß", NAMES, KINDS).intents
 
 
 def test_names_of_several_words_and_their_place():

@@ -17,6 +17,8 @@ LEXICAL_MOST, SEMANTIC_MOST = 200, 200
 RANK_OFFSET = 60
 """Constant of reciprocal rank fusion (Cormack et al. 2009)."""
 LEXICAL_WEIGHT, SEMANTIC_WEIGHT = 1.0, 2.0
+BEHIND = 1e-3
+"""Factor of the scores of candidates beyond the first ranks."""
 BIGRAM_WEIGHT = 0.3
 """Weight of character bigrams of unspaced scripts, against the words of the segmenter."""
 ADJACENT_WEIGHT = 0.5
@@ -121,7 +123,12 @@ def retrieve(
     cosine = np.full(len(keys), np.nan, np.float32)
     if semantic is not None and vector is not None:
         cosine = semantic.cosines(vector, keys)
+    # Only the first ranks count, so that deeper pages continue the first one.
+    deep = fuse(lexical_rank, semantic_rank)
+    lexical_rank = np.where(lexical_rank < LEXICAL_MOST, lexical_rank, -1)
+    semantic_rank = np.where(semantic_rank < SEMANTIC_MOST, semantic_rank, -1)
     fused, equal = fuse(lexical_rank, semantic_rank), _equal(index, plan, keys)
+    fused = np.where(fused > 0, fused, BEHIND * deep)
     out = Candidates(
         keys,
         lexical,
@@ -130,7 +137,7 @@ def retrieve(
         semantic_rank,
         fused,
         equal,
-        matched=np.isin(keys, strict.keys),
+        matched=_matched(index, strict, keys),
         total=strict.total,
         is_exact=strict.is_exact,
         dropped=strict.dropped,
@@ -154,12 +161,25 @@ def queries_of(index: LexicalIndex, slots: Sequence[Slot]) -> list[Query]:
 
 @dataclass(frozen=True, eq=False)
 class _Strict:
-    """Eligible products that match every required word: the best ones, and how many there are."""
+    """Eligible products that match every required word: the best ones, and how many there are.
+
+    slots: the words that are still required; is_whole: keys has all of them
+    """
 
     keys: np.ndarray
     total: int = 0
     is_exact: bool = True
     dropped: tuple[Slot, ...] = ()
+    slots: tuple[Slot, ...] = ()
+    is_whole: bool = True
+
+
+def _matched(index: LexicalIndex, strict: _Strict, keys: np.ndarray) -> np.ndarray:
+    """(n,) bool: which of these products match every word that is still required."""
+    if strict.is_whole or not len(keys):
+        return np.isin(keys, strict.keys)
+    queries = queries_of(index, strict.slots)
+    return np.isin(keys, index.search(queries, len(keys), len(queries), keys.tolist()).keys)
 
 
 def _strict(index: LexicalIndex, plan: QueryPlan, eligible: Eligible | None) -> _Strict:
@@ -181,7 +201,8 @@ def _strict(index: LexicalIndex, plan: QueryPlan, eligible: Eligible | None) -> 
             keys = keys[eligible.mask(keys)]
             total = len(keys) if is_exact else round(total * eligible.share)
         if total or len(required) == 1:
-            return _Strict(keys, total, is_exact, tuple(dropped))
+            is_whole = found.total <= STRICT_MOST
+            return _Strict(keys, total, is_exact, tuple(dropped), tuple(required), is_whole)
         slot = min(required, key=lambda s: (frequency[s] > 0, -frequency[s]))
         required.remove(slot)
         dropped.append(slot)
@@ -245,7 +266,7 @@ def _equal(index: LexicalIndex, plan: QueryPlan, keys: np.ndarray) -> np.ndarray
     if not plan.codes or not len(keys):
         return np.zeros(len(keys), dtype=bool)
     queries = [index.term(code, CODE_WEIGHTS) for code in plan.codes]
-    return np.isin(keys, index.search(queries, len(keys)).keys)
+    return np.isin(keys, index.search(queries, len(keys), among=keys.tolist()).keys)
 
 
 def _ranks(keys: np.ndarray, ranked: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from sys import intern
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,7 @@ class LexicalIndex:
             self._vocabulary = tantivy.Index(self.vocabulary_schema, str(folder / "vocabulary"))
             self._vocabulary.config_reader("Manual", 1)
         self._stamp: tuple = ()
+        self._cache_lock = Lock()
         self.refresh()
 
     @classmethod
@@ -236,14 +238,11 @@ class LexicalIndex:
                 clauses.append((Occur.Must, Query.const_score_query(keys, 0.0)))
             if len(clauses) > 1:
                 query = Query.boolean_query(clauses)
-            found = self.searcher.search(query, limit=most, count=count)
+            searcher = self.searcher  # a refresh of another thread may replace it
+            found = searcher.search(query, limit=most, count=count)
             scores = np.array([score for score, _ in found.hits], dtype=np.float32)
-            keys = self._keys([address for _, address in found.hits])
+            keys = _keys(searcher, [address for _, address in found.hits])
         return Hits(keys, scores, found.count if count else len(keys))
-
-    def _keys(self, addresses: list) -> np.ndarray:
-        values = self.searcher.fast_field_values(KEY, addresses) if addresses else []
-        return np.array(values, dtype=np.int64)
 
     def document_frequency(self, term: str, fields: Iterable[str] = FIELD_WEIGHTS) -> int:
         """Number of documents with this term, in the field where it is most frequent."""
@@ -257,10 +256,11 @@ class LexicalIndex:
         """The terms of each of these documents by field, in order; empty for unknown keys."""
         with guarded(self.folder.name):
             among = Query.term_set_query(self.schema, KEY, list(keys))
-            hits = self.searcher.search(among, limit=max(1, len(keys)), count=False).hits
+            searcher = self.searcher
+            hits = searcher.search(among, limit=max(1, len(keys)), count=False).hits
             addresses = [address for _, address in hits]
-            documents = [self.searcher.doc(address).to_dict() for address in addresses]
-            known = dict(zip(self._keys(addresses).tolist(), documents, strict=True))
+            documents = [searcher.doc(address).to_dict() for address in addresses]
+            known = dict(zip(_keys(searcher, addresses).tolist(), documents, strict=True))
         return [
             {name: texts[0].split() for name, texts in known.get(int(key), {}).items()}
             for key in keys
@@ -268,14 +268,18 @@ class LexicalIndex:
 
     def profiles(self, keys: Sequence[int]) -> list[Profile]:
         """Profiles of these documents, for features of candidates; empty for unknown keys."""
-        known = self._profiles
+        cached = self._profiles
+        known = {key: profile for key in keys if (profile := cached.get(key)) is not None}
         missing = [key for key in keys if key not in known]
-        for key, stored in zip(missing, self.stored_terms(missing), strict=True):
-            known[key] = Profile.of(stored)
-        found = [known[key] for key in keys]
-        while len(known) > CACHED_PROFILES:
-            known.popitem(last=False)
-        return found
+        if missing:
+            stored = zip(missing, self.stored_terms(missing), strict=True)
+            made = {key: Profile.of(terms) for key, terms in stored}
+            known |= made
+            with self._cache_lock:
+                cached.update(made)
+                while len(cached) > CACHED_PROFILES:
+                    cached.popitem(last=False)
+        return [known[key] for key in keys]
 
     def codes_with_prefix(self, code: str, most: int = 20) -> list[str]:
         """Codes, and parts of codes, that begin with this one; rare ones first."""
@@ -309,10 +313,11 @@ class LexicalIndex:
             return {}
         with guarded(self.folder.name):
             among = Query.term_set_query(self.schema, KEY, list(keys))
-            hits = self.searcher.search(among, limit=len(keys), count=False).hits
+            searcher = self.searcher
+            hits = searcher.search(among, limit=len(keys), count=False).hits
             addresses = [address for _, address in hits]
-            digests = self.searcher.fast_field_values(DIGEST, addresses) if hits else []
-            return dict(zip(self._keys(addresses).tolist(), digests, strict=True))
+            digests = searcher.fast_field_values(DIGEST, addresses) if hits else []
+            return dict(zip(_keys(searcher, addresses).tolist(), digests, strict=True))
 
     def digests(self, step: int = 100_000) -> dict[int, int]:
         """The digest of every document, by key."""
@@ -331,9 +336,10 @@ class LexicalIndex:
                         include_upper=False,
                     )
                 )
-                hits = self.searcher.search(query, limit=step, count=False, order_by_field=KEY).hits
+                searcher = self.searcher
+                hits = searcher.search(query, limit=step, count=False, order_by_field=KEY).hits
                 addresses = [address for _, address in hits]
-                digests = self.searcher.fast_field_values(DIGEST, addresses) if hits else []
+                digests = searcher.fast_field_values(DIGEST, addresses) if hits else []
             out |= zip((key for key, _ in hits), digests, strict=True)
             if len(hits) < step:
                 return out
@@ -348,6 +354,11 @@ class LexicalIndex:
             if not found:
                 return None
             return json.loads(query.explain(self.searcher, found[0][1]).to_json())
+
+
+def _keys(searcher: Any, addresses: list) -> np.ndarray:
+    values = searcher.fast_field_values(KEY, addresses) if addresses else []
+    return np.array(values, dtype=np.int64)
 
 
 def _stamp(folder: Path) -> tuple:
