@@ -1,29 +1,19 @@
 """A ranking checkpoint in memory: lists, scores and explanations, by product ids."""
 
-import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from recommender.inference.checkpoint_files import (
-    RETRY_SECONDS,
-    BrokenCheckpoint,
-    open_encoder,
-    unreadable,
-)
+from recommender.inference.checkpoint_files import CheckpointEncoder
 from recommender.inference.history import History, HistoryEvent, events_of
 from recommender.infrastructure import process_memory
 
 if TYPE_CHECKING:
-    from training.encoders.onnx import OnnxEncoder
     from training.inference.explanations import WhyNot
     from training.inference.recommender import Recommendation, Recommender
-
-log = logging.getLogger(__name__)
 
 ProductText = tuple[str, str, list[str], str]
 """Title, brand, categories, description."""
@@ -68,7 +58,7 @@ class RankedItem:
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class Model(CheckpointEncoder):
     """A loaded ranking checkpoint.
 
     item_ids, rows: product ids by row, and rows by product id
@@ -236,24 +226,6 @@ class Model:
         texts = [(product_text(*first), product_text(*second)) for first, second in pairs]
         return matched_words(self.encoder.encode, texts)
 
-    @property
-    def encoder(self) -> "OnnxEncoder | None":
-        """The int8 encoder of the checkpoint; None without one, or while it cannot be read."""
-        if self.base is not None:
-            return self.base.encoder
-        if time.monotonic() < unreadable.get(self.folder, 0.0):
-            return None
-        try:
-            return self._encoder
-        except BrokenCheckpoint as error:
-            log.error("%s; serving continues without it", error)
-            unreadable[self.folder] = time.monotonic() + RETRY_SECONDS
-            return None
-
-    @cached_property
-    def _encoder(self) -> "OnnxEncoder | None":
-        return open_encoder(self.folder)
-
     def embed(self, texts: list[ProductText]) -> list[bytes]:
         """Embed these products: unit vectors in half precision. Requires an encoder."""
         import numpy as np
@@ -262,21 +234,6 @@ class Model:
 
         vectors = self.encoder.encode([product_text(*text) for text in texts])
         return [vector.astype(np.float16).tobytes() for vector in vectors]
-
-    @cached_property
-    def _text_digests(self) -> Any:
-        """(items,) uint64 digests of the texts that were encoded; None in old checkpoints."""
-        import numpy as np
-
-        path = self.folder / "text_digests.npy"
-        return np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else None
-
-    def knows_text(self, item_id: str, digest: str) -> bool:
-        """True where the checkpoint encoded this text (`text_digest`) of the product."""
-        row, digests = self.rows.get(item_id), self._text_digests
-        if row is None or digests is None or row >= len(digests):
-            return False
-        return int(digests[row]) == int(digest, 16)
 
     def knows_vector(self, item_id: str, vector: bytes) -> bool:
         """True where a checkpoint without digests has about this vector for the product."""

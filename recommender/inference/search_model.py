@@ -1,35 +1,27 @@
 """A search checkpoint in memory: its encoder, the vectors of products, and its ranker."""
 
-import logging
-import time
 from collections import OrderedDict
-from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from recommender.inference.checkpoint_files import (
-    RETRY_SECONDS,
     BrokenCheckpoint,
+    CheckpointEncoder,
     checkpoint_path,
-    open_encoder,
-    unreadable,
 )
 from recommender.inference.model_cache import import_lightgbm
 from recommender.inference.ranking_model import Addition, ProductText
 from recommender.infrastructure import process_caches, process_memory
 
 if TYPE_CHECKING:
-    from training.encoders.onnx import OnnxEncoder
     from training.inference.search_checkpoint import SearchCheckpoint
     from training.search.ranker import SearchRanker
-
-log = logging.getLogger(__name__)
 
 CACHED_MODELS = 3
 
 
-class SearchModel:
+class SearchModel(CheckpointEncoder):
     """A search checkpoint.
 
     item_ids, rows: the shop's ids of its products, and their rows
@@ -47,24 +39,6 @@ class SearchModel:
     def ranker(self) -> "SearchRanker | None":
         return self.checkpoint.ranker
 
-    @property
-    def encoder(self) -> "OnnxEncoder | None":
-        """The int8 encoder; None while it cannot be read."""
-        if self.base is not None:
-            return self.base.encoder
-        if time.monotonic() < unreadable.get(self.folder, 0.0):
-            return None
-        try:
-            return self._encoder
-        except BrokenCheckpoint as error:
-            log.error("%s; search goes on without it", error)
-            unreadable[self.folder] = time.monotonic() + RETRY_SECONDS
-            return None
-
-    @cached_property
-    def _encoder(self) -> "OnnxEncoder | None":
-        return open_encoder(self.folder)
-
     def embed(self, texts: list[ProductText]) -> list[bytes]:
         """Embed products: the vectors of the product and of its title, in half precision, behind
         each other. Requires an encoder.
@@ -78,21 +52,6 @@ class SearchModel:
         titles = self.encoder.encode([product_text(text[0], None, None, None) for text in texts])
         both = np.concatenate([mean_vectors(titles, whole), titles], axis=1)
         return [vectors.astype(np.float16).tobytes() for vectors in both]
-
-    @cached_property
-    def _text_digests(self) -> Any:
-        """(items,) uint64 digests of the texts that were encoded; None in old checkpoints."""
-        import numpy as np
-
-        path = self.folder / "text_digests.npy"
-        return np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else None
-
-    def knows_text(self, item_id: str, digest: str) -> bool:
-        """True where the checkpoint encoded this text (`text_digest`) of the product."""
-        row, digests = self.rows.get(item_id), self._text_digests
-        if row is None or digests is None or row >= len(digests):
-            return False
-        return int(digests[row]) == int(digest, 16)
 
     def knows_vector(self, item_id: str, vector: bytes) -> bool:
         """Never: a checkpoint without digests embeds its products again."""
