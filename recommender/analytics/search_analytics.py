@@ -26,7 +26,7 @@ SEARCHES = """
         FROM recommender_event e
         WHERE e.shop_id = %(shop)s AND e.recommendation_id IN (SELECT query_id FROM searches)
         GROUP BY e.recommendation_id),
-    told AS (
+    followed AS (
         SELECT s.*, coalesce(a.clicked, false) AS clicked, a.position,
             coalesce(a.bought, false) AS bought, coalesce(a.revenue, 0) AS revenue,
             lead(s.normalized) OVER visit AS following, lead(s.at) OVER visit AS following_at
@@ -41,7 +41,7 @@ SUMMARY = f"""{SEARCHES}
         coalesce(sum(weight) FILTER (WHERE bought), 0),
         coalesce(sum(weight * revenue), 0),
         sum(weight * position) / nullif(sum(weight) FILTER (WHERE position IS NOT NULL), 0)
-    FROM told"""
+    FROM followed"""
 BY_QUERY = f"""{SEARCHES}
     SELECT normalized, sum(weight) AS searches,
         sum(weight) FILTER (WHERE clicked) / sum(weight) AS clicked,
@@ -49,15 +49,15 @@ BY_QUERY = f"""{SEARCHES}
         sum(weight * revenue) AS revenue,
         sum(weight * position) / nullif(sum(weight) FILTER (WHERE position IS NOT NULL), 0),
         max(total) AS total
-    FROM told GROUP BY normalized HAVING {{having}}
+    FROM followed GROUP BY normalized HAVING {{having}}
     ORDER BY searches DESC, normalized LIMIT %(most)s"""
 INSTEAD = f"""{SEARCHES}
-    SELECT normalized, following, sum(weight) AS times FROM told
+    SELECT normalized, following, sum(weight) AS times FROM followed
     WHERE NOT clicked AND following <> normalized
         AND following_at < at + interval '{REFORMULATION_MINUTES} minutes'
     GROUP BY normalized, following ORDER BY times DESC, normalized, following LIMIT %(most)s"""
 POSITIONS = f"""{SEARCHES}
-    SELECT position, sum(weight) FROM told WHERE position BETWEEN 1 AND 20
+    SELECT position, sum(weight) FROM followed WHERE position BETWEEN 1 AND 20
     GROUP BY position ORDER BY position"""
 TOP, WITHOUT_RESULT, WITHOUT_CLICK = "top", "without result", "without click"
 HAVING = {

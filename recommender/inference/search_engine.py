@@ -240,7 +240,7 @@ def semantic_index(model: "Model | SearchModel", keys: "pl.Series") -> "Semantic
 
 
 def signals_of(places, prices, days, in_stock, affinity) -> "ShopSignals":
-    """What the shop knows of (n,) products. Each a sequence or Series (n,), None where unknown.
+    """Signals of (n,) products. Each a sequence or Series (n,), None where unknown.
 
     places: among the best sellers, from 0; days: on sale; affinity: of the shopper, [0, 1]
     """

@@ -182,7 +182,9 @@ def _sorted(context: SearchContext, products: list[Found]) -> list[Found]:
 
 
 def finish(context: SearchContext, found: FoundList, hits: list[Hit]) -> SearchResult:
-    """The page: what the database of this moment lets through, with highlights and reasons."""
+    """The page: hits that are eligible by the current rows of the database, with highlights and
+    reasons.
+    """
     request, index = context.request, context.state.product_index
     page = hits[request.offset : request.offset + request.limit + SPARE]
     ids = [hit.item_id for hit in page]

@@ -1,4 +1,4 @@
-"""What the shop knows of candidates beside their texts, for the search ranker."""
+"""Signals of candidates for the search ranker: sales, price, age, stock, affinity."""
 
 from datetime import datetime
 

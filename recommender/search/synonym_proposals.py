@@ -28,11 +28,11 @@ PAIRS = """
         WHERE q.shop_id = %(shop)s AND q.created_at >= %(since)s AND NOT q.simulated
             AND q.session_id IS NOT NULL
         GROUP BY q.query_id),
-    told AS (
+    followed AS (
         SELECT s.*, lead(normalized) OVER visit AS following, lead(at) OVER visit AS following_at,
             lead(clicked) OVER visit AS helped
         FROM searches s WINDOW visit AS (PARTITION BY session_id ORDER BY at))
-    SELECT normalized, following, count(DISTINCT session_id) AS visitors FROM told
+    SELECT normalized, following, count(DISTINCT session_id) AS visitors FROM followed
     WHERE NOT clicked AND helped AND following <> normalized
         AND following_at < at + %(within)s * interval '1 minute'
     GROUP BY normalized, following HAVING count(DISTINCT session_id) >= %(fewest)s

@@ -50,7 +50,7 @@ PRICES = (
     (re.compile(r"(\d+(?:\.\d+)?)\s*[元块]?\s*(?:以下|以内)", re.I), "below"),
     (re.compile(r"(\d+(?:\.\d+)?)\s*[元块]?\s*以上", re.I), "above"),
 )
-"""Phrases that name a price. A number with a unit ("under 20 cm") is none."""
+"""Phrases that name a price. A number with a unit ("under 20 cm") is not a price."""
 ATTRIBUTES_SQL = """
     SELECT name, value, count(*) AS products FROM (
         SELECT a.key AS name, v.value #>> '{}' AS value
@@ -149,7 +149,7 @@ class Understanding:
         """Nothing: five minutes are soon enough."""
 
     def names(self, products: int) -> _Names:
-        """The names, read again after REFRESH_SECONDS; in a large catalog by a thread beside.
+        """The names, refreshed after REFRESH_SECONDS; in a large catalog by a background thread.
 
         products: number of the shop's products
         """

@@ -42,12 +42,14 @@ def why(shop: Shop, query: str, product: Product, configuration: Configuration =
     words = search_engine.words_of(context.index, context.plan, product.pk)
     about = Why(product.item_id, product.title, "", words=words)
     if product.item_id not in index.eligible_among([product.item_id], EVERYTHING, now):
-        return _told(about, "It may not be shown now: it is hidden, sold out, or out of its dates.")
+        return _without_place(
+            about, "It may not be shown now: it is hidden, sold out, or out of its dates."
+        )
     found = candidates(context, wide=True)
     hits = arrange(context, found, ranked_list(context, found))
     place = next((i for i, hit in enumerate(hits, 1) if hit.item_id == product.item_id), None)
     if place is None:
-        return _told(about, _lost(context, product, hits, words))
+        return _without_place(about, _lost(context, product, hits, words))
     hit = hits[place - 1]
     hit.parts = parts_of(context, hit.found)
     about = Why(
@@ -62,7 +64,7 @@ def why(shop: Shop, query: str, product: Product, configuration: Configuration =
     return about
 
 
-def _told(about: Why, sentence: str) -> Why:
+def _without_place(about: Why, sentence: str) -> Why:
     return Why(about.item_id, about.title, sentence, words=about.words)
 
 

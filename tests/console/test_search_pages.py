@@ -140,7 +140,7 @@ def test_figures_of_two_configurations_and_the_queries_that_differ(live_shop, st
     for query in ("red lantern", "blue teapot", "small garden"):
         judge(live_shop, query)
     page = staff.get(url("figures/?a=live&b=words")).content.decode()
-    assert "3 judged queries" in page and "not told apart" in page
+    assert "3 judged queries" in page and "not significant" in page
     assert 'data-chart="scatter"' in page
 
 

@@ -298,8 +298,8 @@ def test_a_category_page_is_in_the_order_of_the_shopper(encoded):
     assert sum("teapot" in hit.title for hit in theirs.hits[:10]) > sum(
         "teapot" in hit.title for hit in anyone.hits[:10]
     )
-    dear = search(encoded, SearchRequest(limit=40, user_id="shopper-001", sort="-price"))
-    assert not dear.personal
+    priced = search(encoded, SearchRequest(limit=40, user_id="shopper-001", sort="-price"))
+    assert not priced.personal
     only = search(encoded, SearchRequest(filter="price < 3", user_id="shopper-001"))
     assert only.total == len(only.hits) < 40
 

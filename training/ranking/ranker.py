@@ -16,6 +16,21 @@ SHARD_CELLS = 25_000_000
 """Maximum (shoppers × products) scored at once. It bounds memory."""
 
 
+LAMBDARANK = {
+    "objective": "lambdarank",
+    "extra_trees": True,
+    "feature_fraction": 0.6,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "max_bin": 127,
+    "verbosity": -1,
+    "deterministic": True,
+    "force_row_wise": True,
+}
+"""LightGBM parameters of every ranker."""
+
+
 def labels_of(window: Window, begin: int, user: np.ndarray, item: np.ndarray) -> np.ndarray:
     """(n,) bool: whether the candidate is a target of its shopper. `user` counts from shopper
     `begin` of the window.
@@ -140,22 +155,12 @@ def train_ranker(rows: TrainingRows, names: list[str], config: FusionConfig) -> 
     """Train LambdaRank (Burges 2010) for `config.rounds` rounds, with randomly drawn split
     thresholds (Geurts et al. 2006).
     """
-    parameters = {
-        "objective": "lambdarank",
+    parameters = LAMBDARANK | {
         "lambdarank_truncation_level": 40,
         "learning_rate": config.ranker_learning_rate,
         "num_leaves": config.leaves,
-        "extra_trees": True,
         "min_data_in_leaf": 50,
-        "feature_fraction": 0.6,
-        "bagging_fraction": 0.8,
-        "bagging_freq": 1,
-        "lambda_l2": 5.0,
-        "max_bin": 127,
-        "verbosity": -1,
         "seed": config.seed,
-        "deterministic": True,
-        "force_row_wise": True,
     }
     return lgb.train(
         parameters,

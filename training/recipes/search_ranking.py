@@ -110,7 +110,7 @@ class Retriever:
 
     @cached_property
     def shop(self) -> ShopSignals:
-        """What is known of every product beside its texts."""
+        """Signals of every product."""
         return shop_signals(self.snapshot)
 
     def candidates(self, query: int) -> Candidates:

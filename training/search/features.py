@@ -74,7 +74,7 @@ EXACT_WEIGHT = 0.95
 
 @dataclass(frozen=True, eq=False)
 class ShopSignals:
-    """What is known of the candidates beside their texts: (n,) float32 each, nan where unknown.
+    """Signals of the candidates that are not text: (n,) float32 each, nan where unknown.
 
     popularity: place among the best sellers, from 0; price; freshness: days on sale;
     in_stock: 1 or 0; affinity: of this shopper, [0, 1] among the candidates

@@ -8,6 +8,7 @@ from pathlib import Path
 import lightgbm as lgb
 import numpy as np
 
+from training.ranking.ranker import LAMBDARANK
 from training.search.engine import Candidates
 from training.search.features import FEATURES
 
@@ -86,22 +87,12 @@ def load_ranker(folder: Path) -> SearchRanker | None:
 
 def train_ranker(rows: RankerRows, config: RankerConfig) -> SearchRanker:
     """Train LambdaRank (Burges 2010) with randomly drawn split thresholds (Geurts et al. 2006)."""
-    parameters = {
-        "objective": "lambdarank",
+    parameters = LAMBDARANK | {
         "lambdarank_truncation_level": 30,
         "learning_rate": config.learning_rate,
         "num_leaves": config.leaves,
-        "extra_trees": True,
         "min_data_in_leaf": config.least_rows,
-        "feature_fraction": 0.6,
-        "bagging_fraction": 0.8,
-        "bagging_freq": 1,
-        "lambda_l2": 5.0,
-        "max_bin": 127,
-        "verbosity": -1,
         "seed": config.seed,
-        "deterministic": True,
-        "force_row_wise": True,
         "num_threads": 1,
     }
     names = list(FEATURES)

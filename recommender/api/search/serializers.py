@@ -85,7 +85,7 @@ class BrowseRequest(StrictSerializer):
         help_text="off: no highlights and reasons; full: the parts of each score, too",
     )
     hydrate = serializers.BooleanField(
-        default=False, help_text="give the product itself with each hit, as GET items tells of it"
+        default=False, help_text="return the product with each hit, in the shape of GET items"
     )
     fields_ = serializers.ListField(
         child=serializers.CharField(),

@@ -62,7 +62,7 @@ def search_home(request: HttpRequest, shop: str) -> HttpResponse:
 
 def _sentence(total: analytics.SearchSummary, days: int) -> str:
     if not total.searches:
-        return f"Nobody has searched in the last {days} days."
+        return f"There are no searches in the last {days} days."
     text = f"{total.searches:,.0f} searches in {days} days for {total.queries:,} queries"
     if total.without_result:
         text += f"; {total.share(total.without_result):.1f} % found nothing"

@@ -43,7 +43,7 @@ def compare(request: HttpRequest, shop: str) -> HttpResponse:
     try:
         lists = [hits_of(shop, query, choices[key][1], COMPARED) for key in (first, second)]
         wanted = _text(request, "why")
-        told = _why(shop, query, choices[first][1], wanted) if wanted else None
+        explanation = _why(shop, query, choices[first][1], wanted) if wanted else None
     except IndexNotReady as error:
         return _page(request, shop, context | {"sentence": f"{error}. Try again in a moment."})
     ids = [[hit.item_id for hit in hits] for hits in lists]
@@ -55,7 +55,7 @@ def compare(request: HttpRequest, shop: str) -> HttpResponse:
         "row": ROW,
         "here": urlencode({"q": query, "a": first, "b": second}),
         "wanted": wanted,
-        "why": told,
+        "why": explanation,
     }
     return _page(request, shop, context)
 
@@ -99,8 +99,8 @@ def _why(shop: Shop, query: str, configuration: Configuration, wanted: str) -> d
             found = "Several products have" if titled else "No product has"
             return {"sentence": f"{found} the id or title “{wanted}”.", "matches": titled}
         product = titled[0]
-    told: Why = why(shop, query, product, configuration)
-    return {"about": told, "sentence": told.sentence, "parts": _parts(told.hit)}
+    about: Why = why(shop, query, product, configuration)
+    return {"about": about, "sentence": about.sentence, "parts": _parts(about.hit)}
 
 
 def _parts(hit: Hit | None) -> list[tuple[str, str]]:

@@ -88,7 +88,7 @@ def _row(name: str, one: Evaluated, other: Evaluated) -> dict:
     gains = [a - b for a, b in zip(one.values[name], other.values[name], strict=True)]
     difference = Evaluated([], {name: gains}).interval(name)
     _, low, high = difference
-    outcome = "better" if low > 0 else "worse" if high < 0 else "not told apart"
+    outcome = "better" if low > 0 else "worse" if high < 0 else "not significant"
     return {
         "title": title,
         "meaning": meaning,

@@ -55,7 +55,7 @@ def _sentence(query: str, products: list[dict]) -> str:
 
 
 def _waiting(shop: Shop) -> list[str]:
-    """The most frequent queries that nobody has judged."""
+    """The most frequent queries without a judgment."""
     rows = shop.queries.raw(
         """
         SELECT min(q.id) AS id, q.normalized FROM recommender_searchquery q
