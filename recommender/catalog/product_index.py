@@ -24,6 +24,8 @@ from recommender.infrastructure.prepared_statements import text_array
 from recommender.models import Change
 
 MOST_MASKS = 64
+MOST_ATTRIBUTE_COLUMNS = 100
+"""Columns of attributes, two each, beyond which those of earlier filters are dropped."""
 MASK_SECONDS = 60
 DELETED = -1
 """Edition of a product that was deleted since the index was read."""
@@ -84,6 +86,9 @@ class ProductIndex:
                 fresh = read_products(self.shop_id, self.stale)
                 self.frame = _renewed(self.frame, fresh, self.stale)
             self.stale = set()
+            kept = [name for name in self.frame.columns if name.startswith(ATTRIBUTES)]
+            if len(kept) > MOST_ATTRIBUTE_COLUMNS:  # anybody may filter by any attribute
+                self.frame = self.frame.drop(kept)
             self.frame = with_attributes(self.frame, attributes)
             return self.frame
 

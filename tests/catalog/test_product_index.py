@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from recommender.catalog.eligibility import allowed, read_products
 from recommender.catalog.filter_language import EVERYTHING, select
-from recommender.catalog.product_index import ProductIndex
+from recommender.catalog.product_index import MOST_ATTRIBUTE_COLUMNS, ProductIndex
 from recommender.models import Change, Product
 
 
@@ -167,3 +167,12 @@ def test_a_mask_holds_until_the_next_date_of_a_product(stocked):
     assert shown(0) == everything - {second.item_id} == shown(9.9)
     assert shown(10.1) == everything - {first.item_id, second.item_id}
     assert shown(20.1) == everything - {first.item_id}
+
+
+def test_filters_by_ever_other_attributes_leave_a_bounded_number_of_columns(product_index):
+    for i in range(MOST_ATTRIBUTE_COLUMNS):
+        product_index.mask(select([f"attributes.a{i} = 'x'"]), timezone.now())
+    columns = [name for name in product_index.products().columns if name.startswith("attributes.")]
+    assert len(columns) <= MOST_ATTRIBUTE_COLUMNS + 2
+    wanted = select(["attributes.a1 is null"])
+    assert product_index.mask(wanted, timezone.now()).any()
