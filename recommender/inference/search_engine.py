@@ -80,6 +80,12 @@ def plan_of(
     return plan_query(index, text, wording, as_you_type)
 
 
+def is_personal(model: "Model | SearchModel | None") -> bool:
+    """True where the ranker of a model reads the shopper's affinity."""
+    ranker = getattr(model, "ranker", None)
+    return ranker is not None and ranker.uses("affinity")
+
+
 def find(
     index: "LexicalIndex",
     plan: "QueryPlan",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from recommender.catalog.eligibility import with_attributes
 from recommender.catalog.filter_expressions import ATTRIBUTES
+from recommender.inference import search_engine
 from recommender.inference.search_engine import Found, Signals
 from recommender.search.context import SearchContext
 from recommender.search.signals import shop_signals
@@ -16,12 +17,11 @@ PERSONAL_TOP = 50
 """Best products that are re-ranked for a shopper."""
 PERSONAL_PLACES = 8
 """Places by which the affinity of a shopper raises a product at most, or lowers it."""
-AFFINITY = "affinity"
 
 
 def signals(context: SearchContext, keys: list[int]) -> Signals:
     affinity = {}
-    if context.serving.model.ranker.uses(AFFINITY):
+    if search_engine.is_personal(context.serving.model):
         affinity = context.affinity = affinity_of(context, keys)
     return shop_signals(context.state, keys, affinity, context.now)
 

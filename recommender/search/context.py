@@ -11,7 +11,7 @@ from django.utils import timezone
 from recommender.inference import search_engine
 from recommender.inference.history import History
 from recommender.inference.ranking_model import Model
-from recommender.inference.search_engine import EligibleKeys, IndexReader, Plan
+from recommender.inference.search_engine import EligibleKeys, IndexReader, Plan, ShopWords
 from recommender.models import ModelVersion, Shop
 from recommender.search import live_index, search_champion, understanding, wording
 from recommender.search.configurations import LIVE, Configuration
@@ -36,22 +36,22 @@ class SearchMasks:
     def invalidate(self, change: Any) -> None:
         """Nothing: the mask of a changed product index is another one."""
 
-    def eligible(self, context: "SearchContext") -> "EligibleKeys | None":
-        """The products that may be shown and pass the filter; None: every product does."""
+    def eligible(self, context: "SearchContext") -> "tuple[pl.Series, EligibleKeys | None]":
+        """(mask, keys) of products that may be shown and pass the filter; keys None: all do."""
         index, selection = context.state.product_index, context.request.selection
         with index.lock:  # mask and rows of one moment
             mask = index.mask(selection, context.now)
             keys = index.products()["pk"]
         cached = self._eligible.get(selection.key)
         if cached is not None and cached[0] is mask:
-            return cached[1]
+            return cached
         made = None
         if not mask.all():
             made = search_engine.eligible_keys(keys.filter(mask), len(mask))
         if len(self._eligible) >= MOST_SELECTIONS:
             self._eligible.clear()
         self._eligible[selection.key] = (mask, made)
-        return made
+        return mask, made
 
 
 register_part("search_masks", SearchMasks)
@@ -98,15 +98,16 @@ class SearchContext:
         return understand(query, names, kinds)
 
     @cached_property
-    def plan(self) -> Plan:
+    def words(self) -> ShopWords:
+        """The synonyms and stop words that apply."""
         shop_words = self.state.parts[wording.PART]
         if self.configuration.synonyms and not self.configuration.proposed:
-            words = shop_words.get(self.index)
-        else:
-            words = shop_words.read(
-                self.index, self.configuration.synonyms, self.configuration.proposed
-            )
-        return search_engine.plan_of(self.index, self.understood.text, words)
+            return shop_words.get(self.index)
+        return shop_words.read(self.index, self.configuration.synonyms, self.configuration.proposed)
+
+    @cached_property
+    def plan(self) -> Plan:
+        return search_engine.plan_of(self.index, self.understood.text, self.words)
 
     @cached_property
     def visitor(self) -> Visitor:

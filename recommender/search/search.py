@@ -10,9 +10,10 @@ from recommender.catalog.eligibility import with_attributes
 from recommender.inference import search_engine
 from recommender.inference.search_engine import Found, FoundList
 from recommender.models import Shop
+from recommender.search import candidate_cache
 from recommender.search.adjustments import apply_intents, personalize, signals
 from recommender.search.category_pages import browse
-from recommender.search.configurations import Configuration
+from recommender.search.configurations import LIVE, Configuration
 from recommender.search.context import SearchContext
 from recommender.search.facets import attributes_of, count_facets
 from recommender.search.query_log import record
@@ -83,19 +84,30 @@ def candidates(context: SearchContext, wide: bool = False) -> FoundList:
     if not request.has_query:
         return browse(context)
     wide = wide or request.facets or request.sort != RELEVANCE or request.offset
-    serving = context.serving
+    serving, index = context.serving, context.index
     like = context.like
     ranks = request.sort == RELEVANCE and context.configuration.ranker and like is None
-    return search_engine.find(
-        context.index,
-        context.plan,
-        serving.model if serving else None,
-        serving.vectors if serving else None,
-        masks.eligible(context),
-        MOST_RESULTS if wide else PAGE_CANDIDATES,
-        partial(signals, context) if ranks else None,
-        None if like is None else like[0],
-    )
+    mask, eligible = masks.eligible(context)
+
+    def find() -> FoundList:
+        return search_engine.find(
+            index,
+            context.plan,
+            serving.model if serving else None,
+            serving.vectors if serving else None,
+            eligible,
+            MOST_RESULTS if wide else PAGE_CANDIDATES,
+            partial(signals, context) if ranks else None,
+            None if like is None else like[0],
+        )
+
+    if context.configuration != LIVE or search_engine.is_personal(serving and serving.model):
+        return find()
+    key = (context.understood.text, request.like, request.selection.key, bool(wide), ranks)
+    made_of = (index, index.commit, context.words, mask, serving)
+    found = context.state.parts[candidate_cache.PART].get(key, made_of, find)
+    context.plan = found.plan
+    return found
 
 
 def arrange(

@@ -304,6 +304,19 @@ def test_a_category_page_is_in_the_order_of_the_shopper(encoded):
     assert only.total == len(only.hits) < 40
 
 
+def test_cached_candidates_follow_every_change(catalog):
+    assert ids(find(catalog, "jacket")) == ids(find(catalog, "jacket"))
+    cached = state_of(catalog).parts["search_candidates"]
+    assert len(cached._cached) == 1
+    Product.objects.get(item_id="AB-1").delete()
+    assert ids(find(catalog, "jacket")) == ["AB-2"]
+    put(catalog, {"item_id": "AB-9", "title": "Green jacket"})
+    assert set(ids(find(catalog, "jacket"))) == {"AB-2", "AB-9"}
+    Synonym.objects.create(shop=catalog, phrases=["jacket"], also_finds=["belt"])
+    assert "C-1" in ids(find(catalog, "jacket"))
+    assert ids(find(catalog, "jacket", filter="price < 30")) == ["C-1"]
+
+
 def test_pages_continue_each_other(encoded):
     whole = ids(search(encoded, SearchRequest("red lantern", limit=40)))
     pages = [

@@ -179,6 +179,11 @@ class LexicalIndex:
         self._profiles: OrderedDict[int, Profile] = OrderedDict()
         self._stamp = stamp
 
+    @property
+    def commit(self) -> tuple:
+        """The commit that is read; another object after each refresh with news."""
+        return self._stamp
+
     def __len__(self) -> int:
         return self.searcher.num_docs
 

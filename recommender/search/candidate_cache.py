@@ -1,0 +1,57 @@
+"""Cache of candidates: what the same query finds while index, words, products and model stay."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from recommender.inference.search_engine import FoundList
+from recommender.models import Change
+from recommender.serving.shop_state import register_part
+
+PART = "search_candidates"
+CACHED_QUERIES = 300
+"""Queries of a shop whose candidates are cached, about 40 KB each; a few make most searches."""
+
+
+class CandidateCache:
+    """An LRU cache of candidates by query: a part of the shop's state.
+
+    An entry is valid while the objects that it was made of are the same: the commit of the index,
+    the wording, the mask of eligible products (made again with every change of a product, and each
+    minute), and the model.
+    """
+
+    def __init__(self, shop_id: int) -> None:
+        self._cached: OrderedDict[Hashable, tuple[tuple[Any, ...], FoundList]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def load(self) -> None:
+        """Nothing: searches fill it."""
+
+    def invalidate(self, change: Change) -> None:
+        """Nothing: entries compare what they were made of."""
+
+    def get(
+        self, key: Hashable, made_of: tuple[Any, ...], make: Callable[[], FoundList]
+    ) -> FoundList:
+        """The candidates of this key, made again where an object of `made_of` is another one."""
+        with self._lock:
+            cached = self._cached.get(key)
+            if cached is not None and all(map(_is_same, cached[0], made_of)):
+                self._cached.move_to_end(key)
+                return cached[1]
+        found = make()
+        with self._lock:
+            self._cached[key] = (made_of, found)
+            self._cached.move_to_end(key)
+            while len(self._cached) > CACHED_QUERIES:
+                self._cached.popitem(last=False)
+        return found
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return one is other
+
+
+register_part(PART, CandidateCache)
