@@ -21,6 +21,8 @@ TEXT_FEATURES = (
     "cosine_z",
     "title_cosine",
     "title_cosine_z",
+    "whole_cosine",
+    "whole_cosine_z",
     "feedback",
     "cluster",
     "semantic_rank",
@@ -52,6 +54,7 @@ WORDS, MEANING, QUERY = "words", "meaning", "query"
 _OF_MEANING = frozenset(
     (
         *("cosine", "cosine_of_best", "cosine_z", "title_cosine", "title_cosine_z"),
+        *("whole_cosine", "whole_cosine_z"),
         *("semantic_rank", "feedback", "cluster"),
     )
 )
@@ -180,9 +183,15 @@ def _meaning(
     columns["cosine_of_best"][known] = cosine - cosine.max()
     columns["cosine_z"][known] = _standard(cosine)
     if semantic.titles is not None:
-        title = np.asarray(semantic.titles[rows[known]], np.float32) @ query
+        titles = np.asarray(semantic.titles[rows[known]], np.float32)
+        title = titles @ query
         columns["title_cosine"][known] = title
         columns["title_cosine_z"][known] = _standard(title)
+        # A product's vector m is half way between those of its title t and of its whole text w, all
+        # of unit length: w = 2 (m · t) m - t.
+        whole = 2 * np.einsum("ij,ij->i", vectors, titles) * cosine - title
+        columns["whole_cosine"][known] = whole
+        columns["whole_cosine_z"][known] = _standard(whole)
     for name, center in (("feedback", _center(vectors[:10])), ("cluster", _center(vectors[:30]))):
         columns[name][known] = vectors @ center
 
