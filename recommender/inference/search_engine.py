@@ -68,7 +68,6 @@ class FoundList:
     corrected: str = ""
     dropped: tuple[str, ...] = ()
     plan: Any = field(default=None, repr=False)
-    vector: Any = field(default=None, repr=False)
 
 
 def plan_of(
@@ -78,12 +77,6 @@ def plan_of(
     from training.search.query_plan import plan_query
 
     return plan_query(index, text, wording, as_you_type)
-
-
-def is_personal(model: "Model | SearchModel | None") -> bool:
-    """True where the ranker of a model reads the shopper's affinity."""
-    ranker = getattr(model, "ranker", None)
-    return ranker is not None and ranker.uses("affinity")
 
 
 def find(
@@ -122,7 +115,6 @@ def find(
         plan.corrected,
         dropped,
         plan,
-        vector,
     )
 
 
@@ -156,6 +148,7 @@ def contributions(
     semantic: "SemanticIndex",
     key: int,
     signals: "Callable[[list[int]], ShopSignals]",
+    eligible: "Eligible | None" = None,
 ) -> list[tuple[str, float]]:
     """(group of features, its share of the ranker's score) of a product, the largest first; empty
     without a ranker, or where it does not rank the product.
@@ -167,7 +160,7 @@ def contributions(
     if ranker is None or not plan.slots:
         return []
     vector = vectors.get(model, plan.meant)
-    candidates = retrieve(index, plan, semantic, vector)
+    candidates = retrieve(index, plan, semantic, vector, eligible)
     best, features = _features(index, candidates, plan, semantic, vector, signals)
     at = (best.keys == key).nonzero()[0]
     if not len(at):
@@ -245,16 +238,16 @@ def semantic_index(model: "Model | SearchModel", keys: "pl.Series") -> "Semantic
     return SemanticIndex(keys.to_numpy(), signals.space)
 
 
-def signals_of(places, prices, days, in_stock, affinity) -> "ShopSignals":
+def signals_of(places, prices, days, in_stock) -> "ShopSignals":
     """Signals of (n,) products. Each a sequence or Series (n,), None where unknown.
 
-    places: among the best sellers, from 0; days: on sale; affinity: of the shopper, [0, 1]
+    places: among the best sellers, from 0; days: on sale
     """
     import numpy as np
 
     from training.search.features import ShopSignals
 
-    columns = (places, prices, days, in_stock, affinity)
+    columns = (places, prices, days, in_stock)
     return ShopSignals(
         *(
             np.array([np.nan if value is None else value for value in column], dtype=np.float32)

@@ -5,10 +5,8 @@ from collections.abc import Mapping
 
 from recommender.catalog.eligibility import with_attributes
 from recommender.catalog.filter_expressions import ATTRIBUTES
-from recommender.inference import search_engine
-from recommender.inference.search_engine import Found, Signals
+from recommender.inference.search_engine import Found
 from recommender.search.context import SearchContext
-from recommender.search.signals import shop_signals
 from recommender.search.understanding import places_of
 
 UNDERSTOOD_TOP = 100
@@ -17,13 +15,6 @@ PERSONAL_TOP = 50
 """Best products that are re-ranked for a shopper."""
 PERSONAL_PLACES = 8
 """Places by which the affinity of a shopper raises a product at most, or lowers it."""
-
-
-def signals(context: SearchContext, keys: list[int]) -> Signals:
-    affinity = {}
-    if search_engine.is_personal(context.serving.model):
-        affinity = context.affinity = affinity_of(context, keys)
-    return shop_signals(context.state, keys, affinity, context.now)
 
 
 def apply_intents(context: SearchContext, found: list[Found]) -> list[Found]:
@@ -39,12 +30,7 @@ def apply_intents(context: SearchContext, found: list[Found]) -> list[Found]:
 
 
 def personalize(context: SearchContext, found: list[Found]) -> list[Found]:
-    """The products with the best ones re-ranked by the shopper's affinity to them.
-
-    A ranker that learned the affinity has ranked by it.
-    """
-    if context.affinity:
-        return found
+    """The products with the best ones re-ranked by the shopper's affinity to them."""
     top = found[:PERSONAL_TOP]
     affinity = affinity_of(context, [one.key for one in top])
     if not affinity:

@@ -1,6 +1,6 @@
 """Evaluation of search on judged queries: ranked lists of a configuration, and their metrics."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,6 @@ from recommender.search.requests import Hit, SearchRequest
 from recommender.search.search import preview
 
 MOST_HITS = 100
-MOST_QUERIES = 1_000
-"""Queries of an evaluation within one request of the console."""
 
 
 @dataclass(frozen=True)
@@ -36,27 +34,25 @@ def hits_of(
 
 
 def evaluate(
-    shop: Shop,
-    judged: Mapping[str, Mapping[str, float]],
-    configuration: Configuration,
-    tick: Callable[[int], None] = lambda done: None,
+    shop: Shop, judged: Mapping[str, Mapping[str, float]], configuration: Configuration
 ) -> Evaluated:
     """Metrics of a configuration on judged queries. judged: grades by query and item id."""
     best = max((grade for grades in judged.values() for grade in grades.values()), default=0.0)
     rows = []
-    for done, (query, grades) in enumerate(judged.items(), 1):
+    for query, grades in judged.items():
         hits = hits_of(shop, query, configuration, explain="off")
         rows.append(search_metrics.measures([hit.item_id for hit in hits], grades, best))
-        tick(done)
     names = search_metrics.names()
     values = {name: [row[name] for row in rows] for name in names}
     return Evaluated(list(judged), values)
 
 
-def judged_queries(shop: Shop, most: int = MOST_QUERIES) -> dict[str, dict[str, float]]:
-    """Grades by query and item id, of the first queries in order of their text."""
-    names = shop.judgements.order_by("query").values_list("query", flat=True).distinct()[:most]
-    rows = shop.judgements.filter(query__in=list(names)).order_by("query", "item_id")
+def judged_queries(shop: Shop, most: int) -> dict[str, dict[str, float]]:
+    """Grades by query and item id; of more than `most` queries, every so many in order of text."""
+    names = list(shop.judgements.order_by("query").values_list("query", flat=True).distinct())
+    step = max(1.0, len(names) / most)
+    chosen = [names[int(i * step)] for i in range(min(most, len(names)))]
+    rows = shop.judgements.filter(query__in=chosen).order_by("query", "item_id")
     out: dict[str, dict[str, float]] = {}
     for query, item_id, grade in rows.values_list("query", "item_id", "grade"):
         out.setdefault(query, {})[item_id] = grade

@@ -11,7 +11,7 @@ from recommender.inference import search_engine
 from recommender.inference.search_engine import Found, FoundList
 from recommender.models import Shop
 from recommender.search import candidate_cache
-from recommender.search.adjustments import apply_intents, personalize, signals
+from recommender.search.adjustments import apply_intents, personalize
 from recommender.search.category_pages import browse
 from recommender.search.configurations import LIVE, Configuration
 from recommender.search.context import SearchContext
@@ -32,6 +32,7 @@ from recommender.search.requests import (
     SearchRequest,
     SearchResult,
 )
+from recommender.search.signals import shop_signals
 from recommender.serving.shop_state import state_of
 
 SPARE = 30
@@ -97,11 +98,11 @@ def candidates(context: SearchContext, wide: bool = False) -> FoundList:
             serving.vectors if serving else None,
             eligible,
             MOST_RESULTS if wide else PAGE_CANDIDATES,
-            partial(signals, context) if ranks else None,
+            partial(shop_signals, context.state, now=context.now) if ranks else None,
             None if like is None else like[0],
         )
 
-    if context.configuration != LIVE or search_engine.is_personal(serving and serving.model):
+    if context.configuration != LIVE:
         return find()
     key = (context.understood.text, request.like, request.selection.key, bool(wide), ranks)
     made_of = (index, index.commit, context.words, mask, serving)

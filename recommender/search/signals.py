@@ -1,4 +1,4 @@
-"""Signals of candidates for the search ranker: sales, price, age, stock, affinity."""
+"""Signals of candidates for the search ranker: sales, price, age, stock."""
 
 from datetime import datetime
 
@@ -8,13 +8,8 @@ from recommender.serving.shop_state import ShopState
 DAY = 86_400
 
 
-def shop_signals(
-    state: ShopState, keys: list[int], affinity: dict[int, float], now: datetime
-) -> Signals:
-    """Signals of these products, by primary key, in their order.
-
-    affinity: of the shopper, [0, 1], by primary key; empty where unknown
-    """
+def shop_signals(state: ShopState, keys: list[int], now: datetime) -> Signals:
+    """Signals of these products, by primary key, in their order."""
     names = ("pk", "item_id", "price", "stock.state", "since")
     found, item_ids, prices, states, since = state.product_index.columns_by_key(keys, names)
     rows = dict(zip(found, range(len(found)), strict=True))
@@ -25,4 +20,4 @@ def shop_signals(
     stock = [None if not one else one == "in_stock" for one in states]
     columns = (places, prices, days, stock)
     ordered = ([None if i is None else column[i] for i in at] for column in columns)
-    return signals_of(*ordered, [affinity.get(key) for key in keys])
+    return signals_of(*ordered)

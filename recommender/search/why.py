@@ -8,11 +8,11 @@ from django.utils import timezone
 from recommender.catalog.filter_language import EVERYTHING
 from recommender.inference import search_engine
 from recommender.models import Product, Shop
-from recommender.search.adjustments import signals
 from recommender.search.configurations import LIVE, Configuration
 from recommender.search.context import SearchContext
 from recommender.search.requests import MOST_RESULTS, Hit, SearchRequest
 from recommender.search.search import arrange, candidates, parts_of, ranked_list
+from recommender.search.signals import shop_signals
 from recommender.serving.shop_state import state_of
 
 
@@ -110,6 +110,13 @@ def _contributions(context: SearchContext, key: int) -> list[tuple[str, float]]:
     serving = context.serving
     if serving is None or not context.configuration.ranker:
         return []
+    _, eligible = context.state.parts["search_masks"].eligible(context)
     return search_engine.contributions(
-        context.index, context.plan, serving.model, serving.vectors, key, partial(signals, context)
+        context.index,
+        context.plan,
+        serving.model,
+        serving.vectors,
+        key,
+        partial(shop_signals, context.state, now=context.now),
+        eligible,
     )

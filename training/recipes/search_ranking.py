@@ -152,7 +152,7 @@ def shop_signals(snapshot: Snapshot) -> ShopSignals:
         days = (now - since.to_numpy().astype(np.float64)) / DAY
     price = snapshot.products["price"].cast(pl.Float32).to_numpy()
     unknown = np.full(n, np.nan, np.float32)
-    return ShopSignals(place, price, np.maximum(days, 0).astype(np.float32), unknown, unknown)
+    return ShopSignals(place, price, np.maximum(days, 0).astype(np.float32), unknown)
 
 
 def rows_of(results: Sequence[Results], grades: Sequence[Mapping[int, int]], seed: int):

@@ -48,7 +48,7 @@ TEXT_FEATURES = (
     "query_weight",
     "query_matches",
 )
-SHOP_FEATURES = ("popularity", "price", "price_z", "freshness", "in_stock", "affinity")
+SHOP_FEATURES = ("popularity", "price", "price_z", "freshness", "in_stock")
 FEATURES = (*TEXT_FEATURES, *SHOP_FEATURES)
 WORDS, MEANING, QUERY = "words", "meaning", "query"
 _OF_MEANING = frozenset(
@@ -80,14 +80,13 @@ class ShopSignals:
     """Signals of the candidates that are not text: (n,) float32 each, nan where unknown.
 
     popularity: place among the best sellers, from 0; price; freshness: days on sale;
-    in_stock: 1 or 0; affinity: of this shopper, [0, 1] among the candidates
+    in_stock: 1 or 0
     """
 
     popularity: np.ndarray
     price: np.ndarray
     freshness: np.ndarray
     in_stock: np.ndarray
-    affinity: np.ndarray
 
     def of(self, rows: np.ndarray) -> "ShopSignals":
         """The signals at these positions (m,)."""
@@ -96,7 +95,6 @@ class ShopSignals:
             self.price[rows],
             self.freshness[rows],
             self.in_stock[rows],
-            self.affinity[rows],
         )
 
 
@@ -285,4 +283,3 @@ def _shop(columns: dict[str, np.ndarray], shop: ShopSignals) -> None:
         columns["price_z"][:] = (logs - np.nanmean(logs)) / spread
     columns["freshness"][:] = np.log1p(shop.freshness)
     columns["in_stock"][:] = shop.in_stock
-    columns["affinity"][:] = shop.affinity

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import lightgbm as lgb
@@ -63,15 +62,6 @@ class SearchRanker:
         gain = self.booster.feature_importance("gain")
         shares = zip(FEATURES, gain / max(gain.sum(), 1e-9), strict=True)
         return {name: round(float(share), 4) for name, share in sorted(shares, key=lambda x: -x[1])}
-
-    def uses(self, feature: str) -> bool:
-        """True where a split reads this feature."""
-        return feature in self._used
-
-    @cached_property
-    def _used(self) -> frozenset[str]:
-        counts = self.booster.feature_importance("split")
-        return frozenset(n for n, k in zip(self.booster.feature_name(), counts, strict=True) if k)
 
     def save(self, folder: Path) -> None:
         (folder / NAME).write_text(self.booster.model_to_string(), encoding="utf-8")

@@ -69,11 +69,7 @@ def evaluation(request: HttpRequest, shop: str) -> HttpResponse:
 
 
 def _measured(shop: Shop, choices: dict, first: str, second: str) -> dict:
-    judged = judged_queries(shop)
-    names = list(judged)
-    if len(names) > MOST_QUERIES:
-        step = len(names) / MOST_QUERIES
-        judged = {names[int(i * step)]: judged[names[int(i * step)]] for i in range(MOST_QUERIES)}
+    judged = judged_queries(shop, MOST_QUERIES)
     one, other = (evaluate(shop, judged, choices[key][1]) for key in (first, second))
     return {
         "rows": [_row(name, one, other) for name in MEASURES],

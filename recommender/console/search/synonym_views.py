@@ -39,8 +39,7 @@ def _changes(shop: Shop, synonym: Synonym) -> list[dict]:
     """Per phrase, the first products now and with the synonym."""
     out = []
     after = Configuration(proposed=(synonym.pk,))
-    phrases = synonym.phrases if synonym.also_finds else [*synonym.phrases]
-    for phrase in phrases[:5]:
+    for phrase in synonym.phrases[:5]:
         try:
             lists = [hits_of(shop, phrase, one, PREVIEWED) for one in (LIVE, after)]
         except IndexNotReady:

@@ -68,14 +68,12 @@ def test_the_shop_signals(index):
     plan = plan_query(index, "jacket")
     candidates = retrieve(index, plan)
     unknown = np.full(2, np.nan, np.float32)
-    shop = ShopSignals(
-        np.array([0, np.nan]), np.array([10.0, 90.0]), unknown, np.array([1, 0]), unknown
-    )
+    shop = ShopSignals(np.array([0, np.nan]), np.array([10.0, 90.0]), unknown, np.array([1, 0]))
     made = features(index, plan, candidates, shop=shop)
     columns = {name: made[:, i] for i, name in enumerate(FEATURES)}
     assert columns["popularity"][0] == 0 and np.isnan(columns["popularity"][1])
     assert columns["price_z"].tolist() == pytest.approx([-1, 1])
-    assert columns["in_stock"].tolist() == [1, 0] and np.isnan(columns["affinity"]).all()
+    assert columns["in_stock"].tolist() == [1, 0] and np.isnan(columns["freshness"]).all()
 
 
 def test_every_feature_has_a_group():
