@@ -67,6 +67,7 @@ def _pages(demo: dict) -> list[tuple[str, str]]:
         ("search-compare", f"{base}/search/compare/?q=white+lantern"),
         ("search-figures", f"{base}/search/figures/"),
         ("search-grade", f"{base}/search/grade/?q=cake+stand"),
+        ("search-sets", f"{base}/search/sets/"),
         ("search-synonyms", f"{base}/search/synonyms/"),
         ("schedule", "/console/django_celery_beat/periodictask/"),
         ("products", "/console/recommender/product/"),

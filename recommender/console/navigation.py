@@ -116,7 +116,7 @@ def sidebar(request: HttpRequest) -> list[dict]:
             )
         if request.user.has_perm("recommender.view_searchquery"):
             names = ("search", "search_compare", "search_evaluation", "search_grade")
-            names = (*names, "search_synonyms")
+            names = (*names, "search_sets", "search_synonyms")
             shopfront.append(
                 _page(request, shop, "Search quality", "search_insights", "search", names)
             )

@@ -59,6 +59,7 @@ class ConsoleSite(UnfoldAdminSite):
             compare_views,
             evaluation_views,
             grade_views,
+            query_set_views,
             synonym_views,
         )
         from recommender.console.training import start_views
@@ -89,6 +90,17 @@ class ConsoleSite(UnfoldAdminSite):
             ("s/<slug:shop>/search/figures/", evaluation_views.evaluation, "search_evaluation"),
             ("s/<slug:shop>/search/grade/", grade_views.grade, "search_grade"),
             ("s/<slug:shop>/search/grade/save/", grade_views.save_grade, "search_grade_save"),
+            ("s/<slug:shop>/search/sets/", query_set_views.query_sets, "search_sets"),
+            (
+                "s/<slug:shop>/search/sets/<int:pk>/delete/",
+                query_set_views.delete_query_set,
+                "search_sets_delete",
+            ),
+            (
+                "s/<slug:shop>/search/sets/clicks/",
+                query_set_views.derive_from_clicks,
+                "search_clicks",
+            ),
             ("s/<slug:shop>/search/synonyms/", synonym_views.synonyms, "search_synonyms"),
             (
                 "s/<slug:shop>/search/synonyms/look/",

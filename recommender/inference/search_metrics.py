@@ -1,6 +1,6 @@
 """Search metrics, for rooms that do not open the library."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def names() -> tuple[str, ...]:
@@ -38,3 +38,33 @@ def rbo(one: Sequence[str], other: Sequence[str]) -> float:
     from training.metrics import search
 
     return search.rbo(one, other)
+
+
+def relevance_by_clicks(
+    shown: Iterable[tuple[str, str, str, int, bool]],
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """Per (query, item id): (relevance from 0 to 1 by a click model, expected looks), of queries
+    with a click.
+
+    shown: (list, query, item id, position from 1, whether it was clicked) of each shown product
+    """
+    import numpy as np
+
+    from training.search.clicks import fit_clicks, scaled
+
+    pairs: dict[tuple[str, str], int] = {}
+    pair, position, clicked = [], [], []
+    clicked_queries = set()
+    for _, query, item_id, place, is_clicked in shown:
+        pair.append(pairs.setdefault((query, item_id), len(pairs)))
+        position.append(place - 1)
+        clicked.append(is_clicked)
+        if is_clicked:
+            clicked_queries.add(query)
+    if not clicked_queries:
+        return {}
+    model = fit_clicks(np.array(pair), np.array(position), np.array(clicked))
+    values = zip(scaled(model.relevance).tolist(), model.looks.tolist(), strict=True)
+    return {
+        name: value for name, value in zip(pairs, values, strict=True) if name[0] in clicked_queries
+    }

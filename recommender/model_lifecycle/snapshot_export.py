@@ -1,7 +1,7 @@
 """Snapshot export: writes the data of a shop to the folder that training reads."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from django.db import connection
 
 from recommender.inference import training_options
-from recommender.models import Shop
+from recommender.models import Judgement, Shop
 from recommender.models.events import LEAST_LIKED, EventType
 
 CHUNK = 50_000
@@ -46,7 +46,7 @@ def snapshot_shop(
         name: _frame(pl, rows(shop), _WRITTEN_SCHEMAS[name], tick)
         for name, rows in _WRITTEN.items()
     }
-    lists = _shown_results(shop) if training_options.purpose_of(recipe) == "search" else ()
+    lists = shown_results(shop) if training_options.purpose_of(recipe) == "search" else ()
     written["search_lists"] = _frame(pl, lists, _LIST_SCHEMA, tick)
     for name in ("judgements", "search_lists"):
         known = pl.col("item_id").is_in(products["item_id"].implode())
@@ -120,7 +120,7 @@ _LIST_SCHEMA = {
     "position": "Int64",
     "clicked": "Boolean",
 }
-SHOWN_RESULTS = """
+_SHOWN_RESULTS = """
     WITH clicked AS (
         SELECT DISTINCT e.recommendation_id, p.item_id
         FROM recommender_event e JOIN recommender_product p ON p.id = e.product_id
@@ -128,22 +128,31 @@ SHOWN_RESULTS = """
             AND e.type IN ('click', 'add_to_cart', 'purchase'))
     SELECT l.recommendation_id, q.normalized, i.item ->> 'item_id',
         l.first_position + i.place - 1, c.item_id IS NOT NULL
-    FROM recommender_servedlist l
+    FROM (SELECT * FROM recommender_servedlist
+        WHERE shop_id = %(shop)s AND placement = 'search' AND NOT simulated
+            AND created_at >= %(since)s
+        ORDER BY created_at DESC LIMIT %(most)s) AS l
     JOIN recommender_searchquery q ON q.shop_id = l.shop_id
         AND q.query_id = l.recommendation_id AND q.first_position = l.first_position
     LEFT JOIN recommender_shopper s ON s.id = l.shopper_id
     CROSS JOIN LATERAL jsonb_array_elements(l.items) WITH ORDINALITY AS i (item, place)
     LEFT JOIN clicked c ON c.recommendation_id = l.recommendation_id
         AND c.item_id = i.item ->> 'item_id'
-    WHERE l.shop_id = %(shop)s AND l.placement = 'search' AND NOT l.simulated
-        AND coalesce(s.consent_training, true)
+    WHERE coalesce(s.consent_training, true)
     ORDER BY l.created_at, l.id, i.place"""
-"""Products of search results with their positions, from 1, and whether a click or more followed."""
 
 
-def _shown_results(shop: Shop):
+def shown_results(
+    shop: Shop, since: datetime | None = None, most: int | None = None
+) -> Iterator[tuple[str, str, str, int, bool]]:
+    """(list, query, item id, position from 1, whether a click or more followed) of each product of
+    the latest search results, without shoppers who refuse training.
+
+    most: number of the results
+    """
+    values = {"shop": shop.pk, "since": since or "-infinity", "most": most}
     with connection.cursor() as cursor:
-        cursor.execute(SHOWN_RESULTS, {"shop": shop.pk})
+        cursor.execute(_SHOWN_RESULTS, values)
         while rows := cursor.fetchmany(CHUNK):
             yield from rows
 
@@ -155,6 +164,8 @@ def _written(name: str, shop: Shop):
         rows = rows.exclude(
             user_id__in=shop.shoppers.filter(consent_training=False).values("user_id")
         )
+    if name == "judgements":
+        rows = rows.filter(origin=Judgement.GIVEN)
     for row in rows.values_list(*_WRITTEN_SCHEMAS[name]).iterator(CHUNK):
         yield tuple(None if value == "" else value for value in row)
 

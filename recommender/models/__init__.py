@@ -14,7 +14,7 @@ from recommender.models.product_vectors import ProductVector
 from recommender.models.products import GoneProduct, Product
 from recommender.models.purges import Purge
 from recommender.models.registry import MetricPoint, ModelVersion, TrainingRun
-from recommender.models.search_queries import SearchQuery
+from recommender.models.search_queries import EvaluationQuerySet, SearchQuery
 from recommender.models.search_settings import SearchSettings, Synonym
 from recommender.models.shoppers import SessionLink, Shopper
 from recommender.models.shops import Shop
@@ -27,6 +27,7 @@ __all__ = [
     "Change",
     "Dialogue",
     "Erasure",
+    "EvaluationQuerySet",
     "Event",
     "GoneProduct",
     "IdempotentReply",

@@ -68,12 +68,23 @@ class Dialogue(Labelled):
 
 
 class Judgement(Labelled):
+    """Relevance of a product to a query, given by a person or derived from clicks.
+
+    Where both exist, the one that was given counts. Training reads the given ones alone, because
+    it learns from clicks by itself.
+    """
+
+    GIVEN, CLICKS = ORIGINS = ("given", "clicks")
+
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="judgements")
     judgement_id = models.CharField(max_length=256)
     query = models.TextField()
     item_id = models.CharField(max_length=256)
     grade = models.FloatField(help_text="0: irrelevant; larger is better.")
     fold = models.IntegerField(null=True, blank=True)
+    origin = models.CharField(
+        max_length=6, choices=[(one, one) for one in ORIGINS], default=GIVEN, db_default=GIVEN
+    )
 
     class Meta:
         ordering = ["-id"]

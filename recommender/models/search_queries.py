@@ -1,7 +1,9 @@
-"""Search queries: what shoppers searched for, and how much was found."""
+"""Search queries: what shoppers searched for, how much was found; sets of queries to evaluate."""
 
 from datetime import timedelta
 
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
@@ -60,3 +62,28 @@ class SearchQuery(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class EvaluationQuerySet(models.Model):
+    """A query set: queries on which configurations of search are measured and graded."""
+
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="query_sets")
+    name = models.CharField(max_length=100)
+    origin = models.CharField(max_length=200, help_text="Where the queries come from.")
+    queries = ArrayField(models.CharField(max_length=LONGEST_QUERY))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ShopOwned.as_manager()
+
+    class Meta:
+        verbose_name = "query set"
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "name"], name="query_set_once_a_shop")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -4,13 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Case, When
+
 from recommender.inference import search_metrics
-from recommender.models import Shop
+from recommender.models import Judgement, Shop
 from recommender.search.configurations import Configuration
 from recommender.search.requests import Hit, SearchRequest
 from recommender.search.search import preview
 
 MOST_HITS = 100
+_GIVEN_LAST = Case(When(origin=Judgement.GIVEN, then=1), default=0)
+"""So that a given judgment replaces one that is derived from clicks."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,21 @@ def evaluate(
     return Evaluated(list(judged), values)
 
 
-def judged_queries(shop: Shop, most: int) -> dict[str, dict[str, float]]:
-    """Grades by query and item id; of more than `most` queries, every so many in order of text."""
-    names = list(shop.judgements.order_by("query").values_list("query", flat=True).distinct())
+def judged_queries(
+    shop: Shop, most: int, queries: Sequence[str] | None = None
+) -> dict[str, dict[str, float]]:
+    """Grades by query and item id, empty for a query without judgments; of more than `most`
+    queries, every so many.
+
+    queries: of a query set; None: all with judgments, in order of their text
+    """
+    names = queries
+    if names is None:
+        names = list(shop.judgements.order_by("query").values_list("query", flat=True).distinct())
     step = max(1.0, len(names) / most)
     chosen = [names[int(i * step)] for i in range(min(most, len(names)))]
-    rows = shop.judgements.filter(query__in=chosen).order_by("query", "item_id")
-    out: dict[str, dict[str, float]] = {}
+    out: dict[str, dict[str, float]] = {query: {} for query in chosen}
+    rows = shop.judgements.filter(query__in=chosen).order_by("query", "item_id", _GIVEN_LAST)
     for query, item_id, grade in rows.values_list("query", "item_id", "grade"):
-        out.setdefault(query, {})[item_id] = grade
+        out[query][item_id] = grade
     return out

@@ -25,6 +25,9 @@ PAGES = [
     "figures/?a=live&b=words",
     "grade/",
     "grade/?q=red lantern",
+    "sets/",
+    "figures/?set=99999999999",
+    "grade/?set=no",
     "synonyms/",
     "synonyms/?preview=12345",
 ]
@@ -61,7 +64,7 @@ def test_every_page_shows_a_working_shop(live_shop, staff, page):
 
 
 @pytest.mark.parametrize(
-    "page", ["", "compare/?q=red", "figures/?a=live", "grade/?q=x", "synonyms/"]
+    "page", ["", "compare/?q=red", "figures/?a=live", "grade/?q=x", "synonyms/", "sets/"]
 )
 def test_every_page_shows_an_empty_shop(shop, staff, page):
     assert staff.get(url(page)).status_code == 200
@@ -140,7 +143,7 @@ def test_figures_of_two_configurations_and_the_queries_that_differ(live_shop, st
     for query in ("red lantern", "blue teapot", "small garden"):
         judge(live_shop, query)
     page = staff.get(url("figures/?a=live&b=words")).content.decode()
-    assert "3 judged queries" in page and "not significant" in page
+    assert "3 queries, 3 of them judged" in page and "not significant" in page
     assert 'data-chart="scatter"' in page
 
 

@@ -18,6 +18,7 @@ from recommender.models import (
     AuditEntry,
     Dialogue,
     Erasure,
+    EvaluationQuerySet,
     Event,
     Judgement,
     ModelVersion,
@@ -52,6 +53,7 @@ PAGES = (
     "search_compare",
     "search_evaluation",
     "search_grade",
+    "search_sets",
     "search_synonyms",
 )
 SECRET = "theirs-alone"
@@ -141,6 +143,8 @@ def test_no_page_of_another_shop_opens(two_shops, client):
         ("rollback", []),
         ("search_evaluation", []),
         ("search_grade_save", []),
+        ("search_sets", []),
+        ("search_clicks", []),
         ("search_synonyms_look", []),
         ("search_synonyms_decide", [synonym.pk]),
     ):
@@ -172,6 +176,8 @@ def test_every_page_of_the_console_is_tried_here():
         "promote",
         "rollback",
         "search_grade_save",
+        "search_clicks",
+        "search_sets_delete",
         "search_synonyms_look",
         "search_synonyms_decide",
     }
@@ -380,6 +386,13 @@ def test_search_pages_of_the_own_shop_take_nothing_of_another(two_shops, client)
     assert SECRET not in client.get("/console/s/tiny/search/grade/").content.decode()
     reply = client.post(reverse("admin:search_synonyms_decide", args=["tiny", synonym.pk]))
     assert reply.status_code == 404
+    theirs = EvaluationQuerySet.objects.create(
+        shop=two_shops[1][Shop], name=SECRET, origin="x", queries=[SECRET]
+    )
+    for path in ("sets/", f"figures/?set={theirs.pk}", f"grade/?set={theirs.pk}"):
+        assert SECRET not in client.get(f"/console/s/tiny/search/{path}").content.decode(), path
+    delete = reverse("admin:search_sets_delete", args=["tiny", theirs.pk])
+    assert client.post(delete).status_code == 404
     body = {"query": "x", "item_id": SECRET, "grade": 1}
     save = reverse("admin:search_grade_save", args=["tiny"])
     assert client.post(save, body, content_type="application/json").status_code == 400

@@ -10,13 +10,11 @@ import polars as pl
 from training.configuration.text_recipes import SearchConfig
 from training.errors import need
 from training.runs.run import Run
-from training.search.clicks import fit_clicks
+from training.search.clicks import fit_clicks, scaled
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 JUDGEMENTS, LISTS, CLICKS = "judgements", "lists", "clicks"
 """Where relevance comes from: judged products; clicks on results with their positions; clicks."""
-HIGHEST = 0.99
-"""Quantile of the relevance from clicks that has the highest grade; few clicks exceed it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +119,7 @@ def _from_lists(lists: pl.DataFrame, item_ids: list[str]) -> tuple[pl.DataFrame,
         shown["position"].to_numpy() - 1,
         shown["clicked"].to_numpy(),
     )
-    highest = max(float(np.quantile(model.relevance, HIGHEST)), 1e-6)
-    grade = np.minimum(model.relevance / highest, 1.0)
+    grade = scaled(model.relevance)
     frame = pairs.with_columns(grade=grade, fold=pl.lit(None, dtype=pl.Int64))
     return frame, model.propensity
 

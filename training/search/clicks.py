@@ -14,6 +14,8 @@ LONGEST_LIST = 50
 ROUNDS = 50
 PRIOR_LOOKS = 2.0
 """Looks that each (query, product) is assumed to have had, at the mean relevance."""
+HIGHEST = 0.99
+"""Quantile of the relevance that has the highest grade."""
 SMOOTHING = 20.0
 """Looks that pull the propensity of a rarely shown position to those around it."""
 
@@ -62,6 +64,11 @@ def fit_clicks(
         propensity = _propensity(position, shown, clicks, relevance[pair], propensity, seen)
     looks = np.bincount(pair, weights=shown * propensity[position], minlength=pairs)
     return ClickModel(propensity, relevance, looks)
+
+
+def scaled(relevance: np.ndarray) -> np.ndarray:
+    """(pairs,) relevance as a share of its `HIGHEST` quantile, at most 1: few clicks exceed it."""
+    return np.minimum(relevance / max(float(np.quantile(relevance, HIGHEST)), 1e-6), 1.0)
 
 
 def _propensity(

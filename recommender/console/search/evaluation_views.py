@@ -1,6 +1,5 @@
 """Two configurations of search in figures, on judged queries; upload of judgments."""
 
-import tempfile
 from pathlib import Path
 
 from django.http import HttpRequest, HttpResponse
@@ -8,6 +7,7 @@ from django.views.decorators.http import require_http_methods
 
 from recommender.console.pages import need, open_shop, page
 from recommender.console.search.configurations import choices_of, chosen
+from recommender.console.search.uploads import uploaded
 from recommender.inference.search_index import IndexNotReady
 from recommender.ingest import Parser, upsert_labelled
 from recommender.ingest.files import FileError, read_rows
@@ -19,7 +19,7 @@ from recommender.ingest.judgements import (
     qrels_rows,
     read_topics,
 )
-from recommender.models import Shop
+from recommender.models import EvaluationQuerySet, Shop
 from recommender.search.evaluation import Evaluated, evaluate, judged_queries
 
 MEASURES = {
@@ -33,8 +33,8 @@ MEASURES = {
 }
 MOST_QUERIES = 200
 """Queries that are measured while the page loads; of more, these are spread over all."""
-LARGEST_FILE = 20 * 2**20
 ENDINGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".gz", ".qrels", ".qrel", ".trec")
+TOPICS = (".txt", ".tsv", ".topics")
 
 
 @require_http_methods(["GET", "POST"])
@@ -49,32 +49,39 @@ def evaluation(request: HttpRequest, shop: str) -> HttpResponse:
     first, second = chosen(request, choices, "a", "live"), chosen(request, choices, "b", "words")
     judgements = shop.judgements.count()
     queries = shop.judgements.values("query").distinct().count()
+    sets = list(shop.query_sets.all())
+    query_set = next((one for one in sets if str(one.pk) == request.GET.get("set")), None)
     context = {
         "sentence": f"{judgements:,} judgments of {queries:,} queries."
         if judgements
         else "No query is judged yet. Upload judgments, or grade results by hand.",
         "choices": choices,
+        "sets": sets,
+        "query_set": query_set,
         "a": first,
         "b": second,
         "judgements": judgements,
         "notice": notice,
         "problem": problem,
     }
-    if judgements and "a" in request.GET:
+    if (judgements or query_set) and ("a" in request.GET or query_set):
         try:
-            context |= _measured(shop, choices, first, second)
+            context |= _measured(shop, choices, first, second, query_set)
         except IndexNotReady as error:
             context["problem"] = f"{error}. Try again in a moment."
     return page(request, shop, "search/evaluation", "Search in figures", **context)
 
 
-def _measured(shop: Shop, choices: dict, first: str, second: str) -> dict:
-    judged = judged_queries(shop, MOST_QUERIES)
+def _measured(
+    shop: Shop, choices: dict, first: str, second: str, query_set: EvaluationQuerySet | None
+) -> dict:
+    judged = judged_queries(shop, MOST_QUERIES, query_set and query_set.queries)
     one, other = (evaluate(shop, judged, choices[key][1]) for key in (first, second))
     return {
         "rows": [_row(name, one, other) for name in MEASURES],
         "chart": _scatter(one, other, choices[first][0], choices[second][0]),
         "measured": len(judged),
+        "with_judgements": sum(bool(grades) for grades in judged.values()),
         "worst": _worst(one, other),
     }
 
@@ -82,17 +89,14 @@ def _measured(shop: Shop, choices: dict, first: str, second: str) -> dict:
 def _row(name: str, one: Evaluated, other: Evaluated) -> dict:
     title, meaning = MEASURES[name]
     gains = [a - b for a, b in zip(one.values[name], other.values[name], strict=True)]
+    row: dict = {"title": title, "meaning": meaning, "outcome": "not judged"}
+    if all(gain != gain for gain in gains):  # nan: no query has a relevant product
+        return row
     difference = Evaluated([], {name: gains}).interval(name)
     _, low, high = difference
     outcome = "better" if low > 0 else "worse" if high < 0 else "not significant"
-    return {
-        "title": title,
-        "meaning": meaning,
-        "a": one.interval(name),
-        "b": other.interval(name),
-        "difference": difference,
-        "outcome": outcome,
-    }
+    intervals = {"a": one.interval(name), "b": other.interval(name), "difference": difference}
+    return row | intervals | {"outcome": outcome}
 
 
 def _scatter(one: Evaluated, other: Evaluated, left: str, right: str) -> dict:
@@ -128,35 +132,29 @@ def _worst(one: Evaluated, other: Evaluated, most: int = 10) -> list[tuple[str, 
 
 def _upload(request: HttpRequest, shop: Shop) -> tuple[str, str]:
     """(what was taken, what is wrong) of an uploaded file of judgments."""
-    file, topics = request.FILES.get("file"), request.FILES.get("topics")
-    if file is None:
-        return "", "Choose a file."
-    if not file.name.endswith(ENDINGS):
-        return "", f"{file.name}: expected one of {', '.join(ENDINGS)}."
-    if file.size > LARGEST_FILE:
-        return "", f"{file.name} is larger than {LARGEST_FILE // 2**20} MB; use import_judgements."
-    with tempfile.TemporaryDirectory(prefix="vitrine-judgements-") as folder:
-        try:
-            path = _kept(Path(folder), file)
-            if is_qrels(path):
-                known = read_topics(_kept(Path(folder), topics)) if topics else None
-                rows, columns = list(qrels_rows(path, known)), ["query", "item_id", "grade"]
-            else:
-                rows = list(judged_rows(read_rows(path)))
-                columns = columns_in({name for _, row in rows for name in row if name})
-        except FileError as error:
-            return "", f"{error}."
+    try:
+        with uploaded(request, "file", ENDINGS) as path:
+            return _taken(request, shop, path)
+    except FileError as error:
+        return "", f"{error}."
+
+
+def _taken(request: HttpRequest, shop: Shop, path: Path) -> tuple[str, str]:
+    if is_qrels(path):
+        rows, columns = list(qrels_rows(path, _topics(request))), ["query", "item_id", "grade"]
+    else:
+        rows = list(judged_rows(read_rows(path)))
+        columns = columns_in({name for _, row in rows for name in row if name})
     missing = [name for name in ("query", "item_id", "grade") if name not in columns]
     if missing:
-        return "", f"{file.name} has no column for {', '.join(missing)} ({', '.join(COLUMNS)})."
+        return "", f"{path.name} has no column for {', '.join(missing)} ({', '.join(COLUMNS)})."
     report = upsert_labelled("judgements", shop, rows, columns, Parser(shop.zone))
     reasons = "; ".join(f"{reason} ({count:,})" for reason, count in report.reasons()[:3])
-    return f"{file.name}: {report}.", f"Rejected: {reasons}." if reasons else ""
+    return f"{path.name}: {report}.", f"Rejected: {reasons}." if reasons else ""
 
 
-def _kept(folder: Path, file) -> Path:
-    path = folder / Path(file.name).name
-    with path.open("wb") as out:
-        for chunk in file.chunks():
-            out.write(chunk)
-    return path
+def _topics(request: HttpRequest) -> dict[str, str] | None:
+    if "topics" not in request.FILES:
+        return None
+    with uploaded(request, "topics", TOPICS) as path:
+        return read_topics(path)

@@ -1,0 +1,68 @@
+"""Query sets: queries to evaluate search on, from a file or sampled from the query log."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+from django.db import connection
+from django.utils import timezone
+
+from recommender.ingest.files import FileError, read_rows
+from recommender.models import Shop
+from recommender.models.search_queries import LONGEST_QUERY
+
+MOST_QUERIES = 5_000
+COLUMNS = ("query", "query_text", "normalized")
+SAMPLE = """
+    SELECT normalized FROM (
+        SELECT normalized, sum(weight) AS searches FROM recommender_searchquery
+        WHERE shop_id = %(shop)s AND created_at >= %(since)s AND NOT simulated
+            AND first_position = 1 AND normalized <> ''
+        GROUP BY normalized) AS counted
+    ORDER BY -ln(1 - random()) / searches LIMIT %(size)s"""
+"""Sampling without replacement, with probabilities that grow with the number of searches
+(Efraimidis and Spirakis 2006).
+"""
+
+
+def sampled_queries(shop: Shop, size: int, days: int) -> list[str]:
+    """Queries of the last days, sampled by their frequency, in order of their text."""
+    since = timezone.now() - timedelta(days=days)
+    with connection.cursor() as cursor:
+        cursor.execute(SAMPLE, {"shop": shop.pk, "since": since, "size": min(size, MOST_QUERIES)})
+        return sorted(row[0] for row in cursor.fetchall())
+
+
+def read_queries(path: Path) -> list[str]:
+    """Different queries of a file, in its order: a line each (.txt), or the column query of a
+    table. Raises FileError with the line.
+    """
+    queries = _lines(path) if path.name.endswith(".txt") else _column(path)
+    out: dict[str, None] = {}
+    for line, text in queries:
+        query = " ".join(text.replace("\x00", " ").split())
+        if len(query) > LONGEST_QUERY:
+            raise FileError(f"line {line}: the query has more than {LONGEST_QUERY} characters")
+        if query:
+            out[query] = None
+        if len(out) > MOST_QUERIES:
+            raise FileError(f"more than {MOST_QUERIES:,} queries")
+    if not out:
+        raise FileError("no query in this file")
+    return list(out)
+
+
+def _lines(path: Path) -> Iterable[tuple[int, str]]:
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            yield from enumerate(file, 1)
+    except UnicodeDecodeError as error:
+        raise FileError(f"not UTF-8: {error}") from None
+
+
+def _column(path: Path) -> Iterable[tuple[int, str]]:
+    for line, row in read_rows(path):
+        name = next((name for name in COLUMNS if name in row), None)
+        if name is None:
+            raise FileError(f"line {line}: no column named {', '.join(COLUMNS)}")
+        yield line, str(row[name] if row[name] is not None else "")
