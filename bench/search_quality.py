@@ -17,14 +17,15 @@ from training.data.snapshot import Snapshot, read_snapshot
 from training.fit import new_progress
 from training.metrics.ranking import bootstrap_interval
 from training.metrics.search import measures_of
+from training.recipes.search_cross_encoder import fit_cross_encoder
 from training.recipes.search_encoder import SearchEncoder
 from training.recipes.search_judgements import TEST, Judged, read_judged
 from training.recipes.search_ranking import (
     Retriever,
+    learned_from,
     lexical_index,
     lists_of,
     rows_of,
-    train_on,
 )
 from training.runs.run import Run
 from training.search.clicks import fit_clicks
@@ -40,7 +41,13 @@ MEASURES = {
     "full_ndcg@10": "ndcg@10",
     "full_recall@50": "recall@50",
 }
-SYSTEMS = {"words": "lexical", "text": "semantic", "fused": "fused", "ranked": "ranked"}
+SYSTEMS = {
+    "words": "lexical",
+    "text": "semantic",
+    "fused": "fused",
+    "ranked": "ranked_without_cross_encoder",
+    "read": "ranked",
+}
 SESSIONS, SHOWN, NOISE = 100, 20, 0.1
 """Simulated clicks: results shown per query, products of each, clicks on irrelevant products."""
 
@@ -52,7 +59,7 @@ def run() -> dict[str, dict]:
         kept.write_text(json.dumps(_folds()))
     values = json.loads(kept.read_text())
     measures = {}
-    for system in ("lexical", "semantic", "fused", "ranked"):
+    for system in SYSTEMS.values():
         for name in MEASURES:
             mean, low, high = bootstrap_interval(np.array(values[system][name], dtype=float))
             key, base = f"{system}.{name}", np.array(values["lexical"][name], dtype=float)
@@ -61,7 +68,10 @@ def run() -> dict[str, dict]:
                 measure(low, name),
                 measure(high, name),
             )
-    for name, base in (("typo", "ranked"), ("typo_lexical", "lexical")):
+    for name, base in (
+        ("typo", "ranked_without_cross_encoder"),
+        ("typo_lexical", "lexical"),
+    ):
         kept_share = np.nanmean(np.array(values[name], dtype=float)) / np.nanmean(
             np.array(values[base]["full_ndcg@10"], dtype=float)
         )
@@ -70,6 +80,8 @@ def run() -> dict[str, dict]:
     for name in ("clicks_vs_grades", "clicks_without_bias_model_vs_grades"):
         value = float(np.nanmean(np.array(values[name], dtype=float)))
         measures[name] = measure(value / grades, "ratio", 1.0)
+    weights = values["cross_encoder_weight"]
+    measures["cross_encoder_weight"] = measure(float(np.mean(weights)), "weight")
     measures["fine_tuned_share"] = measure(float(np.mean(values["share"])), "share")
     return measures
 
@@ -79,6 +91,7 @@ def _folds() -> dict:
     table = snapshot.tables["judgements"]
     values: dict = {system: {name: [] for name in MEASURES} for system in SYSTEMS.values()}
     values |= {"typo": [], "typo_lexical": [], "share": [], "grades": []}
+    values["cross_encoder_weight"] = []
     values |= {"clicks_vs_grades": [], "clicks_without_bias_model_vs_grades": []}
     with lexical_index(snapshot) as index:
         for fold in range(FOLDS):
@@ -106,11 +119,15 @@ def _fold(snapshot: Snapshot, index: LexicalIndex, values: dict) -> None:
     before = encoder.texts.vectors()
     encoder.cross_fit()
     values["share"].append(encoder.share)
-    ranker = train_on(run, judged, words, encoder, before)
+    learned = learned_from(judged, words, encoder, before)
+    ranker = learned.ranker(run.config)
+    cross, _ = fit_cross_encoder(run, judged, learned)
+    values["cross_encoder_weight"].append(cross.head.weight_of_score if cross else 0.0)
     clicked = _from_clicks(judged, words.with_vectors(before))
     after = encoder.finish()
     found = words.with_vectors(after)
-    lists = lists_of(found, ranker, test)
+    lists = lists_of(found, ranker, test, cross)
+    lists["read"] = lists["read"] or lists["ranked"]
     lists["words"] = [words.candidates(query).keys.tolist() for query in test.tolist()]
     for system, name in SYSTEMS.items():
         for query, ranked in zip(test.tolist(), lists[system], strict=True):

@@ -53,16 +53,17 @@ def run() -> dict[str, dict]:
     snapshot = crowdflower()
     fit("search", snapshot, "search-serving", {"text.steps": 1})
     checkpoint = KEPT / sources() / "search-serving" / "out"
-    with _shop(snapshot, checkpoint) as (environment, key):
-        with _server(environment, 1) as client:
+    with shop_of(snapshot, checkpoint) as (environment, key):
+        with server(environment, 1) as client:
             measures = _latencies(client, key, snapshot)
-        with _server(environment, 2):
+        with server(environment, 2):
             measures |= _throughput(key, snapshot)
     return measures
 
 
 @contextmanager
-def _shop(snapshot: Path, checkpoint: Path) -> Iterator[tuple[dict[str, str], str]]:
+def shop_of(snapshot: Path, checkpoint: Path) -> Iterator[tuple[dict[str, str], str]]:
+    """(environment, key) of a shop with the snapshot's products and the search champion."""
     home = Path(os.environ.get("VITRINE_HOME", ROOT / "var")).resolve() / "search"
     shutil.rmtree(home, ignore_errors=True)
     environment = {**os.environ, "VITRINE_HOME": str(home), "LOG_FORMAT": "plain"}
@@ -80,6 +81,7 @@ def _shop(snapshot: Path, checkpoint: Path) -> Iterator[tuple[dict[str, str], st
 
 
 def run_python(environment: dict[str, str], *arguments: str) -> str:
+    """What a Python process prints."""
     command = [sys.executable, *arguments]
     done = subprocess.run(
         command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
@@ -88,10 +90,11 @@ def run_python(environment: dict[str, str], *arguments: str) -> str:
 
 
 @contextmanager
-def _server(environment: dict[str, str], workers: int) -> Iterator[Client]:
+def server(environment: dict[str, str], workers: int, seconds: float = 180) -> Iterator[Client]:
+    """A client of a server that is ready within so many seconds."""
     command = ["manage.py", "serve", "--port", str(PORT), "--workers", str(workers)]
-    server = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment)
-    deadline = time.monotonic() + 180
+    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment)
+    deadline = time.monotonic() + seconds
     try:
         while True:
             try:
@@ -106,11 +109,11 @@ def _server(environment: dict[str, str], workers: int) -> Iterator[Client]:
             time.sleep(0.5)
         yield client
     finally:
-        server.terminate()
-        server.wait(30)
+        process.terminate()
+        process.wait(30)
 
 
-def _queries(snapshot: Path, n: int) -> list[str]:
+def queries_of(snapshot: Path, n: int) -> list[str]:
     """Distinct queries: the judged ones, then with one more word of a product's title."""
     judged = pl.read_parquet(snapshot / "judgements.parquet")["query"].unique().sort().to_list()
     titles = pl.read_parquet(snapshot / "products.parquet")["title"].to_list()
@@ -133,7 +136,7 @@ def _latencies(client: Client, key: str, snapshot: Path) -> dict[str, dict]:
         body = json.dumps({"query": query, **more}).encode()
         return request("POST", "/api/v1/search", key, body)
 
-    queries = _queries(snapshot, QUERIES)
+    queries = queries_of(snapshot, QUERIES)
     for query in queries[:20]:
         timed(search(query))
     cold = [timed(search(query)) for query in queries[20:]]
@@ -147,15 +150,16 @@ def _latencies(client: Client, key: str, snapshot: Path) -> dict[str, dict]:
     faceted = [timed(search(query, facets=["price", "brand"])) for query in queries[:100]]
     return {
         "search_p50_ms": measure(statistics.median(cold), "ms"),
-        "search_p95_ms": measure(_p95(cold), "ms"),
+        "search_p95_ms": measure(p95(cold), "ms"),
         "search_repeated_p50_ms": measure(statistics.median(warm), "ms"),
         "search_facets_p50_ms": measure(statistics.median(faceted), "ms"),
         "suggest_p50_ms": measure(statistics.median(suggest), "ms"),
-        "suggest_p95_ms": measure(_p95(suggest), "ms"),
+        "suggest_p95_ms": measure(p95(suggest), "ms"),
     } | _visibility(client, key)
 
 
-def _p95(values: list[float]) -> float:
+def p95(values: list[float]) -> float:
+    """The 95th percentile."""
     return statistics.quantiles(values, n=20)[18]
 
 
@@ -179,12 +183,12 @@ def _visibility(client: Client, key: str) -> dict[str, dict]:
         times.append(time.perf_counter() - begun)
     return {
         "index_visible_p50_s": measure(statistics.median(times), "s"),
-        "index_visible_p95_s": measure(_p95(times), "s"),
+        "index_visible_p95_s": measure(p95(times), "s"),
     }
 
 
 def _throughput(key: str, snapshot: Path) -> dict[str, dict]:
-    queries = _queries(snapshot, 2_000)
+    queries = queries_of(snapshot, 2_000)
     draw = random.Random(1)
     weights = [1 / (rank + 1) for rank in range(len(queries))]
     order = draw.choices(queries, weights, k=20_000)

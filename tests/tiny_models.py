@@ -52,6 +52,7 @@ SEARCH_CONFIG = (
     "text.batch_size=8",
     "text.frozen_layers=1",
     "rounds=20",
+    "cross_encoder=false",
 )
 
 

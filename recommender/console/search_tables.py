@@ -35,8 +35,8 @@ class SynonymAdmin(TellsOfSearch):
 
 @admin.register(SearchSettings)
 class SearchSettingsAdmin(TellsOfSearch):
-    list_display = ["shop", "languages", "stop_words", "not_understood"]
-    fields = ["shop", "languages", "stop_words", "not_understood"]
+    list_display = ["shop", "languages", "stop_words", "not_understood", "cross_encoder_ms"]
+    fields = ["shop", "languages", "stop_words", "not_understood", "cross_encoder_ms"]
 
     def get_readonly_fields(self, request, obj=None):
         return ["shop"] if obj else []

@@ -1,7 +1,10 @@
 """Checkpoint folders: where they are, and opening their encoder."""
 
 import logging
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +15,13 @@ from recommender.infrastructure import process_caches
 
 if TYPE_CHECKING:
     from training.encoders.onnx import OnnxEncoder
+    from training.search.cross_encoder import CrossEncoder
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 60.0
+CROSS_ENCODER_THREADS = 2
+"""Threads of one call, which takes several times as long as any other step of a search."""
 unreadable: dict[Path, float] = {}
 """Checkpoints whose encoder could not be read -> time (monotonic) of the next try."""
 process_caches.register(unreadable.clear)
@@ -81,10 +87,31 @@ def open_encoder(checkpoint: Path) -> "OnnxEncoder | None":
     folder = checkpoint / "onnx"
     if not (folder / NAME).exists():
         return None
-    try:
+    with _broken(checkpoint, "encoder"):
         encoder = OnnxEncoder(folder, threads=1)
         encoder.encode([""])
-    except Exception as error:  # onnxruntime and tokenizers raise their own types
+        return encoder
+
+
+def open_cross_encoder(checkpoint: Path) -> "CrossEncoder | None":
+    """The cross-encoder of a search checkpoint, tried on one pair; None without one. Raises
+    BrokenCheckpoint.
+    """
+    from training.search.cross_encoder import load_cross_encoder
+
+    cpus = os.cpu_count() or 1
+    with _broken(checkpoint, "cross-encoder"):
+        cross_encoder = load_cross_encoder(checkpoint, min(CROSS_ENCODER_THREADS, cpus))
+        if cross_encoder is not None:
+            cross_encoder.score("", [""])
+        return cross_encoder
+
+
+@contextmanager
+def _broken(checkpoint: Path, what: str) -> Iterator[None]:
+    """Raise BrokenCheckpoint for any error: onnxruntime and tokenizers raise their own types."""
+    try:
+        yield
+    except Exception as error:
         name = f"{checkpoint.parent.name}/{checkpoint.name}"
-        raise BrokenCheckpoint(f"{name}: its encoder cannot be read: {error}") from error
-    return encoder
+        raise BrokenCheckpoint(f"{name}: its {what} cannot be read: {error}") from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from recommender.inference.search_ranking import Ranked, Ranking, features_of, rank
 from recommender.infrastructure import process_caches
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from recommender.inference.ranking_model import Model
     from recommender.inference.search_model import SearchModel
-    from training.search.engine import Candidates, Eligible
+    from training.search.engine import Eligible
     from training.search.features import ShopSignals
     from training.search.lexical import LexicalIndex
     from training.search.query_plan import QueryPlan, Wording
@@ -37,7 +38,8 @@ class Found:
     """A product that a query finds.
 
     score: of the ranking, by reciprocal ranks or by the ranker; lexical: BM25, 0 where no word
-    matches; semantic: cosine, None unknown; ranker: score of the ranker, None without it
+    matches; semantic: cosine, None unknown; ranker: score of the ranker, None without it;
+    cross: what the cross-encoder added to it, None where it did not read the product
     lexical_rank, semantic_rank: from 1; None where this kind of retrieval did not find it
     equal: one of its codes is the query; matched: all words that were required match
     """
@@ -51,6 +53,7 @@ class Found:
     equal: bool
     matched: bool
     ranker: float | None = None
+    cross: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class FoundList:
     total: products that match the words; an estimate unless is_exact
     corrected: the query with its typos corrected; empty without any
     dropped: words that need not match, because no product matches all
+    skipped: steps of the ranking that would have exceeded their budget
     """
 
     products: list[Found]
@@ -67,6 +71,7 @@ class FoundList:
     is_exact: bool
     corrected: str = ""
     dropped: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
     plan: Any = field(default=None, repr=False)
 
 
@@ -86,13 +91,13 @@ def find(
     semantic: "SemanticIndex | None" = None,
     eligible: "Eligible | None" = None,
     most: int = 200,
-    signals: "Callable[[list[int]], ShopSignals] | None" = None,
+    ranking: Ranking | None = None,
     like: int | None = None,
 ) -> FoundList:
     """The products that a query finds among the eligible ones (None: all), best first.
 
     model: whose encoder reads the query; None, or without `semantic`: words alone
-    signals: of products by key, where the model's ranker is to order the best ones
+    ranking: where the model's ranker is to order the best ones
     like: product whose vector stands for the query
     """
     from training.search.engine import retrieve
@@ -103,42 +108,19 @@ def find(
     elif semantic is not None and model is not None and model.encoder is not None and plan.slots:
         vector = vectors.get(model, plan.meant)
     candidates = retrieve(index, plan, semantic, vector, eligible, most)
-    scores: list[float] = []
-    ranker = getattr(model, "ranker", None)
-    if ranker is not None and vector is not None and signals is not None and len(candidates):
-        candidates, scores = _ranked(index, candidates, plan, semantic, vector, ranker, signals)
-    dropped = tuple(slot.text for slot in candidates.dropped)
+    ranked = Ranked(candidates)
+    rankers = getattr(model, "rankers", None)
+    if rankers is not None and vector is not None and ranking is not None and len(candidates):
+        ranked = rank(index, candidates, plan, semantic, vector, rankers, ranking)
     return FoundList(
-        _products(candidates, scores),
+        _products(ranked),
         candidates.total,
         candidates.is_exact,
         plan.corrected,
-        dropped,
+        tuple(slot.text for slot in candidates.dropped),
+        ranked.skipped,
         plan,
     )
-
-
-def _ranked(
-    index, candidates: "Candidates", plan, semantic, vector, ranker, signals
-) -> "tuple[Candidates, list[float]]":
-    """The candidates in the order of the ranker, and the scores of those that have one."""
-    from training.search.ranker import ranked_order
-
-    _, features = _features(index, candidates, plan, semantic, vector, signals)
-    scores = ranker.score(features)
-    order = ranked_order(candidates, scores)
-    return candidates.only(order), scores[order[: len(scores)]].tolist()
-
-
-def _features(index, candidates: "Candidates", plan, semantic, vector, signals) -> tuple:
-    """(the candidates that the ranker orders, their features)."""
-    import numpy as np
-
-    from training.search.features import features
-    from training.search.ranker import RANKED_MOST
-
-    best = candidates.only(np.arange(min(RANKED_MOST, len(candidates))))
-    return best, features(index, plan, best, semantic, vector, signals(best.keys.tolist()))
 
 
 def contributions(
@@ -161,7 +143,7 @@ def contributions(
         return []
     vector = vectors.get(model, plan.meant)
     candidates = retrieve(index, plan, semantic, vector, eligible)
-    best, features = _features(index, candidates, plan, semantic, vector, signals)
+    best, features = features_of(index, candidates, plan, semantic, vector, signals)
     at = (best.keys == key).nonzero()[0]
     if not len(at):
         return []
@@ -192,7 +174,8 @@ def words_of(index: "LexicalIndex", plan: "QueryPlan", key: int) -> list[tuple[s
     ]
 
 
-def _products(candidates: "Candidates", scores: list[float]) -> list[Found]:
+def _products(ranked: Ranked) -> list[Found]:
+    candidates, scores = ranked.candidates, ranked.scores
     rows = zip(
         candidates.keys.tolist(),
         candidates.fused.tolist(),
@@ -208,16 +191,17 @@ def _products(candidates: "Candidates", scores: list[float]) -> list[Found]:
     return [
         Found(
             key,
-            fused if ranker is None else 1 / (1 + math.exp(-ranker)),
+            fused if score is None else 1 / (1 + math.exp(-score)),
             lexical,
             semantic if semantic == semantic else None,
             lexical_rank + 1 if lexical_rank >= 0 else None,
             semantic_rank + 1 if semantic_rank >= 0 else None,
             equal,
             matched,
-            ranker,
+            ranked.by_ranker.get(key),
+            ranked.added.get(key),
         )
-        for key, fused, lexical, semantic, lexical_rank, semantic_rank, equal, matched, ranker in (
+        for key, fused, lexical, semantic, lexical_rank, semantic_rank, equal, matched, score in (
             rows
         )
     ]

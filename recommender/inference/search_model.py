@@ -1,6 +1,8 @@
 """A search checkpoint in memory: its encoder, the vectors of products, and its ranker."""
 
+import logging
 from collections import OrderedDict
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -9,15 +11,19 @@ from recommender.inference.checkpoint_files import (
     BrokenCheckpoint,
     CheckpointEncoder,
     checkpoint_path,
+    open_cross_encoder,
 )
 from recommender.inference.model_cache import import_lightgbm
 from recommender.inference.ranking_model import Addition, ProductText
+from recommender.inference.search_ranking import Rankers, TimeBox
 from recommender.infrastructure import process_caches, process_memory
 
 if TYPE_CHECKING:
     from training.inference.search_checkpoint import SearchCheckpoint
+    from training.search.cross_encoder import CrossEncoder
     from training.search.ranker import SearchRanker
 
+log = logging.getLogger(__name__)
 CACHED_MODELS = 3
 
 
@@ -34,10 +40,26 @@ class SearchModel(CheckpointEncoder):
         self.checkpoint, self.folder, self.base = checkpoint, folder, base
         self.item_ids = checkpoint.item_ids
         self.rows = {item_id: row for row, item_id in enumerate(self.item_ids)}
+        self._time_box = TimeBox()
 
     @property
     def ranker(self) -> "SearchRanker | None":
         return self.checkpoint.ranker
+
+    @property
+    def rankers(self) -> Rankers | None:
+        """The ranker, and the cross-encoder where it can be read; None without a ranker."""
+        if self.base is not None:
+            return self.base.rankers
+        return Rankers(self.ranker, self._cross_encoder, self._time_box) if self.ranker else None
+
+    @cached_property
+    def _cross_encoder(self) -> "CrossEncoder | None":
+        try:
+            return open_cross_encoder(self.folder)
+        except BrokenCheckpoint as error:
+            log.error("%s; serving continues without it", error)
+            return None
 
     def embed(self, texts: list[ProductText]) -> list[bytes]:
         """Embed products: the vectors of the product and of its title, in half precision, behind
@@ -60,7 +82,7 @@ class SearchModel(CheckpointEncoder):
     def make_ready(self) -> None:
         """Load now what the first search would load."""
         with process_memory.mmap_allocations():
-            _ = self.encoder
+            _ = self.encoder, self.rankers
 
     def with_additions(self, additions: list[Addition]) -> "SearchModel":
         """The model with new products, and with new vectors of those whose text has changed."""

@@ -1,7 +1,12 @@
 """Verification of checkpoints before they serve."""
 
 from recommender.inference import model_cache, search_model
-from recommender.inference.checkpoint_files import BrokenCheckpoint, checkpoint_path, open_encoder
+from recommender.inference.checkpoint_files import (
+    BrokenCheckpoint,
+    checkpoint_path,
+    open_cross_encoder,
+    open_encoder,
+)
 
 
 def verify(folder: str, purpose: str = "ranking") -> None:
@@ -13,6 +18,7 @@ def verify(folder: str, purpose: str = "ranking") -> None:
         load = model_cache.load if purpose == "ranking" else search_model.load
         load(folder, verify=True)
         open_encoder(path)
+        open_cross_encoder(path)
         return
     try:
         verify_files(path)

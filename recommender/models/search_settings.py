@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models, transaction
 
 from recommender.models.changes import Change
@@ -60,11 +61,24 @@ class SearchSettings(TellsOfSearch):
         "price.",
     )
 
+    cross_encoder_ms = models.PositiveSmallIntegerField(
+        "cross-encoder, milliseconds",
+        default=100,
+        validators=[MaxValueValidator(5_000)],
+        help_text="Time that the cross-encoder of the search champion may take for a search. Where "
+        "it would take longer, it is skipped, and the reply says so. 0: off.",
+    )
+
     class Meta:
         verbose_name_plural = "search settings"
 
     def __str__(self) -> str:
         return f"Search of {self.shop}"
+
+    @property
+    def understood(self) -> tuple[str, ...]:
+        """Kinds of names in queries that move products."""
+        return tuple(kind for kind in INTENTS if kind not in self.not_understood)
 
 
 class Synonym(TellsOfSearch):

@@ -42,6 +42,8 @@ class CandidateCache:
                 self._cached.move_to_end(key)
                 return cached[1]
         found = make()
+        if found.skipped:  # for want of time; the next one may have it
+            return found
         with self._lock:
             self._cached[key] = (made_of, found)
             self._cached.move_to_end(key)

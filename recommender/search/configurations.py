@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 class Configuration:
     """Steps of a search that may be left out or replaced.
 
-    meaning, ranker, understand, synonyms: whether the step is taken
+    meaning, ranker, cross_encoder, understand, synonyms: whether the step is taken
     proposed: primary keys of synonyms that apply although they are not live
     version: primary key of a search version that ranks instead of the champion
     """
 
     meaning: bool = True
     ranker: bool = True
+    cross_encoder: bool = True
     understand: bool = True
     synonyms: bool = True
     proposed: tuple[int, ...] = ()
@@ -24,6 +25,7 @@ LIVE = Configuration()
 NAMED = {
     "live": ("Live: as shoppers see it", LIVE),
     "fused": ("Without the ranker", replace(LIVE, ranker=False)),
+    "no_cross_encoder": ("Without the cross-encoder", replace(LIVE, cross_encoder=False)),
     "words": ("Words alone", replace(LIVE, meaning=False, ranker=False)),
     "plain": ("Without query understanding", replace(LIVE, understand=False)),
     "no_synonyms": ("Without synonyms", replace(LIVE, synonyms=False)),

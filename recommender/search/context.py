@@ -90,7 +90,7 @@ class SearchContext:
             return Understood(self.like[1])
         query = self.request.query
         on = self.request.understand and self.configuration.understand
-        kinds = self.state.parts[wording.PART].intents() if on else ()
+        kinds = self.state.parts[wording.PART].settings().understood if on else ()
         if not query.strip() or not kinds:
             return Understood(query)
         products = len(self.state.product_index.products())
@@ -104,6 +104,12 @@ class SearchContext:
         if self.configuration.synonyms and not self.configuration.proposed:
             return shop_words.get(self.index)
         return shop_words.read(self.index, self.configuration.synonyms, self.configuration.proposed)
+
+    @property
+    def cross_encoder_ms(self) -> int:
+        """Time budget of the cross-encoder; 0: off."""
+        on = self.configuration.cross_encoder
+        return self.state.parts[wording.PART].settings().cross_encoder_ms if on else 0
 
     @cached_property
     def plan(self) -> Plan:

@@ -96,6 +96,7 @@ class SearchResult:
 
     total: products that match the words and pass the filter; an estimate unless is_exact
     relaxed: what was given up so that something is found: words, or all words for the meaning
+    skipped: steps of the ranking that would have exceeded their time budget
     """
 
     hits: list[Hit]
@@ -103,6 +104,7 @@ class SearchResult:
     is_exact: bool = True
     corrected: str = ""
     relaxed: list[dict[str, str]] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
     understood: list[dict[str, Any]] = field(default_factory=list)
     facets: list[dict[str, Any]] = field(default_factory=list)
     version: ModelVersion | None = None

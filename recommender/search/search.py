@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from functools import partial
 
 import polars as pl
 
@@ -32,7 +31,7 @@ from recommender.search.requests import (
     SearchRequest,
     SearchResult,
 )
-from recommender.search.signals import shop_signals
+from recommender.search.signals import ranking_of
 from recommender.serving.shop_state import state_of
 
 SPARE = 30
@@ -87,6 +86,7 @@ def candidates(context: SearchContext, wide: bool = False) -> FoundList:
     wide = wide or request.facets or request.sort != RELEVANCE or request.offset
     serving, index = context.serving, context.index
     like = context.like
+    budget = context.cross_encoder_ms
     ranks = request.sort == RELEVANCE and context.configuration.ranker and like is None
     mask, eligible = masks.eligible(context)
 
@@ -98,13 +98,13 @@ def candidates(context: SearchContext, wide: bool = False) -> FoundList:
             serving.vectors if serving else None,
             eligible,
             MOST_RESULTS if wide else PAGE_CANDIDATES,
-            partial(shop_signals, context.state, now=context.now) if ranks else None,
+            ranking_of(context.state, context.now, budget) if ranks else None,
             None if like is None else like[0],
         )
 
     if context.configuration != LIVE:
         return find()
-    key = (context.understood.text, request.like, request.selection.key, bool(wide), ranks)
+    key = (context.understood.text, request.like, request.selection.key, bool(wide), ranks, budget)
     made_of = (index, index.commit, context.words, mask, serving)
     found = context.state.parts[candidate_cache.PART].get(key, made_of, find)
     context.plan = found.plan
@@ -167,6 +167,7 @@ def parts_of(context: SearchContext, one: Found) -> dict[str, float | None]:
         "semantic": None if one.semantic is None else round(one.semantic, 4),
         "semantic_rank": one.semantic_rank,
         "ranker": None if one.ranker is None else round(one.ranker, 4),
+        "cross_encoder": None if one.cross is None else round(one.cross, 4),
         "intent": context.intent_places.get(one.key, (0.0, ()))[0] or None,
         "affinity": None if one.key not in affinity else round(affinity[one.key], 4),
     }
@@ -224,6 +225,7 @@ def finish(context: SearchContext, found: FoundList, hits: list[Hit]) -> SearchR
         has_more=len(hits) > request.offset + len(shown) and bool(shown),
         personal=bool(context.affinity),
         understood=[one.reply() for one in context.understood.intents],
+        skipped=list(found.skipped),
         semantic=any(one.semantic is not None for one in found.products),
     )
 

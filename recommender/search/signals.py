@@ -1,11 +1,26 @@
-"""Signals of candidates for the search ranker: sales, price, age, stock."""
+"""What the ranking of candidates reads of a shop: sales, price, age, stock, titles."""
 
 from datetime import datetime
+from functools import partial
 
 from recommender.inference.search_engine import Signals, signals_of
+from recommender.inference.search_ranking import Ranking
+from recommender.models import Product
 from recommender.serving.shop_state import ShopState
 
 DAY = 86_400
+
+
+def ranking_of(state: ShopState, now: datetime, budget_ms: int) -> Ranking:
+    """What the ranking of candidates reads of the shop. budget_ms: of the cross-encoder."""
+    return Ranking(partial(shop_signals, state, now=now), partial(titles_of, state), budget_ms)
+
+
+def titles_of(state: ShopState, keys: list[int]) -> list[str]:
+    """Titles of these products, by primary key, in their order; empty where unknown."""
+    rows = Product.objects.filter(shop=state.shop_id, pk__in=keys).values_list("pk", "title")
+    titles = dict(rows)
+    return [titles.get(key, "") for key in keys]
 
 
 def shop_signals(state: ShopState, keys: list[int], now: datetime) -> Signals:

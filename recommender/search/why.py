@@ -94,6 +94,8 @@ def _how(hit: Hit) -> str:
         by.append(f"{_nth(parts['semantic_rank'])} by meaning")
     if parts.get("ranker") is not None:
         by.append(f"the ranker gives it {parts['ranker']:.2f}")
+    if parts.get("cross_encoder") is not None:
+        by.append(f"the cross-encoder adds {parts['cross_encoder']:+.2f}")
     if parts.get("intent"):
         by.append(f"moved by {parts['intent']:+.0f} places, for what the query names")
     return ", ".join(by) or "it passes the filter"

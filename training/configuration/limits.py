@@ -9,6 +9,8 @@ LIMITS = {
     "candidates_per_source": (1, 1e5),
     "rounds": (1, 1e5),
     "cross_fit": (2, 10),
+    "cross_layers": (1, 1000),
+    "cross_steps": (1, 1e6),
     "leaves": (2, 1e5),
     "shard": (1, 1e6),
     "max_tokens": (4, 8192),

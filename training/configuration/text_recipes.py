@@ -176,6 +176,14 @@ class SearchConfig(RecipeConfig):
     """
     rounds: int = 200
     """Trees of the ranker."""
+    cross_encoder: bool = True
+    """Fine-tune a cross-encoder, which re-ranks the best results where that helps on queries that
+    it has not seen. It needs `onnx`, and time with every search.
+    """
+    cross_layers: int = 6
+    """Layers of the cross-encoder, the lowest ones of the encoder."""
+    cross_steps: int = 150
+    """Training steps of the cross-encoder."""
     text: TextConfig = field(
         default_factory=lambda: TextConfig(
             max_tokens=64,
@@ -248,9 +256,18 @@ RECIPES = (
         fit="training.recipes.search:fit_search",
         checkpoint=SEARCH,
         trial="training.recipes.search:try_fields",
-        stages={"Baselines": 0.1, "Cross-fitting": 0.5, "Fine-tuning": 0.3, "Check": 0.1},
+        stages={
+            "Baselines": 0.1,
+            "Cross-fitting": 0.4,
+            "Fine-tuning": 0.2,
+            "Cross-encoder": 0.2,
+            "Check": 0.1,
+        },
         purpose="search",
         needs=("judgements|clicks", "products"),
-        presets={QUICK: {"text.steps": 20}, THOROUGH: {"text.steps": 150, "cross_fit": 5}},
+        presets={
+            QUICK: {"text.steps": 20, "cross_encoder": False},
+            THOROUGH: {"text.steps": 150, "cross_fit": 5, "cross_steps": 400},
+        },
     ),
 )

@@ -7,17 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import polars as pl
 
 from training.candidates.text_similarity import TextSpace
 from training.configuration.text_recipes import SearchConfig
+from training.data.product_text import title_texts
 from training.data.snapshot import TYPE_CODE, Snapshot
 from training.metrics.search import measures_of
 from training.recipes.search_encoder import SearchEncoder, Vectors
 from training.recipes.search_judgements import TEST, Judged
-from training.runs.run import Run
+from training.search.cross_encoder import RERANKED_MOST, reranked
 from training.search.documents import SearchDocument, document_of
 from training.search.engine import Candidates, retrieve
 from training.search.features import ShopSignals, features
@@ -30,6 +32,7 @@ from training.search.ranker import (
     RankerRows,
     SearchRanker,
     grades_of,
+    ordered,
     ranked_order,
     train_ranker,
 )
@@ -172,10 +175,30 @@ def rows_of(results: Sequence[Results], grades: Sequence[Mapping[int, int]], see
     return RankerRows(np.concatenate(parts), np.concatenate(gains), np.array(group))
 
 
-def train_on(
-    run: Run, judged: Judged, retriever: Retriever, encoder: SearchEncoder, before: Vectors
-) -> SearchRanker:
-    """The ranker of a run, learned from all queries but those of the test.
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What rankers learn from: queries with their results and grades.
+
+    numbers: (n,) of the queries
+    """
+
+    numbers: np.ndarray
+    results: list[Results]
+    grades: list[dict[int, int]]
+
+    def ranker(self, config: SearchConfig, rows: np.ndarray | None = None) -> SearchRanker:
+        """The ranker that learns from these queries (m,), by position; None: from all."""
+        chosen = range(len(self.numbers)) if rows is None else rows.tolist()
+        made = rows_of(
+            [self.results[i] for i in chosen], [self.grades[i] for i in chosen], config.seed
+        )
+        return train_ranker(made, RankerConfig(seed=config.seed, rounds=config.rounds))
+
+
+def learned_from(
+    judged: Judged, retriever: Retriever, encoder: SearchEncoder, before: Vectors
+) -> Learned:
+    """Results of all queries but those of the test.
 
     A fine-tuned encoder has seen the queries, so its cosines say more about them than about those
     of shoppers. Their features therefore come from encoders that were fine-tuned without them
@@ -183,7 +206,6 @@ def train_on(
 
     before: vectors of the encoder as loaded, which has seen no query
     """
-    config: SearchConfig = run.config
     numbers, results = [], []
     parts = (
         map(encoder.without, range(len(encoder.folds)))
@@ -198,23 +220,38 @@ def train_on(
         dict(zip(known, grades_of(list(known.values()), judged.best).tolist(), strict=True))
         for known in (judged.grades[query] for query in numbers)
     ]
-    rows = rows_of(results, grades, config.seed)
-    return train_ranker(rows, RankerConfig(seed=config.seed, rounds=config.rounds))
+    return Learned(np.array(numbers), results, grades)
+
+
+class Reader(Protocol):
+    """A cross-encoder."""
+
+    def score(self, query: str, titles: list[str]) -> np.ndarray:
+        """(n,) what these titles (n,) add to the scores of the ranker."""
 
 
 def lists_of(
-    retriever: Retriever, ranker: SearchRanker | None, queries: np.ndarray
+    retriever: Retriever,
+    ranker: SearchRanker | None,
+    queries: np.ndarray,
+    reader: Reader | None = None,
 ) -> dict[str, list[list[int]]]:
-    """Ranked lists of each system, by query."""
-    out: dict[str, list[list[int]]] = {"fused": [], "text": [], "ranked": []}
+    """Ranked lists of each system, by query; `read`: re-ranked by the cross-encoder, if any."""
+    out: dict[str, list[list[int]]] = {"fused": [], "text": [], "ranked": [], "read": []}
+    titles = title_texts(retriever.snapshot.products) if reader else []
     for query in queries.tolist():
         results = retriever.results(query)
-        found = results.candidates
-        out["fused"].append(found.keys.tolist())
+        out["fused"].append(results.candidates.keys.tolist())
         out["text"].append(retriever.nearest(query).tolist())
-        if ranker is not None:
-            order = ranked_order(found, ranker.score(results.features))
-            out["ranked"].append(found.keys[order].tolist())
+        if ranker is None:
+            continue
+        best, scores = ordered(results.candidates, ranker.score(results.features))
+        out["ranked"].append(best.keys.tolist())
+        if reader is not None:
+            top = [titles[key] for key in best.keys[:RERANKED_MOST].tolist()]
+            added = reader.score(retriever.judged.queries[query], top)
+            order = ranked_order(best, reranked(best, scores, added))
+            out["read"].append(best.keys[order].tolist())
     return out
 
 

@@ -56,7 +56,7 @@ def save_encoder(
 
 def save_search(run: Run, out: Path, fitted: "SearchFit", report: dict) -> None:
     """Write a search model: encoder, vectors of products and of their titles (items, dim) in half
-    precision, with digests of the texts, and the ranker.
+    precision, with digests of the texts, the ranker, and the cross-encoder, if any.
     """
     products = run.snapshot.products
     with _new_checkpoint(run, out, "search", report) as aside:
@@ -69,6 +69,8 @@ def save_search(run: Run, out: Path, fitted: "SearchFit", report: dict) -> None:
         if len(products) > SEARCHED_WITHOUT_INDEX:
             write_arrays_of_ivf(aside, build_ivf_index(fitted.vectors.products))
         fitted.ranker.save(aside)
+        if fitted.cross is not None:
+            fitted.cross.save(aside)
 
 
 def save_head(

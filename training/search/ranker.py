@@ -99,6 +99,12 @@ def ranked_order(candidates: Candidates, scores: np.ndarray) -> np.ndarray:
     return np.concatenate([first, np.arange(len(scores), len(candidates))])
 
 
+def ordered(candidates: Candidates, scores: np.ndarray) -> tuple[Candidates, np.ndarray]:
+    """(candidates in the order of `ranked_order`, the scores of the first ones)."""
+    order = ranked_order(candidates, scores)
+    return candidates.only(order), scores[order[: len(scores)]]
+
+
 def grades_of(values: Sequence[float], best: float, most: int = 4) -> np.ndarray:
     """(n,) int grades from 0 to `most` out of relevance values, whose spacing is kept.
 

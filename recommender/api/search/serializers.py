@@ -152,7 +152,8 @@ class HitSerializer(serializers.Serializer):
     reasons = SearchReasonSerializer(many=True)
     score_parts = serializers.JSONField(
         required=False,
-        help_text="explain=full: lexical (BM25) and semantic (cosine) with their ranks, affinity",
+        help_text="explain=full: lexical (BM25) and semantic (cosine) with their ranks, ranker, "
+        "cross_encoder, intent, affinity",
     )
     item = serializers.JSONField(required=False, allow_null=True, help_text="hydrate: the product")
 
@@ -202,6 +203,10 @@ class SearchReply(BrowseReply):
     )
     relaxed = RelaxedSerializer(
         many=True, help_text="what was given up, because no product matches all words"
+    )
+    skipped = serializers.ListField(
+        child=serializers.ChoiceField(["cross_encoder"]),
+        help_text="steps of the ranking that would have exceeded their time budget",
     )
     understood = UnderstoodSerializer(
         many=True, help_text="what the query names; products that fit it stand higher"

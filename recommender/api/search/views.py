@@ -82,6 +82,7 @@ def reply_of(shop: Shop, request: SearchRequest, result: SearchResult) -> dict[s
         "query": request.query,
         "corrected": result.corrected or None,
         "relaxed": result.relaxed,
+        "skipped": result.skipped,
         "understood": result.understood,
         "hits": [
             _hit(position, hit, request.explain == "full")
@@ -175,7 +176,7 @@ class BrowseView(_Searching):
     )
     def post(self, request: Request) -> Response:
         reply = self.result(request)
-        for name in ("query", "corrected", "relaxed", "understood", "semantic"):
+        for name in ("query", "corrected", "relaxed", "skipped", "understood", "semantic"):
             del reply[name]
         return Response(reply)
 

@@ -112,6 +112,7 @@ def _parts(hit: Hit | None) -> list[tuple[str, str]]:
         "semantic": "Closeness in meaning (cosine)",
         "semantic_rank": "Rank by meaning",
         "ranker": "Score of the ranker",
+        "cross_encoder": "What the cross-encoder adds",
         "intent": "Places moved for what the query names",
     }
     return [

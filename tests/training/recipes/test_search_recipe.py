@@ -11,6 +11,7 @@ from tests import judged_shop
 from tests.training.command_line import run_fit
 from training.data.snapshot import digest_of
 from training.inference.search_checkpoint import load_search
+from training.search.cross_encoder import load_cross_encoder
 from training.search.ranker import grades_of
 
 
@@ -112,3 +113,22 @@ def _sign(folder):
     """Write the digest of changed files into the manifest."""
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"digest": digest_of(folder)}))
+
+
+def test_the_cross_encoder_learns_and_is_compared(
+    judged_snapshot, tiny_encoder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("training.recipes.search_cross_encoder.WEIGHTS", (0.4,))
+    fields = (f"text.encoder={tiny_encoder}", "text.steps=1", "rounds=5")
+    more = ("cross_encoder=true", "cross_steps=3", "cross_layers=1")
+    out = tmp_path / "out"
+    assert run_fit(judged_snapshot, out, "search", "--set", *fields, *more) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert report["chosen"]["cross_encoder"]["weight"] == 0.4
+    assert {"ranked", "ranked_without_cross_encoder"} <= report["systems"].keys()
+    assert load_cross_encoder(out).head.weight_of_score == 0.4
+    again = tmp_path / "again"
+    fields = (*fields, "cross_encoder=false")
+    assert run_fit(judged_snapshot, again, "search", "--champion", out, "--set", *fields) == 0
+    report = json.loads((again / "report.json").read_text())
+    assert report["champion"]["compared"] and load_cross_encoder(again) is None
