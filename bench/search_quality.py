@@ -52,12 +52,23 @@ SESSIONS, SHOWN, NOISE = 100, 20, 0.1
 """Simulated clicks: results shown per query, products of each, clicks on irrelevant products."""
 
 
-def run() -> dict[str, dict]:
+def _values() -> dict:
+    """Values of each measure by system, of the test queries of all folds; kept for this code."""
     kept = KEPT / sources() / "search" / "quality.json"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(_folds()))
-    values = json.loads(kept.read_text())
+    return json.loads(kept.read_text())
+
+
+def by_query(system: str, name: str) -> dict[str, float]:
+    """A measure of a system by query."""
+    values = _values()
+    return dict(zip(values["queries"], values[system][name], strict=True))
+
+
+def run() -> dict[str, dict]:
+    values = _values()
     measures = {}
     for system in SYSTEMS.values():
         for name in MEASURES:
@@ -91,7 +102,7 @@ def _folds() -> dict:
     table = snapshot.tables["judgements"]
     values: dict = {system: {name: [] for name in MEASURES} for system in SYSTEMS.values()}
     values |= {"typo": [], "typo_lexical": [], "share": [], "grades": []}
-    values["cross_encoder_weight"] = []
+    values |= {"cross_encoder_weight": [], "queries": []}
     values |= {"clicks_vs_grades": [], "clicks_without_bias_model_vs_grades": []}
     with lexical_index(snapshot) as index:
         for fold in range(FOLDS):
@@ -129,6 +140,7 @@ def _fold(snapshot: Snapshot, index: LexicalIndex, values: dict) -> None:
     lists = lists_of(found, ranker, test, cross)
     lists["read"] = lists["read"] or lists["ranked"]
     lists["words"] = [words.candidates(query).keys.tolist() for query in test.tolist()]
+    values["queries"] += [judged.queries[query] for query in test.tolist()]
     for system, name in SYSTEMS.items():
         for query, ranked in zip(test.tolist(), lists[system], strict=True):
             of_query = measures_of(ranked, judged.grades[query], judged.best)

@@ -116,7 +116,7 @@ def retrieve(
     if semantic is not None and vector is not None:
         allowed = eligible.mask(semantic.keys) if eligible is not None else None
         near_keys, _ = semantic.nearest(vector, max(SEMANTIC_MOST, most), allowed)
-    keys = np.concatenate([hits.keys, near_keys[~np.isin(near_keys, hits.keys)]])
+    keys = np.concatenate([hits.keys, near_keys[~_is_in(near_keys, hits.keys)]])
     lexical_rank, semantic_rank = _ranks(keys, hits.keys), _ranks(keys, near_keys)
     lexical = np.zeros(len(keys), np.float32)
     lexical[: len(hits.keys)] = hits.scores
@@ -124,11 +124,14 @@ def retrieve(
     if semantic is not None and vector is not None:
         cosine = semantic.cosines(vector, keys)
     # Only the first ranks count, so that deeper pages continue the first one.
-    deep = fuse(lexical_rank, semantic_rank)
-    lexical_rank = np.where(lexical_rank < LEXICAL_MOST, lexical_rank, -1)
-    semantic_rank = np.where(semantic_rank < SEMANTIC_MOST, semantic_rank, -1)
-    fused, equal = fuse(lexical_rank, semantic_rank), _equal(index, plan, keys)
-    fused = np.where(fused > 0, fused, BEHIND * deep)
+    fused = fuse(lexical_rank, semantic_rank)
+    if max(len(hits.keys), len(near_keys)) > min(LEXICAL_MOST, SEMANTIC_MOST):
+        deep = fused
+        lexical_rank = np.where(lexical_rank < LEXICAL_MOST, lexical_rank, -1)
+        semantic_rank = np.where(semantic_rank < SEMANTIC_MOST, semantic_rank, -1)
+        fused = fuse(lexical_rank, semantic_rank)
+        fused = np.where(fused > 0, fused, BEHIND * deep)
+    equal = _equal(index, plan, keys)
     out = Candidates(
         keys,
         lexical,
@@ -177,9 +180,9 @@ class _Strict:
 def _matched(index: LexicalIndex, strict: _Strict, keys: np.ndarray) -> np.ndarray:
     """(n,) bool: which of these products match every word that is still required."""
     if strict.is_whole or not len(keys):
-        return np.isin(keys, strict.keys)
+        return _is_in(keys, strict.keys)
     queries = queries_of(index, strict.slots)
-    return np.isin(keys, index.search(queries, len(keys), len(queries), keys.tolist()).keys)
+    return _is_in(keys, index.search(queries, len(keys), len(queries), keys.tolist()).keys)
 
 
 def _strict(index: LexicalIndex, plan: QueryPlan, eligible: Eligible | None) -> _Strict:
@@ -263,10 +266,21 @@ def _bigrams(index: LexicalIndex, plan: QueryPlan) -> list[Query]:
 
 def _equal(index: LexicalIndex, plan: QueryPlan, keys: np.ndarray) -> np.ndarray:
     """(n,) bool: products with a code that is the whole query."""
-    if not plan.codes or not len(keys):
+    known = [code for code in plan.codes if index.document_frequency(code, CODE_WEIGHTS)]
+    if not known or not len(keys):
         return np.zeros(len(keys), dtype=bool)
-    queries = [index.term(code, CODE_WEIGHTS) for code in plan.codes]
-    return np.isin(keys, index.search(queries, len(keys), among=keys.tolist()).keys)
+    queries = [index.term(code, CODE_WEIGHTS) for code in known]
+    return _is_in(keys, index.search(queries, len(keys), among=keys.tolist()).keys)
+
+
+def _is_in(keys: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(n,) bool: which keys (n,) are among the known ones; several times quicker than np.isin."""
+    if not len(known):
+        return np.zeros(len(keys), dtype=bool)
+    ordered = np.sort(known)
+    at = np.searchsorted(ordered, keys)
+    at[at == len(ordered)] = 0
+    return ordered[at] == keys
 
 
 def _ranks(keys: np.ndarray, ranked: np.ndarray) -> np.ndarray:

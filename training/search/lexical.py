@@ -175,6 +175,7 @@ class LexicalIndex:
             self.words = self._vocabulary.searcher()
         # What the same commit gives again; equal words and products come in many queries.
         self._frequencies = lru_cache(CACHED_TERMS)(self._frequency_of)
+        self._terms = lru_cache(CACHED_TERMS)(self._term_query)
         self._similar = lru_cache(CACHED_TERMS)(self._similar_to)
         self._profiles: OrderedDict[int, Profile] = OrderedDict()
         self._stamp = stamp
@@ -191,17 +192,25 @@ class LexicalIndex:
 
     def term(self, term: str, fields: Mapping[str, float] = FIELD_WEIGHTS) -> Query:
         """Documents with this term, scored by the field where it counts most."""
+        return self._terms(term, tuple(fields.items()))
+
+    def _term_query(self, term: str, fields: tuple[tuple[str, float], ...]) -> Query:
+        # A field that never has the term matches nothing, but costs time.
+        having = [pair for pair in fields if self._frequencies(term, pair[0])] or fields[:1]
         queries = [
             Query.boost_query(Query.term_query(self.schema, name, term), weight)
-            for name, weight in fields.items()
+            for name, weight in having
         ]
         return queries[0] if len(queries) == 1 else Query.disjunction_max_query(queries, TIE)
 
     def phrase(self, terms: Sequence[str], fields: Mapping[str, float] = FIELD_WEIGHTS) -> Query:
         """Documents with these terms next to each other."""
+        having = [
+            name for name in fields if all(self._frequencies(term, name) for term in terms)
+        ] or list(fields)[:1]
         queries = [
-            Query.boost_query(Query.phrase_query(self.schema, name, list(terms)), weight)
-            for name, weight in fields.items()
+            Query.boost_query(Query.phrase_query(self.schema, name, list(terms)), fields[name])
+            for name in having
         ]
         return queries[0] if len(queries) == 1 else Query.disjunction_max_query(queries, TIE)
 
@@ -251,11 +260,11 @@ class LexicalIndex:
 
     def document_frequency(self, term: str, fields: Iterable[str] = FIELD_WEIGHTS) -> int:
         """Number of documents with this term, in the field where it is most frequent."""
-        return self._frequencies(term, tuple(fields))
+        return max(self._frequencies(term, name) for name in fields)
 
-    def _frequency_of(self, term: str, fields: tuple[str, ...]) -> int:
+    def _frequency_of(self, term: str, field: str) -> int:
         with guarded(self.folder.name):
-            return max(self.searcher.doc_freq(name, term) for name in fields)
+            return self.searcher.doc_freq(field, term)
 
     def stored_terms(self, keys: Sequence[int]) -> list[dict[str, list[str]]]:
         """The terms of each of these documents by field, in order; empty for unknown keys."""
