@@ -144,7 +144,12 @@ def test_figures_of_two_configurations_and_the_queries_that_differ(live_shop, st
         judge(live_shop, query)
     page = staff.get(url("figures/?a=live&b=words")).content.decode()
     assert "3 queries, 3 of them judged" in page and "not significant" in page
-    assert 'data-chart="scatter"' in page
+    assert 'data-chart="scatter"' in page and "this shop does not have" not in page
+    Judgement.objects.create(
+        shop=live_shop, judgement_id="x", query="red lantern", item_id="gone", grade=3
+    )
+    page = staff.get(url("figures/")).content.decode()
+    assert "products that this shop does not have: 1. They count as not found" in page
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
@@ -57,6 +58,7 @@ def evaluation(request: HttpRequest, shop: str) -> HttpResponse:
         else "No query is judged yet. Upload judgments, or grade results by hand.",
         "choices": choices,
         "sets": sets,
+        "unknown": _of_unknown_products(shop),
         "query_set": query_set,
         "a": first,
         "b": second,
@@ -70,6 +72,12 @@ def evaluation(request: HttpRequest, shop: str) -> HttpResponse:
         except IndexNotReady as error:
             context["problem"] = f"{error}. Try again in a moment."
     return page(request, shop, "search/evaluation", "Search in figures", **context)
+
+
+def _of_unknown_products(shop: Shop) -> int:
+    """Judgments of products that the shop does not have."""
+    known = shop.products.filter(item_id=OuterRef("item_id"))
+    return shop.judgements.filter(~Exists(known)).count()
 
 
 def _measured(

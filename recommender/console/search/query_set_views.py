@@ -33,7 +33,7 @@ def query_sets(request: HttpRequest, shop: str) -> HttpResponse:
         shop,
         "search/query_sets",
         "Query sets",
-        sentence=f"{len(rows)} query sets. {derived:,} judgments are derived from clicks.",
+        sentence=f"Query sets: {len(rows)}. Judgments derived from clicks: {derived:,}.",
         rows=rows,
         notice=notice,
         problem=problem,
