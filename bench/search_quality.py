@@ -4,8 +4,10 @@ Per fold the recipe `search` learns from the other four with its defaults. `judg
 products of a query, `full` all products, of which unjudged ones are worth nothing.
 """
 
+import functools
 import json
 import random
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -54,11 +56,20 @@ SESSIONS, SHOWN, NOISE = 100, 20, 0.1
 
 def _values() -> dict:
     """Values of each measure by system, of the test queries of all folds; kept for this code."""
-    kept = KEPT / sources() / "search" / "quality.json"
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(_folds()))
-    return json.loads(kept.read_text())
+    folder = KEPT / sources() / "search"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"quality-{fold}.json" for fold in range(FOLDS)]
+    if missing := [fold for fold, file in enumerate(files) if not file.exists()]:
+        _measure(missing, files)
+    return functools.reduce(_joined, [json.loads(file.read_text()) for file in files])
+
+
+def _joined(one: dict, other: dict) -> dict:
+    """The values of both, by the same names."""
+    return {
+        name: _joined(value, other[name]) if isinstance(value, dict) else value + other[name]
+        for name, value in one.items()
+    }
 
 
 def by_query(system: str, name: str) -> dict[str, float]:
@@ -97,20 +108,26 @@ def run() -> dict[str, dict]:
     return measures
 
 
-def _folds() -> dict:
-    snapshot = read_snapshot(crowdflower())
-    table = snapshot.tables["judgements"]
+def _empty() -> dict:
     values: dict = {system: {name: [] for name in MEASURES} for system in SYSTEMS.values()}
     values |= {"typo": [], "typo_lexical": [], "share": [], "grades": []}
     values |= {"cross_encoder_weight": [], "queries": []}
     values |= {"clicks_vs_grades": [], "clicks_without_bias_model_vs_grades": []}
-    with lexical_index(snapshot) as index:
-        for fold in range(FOLDS):
-            folds = table.with_columns(fold=(pl.col("fold") - fold) % FOLDS)
-            snapshot.tables["judgements"] = folds
-            _fold(snapshot, index, values)
-            print(f"fold {fold + 1} of {FOLDS}: {_means(values)}", flush=True)
     return values
+
+
+def _measure(folds: list[int], files: list[Path]) -> None:
+    """Write the values of these folds, each into its file."""
+    snapshot = read_snapshot(crowdflower())
+    table = snapshot.tables["judgements"]
+    with lexical_index(snapshot) as index:
+        for fold in folds:
+            rotated = table.with_columns(fold=(pl.col("fold") - fold) % FOLDS)
+            snapshot.tables["judgements"] = rotated
+            values = _empty()
+            _fold(snapshot, index, values)
+            files[fold].write_text(json.dumps(values))
+            print(f"fold {fold + 1} of {FOLDS}: {_means(values)}", flush=True)
 
 
 def _means(values: dict) -> dict[str, float]:

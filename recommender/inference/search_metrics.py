@@ -52,19 +52,15 @@ def relevance_by_clicks(
 
     from training.search.clicks import fit_clicks, scaled
 
-    pairs: dict[tuple[str, str], int] = {}
-    pair, position, clicked = [], [], []
-    clicked_queries = set()
-    for _, query, item_id, place, is_clicked in shown:
-        pair.append(pairs.setdefault((query, item_id), len(pairs)))
-        position.append(place - 1)
-        clicked.append(is_clicked)
-        if is_clicked:
-            clicked_queries.add(query)
-    if not clicked_queries:
+    rows = list(shown)
+    clicked_queries = {query for _, query, _, _, is_clicked in rows if is_clicked}
+    # Queries without a click say nothing, and would lower the scale of the others.
+    rows = [row for row in rows if row[1] in clicked_queries]
+    if not rows:
         return {}
-    model = fit_clicks(np.array(pair), np.array(position), np.array(clicked))
+    pairs: dict[tuple[str, str], int] = {}
+    pair = [pairs.setdefault((query, item_id), len(pairs)) for _, query, item_id, _, _ in rows]
+    position = np.array([place - 1 for _, _, _, place, _ in rows])
+    model = fit_clicks(np.array(pair), position, np.array([row[4] for row in rows]))
     values = zip(scaled(model.relevance).tolist(), model.looks.tolist(), strict=True)
-    return {
-        name: value for name, value in zip(pairs, values, strict=True) if name[0] in clicked_queries
-    }
+    return dict(zip(pairs, values, strict=True))

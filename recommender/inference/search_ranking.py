@@ -1,5 +1,6 @@
 """Ranking of search candidates: the ranker, then the cross-encoder within its time budget."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 CROSS_ENCODER = "cross_encoder"
 ESTIMATE_SHARE = 0.3
 """Share of the latest duration in the estimate of the next one."""
-RETRY_DECAY = 0.95
-"""Factor of the estimate per skip, so that the cross-encoder is tried again."""
+RETRY_SECONDS = 30.0
+"""How often a step is tried that was over its budget."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,20 @@ class TimeBox:
     """Decides whether a step fits into its budget, by how long it took lately."""
 
     def __init__(self) -> None:
-        self._seconds = 0.0
+        self._seconds, self._tried_at = 0.0, -math.inf
         self._lock = Lock()
 
     def affords(self, n: int, budget_ms: int) -> bool:
-        """True where `n` units are expected to take at most this long; unknown durations are."""
+        """True where `n` units are expected to take at most this long, or were not tried lately."""
         with self._lock:
-            if self._seconds * n * 1000 <= budget_ms:
-                return True
-            self._seconds *= RETRY_DECAY
-            return False
+            tried_lately = time.monotonic() < self._tried_at + RETRY_SECONDS
+            return not tried_lately or self._seconds * n * 1000 <= budget_ms
 
     def took(self, n: int, seconds: float) -> None:
         """Note a duration of `n` units."""
         with self._lock:
             each = seconds / max(n, 1)
-            known = self._seconds or each
+            known, self._tried_at = self._seconds or each, time.monotonic()
             self._seconds = (1 - ESTIMATE_SHARE) * known + ESTIMATE_SHARE * each
 
 
@@ -116,10 +115,11 @@ def rank(
     ranked = Ranked(best, scores.tolist(), by_ranker)
     if not ranking.budget_ms or rankers.cross_encoder is None:
         return ranked
-    return _reread(ranked, plan.meant, rankers, ranking)
+    return _rerank(ranked, plan.meant, rankers, ranking)
 
 
-def _reread(ranked: Ranked, query: str, rankers: Rankers, ranking: Ranking) -> Ranked:
+def _rerank(ranked: Ranked, query: str, rankers: Rankers, ranking: Ranking) -> Ranked:
+    from training.data.product_text import product_text
     from training.search.cross_encoder import RERANKED_MOST, reranked
     from training.search.ranker import ordered
 
@@ -128,7 +128,8 @@ def _reread(ranked: Ranked, query: str, rankers: Rankers, ranking: Ranking) -> R
     if not rankers.time_box.affords(len(keys), ranking.budget_ms):
         return replace(ranked, skipped=(CROSS_ENCODER,))
     began = time.perf_counter()
-    added = rankers.cross_encoder.score(query, ranking.titles(keys))
+    titles = [product_text(title, None, None, None) for title in ranking.titles(keys)]
+    added = rankers.cross_encoder.score(query, titles)
     rankers.time_box.took(len(keys), time.perf_counter() - began)
     best, final = ordered(best, reranked(best, scores, added))
     by_key = dict(zip(keys, added.tolist(), strict=True))

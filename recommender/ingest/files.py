@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -35,7 +36,7 @@ def read_rows(path: Path) -> Rows:
         with _open(path) as file:
             try:
                 yield from _json_lines(file)
-            except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+            except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise FileError(f"{path.name}: {error}") from None
     else:
         raise FileError(f"{path.name}: expected .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
@@ -58,7 +59,7 @@ def _csv(file: TextIO, delimiter: str) -> Rows:
                 yield reader.line_num, dict(zip(header, cells, strict=True))
             elif cells:
                 yield reader.line_num, _fitted(header, cells)
-    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise FileError(f"after line {reader.line_num}: {error}") from None
 
 
@@ -91,7 +92,7 @@ def _json_lines(file: TextIO) -> Rows:
             continue
         try:
             row = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FileError(f"line {line}: not JSON ({error})") from None
         if not isinstance(row, dict):
             raise FileError(f"line {line}: expected one JSON object per line")

@@ -125,7 +125,7 @@ _SHOWN_RESULTS = """
         SELECT DISTINCT e.recommendation_id, p.item_id
         FROM recommender_event e JOIN recommender_product p ON p.id = e.product_id
         WHERE e.shop_id = %(shop)s AND e.recommendation_id IS NOT NULL
-            AND e.type IN ('click', 'add_to_cart', 'purchase'))
+            AND e.occurred_at >= %(since)s AND e.type IN ('click', 'add_to_cart', 'purchase'))
     SELECT l.recommendation_id, q.normalized, i.item ->> 'item_id',
         l.first_position + i.place - 1, c.item_id IS NOT NULL
     FROM (SELECT * FROM recommender_servedlist

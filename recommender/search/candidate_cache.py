@@ -1,6 +1,8 @@
 """Cache of candidates: what the same query finds while index, words, products and model stay."""
 
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -13,6 +15,9 @@ PART = "search_candidates"
 CACHED_QUERIES = 300
 """Queries of a shop whose candidates are cached, about 40 KB each; a few make most searches."""
 
+SKIPPED_SECONDS = 10.0
+"""How long candidates are cached whose ranking lacks a step that would have taken too long."""
+
 
 class CandidateCache:
     """An LRU cache of candidates by query: a part of the shop's state.
@@ -23,7 +28,9 @@ class CandidateCache:
     """
 
     def __init__(self, shop_id: int) -> None:
-        self._cached: OrderedDict[Hashable, tuple[tuple[Any, ...], FoundList]] = OrderedDict()
+        self._cached: OrderedDict[Hashable, tuple[tuple[Any, ...], FoundList, float]] = (
+            OrderedDict()
+        )
         self._lock = threading.Lock()
 
     def load(self) -> None:
@@ -39,13 +46,14 @@ class CandidateCache:
         with self._lock:
             cached = self._cached.get(key)
             if cached is not None and all(map(_is_same, cached[0], made_of)):
-                self._cached.move_to_end(key)
-                return cached[1]
+                _, found, until = cached
+                if time.monotonic() < until:
+                    self._cached.move_to_end(key)
+                    return found
         found = make()
-        if found.skipped:  # for want of time; the next one may have it
-            return found
+        valid = SKIPPED_SECONDS if found.skipped else math.inf  # the next one may have the time
         with self._lock:
-            self._cached[key] = (made_of, found)
+            self._cached[key] = (made_of, found, time.monotonic() + valid)
             self._cached.move_to_end(key)
             while len(self._cached) > CACHED_QUERIES:
                 self._cached.popitem(last=False)

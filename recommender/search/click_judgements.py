@@ -4,17 +4,20 @@ import hashlib
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from recommender.inference import search_metrics
 from recommender.model_lifecycle.snapshot_export import shown_results
 from recommender.models import Judgement, Shop
+from recommender.search.query_log import normalized
 
 DAYS, MOST_RESULTS = 90, 50_000
 """Latest results that are read."""
 FEWEST_LOOKS = 5.0
 """Expected looks at a product of a query, below which its clicks say too little."""
 HIGHEST = 3
+"""Grade of the most relevant products, where no judgment is given; else that of the given ones."""
 WRITTEN = 5_000
 
 
@@ -24,18 +27,23 @@ def derive_judgements(shop: Shop) -> int:
     Pairs of a query and a product with a given judgment are left out.
     """
     since = timezone.now() - timedelta(days=DAYS)
+    highest = shop.judgements.filter(origin=Judgement.GIVEN).aggregate(most=Max("grade"))["most"]
     relevance = search_metrics.relevance_by_clicks(shown_results(shop, since, MOST_RESULTS))
     own = shop.judgements.filter(origin=Judgement.CLICKS)
     with transaction.atomic():
+        Shop.objects.select_for_update().get(pk=shop.pk)  # one at a time
         own.delete()
-        given = set(shop.judgements.values_list("query", "item_id"))
+        given = {
+            (normalized(query), item_id)
+            for query, item_id in shop.judgements.values_list("query", "item_id")
+        }
         rows = [
             Judgement(
                 shop=shop,
                 judgement_id=f"clicks-{_digest(query, item_id)}",
                 query=query,
                 item_id=item_id,
-                grade=round(HIGHEST * share),
+                grade=round((highest or HIGHEST) * share),
                 origin=Judgement.CLICKS,
             )
             for (query, item_id), (share, looks) in relevance.items()

@@ -22,6 +22,7 @@ from recommender.serving.shop_state import ShopState, register_part
 from recommender.shoppers.history import Visitor
 
 MOST_SELECTIONS = 32
+UNLIMITED_MS = 10**9
 
 
 class SearchMasks:
@@ -108,8 +109,11 @@ class SearchContext:
     @property
     def cross_encoder_ms(self) -> int:
         """Time budget of the cross-encoder; 0: off."""
-        on = self.configuration.cross_encoder
-        return self.state.parts[wording.PART].settings().cross_encoder_ms if on else 0
+        budget = self.state.parts[wording.PART].settings().cross_encoder_ms
+        if not budget or not self.configuration.cross_encoder:
+            return 0
+        wanted = self.request.cross_encoder
+        return budget if wanted is None else UNLIMITED_MS if wanted else 0
 
     @cached_property
     def plan(self) -> Plan:

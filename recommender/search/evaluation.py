@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, When
+from django.db.models.functions import Lower
 
 from recommender.inference import search_metrics
 from recommender.models import Judgement, Shop
@@ -55,17 +56,20 @@ def judged_queries(
     shop: Shop, most: int, queries: Sequence[str] | None = None
 ) -> dict[str, dict[str, float]]:
     """Grades by query and item id, empty for a query without judgments; of more than `most`
-    queries, every so many.
+    queries, every so many. Capitals make no other query.
 
     queries: of a query set; None: all with judgments, in order of their text
     """
+    judgements = shop.judgements.annotate(folded=Lower("query"))
     names = queries
     if names is None:
-        names = list(shop.judgements.order_by("query").values_list("query", flat=True).distinct())
+        names = list(judgements.order_by("folded").values_list("folded", flat=True).distinct())
     step = max(1.0, len(names) / most)
     chosen = [names[int(i * step)] for i in range(min(most, len(names)))]
     out: dict[str, dict[str, float]] = {query: {} for query in chosen}
-    rows = shop.judgements.filter(query__in=chosen).order_by("query", "item_id", _GIVEN_LAST)
-    for query, item_id, grade in rows.values_list("query", "item_id", "grade"):
-        out[query][item_id] = grade
+    by_folded = {query.lower(): grades for query, grades in out.items()}
+    rows = judgements.filter(folded__in=list(by_folded)).order_by(_GIVEN_LAST, "pk")
+    for folded, item_id, grade in rows.values_list("folded", "item_id", "grade"):
+        if folded in by_folded:  # where Python and the database fold alike
+            by_folded[folded][item_id] = grade
     return out

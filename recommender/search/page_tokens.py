@@ -6,6 +6,7 @@ from datetime import timedelta
 import orjson
 from django.core import signing
 
+from recommender.inference.search_ranking import CROSS_ENCODER
 from recommender.models import Shop
 from recommender.search.requests import MOST_RESULTS, FacetRequest, SearchRequest, SearchResult
 
@@ -26,6 +27,8 @@ def page_token(shop: Shop, request: SearchRequest, result: SearchResult) -> str 
     offset = request.offset + len(result.hits)
     if not result.has_more or offset >= MOST_RESULTS:
         return None
+    # The next page continues the order of this one.
+    request = replace(request, cross_encoder=CROSS_ENCODER not in result.skipped)
     fields = asdict(replace(request, offset=offset, query_id=result.query_id, facets=()))
     return signing.dumps([shop.pk, fields], salt=SALT, serializer=_Serializer, compress=True)
 

@@ -15,10 +15,11 @@ MOST_QUERIES = 5_000
 COLUMNS = ("query", "query_text", "normalized")
 SAMPLE = """
     SELECT normalized FROM (
-        SELECT normalized, sum(weight) AS searches FROM recommender_searchquery
-        WHERE shop_id = %(shop)s AND created_at >= %(since)s AND NOT simulated
-            AND first_position = 1 AND normalized <> ''
-        GROUP BY normalized) AS counted
+        SELECT q.normalized, sum(q.weight) AS searches FROM recommender_searchquery q
+        LEFT JOIN recommender_shopper s ON s.id = q.shopper_id
+        WHERE q.shop_id = %(shop)s AND q.created_at >= %(since)s AND NOT q.simulated
+            AND q.first_position = 1 AND q.normalized <> '' AND coalesce(s.consent_training, true)
+        GROUP BY q.normalized) AS counted
     ORDER BY -ln(1 - random()) / searches LIMIT %(size)s"""
 """Sampling without replacement, with probabilities that grow with the number of searches
 (Efraimidis and Spirakis 2006).
@@ -26,7 +27,9 @@ SAMPLE = """
 
 
 def sampled_queries(shop: Shop, size: int, days: int) -> list[str]:
-    """Queries of the last days, sampled by their frequency, in order of their text."""
+    """Queries of the last days, sampled by their frequency, in order of their text; without those
+    of shoppers who refuse training.
+    """
     since = timezone.now() - timedelta(days=days)
     with connection.cursor() as cursor:
         cursor.execute(SAMPLE, {"shop": shop.pk, "since": since, "size": min(size, MOST_QUERIES)})
@@ -41,6 +44,8 @@ def read_queries(path: Path) -> list[str]:
     out: dict[str, None] = {}
     for line, text in queries:
         query = " ".join(text.replace("\x00", " ").split())
+        if any("\ud800" <= character <= "\udfff" for character in query):
+            raise FileError(f"line {line}: the query is not valid Unicode")
         if len(query) > LONGEST_QUERY:
             raise FileError(f"line {line}: the query has more than {LONGEST_QUERY} characters")
         if query:
@@ -65,4 +70,6 @@ def _column(path: Path) -> Iterable[tuple[int, str]]:
         name = next((name for name in COLUMNS if name in row), None)
         if name is None:
             raise FileError(f"line {line}: no column named {', '.join(COLUMNS)}")
-        yield line, str(row[name] if row[name] is not None else "")
+        if not isinstance(row[name], str | None):
+            raise FileError(f"line {line}: {name} is not a text")
+        yield line, row[name] or ""

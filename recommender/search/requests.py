@@ -53,6 +53,8 @@ class SearchRequest:
     """Of the first page, for the pages after it."""
     simulated: bool = False
     understand: bool = True
+    cross_encoder: bool | None = None
+    """True, False: with or without it, whatever time it takes; None: within the shop's budget."""
     like: str = ""
     """A product that others are to be like, instead of a query; a product that exists."""
 

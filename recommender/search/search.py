@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from dataclasses import replace
 
 import polars as pl
 
@@ -52,7 +53,10 @@ def search(shop: Shop, request: SearchRequest) -> SearchResult:
 
 
 def preview(shop: Shop, request: SearchRequest, configuration: Configuration) -> SearchResult:
-    """The result by a configuration, which is not logged. Raises like `search`."""
+    """The result by a configuration, which is not logged and whose steps take the time that they
+    need. Raises like `search`.
+    """
+    request = replace(request, cross_encoder=True)
     return _made(SearchContext(shop, state_of(shop), request, configuration))
 
 

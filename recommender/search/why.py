@@ -36,7 +36,9 @@ class Why:
 
 def why(shop: Shop, query: str, product: Product, configuration: Configuration = LIVE) -> Why:
     """Why this product is at its place for a query, or not in its result. Raises IndexNotReady."""
-    request = SearchRequest(query, MOST_RESULTS, facets=(), personal=False, simulated=True)
+    request = SearchRequest(
+        query, MOST_RESULTS, facets=(), personal=False, simulated=True, cross_encoder=True
+    )
     context = SearchContext(shop, state_of(shop), request, configuration)
     index, now = context.state.product_index, timezone.now()
     words = search_engine.words_of(context.index, context.plan, product.pk)

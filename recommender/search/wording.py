@@ -28,8 +28,9 @@ class ShopWording:
 
     def invalidate(self, change: Change) -> None:
         if change.kind == Change.SEARCH:
-            self._generation += 1
-            self._cached, self._settings = None, None
+            with self._lock:
+                self._generation += 1
+                self._cached, self._settings = None, None
 
     def settings(self) -> SearchSettings:
         """The shop's settings, or the usual ones."""

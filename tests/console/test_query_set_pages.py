@@ -1,11 +1,15 @@
 """Query sets in the console: sampled, uploaded, measured, graded, deleted."""
 
+import gzip
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from recommender.models import EvaluationQuerySet, Judgement, SearchQuery
 from recommender.serving import change_feed
+
+DAMAGED = gzip.compress(b"query\n" + b"red mug\n" * 9)[:-12] + b"x" * 12
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +51,7 @@ def test_a_sample_of_what_shoppers_search_for(shop, staff):
         ({"name": "x" * 101, "size": "5", "days": "2"}, "needs a name"),
         ({"name": "a", "size": "0", "days": "2"}, "size must be a number from 1 to 5,000"),
         ({"name": "a", "size": "²", "days": "2"}, "size must be a number"),
+        ({"name": "a", "size": "5", "days": "0000000019999999"}, "days must be a number"),
         ({"name": "a", "size": "9" * 30, "days": "2"}, "size must be a number"),
         ({"name": "a", "size": "5", "days": "1000"}, "days must be a number from 1 to 120"),
         ({"name": "a", "size": "5", "days": "2"}, "no searches in the last 2 days"),
@@ -66,6 +71,11 @@ def test_a_sample_that_cannot_be_made_says_why(shop, staff, fields, says):
         ("q.jsonl", '{"query_text": "红色 杯子"}\n', "1 queries", ["红色 杯子"]),
         ("q.csv", "id,text\n1,red\n", "line 2: no column named query", None),
         ("q.txt", "x" * 600, "line 1: the query has more than 512 characters", None),
+        ("q.jsonl", '{"query": {"a": 1}}\n', "line 1: query is not a text", None),
+        ("q.jsonl", '{"query": "\\ud800 mug"}\n', "line 1: the query is not valid Unicode", None),
+        ("q.jsonl", "[" * 100_000, "line 1: not JSON", None),
+        ("q.csv.gz", DAMAGED, "after line", None),
+        ("q.txt.gz", b"x", "expected one of", None),
         ("q.txt", "\n \n", "no query in this file", None),
         ("q.doc", "x", "expected one of", None),
         ("q.txt", b"\xff\xfe\x00", "not UTF-8", None),

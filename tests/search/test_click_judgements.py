@@ -52,6 +52,36 @@ def show(shop, rng, turns=300):
         type(rows[0]).objects.bulk_create(rows)
 
 
+def test_queries_without_a_click_say_nothing(shop):
+    for item_id in RELEVANCE:
+        shop.products.create(item_id=item_id, title=f"Mug {item_id}")
+    show(shop, random.Random(0))
+    now = timezone.now()
+    for turn in range(400):
+        items = [{"item_id": item_id} for item_id in "ABC"]
+        name = f"n-{turn}"
+        kept = {"shop": shop, "created_at": now}
+        ServedList.objects.create(recommendation_id=name, placement="search", items=items, **kept)
+        SearchQuery.objects.create(
+            query_id=name, text="x", normalized=f"x {turn % 20}", total=3, **kept
+        )
+    assert derive_judgements(shop) == 3
+    grades = dict(shop.judgements.values_list("item_id", "grade"))
+    assert grades == {"A": 3, "B": 2, "C": 0}
+
+
+def test_grades_are_on_the_scale_of_the_given_ones(shop):
+    for item_id in RELEVANCE:
+        shop.products.create(item_id=item_id, title=f"Mug {item_id}")
+    show(shop, random.Random(0))
+    Judgement.objects.create(shop=shop, judgement_id="1", query="Mug", item_id="C", grade=1)
+    assert derive_judgements(shop) == 2  # "Mug" and C is given
+    derived = shop.judgements.filter(origin=Judgement.CLICKS)
+    assert dict(derived.values_list("item_id", "grade")) == {"A": 1, "B": 1}
+    assert judged_queries(shop, 10) == {"mug": {"A": 1, "B": 1, "C": 1}}
+    assert judged_queries(shop, 10, ["MUG", "cup"])["MUG"] == {"A": 1, "B": 1, "C": 1}
+
+
 def test_clicks_become_grades_and_given_ones_count_instead(shop):
     for item_id in RELEVANCE:
         shop.products.create(item_id=item_id, title=f"Mug {item_id}")
@@ -59,8 +89,8 @@ def test_clicks_become_grades_and_given_ones_count_instead(shop):
     Judgement.objects.create(shop=shop, judgement_id="1", query="mug", item_id="C", grade=2)
     assert derive_judgements(shop) == 2
     rows = shop.judgements.filter(origin=Judgement.CLICKS)
-    assert {row.item_id: row.grade for row in rows} == {"A": 3, "B": 2}
-    assert judged_queries(shop, 10) == {"mug": {"A": 3, "B": 2, "C": 2}}
+    assert {row.item_id: row.grade for row in rows} == {"A": 2, "B": 1}
+    assert judged_queries(shop, 10) == {"mug": {"A": 2, "B": 1, "C": 2}}
     assert derive_judgements(shop) == 2 and shop.judgements.count() == 3
     Judgement.objects.create(shop=shop, judgement_id="2", query="mug", item_id="A", grade=0)
     assert judged_queries(shop, 10)["mug"]["A"] == 0

@@ -1,15 +1,19 @@
 """The cross-encoder in service: it re-ranks the best hits within its time budget."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from recommender.inference import search_ranking
 from recommender.inference.search_ranking import CROSS_ENCODER, TimeBox
 from recommender.ingest import Parser, upsert_products
 from recommender.model_lifecycle.promotion import promote_version
 from recommender.models import SearchSettings
-from recommender.search.configurations import NAMED
+from recommender.search import candidate_cache
+from recommender.search.configurations import LIVE, NAMED
+from recommender.search.page_tokens import page_token, request_of
 from recommender.search.requests import SearchRequest
 from recommender.search.search import preview, search
 from recommender.serving import change_feed
@@ -60,7 +64,8 @@ def test_it_reorders_the_best_hits(shop, champion):
     assert [hit.item_id for hit in without] != [hit.item_id for hit in hits]
 
 
-def test_over_budget_it_is_skipped_and_the_reply_says_so(shop, champion):
+def test_over_budget_it_is_skipped_and_the_reply_says_so(shop, champion, monkeypatch):
+    monkeypatch.setattr(candidate_cache, "SKIPPED_SECONDS", 0.0)
     settle(shop, 1)
     box = state_of(shop).parts["search_champion"].model().rankers.time_box
     box.took(1, 10.0)
@@ -70,7 +75,28 @@ def test_over_budget_it_is_skipped_and_the_reply_says_so(shop, champion):
     settle(shop, 5_000)
     for _ in range(50):
         box.took(1, 0.0)
-    assert search(shop, QUERY).skipped == []  # the skipped result was not cached
+    assert search(shop, QUERY).skipped == []  # the skipped result is not cached for long
+
+
+def test_the_next_page_continues_the_order_of_the_first(shop, champion):
+    settle(shop, 1)
+    state_of(shop).parts["search_champion"].model().rankers.time_box.took(1, 10.0)
+    first = replace(QUERY, limit=5)
+    page = search(shop, first)
+    assert page.skipped == [CROSS_ENCODER]
+    following = request_of(shop, page_token(shop, first, page), None, ())
+    assert following.cross_encoder is False
+    settle(shop, 5_000)
+    rest = search(shop, following)
+    assert {hit.parts["cross_encoder"] for hit in rest.hits} == {None}
+    assert not {hit.item_id for hit in rest.hits} & {hit.item_id for hit in page.hits}
+
+
+def test_an_evaluation_takes_the_time_that_it_needs(shop, champion):
+    settle(shop, 1)
+    state_of(shop).parts["search_champion"].model().rankers.time_box.took(1, 10.0)
+    result = preview(shop, QUERY, LIVE)
+    assert result.skipped == [] and result.hits[0].parts["cross_encoder"] is not None
 
 
 def test_a_budget_of_nothing_switches_it_off(shop, champion):
@@ -96,13 +122,11 @@ def test_a_code_stays_first(shop, champion):
     assert search(shop, SearchRequest("zx9")).hits[0].item_id == "ZX-9"
 
 
-def test_the_time_box_tries_again_after_a_while():
+def test_the_time_box_tries_again_after_a_while(monkeypatch):
     box = TimeBox()
     assert box.affords(25, 100)
     box.took(25, 0.2)
-    skips = 0
-    while not box.affords(25, 100):
-        skips += 1
-    assert 10 < skips < 20
-    box.took(25, 0.05)
+    assert not any(box.affords(25, 100) for _ in range(100))
+    assert box.affords(25, 300) and box.affords(10, 100)
+    monkeypatch.setattr(search_ranking, "RETRY_SECONDS", 0.0)
     assert box.affords(25, 100)

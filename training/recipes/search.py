@@ -140,4 +140,7 @@ def load_champion(
     """
     read_run(folder)
     encoder = TextEncoder.load(str(folder / "encoder"), max_tokens)
-    return encoder, load_ranker(folder), load_cross_encoder(folder, threads=0)
+    try:
+        return encoder, load_ranker(folder), load_cross_encoder(folder, threads=0)
+    except Exception as error:  # lightgbm, onnxruntime and tokenizers raise their own types
+        raise CheckpointError(f"{folder.name}: {error}") from error

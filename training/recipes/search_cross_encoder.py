@@ -12,6 +12,7 @@ from training.configuration.text_recipes import SearchConfig
 from training.data.product_text import title_texts
 from training.encoders.bert import TextEncoder
 from training.encoders.onnx import export_onnx
+from training.errors import TrainingError
 from training.finetuning.devices import device
 from training.finetuning.heads import Batch
 from training.finetuning.loop import Task, train
@@ -120,7 +121,10 @@ class CrossFit:
                 logits = self._logits(scorer, query, best.keys[:RERANKED_MOST])
                 for row, weight in enumerate(WEIGHTS):
                     values[row, i] = self._value(query, best, scores, weight * logits)
-        means = np.nanmean(values - values[0], axis=1)
+        gained = (values - values[0])[:, ~np.isnan(values[0])]
+        if not gained.size:  # no query has a relevant product
+            return 0.0
+        means = gained.mean(axis=1)
         self.gains = dict(zip(WEIGHTS, means.round(5).tolist(), strict=True))
         return WEIGHTS[int(means.argmax())]
 
@@ -223,5 +227,8 @@ def fit_cross_encoder(
     if not run.config.cross_encoder or not run.config.onnx:
         return None, {}
     fit = CrossFit(run, judged, learned)
-    weight = fit.choose_weight()
+    try:
+        weight = fit.choose_weight()
+    except TrainingError:  # too few queries to leave some out
+        return None, {}
     return fit.finish(weight) if weight else None, fit.gains

@@ -16,6 +16,7 @@ from training.candidates.text_similarity import TextSpace
 from training.configuration.text_recipes import SearchConfig
 from training.data.product_text import title_texts
 from training.data.snapshot import TYPE_CODE, Snapshot
+from training.errors import need
 from training.metrics.search import measures_of
 from training.recipes.search_encoder import SearchEncoder, Vectors
 from training.recipes.search_judgements import TEST, Judged
@@ -172,6 +173,7 @@ def rows_of(results: Sequence[Results], grades: Sequence[Mapping[int, int]], see
             parts.append(one.features[rows])
             gains.append(np.array([known.get(keys[row], 0) for row in rows]))
             group.append(len(rows))
+    need(len(parts) > 0, "no query finds a product that is judged for it")
     return RankerRows(np.concatenate(parts), np.concatenate(gains), np.array(group))
 
 

@@ -1,5 +1,6 @@
 """The search ranker: LightGBM scores of candidates, learned from graded queries."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 from training.ranking.ranker import LAMBDARANK
 from training.search.engine import Candidates
 from training.search.features import FEATURES
+
+log = logging.getLogger(__name__)
 
 NAME = "search_ranker.txt"
 RANKED_MOST = 100
@@ -68,11 +71,17 @@ class SearchRanker:
 
 
 def load_ranker(folder: Path) -> SearchRanker | None:
-    """The ranker of a checkpoint; None without one."""
+    """The ranker of a checkpoint; None without one, or where it reads other features than this
+    version of the library makes.
+    """
     path = folder / NAME
     if not path.exists():
         return None
-    return SearchRanker(lgb.Booster(model_file=str(path)))
+    booster = lgb.Booster(model_file=str(path))
+    if booster.feature_name() != list(FEATURES):
+        log.warning("%s: its ranker reads other features; it is left out", folder.name)
+        return None
+    return SearchRanker(booster)
 
 
 def train_ranker(rows: RankerRows, config: RankerConfig) -> SearchRanker:

@@ -121,9 +121,9 @@ def save_grade(request: HttpRequest, shop: str) -> HttpResponse:
         return JsonResponse({"error": "grade must be 0, 1, 2 or 3"}, status=400)
     if not shop.products.filter(item_id=item_id).exists():
         return JsonResponse({"error": f"there is no product {item_id}"}, status=400)
-    changed = shop.judgements.filter(query=query, item_id=item_id).update(
-        grade=given, origin=Judgement.GIVEN
-    )
+    of_pair = shop.judgements.filter(query=query, item_id=item_id)
+    of_pair.filter(origin=Judgement.CLICKS).delete()
+    changed = of_pair.update(grade=given)
     if not changed:
         row = {"query": query, "item_id": item_id, "grade": given}
         report = upsert_labelled(

@@ -15,7 +15,8 @@ from recommender.search.click_judgements import DAYS, FEWEST_LOOKS, derive_judge
 from recommender.search.query_sets import MOST_QUERIES, read_queries, sampled_queries
 
 USUAL_SIZE, USUAL_DAYS, MOST_DAYS = 200, 28, 120
-ENDINGS = (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".gz")
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
+ENDINGS = (".txt", ".parquet", *TABLES, *(f"{name}.gz" for name in TABLES))
 
 
 @require_http_methods(["GET", "POST"])
@@ -80,7 +81,7 @@ def _sampled(request: HttpRequest, shop: Shop) -> tuple[list[str], str]:
     numbers = {}
     for field, most in (("size", MOST_QUERIES), ("days", MOST_DAYS)):
         text = request.POST.get(field, "")
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+        if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= most):
             raise ValueError(f"{field} must be a number from 1 to {most:,}")
         numbers[field] = int(text)
     queries = sampled_queries(shop, numbers["size"], numbers["days"])
@@ -100,8 +101,11 @@ def delete_query_set(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, "recommender.delete_evaluationqueryset")
     row = get_object_or_404(shop.query_sets, pk=pk)
-    AuditEntry.objects.note(shop, request.user, AuditEntry.CHANGED, f"Query set {row}", "", "gone")
-    row.delete()
+    with transaction.atomic():
+        AuditEntry.objects.note(
+            shop, request.user, AuditEntry.CHANGED, f"Query set {row}", "", "gone"
+        )
+        row.delete()
     return HttpResponseRedirect(reverse("admin:search_sets", args=[shop.key]))
 
 
@@ -110,5 +114,8 @@ def derive_from_clicks(request: HttpRequest, shop: str) -> HttpResponse:
     """Derive judgments from the clicks on search results, in place of the earlier ones."""
     shop = open_shop(request, shop)
     need(request, "recommender.add_judgement")
-    derive_judgements(shop)
+    derived = derive_judgements(shop)
+    AuditEntry.objects.note(
+        shop, request.user, AuditEntry.CHANGED, "Judgments from clicks", "", f"{derived:,}"
+    )
     return HttpResponseRedirect(reverse("admin:search_sets", args=[shop.key]))

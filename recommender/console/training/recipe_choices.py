@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Exists
 
 from recommender.inference import training_options
-from recommender.models import Shop, TrainingRun
+from recommender.models import Judgement, Shop, TrainingRun
 from recommender.models.registry import RunStatus
 
 FIRST = ("fusion", "incremental", "behaviour")
@@ -123,7 +123,7 @@ def missing(shop: Shop) -> dict[str, str]:
             has_topics=Exists(reviews.exclude(topic="")),
             has_dialogues=Exists(shop.dialogues.all()),
             has_encoder=Exists(versions.filter(purpose__in=["encoder", "ranking"])),
-            has_judgements=Exists(shop.judgements.all()),
+            has_judgements=Exists(shop.judgements.filter(origin=Judgement.GIVEN)),
             has_clicks=Exists(shop.events.exclude(query=None).filter(product__isnull=False)),
         )
         .get()

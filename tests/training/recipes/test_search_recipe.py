@@ -12,7 +12,7 @@ from tests.training.command_line import run_fit
 from training.data.snapshot import digest_of
 from training.inference.search_checkpoint import load_search
 from training.search.cross_encoder import load_cross_encoder
-from training.search.ranker import grades_of
+from training.search.ranker import grades_of, load_ranker
 
 
 def test_the_report_compares_words_meaning_and_the_ranker(search_checkpoint):
@@ -34,10 +34,31 @@ def test_the_checkpoint_has_vectors_of_products_and_titles(search_checkpoint):
     assert loaded.ranker is not None
 
 
+def test_a_ranker_of_other_features_is_left_out(search_checkpoint, tmp_path, monkeypatch, caplog):
+    assert load_ranker(search_checkpoint) is not None
+    monkeypatch.setattr("training.search.ranker.FEATURES", ("another",))
+    assert load_ranker(search_checkpoint) is None
+    assert "reads other features" in caplog.text
+
+
+def test_a_damaged_champion_does_not_stop_the_run(
+    search_checkpoint, judged_snapshot, tiny_encoder, tmp_path
+):
+    champion = tmp_path / "champion"
+    shutil.copytree(search_checkpoint, champion)
+    (champion / "cross").mkdir()
+    (champion / "cross" / "head.json").write_text("{")
+    fields = (f"text.encoder={tiny_encoder}", "text.steps=1", "rounds=5", "cross_encoder=false")
+    out = tmp_path / "out"
+    assert run_fit(judged_snapshot, out, "search", "--champion", champion, "--set", *fields) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert not report["champion"]["compared"] and "champion" in report["champion"]["reason"]
+
+
 def test_a_second_run_is_compared_with_the_champion(
     search_checkpoint, judged_snapshot, tiny_encoder, tmp_path
 ):
-    fields = (f"text.encoder={tiny_encoder}", "text.steps=1", "rounds=5")
+    fields = (f"text.encoder={tiny_encoder}", "text.steps=1", "rounds=5", "cross_encoder=false")
     out = tmp_path / "next"
     assert (
         run_fit(judged_snapshot, out, "search", "--champion", search_checkpoint, "--set", *fields)
@@ -91,7 +112,7 @@ def test_results_that_were_shown_teach_with_the_bias_of_their_positions(
     columns = ["list_id", "query", "item_id", "position", "clicked"]
     pl.DataFrame(rows, schema=columns, orient="row").write_parquet(folder / "search_lists.parquet")
     _sign(folder)
-    fields = (f"text.encoder={tiny_encoder}", "text.steps=1", "rounds=20")
+    fields = (f"text.encoder={tiny_encoder}", "text.steps=1", "rounds=20", "cross_steps=2")
     assert run_fit(folder, tmp_path / "out", "search", "--set", *fields) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["protocol"]["kind"] == "lists"

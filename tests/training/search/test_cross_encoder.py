@@ -21,6 +21,11 @@ def test_what_was_read_stays_before_the_rest():
     assert scores[2:].tolist() == [1.0, 0.5] and scores[0] - scores[1] == pytest.approx(-8)
 
 
+def test_equal_codes_do_not_raise_the_others():
+    scores = reranked(candidates(4, equal=[0]), [-5.0, 2.0, 1.0, 0.5], np.array([0.0, -0.5]))
+    assert scores.tolist() == [-5.0, 1.5, 1.0, 0.5]
+
+
 def test_without_anything_added_nothing_moves():
     assert reranked(candidates(3), [3.0, 2.0, 1.0], np.zeros(2)).tolist() == [3, 2, 1]
     assert reranked(candidates(2), [3.0, 2.0], np.zeros(0)).tolist() == [3, 2]
