@@ -173,7 +173,7 @@ def _enlarged(base: Path, folder: Path, ids: list[str]) -> None:
     (folder / "text_digests.npy").unlink()
     write_items(folder, ids)
     about = read_run(folder)
-    about["files"] = {"items.txt": ""}
+    about["files"] = {}
     (folder / "run.json").write_text(json.dumps(about))
 
 

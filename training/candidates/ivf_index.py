@@ -43,7 +43,7 @@ class IvfIndex:
         """Inverted lists: products (items,) sorted by cell, and the start of each cell (cells +
         1,).
         """
-        order = np.argsort(self.cell, kind="stable")
+        order = np.argsort(np.asarray(self.cell), kind="stable")  # no slow memmap
         sizes = np.bincount(self.cell, minlength=len(self.centroids))
         return order, np.concatenate([[0], np.cumsum(sizes)])
 
@@ -59,7 +59,8 @@ class IvfIndex:
         items = self._searched(similarity(self.centroids), allowed)
         if len(items) <= most:
             return items
-        return items[np.argpartition(-similarity(self.vectors[items]), most - 1)[:most]]
+        reduced = np.asarray(self.vectors)[items]
+        return items[np.argpartition(-similarity(reduced), most - 1)[:most]]
 
     def _searched(self, score: np.ndarray, allowed: np.ndarray) -> np.ndarray:
         """Allowed products of the cells with the largest scores (cells,), at least SEARCHED."""
