@@ -9,7 +9,7 @@ from django.utils import timezone
 from recommender.models import EvaluationQuerySet, Judgement, SearchQuery
 from recommender.serving import change_feed
 
-DAMAGED = gzip.compress(b"query\n" + b"red mug\n" * 9)[:-12] + b"x" * 12
+DAMAGED = gzip.compress(b"query\n" + b"red mug\n" * 9, mtime=0)[:-12] + b"x" * 12
 
 
 @pytest.fixture(autouse=True)
