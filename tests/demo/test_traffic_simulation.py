@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -73,7 +73,14 @@ def test_replay_needs_a_site(shop, settings, tmp_path):
 
 
 @pytest.fixture
-def traffic(live_shop, monkeypatch):
+def fixed_day(monkeypatch):
+    """A set day: the shop's purchases end the day before, and their dates seed all draws."""
+    day = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: day)
+
+
+@pytest.fixture
+def traffic(fixed_day, live_shop, monkeypatch):
     """(asks by visit, events) of many visits, without a server: each list holds the first ten
     products.
     """
