@@ -48,19 +48,13 @@ def relevance_by_clicks(
 
     shown: (list, query, item id, position from 1, whether it was clicked) of each shown product
     """
-    import numpy as np
+    import polars as pl
 
-    from training.search.clicks import fit_clicks, scaled
+    from training.search.clicks import relevance_of_shown
 
-    rows = list(shown)
-    clicked_queries = {query for _, query, _, _, is_clicked in rows if is_clicked}
-    # Queries without a click say nothing, and would lower the scale of the others.
-    rows = [row for row in rows if row[1] in clicked_queries]
-    if not rows:
-        return {}
-    pairs: dict[tuple[str, str], int] = {}
-    pair = [pairs.setdefault((query, item_id), len(pairs)) for _, query, item_id, _, _ in rows]
-    position = np.array([place - 1 for _, _, _, place, _ in rows])
-    model = fit_clicks(np.array(pair), position, np.array([row[4] for row in rows]))
-    values = zip(scaled(model.relevance).tolist(), model.looks.tolist(), strict=True)
-    return dict(zip(pairs, values, strict=True))
+    columns = {"list_id": pl.String, "query": pl.String, "item_id": pl.String}
+    columns |= {"position": pl.Int64, "clicked": pl.Boolean}
+    frame, _ = relevance_of_shown(pl.DataFrame(list(shown), schema=columns, orient="row"))
+    return {
+        (query, item_id): (relevance, looks) for query, item_id, relevance, looks in frame.rows()
+    }

@@ -10,7 +10,7 @@ import polars as pl
 from training.configuration.text_recipes import SearchConfig
 from training.errors import need
 from training.runs.run import Run
-from training.search.clicks import fit_clicks, scaled
+from training.search.clicks import relevance_of_shown
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 JUDGEMENTS, LISTS, CLICKS = "judgements", "lists", "clicks"
@@ -109,19 +109,15 @@ def _from_lists(lists: pl.DataFrame, item_ids: list[str]) -> tuple[pl.DataFrame,
     row = {item_id: i for i, item_id in enumerate(item_ids)}
     lists = lists.with_columns(
         query=pl.col("query").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars(),
+    )
+    relevance, propensity = relevance_of_shown(lists)
+    frame = relevance.select(
+        "query",
         item=pl.col("item_id").replace_strict(row, return_dtype=pl.Int64),
+        grade="relevance",
+        fold=pl.lit(None, dtype=pl.Int64),
     )
-    lists = lists.filter(pl.col("clicked").any().over("query"))
-    pairs = lists.select("query", "item").unique(maintain_order=True).with_row_index("pair")
-    shown = lists.join(pairs, on=["query", "item"], how="left", maintain_order="left")
-    model = fit_clicks(
-        shown["pair"].to_numpy().astype(np.int64),
-        shown["position"].to_numpy() - 1,
-        shown["clicked"].to_numpy(),
-    )
-    grade = scaled(model.relevance)
-    frame = pairs.with_columns(grade=grade, fold=pl.lit(None, dtype=pl.Int64))
-    return frame, model.propensity
+    return frame, propensity
 
 
 def _parts(queries: list[str], query: np.ndarray, folds: list, config: SearchConfig) -> np.ndarray:

@@ -8,6 +8,7 @@ were shown at several positions tell the two apart.
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 LONGEST_LIST = 50
 """Positions with a propensity of their own; later ones share the last."""
@@ -66,9 +67,30 @@ def fit_clicks(
     return ClickModel(propensity, relevance, looks)
 
 
-def scaled(relevance: np.ndarray) -> np.ndarray:
-    """(pairs,) relevance as a share of its `HIGHEST` quantile, at most 1: few clicks exceed it."""
-    return np.minimum(relevance / max(float(np.quantile(relevance, HIGHEST)), 1e-6), 1.0)
+def relevance_of_shown(shown: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
+    """(relevance of each shown product to its query, propensities of the positions (positions,)).
+
+    Queries without a click say nothing and are left out.
+
+    shown: query, item_id, position (from 1), clicked
+    Returns columns query, item_id, relevance as a share of its `HIGHEST` quantile, at most 1, and
+    looks, the expected number of looks; in order of their first appearance.
+    """
+    shown = shown.filter(pl.col("clicked").any().over("query"))
+    if not len(shown):
+        none = pl.lit(None, dtype=pl.Float64)
+        empty = shown.select("query", "item_id", relevance=none, looks=none)
+        return empty, np.zeros(0)
+    pairs = shown.select("query", "item_id").unique(maintain_order=True).with_row_index("pair")
+    shown = shown.join(pairs, on=["query", "item_id"], how="left", maintain_order="left")
+    model = fit_clicks(
+        shown["pair"].to_numpy().astype(np.int64),
+        shown["position"].to_numpy() - 1,
+        shown["clicked"].to_numpy(),
+    )
+    highest = max(float(np.quantile(model.relevance, HIGHEST)), 1e-6)
+    relevance = np.minimum(model.relevance / highest, 1.0)
+    return pairs.drop("pair").with_columns(relevance=relevance, looks=model.looks), model.propensity
 
 
 def _propensity(

@@ -1,9 +1,10 @@
 """The position-based click model on simulated clicks, of which the truth is known."""
 
 import numpy as np
+import polars as pl
 import pytest
 
-from training.search.clicks import fit_clicks
+from training.search.clicks import fit_clicks, relevance_of_shown
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +46,22 @@ def test_a_pair_that_was_seldom_shown_is_near_the_mean():
 def test_without_clicks_nothing_is_relevant():
     model = fit_clicks(np.array([0, 1]), np.array([0, 1]), np.array([False, False]))
     assert (model.relevance < 0.01).all() and np.isfinite(model.propensity).all()
+
+
+SHOWN = {"query": pl.String, "item_id": pl.String, "position": pl.Int64, "clicked": pl.Boolean}
+
+
+def test_queries_without_a_click_are_left_out():
+    rows = [("red", "a", 1, False), ("red", "b", 2, True), ("blue", "a", 1, False)]
+    frame, propensity = relevance_of_shown(pl.DataFrame(rows * 30, SHOWN, orient="row"))
+    assert frame.select("query", "item_id").rows() == [("red", "a"), ("red", "b")]
+    low, high = frame["relevance"]
+    assert 0 <= low < high <= 1 and (frame["looks"] > 0).all() and len(propensity)
+
+
+def test_without_any_click_nothing_is_learned():
+    frame, propensity = relevance_of_shown(
+        pl.DataFrame([("red", "a", 1, False)], SHOWN, orient="row")
+    )
+    assert frame.columns == ["query", "item_id", "relevance", "looks"]
+    assert frame.is_empty() and not len(propensity)
