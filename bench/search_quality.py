@@ -48,7 +48,7 @@ SYSTEMS = {
     "text": "semantic",
     "fused": "fused",
     "ranked": "ranked_without_cross_encoder",
-    "read": "ranked",
+    "reranked": "ranked",
 }
 SESSIONS, SHOWN, NOISE = 100, 20, 0.1
 """Simulated clicks: results shown per query, products of each, clicks on irrelevant products."""
@@ -150,12 +150,12 @@ def _fold(snapshot: Snapshot, index: LexicalIndex, values: dict) -> None:
     learned = learned_from(judged, words, encoder, before)
     ranker = learned.ranker(run.config)
     cross, _ = fit_cross_encoder(run, judged, learned)
-    values["cross_encoder_weight"].append(cross.head.weight_of_score if cross else 0.0)
+    values["cross_encoder_weight"].append(cross.head.interpolation if cross else 0.0)
     clicked = _from_clicks(judged, words.with_vectors(before))
     after = encoder.finish()
     found = words.with_vectors(after)
     lists = lists_of(found, ranker, test, cross)
-    lists["read"] = lists["read"] or lists["ranked"]
+    lists["reranked"] = lists["reranked"] or lists["ranked"]
     lists["words"] = [words.candidates(query).keys.tolist() for query in test.tolist()]
     values["queries"] += [judged.queries[query] for query in test.tolist()]
     for system, name in SYSTEMS.items():

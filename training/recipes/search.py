@@ -75,7 +75,7 @@ def fit_search(run: Run) -> tuple[SearchFit, dict]:
             "text_after": after["text"],
             "fused_before": before["fused"],
             "fused": after["fused"],
-            "ranked": after["read" if cross else "ranked"],
+            "ranked": after["reranked" if cross else "ranked"],
         }
         if cross:
             systems["ranked_without_cross_encoder"] = after["ranked"]
@@ -93,7 +93,7 @@ def fit_search(run: Run) -> tuple[SearchFit, dict]:
         "trainable_share": encoder.trainable_share,
         "features": ranker.gains(),
         "cross_encoder": {
-            "weight": cross.head.weight_of_score if cross else 0.0,
+            "weight": cross.head.interpolation if cross else 0.0,
             "gains": {str(weight): gain for weight, gain in gains.items()},
         },
         "propensities": [] if judged.propensity is None else judged.propensity.round(4).tolist(),
@@ -129,7 +129,7 @@ def _champion(
         return None, f"the champion cannot be read: {error}"
     texts = search_encoder.SearchTexts.of(run, judged, encoder, "Check")
     lists = lists_of(retriever.with_vectors(texts.vectors()), ranker, queries, cross)
-    return lists["fused" if ranker is None else "read" if cross else "ranked"], ""
+    return lists["fused" if ranker is None else "reranked" if cross else "ranked"], ""
 
 
 def load_champion(

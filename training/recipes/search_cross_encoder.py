@@ -212,7 +212,7 @@ class PairModel:
     def score(self, query: str, titles: list[str]) -> np.ndarray:
         """(n,) what these titles (n,) add to the scores of the ranker."""
         pairs = TextStore(self.encoder, [query] * len(titles), device(), pairs=titles, keep=False)
-        return self.head.weight_of_score * self.head.logits(pairs.vectors())
+        return self.head.interpolation * self.head.logits(pairs.vectors())
 
     def save(self, folder: Path) -> None:
         """Write the folder `cross` of a checkpoint."""

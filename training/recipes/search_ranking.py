@@ -225,7 +225,7 @@ def learned_from(
     return Learned(np.array(numbers), results, grades)
 
 
-class Reader(Protocol):
+class Reranker(Protocol):
     """A cross-encoder."""
 
     def score(self, query: str, titles: list[str]) -> np.ndarray:
@@ -236,11 +236,11 @@ def lists_of(
     retriever: Retriever,
     ranker: SearchRanker | None,
     queries: np.ndarray,
-    reader: Reader | None = None,
+    reranker: Reranker | None = None,
 ) -> dict[str, list[list[int]]]:
-    """Ranked lists of each system, by query; `read`: re-ranked by the cross-encoder, if any."""
-    out: dict[str, list[list[int]]] = {"fused": [], "text": [], "ranked": [], "read": []}
-    titles = title_texts(retriever.snapshot.products) if reader else []
+    """Ranked lists of each system, by query; `reranked`: by the cross-encoder, if any."""
+    out: dict[str, list[list[int]]] = {"fused": [], "text": [], "ranked": [], "reranked": []}
+    titles = title_texts(retriever.snapshot.products) if reranker else []
     for query in queries.tolist():
         results = retriever.results(query)
         out["fused"].append(results.candidates.keys.tolist())
@@ -249,11 +249,11 @@ def lists_of(
             continue
         best, scores = ordered(results.candidates, ranker.score(results.features))
         out["ranked"].append(best.keys.tolist())
-        if reader is not None:
+        if reranker is not None:
             top = [titles[key] for key in best.keys[:RERANKED_MOST].tolist()]
-            added = reader.score(retriever.judged.queries[query], top)
+            added = reranker.score(retriever.judged.queries[query], top)
             order = ranked_order(best, reranked(best, scores, added))
-            out["read"].append(best.keys[order].tolist())
+            out["reranked"].append(best.keys[order].tolist())
     return out
 
 

@@ -26,12 +26,12 @@ SCALE = 10.0
 class CrossHead:
     """Linear head on the unit vector of a pair of texts.
 
-    weight: (dim,); weight_of_score: of its logit, added to the ranker's score
+    weight: (dim,); interpolation: weight of its logit in the sum with the ranker's score
     """
 
     weight: np.ndarray
     bias: float
-    weight_of_score: float
+    interpolation: float
 
     def logits(self, vectors: np.ndarray) -> np.ndarray:
         """(n,) logits of relevance. vectors: (n, dim)."""
@@ -41,7 +41,7 @@ class CrossHead:
         about = {
             "weight": self.weight.tolist(),
             "bias": self.bias,
-            "weight_of_score": self.weight_of_score,
+            "interpolation": self.interpolation,
         }
         (folder / "head.json").write_text(json.dumps(about), encoding="utf-8")
 
@@ -57,7 +57,7 @@ class CrossEncoder:
         """(n,) what these titles (n,) add to the scores of the ranker."""
         vectors = self.encoder.encode([query] * len(titles), titles, BATCHES)
         logits = self.head.logits(vectors)
-        return self.head.weight_of_score * logits
+        return self.head.interpolation * logits
 
 
 def load_cross_encoder(folder: Path, threads: int = 1) -> CrossEncoder | None:
@@ -70,7 +70,7 @@ def load_cross_encoder(folder: Path, threads: int = 1) -> CrossEncoder | None:
         return None
     about = json.loads((folder / "head.json").read_text(encoding="utf-8"))
     weight = np.array(about["weight"], dtype=np.float32)
-    head = CrossHead(weight, float(about["bias"]), float(about["weight_of_score"]))
+    head = CrossHead(weight, float(about["bias"]), float(about["interpolation"]))
     return CrossEncoder(OnnxEncoder(folder, threads), head)
 
 

@@ -147,7 +147,7 @@ def test_the_cross_encoder_learns_and_is_compared(
     report = json.loads((out / "report.json").read_text())
     assert report["chosen"]["cross_encoder"]["weight"] == 0.4
     assert {"ranked", "ranked_without_cross_encoder"} <= report["systems"].keys()
-    assert load_cross_encoder(out).head.weight_of_score == 0.4
+    assert load_cross_encoder(out).head.interpolation == 0.4
     again = tmp_path / "again"
     fields = (*fields, "cross_encoder=false")
     assert run_fit(judged_snapshot, again, "search", "--champion", out, "--set", *fields) == 0
