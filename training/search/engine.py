@@ -92,10 +92,7 @@ class Eligible:
 
     def mask(self, keys: np.ndarray) -> np.ndarray:
         """(n,) bool: which of these (n,) are eligible."""
-        if not len(self.keys):
-            return np.zeros(len(keys), dtype=bool)
-        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return self.keys[at] == keys
+        return _is_in(keys, self.keys)
 
 
 def retrieve(
@@ -116,7 +113,7 @@ def retrieve(
     if semantic is not None and vector is not None:
         allowed = eligible.mask(semantic.keys) if eligible is not None else None
         near_keys, _ = semantic.nearest(vector, max(SEMANTIC_MOST, most), allowed)
-    keys = np.concatenate([hits.keys, near_keys[~_is_in(near_keys, hits.keys)]])
+    keys = np.concatenate([hits.keys, near_keys[~_is_in(near_keys, np.sort(hits.keys))]])
     lexical_rank, semantic_rank = _ranks(keys, hits.keys), _ranks(keys, near_keys)
     lexical = np.zeros(len(keys), np.float32)
     lexical[: len(hits.keys)] = hits.scores
@@ -180,9 +177,10 @@ class _Strict:
 def _matched(index: LexicalIndex, strict: _Strict, keys: np.ndarray) -> np.ndarray:
     """(n,) bool: which of these products match every word that is still required."""
     if strict.is_whole or not len(keys):
-        return _is_in(keys, strict.keys)
+        return _is_in(keys, np.sort(strict.keys))
     queries = queries_of(index, strict.slots)
-    return _is_in(keys, index.search(queries, len(keys), len(queries), keys.tolist()).keys)
+    matching = index.search(queries, len(keys), len(queries), keys.tolist()).keys
+    return _is_in(keys, np.sort(matching))
 
 
 def _strict(index: LexicalIndex, plan: QueryPlan, eligible: Eligible | None) -> _Strict:
@@ -270,17 +268,17 @@ def _equal(index: LexicalIndex, plan: QueryPlan, keys: np.ndarray) -> np.ndarray
     if not known or not len(keys):
         return np.zeros(len(keys), dtype=bool)
     queries = [index.term(code, CODE_WEIGHTS) for code in known]
-    return _is_in(keys, index.search(queries, len(keys), among=keys.tolist()).keys)
+    return _is_in(keys, np.sort(index.search(queries, len(keys), among=keys.tolist()).keys))
 
 
 def _is_in(keys: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """(n,) bool: which keys (n,) are among the known ones; several times quicker than np.isin."""
+    """(n,) bool: which keys (n,) are among the known ones, ascending; several times quicker than
+    np.isin.
+    """
     if not len(known):
         return np.zeros(len(keys), dtype=bool)
-    ordered = np.sort(known)
-    at = np.searchsorted(ordered, keys)
-    at[at == len(ordered)] = 0
-    return ordered[at] == keys
+    at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    return known[at] == keys
 
 
 def _ranks(keys: np.ndarray, ranked: np.ndarray) -> np.ndarray:
