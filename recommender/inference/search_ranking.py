@@ -30,7 +30,7 @@ class Ranking:
 
     signals: "Callable[[list[int]], ShopSignals]"
     titles: Callable[[list[int]], list[str]]
-    budget_ms: int = 0
+    budget_ms: float = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class TimeBox:
         self._seconds, self._tried_at = 0.0, -math.inf
         self._lock = Lock()
 
-    def affords(self, n: int, budget_ms: int) -> bool:
+    def affords(self, n: int, budget_ms: float) -> bool:
         """True where `n` units are expected to take at most this long, or were not tried lately."""
         with self._lock:
             tried_lately = time.monotonic() < self._tried_at + RETRY_SECONDS

@@ -1,5 +1,6 @@
 """Search context: what the steps of one search share."""
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -22,7 +23,6 @@ from recommender.serving.shop_state import ShopState, register_part
 from recommender.shoppers.history import Visitor
 
 MOST_SELECTIONS = 32
-UNLIMITED_MS = 10**9
 
 
 class SearchMasks:
@@ -107,13 +107,13 @@ class SearchContext:
         return shop_words.read(self.index, self.configuration.synonyms, self.configuration.proposed)
 
     @property
-    def cross_encoder_ms(self) -> int:
+    def cross_encoder_ms(self) -> float:
         """Time budget of the cross-encoder; 0: off."""
         budget = self.state.parts[wording.PART].settings().cross_encoder_ms
         if not budget or not self.configuration.cross_encoder:
             return 0
         wanted = self.request.cross_encoder
-        return budget if wanted is None else UNLIMITED_MS if wanted else 0
+        return budget if wanted is None else math.inf if wanted else 0
 
     @cached_property
     def plan(self) -> Plan:

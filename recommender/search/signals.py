@@ -11,7 +11,7 @@ from recommender.serving.shop_state import ShopState
 DAY = 86_400
 
 
-def ranking_of(state: ShopState, now: datetime, budget_ms: int) -> Ranking:
+def ranking_of(state: ShopState, now: datetime, budget_ms: float) -> Ranking:
     """What the ranking of candidates reads of the shop. budget_ms: of the cross-encoder."""
     return Ranking(partial(shop_signals, state, now=now), partial(titles_of, state), budget_ms)
 
