@@ -70,10 +70,10 @@ def enlarged(base: Recommender, n_items: int, rng: np.random.Generator) -> Recom
     def tiled(values):
         return np.concatenate([values] * copies)[:n_items]
 
-    vectors = _perturbed(signals.vectors, copies, n_items, rng)
+    vectors = perturbed(signals.vectors, copies, n_items, rng)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     sequence = signals.sequence and replace(
-        signals.sequence, items=_perturbed(signals.sequence.items, copies, n_items, rng)
+        signals.sequence, items=perturbed(signals.sequence.items, copies, n_items, rng)
     )
     matrices = {
         name: sp.block_diag([matrix] * copies, format="csr")[:n_items, :n_items]
@@ -89,7 +89,7 @@ def enlarged(base: Recommender, n_items: int, rng: np.random.Generator) -> Recom
     return Recommender(many, facts, base.ranker, base.config, base.boost)
 
 
-def _perturbed(
+def perturbed(
     values: np.ndarray, copies: int, n_items: int, rng: np.random.Generator
 ) -> np.ndarray:
     values = np.concatenate([np.asarray(values, dtype=np.float32)] * copies)[:n_items]

@@ -2,8 +2,9 @@
 and perturbed vectors. `SEARCH_PRODUCTS` sets another size.
 
 The checkpoint is that of 9,912 products with its arrays enlarged; the index is built by the server
-that answers. The memory that search adds is private memory of a process that has loaded the shop:
-before its first search, and after many.
+that answers. The memory that search adds to a process is its private memory after many searches
+less that before the first one, when it has loaded the shop's products and, by searching a small
+shop, the libraries.
 """
 
 import json
@@ -19,7 +20,7 @@ import polars as pl
 
 from bench.__main__ import measure
 from bench.fits import KEPT, crowdflower, fit, sources
-from bench.large import _perturbed
+from bench.large import perturbed
 from bench.load import Client, request
 from bench.search_serving import p95, queries_of, run_python, server, shop_of
 from training.candidates.ivf_index import build_ivf_index
@@ -44,10 +45,14 @@ with connection.cursor() as cursor:
     cursor.execute("VACUUM ANALYZE recommender_product")
 """
 MEMORY = """
-import json, sys, gc, pathlib
+import json, sys, gc, pathlib, shutil, time
 import django
 django.setup()
-from recommender.models import Shop
+from django.conf import settings
+from recommender.inference.search_index import IndexNotReady
+from recommender.ingest import Parser, upsert_products
+from recommender.model_lifecycle.promotion import promote_version
+from recommender.models import ModelVersion, Shop, TrainingRun
 from recommender.search.requests import SearchRequest
 from recommender.search.search import search
 from recommender.serving.shop_state import state_of
@@ -58,6 +63,20 @@ def private_mb():
     kb = {line.split(":")[0]: int(line.split()[1]) for line in lines[1:]}
     return (kb["Private_Dirty"] + kb["Private_Clean"]) / 1024
 
+small = Shop.objects.create(key="small", name="Small")
+run = TrainingRun.objects.create(shop=small, recipe="search", status="finished")
+kept = f"shop-{small.pk}/run-{run.pk}/checkpoint"
+base = pathlib.Path(sys.argv[2])
+shutil.copytree(base, settings.VITRINE_CHECKPOINTS / kept)
+about = json.loads((base / "report.json").read_text())
+promote_version(ModelVersion.objects.register(run, kept, about, "search"))
+upsert_products(small, enumerate([{"item_id": "1", "title": "red mug"}]), ["title"], Parser("UTC"))
+while True:
+    try:
+        search(small, SearchRequest("red mug"))
+        break
+    except IndexNotReady:
+        time.sleep(0.5)
 shop = Shop.objects.get(key="large")
 state = state_of(shop)
 state.product_index.products(), state.bestseller_places(), state.model()
@@ -78,12 +97,12 @@ def run() -> dict[str, dict]:
     try:
         ids = _rows(snapshot, folder / "products.csv")
         _enlarged(base, folder / "checkpoint", ids)
-        return _measured(snapshot, folder)
+        return _measured(snapshot, base, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _measured(snapshot: Path, folder: Path) -> dict[str, dict]:
+def _measured(snapshot: Path, base: Path, folder: Path) -> dict[str, dict]:
     with shop_of(snapshot, folder / "checkpoint") as (environment, key):
         run_python(environment, "-c", COPY, str(folder / "products.csv"))
         begun = time.perf_counter()
@@ -91,7 +110,7 @@ def _measured(snapshot: Path, folder: Path) -> dict[str, dict]:
             built = time.perf_counter() - begun
             measures = _latencies(client, key, snapshot)
             queries = json.dumps(queries_of(snapshot, SEARCHES))
-            out = run_python(environment, "-c", MEMORY, queries)
+            out = run_python(environment, "-c", MEMORY, queries, str(base))
         before, after = json.loads(out.split("\n")[-2])
     return measures | {
         "search_1m_ready_s": measure(built, "s"),
@@ -134,10 +153,9 @@ def _rows(snapshot: Path, path: Path) -> list[str]:
         for item_id, words, description in zip(item_ids, titles, descriptions, strict=True):
             if len(ids) == PRODUCTS:
                 break
-            changed = list(words)
+            changed = list(words) or ["x"]
             for _ in range(1 + len(words) // 5):
-                other = draw.choice(draw.choice(titles) or ["x"])
-                changed[draw.randrange(len(changed)) :][:1] = [other]
+                changed[draw.randrange(len(changed))] = draw.choice(draw.choice(titles) or ["x"])
             ids.append(f"{item_id}-{copy}")
             rows.append((ids[-1], " ".join(changed), description, draw.randrange(1, 10_000) / 100))
     names = ["item_id", "title", "description", "price"]
@@ -164,7 +182,7 @@ def _enlarged(base: Path, folder: Path, ids: list[str]) -> None:
     shutil.copytree(base, folder)
     rng, copies = np.random.default_rng(0), -(-len(ids) // len(read_items(base)))
     for name in ("vectors", "title_vectors"):
-        vectors = _perturbed(np.load(base / f"{name}.npy"), copies, len(ids), rng)
+        vectors = perturbed(np.load(base / f"{name}.npy"), copies, len(ids), rng)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         if name == "vectors":
             write_arrays_of_ivf(folder, build_ivf_index(vectors))
