@@ -1,6 +1,9 @@
 """Labeled texts: reviews, solved dialogues and judged queries, from which training learns."""
 
+from collections.abc import Iterable
+
 from django.db import models
+from django.db.models.functions import Lower
 
 from recommender.models.shops import Shop, ShopOwned
 
@@ -67,6 +70,16 @@ class Dialogue(Labelled):
         return self.text[:60]
 
 
+class JudgementQuerySet(ShopOwned):
+    def folded(self) -> "JudgementQuerySet":
+        """With the query in small letters, as `folded`: capitals make no other query."""
+        return self.annotate(folded=Lower("query"))
+
+    def of_queries(self, queries: Iterable[str]) -> "JudgementQuerySet":
+        """Of these queries, whatever their capitals."""
+        return self.folded().filter(folded__in=[query.lower() for query in queries])
+
+
 class Judgement(Labelled):
     """Relevance of a product to a query, given by a person or derived from clicks.
 
@@ -85,6 +98,8 @@ class Judgement(Labelled):
     origin = models.CharField(
         max_length=6, choices=[(one, one) for one in ORIGINS], default=GIVEN, db_default=GIVEN
     )
+
+    objects = JudgementQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

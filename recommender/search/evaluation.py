@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, When
-from django.db.models.functions import Lower
 
 from recommender.inference import search_metrics
 from recommender.models import Judgement, Shop
@@ -60,15 +59,15 @@ def judged_queries(
 
     queries: of a query set; None: all with judgments, in order of their text
     """
-    judgements = shop.judgements.annotate(folded=Lower("query"))
     names = queries
     if names is None:
-        names = list(judgements.order_by("folded").values_list("folded", flat=True).distinct())
+        folded = shop.judgements.folded().order_by("folded").values_list("folded", flat=True)
+        names = list(folded.distinct())
     step = max(1.0, len(names) / most)
     chosen = [names[int(i * step)] for i in range(min(most, len(names)))]
     out: dict[str, dict[str, float]] = {query: {} for query in chosen}
     by_folded = {query.lower(): grades for query, grades in out.items()}
-    rows = judgements.filter(folded__in=list(by_folded)).order_by(_GIVEN_LAST, "pk")
+    rows = shop.judgements.of_queries(chosen).order_by(_GIVEN_LAST, "pk")
     for folded, item_id, grade in rows.values_list("folded", "item_id", "grade"):
         if folded in by_folded:  # where Python and the database fold alike
             by_folded[folded][item_id] = grade

@@ -109,6 +109,26 @@ def test_a_set_is_measured_and_graded_and_deleted(live_shop, staff):
     assert not EvaluationQuerySet.objects.exists()
 
 
+def test_capitals_make_no_other_query(live_shop, staff):
+    row = EvaluationQuerySet.objects.create(
+        shop=live_shop, name="Mine", origin="q.txt", queries=["Red Lantern", "blue teapot"]
+    )
+    item_id = live_shop.products.get(title="red lantern").item_id
+    Judgement.objects.create(
+        shop=live_shop, judgement_id="1", query="red LANTERN", item_id=item_id, grade=3
+    )
+    figures = staff.get(f"/console/s/tiny/search/figures/?set={row.pk}").content.decode()
+    assert "2 queries, 1 of them judged" in figures and "1 judgments of 1 queries" in figures
+    grade = staff.get(f"/console/s/tiny/search/grade/?set={row.pk}").content.decode()
+    assert "for “blue teapot”" in grade  # the first one is graded
+    page = staff.get(f"/console/s/tiny/search/grade/?set={row.pk}&q=red lantern").content.decode()
+    assert page.count('aria-pressed="true"') == 1
+    body = {"query": "red lantern", "item_id": item_id, "grade": 1}
+    save = "/console/s/tiny/search/grade/save/"
+    assert staff.post(save, body, content_type="application/json").json() == {"grade": 1}
+    assert [row.grade for row in Judgement.objects.all()] == [1]
+
+
 def test_who_may_only_look_adds_nothing(shop, client, django_user_model):
     from django.contrib.auth.models import Permission
 

@@ -175,6 +175,17 @@ def test_judgments_in_the_formats_of_the_field(shop, staff, name, text, topics, 
     assert {row.query for row in Judgement.objects.all()} <= {"red"}
 
 
+def test_topics_have_any_name_and_large_files_a_command(shop, staff, monkeypatch):
+    files = {
+        "file": SimpleUploadedFile("t.qrels", b"7 0 LA/1 2\n"),
+        "topics": SimpleUploadedFile("topics.dl19", b"7\tred\n"),
+    }
+    assert "1 new" in staff.post(url("figures/"), files).content.decode()
+    monkeypatch.setattr("recommender.console.search.uploads.LARGEST_FILE", 3)
+    files = {"file": SimpleUploadedFile("j.csv", b"query,item_id,grade\n")}
+    assert "; use import_judgements" in staff.post(url("figures/"), files).content.decode()
+
+
 def save(staff, **body):
     return staff.post(url("grade/save/"), json.dumps(body), content_type="application/json")
 

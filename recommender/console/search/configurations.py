@@ -1,8 +1,8 @@
-"""Configurations that the search pages offer."""
+"""What the search pages let one choose: configurations, query sets."""
 
 from django.http import HttpRequest
 
-from recommender.models import ModelVersion, Shop
+from recommender.models import EvaluationQuerySet, ModelVersion, Shop
 from recommender.search.configurations import NAMED, VERSION, Configuration, configuration_of
 
 MOST_VERSIONS = 10
@@ -22,3 +22,10 @@ def chosen(request: HttpRequest, choices: dict, name: str, usual: str) -> str:
     """The key that the request names, else the usual one."""
     key = request.GET.get(name, usual)
     return key if key in choices else usual
+
+
+def chosen_set(request: HttpRequest, shop: Shop) -> EvaluationQuerySet | None:
+    """The query set that the request names; None without one."""
+    pk = request.GET.get("set", "")
+    is_key = pk.isascii() and pk.isdigit() and len(pk) < 19
+    return shop.query_sets.filter(pk=pk).first() if is_key else None

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
 from recommender.console.pages import need, open_shop, page
-from recommender.console.search.configurations import choices_of, chosen
+from recommender.console.search.configurations import choices_of, chosen, chosen_set
 from recommender.console.search.uploads import uploaded
 from recommender.inference.search_index import IndexNotReady
 from recommender.ingest import Parser, upsert_labelled
@@ -35,7 +35,6 @@ MEASURES = {
 MOST_QUERIES = 200
 """Queries that are measured while the page loads; of more, these are spread over all."""
 ENDINGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".gz", ".qrels", ".qrel", ".trec")
-TOPICS = (".txt", ".tsv", ".topics")
 
 
 @require_http_methods(["GET", "POST"])
@@ -49,15 +48,14 @@ def evaluation(request: HttpRequest, shop: str) -> HttpResponse:
     choices = choices_of(shop)
     first, second = chosen(request, choices, "a", "live"), chosen(request, choices, "b", "words")
     judgements = shop.judgements.count()
-    queries = shop.judgements.values("query").distinct().count()
-    sets = list(shop.query_sets.all())
-    query_set = next((one for one in sets if str(one.pk) == request.GET.get("set")), None)
+    queries = shop.judgements.folded().values("folded").distinct().count()
+    query_set = chosen_set(request, shop)
     context = {
         "sentence": f"{judgements:,} judgments of {queries:,} queries."
         if judgements
         else "No query is judged yet. Upload judgments, or grade results by hand.",
         "choices": choices,
-        "sets": sets,
+        "sets": shop.query_sets.defer("queries"),
         "unknown": _of_unknown_products(shop),
         "query_set": query_set,
         "a": first,
@@ -141,7 +139,7 @@ def _worst(one: Evaluated, other: Evaluated, most: int = 10) -> list[tuple[str, 
 def _upload(request: HttpRequest, shop: Shop) -> tuple[str, str]:
     """(what was taken, what is wrong) of an uploaded file of judgments."""
     try:
-        with uploaded(request, "file", ENDINGS) as path:
+        with uploaded(request, "file", ENDINGS, "import_judgements") as path:
             return _taken(request, shop, path)
     except FileError as error:
         return "", f"{error}."
@@ -164,5 +162,5 @@ def _taken(request: HttpRequest, shop: Shop, path: Path) -> tuple[str, str]:
 def _topics(request: HttpRequest) -> dict[str, str] | None:
     if "topics" not in request.FILES:
         return None
-    with uploaded(request, "topics", TOPICS) as path:
+    with uploaded(request, "topics") as path:
         return read_topics(path)

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_POST
 
 from recommender.console.pages import need, open_shop, page
+from recommender.console.search.configurations import chosen_set
 from recommender.inference.search_index import IndexNotReady
 from recommender.ingest import Parser, upsert_labelled
 from recommender.models import EvaluationQuerySet, Judgement, Shop
@@ -22,7 +23,7 @@ def grade(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, "recommender.add_judgement")
     query = request.GET.get("q", "").replace("\x00", "").strip()[:512]
-    query_set = _set_of(request, shop)
+    query_set = chosen_set(request, shop)
     waiting = _waiting_of(shop, query_set) if query_set else _waiting(shop)
     query = query or (waiting[0] if waiting else "")
     try:
@@ -56,16 +57,11 @@ def _sentence(query: str, products: list[dict]) -> str:
     return f"{left} of {len(products)} products are not graded yet for “{query}”."
 
 
-def _set_of(request: HttpRequest, shop: Shop) -> EvaluationQuerySet | None:
-    pk = request.GET.get("set", "")
-    return next((one for one in shop.query_sets.all() if str(one.pk) == pk), None)
-
-
 def _waiting_of(shop: Shop, query_set: EvaluationQuerySet) -> list[str]:
     """The first queries of a query set without a given judgment."""
-    given = shop.judgements.filter(query__in=query_set.queries, origin=Judgement.GIVEN)
-    judged = set(given.values_list("query", flat=True))
-    return [query for query in query_set.queries if query not in judged][: SUGGESTED + 1]
+    given = shop.judgements.of_queries(query_set.queries).filter(origin=Judgement.GIVEN)
+    judged = set(given.values_list("folded", flat=True))
+    return [query for query in query_set.queries if query.lower() not in judged][: SUGGESTED + 1]
 
 
 def _waiting(shop: Shop) -> list[str]:
@@ -75,7 +71,7 @@ def _waiting(shop: Shop) -> list[str]:
         SELECT min(q.id) AS id, q.normalized FROM recommender_searchquery q
         WHERE q.shop_id = %s AND NOT q.simulated AND q.created_at > now() - interval '90 days'
             AND NOT EXISTS (SELECT FROM recommender_judgement j WHERE j.shop_id = q.shop_id
-                AND j.query = q.normalized AND j.origin = 'given')
+                AND lower(j.query) = q.normalized AND j.origin = 'given')
         GROUP BY q.normalized ORDER BY count(*) DESC, q.normalized LIMIT %s""",
         [shop.pk, SUGGESTED + 1],
     )
@@ -91,7 +87,7 @@ def _pool(shop: Shop, query: str) -> list[dict]:
     for configuration in (LIVE, NAMED["words"][1]):
         for hit in hits_of(shop, query, configuration, POOLED):
             hits.setdefault(hit.item_id, hit)
-    given = shop.judgements.filter(query=query, origin=Judgement.GIVEN)
+    given = shop.judgements.of_queries([query]).filter(origin=Judgement.GIVEN)
     grades = dict(given.values_list("item_id", "grade"))
     found = shop.products.filter(item_id__in=list(hits))
     about = {product.item_id: product for product in found}
@@ -121,7 +117,7 @@ def save_grade(request: HttpRequest, shop: str) -> HttpResponse:
         return JsonResponse({"error": "grade must be 0, 1, 2 or 3"}, status=400)
     if not shop.products.filter(item_id=item_id).exists():
         return JsonResponse({"error": f"there is no product {item_id}"}, status=400)
-    of_pair = shop.judgements.filter(query=query, item_id=item_id)
+    of_pair = shop.judgements.of_queries([query]).filter(item_id=item_id)
     of_pair.filter(origin=Judgement.CLICKS).delete()
     changed = of_pair.update(grade=given)
     if not changed:

@@ -48,11 +48,11 @@ def query_sets(request: HttpRequest, shop: str) -> HttpResponse:
 
 
 def _row(shop: Shop, one: EvaluationQuerySet) -> dict:
-    judged = shop.judgements.filter(query__in=one.queries)
+    judged = shop.judgements.of_queries(one.queries)
     return {
         "set": one,
         "queries": len(one.queries),
-        "judged": judged.aggregate(n=Count("query", distinct=True))["n"],
+        "judged": judged.aggregate(n=Count("folded", distinct=True))["n"],
     }
 
 
