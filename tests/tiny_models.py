@@ -96,6 +96,32 @@ def tiny_checkpoint(pytestconfig, tiny_snapshot, tiny_config) -> Path:
 
 
 @pytest.fixture(scope="session")
+def served_encoder(pytestconfig, tiny_checkpoint) -> Path:
+    """The int8 encoder of the tiny checkpoint."""
+
+    def export(folder: Path) -> None:
+        from training.encoders.bert import TextEncoder
+        from training.encoders.onnx import export_onnx
+
+        export_onnx(TextEncoder.load(str(tiny_checkpoint / "encoder")), folder)
+
+    return _cached(pytestconfig, "onnx", export)
+
+
+@pytest.fixture(scope="session")
+def packaged_encoder(pytestconfig) -> Path:
+    """The int8 encoder of the embedded default, with its real weights."""
+
+    def export(folder: Path) -> None:
+        from training.encoders.bert import TextEncoder
+        from training.encoders.onnx import export_onnx
+
+        export_onnx(TextEncoder.load(), folder)
+
+    return _cached(pytestconfig, "packaged", export)
+
+
+@pytest.fixture(scope="session")
 def judged_snapshot(pytestconfig) -> Path:
     from tests import judged_shop
 
@@ -113,6 +139,25 @@ def search_checkpoint(pytestconfig, judged_snapshot, tiny_encoder) -> Path:
         assert run_fit(judged_snapshot, out, "search", "--set", *fields) == 0
 
     return _cached(pytestconfig, "search", train) / "checkpoint"
+
+
+@pytest.fixture(scope="session")
+def cross_checkpoint(pytestconfig, search_checkpoint, tiny_encoder) -> Path:
+    """The search checkpoint with a cross-encoder of random weights."""
+
+    def make(folder: Path) -> None:
+        import numpy as np
+
+        from training.encoders.bert import TextEncoder
+        from training.recipes.search_cross_encoder import PairModel
+        from training.search.cross_encoder import CrossHead
+
+        shutil.copytree(search_checkpoint, folder)
+        encoder = TextEncoder.load(str(tiny_encoder))
+        head = np.random.default_rng(0).normal(size=encoder.dim).astype(np.float32)
+        PairModel(encoder, CrossHead(head, 0.0, 2.0)).save(folder)
+
+    return _cached(pytestconfig, "cross", make)
 
 
 def _cached(config: pytest.Config, name: str, make: Callable[[Path], object]) -> Path:

@@ -1,5 +1,7 @@
 """New and reworded products: read as they arrive, found and recommended without a training."""
 
+import shutil
+
 import pytest
 
 from recommender.catalog import embeddings
@@ -16,13 +18,9 @@ def _look_always(monkeypatch):
 
 
 @pytest.fixture
-def shop_with_encoder(live_shop, checkpoints, tiny_encoder):
+def shop_with_encoder(live_shop, checkpoints, served_encoder):
     """The live shop, whose champion has an int8 encoder."""
-    from training.encoders.bert import TextEncoder
-    from training.encoders.onnx import export_onnx
-
-    folder = checkpoints / live_shop.champion().folder
-    export_onnx(TextEncoder.load(str(folder / "encoder")), folder / "onnx")
+    shutil.copytree(served_encoder, checkpoints / live_shop.champion().folder / "onnx")
     return live_shop
 
 

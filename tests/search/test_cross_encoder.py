@@ -1,9 +1,7 @@
 """The cross-encoder in service: it re-ranks the best hits within its time budget."""
 
-import shutil
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from recommender.inference import search_ranking
@@ -29,20 +27,11 @@ def _polls_at_once(monkeypatch):
 
 
 @pytest.fixture
-def champion(shop, checkpoints, search_checkpoint, tiny_encoder, tmp_path):
+def champion(shop, checkpoints, cross_checkpoint):
     """A search model with a cross-encoder of random weights."""
-    from training.encoders.bert import TextEncoder
-    from training.recipes.search_cross_encoder import PairModel
-    from training.search.cross_encoder import CrossHead
-
-    folder = tmp_path / "with-cross-encoder"
-    shutil.copytree(search_checkpoint, folder)
-    encoder = TextEncoder.load(str(tiny_encoder))
-    head = np.random.default_rng(0).normal(size=encoder.dim).astype(np.float32)
-    PairModel(encoder, CrossHead(head, 0.0, 2.0)).save(folder)
     fields = ["title", "description", "price"]
     upsert_products(shop, enumerate(judged_shop.products()), fields, Parser(shop.zone))
-    version = stocked_shop.register(shop, folder, "search")
+    version = stocked_shop.register(shop, cross_checkpoint, "search")
     promote_version(version)
     return version
 

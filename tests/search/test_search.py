@@ -1,5 +1,7 @@
 """Search in the application: words, meaning, filters, facets, orders, personal ranking, live."""
 
+import shutil
+
 import polars as pl
 import pytest
 from django.utils import timezone
@@ -14,8 +16,6 @@ from recommender.search.search import search
 from recommender.serving import change_feed
 from recommender.serving.exposure_log import exposure_buffer
 from recommender.serving.shop_state import state_of
-from training.encoders.bert import TextEncoder
-from training.encoders.onnx import export_onnx
 
 FIELDS = ["title", "brand", "categories", "price", "attributes", "description", "item_group_id"]
 
@@ -30,10 +30,9 @@ def _polls_at_once(monkeypatch):
 
 
 @pytest.fixture
-def encoded(live_shop):
+def encoded(live_shop, served_encoder):
     """The live shop with an encoder that serves."""
-    folder = live_shop.champion().run.folder / "checkpoint"
-    export_onnx(TextEncoder.load(str(folder / "encoder")), folder / "onnx")
+    shutil.copytree(served_encoder, live_shop.champion().run.folder / "checkpoint" / "onnx")
     return live_shop
 
 

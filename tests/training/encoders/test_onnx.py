@@ -37,11 +37,9 @@ def titles() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def packaged(tmp_path_factory):
+def packaged(packaged_encoder):
     """The embedded default with its real weights, and its int8 twin."""
-    folder, encoder = tmp_path_factory.mktemp("onnx"), TextEncoder.load()
-    export_onnx(encoder, folder)
-    return encoder, OnnxEncoder(folder, threads=1), folder
+    return TextEncoder.load(), OnnxEncoder(packaged_encoder, threads=1), packaged_encoder
 
 
 def least_cosine(a: np.ndarray, b: np.ndarray) -> float:

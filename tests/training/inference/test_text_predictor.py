@@ -16,7 +16,7 @@ from tests.training.command_line import run_fit
 from training.__main__ import main
 from training.data.snapshot import write_snapshot
 from training.encoders.bert import TextEncoder
-from training.encoders.onnx import OnnxEncoder, export_onnx
+from training.encoders.onnx import OnnxEncoder
 from training.evaluation import classification
 from training.inference.checkpoint import CheckpointError
 from training.inference.text_predictor import load_predictor
@@ -39,14 +39,12 @@ def topic(tiny_snapshot, tiny_encoder, tmp_path_factory) -> Path:
     return out
 
 
-def test_the_int8_encoder_gives_nearly_the_same_vectors(tmp_path):
-    encoder = TextEncoder.load("", 32)
-    export_onnx(encoder, tmp_path / "onnx")
-    exact, quick = encoder.encode(TEXTS), OnnxEncoder(tmp_path / "onnx").encode(TEXTS)
+def test_the_int8_encoder_gives_nearly_the_same_vectors(packaged_encoder):
+    exact, quick = TextEncoder.load().encode(TEXTS), OnnxEncoder(packaged_encoder).encode(TEXTS)
     assert (exact * quick).sum(axis=1).min() > 0.97 and np.linalg.norm(
         quick, axis=1
     ) == pytest.approx(np.ones(5), abs=1e-4)
-    alone = OnnxEncoder(tmp_path / "onnx").encode(TEXTS[:1])
+    alone = OnnxEncoder(packaged_encoder).encode(TEXTS[:1])
     assert (alone[0] * quick[0]).sum() > 0.99
 
 

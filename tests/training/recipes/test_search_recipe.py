@@ -48,7 +48,7 @@ def test_a_damaged_champion_does_not_stop_the_run(
     shutil.copytree(search_checkpoint, champion)
     (champion / "cross").mkdir()
     (champion / "cross" / "head.json").write_text("{")
-    fields = (f"text.encoder={tiny_encoder}", "text.steps=1", "rounds=5", "cross_encoder=false")
+    fields = (f"text.encoder={tiny_encoder}", "text.steps=1", "rounds=5", "onnx=false")
     out = tmp_path / "out"
     assert run_fit(judged_snapshot, out, "search", "--champion", champion, "--set", *fields) == 0
     report = json.loads((out / "report.json").read_text())
@@ -58,7 +58,7 @@ def test_a_damaged_champion_does_not_stop_the_run(
 def test_a_second_run_is_compared_with_the_champion(
     search_checkpoint, judged_snapshot, tiny_encoder, tmp_path
 ):
-    fields = (f"text.encoder={tiny_encoder}", "text.steps=1", "rounds=5", "cross_encoder=false")
+    fields = (f"text.encoder={tiny_encoder}", "text.steps=1", "rounds=5", "onnx=false")
     out = tmp_path / "next"
     assert (
         run_fit(judged_snapshot, out, "search", "--champion", search_checkpoint, "--set", *fields)
@@ -149,7 +149,7 @@ def test_the_cross_encoder_learns_and_is_compared(
     assert {"ranked", "ranked_without_cross_encoder"} <= report["systems"].keys()
     assert load_cross_encoder(out).head.interpolation == 0.4
     again = tmp_path / "again"
-    fields = (*fields, "cross_encoder=false")
+    fields = (*fields, "onnx=false")
     assert run_fit(judged_snapshot, again, "search", "--champion", out, "--set", *fields) == 0
     report = json.loads((again / "report.json").read_text())
     assert report["champion"]["compared"] and load_cross_encoder(again) is None
