@@ -10,7 +10,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Bytecode is made once, here: some machines never write it, and then each process compiles torch anew.
 UV := .venv/bin/uv pip install --quiet --compile-bytecode --python $(PY) $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND))
 
-.PHONY: demo demo-check install test audit bench client screenshots lint stop clean
+.PHONY: demo demo-check install test coverage audit bench client screenshots lint stop clean
 
 install: .venv/installed
 
@@ -32,6 +32,10 @@ demo-check: install
 
 test: .venv/installed-dev
 	PY=$(PY) sh tests/run.sh
+
+# The tests with their coverage, which takes half as long again
+coverage: .venv/installed-dev
+	PY=$(PY) sh tests/run.sh --cov --cov-report=term
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .

@@ -13,4 +13,4 @@ fi
 # Two processes, each with servers of its own; one where servers are brought along.
 [ -n "$DATABASE_URL" ] || parallel="-n 2 --dist loadfile"
 export OMP_NUM_THREADS=1
-exec $PY -m pytest --cov --cov-report=term $parallel "$@"
+exec $PY -m pytest $parallel "$@"
