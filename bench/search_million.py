@@ -19,10 +19,10 @@ import numpy as np
 import polars as pl
 
 from bench.__main__ import measure
-from bench.fits import KEPT, crowdflower, fit, sources
+from bench.fits import KEPT, crowdflower
 from bench.large import perturbed
 from bench.load import Client, request
-from bench.search_serving import p95, queries_of, run_python, server, shop_of
+from bench.search_serving import p95, plain_checkpoint, queries_of, run_python, server, shop_of
 from training.candidates.ivf_index import build_ivf_index
 from training.inference.checkpoint import read_items, read_run, write_arrays_of_ivf, write_items
 
@@ -89,8 +89,7 @@ print(json.dumps([before, private_mb()]))
 
 def run() -> dict[str, dict]:
     snapshot = crowdflower()
-    fit("search", snapshot, "search-serving", {"text.steps": 1})
-    base = KEPT / sources() / "search-serving" / "out"
+    base = plain_checkpoint(snapshot)
     folder = KEPT / "search-million"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

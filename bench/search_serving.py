@@ -3,6 +3,9 @@
 A database of its own below VITRINE_HOME/search; a server of its own answers. Latencies are of one
 client; each query is asked for once, so that no query vector is cached. Throughput is that of two
 processes under eight clients, with queries as frequent as in real traffic (Zipf).
+
+The cross-encoder has the size that the recipe gives it and random weights in its head, which take
+the same time as trained ones. It has its default time budget, and is off in all other measures.
 """
 
 import json
@@ -47,18 +50,55 @@ about = json.loads((checkpoint / "report.json").read_text())
 promote_version(ModelVersion.objects.register(run, kept, about, "search"))
 print(ApiKey.objects.issue(shop, "bench", ["admin"], per_minute=0)[1])
 """
+CROSS_ENCODER = """
+import pathlib, sys
+import numpy as np
+from training.configuration.text_recipes import SearchConfig
+from training.encoders.bert import TextEncoder
+from training.recipes.search_cross_encoder import PairModel
+from training.search.cross_encoder import CrossHead
+folder = pathlib.Path(sys.argv[1])
+encoder = TextEncoder.load(str(folder / "encoder"))
+encoder.bert.encoder.layer = encoder.layers[: SearchConfig().cross_layers]
+encoder.bert.config.num_hidden_layers = len(encoder.layers)
+weight = np.random.default_rng(0).normal(size=encoder.dim).astype(np.float32)
+PairModel(encoder, CrossHead(weight, 0.0, 0.1)).save(folder)
+"""
+BUDGET = """
+import sys
+import django
+django.setup()
+from recommender.models import SearchSettings, Shop
+shop = Shop.objects.get(key="large")
+usual = SearchSettings._meta.get_field("cross_encoder_ms").default
+SearchSettings.objects.update_or_create(
+    shop=shop, defaults={"cross_encoder_ms": usual if sys.argv[1] == "on" else 0}
+)
+"""
 
 
 def run() -> dict[str, dict]:
     snapshot = crowdflower()
-    fit("search", snapshot, "search-serving", {"text.steps": 1})
-    checkpoint = KEPT / sources() / "search-serving" / "out"
+    checkpoint = KEPT / "search-cross-encoder"
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    shutil.copytree(plain_checkpoint(snapshot), checkpoint)
+    run_python(dict(os.environ), "-c", CROSS_ENCODER, str(checkpoint))
     with shop_of(snapshot, checkpoint) as (environment, key):
+        run_python(environment, "-c", BUDGET, "off")
         with server(environment, 1) as client:
             measures = _latencies(client, key, snapshot)
         with server(environment, 2):
             measures |= _throughput(key, snapshot)
+        run_python(environment, "-c", BUDGET, "on")
+        with server(environment, 1) as client:
+            measures |= _reranked(client, key, snapshot)
     return measures
+
+
+def plain_checkpoint(snapshot: Path) -> Path:
+    """A search checkpoint without a cross-encoder."""
+    fit("search", snapshot, "search-serving", {"text.steps": 1, "cross_encoder": "false"})
+    return KEPT / sources() / "search-serving" / "out"
 
 
 @contextmanager
@@ -124,30 +164,35 @@ def queries_of(snapshot: Path, n: int) -> list[str]:
     return list(out)[:n]
 
 
+def _search(query: str, key: str, **more) -> bytes:
+    return request("POST", "/api/v1/search", key, json.dumps({"query": query, **more}).encode())
+
+
+def _timed(client: Client, message: bytes) -> tuple[float, bytes]:
+    """(milliseconds, reply). Raises RuntimeError where it is not 200."""
+    begun = time.perf_counter()
+    status, body = client.ask(message)
+    if status != 200:
+        raise RuntimeError(f"{status}: {body[:300]}")
+    return 1000 * (time.perf_counter() - begun), body
+
+
 def _latencies(client: Client, key: str, snapshot: Path) -> dict[str, dict]:
     def timed(message: bytes) -> float:
-        begun = time.perf_counter()
-        status, body = client.ask(message)
-        if status != 200:
-            raise RuntimeError(f"{status}: {body[:300]}")
-        return 1000 * (time.perf_counter() - begun)
-
-    def search(query: str, **more) -> bytes:
-        body = json.dumps({"query": query, **more}).encode()
-        return request("POST", "/api/v1/search", key, body)
+        return _timed(client, message)[0]
 
     queries = queries_of(snapshot, QUERIES)
     for query in queries[:20]:
-        timed(search(query))
-    cold = [timed(search(query)) for query in queries[20:]]
-    warm = [timed(search(query)) for query in queries[20:]]
+        timed(_search(query, key))
+    cold = [timed(_search(query, key)) for query in queries[20:]]
+    warm = [timed(_search(query, key)) for query in queries[20:]]
     prefixes = [query[: 1 + i % len(query)] for i, query in enumerate(queries)][:REPEATS]
     suggest = [
         timed(request("GET", f"/api/v1/suggest?q={prefix.replace(' ', '%20')}", key))
         for prefix in prefixes
         if prefix.isascii() and prefix.replace(" ", "").isalnum()
     ]
-    faceted = [timed(search(query, facets=["price", "brand"])) for query in queries[:100]]
+    faceted = [timed(_search(query, key, facets=["price", "brand"])) for query in queries[:100]]
     return {
         "search_p50_ms": measure(statistics.median(cold), "ms"),
         "search_p95_ms": measure(p95(cold), "ms"),
@@ -156,6 +201,22 @@ def _latencies(client: Client, key: str, snapshot: Path) -> dict[str, dict]:
         "suggest_p50_ms": measure(statistics.median(suggest), "ms"),
         "suggest_p95_ms": measure(p95(suggest), "ms"),
     } | _visibility(client, key)
+
+
+def _reranked(client: Client, key: str, snapshot: Path) -> dict[str, dict]:
+    taken, skipped = [], 0
+    queries = queries_of(snapshot, QUERIES)
+    for query in queries[:20]:
+        _timed(client, _search(query, key))
+    for query in queries[20:]:
+        milliseconds, body = _timed(client, _search(query, key))
+        taken.append(milliseconds)
+        skipped += bool(json.loads(body)["skipped"])
+    return {
+        "search_cross_encoder_p50_ms": measure(statistics.median(taken), "ms"),
+        "search_cross_encoder_p95_ms": measure(p95(taken), "ms"),
+        "search_cross_encoder_skipped": measure(skipped / len(taken), "share"),
+    }
 
 
 def p95(values: list[float]) -> float:
@@ -192,10 +253,7 @@ def _throughput(key: str, snapshot: Path) -> dict[str, dict]:
     draw = random.Random(1)
     weights = [1 / (rank + 1) for rank in range(len(queries))]
     order = draw.choices(queries, weights, k=20_000)
-    messages = [
-        request("POST", "/api/v1/search", key, json.dumps({"query": query}).encode())
-        for query in order
-    ]
+    messages = [_search(query, key) for query in order]
     run_load(PORT, lambda n: messages[n % len(messages)], 5, clients=8)
     load = run_load(PORT, lambda n: messages[n % len(messages)], LOAD_SECONDS, clients=8)
     if load.errors:
