@@ -1,6 +1,7 @@
 """A shop's own words for its search: languages, stop words, synonyms."""
 
 from django.conf import settings
+from django.conf.locale import LANG_INFO
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
@@ -40,25 +41,25 @@ class SearchSettings(TellsOfSearch):
         models.CharField(max_length=8),
         default=list,
         blank=True,
-        help_text="Languages of the texts, such as en, de or zh; the first one decides how words "
-        "are stemmed. Empty: the language of most products, else English. A change rebuilds the "
-        "index.",
+        help_text="Languages of the texts as codes with commas between (en, de, zh); the first one "
+        "decides how words are stemmed. Empty: the language of most products, else English. A "
+        "change rebuilds the index.",
     )
     stop_words = ArrayField(
         models.CharField(max_length=LONGEST_PHRASE),
         default=None,
         null=True,
         blank=True,
-        help_text="Words that a product need not have, such as “for”. Empty: a short list of the "
-        "languages.",
+        help_text="Words that a product need not have, such as “for”, with commas between. Empty: "
+        "the usual ones of the languages.",
     )
 
     not_understood = ArrayField(
         models.CharField(max_length=10, choices=[(kind, kind.capitalize()) for kind in INTENTS]),
         default=list,
         blank=True,
-        help_text="Kinds of names in queries that move no products: brand, category, attribute, "
-        "price.",
+        help_text="Kinds of names in queries that move no products, with commas between: brand, "
+        "category, attribute, price.",
     )
 
     cross_encoder_ms = models.PositiveSmallIntegerField(
@@ -74,6 +75,15 @@ class SearchSettings(TellsOfSearch):
 
     def __str__(self) -> str:
         return f"Search of {self.shop}"
+
+    def clean(self) -> None:
+        """Raises ValidationError where a language is none."""
+        self.languages = [code.strip().lower() for code in self.languages or []]
+        known = {code.partition("-")[0] for code in LANG_INFO}
+        if unknown := [code for code in self.languages if code not in known]:
+            raise ValidationError(
+                {"languages": f"“{unknown[0]}” is not the code of a language, such as en, de or zh"}
+            )
 
     @property
     def understood(self) -> tuple[str, ...]:

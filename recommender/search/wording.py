@@ -63,7 +63,7 @@ class ShopWording:
         chosen = Q(state=Synonym.LIVE) if synonyms else Q(pk=None)
         rows = Synonym.objects.filter(chosen | Q(pk__in=proposed), shop=self.shop_id)
         rules = [(row.phrases, row.also_finds) for row in rows]
-        return wording_of(index, rules, self.settings().stop_words)
+        return wording_of(index, rules, self.settings().stop_words or None)
 
 
 register_part(PART, ShopWording)

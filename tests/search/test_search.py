@@ -178,6 +178,9 @@ def test_synonyms_and_stop_words_are_live_at_once(catalog):
     assert ids(find(catalog, "belt")) == ["C-1"]
     SearchSettings.objects.create(shop=catalog, stop_words=["please"])
     assert find(catalog, "belt please").relaxed == []
+    SearchSettings.objects.update(stop_words=[])  # as a form without any stores it
+    Change.objects.create(shop=catalog, kind=Change.SEARCH)
+    assert find(catalog, "the belt").relaxed == []
     Synonym.objects.get(phrases=["strap"]).delete()
     assert ids(find(catalog, "strap")) == []
 

@@ -36,7 +36,8 @@ class Candidates:
     """Candidates of one query, best first by reciprocal rank fusion.
 
     keys: (n,) int64
-    lexical: (n,) BM25 scores, 0 where no word matches; lexical_rank: (n,) from 0, -1 without
+    lexical: (n,) BM25 scores, 0 where no word matches; lexical_rank: (n,) from 0 by these scores,
+    those that match all words first; -1 without
     semantic: (n,) cosines, nan where unknown; semantic_rank: (n,) from 0, -1 beyond the nearest
     fused: (n,) scores by reciprocal ranks
     equal: (n,) bool: a code of the product equals the query
@@ -114,7 +115,9 @@ def retrieve(
         allowed = eligible.mask(semantic.keys) if eligible is not None else None
         near_keys, _ = semantic.nearest(vector, max(SEMANTIC_MOST, most), allowed)
     keys = np.concatenate([hits.keys, near_keys[~_is_in(near_keys, np.sort(hits.keys))]])
-    lexical_rank, semantic_rank = _ranks(keys, hits.keys), _ranks(keys, near_keys)
+    matched = _matched(index, strict, keys)
+    best = _matched_first(hits.keys, matched[: len(hits.keys)])
+    lexical_rank, semantic_rank = _ranks(keys, best), _ranks(keys, near_keys)
     lexical = np.zeros(len(keys), np.float32)
     lexical[: len(hits.keys)] = hits.scores
     cosine = np.full(len(keys), np.nan, np.float32)
@@ -137,7 +140,7 @@ def retrieve(
         semantic_rank,
         fused,
         equal,
-        matched=_matched(index, strict, keys),
+        matched=matched,
         total=strict.total,
         is_exact=strict.is_exact,
         dropped=strict.dropped,
@@ -209,10 +212,24 @@ def _strict(index: LexicalIndex, plan: QueryPlan, eligible: Eligible | None) -> 
         dropped.append(slot)
 
 
+def _matched_first(keys: np.ndarray, matched: np.ndarray) -> np.ndarray:
+    """The keys (n,) of hits, those before the others that match all words.
+
+    Deeper ones keep their order, so that it does not change with the number of hits.
+    """
+    order = np.argsort(~matched[:LEXICAL_MOST], kind="stable")
+    return np.concatenate([keys[order], keys[LEXICAL_MOST:]])
+
+
 def _hits(index: LexicalIndex, plan: QueryPlan, eligible: Eligible | None, most: int) -> Hits:
-    """The best eligible products that match any word, so that a near miss is a candidate."""
-    should = queries_of(index, plan.slots)
-    extra = [*_adjacent(index, plan.slots), *_bigrams(index, plan)]
+    """The best eligible products that match any word but stop words, so that a near miss is a
+    candidate. Stop words add to the score of what matches.
+    """
+    required = plan.required
+    optional = plan.slots if len(required) < len(plan.slots) else ()
+    should = queries_of(index, required)
+    extra = queries_of(index, [slot for slot in optional if slot.stop_word])
+    extra += [*_adjacent(index, plan.slots), *_bigrams(index, plan)]
     among = _among(eligible)
     if eligible is None or among is not None:
         return index.search(should, most, among=among, extra=extra)

@@ -203,7 +203,8 @@ def _with_compounds(index: LexicalIndex, slots: list[Slot]) -> list[Slot]:
         joined = one.text + two.text
         if one.text.isalpha() and two.text.isalpha() and len(joined) > 4:
             stem = index.analyzer.stem(joined)
-            if index.document_frequency(stem):
+            # The stem has part of both words: that of "lantern" and "ed" is "lantern".
+            if len(stem) > len(one.text) and index.document_frequency(stem):
                 for k in (i, i + 1):
                     out[k] = _added(out[k], Alternative((stem,), COMPOUND))
     for i, slot in enumerate(slots):

@@ -5,6 +5,7 @@ import pytest
 
 from tests.training.search.shop import DOCUMENTS
 from training.candidates.text_similarity import TextSpace
+from training.search.documents import SearchDocument
 from training.search.engine import Eligible, retrieve
 from training.search.index_writer import build
 from training.search.query_plan import Wording, plan_query
@@ -71,6 +72,26 @@ def test_stop_words_need_not_match(index):
     assert found.total == 1
     assert not found.dropped
     assert plan_query(index, "the of").required
+
+
+def test_a_stop_word_alone_is_no_match(index):
+    found = retrieve(index, plan_query(index, "sofa for the"))
+    assert found.keys.tolist() == [10]  # not the cable "for the iPhone"
+    assert 5 in retrieve(index, plan_query(index, "for the")).keys
+
+
+def test_what_matches_all_words_stands_before_what_matches_some(tmp_path):
+    documents = [SearchDocument(1, "Cake cake", "Cake"), SearchDocument(2, "A stand", "", ["Cake"])]
+    documents += [SearchDocument(10 + i, f"Stand {i}") for i in range(9)]
+    index = build(tmp_path / "index", documents, ("en",))
+    found = retrieve(index, plan_query(index, "cake stand"))
+    assert found.keys[0] == 2 and found.matched.tolist() == [True] + [False] * 10
+    assert found.lexical_rank.tolist() == list(range(11))
+
+
+def test_a_joined_word_has_part_of_both(index):
+    found = plan_query(index, "jacketed red")
+    assert all(one.terms != ("jacket",) for slot in found.slots[1:] for one in slot.alternatives)
 
 
 def test_a_query_without_matches_is_relaxed_word_by_word(index):
