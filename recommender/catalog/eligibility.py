@@ -51,7 +51,8 @@ def read_products(shop_id: int, item_ids: Collection[str] | None = None) -> pl.D
 
 def with_attributes(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
     """The frame with two list columns for each of these attributes: its texts and its numbers."""
-    missing = [name for name in names if ATTRIBUTES + name not in frame.columns]
+    known = dict.fromkeys(names)
+    missing = [name for name in known if ATTRIBUTES + name not in frame.columns]
     if not missing:
         return frame
     rows = [json.loads(text) if text and text != "{}" else {} for text in frame["attributes"]]

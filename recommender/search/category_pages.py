@@ -3,8 +3,10 @@
 import polars as pl
 
 from recommender.inference.search_engine import Found, FoundList
+from recommender.models.search_settings import PRICE
 from recommender.search.context import SearchContext
 from recommender.search.requests import MOST_RESULTS, RELEVANCE
+from recommender.search.understanding import fits
 
 PERSONAL_MOST = 200
 """Products that the ranking orders for a shopper; best sellers follow."""
@@ -14,11 +16,8 @@ def browse(context: SearchContext) -> FoundList:
     """Every product that passes the filter: first those that the ranking has for this shopper, then
     those that sell best.
     """
-    index, request = context.state.product_index, context.request
-    with index.lock:  # mask and rows of one moment
-        mask = index.mask(request.selection, context.now)
-        passing = index.products().select("pk", "item_id").filter(mask)
-    keys, ids = passing["pk"], passing["item_id"]
+    rows = passing(context)
+    keys, ids = rows["pk"], rows["item_id"]
     liked = _liked(context)
     first = {item_id: place for place, item_id in enumerate(liked)}
     sold = context.state.bestseller_places()
@@ -38,6 +37,16 @@ def browse(context: SearchContext) -> FoundList:
             if item_id in share
         }
     return FoundList(products, len(keys), is_exact=True)
+
+
+def passing(context: SearchContext) -> pl.DataFrame:
+    """The products that pass the filter and cost what a query without other words names."""
+    index = context.state.product_index
+    with index.lock:  # mask and rows of one moment
+        mask = index.mask(context.request.selection, context.now)
+        rows = index.products().filter(mask)
+    prices = [fits(one) for one in context.understood.intents if one.kind == PRICE]
+    return rows.filter(*prices) if prices else rows
 
 
 def _places(ids: pl.Series, places: dict[str, int]) -> pl.Series:

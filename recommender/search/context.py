@@ -115,6 +115,13 @@ class SearchContext:
         wanted = self.request.cross_encoder
         return budget if wanted is None else math.inf if wanted else 0
 
+    @property
+    def has_words(self) -> bool:
+        """False where every product that passes is found: without a query, or with one that names
+        a price alone.
+        """
+        return self.request.has_query and bool(self.request.like or self.understood.text)
+
     @cached_property
     def plan(self) -> Plan:
         return search_engine.plan_of(self.index, self.understood.text, self.words)

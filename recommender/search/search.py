@@ -12,7 +12,7 @@ from recommender.inference.search_engine import Found, FoundList
 from recommender.models import Shop
 from recommender.search import candidate_cache
 from recommender.search.adjustments import apply_intents, personalize
-from recommender.search.category_pages import browse
+from recommender.search.category_pages import browse, passing
 from recommender.search.configurations import LIVE, Configuration
 from recommender.search.context import SearchContext
 from recommender.search.facets import attributes_of, count_facets
@@ -74,18 +74,18 @@ def _made(context: SearchContext) -> SearchResult:
 
 def ranked_list(context: SearchContext, found: FoundList) -> list[Found]:
     """The products with those moved that fit what the query names, or that the shopper likes."""
-    if context.request.sort != RELEVANCE or not context.request.has_query:
+    if context.request.sort != RELEVANCE or not context.has_words:
         return found.products
     return personalize(context, apply_intents(context, found.products))
 
 
 def candidates(context: SearchContext, wide: bool = False) -> FoundList:
-    """Eligible products that match the query by words or by meaning; without a query, all.
+    """Eligible products that match the query by words or by meaning; without words, all.
 
     wide: all that can be reached, not only what the page needs
     """
     request, masks = context.request, context.state.parts["search_masks"]
-    if not request.has_query:
+    if not context.has_words:
         return browse(context)
     wide = wide or request.facets or request.sort != RELEVANCE or request.offset
     serving, index = context.serving, context.index
@@ -153,7 +153,7 @@ def _relevant(found: FoundList) -> list[Found]:
 
 
 def _match(context: SearchContext, one: Found) -> str:
-    if not context.request.has_query:
+    if not context.has_words:
         return FILTER
     if one.equal:
         return CODE
@@ -211,7 +211,7 @@ def finish(context: SearchContext, found: FoundList, hits: list[Hit]) -> SearchR
     for hit in shown:
         hit.title, hit.match = titles[hit.item_id], _match(context, hit.found)
         hit.parts = parts_of(context, hit.found)
-        if request.has_query and request.explain != "off":
+        if context.has_words and request.explain != "off":
             add_reasons(context, hit)
     dropped = () if request.like else found.dropped
     relaxed = [{"kind": "word_dropped", "word": word} for word in dropped]
@@ -256,14 +256,12 @@ def add_reasons(context: SearchContext, hit: Hit) -> None:
 
 def _counted(context: SearchContext, found: FoundList) -> pl.DataFrame:
     """The products whose facets are counted."""
-    index, request = context.state.product_index, context.request
+    request = context.request
     if not request.facets:
         return pl.DataFrame()
-    if request.has_query:
+    if context.has_words:
         counted = context.frame_of([one.key for one in _relevant(found)])
     else:
-        with index.lock:  # mask and rows of one moment
-            mask = index.mask(request.selection, context.now)
-            counted = index.products().filter(mask)
+        counted = passing(context)
     # Not kept in the index: anybody may ask for any attribute.
     return with_attributes(counted, attributes_of(request.facets))

@@ -118,7 +118,9 @@ class Intent:
 
 @dataclass(frozen=True)
 class Understood:
-    """intents: of a query; text: the query without the words that name a price."""
+    """intents: of a query; text: the query without the words that name a price, which may be all
+    of them.
+    """
 
     text: str
     intents: tuple[Intent, ...] = ()
@@ -183,8 +185,8 @@ def understand(query: str, names: _Names, kinds: Sequence[str]) -> Understood:
     text, intents = query, []
     if PRICE in kinds and (found := _price(query)) is not None:
         intents.append(found)
-        rest = f"{query[: found.begin]} {query[found.end :]}"
-        text = rest if any(c.isalnum() for c in rest) else query
+        text = f"{query[: found.begin]} {query[found.end :]}"
+        text = text if any(c.isalnum() for c in text) else ""
     intents += [one for one in _named(text, query, names) if one.kind in kinds]
     meant = names.categories.get(normalized(text))
     if meant is not None and CATEGORY in kinds:
@@ -253,8 +255,7 @@ def places_of(intents: Sequence[Intent], rows: pl.DataFrame) -> dict[int, tuple[
     """
     out: dict[int, tuple[float, list[str]]] = {}
     for one in intents:
-        fits = rows.select("pk", fits=_fits(one).fill_null(False)).iter_rows()
-        for key, does in fits:
+        for key, does in rows.select("pk", fits=fits(one).fill_null(False)).iter_rows():
             places, reasons = out.get(key, (0.0, []))
             if one.kind == PRICE:
                 places -= 0 if does else PLACES[PRICE]
@@ -264,13 +265,14 @@ def places_of(intents: Sequence[Intent], rows: pl.DataFrame) -> dict[int, tuple[
     return out
 
 
-def _fits(intent: Intent) -> pl.Expr:
+def fits(intent: Intent) -> pl.Expr:
+    """True of products that fit."""
     if intent.kind == BRAND:
         return pl.col("brand") == intent.value
     if intent.kind == CATEGORY:
         path = pl.element()
-        fits = (path == intent.value) | path.str.starts_with(f"{intent.value} > ")
-        return pl.col("categories").list.eval(fits).list.any()
+        below = path.str.starts_with(f"{intent.value} > ")
+        return pl.col("categories").list.eval((path == intent.value) | below).list.any()
     if intent.kind == PRICE:
         price = pl.col("price")
         low = pl.lit(True) if intent.low is None else price >= intent.low

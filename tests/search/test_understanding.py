@@ -6,7 +6,7 @@ from django.utils import timezone
 from recommender.ingest import Parser, upsert_products
 from recommender.models import SearchSettings
 from recommender.search.query_log import query_buffer
-from recommender.search.requests import SearchRequest
+from recommender.search.requests import FacetRequest, SearchRequest
 from recommender.search.search import search
 from recommender.search.understanding import PART, _Names, understand
 from recommender.serving import change_feed
@@ -73,6 +73,7 @@ def ids(result):
         ("laptop under 1,000", None, 1000, "laptop"),
         ("Laptop unter 1.299,00 €", None, 1299, "Laptop"),
         ("İstanbul kilim UNDER 20", None, 20, "İstanbul kilim"),
+        ("cheaper than 3 pounds", None, 3, ""),
     ],
 )
 def test_price_words(query, low, high, rest):
@@ -116,6 +117,16 @@ def test_attributes_and_prices_move_products(catalog):
     cheap = find(catalog, "lamp under 20")
     assert set(ids(cheap)[:3]) == {"C", "D", "E"} and len(cheap.hits) == 5
     assert cheap.understood[0]["to"] == 20 and cheap.corrected == "" and not cheap.relaxed
+
+
+def test_a_price_alone_finds_what_costs_that(catalog):
+    cheap = find(catalog, "less than 20", facets=(FacetRequest("brand"),))
+    prices = {product.item_id: product.price for product in catalog.products.all()}
+    assert cheap.hits and cheap.total == sum(price < 20.01 for price in prices.values())
+    assert all(prices[hit.item_id] <= 20 and hit.match == "filter" for hit in cheap.hits)
+    assert cheap.corrected == "" and cheap.relaxed == [] and cheap.understood[0]["to"] == 20
+    assert sum(value["count"] for value in cheap.facets[0]["values"]) == cheap.total
+    assert find(catalog, "over 9000").hits == []
 
 
 def test_it_is_switched_off_by_the_request_and_by_the_shop(catalog):
