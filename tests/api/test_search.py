@@ -72,6 +72,25 @@ def test_pages_by_token_and_by_number(catalog, api):
     assert [h["item_id"] for h in numbered["hits"]] == [h["item_id"] for h in second["hits"]]
 
 
+def test_a_page_token_of_a_search_is_none_of_browse(catalog, api):
+    token = post(api, "search", query="lantern", limit=2)["next"]
+    reply = api("post", "browse", {"next": token})
+    assert reply.status_code == 400 and "page token of search" in reply.content.decode()
+    token = post(api, "browse", limit=2)["next"]
+    assert len(post(api, "browse", next=token)["hits"]) == 2
+
+
+def test_a_facet_may_be_asked_for_twice(catalog, api):
+    facets = ["attributes.colour", {"field": "attributes.colour", "ranges": [1]}, "brand", "brand"]
+    reply = post(api, "search", query="lantern", facets=facets)
+    assert [facet["field"] for facet in reply["facets"]] == [
+        "attributes.colour",
+        "attributes.colour",
+        "brand",
+        "brand",
+    ]
+
+
 def test_a_category_page(catalog, api):
     reply = post(
         api,

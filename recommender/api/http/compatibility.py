@@ -135,7 +135,9 @@ def _content(part: Schema) -> Schema | None:
 
 
 def _resolved(whole: Schema, schema: Schema) -> Schema:
-    """A schema without references; `oneOf` of an enumeration and null is the enumeration."""
+    """A schema without references; `oneOf` of an enumeration and null is the enumeration, and of
+    other schemas the first.
+    """
     while True:
         if "$ref" in schema:
             name = schema["$ref"].rpartition("/")[2]
@@ -145,7 +147,8 @@ def _resolved(whole: Schema, schema: Schema) -> Schema:
         elif schema.get("oneOf"):
             parts = [_resolved(whole, part) for part in schema["oneOf"]]
             values = [v for part in parts for v in part.get("enum", ()) if v not in (None, "")]
-            schema = {**parts[0], "enum": values, **_without(schema, "oneOf")}
+            named = {"enum": values} if values else {}
+            schema = {**parts[0], **named, **_without(schema, "oneOf")}
         else:
             return schema
 

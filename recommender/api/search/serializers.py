@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from rest_framework import serializers
 
 from recommender.api.http.strict_fields import IdField, ObjectField, StrictSerializer, TextField
+from recommender.catalog.filter_language import LONGEST
 from recommender.search.requests import (
     LONGEST_QUERY,
     MOST_FACETS,
@@ -37,12 +39,26 @@ class FacetSerializer(StrictSerializer):
         return super().to_internal_value({"field": data} if isinstance(data, str) else data)
 
 
+class FacetsField(serializers.ListField):
+    """Facets: each the name of a field, or an object."""
+
+
+class FacetsSchema(OpenApiSerializerFieldExtension):
+    target_class = FacetsField
+
+    def map_serializer_field(self, auto_schema, direction):
+        """The schema: an array of names and objects."""
+        facet = auto_schema.resolve_serializer(FacetSerializer, direction).ref
+        items = {"oneOf": [facet, {"type": "string"}]}
+        return {"type": "array", "items": items, "maxItems": MOST_FACETS}
+
+
 class BrowseRequest(StrictSerializer):
     filter = serializers.CharField(
         required=False,
         allow_blank=True,
         default="",
-        max_length=200_000,
+        max_length=LONGEST,
         help_text="such as: categories contains 'Lamps' and price < :max",
     )
     params = ObjectField(
@@ -53,7 +69,7 @@ class BrowseRequest(StrictSerializer):
         default=SORTS[0],
         help_text="relevance; price (lowest first); -price; -newest; -sold (best sellers first)",
     )
-    facets = serializers.ListField(
+    facets = FacetsField(
         child=FacetSerializer(),
         max_length=MOST_FACETS,
         default=list,
@@ -70,7 +86,8 @@ class BrowseRequest(StrictSerializer):
     next = serializers.CharField(
         required=False,
         max_length=100_000,
-        help_text="page token of an earlier reply, instead of all fields but limit and facets",
+        help_text="page token of an earlier reply, instead of all fields but limit, facets, "
+        "hydrate and fields",
     )
     user_id = IdField(required=False, allow_null=True, help_text="the shop's own id of the shopper")
     session_id = IdField(

@@ -124,6 +124,8 @@ class _Searching(FromPages):
         body.is_valid(raise_exception=True)
         values, key = body.validated_data, request.auth
         search_fields = search_request(key.shop, values, set(request.data))
+        if search_fields.has_query and "query" not in body.fields:
+            raise ValidationError({"next": ["is a page token of search"]})
         refuse_beyond_search(
             key,
             request,
