@@ -22,7 +22,7 @@ ALIASES = {
     "query_text": "query",
 }
 """Columns of other files, by what they are here; our own names come first."""
-QRELS = (".qrels", ".qrel", ".trec")
+QRELS = (".qrels", ".qrel", ".trec", "qrels.txt")
 
 
 def judged_rows(rows: Rows) -> Rows:
@@ -77,7 +77,8 @@ def read_topics(path: Path) -> dict[str, str]:
             topic, separator, query = text.partition(":")
         if not separator or not query.strip():
             raise FileError(f"{path.name}: line {line} is not an id, a tab, and a query")
-        topics[topic.strip()] = query.strip()
+        if topics.setdefault(topic.strip(), query.strip()) != query.strip():
+            raise FileError(f"{path.name}: line {line} has another query for {topic.strip()}")
     return topics
 
 

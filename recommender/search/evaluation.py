@@ -59,8 +59,9 @@ def judged_queries(
 
     queries: of a query set; None: all with judgments, in order of their text
     """
-    names = queries
-    if names is None:
+    if queries is not None:
+        names = list({query.lower(): query for query in queries}.values())
+    else:
         folded = shop.judgements.folded().order_by("folded").values_list("folded", flat=True)
         names = list(folded.distinct())
     step = max(1.0, len(names) / most)

@@ -12,6 +12,8 @@ from recommender.models import Shop
 from recommender.models.search_queries import LONGEST_QUERY
 
 MOST_QUERIES = 5_000
+MOST_LINES = 100_000
+"""Lines of a file, most of which may be repeated."""
 COLUMNS = ("query", "query_text", "normalized")
 SAMPLE = """
     SELECT normalized FROM (
@@ -36,25 +38,45 @@ def sampled_queries(shop: Shop, size: int, days: int) -> list[str]:
         return sorted(row[0] for row in cursor.fetchall())
 
 
+class QueryError(ValueError):
+    """A text is no query; the message says why."""
+
+
+def query_text(text: str) -> str:
+    """The text with single blanks. Raises QueryError."""
+    query = " ".join(text.replace("\x00", " ").split())
+    if not is_storable(query):
+        raise QueryError("is not valid Unicode")
+    if len(query) > LONGEST_QUERY:
+        raise QueryError(f"has more than {LONGEST_QUERY} characters")
+    return query
+
+
+def is_storable(text: str) -> bool:
+    """False for a text with NUL or half a surrogate pair, which PostgreSQL refuses."""
+    return not any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in text)
+
+
 def read_queries(path: Path) -> list[str]:
     """Different queries of a file, in its order: a line each (.txt), or the column query of a
-    table. Raises FileError with the line.
+    table. Capitals make no other query. Raises FileError with the line.
     """
     queries = _lines(path) if path.name.endswith(".txt") else _column(path)
-    out: dict[str, None] = {}
+    out: dict[str, str] = {}
     for line, text in queries:
-        query = " ".join(text.replace("\x00", " ").split())
-        if any("\ud800" <= character <= "\udfff" for character in query):
-            raise FileError(f"line {line}: the query is not valid Unicode")
-        if len(query) > LONGEST_QUERY:
-            raise FileError(f"line {line}: the query has more than {LONGEST_QUERY} characters")
+        try:
+            query = query_text(text)
+        except QueryError as error:
+            raise FileError(f"line {line}: the query {error}") from None
         if query:
-            out[query] = None
+            out.setdefault(query.lower(), query)
+        if line > MOST_LINES:
+            raise FileError(f"more than {MOST_LINES:,} lines")
         if len(out) > MOST_QUERIES:
             raise FileError(f"more than {MOST_QUERIES:,} queries")
     if not out:
         raise FileError("no query in this file")
-    return list(out)
+    return list(out.values())
 
 
 def _lines(path: Path) -> Iterable[tuple[int, str]]:

@@ -90,7 +90,8 @@ function draw(figure) {
   drawn.get(canvas)?.chart.destroy();
   const datasets = data.series.flatMap((series) => [lineSet(series), ...bandSets(series)]);
   const type = figure.dataset.chart;
-  if (type === "scatter") datasets.forEach((set) => Object.assign(set, { pointRadius: 3 }));
+  const points = { pointRadius: 3, clip: 8 };
+  if (type === "scatter") datasets.forEach((set) => Object.assign(set, points));
   const chart = new Chart(canvas, {
     type,
     data: { labels: data.labels, datasets },

@@ -17,6 +17,9 @@ def _polls_at_once(monkeypatch):
     monkeypatch.setattr(change_feed, "POLL_SECONDS", 0.0)
 
 
+LARGE = gzip.compress(b"query\n" + b"cake stand\n" * 1_600_000, mtime=0)
+
+
 def url(path=""):
     return f"/console/s/tiny/search/sets/{path}"
 
@@ -66,7 +69,9 @@ def test_a_sample_that_cannot_be_made_says_why(shop, staff, fields, says):
 @pytest.mark.parametrize(
     ("name", "content", "says", "queries"),
     [
-        ("q.txt", "red  mug\n\nblue mug\nred mug\n", "2 queries", ["red mug", "blue mug"]),
+        ("q.txt", "red  mug\n\nblue mug\nRed mug\n", "2 queries", ["red mug", "blue mug"]),
+        ("q.txt", "red mug\n" * 100_001, "more than 100,000 lines", None),
+        ("q.csv.gz", LARGE, "what q.csv.gz holds is larger than 16 MB", None),
         ("q.csv", "id,query\n1,red mug\n2,\n", "1 queries", ["red mug"]),
         ("q.jsonl", '{"query_text": "红色 杯子"}\n', "1 queries", ["红色 杯子"]),
         ("q.csv", "id,text\n1,red\n", "line 2: no column named query", None),

@@ -7,7 +7,15 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from recommender.models import AuditEntry, Event, Judgement, Product, SearchQuery, Synonym
+from recommender.models import (
+    AuditEntry,
+    Event,
+    Judgement,
+    Product,
+    SearchQuery,
+    SearchSettings,
+    Synonym,
+)
 from recommender.search.query_log import query_buffer
 from recommender.search.synonym_proposals import propose
 from recommender.serving import change_feed
@@ -113,6 +121,7 @@ def test_queries_by_what_comes_of_them(live_shop, staff):
     assert "33.33 %" in page and ">3.0<" in page.replace(" ", "").replace("\n", "")
     none = staff.get(url("?kind=none")).content.decode()
     assert "q=zzz" in none and "q=lantern" not in none
+    assert 'data-chart="line"' in none
     unclicked = staff.get(url("?kind=unclicked")).content.decode()
     assert "There are no such queries" in unclicked
 
@@ -143,7 +152,11 @@ def test_figures_of_two_configurations_and_the_queries_that_differ(live_shop, st
     for query in ("red lantern", "blue teapot", "small garden"):
         judge(live_shop, query)
     page = staff.get(url("figures/?a=live&b=words")).content.decode()
-    assert "3 queries, 3 of them judged" in page and "not significant" in page
+    assert "3 queries, 3 of them judged" in page and "too few queries" in page
+    for i in range(9):
+        judge(live_shop, f"red lantern {i}")
+    page = staff.get(url("figures/?a=live&b=words")).content.decode()
+    assert "not significant" in page
     assert 'data-chart="scatter"' in page and "this shop does not have" not in page
     Judgement.objects.create(
         shop=live_shop, judgement_id="x", query="red lantern", item_id="gone", grade=3
@@ -158,6 +171,8 @@ def test_figures_of_two_configurations_and_the_queries_that_differ(live_shop, st
         ("j.csv", "query,item_id,grade\nred,LA/1,3\nred,LA/2,x\n", None, "1 rejected", [3]),
         ("e.csv", "query,product_id,esci_label\nred,LA/1,E\nred,LA/2,I\n", None, "2 new", [3, 0]),
         ("t.qrels", "7 0 LA/1 2\n7 0 LA/2 -1\n", "7\tred\n", "2 new", [2, 0]),
+        ("qrels.txt", "7 0 LA/1 2\n", "7\tred\n", "1 new", [2]),
+        ("t.qrels", "7 0 LA/1 2\n", "7\tred\n7\tblue\n", "line 2 has another query for 7", []),
         ("t.qrels", "7 0 LA/1\n", None, "line 1 has 3 columns instead of 4", []),
         ("t.qrels", "8 0 LA/1 1\n", "7\tred\n", "names the topic 8, which is no query", []),
         ("t.doc", "x", None, "expected one of", []),
@@ -198,8 +213,32 @@ def test_a_grade_is_stored_once_and_can_be_changed(live_shop, staff):
     item_id = live_shop.products.get(title="red lantern").item_id
     assert save(staff, query="red lantern", item_id=item_id, grade=3).json() == {"grade": 3}
     assert save(staff, query="red lantern", item_id=item_id, grade=1).json() == {"grade": 1}
+    assert save(staff, query="Red \x00 lantern", item_id=item_id, grade=2).json() == {"grade": 2}
     row = Judgement.objects.get()
-    assert (row.query, row.item_id, row.grade) == ("red lantern", item_id, 1)
+    assert (row.query, row.item_id, row.grade) == ("red lantern", item_id, 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("figures/?set=99", "There is no such query set: these are all queries."),
+        ("grade/?set=x", "There is no such query set: these are all queries."),
+        ("figures/?a=nope", "There is no configuration nope: this is"),
+        ("compare/?q=red&b=nope", "There is no configuration nope: this is Words"),
+    ],
+)
+def test_an_unknown_choice_is_told(live_shop, staff, asked, says):
+    assert says in staff.get(url(asked)).content.decode()
+
+
+def test_languages_of_search_settings_are_checked(shop, staff):
+    fields = {"shop": shop.pk, "languages": "English", "cross_encoder_ms": 100}
+    fields |= {"stop_words": "", "not_understood": ""}
+    page = staff.post("/console/recommender/searchsettings/add/", fields).content.decode()
+    assert "“english” is not the code of a language" in page
+    fields["languages"] = "EN, zh"
+    assert staff.post("/console/recommender/searchsettings/add/", fields).status_code == 302
+    assert SearchSettings.objects.get().languages == ["en", "zh"]
 
 
 @pytest.mark.parametrize(
@@ -209,6 +248,12 @@ def test_a_grade_is_stored_once_and_can_be_changed(live_shop, staff):
         {"query": "x", "item_id": "LA/1", "grade": 9},
         {"query": "x", "grade": 1},
         {"query": ["x"], "item_id": "LA/1", "grade": 1},
+        {"query": " ", "item_id": "LA/1", "grade": 1},
+        {"query": "x\ud800", "item_id": "LA/1", "grade": 1},
+        {"query": "x" * 513, "item_id": "LA/1", "grade": 1},
+        {"query": "x", "item_id": "LA/1\x00", "grade": 1},
+        {"query": "x", "item_id": "LA/1", "grade": 1.5},
+        {"query": "x", "item_id": "LA/1", "grade": True},
         [],
     ],
 )

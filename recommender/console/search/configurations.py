@@ -1,5 +1,6 @@
 """What the search pages let one choose: configurations, query sets."""
 
+from django.contrib import messages
 from django.http import HttpRequest
 
 from recommender.models import EvaluationQuerySet, ModelVersion, Shop
@@ -19,13 +20,22 @@ def choices_of(shop: Shop) -> dict[str, tuple[str, Configuration]]:
 
 
 def chosen(request: HttpRequest, choices: dict, name: str, usual: str) -> str:
-    """The key that the request names, else the usual one."""
-    key = request.GET.get(name, usual)
-    return key if key in choices else usual
+    """The key that the request names, else the usual one; the page says so of an unknown one."""
+    key = request.GET.get(name) or usual
+    if key in choices:
+        return key
+    instead = choices[usual][0]
+    messages.warning(request, f"There is no configuration {key[:50]}: this is {instead}.")
+    return usual
 
 
 def chosen_set(request: HttpRequest, shop: Shop) -> EvaluationQuerySet | None:
-    """The query set that the request names; None without one."""
+    """The query set that the request names, else None; the page says so of an unknown one."""
     pk = request.GET.get("set", "")
+    if not pk:
+        return None
     is_key = pk.isascii() and pk.isdigit() and len(pk) < 19
-    return shop.query_sets.filter(pk=pk).first() if is_key else None
+    found = shop.query_sets.filter(pk=pk).first() if is_key else None
+    if found is None:
+        messages.warning(request, "There is no such query set: these are all queries.")
+    return found

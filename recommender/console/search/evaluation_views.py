@@ -14,6 +14,7 @@ from recommender.ingest import Parser, upsert_labelled
 from recommender.ingest.files import FileError, read_rows
 from recommender.ingest.judgements import (
     COLUMNS,
+    QRELS,
     columns_in,
     is_qrels,
     judged_rows,
@@ -34,7 +35,9 @@ MEASURES = {
 }
 MOST_QUERIES = 200
 """Queries that are measured while the page loads; of more, these are spread over all."""
-ENDINGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".gz", ".qrels", ".qrel", ".trec")
+FEWEST_QUERIES = 10
+"""Of fewer queries a bootstrap interval is too narrow to call a difference significant."""
+ENDINGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".gz", *QRELS)
 
 
 @require_http_methods(["GET", "POST"])
@@ -101,6 +104,8 @@ def _row(name: str, one: Evaluated, other: Evaluated) -> dict:
     difference = Evaluated([], {name: gains}).interval(name)
     _, low, high = difference
     outcome = "better" if low > 0 else "worse" if high < 0 else "not significant"
+    if sum(gain == gain for gain in gains) < FEWEST_QUERIES:
+        outcome = "too few queries"
     intervals = {"a": one.interval(name), "b": other.interval(name), "difference": difference}
     return row | intervals | {"outcome": outcome}
 

@@ -10,8 +10,10 @@ from recommender.console.search.configurations import chosen_set
 from recommender.inference.search_index import IndexNotReady
 from recommender.ingest import Parser, upsert_labelled
 from recommender.models import EvaluationQuerySet, Judgement, Shop
+from recommender.models.search_queries import LONGEST_QUERY
 from recommender.search.configurations import LIVE, NAMED
 from recommender.search.evaluation import hits_of
+from recommender.search.query_sets import QueryError, is_storable, query_text
 
 GRADES = {3: "perfect", 2: "good", 1: "related", 0: "wrong"}
 POOLED = 10
@@ -22,7 +24,7 @@ SUGGESTED = 12
 def grade(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, "recommender.add_judgement")
-    query = request.GET.get("q", "").replace("\x00", "").strip()[:512]
+    query = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST_QUERY]
     query_set = chosen_set(request, shop)
     waiting = _waiting_of(shop, query_set) if query_set else _waiting(shop)
     query = query or (waiting[0] if waiting else "")
@@ -110,11 +112,16 @@ def save_grade(request: HttpRequest, shop: str) -> HttpResponse:
     need(request, "recommender.add_judgement")
     try:
         sent = json.loads(request.body)
-        query, item_id, given = sent["query"], sent["item_id"], int(sent["grade"])
-    except (ValueError, KeyError, TypeError):
+        query, item_id, given = sent["query"], sent["item_id"], sent["grade"]
+        query = query_text(query)
+    except QueryError as error:
+        return JsonResponse({"error": f"query {error}"}, status=400)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return JsonResponse({"error": "query, item_id and grade are required"}, status=400)
-    if given not in GRADES or not isinstance(query, str) or not isinstance(item_id, str):
+    if type(given) is not int or given not in GRADES:
         return JsonResponse({"error": "grade must be 0, 1, 2 or 3"}, status=400)
+    if not query or not isinstance(item_id, str) or not is_storable(item_id):
+        return JsonResponse({"error": "query and item_id must be texts"}, status=400)
     if not shop.products.filter(item_id=item_id).exists():
         return JsonResponse({"error": f"there is no product {item_id}"}, status=400)
     of_pair = shop.judgements.of_queries([query]).filter(item_id=item_id)

@@ -51,7 +51,7 @@ def _row(shop: Shop, one: EvaluationQuerySet) -> dict:
     judged = shop.judgements.of_queries(one.queries)
     return {
         "set": one,
-        "queries": len(one.queries),
+        "queries": len({query.lower() for query in one.queries}),
         "judged": judged.aggregate(n=Count("folded", distinct=True))["n"],
     }
 
