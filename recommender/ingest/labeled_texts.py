@@ -17,11 +17,15 @@ Rows = Iterable[tuple[int, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of labeled text: its table, required fields, and the content that makes an id."""
+    """One kind of labeled text: its table, required fields, and the content that makes an id.
+
+    is_unique: rows with the same content, in whatever capitals, are one row
+    """
 
     table: Table
     required: tuple[str, ...]
     content: tuple[str, ...]
+    is_unique: bool = False
 
 
 def _kind(
@@ -30,11 +34,12 @@ def _kind(
     columns: dict[str, str],
     required: tuple[str, ...],
     content: tuple[str, ...],
+    is_unique: bool = False,
 ) -> Kind:
     blank = {
         column: "''" for column, sql in columns.items() if sql == "text" and column not in required
     }
-    return Kind(Table(f"recommender_{name}", key, columns, blank), required, content)
+    return Kind(Table(f"recommender_{name}", key, columns, blank), required, content, is_unique)
 
 
 KINDS = {
@@ -68,6 +73,7 @@ KINDS = {
         {"query": "text", "item_id": "text", "grade": "float8", "fold": "int"},
         ("query", "item_id", "grade"),
         ("query", "item_id"),
+        is_unique=True,
     ),
 }
 
@@ -77,7 +83,8 @@ def upsert_labelled(
 ) -> Report:
     """Insert or update rows. Idempotent.
 
-    A row without an id gets one from its content and its number among identical rows.
+    A row without an id gets one from its content and, where it may be repeated, its number among
+    identical rows.
     """
     chosen = KINDS[kind]
 
@@ -122,8 +129,14 @@ def _with_ids(kind: Kind, rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
     seen: Counter[str] = Counter()
     for line, row in rows:
         if not row.get(kind.table.key):
-            content = "\x1f".join(str(row.get(name) or "") for name in kind.content)
+            content = "\x1f".join(_content(kind, name, row) for name in kind.content)
             digest = hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()[:32]
             row = {**row, kind.table.key: f"{digest}-{seen[digest]}"}
-            seen[digest] += 1
+            seen[digest] += not kind.is_unique
         yield line, row
+
+
+def _content(kind: Kind, name: str, row: dict[str, Any]) -> str:
+    text = str(row.get(name) or "")
+    is_key = name.endswith("_id")
+    return " ".join(text.lower().split()) if kind.is_unique and not is_key else text

@@ -11,6 +11,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name='judgement',
+            options={'ordering': ['-id'], 'verbose_name': 'judgment'},
+        ),
         migrations.AlterField(
             model_name='searchsettings',
             name='languages',

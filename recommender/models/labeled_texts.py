@@ -102,6 +102,7 @@ class Judgement(Labelled):
     objects = JudgementQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "judgment"
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["shop", "judgement_id"], name="judgement_once_a_shop")

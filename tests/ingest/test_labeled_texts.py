@@ -67,6 +67,9 @@ def test_judged_queries(shop, tmp_path):
     path = tmp_path / "judged.csv"
     path.write_text("query,item_id,grade\nred lantern,LA/0,3\nred lantern,LA/1,-1\n")
     assert "1 new" in bring("import_judgements", path) and Judgement.objects.get().grade == 3
+    path.write_text("query,item_id,grade\nRed  Lantern,LA/0,1\nred lantern,LA/0,2\n")
+    assert "0 new, 1 changed" in bring("import_judgements", path)
+    assert Judgement.objects.get().grade == 2  # the last one counts
 
 
 def test_an_import_without_its_texts_names_the_column(shop, tmp_path):

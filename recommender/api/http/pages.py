@@ -123,4 +123,4 @@ def _refuse_guesses(user_id: str | None, filters: Iterable[str]) -> None:
             "a session's lists those of its shopper."
         )
     if any(NOT_PUBLIC in text for text in filters):
-        raise PermissionDenied(f"filter: a public key cannot compare {NOT_PUBLIC}.")
+        raise PermissionDenied(f"A public key cannot read {NOT_PUBLIC} by a filter or facet.")

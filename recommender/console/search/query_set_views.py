@@ -38,6 +38,7 @@ def query_sets(request: HttpRequest, shop: str) -> HttpResponse:
         rows=rows,
         notice=notice,
         problem=problem,
+        given=request.POST if problem else {},
         usual_size=USUAL_SIZE,
         usual_days=USUAL_DAYS,
         most_queries=MOST_QUERIES,
@@ -73,16 +74,18 @@ def _added(request: HttpRequest, shop: Shop) -> tuple[str, str]:
             row.save()
     except IntegrityError:
         return "", f"There is a query set {name} already."
-    return f"{name}: {len(queries):,} queries.", ""
+    noun = "query" if len(queries) == 1 else "queries"
+    return f"{name}: {len(queries):,} {noun}.", ""
 
 
 def _sampled(request: HttpRequest, shop: Shop) -> tuple[list[str], str]:
     """(queries, their origin). Raises ValueError."""
     numbers = {}
-    for field, most in (("size", MOST_QUERIES), ("days", MOST_DAYS)):
+    fields = (("size", "Queries", MOST_QUERIES), ("days", "Days", MOST_DAYS))
+    for field, label, most in fields:
         text = request.POST.get(field, "")
         if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= most):
-            raise ValueError(f"{field} must be a number from 1 to {most:,}")
+            raise ValueError(f"{label} must be a number from 1 to {most:,}")
         numbers[field] = int(text)
     queries = sampled_queries(shop, numbers["size"], numbers["days"])
     if not queries:
