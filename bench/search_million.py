@@ -22,7 +22,15 @@ from bench.__main__ import measure
 from bench.fits import KEPT, crowdflower
 from bench.large import perturbed
 from bench.load import Client, request
-from bench.search_serving import p95, plain_checkpoint, queries_of, run_python, server, shop_of
+from bench.search_serving import (
+    FILL,
+    p95,
+    plain_checkpoint,
+    queries_of,
+    run_python,
+    server,
+    shop_of,
+)
 from training.candidates.ivf_index import build_ivf_index
 from training.inference.checkpoint import read_items, read_run, write_arrays_of_ivf, write_items
 
@@ -45,14 +53,11 @@ with connection.cursor() as cursor:
     cursor.execute("VACUUM ANALYZE recommender_product")
 """
 MEMORY = """
-import json, sys, gc, pathlib, shutil, time
+import json, sys, gc, pathlib, time
 import django
 django.setup()
-from django.conf import settings
 from recommender.inference.search_index import IndexNotReady
-from recommender.ingest import Parser, upsert_products
-from recommender.model_lifecycle.promotion import promote_version
-from recommender.models import ModelVersion, Shop, TrainingRun
+from recommender.models import Shop
 from recommender.search.requests import SearchRequest
 from recommender.search.search import search
 from recommender.serving.shop_state import state_of
@@ -63,17 +68,9 @@ def private_mb():
     kb = {line.split(":")[0]: int(line.split()[1]) for line in lines[1:]}
     return (kb["Private_Dirty"] + kb["Private_Clean"]) / 1024
 
-small = Shop.objects.create(key="small", name="Small")
-run = TrainingRun.objects.create(shop=small, recipe="search", status="finished")
-kept = f"shop-{small.pk}/run-{run.pk}/checkpoint"
-base = pathlib.Path(sys.argv[2])
-shutil.copytree(base, settings.VITRINE_CHECKPOINTS / kept)
-about = json.loads((base / "report.json").read_text())
-promote_version(ModelVersion.objects.register(run, kept, about, "search"))
-upsert_products(small, enumerate([{"item_id": "1", "title": "red mug"}]), ["title"], Parser("UTC"))
 while True:
     try:
-        search(small, SearchRequest("red mug"))
+        search(Shop.objects.get(key="small"), SearchRequest("red mug"))
         break
     except IndexNotReady:
         time.sleep(0.5)
@@ -109,13 +106,21 @@ def _measured(snapshot: Path, base: Path, folder: Path) -> dict[str, dict]:
             built = time.perf_counter() - begun
             measures = _latencies(client, key, snapshot)
             queries = json.dumps(queries_of(snapshot, SEARCHES))
-            out = run_python(environment, "-c", MEMORY, queries, str(base))
+            _small_shop(environment, folder, base)
+            out = run_python(environment, "-c", MEMORY, queries)
         before, after = json.loads(out.split("\n")[-2])
     return measures | {
         "search_1m_ready_s": measure(built, "s"),
         "search_memory_mb_1m": measure(after - before, "MB"),
         "search_memory_shop_mb_1m": measure(before, "MB"),
     }
+
+
+def _small_shop(environment: dict[str, str], folder: Path, base: Path) -> None:
+    """A second shop, of one product, whose search loads the libraries."""
+    rows = {"item_id": ["1"], "title": ["red mug"], "description": [""]}
+    pl.DataFrame(rows).write_parquet(folder / "products.parquet")
+    run_python(environment, "-c", FILL, str(folder), str(base), "small")
 
 
 def _latencies(client: Client, key: str, snapshot: Path) -> dict[str, dict]:

@@ -37,8 +37,8 @@ from recommender.ingest import Parser, upsert_products
 from recommender.model_lifecycle.promotion import promote_version
 from recommender.models import ApiKey, ModelVersion, Placement, Shop, TrainingRun
 import polars as pl
-folder, checkpoint = map(pathlib.Path, sys.argv[1:])
-shop = Shop.objects.create(key="large", name="Large")
+folder, checkpoint = map(pathlib.Path, sys.argv[1:3])
+shop = Shop.objects.create(key=sys.argv[3], name=sys.argv[3])
 Placement.objects.create_usual(shop)
 names = ["title", "description"]
 rows = pl.read_parquet(folder / "products.parquet", columns=["item_id", *names])
@@ -59,8 +59,7 @@ from training.recipes.search_cross_encoder import PairModel
 from training.search.cross_encoder import CrossHead
 folder = pathlib.Path(sys.argv[1])
 encoder = TextEncoder.load(str(folder / "encoder"))
-encoder.bert.encoder.layer = encoder.layers[: SearchConfig().cross_layers]
-encoder.bert.config.num_hidden_layers = len(encoder.layers)
+encoder.keep_layers(range(SearchConfig().cross_layers))
 weight = np.random.default_rng(0).normal(size=encoder.dim).astype(np.float32)
 PairModel(encoder, CrossHead(weight, 0.0, 0.1)).save(folder)
 """
@@ -113,7 +112,7 @@ def shop_of(snapshot: Path, checkpoint: Path) -> Iterator[tuple[dict[str, str], 
     run_python(environment, "manage.py", "services", "start")
     try:
         run_python(environment, "manage.py", "migrate", "-v", "0")
-        out = run_python(environment, "-c", FILL, str(snapshot), str(checkpoint))
+        out = run_python(environment, "-c", FILL, str(snapshot), str(checkpoint), "large")
         yield environment, out.split()[-1]
     finally:
         run_python(environment, "manage.py", "services", "stop")

@@ -6,7 +6,7 @@ import hashlib
 import importlib.resources
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +120,11 @@ class TextEncoder(nn.Module):
     @property
     def layers(self) -> nn.ModuleList:
         return self.bert.encoder.layer
+
+    def keep_layers(self, chosen: Iterable[int]) -> None:
+        """Leave out all layers but these, by their numbers from 0."""
+        self.bert.encoder.layer = nn.ModuleList([self.layers[i] for i in chosen])
+        self.bert.config.num_hidden_layers = len(self.layers)
 
     @property
     def dim(self) -> int:

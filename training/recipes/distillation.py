@@ -90,8 +90,7 @@ def student_of(teacher: TextEncoder, layers: int) -> TextEncoder:
         f"student_layers: {layers} is not fewer than the teacher's {len(teacher.layers)} layers",
     )
     chosen = np.unique(np.linspace(0, len(teacher.layers) - 1, layers + 1).round().astype(int)[1:])
-    student.bert.encoder.layer = torch.nn.ModuleList([student.layers[i] for i in chosen])
-    student.bert.config.num_hidden_layers = len(chosen)
+    student.keep_layers(chosen.tolist())
     return student
 
 

@@ -152,8 +152,7 @@ class CrossFit:
         """A scorer that has learned from these queries (n,) alone."""
         config: SearchConfig = self.run.config
         encoder = load_encoder(config.text, config.seed)
-        encoder.bert.encoder.layer = encoder.layers[: config.cross_layers]
-        encoder.bert.config.num_hidden_layers = len(encoder.layers)
+        encoder.keep_layers(range(min(config.cross_layers, len(encoder.layers))))
         encoder.to(device())
         steps = config.cross_steps
         tuning = replace(
