@@ -16,7 +16,7 @@ def browse(context: SearchContext) -> FoundList:
     """Every product that passes the filter: first those that the ranking has for this shopper, then
     those that sell best.
     """
-    rows = passing(context)
+    rows = passing(context, "pk", "item_id")
     keys, ids = rows["pk"], rows["item_id"]
     liked = _liked(context)
     first = {item_id: place for place, item_id in enumerate(liked)}
@@ -39,14 +39,18 @@ def browse(context: SearchContext) -> FoundList:
     return FoundList(products, len(keys), is_exact=True)
 
 
-def passing(context: SearchContext) -> pl.DataFrame:
-    """The products that pass the filter and cost what a query without other words names."""
+def passing(context: SearchContext, *columns: str) -> pl.DataFrame:
+    """The products that pass the filter and cost what a query without other words names: these
+    columns, or all.
+    """
     index = context.state.product_index
     with index.lock:  # mask and rows of one moment
         mask = index.mask(context.request.selection, context.now)
-        rows = index.products().filter(mask)
-    prices = [fits(one) for one in context.understood.intents if one.kind == PRICE]
-    return rows.filter(*prices) if prices else rows
+        rows = index.products()
+    for one in context.understood.intents:
+        if one.kind == PRICE:
+            mask = mask & rows.select(ok=fits(one).fill_null(False))["ok"]
+    return (rows.select(columns) if columns else rows).filter(mask)
 
 
 def _places(ids: pl.Series, places: dict[str, int]) -> pl.Series:
