@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from recommender.ingest.files import FileError, read_rows
+from recommender.ingest.parsing import is_text
 from recommender.models import Shop
 from recommender.models.search_queries import LONGEST_QUERY
 
@@ -45,16 +46,11 @@ class QueryError(ValueError):
 def query_text(text: str) -> str:
     """The text with single blanks. Raises QueryError."""
     query = " ".join(text.replace("\x00", " ").split())
-    if not is_storable(query):
+    if not is_text(query):
         raise QueryError("is not valid Unicode")
     if len(query) > LONGEST_QUERY:
         raise QueryError(f"has more than {LONGEST_QUERY} characters")
     return query
-
-
-def is_storable(text: str) -> bool:
-    """False for a text with NUL or half a surrogate pair, which PostgreSQL refuses."""
-    return not any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in text)
 
 
 def read_queries(path: Path) -> list[str]:

@@ -21,6 +21,6 @@ document.addEventListener("change", (event) => {
   const { files, dataset } = event.target;
   if (!files || !dataset.most) return;
   const isLarge = [...files].some((file) => file.size > Number(dataset.most));
-  event.target.setCustomValidity(isLarge ? "The file is larger than 4 MB." : "");
+  event.target.setCustomValidity(isLarge ? "The file is too large." : "");
   event.target.reportValidity();
 });

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from recommender.console.pages import need, open_shop, page
 from recommender.console.search.configurations import choices_of, chosen, chosen_set
-from recommender.console.search.uploads import uploaded
+from recommender.console.search.uploads import LARGEST_FILE, uploaded
 from recommender.inference.search_index import IndexNotReady
 from recommender.ingest import Parser, upsert_labelled
 from recommender.ingest.files import FileError, read_rows
@@ -65,6 +65,8 @@ def evaluation(request: HttpRequest, shop: str) -> HttpResponse:
         "b": second,
         "judgements": judgements,
         "notice": notice,
+        "fewest_queries": FEWEST_QUERIES,
+        "largest_file": LARGEST_FILE,
         "problem": problem,
     }
     if (judgements or query_set) and ("a" in request.GET or query_set):

@@ -9,11 +9,12 @@ from recommender.console.pages import need, open_shop, page
 from recommender.console.search.configurations import chosen_set
 from recommender.inference.search_index import IndexNotReady
 from recommender.ingest import Parser, upsert_labelled
+from recommender.ingest.parsing import is_text
 from recommender.models import EvaluationQuerySet, Judgement, Shop
 from recommender.models.search_queries import LONGEST_QUERY
 from recommender.search.configurations import LIVE, NAMED
 from recommender.search.evaluation import hits_of
-from recommender.search.query_sets import QueryError, is_storable, query_text
+from recommender.search.query_sets import QueryError, query_text
 
 GRADES = {3: "perfect", 2: "good", 1: "related", 0: "wrong"}
 POOLED = 10
@@ -120,7 +121,7 @@ def save_grade(request: HttpRequest, shop: str) -> HttpResponse:
         return JsonResponse({"error": "query, item_id and grade are required"}, status=400)
     if type(given) is not int or given not in GRADES:
         return JsonResponse({"error": "grade must be 0, 1, 2 or 3"}, status=400)
-    if not query or not isinstance(item_id, str) or not is_storable(item_id):
+    if not query or not isinstance(item_id, str) or not is_text(item_id):
         return JsonResponse({"error": "query and item_id must be texts"}, status=400)
     if not shop.products.filter(item_id=item_id).exists():
         return JsonResponse({"error": f"there is no product {item_id}"}, status=400)

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from recommender.console.pages import need, open_shop, page
-from recommender.console.search.uploads import uploaded
+from recommender.console.search.uploads import LARGEST_FILE, uploaded
 from recommender.ingest.files import FileError
 from recommender.models import AuditEntry, EvaluationQuerySet, Judgement, Shop
 from recommender.search.click_judgements import DAYS, FEWEST_LOOKS, derive_judgements
@@ -39,6 +39,7 @@ def query_sets(request: HttpRequest, shop: str) -> HttpResponse:
         notice=notice,
         problem=problem,
         given=request.POST if problem else {},
+        largest_file=LARGEST_FILE,
         usual_size=USUAL_SIZE,
         usual_days=USUAL_DAYS,
         most_queries=MOST_QUERIES,
