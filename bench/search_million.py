@@ -2,9 +2,9 @@
 and perturbed vectors. `SEARCH_PRODUCTS` sets another size.
 
 The checkpoint is that of 9,912 products with its arrays enlarged; the index is built by the server
-that answers. The memory that search adds to a process is its private memory after many searches
-less that before the first one, when it has loaded the shop's products and, by searching a small
-shop, the libraries.
+that answers. The memory that search adds to a process is the private memory that it has written,
+after many searches less before the first one, when it has loaded the shop's products and, by
+searching a small shop, the libraries. Pages of mapped files do not count: processes share them.
 """
 
 import json
@@ -66,7 +66,7 @@ def private_mb():
     gc.collect()
     lines = pathlib.Path("/proc/self/smaps_rollup").read_text().splitlines()
     kb = {line.split(":")[0]: int(line.split()[1]) for line in lines[1:]}
-    return (kb["Private_Dirty"] + kb["Private_Clean"]) / 1024
+    return kb["Private_Dirty"] / 1024
 
 while True:
     try:

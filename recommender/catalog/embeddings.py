@@ -67,18 +67,18 @@ def _unread(
     """(primary key, item id, text, digest) of products whose text this version has not encoded."""
     read = ProductVector.objects.filter(version=version)
     if item_ids is None:
-        item_ids = [
-            item_id
-            for item_id in shop.products.values_list("item_id", flat=True).iterator(20_000)
-            if item_id not in model.rows
-        ]
+        ids = list(shop.products.values_list("item_id", flat=True).iterator(20_000))
+        known = model.known(ids)
+        item_ids = [item_id for item_id in ids if item_id not in known]
     digests = dict(
         read.filter(product__item_id__in=item_ids).values_list("product_id", "text_digest")
     )
+    rows = model.known(item_ids)
     products = shop.products.filter(item_id__in=item_ids).order_by("-id")
     for pk, item_id, *text in products.values_list("pk", "item_id", *TEXT_FIELDS)[:MOST_ADDED]:
         digest = ranking_model.text_digest(tuple(text))
-        known = digests[pk] == digest if pk in digests else model.knows_text(item_id, digest)
+        row = rows.get(item_id)
+        known = digests[pk] == digest if pk in digests else model.knows_text(row, digest)
         if not known:
             yield pk, item_id, tuple(text), digest
 
@@ -165,8 +165,5 @@ def _akin(
     products = Product.objects.filter(shop=version.shop_id, **{lookup: values}).values_list(
         "item_id", "brand", "categories"
     )
-    return {
-        key(brand, paths): item_id
-        for item_id, brand, paths in products.iterator(2000)
-        if item_id in model.rows
-    }
+    by_item = {item_id: key(brand, paths) for item_id, brand, paths in products.iterator(2000)}
+    return {by_item[item_id]: item_id for item_id in model.known(by_item)}

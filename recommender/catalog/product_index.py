@@ -20,6 +20,7 @@ from recommender.catalog.eligibility import (
 )
 from recommender.catalog.filter_expressions import ATTRIBUTES
 from recommender.catalog.filter_language import EVERYTHING, Selection, select
+from recommender.catalog.row_index import RowIndex
 from recommender.infrastructure.prepared_statements import text_array
 from recommender.models import Change
 
@@ -46,7 +47,7 @@ class ProductIndex:
     def __init__(self, shop_id: int) -> None:
         self.shop_id = shop_id
         self.frame: pl.DataFrame | None = None
-        self.rows: dict[str, int] = {}
+        self.rows = RowIndex()
         self.stale: set[str] = set()
         self.generation = 0
         self.lock = threading.RLock()
@@ -81,7 +82,7 @@ class ProductIndex:
             if self.frame is None:
                 self.frame = read_products(self.shop_id)
                 self.model_rows = WeakKeyDictionary()
-                self.rows = {}
+                self.rows = RowIndex()
             elif self.stale:
                 fresh = read_products(self.shop_id, self.stale)
                 self.frame = _renewed(self.frame, fresh, self.stale)
@@ -210,10 +211,7 @@ class ProductIndex:
 
     def _rows_of(self, item_ids: list[str]) -> dict[str, int]:
         """The rows of those of these products that the index has."""
-        if len(self.rows) < self.frame.height:
-            added = self.frame["item_id"][len(self.rows) :]
-            self.rows |= zip(added, range(len(self.rows), self.frame.height), strict=True)
-        return {item_id: row for item_id in item_ids if (row := self.rows.get(item_id)) is not None}
+        return self.rows.rows_of(self.frame["item_id"], item_ids)
 
     def passing_ids(
         self, selection: Selection, now: datetime, behind: str, most: int, showable: bool | None

@@ -44,7 +44,6 @@ class CheckpointEncoder:
 
     folder: Path
     base: "CheckpointEncoder | None" = None
-    rows: dict[str, int]
 
     @property
     def encoder(self) -> "OnnxEncoder | None":
@@ -72,9 +71,9 @@ class CheckpointEncoder:
         path = self.folder / "text_digests.npy"
         return np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else None
 
-    def knows_text(self, item_id: str, digest: str) -> bool:
-        """True where the checkpoint encoded this text (`text_digest`) of the product."""
-        row, digests = self.rows.get(item_id), self._text_digests
+    def knows_text(self, row: int | None, digest: str) -> bool:
+        """True where the checkpoint encoded this text (`text_digest`) of the product in a row."""
+        digests = self._text_digests
         if row is None or digests is None or row >= len(digests):
             return False
         return int(digests[row]) == int(digest, 16)

@@ -1,6 +1,6 @@
 """A ranking checkpoint in memory: lists, scores and explanations, by product ids."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -72,6 +72,10 @@ class Model(CheckpointEncoder):
     rows: dict[str, int]
     folder: Path
     base: "Model | None" = None
+
+    def known(self, item_ids: Iterable[str]) -> dict[str, int]:
+        """The rows of those of these products that the model has."""
+        return {item_id: self.rows[item_id] for item_id in item_ids if item_id in self.rows}
 
     def recommend(
         self,

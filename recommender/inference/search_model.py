@@ -2,6 +2,7 @@
 
 import logging
 from collections import OrderedDict
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -30,7 +31,7 @@ CACHED_MODELS = 3
 class SearchModel(CheckpointEncoder):
     """A search checkpoint.
 
-    item_ids, rows: the shop's ids of its products, and their rows
+    item_ids: (items,) String: the shop's ids of its products
     base: the model that this one extends by newer products; None as loaded
     """
 
@@ -39,8 +40,12 @@ class SearchModel(CheckpointEncoder):
     ) -> None:
         self.checkpoint, self.folder, self.base = checkpoint, folder, base
         self.item_ids = checkpoint.item_ids
-        self.rows = {item_id: row for row, item_id in enumerate(self.item_ids)}
         self._time_box = TimeBox()
+
+    def known(self, item_ids: Iterable[str]) -> dict[str, int]:
+        """The rows of those of these products that the model has."""
+        at = self.item_ids.is_in(list(item_ids)).arg_true()
+        return dict(zip(self.item_ids[at], at, strict=True))
 
     @property
     def ranker(self) -> "SearchRanker | None":
@@ -90,11 +95,10 @@ class SearchModel(CheckpointEncoder):
 
         if not additions:
             return self
-        new = [one for one in additions if one.item_id not in self.rows]
+        rows = self.known({one.item_id for one in additions})
+        new = [one for one in additions if one.item_id not in rows]
         renewed = {
-            self.rows[one.item_id]: _vectors(one.vector)
-            for one in additions
-            if one.item_id in self.rows
+            rows[one.item_id]: _vectors(one.vector) for one in additions if one.item_id in rows
         }
         dim = self.checkpoint.space.vectors.shape[1]
         vectors = np.zeros((len(new), 2, dim), np.float32)

@@ -12,8 +12,8 @@ from recommender.models import Change
 from recommender.serving.shop_state import register_part
 
 PART = "search_candidates"
-CACHED_QUERIES = 300
-"""Queries of a shop whose candidates are cached, about 40 KB each; a few make most searches."""
+CACHED_QUERIES = 100
+"""Queries of a shop whose candidates are cached, about 75 KB each; a few make most searches."""
 
 SKIPPED_SECONDS = 10.0
 """How long candidates are cached whose ranking lacks a step that would have taken too long."""

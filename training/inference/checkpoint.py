@@ -16,6 +16,7 @@ from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
+import polars as pl
 import scipy.sparse as sp
 
 import training
@@ -132,11 +133,17 @@ def write_items(folder: Path, item_ids: list[str]) -> None:
     )
 
 
-def read_items(folder: Path) -> list[str]:
-    return [
-        _unescape(line)
-        for line in (folder / "items.txt").read_text(encoding="utf-8").split("\n")[:-1]
-    ]
+def read_items(folder: Path) -> pl.Series:
+    """(items,) String: the shop's ids of products by row; a column, because a million strings of
+    Python take four times the memory.
+    """
+    lines = pl.Series([(folder / "items.txt").read_text(encoding="utf-8")]).str.split("\n")
+    items = lines.explode().alias("item_id").head(-1)
+    escaped = items.str.contains("\\", literal=True)
+    if escaped.any():
+        at = escaped.arg_true()
+        items = items.scatter(at, [_unescape(line) for line in items[at]])
+    return items
 
 
 def write_encoder(folder: Path, encoder, onnx: bool) -> None:
@@ -193,7 +200,7 @@ def load_checkpoint(
     """
     verify_files(folder, digests=verify)
     try:
-        item_ids = read_items(folder)
+        item_ids = read_items(folder).to_list()
         return _read_model(folder / part, len(item_ids)), item_ids
     except CheckpointError:
         raise

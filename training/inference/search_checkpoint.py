@@ -5,6 +5,7 @@ from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
+import polars as pl
 
 from training.candidates.ivf_index import IvfIndex
 from training.candidates.text_similarity import TextSpace
@@ -19,11 +20,11 @@ from training.search.ranker import SearchRanker, load_ranker
 
 @dataclass(frozen=True, eq=False)
 class SearchCheckpoint:
-    """item_ids: by row; space: vectors of the products; titles: (items, dim), of their titles
-    alone; ranker: None where the checkpoint was made before there was one.
+    """item_ids: (items,) String, by row; space: vectors of the products; titles: (items, dim), of
+    their titles alone; ranker: None where the checkpoint was made before there was one.
     """
 
-    item_ids: list[str]
+    item_ids: pl.Series
     space: TextSpace
     titles: np.ndarray | None
     ranker: SearchRanker | None
@@ -50,9 +51,8 @@ class SearchCheckpoint:
             own = np.concatenate([own, vectors[:, 0].astype(own.dtype)])
             if titles is not None:
                 titles = np.concatenate([titles, vectors[:, 1].astype(titles.dtype)])
-        return SearchCheckpoint(
-            [*self.item_ids, *item_ids], TextSpace(own, ivf), titles, self.ranker
-        )
+        both = pl.concat([self.item_ids, pl.Series("item_id", item_ids, pl.String)])
+        return SearchCheckpoint(both, TextSpace(own, ivf), titles, self.ranker)
 
 
 def load_search(folder: Path, verify: bool = False) -> SearchCheckpoint:

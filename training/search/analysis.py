@@ -17,7 +17,7 @@ MOST_CHARACTERS = 20_000
 """Characters of one text that are analyzed."""
 
 SHORTEST_NUMERIC_CODE = 4
-CACHED_TITLES = 5_000
+CACHED_WORDS, CACHED_TITLES = 50_000, 5_000
 """Titles whose chunks are cached, because the same products are found again and again."""
 
 HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ffff"
@@ -138,7 +138,7 @@ class Analyzer:
         self.language = known[0] if known else None
         self._stem = Stemmer.Stemmer(self.language).stemWord if self.language else str
         self._irregular = _IRREGULAR.get(self.language, {})
-        self._pieces = lru_cache(maxsize=200_000)(self._pieces_of)
+        self._pieces = lru_cache(maxsize=CACHED_WORDS)(self._pieces_of)
         self.title_chunks = lru_cache(maxsize=CACHED_TITLES)(self.chunks)
 
     def stem(self, word: str) -> str:

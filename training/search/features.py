@@ -231,8 +231,8 @@ def _texts(columns: dict[str, np.ndarray], words: _Words, documents: Sequence[Pr
         title, text = document.title, document.title_text
         lengths[:, row] = len(title), document.described
         columns["title_trigrams"][row] = sum([one in text for one in trigrams])
-        for name, terms in document.fields.items():
-            if found := wanted & terms:
+        for name, terms in document.fields:
+            if found := wanted.intersection(terms):
                 words.shares(shares[name][row], found)
                 if name == TITLE:
                     for term in found:

@@ -77,21 +77,23 @@ class Hits:
     total: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Profile:
     """The terms of a document. title: in order; title_text: with blanks between and around;
-    described: terms of the description; fields: distinct terms by field
+    described: terms of the description; fields: (field, its distinct terms)
+
+    Tuples, because thousands are cached: sets would take five times the memory.
     """
 
     title: tuple[str, ...]
     title_text: str
     described: int
-    fields: Mapping[str, frozenset[str]]
+    fields: tuple[tuple[str, tuple[str, ...]], ...]
 
     @classmethod
     def of(cls, stored: Mapping[str, list[str]]) -> "Profile":
-        title = tuple(stored.get(TITLE, ()))
-        fields = {name: frozenset(map(intern, terms)) for name, terms in stored.items()}
+        title = tuple(map(intern, stored.get(TITLE, ())))
+        fields = tuple((name, tuple({intern(term) for term in stored[name]})) for name in stored)
         return cls(title, f" {' '.join(title)} ", len(stored.get(DESCRIPTION, ())), fields)
 
 
