@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from recommender.ingest.masking import masked
 from recommender.ingest.parsing import FieldError, Parser
 from recommender.ingest.report import Report
 from recommender.ingest.upsert import Table, upsert
@@ -121,7 +122,9 @@ def _value(parser: Parser, name: str, given: Any) -> Any:
         raise FieldError(name, "must be train or test")
     if name in ("text", "answer", "title", "query"):
         text = parser.text(name, given, LONGEST_WRITTEN)
-        return None if text is None or not text.strip() else text
+        if text is None or not text.strip():
+            return None
+        return text if name == "query" else masked(text)
     return parser.text(name, given, 256 if name.endswith("_id") else 100)
 
 

@@ -1,11 +1,13 @@
 """Reviews, dialogues and judged queries: from files to what training reads."""
 
 import json
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 
 import polars as pl
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 
 from recommender.model_lifecycle.snapshot_export import NothingToLearn, snapshot_shop
@@ -46,6 +48,32 @@ def test_reviews_come_in_and_a_second_import_changes_nothing(shop, tmp_path):
     assert list(
         Review.objects.order_by("review_id").values_list("review_id", "rating", "text", "topic")
     ) == [("r1", 5.0, "Lovely lantern", "lantern"), ("r2", 1.0, "Broke, sadly", "teapot")]
+
+
+def test_personal_data_is_masked_before_it_is_stored(shop, tmp_path):
+    path = tmp_path / "reviews.csv"
+    path.write_text("title,text\n0171/1234567,Order 4500123456 is late. jane@mail.example\n")
+    assert "1 new" in bring("import_reviews", path)
+    review = Review.objects.get()
+    assert (review.title, review.text) == ("[phone]", "Order [order] is late. [mail]")
+    assert "0 new, 0 changed, 1 same" in bring("import_reviews", path)
+    path.write_text("text,intent,answer\nwhere is order 4500123456?,late,Ask j@mail.example\n")
+    bring("import_dialogues", path)
+    dialogue = Dialogue.objects.get()
+    assert dialogue.text == "where is order [order]?"
+    assert dialogue.answer == "Ask [mail]"
+
+
+def test_texts_of_earlier_builds_are_masked_by_the_migration(shop):
+    for text in ("jane@mail.example", "fine"):
+        Review.objects.create(shop=shop, review_id=text, text=text)
+        Dialogue.objects.create(shop=shop, dialogue_id=text, text=text, intent="x", answer=text)
+    import_module("recommender.migrations.0046_masked_texts").mask(apps, None)
+    assert set(Review.objects.values_list("text", flat=True)) == {"[mail]", "fine"}
+    assert set(Dialogue.objects.values_list("text", "answer")) == {
+        ("[mail]", "[mail]"),
+        ("fine", "fine"),
+    }
 
 
 def test_rows_without_an_id_are_known_by_their_content(shop, tmp_path):
