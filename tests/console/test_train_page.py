@@ -52,6 +52,7 @@ def test_what_a_shop_lacks_for_each_recipe_is_said(shop, stocked, staff):
         "behaviour",
         "retrieval",
         "mlm",
+        "opinion",
     }
     assert lacks["incremental"] == lacks["distil"] == "Needs a model in use to start from."
     Review.objects.create(shop=stocked, review_id="1", text="good", rating=4)

@@ -91,6 +91,42 @@ class TopicConfig(ClassificationConfig):
 
 
 @dataclass(frozen=True)
+class OpinionConfig(ClassificationConfig):
+    """Recipe `opinion`: topic and polarity of a clause, from the examples of the shop's topics and
+    from people's labels.
+    """
+
+    test_share: float = 0.1
+    """Share of the rows used for the test where rows have no split; assigned by a hash of the
+    text.
+    """
+    named_below: int = 0
+    """Classes with fewer training texts than this get the class name as two more training texts. 0:
+    never.
+    """
+    refit: bool = True
+    """After validation has selected the steps, train again from the start with the validation rows
+    included.
+    """
+    voters: int = 5
+    """Nearest training texts that vote in addition to the head; validation selects their weight. 0:
+    none.
+    """
+    text: TuningConfig = field(
+        default_factory=lambda: TuningConfig(
+            max_tokens=48,
+            frozen_layers=3,
+            epochs=6,
+            batch_size=32,
+            learning_rate=3e-5,
+            evaluate_every=20,
+            patience=4,
+        )
+    )
+    """Fine-tuning of the encoder."""
+
+
+@dataclass(frozen=True)
 class IntentConfig(ClassificationConfig):
     """Recipe `intent`: classifies customers' messages by intent, learned from solved dialogues."""
 
@@ -213,7 +249,7 @@ def _labeled(name: str, config: type, needs: str) -> Recipe:
         trial="training.recipes.classification:try_fields",
         stages=HEAD_STAGES,
         purpose=name,
-        needs=(needs,),
+        needs=(needs,) if needs else (),
         presets={
             QUICK: {"text.epochs": 1, "text.frozen_layers": 4},
             THOROUGH: {"text.average_runs": 3},
@@ -249,6 +285,7 @@ RECIPES = (
     _labeled("rating", RatingConfig, "ratings"),
     _labeled("sentiment", SentimentConfig, "labels"),
     _labeled("topic", TopicConfig, "topics"),
+    _labeled("opinion", OpinionConfig, ""),
     _labeled("intent", IntentConfig, "dialogues"),
     Recipe(
         "search",

@@ -124,7 +124,7 @@ def review_rows(
     ]
     rows = [r for r in rows if r[1] and r[2] is not None]
     need(bool(rows), f"none of the {len(table):,} reviews has {what}")
-    return _rows(rows, test_share, validation_share)
+    return labeled_rows(rows, test_share, validation_share)
 
 
 def dialogue_rows(snapshot: Snapshot, test_share: float, validation_share: float) -> Rows:
@@ -137,16 +137,17 @@ def dialogue_rows(snapshot: Snapshot, test_share: float, validation_share: float
         (f"dialogue-{i}", r["text"].strip(), r["intent"], r["split"])
         for i, r in enumerate(table.iter_rows(named=True))
     ]
-    return _rows([r for r in rows if r[1]], test_share, validation_share)
+    return labeled_rows([r for r in rows if r[1]], test_share, validation_share)
 
 
-def _rows(rows: list[tuple], test_share: float, validation_share: float) -> Rows:
+def labeled_rows(rows: list[tuple], test_share: float, validation_share: float) -> Rows:
+    """Rows of (id, text, class or rating, split), split as they say, else by a hash of the text."""
     ids, texts, targets, splits = (list(c) for c in zip(*rows, strict=True))
     if any(splits):
         test = np.array([s == "test" for s in splits])
     else:
-        test = np.array([_place(text, "test") < test_share for text in texts])
-    held = np.array([_place(text, "validation") < validation_share for text in texts])
+        test = np.array([place_of(text, "test") < test_share for text in texts])
+    held = np.array([place_of(text, "validation") < validation_share for text in texts])
     part = np.where(test, TEST, np.where(held, VALIDATION, TRAIN))
     if isinstance(targets[0], float):
         return Rows(ids, texts, np.array(targets, dtype=np.float32), part, [])
@@ -155,7 +156,7 @@ def _rows(rows: list[tuple], test_share: float, validation_share: float) -> Rows
     return Rows(ids, texts, np.array([number[t] for t in targets], dtype=np.int64), part, classes)
 
 
-def _place(text: str, salt: str) -> float:
+def place_of(text: str, salt: str) -> float:
     """Hash of a text in [0, 1). It is stable, so that test rows stay test rows in later runs."""
     return (
         int.from_bytes(hashlib.blake2b(f"{salt}\x00{text}".encode(), digest_size=6).digest())

@@ -67,6 +67,13 @@ MORE_COLUMNS = {
     },
     "judgements": {"query": pl.String, "item_id": pl.String, "grade": pl.Float64, "fold": pl.Int64},
     "dialogues": {"text": pl.String, "intent": pl.String, "answer": pl.String, "split": pl.String},
+    "opinions": {
+        "text": pl.String,
+        "topic": pl.String,
+        "polarity": pl.String,
+        "origin": pl.String,
+        "split": pl.String,
+    },
     "search_lists": {
         "list_id": pl.String,
         "query": pl.String,
@@ -87,6 +94,7 @@ REQUIRED = {
     "reviews": ("review_id", "text"),
     "judgements": ("query", "item_id", "grade"),
     "dialogues": ("text", "intent"),
+    "opinions": ("text", "topic", "polarity"),
     "search_lists": ("query", "item_id", "position", "clicked"),
 }
 

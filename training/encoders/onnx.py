@@ -219,6 +219,13 @@ class OnnxEncoder:
             out[rows] = self._run([tokens[r] for r in rows], pairs is not None)
         return out
 
+    def unknown_shares(self, texts: Sequence[str]) -> np.ndarray:
+        """(n,) share of the tokens of each text that are outside the vocabulary."""
+        known = (self.tokenizer.token_to_id(name) for name in ("[UNK]", "<unk>"))
+        unknown = next((i for i in known if i is not None), -1)
+        rows = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return np.array([row.ids.count(unknown) / max(1, len(row.ids)) for row in rows])
+
     def _run(self, tokens: list[list[int]], paired: bool) -> np.ndarray:
         longest = max(len(t) for t in tokens)
         ids = np.zeros((len(tokens), longest), dtype=np.int64)

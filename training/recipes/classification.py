@@ -1,5 +1,5 @@
-"""Recipes `sentiment`, `topic`, `intent` and `rating`: a linear head on the encoder, initialized
-from a linear model on frozen vectors.
+"""Recipes `sentiment`, `topic`, `opinion`, `intent` and `rating`: a linear head on the encoder,
+initialized from a linear model on frozen vectors.
 """
 
 from dataclasses import dataclass, field, replace
@@ -371,11 +371,14 @@ def fit_recipe(run: Run) -> tuple[LabeledModel, dict, dict]:
 def recipe_rows(run: Run) -> Rows:
     """The labeled rows that this recipe learns from. Raises TrainingError where there are none."""
     from training.data.labeled_texts import dialogue_rows, polarity, review_rows
+    from training.data.opinions import opinion_rows
 
     config: ClassificationConfig = run.config
     shares = config.test_share, config.validation_share
     if run.recipe == "intent":
         return dialogue_rows(run.snapshot, *shares)
+    if run.recipe == "opinion":
+        return opinion_rows(run.snapshot, *shares)
     targets = {
         "sentiment": (polarity, "a label or a rating"),
         "topic": (lambda r: r["topic"], "a topic"),

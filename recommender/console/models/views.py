@@ -24,6 +24,7 @@ PURPOSES = {
     "rating": "Rating",
     "sentiment": "Sentiment",
     "topic": "Topics",
+    "opinion": "Opinions",
     "intent": "Intents",
 }
 """Labels of purposes. Others are labeled by their key."""

@@ -34,6 +34,10 @@ RECIPES = {
     "rating": ("Stars", "How many stars a review's words are worth."),
     "sentiment": ("Sentiment", "Is a review pleased or not?"),
     "topic": ("Topics", "What a review is about."),
+    "opinion": (
+        "Opinions",
+        "What each clause of a review is about, and whether it praises or complains.",
+    ),
     "intent": ("Intents", "What a customer's message wants, from solved dialogues."),
     "distil": (
         "Smaller text model",

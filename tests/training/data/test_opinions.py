@@ -1,0 +1,79 @@
+"""Examples of opinions as training rows."""
+
+import polars as pl
+import pytest
+
+from training.data.labeled_texts import TEST
+from training.data.opinions import (
+    EXAMPLE,
+    FEWEST_TEST_LABELS,
+    GENERAL,
+    LABEL,
+    POLARITIES,
+    class_of,
+    default_table,
+    opinion_rows,
+    parts_of,
+)
+from training.data.snapshot import Snapshot, read_snapshot, write_snapshot
+from training.errors import TrainingError
+
+EMPTY = {
+    "products": pl.DataFrame(schema={"item_id": pl.String, "title": pl.String}),
+    "events": pl.DataFrame(schema={"type": pl.String, "occurred_at": pl.Datetime("us", "UTC")}),
+}
+
+
+def snapshot(path, rows: list[tuple] | None) -> Snapshot:
+    tables = dict(EMPTY)
+    if rows is not None:
+        tables["opinions"] = pl.DataFrame(
+            rows, schema=["text", "topic", "polarity", "origin"], orient="row"
+        )
+    write_snapshot(path / "snapshot", "x", tables)
+    return read_snapshot(path / "snapshot")
+
+
+def test_a_class_is_a_topic_and_a_polarity():
+    for topic in ("size", GENERAL, "a|b"):
+        assert parts_of(class_of(topic, "neutral")) == (topic, "neutral")
+    with pytest.raises(ValueError, match="billing"):
+        parts_of("billing")
+
+
+def test_the_default_topics_have_examples_of_each_polarity():
+    table = default_table()
+    counts = table.group_by("topic", "polarity").len()
+    assert len(counts) == 3 * table["topic"].n_unique() and counts["len"].min() >= 8
+    assert table["text"].is_unique().all()
+    assert {"delivery", "size", "quality", "price", "service", "appearance", GENERAL} == set(
+        table["topic"]
+    )
+
+
+def test_without_own_topics_the_default_ones_are_learned(tmp_path):
+    rows = opinion_rows(snapshot(tmp_path, None), 0.1, 0.1)
+    assert len(rows.texts) == len(default_table()) and len(rows.at(TEST)) > 0
+    assert set(rows.classes) == {
+        class_of(topic, polarity)
+        for topic in {*default_table()["topic"]}
+        for polarity in POLARITIES
+    }
+
+
+def test_labels_judge_a_model_once_there_are_enough(tmp_path):
+    examples = [(f"example {i}", "size", "positive", EXAMPLE) for i in range(100)]
+    labels = [(f"label {i}", "size", "negative", LABEL) for i in range(FEWEST_TEST_LABELS)]
+    few = opinion_rows(snapshot(tmp_path / "few", examples + labels[:-1]), 0.3, 0.1)
+    assert any(few.texts[i].startswith("example") for i in few.at(TEST))
+    many = opinion_rows(snapshot(tmp_path / "many", examples + labels), 0.3, 0.1)
+    assert len(many.at(TEST)) > 0
+    assert all(many.texts[i].startswith("label") for i in many.at(TEST))
+
+
+@pytest.mark.parametrize(
+    "row", [("good", "size", "nice", EXAMPLE), (" ", "size", "positive", LABEL)]
+)
+def test_a_row_that_says_nothing_is_named(tmp_path, row):
+    with pytest.raises(TrainingError, match="opinions: a row has no text, or another polarity"):
+        opinion_rows(snapshot(tmp_path, [row]), 0.1, 0.1)

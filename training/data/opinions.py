@@ -1,0 +1,91 @@
+"""Examples of opinions: clauses with a topic and a polarity; the recipe `opinion` learns from them.
+
+A class is a topic and a polarity together ("delivery|negative"), because what praises one topic may
+complain about another: long waits, long sleeves. The topic of general opinions is empty.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from training.data.labeled_texts import Rows, labeled_rows, place_of
+from training.data.snapshot import MORE_COLUMNS, Snapshot
+from training.errors import need
+
+NEGATIVE, NEUTRAL, POSITIVE = POLARITIES = ("negative", "neutral", "positive")
+GENERAL = ""
+"""Topic of an opinion on the whole."""
+EXAMPLE, LABEL = "example", "label"
+"""Where a row comes from: an example of a topic's declaration, or a person's label."""
+SEPARATOR = "|"
+FEWEST_TEST_LABELS = 40
+"""With so many labels, examples of topics are no test rows."""
+
+
+def class_of(topic: str, polarity: str) -> str:
+    """The name of a class."""
+    return f"{topic}{SEPARATOR}{polarity}"
+
+
+def parts_of(name: str) -> tuple[str, str]:
+    """(topic, polarity) of a class. Raises ValueError where the name is no class's."""
+    topic, _, polarity = name.rpartition(SEPARATOR)
+    if polarity not in POLARITIES:
+        raise ValueError(f"“{name}” is no topic with a polarity")
+    return topic, polarity
+
+
+@cache
+def default_topics() -> list[dict]:
+    """Topics of most shops: key, name, and examples (English and Chinese) by polarity."""
+    return json.loads(_defaults())["topics"]
+
+
+@cache
+def general_examples() -> dict[str, list[str]]:
+    """Examples of opinions on the whole, by polarity."""
+    return json.loads(_defaults())["general"]
+
+
+def _defaults() -> str:
+    return (Path(__file__).parent / "default_topics.json").read_text(encoding="utf-8")
+
+
+def default_table() -> pl.DataFrame:
+    """The examples of the default topics, as the table `opinions` of a snapshot."""
+    topics = {topic["key"]: topic["examples"] for topic in default_topics()}
+    rows = [
+        (text, topic, polarity, EXAMPLE, None)
+        for topic, examples in [*topics.items(), (GENERAL, general_examples())]
+        for polarity in POLARITIES
+        for text in examples[polarity]
+    ]
+    return pl.DataFrame(rows, schema=MORE_COLUMNS["opinions"], orient="row")
+
+
+def opinion_rows(snapshot: Snapshot, test_share: float, validation_share: float) -> Rows:
+    """Clauses by class: those of the snapshot, else of the default topics; split as they say, else
+    by a hash of the text. Raises TrainingError where a row has no text or an unknown polarity.
+    """
+    table = snapshot.tables.get("opinions")
+    table = default_table() if table is None or not len(table) else table
+    unknown = table.filter(
+        ~pl.col("polarity").is_in(POLARITIES) | (pl.col("text").str.strip_chars() == "")
+    )
+    need(
+        not len(unknown),
+        "opinions: a row has no text, or another polarity than "
+        f"{', '.join(POLARITIES)}: {unknown.head(1).to_dicts()}",
+    )
+    has_labels = len(table.filter(pl.col("origin") == LABEL)) >= FEWEST_TEST_LABELS
+    rows = []
+    for i, row in enumerate(table.iter_rows(named=True)):
+        text, split = row["text"].strip(), row["split"]
+        if not split:
+            may_test = row["origin"] == LABEL or not has_labels
+            split = "test" if may_test and place_of(text, "test") < test_share else "train"
+        name = class_of(row["topic"] or GENERAL, row["polarity"])
+        rows.append((f"opinion-{i}", text, name, split))
+    return labeled_rows(rows, test_share, validation_share)
