@@ -137,6 +137,8 @@ def additions(version: ModelVersion, model: Model | SearchModel) -> list[Additio
         .order_by("-product_id")
         .values_list(*fields)[:MOST_ADDED]
     )[::-1]
+    if isinstance(model, SearchModel):  # ranks by texts alone
+        return [Addition(row[0], bytes(row[1]), None, None, None) for row in rows]
     brands = _akin(
         version, model, "brand__in", {row[3] for row in rows if row[3]}, lambda brand, _: brand
     )
@@ -157,7 +159,7 @@ def additions(version: ModelVersion, model: Model | SearchModel) -> list[Additio
 
 
 def _akin(
-    version: ModelVersion, model: Model | SearchModel, lookup: str, values: set[str], key
+    version: ModelVersion, model: Model, lookup: str, values: set[str], key
 ) -> dict[str, str]:
     """Per brand or category, a product that the checkpoint knows."""
     if not values:
@@ -165,5 +167,8 @@ def _akin(
     products = Product.objects.filter(shop=version.shop_id, **{lookup: values}).values_list(
         "item_id", "brand", "categories"
     )
-    by_item = {item_id: key(brand, paths) for item_id, brand, paths in products.iterator(2000)}
-    return {by_item[item_id]: item_id for item_id in model.known(by_item)}
+    return {
+        key(brand, paths): item_id
+        for item_id, brand, paths in products.iterator(2000)
+        if item_id in model.rows
+    }

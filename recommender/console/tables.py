@@ -9,6 +9,7 @@ from recommender.catalog.eligibility import read_products
 from recommender.catalog.filter_language import FilterError, select
 from recommender.catalog.product_index import passing
 from recommender.console.shop_access import OfShop
+from recommender.ingest.masking import masked
 from recommender.merchandising.rules import RuleError, parse_rules
 from recommender.models import (
     Alert,
@@ -131,8 +132,20 @@ class EventAdmin(ReadOnly):
     ordering = ["-id"]
 
 
+class MaskedTexts(BigTable):
+    """Texts in which personal data is masked when they are saved."""
+
+    texts: tuple[str, ...] = ()
+
+    def save_model(self, request, obj, form, change):
+        for name in self.texts:
+            setattr(obj, name, masked(getattr(obj, name)))
+        super().save_model(request, obj, form, change)
+
+
 @admin.register(Review)
-class ReviewAdmin(BigTable):
+class ReviewAdmin(MaskedTexts):
+    texts = ("title", "text")
     list_display = ["review_id", "item_id", "rating", "label", "topic", "created_at", "shop"]
     list_filter = ["shop", "label", "topic"]
     search_fields = ["review_id", "item_id"]
@@ -141,7 +154,8 @@ class ReviewAdmin(BigTable):
 
 
 @admin.register(Dialogue)
-class DialogueAdmin(BigTable):
+class DialogueAdmin(MaskedTexts):
+    texts = ("text", "answer")
     list_display = ["text", "intent", "shop"]
     list_filter = ["shop"]
     search_fields = ["intent"]

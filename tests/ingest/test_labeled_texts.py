@@ -132,3 +132,12 @@ def test_reviews_alone_are_enough_for_what_learns_from_them(shop, tmp_path):
     assert snapshot_shop(shop, tmp_path / "one", recipe="rating")["counts"]["products"] == 0
     with pytest.raises(NothingToLearn, match="no products"):
         snapshot_shop(shop, tmp_path / "two")
+
+
+def test_texts_edited_in_the_console_are_masked(shop, admin_client):
+    review = Review.objects.create(shop=shop, review_id="r", text="fine")
+    fields = {"shop": shop.pk, "review_id": "r", "text": "write to jane@mail.example"}
+    reply = admin_client.post(f"/console/recommender/review/{review.pk}/change/", fields)
+    assert reply.status_code == 302
+    review.refresh_from_db()
+    assert review.text == "write to [mail]"

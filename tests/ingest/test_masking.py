@@ -29,6 +29,13 @@ from recommender.ingest.masking import masked
         ("Calle de Alcalá 45", "[address]"),
         ("地址是上海市浦东新区世纪大道100号3栋502室，没到", "[address]，没到"),
         ("paid to 123456789012", "paid to [number]"),
+        ("commande n° 12345678, Facture N°2023-4455", "commande n° [order], Facture N°[order]"),
+        ("de89 3704 0044 0532 0130 00", "[account]"),
+        ("12 avenue Victor Hugo", "[address]"),
+        ("身份证 11010119900307123X", "身份证 [number]"),
+        ("QQ 12345678, 微信号 wx_12345678", "QQ [account], 微信号 [account]"),
+        ("有问题发邮件jane@qq.com谢谢", "有问题发邮件[mail]谢谢"),
+        ("Goethestr 5, müller@web.de", "[address], [mail]"),
     ],
 )
 def test_personal_data_is_masked(text: str, expected: str) -> None:
@@ -47,8 +54,23 @@ def test_personal_data_is_masked(text: str, expected: str) -> None:
         "my order came in 3 days",
         "快递3天就到了，128GB的手机，价格3999元，2023年11月20日到的",
         "made with <3 @ home",
+        "5 Stars Way better, 2 Western Digital Drive failed, 256 GB Solid State Drive",
+        "my order was 1500 euros, order 10000mAh power bank, I had to order 2 sizes up",
+        "Platz 1 im Test, Der Weg 10 Minuten, Speicherplatz 256 GB",
+        "connected Via HDMI 2.1, 100 200 300 400",
+        "物流一路12号才到货，这双鞋走路3号脚疼，会员2000积分",
         "",
     ],
 )
 def test_other_numbers_stay(text: str) -> None:
     assert masked(text) == text
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["市", "北京市朝阳区", "A-", "Calle A ", "order-", "1 Aa ", "路", "QQ", "a@", "1 ", "质", "1"],
+)
+def test_long_texts_of_one_part_do_not_take_long(part: str) -> None:
+    """A pattern that backtracks would never end."""
+    text = "1 rue " + part * (60_000 // len(part)) + " @1 jane@mail.example"
+    assert masked(text).endswith("[mail]")

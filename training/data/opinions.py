@@ -31,8 +31,8 @@ def class_of(topic: str, polarity: str) -> str:
 
 def parts_of(name: str) -> tuple[str, str]:
     """(topic, polarity) of a class. Raises ValueError where the name is no class's."""
-    topic, _, polarity = name.rpartition(SEPARATOR)
-    if polarity not in POLARITIES:
+    topic, separator, polarity = name.rpartition(SEPARATOR)
+    if not separator or polarity not in POLARITIES:
         raise ValueError(f"“{name}” is no topic with a polarity")
     return topic, polarity
 
@@ -67,7 +67,8 @@ def default_table() -> pl.DataFrame:
 
 def opinion_rows(snapshot: Snapshot, test_share: float, validation_share: float) -> Rows:
     """Clauses by class: those of the snapshot, else of the default topics; split as they say, else
-    by a hash of the text. Raises TrainingError where a row has no text or an unknown polarity.
+    by a hash of the text. A label counts in place of an example of the same text. Raises
+    TrainingError where a row has no text or an unknown polarity.
     """
     table = snapshot.tables.get("opinions")
     table = default_table() if table is None or not len(table) else table
@@ -79,7 +80,10 @@ def opinion_rows(snapshot: Snapshot, test_share: float, validation_share: float)
         "opinions: a row has no text, or another polarity than "
         f"{', '.join(POLARITIES)}: {unknown.head(1).to_dicts()}",
     )
-    has_labels = len(table.filter(pl.col("origin") == LABEL)) >= FEWEST_TEST_LABELS
+    of_labels = pl.col("origin").eq_missing(LABEL)
+    has_labels = len(table.filter(of_labels & pl.col("split").is_null())) >= FEWEST_TEST_LABELS
+    table = table.sort(of_labels, descending=True, maintain_order=True)
+    table = table.unique(pl.col("text").str.strip_chars(), keep="first", maintain_order=True)
     rows = []
     for i, row in enumerate(table.iter_rows(named=True)):
         text, split = row["text"].strip(), row["split"]

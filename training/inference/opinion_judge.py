@@ -1,5 +1,6 @@
 """Opinions of texts, clause by clause, by a checkpoint of the recipe `opinion`. Needs no torch."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ UNKNOWN_SHARE = 0.3
 """Share of unknown tokens from which on a clause is in a language that the encoder has not
 learned.
 """
+NO_WORD = re.compile(r"[^\w\s]+")
 UNSURE, LANGUAGE = "unsure", "language"
 """Why a clause is not judged."""
 
@@ -46,6 +48,8 @@ class OpinionJudge:
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
+        if not predictor.facts["classes"]:
+            raise CheckpointError("the checkpoint judges no opinions: it has no classes")
         try:
             parts = [parts_of(name) for name in predictor.facts["classes"]]
         except ValueError as error:
@@ -66,7 +70,8 @@ class OpinionJudge:
         if not parts:
             return [[] for _ in texts]
         probability = self.probabilities(parts)
-        unknown = self.predictor.members[0].encoder.unknown_shares(parts) >= UNKNOWN_SHARE
+        words = [NO_WORD.sub(" ", part) for part in parts]  # emoji are in no vocabulary
+        unknown = self.predictor.members[0].encoder.unknown_shares(words) >= UNKNOWN_SHARE
         judged = iter(zip(probability, unknown.tolist(), strict=True))
         return [
             [self._judged(begin, end, *next(judged)) for begin, end in of_text] for of_text in spans

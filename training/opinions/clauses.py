@@ -6,30 +6,35 @@ MOST_CLAUSES = 200
 """Clauses of one text; what follows is one more."""
 
 _CONTRAST = (
-    "but|however|although|though|even though|while|whereas|yet|except|unfortunately|sadly|"
+    r"but|however|although|though|even[ ]though|(?<!\ba[ ])while|whereas|"
+    r"(?<!not[ ])(?<!n't[ ])yet|except|unfortunately|sadly|"
     "luckily|nevertheless|nonetheless|otherwise|"
     "aber|jedoch|allerdings|obwohl|leider|trotzdem|dennoch|sondern|"
     "mais|cependant|pourtant|toutefois|malheureusement|"
-    "pero|sin embargo|aunque|lamentablemente|mas|porém|embora|infelizmente|"
+    "pero|sin[ ]embargo|aunque|lamentablemente|mas|porém|embora|infelizmente|"
     "però|tuttavia|purtroppo|maar|echter|helaas"
 )
-_AND = "and|und|et|y|e|en"
+_AND = "and|und|et|y|e"
 _SUBJECT = (
     "i|it|its|it's|they|their|we|he|she|this|that|these|those|the|my|our|there|you|your|a|an|"
     "ich|es|sie|wir|der|die|das|dieser|diese|mein|meine|er|"
     "je|il|elle|ils|elles|le|la|les|on|nous|ce|mon|ma|mes|"
     "yo|el|los|las|me|se|mi|"
-    "ik|het|de|ze|mijn|we"
+    "ik|het|de|ze|mijn"
 )
 """Words that begin a clause behind “and”: a subject, or its article."""
 _HAN = "\u3400-\u9fff"
-_HAN_CONTRAST = "但是|但|不过|然而|可是|可惜|只是|虽然|尽管|而且|另外|还有|就是"
+_HAN_CONTRAST = (
+    "(?<![不非])但是?|不过(?!分)|然而|可是|可惜|(?<!不)只是|虽然|尽管|而且|另外|还有|"
+    "(?<![这那不也都])就是"
+)
 
 _BREAK = re.compile(
     rf"""
     (?P<end> \n+ | [!?;。！？；…]+ | \.{{2,}}
         | (?<!\b[A-Za-z])\.(?=\s|$|["”’)\]])      # no initial, no decimal point
-        | [\s]+[-–—]+[\s]+ | —
+        | (?: (?<=\bsize\ [A-Za-z]) | (?<=\ban\ [A-Za-z]) | (?<=\ba\ [A-Za-z]) )\.(?=\s)
+        | \s{{1,20}}[-–—]{{1,10}}\s | —
         | (?<=[{_HAN}])[ \u3000]+(?=[{_HAN}]) )   # a blank between Chinese parts
     | (?P<comma> [，] | [,:](?=\s) | (?<=[{_HAN}]),)
     | (?P<contrast> \b(?:{_CONTRAST})\b(?=\s|,) | (?:{_HAN_CONTRAST})(?=[{_HAN}]) )

@@ -8,7 +8,8 @@ more opinions of every kind, as in a sale, are no surge. Each is tested against 
 - share: binomial, against the share of negative opinions of the days before, where others exist.
 
 The false discovery rate of the counts over all series of a day is held by Benjamini & Hochberg
-(1995); the share has to be higher at the level of 5 %.
+(1995) where counts scatter like Poisson's or a little more; of series with few opinions in bursts,
+more than this rate are false. The share has to be higher at the level of 5 %.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ HISTORY = 56
 FEWEST_DAYS = 14
 """Days before without which no series is tested."""
 PRIOR = 10.0
-"""Opinions that the weekday pattern of all series weighs in that of one."""
+"""Opinions that the pattern of all series weighs in that of one."""
 EARLIER_SURGE = 1e-4
 """A day before with a smaller p-value is left out of the pattern."""
 MEDIAN_OF_CHI_SQUARE = float(stats.chi2.median(1))
@@ -86,7 +87,7 @@ def surges(
     q = stats.false_discovery_control(p)
     found = [
         Surge(
-            i,
+            int(i),
             int(today[i]),
             float(expected[i]),
             float(share[i]),
@@ -167,8 +168,9 @@ def _shares(
     negative: np.ndarray, total: np.ndarray, begin: int, days: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(share before, share of the last day, its p-value), (series,) each."""
-    all_before = np.maximum(total[:, begin:days].sum(axis=1), 1)
-    usual = negative[:, begin:days].sum(axis=1) / all_before
+    all_before, before = total[:, begin:days].sum(axis=1), negative[:, begin:days].sum(axis=1)
+    pooled = before.sum() / max(1, all_before.sum())
+    usual = (before + PRIOR * pooled) / (all_before + PRIOR)
     share = negative[:, days] / np.maximum(total[:, days], 1)
     p = stats.binom.sf(negative[:, days] - 1, total[:, days], np.clip(usual, 1e-4, 1))
     return usual, share, np.where(1 - usual < OTHERS, 0.0, p)

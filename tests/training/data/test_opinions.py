@@ -37,8 +37,9 @@ def snapshot(path, rows: list[tuple] | None) -> Snapshot:
 def test_a_class_is_a_topic_and_a_polarity():
     for topic in ("size", GENERAL, "a|b"):
         assert parts_of(class_of(topic, "neutral")) == (topic, "neutral")
-    with pytest.raises(ValueError, match="billing"):
-        parts_of("billing")
+    for name in ("billing", "negative"):
+        with pytest.raises(ValueError, match=name):
+            parts_of(name)
 
 
 def test_the_default_topics_have_examples_of_each_polarity():
@@ -77,3 +78,11 @@ def test_labels_judge_a_model_once_there_are_enough(tmp_path):
 def test_a_row_that_says_nothing_is_named(tmp_path, row):
     with pytest.raises(TrainingError, match="opinions: a row has no text, or another polarity"):
         opinion_rows(snapshot(tmp_path, [row]), 0.1, 0.1)
+
+
+def test_a_label_counts_in_place_of_an_example_of_its_text(tmp_path):
+    texts = [f"clause {i}" for i in range(60)]
+    rows = [(text, "size", "positive", EXAMPLE) for text in texts]
+    rows += [(text, "size", "negative", LABEL) for text in texts]
+    learned = opinion_rows(snapshot(tmp_path, rows), 0.3, 0.1)
+    assert sorted(learned.texts) == sorted(texts) and learned.classes == ["size|negative"]

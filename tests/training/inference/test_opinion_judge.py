@@ -43,6 +43,8 @@ def test_an_opinion_on_the_whole_has_no_topic(judge):
 
 def test_what_the_encoder_cannot_read_is_not_judged(judge):
     assert opinions(judge, "质量很好") == [("质量很好", None, [], LANGUAGE)]
+    ((_, polarity, _, why_not),) = opinions(judge, "love it 👍")
+    assert (polarity, why_not) == ("positive", "")
 
 
 def test_an_unsure_judgment_is_not_said(judge):
@@ -72,6 +74,7 @@ def test_probabilities_are_of_a_topic_and_a_polarity(judge):
     assert (judge.topics[topic], POLARITIES[polarity]) == ("price", "negative")
 
 
-def test_a_checkpoint_with_other_classes_is_refused(judge):
+@pytest.mark.parametrize("classes", [["refund", "late"], ["negative", "positive"], []])
+def test_a_checkpoint_with_other_classes_is_refused(classes):
     with pytest.raises(CheckpointError, match="judges no opinions"):
-        OpinionJudge(Predictor([], OutputCalibration(1.0), {"classes": ["refund", "late"]}))
+        OpinionJudge(Predictor([], OutputCalibration(1.0), {"classes": classes}))

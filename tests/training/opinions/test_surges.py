@@ -81,6 +81,14 @@ def test_too_few_days_or_opinions_say_nothing() -> None:
     assert not surges(negative[:0], negative[:0], 0)
 
 
+def test_a_new_series_is_compared_with_the_share_of_all():
+    negative, positive = counts(4, HISTORY + 1)
+    negative[0], positive[0] = 0, 0
+    negative[0, -1], positive[0, -1] = 5, 10
+    assert not surges(negative, negative + positive, 0)
+    assert isinstance(surges(negative * 9, negative * 9, 0)[0].series, int)
+
+
 def test_the_usual_band_holds_most_days() -> None:
     negative, _ = counts(2, 84)
     low, expected, high = usual_band(negative[0], 0)
