@@ -36,25 +36,32 @@ _LONG = re.compile(
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d.*)?|\d{1,2}[./]\d{1,2}[./]\d{4}.*", re.ASCII)
 _UNIT = r"\d{1,9}(?:mAh|[kmgt]b|[mk]?[glmw]|[cm]m|hz|v|x|er|pcs|pack)\b"
 _ID = r"[a-z0-9][a-z0-9-]{%d,40}(?:(?: \d{4}){1,5}(?: \d{1,3}\b)?)?"
-_ORDER = re.compile(
-    r"(?P<noun>\b(?:orders?|invoices?|tracking|parcel|customer|account|ticket|"
+_ORDER = (
+    r"(?P<keep>(?:\b(?:orders?|invoices?|tracking|parcel|customer|account|ticket|"
     r"bestell(?:ung|nummer)?|auftrags?(?:nummer)?|rechnungs?(?:nummer)?|kunden(?:nummer)?|"
     r"sendungs(?:nummer)?|commande|facture|pedido|factura|ordine|bestelling)|"
     r"订单|单号|运单|快递|会员|账号|工单)"
-    r"(?:(?P<marked>[ \t-]{0,3}"
+)
+_MARKED_ORDER = re.compile(
+    _ORDER + r"[ \t-]{0,3}"
     r"(?:(?:number|no|nr|num|numéro|número|numero|nummer|id|n[°º]|编号|号码|号)"
     r"(?:[ \t]?(?:is|was|ist|est|es|为|是))?[ \t.:#№：=-]{0,4}|[.:#№：=][ \t#]{0,3}))"
-    rf"(?=[a-z-]{{0,12}}\d[\d-]{{0,4}}\d[\d-]{{0,4}}\d){_ID % 3}"
-    rf"|(?P<blank>[ \t]{{0,2}})(?!{_UNIT}|\d{{4}}-\d\d-\d\d)"
+    rf"(?=[a-z-]{{0,12}}\d[\d-]{{0,4}}\d[\d-]{{0,4}}\d){_ID % 3}",
+    re.IGNORECASE | re.ASCII,
+)
+_PLAIN_ORDER = re.compile(
+    _ORDER + rf"[ \t]{{0,2}})(?!{_UNIT}|\d{{4}}-\d\d-\d\d)"
     rf"(?:(?=[a-z-]{{0,4}}\d(?:[a-z-]{{0,2}}\d){{4}}){_ID % 4}"
-    r"|\d{4}(?: \d{4}){1,5}(?: \d{1,3}\b)?))",
+    r"|\d{4}(?: \d{4}){1,5}(?: \d{1,3}\b)?)",
     re.IGNORECASE | re.ASCII,
 )
 _HANDLE = re.compile(
-    r"(?P<noun>\bQQ|微信|wechat|whatsapp|telegram)(?P<between>号|群)?(?P<colon>[ \t:：]{0,3})"
+    r"(?P<keep>(?:\bQQ|微信|wechat|whatsapp|telegram)[号群]?[ \t:：]{0,3})"
     r"(?=[a-z_-]{0,20}[\d_])[a-z0-9_-]{5,30}",
     re.IGNORECASE | re.ASCII,
 )
+_NAMED = ((_HANDLE, ACCOUNT), (_MARKED_ORDER, ORDER), (_PLAIN_ORDER, ORDER))
+"""Ids behind the word that names them, which stays."""
 _NAME = r"[A-ZÀ-Þ][\w'’.-]{0,30}"
 _TITLE = r"[A-ZÀ-Þ][a-zß-ÿ'’-][\w'’-]{0,30}"
 _OF = r"(?:(?:de|du|des|la|le|les) +|[dl]['’]){0,3}"
@@ -105,8 +112,8 @@ def masked(text: str) -> str:
     text = _CARD.sub(lambda found: CARD if _is_card(found[0]) else found[0], text)
     for pattern in _ADDRESSES:
         text = pattern.sub(ADDRESS, text)
-    text = _HANDLE.sub(_handle_masked, text)
-    text = _ORDER.sub(_order_masked, text)
+    for pattern, mask in _NAMED:
+        text = pattern.sub(rf"\g<keep>{mask}", text)
     if _PHONE.search(text):
         text = _without_phones(text)
         text = _LONG.sub(lambda found: found[0] if _DATE.fullmatch(found[0]) else NUMBER, text)
@@ -126,14 +133,6 @@ def _without_phones(text: str) -> str:
         if not _PHONE.search(text):
             break
     return text
-
-
-def _order_masked(found: re.Match) -> str:
-    return f"{found['noun']}{found['marked'] or found['blank'] or ''}{ORDER}"
-
-
-def _handle_masked(found: re.Match) -> str:
-    return f"{found['noun']}{found['between'] or ''}{found['colon']}{ACCOUNT}"
 
 
 def _is_card(number: str) -> bool:
