@@ -91,7 +91,21 @@ class TopicConfig(ClassificationConfig):
 
 
 @dataclass(frozen=True)
-class OpinionConfig(ClassificationConfig):
+class FewLabelsConfig(ClassificationConfig):
+    """Text classification of many classes with few texts each."""
+
+    refit: bool = True
+    """After validation has selected the steps, train again from the start with the validation rows
+    included.
+    """
+    voters: int = 10
+    """Nearest training texts that vote in addition to the head; validation selects their weight. 0:
+    none.
+    """
+
+
+@dataclass(frozen=True)
+class OpinionConfig(FewLabelsConfig):
     """Recipe `opinion`: topic and polarity of a clause, from the examples of the shop's topics and
     from people's labels.
     """
@@ -99,18 +113,6 @@ class OpinionConfig(ClassificationConfig):
     test_share: float = 0.1
     """Share of the rows used for the test where rows have no split; assigned by a hash of the
     text.
-    """
-    named_below: int = 0
-    """Classes with fewer training texts than this get the class name as two more training texts. 0:
-    never.
-    """
-    refit: bool = True
-    """After validation has selected the steps, train again from the start with the validation rows
-    included.
-    """
-    voters: int = 5
-    """Nearest training texts that vote in addition to the head; validation selects their weight. 0:
-    none.
     """
     text: TuningConfig = field(
         default_factory=lambda: TuningConfig(
@@ -127,17 +129,9 @@ class OpinionConfig(ClassificationConfig):
 
 
 @dataclass(frozen=True)
-class IntentConfig(ClassificationConfig):
+class IntentConfig(FewLabelsConfig):
     """Recipe `intent`: classifies customers' messages by intent, learned from solved dialogues."""
 
-    refit: bool = True
-    """After validation has selected the steps, train again from the start with the validation rows
-    included.
-    """
-    voters: int = 10
-    """Nearest training texts that vote in addition to the head; validation selects their weight. 0:
-    none.
-    """
     text: TuningConfig = field(
         default_factory=lambda: TuningConfig(
             max_tokens=64,
