@@ -68,12 +68,13 @@ def _unread(
     read = ProductVector.objects.filter(version=version)
     if item_ids is None:
         ids = list(shop.products.values_list("item_id", flat=True).iterator(20_000))
-        known = model.known(ids)
-        item_ids = [item_id for item_id in ids if item_id not in known]
+        rows = model.known(ids)
+        item_ids = [item_id for item_id in ids if item_id not in rows]
+    else:
+        rows = model.known(item_ids)
     digests = dict(
         read.filter(product__item_id__in=item_ids).values_list("product_id", "text_digest")
     )
-    rows = model.known(item_ids)
     products = shop.products.filter(item_id__in=item_ids).order_by("-id")
     for pk, item_id, *text in products.values_list("pk", "item_id", *TEXT_FIELDS)[:MOST_ADDED]:
         digest = ranking_model.text_digest(tuple(text))

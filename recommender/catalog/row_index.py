@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 MOST_NEWER = 10_000
+"""Rows since the hashes were sorted, which a dictionary holds; with more, all are sorted again."""
 
 
 class RowIndex:

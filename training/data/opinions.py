@@ -38,27 +38,20 @@ def parts_of(name: str) -> tuple[str, str]:
 
 
 @cache
-def default_topics() -> list[dict]:
-    """Topics of most shops: key, name, and examples (English and Chinese) by polarity."""
-    return json.loads(_defaults())["topics"]
-
-
-@cache
-def general_examples() -> dict[str, list[str]]:
-    """Examples of opinions on the whole, by polarity."""
-    return json.loads(_defaults())["general"]
-
-
-def _defaults() -> str:
-    return (Path(__file__).parent / "default_topics.json").read_text(encoding="utf-8")
+def defaults() -> dict:
+    """`topics` of most shops (key, name, and examples in English and Chinese by polarity), and
+    `general`: examples of opinions on the whole, by polarity.
+    """
+    file = Path(__file__).parent / "default_topics.json"
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def default_table() -> pl.DataFrame:
     """The examples of the default topics, as the table `opinions` of a snapshot."""
-    topics = {topic["key"]: topic["examples"] for topic in default_topics()}
+    topics = {topic["key"]: topic["examples"] for topic in defaults()["topics"]}
     rows = [
         (text, topic, polarity, EXAMPLE, None)
-        for topic, examples in [*topics.items(), (GENERAL, general_examples())]
+        for topic, examples in [*topics.items(), (GENERAL, defaults()["general"])]
         for polarity in POLARITIES
         for text in examples[polarity]
     ]

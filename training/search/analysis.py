@@ -18,7 +18,7 @@ MOST_CHARACTERS = 20_000
 
 SHORTEST_NUMERIC_CODE = 4
 CACHED_WORDS, CACHED_TITLES = 50_000, 5_000
-"""Titles whose chunks are cached, because the same products are found again and again."""
+"""Words whose pieces are cached, and titles whose chunks are: the same ones are met again."""
 
 HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ffff"
 KANA = "\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"
