@@ -192,11 +192,10 @@ class ProductIndex:
             editions = cursor.fetchall()
         with self.lock:
             mask = self.mask(selection, now)
-            cached = self.frame["edition"]
-            known = {
-                item_id: (cached[row], mask[row])
-                for item_id, row in self._rows_of(item_ids).items()
-            }  # few: quicker than to gather them
+            rows = self._rows_of(item_ids)
+            at = pl.Series(rows.values(), dtype=pl.UInt32)
+            pairs = zip(self.frame["edition"].gather(at), mask.gather(at), strict=True)
+            known = dict(zip(rows, pairs, strict=True))
         unchanged = {
             item_id: title
             for item_id, title, edition in editions

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from recommender.inference.search_ranking import Ranked, Ranking, features_of, rank
 from recommender.infrastructure import process_caches
@@ -33,8 +33,7 @@ CACHED_VECTORS = 5_000
 """Queries whose vectors are cached; the same few are searched for again and again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A product that a query finds.
 
     score: of the ranking, by reciprocal ranks or by the ranker; lexical: BM25, 0 where no word
