@@ -189,6 +189,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "recommender.tasks.train": {"queue": "train"},
     "recommender.tasks.score_*": {"queue": "score"},
+    "recommender.tasks.judge_*": {"queue": "score"},
     "recommender.tasks.deliver_webhook*": {"queue": "webhooks"},
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"

@@ -6,6 +6,7 @@ from celery import Task, shared_task
 from django.db import transaction
 
 from recommender.catalog import embeddings
+from recommender.infrastructure import task_queue
 from recommender.ingest import purge
 from recommender.model_lifecycle import runs
 from recommender.models import (
@@ -21,6 +22,7 @@ from recommender.models import (
 from recommender.models.registry import USUAL_PRESET
 from recommender.monitoring import operations
 from recommender.recommendations import batch_scoring
+from recommender.reviews import judging
 from recommender.shoppers import erasure
 from recommender.webhooks import delivery
 
@@ -86,6 +88,28 @@ def score_every_shop() -> None:
 @shared_task
 def fail_silent_runs() -> None:
     runs.tend_silent_runs()
+
+
+@shared_task
+def judge_reviews(shop_id: int) -> None:
+    """Judge the opinions of pending reviews; what is left after a while is queued again."""
+    if not judging.judge_pending(Shop.objects.get(pk=shop_id)):
+        task_queue.enqueue("judge_reviews", shop_id)
+
+
+@shared_task
+def judge_every_shop() -> None:
+    """Judge reviews that were missed while the queue was gone or a judge was trained."""
+    for shop in Shop.objects.all():
+        if shop.reviews.pending().exists():
+            task_queue.enqueue("judge_reviews", shop.pk)
+
+
+@shared_task
+def judge_again(shop_id: int) -> None:
+    """Judge all reviews of a shop again."""
+    judging.judge_again(Shop.objects.get(pk=shop_id))
+    task_queue.enqueue("judge_reviews", shop_id)
 
 
 @shared_task

@@ -57,6 +57,15 @@ def live_shop(stocked, register):
     return stocked
 
 
+@pytest.fixture
+def judging_shop(shop, checkpoints, opinion_checkpoint):
+    """The shop with a champion that judges opinions."""
+    from tests import stocked_shop
+
+    stocked_shop.register(shop, opinion_checkpoint, "opinion").promote()
+    return shop
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
     """The schedule that migrations create, before a transactional test empties the tables."""

@@ -6,6 +6,7 @@ them. A change of `training/`, of the tiny shop or of a pinned version makes the
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -158,6 +159,38 @@ def cross_checkpoint(pytestconfig, search_checkpoint, tiny_encoder) -> Path:
         PairModel(encoder, CrossHead(head, 0.0, 2.0)).save(folder)
 
     return _cached(pytestconfig, "cross", make)
+
+
+@pytest.fixture(scope="session")
+def opinion_checkpoint(pytestconfig, packaged_encoder) -> Path:
+    """An opinion checkpoint: the packaged encoder, and a linear model on the default examples."""
+
+    def make(folder: Path) -> None:
+        import numpy as np
+        from safetensors.numpy import save_file
+        from sklearn.linear_model import LogisticRegression
+
+        from training.data.opinions import class_of, default_table
+        from training.encoders.onnx import OnnxEncoder
+        from training.inference.checkpoint import FORMAT
+
+        rows = default_table().to_dicts()
+        names = [class_of(row["topic"], row["polarity"]) for row in rows]
+        classes = sorted(set(names))
+        vectors = OnnxEncoder(packaged_encoder).encode([row["text"] for row in rows])
+        fit = LogisticRegression(C=10, max_iter=1000).fit(vectors, [*map(classes.index, names)])
+        folder.mkdir()
+        shutil.copytree(packaged_encoder, folder / "onnx")
+        head = {"weight": fit.coef_, "bias": fit.intercept_}
+        head = {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in head.items()}
+        save_file(head, folder / "head.safetensors")
+        facts = {"recipe": "opinion", "classes": classes, "members": 1, "voters": 0}
+        answer = {"temperature": 1.0, "low": 0.0, "high": 0.0, "vote_share": 0.0}
+        run = {"format": FORMAT, "recipe": "opinion", "kind": "head", "files": {}}
+        for name, value in (("head", facts | answer), ("run", run), ("report", {})):
+            (folder / f"{name}.json").write_text(json.dumps(value))
+
+    return _cached(pytestconfig, "opinion", make)
 
 
 def _cached(config: pytest.Config, name: str, make: Callable[[Path], object]) -> Path:

@@ -1,11 +1,9 @@
 """A search checkpoint in memory: its encoder, the vectors of products, and its ranker."""
 
 import logging
-from collections import OrderedDict
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from recommender.inference.checkpoint_files import (
@@ -14,10 +12,11 @@ from recommender.inference.checkpoint_files import (
     checkpoint_path,
     open_cross_encoder,
 )
+from recommender.inference.loaded_models import LoadedModels
 from recommender.inference.model_cache import import_lightgbm
 from recommender.inference.ranking_model import Addition, ProductText
 from recommender.inference.search_ranking import Rankers, TimeBox
-from recommender.infrastructure import process_caches, process_memory
+from recommender.infrastructure import process_memory
 
 if TYPE_CHECKING:
     from training.inference.search_checkpoint import SearchCheckpoint
@@ -116,35 +115,6 @@ def _vectors(stored: bytes) -> Any:
     return np.frombuffer(stored, dtype=np.float16).astype(np.float32).reshape(2, -1)
 
 
-class _SearchModels:
-    """An LRU cache of search models by checkpoint folder."""
-
-    def __init__(self) -> None:
-        self._loaded: OrderedDict[str, SearchModel] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, folder: str) -> SearchModel:
-        with self._lock:
-            if folder not in self._loaded:
-                self._loaded[folder] = load(folder)
-            self._loaded.move_to_end(folder)
-            while len(self._loaded) > CACHED_MODELS:
-                self._loaded.popitem(last=False)
-            return self._loaded[folder]
-
-    def forget(self, folder: str) -> None:
-        with self._lock:
-            self._loaded.pop(folder, None)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._loaded.clear()
-
-
-_models = _SearchModels()
-process_caches.register(_models.clear)
-
-
 def search_model_of(folder: str) -> SearchModel:
     """The search model in this folder below VITRINE_CHECKPOINTS, cached. Raises
     BrokenCheckpoint.
@@ -173,3 +143,6 @@ def load(folder: str, verify: bool = False) -> SearchModel:
     except CheckpointError as error:
         raise BrokenCheckpoint(str(error)) from None
     return SearchModel(checkpoint, path)
+
+
+_models = LoadedModels(load, CACHED_MODELS)

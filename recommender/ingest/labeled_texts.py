@@ -6,13 +6,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
+
+from recommender.infrastructure import task_queue
 from recommender.ingest.masking import masked
 from recommender.ingest.parsing import FieldError, Parser
 from recommender.ingest.report import Report
 from recommender.ingest.upsert import Table, upsert
 from recommender.models import Shop
+from recommender.models.labeled_texts import REVIEW
 
 LONGEST_WRITTEN = 200_000
+USUAL = {"channel": REVIEW}
+"""What an empty text column holds, where that is not the empty text."""
 Rows = Iterable[tuple[int, dict[str, Any]]]
 
 
@@ -38,7 +44,9 @@ def _kind(
     is_unique: bool = False,
 ) -> Kind:
     blank = {
-        column: "''" for column, sql in columns.items() if sql == "text" and column not in required
+        column: f"'{USUAL.get(column, '')}'"
+        for column, sql in columns.items()
+        if sql == "text" and column not in required
     }
     return Kind(Table(f"recommender_{name}", key, columns, blank), required, content, is_unique)
 
@@ -57,6 +65,7 @@ KINDS = {
             "topic": "text",
             "split": "text",
             "created_at": "timestamptz",
+            "channel": "text",
         },
         ("text",),
         ("item_id", "user_id", "title", "text", "created_at"),
@@ -94,17 +103,17 @@ def upsert_labelled(
         parsed = _value(parser, name, given)
         if parsed is None and name in chosen.required:
             raise FieldError(name, "is required")
-        return "" if parsed is None and chosen.table.columns[name] == "text" else parsed
+        is_text = chosen.table.columns[name] == "text"
+        return USUAL.get(name, "") if parsed is None and is_text else parsed
 
-    return upsert(
-        chosen.table,
-        shop,
-        _with_ids(chosen, rows),
-        {*columns, *chosen.required},
-        parser,
-        value,
-        dry_run,
-    )
+    columns = {*columns, *chosen.required}
+    with transaction.atomic():
+        report = upsert(
+            chosen.table, shop, _with_ids(chosen, rows), columns, parser, value, dry_run
+        )
+        if kind == "reviews" and (report.new or report.changed) and not dry_run:
+            task_queue.enqueue("judge_reviews", shop.pk)
+    return report
 
 
 def _value(parser: Parser, name: str, given: Any) -> Any:

@@ -49,9 +49,16 @@ def promote_version(version: ModelVersion, by=None) -> ModelVersion:
         _tell_webhooks(version, before)
     if version.purpose in ("ranking", "search"):
         task_queue.enqueue("embed_products", version.shop_id)
+    _recompute(version)
+    return version
+
+
+def _recompute(version: ModelVersion) -> None:
+    """Queue what the champion before has computed: precomputed lists, or opinions."""
     if version.purpose == "ranking":
         task_queue.enqueue("score_shop", version.shop_id)
-    return version
+    elif version.purpose == "opinion":
+        task_queue.enqueue("judge_again", version.shop_id)
 
 
 def _tell_webhooks(
@@ -81,6 +88,6 @@ def roll_back(shop: Shop, purpose: str = "ranking", by=None) -> ModelVersion | N
                 shop, by, AuditEntry.ROLLED_BACK, purpose, str(champion), str(earlier)
             )
             _tell_webhooks(earlier, champion, rolled_back=True)
-    if earlier and purpose == "ranking":
-        task_queue.enqueue("score_shop", shop.pk)
+    if earlier:
+        _recompute(earlier)
     return earlier

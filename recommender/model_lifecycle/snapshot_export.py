@@ -110,6 +110,7 @@ _WRITTEN_SCHEMAS = {
     },
     "dialogues": {"text": "String", "intent": "String", "answer": "String", "split": "String"},
     "judgements": {"query": "String", "item_id": "String", "grade": "Float64", "fold": "Int64"},
+    "opinions": {"text": "String", "topic": "String", "polarity": "String", "origin": "String"},
 }
 
 
@@ -170,7 +171,20 @@ def _written(name: str, shop: Shop):
         yield tuple(None if value == "" else value for value in row)
 
 
-_WRITTEN = {name: partial(_written, name) for name in _WRITTEN_SCHEMAS}
+def _opinions(shop: Shop):
+    """(text, topic, polarity, origin): examples of the shop's topics, and labels of persons,
+    without those of shoppers who refuse training.
+    """
+    for topic in shop.topics.all():
+        for polarity, examples in topic.examples.items():
+            yield from ((text, topic.key, polarity, "example") for text in examples)
+    refuse = shop.shoppers.filter(consent_training=False).values("user_id")
+    for label in shop.opinion_labels.exclude(user_id__in=refuse).order_by("id"):
+        yield label.text, label.topic, label.get_polarity_display(), "label"
+
+
+_WRITTEN = {name: partial(_written, name) for name in ("reviews", "dialogues", "judgements")}
+_WRITTEN["opinions"] = _opinions
 
 
 def _frame(pl, rows, schema: dict[str, str], tick: Callable[[], None]):

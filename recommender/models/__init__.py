@@ -7,6 +7,7 @@ from recommender.models.events import Event
 from recommender.models.exposures import ServedList
 from recommender.models.idempotent_replies import IdempotentReply
 from recommender.models.labeled_texts import Dialogue, Judgement, Review
+from recommender.models.opinions import Opinion, OpinionCount, OpinionLabel, OpinionTopic
 from recommender.models.placements import Placement
 from recommender.models.precomputed_lists import RecommendationList
 from recommender.models.product_attributes import ProductAttribute
@@ -34,6 +35,10 @@ __all__ = [
     "Judgement",
     "MetricPoint",
     "ModelVersion",
+    "Opinion",
+    "OpinionCount",
+    "OpinionLabel",
+    "OpinionTopic",
     "Placement",
     "Product",
     "ProductAttribute",

@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 
 from recommender.models.shops import Shop, ShopOwned
+
+REVIEW = "review"
+"""The usual channel of a text."""
 
 
 class Labelled(models.Model):
@@ -22,7 +25,21 @@ class Labelled(models.Model):
         abstract = True
 
 
+class ReviewQuerySet(ShopOwned):
+    def pending(self) -> "ReviewQuerySet":
+        """Not judged since they came or changed (sql/changed_reviews.sql)."""
+        return self.filter(PENDING)
+
+
+SAID_AT = Coalesce("created_at", "received_at")
+PENDING = models.Q(judged_at=None)
+
+
 class Review(Labelled):
+    """A review, message, survey answer or news item, in which opinions are judged."""
+
+    DUPLICATE, FLOOD = COPIES = ("duplicate", "flood")
+
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="reviews")
     review_id = models.CharField(max_length=256)
     item_id = models.CharField(max_length=256, blank=True, default="")
@@ -41,15 +58,73 @@ class Review(Labelled):
         max_length=5, blank=True, default="", help_text="train or test; empty: chosen by the text."
     )
     created_at = models.DateTimeField(null=True, blank=True)
+    received_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
+    channel = models.CharField(
+        max_length=40,
+        blank=True,
+        default=REVIEW,
+        db_default=REVIEW,
+        help_text="Where it was said, such as review, message, survey or news.",
+    )
+    language = models.CharField(
+        max_length=8,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Detected; empty: not known.",
+    )
+    digest = models.GeneratedField(
+        expression=models.Func(
+            models.F("title"),
+            models.F("text"),
+            template=r"md5(lower(regexp_replace(%(expressions)s, '[\s[:punct:][:digit:]]+', ' ', "
+            "'g')))",
+            arg_joiner=" || ' ' || ",
+        ),
+        output_field=models.CharField(max_length=32),
+        db_persist=True,
+        help_text="The same for texts that differ in capitals, blanks, digits and signs alone.",
+    )
+    copy = models.CharField(
+        max_length=9,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        choices=[(one, one) for one in COPIES],
+        help_text="duplicate: the same text by the same author before; flood: too many alike in an "
+        "hour. Opinions of copies are not counted.",
+    )
+    judged_at = models.DateTimeField(null=True, editable=False)
+    judged_by = models.ForeignKey(
+        "recommender.ModelVersion",
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="judged_reviews",
+    )
+
+    objects = ReviewQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["shop", "review_id"], name="review_once_a_shop")
         ]
+        indexes = [
+            models.Index(fields=["shop", "id"], name="review_pending", condition=PENDING),
+            models.Index("shop", "digest", SAID_AT, name="review_by_digest"),
+            models.Index("shop", "user_id", SAID_AT, name="review_of_author"),
+        ]
 
     def __str__(self) -> str:
         return self.title or self.text[:60]
+
+    @property
+    def whole(self) -> str:
+        """Title and text; clauses are offsets into it."""
+        return f"{self.title}\n{self.text}" if self.title else self.text
 
 
 class Dialogue(Labelled):

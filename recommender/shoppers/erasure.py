@@ -26,7 +26,10 @@ def erase(shopper: Shopper) -> Erasure:
         counts["events"] += anonymous.count()
         counts["served"] += seen.count()
         counts["queries"] += searched.count()
-        counts["reviews"] = shop.reviews.filter(user_id=user_id).delete()[0]
+        for name, rows in (("reviews", shop.reviews), ("opinion_labels", shop.opinion_labels)):
+            written = rows.filter(user_id=user_id)
+            counts[name] = written.count()
+            written.delete()
         seen.delete()
         searched.delete()
         anonymous._raw_delete("default")

@@ -11,7 +11,15 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 
 from recommender.model_lifecycle.snapshot_export import NothingToLearn, snapshot_shop
-from recommender.models import Dialogue, Judgement, Review
+from recommender.models import (
+    Dialogue,
+    Judgement,
+    OpinionLabel,
+    OpinionTopic,
+    Review,
+    Shopper,
+)
+from recommender.models.opinions import Polarity
 
 REVIEWS = """id,stars,words,about
 r1,5,Lovely lantern,lantern
@@ -125,6 +133,22 @@ def test_the_snapshot_has_what_was_written_by_those_who_agree(stocked, tmp_path)
         None,
     ]
     assert manifest["counts"]["judgements"] == 1 and "dialogues" not in manifest["counts"]
+
+
+def test_the_snapshot_has_topics_and_labels_of_opinions(shop, tmp_path):
+    Shopper.objects.create(shop=shop, user_id="ann", consent_training=False)
+    examples = {"positive": ["easy to build"], "neutral": [], "negative": ["screws are missing"]}
+    OpinionTopic.objects.create(shop=shop, key="assembly", name="Assembly", examples=examples)
+    for text, user in (("took hours", "ben"), ("took days", "ann")):
+        OpinionLabel.objects.create(
+            shop=shop, text=text, topic="assembly", polarity=Polarity.NEGATIVE, user_id=user
+        )
+    snapshot_shop(shop, tmp_path / "snapshot", recipe="opinion")
+    assert set(pl.read_parquet(tmp_path / "snapshot" / "opinions.parquet").rows()) == {
+        ("easy to build", "assembly", "positive", "example"),
+        ("screws are missing", "assembly", "negative", "example"),
+        ("took hours", "assembly", "negative", "label"),
+    }
 
 
 def test_reviews_alone_are_enough_for_what_learns_from_them(shop, tmp_path):

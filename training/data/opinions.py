@@ -49,22 +49,39 @@ def defaults() -> dict:
 def default_table() -> pl.DataFrame:
     """The examples of the default topics, as the table `opinions` of a snapshot."""
     topics = {topic["key"]: topic["examples"] for topic in defaults()["topics"]}
+    return _examples(topics | {GENERAL: defaults()["general"]})
+
+
+def _examples(topics: dict[str, dict[str, list[str]]]) -> pl.DataFrame:
     rows = [
         (text, topic, polarity, EXAMPLE, None)
-        for topic, examples in [*topics.items(), (GENERAL, defaults()["general"])]
+        for topic, examples in topics.items()
         for polarity in POLARITIES
         for text in examples[polarity]
     ]
     return pl.DataFrame(rows, schema=MORE_COLUMNS["opinions"], orient="row")
 
 
-def opinion_rows(snapshot: Snapshot, test_share: float, validation_share: float) -> Rows:
-    """Clauses by class: those of the snapshot, else of the default topics; split as they say, else
-    by a hash of the text. A label counts in place of an example of the same text. Raises
-    TrainingError where a row has no text or an unknown polarity.
+def _with_examples(table: pl.DataFrame | None) -> pl.DataFrame:
+    """The table, with the default examples of topics, and of opinions on the whole, where it has
+    none.
     """
-    table = snapshot.tables.get("opinions")
-    table = default_table() if table is None or not len(table) else table
+    if table is None or not len(table):
+        return default_table()
+    examples = table.filter(pl.col("origin").eq_missing(EXAMPLE))
+    if not len(examples):
+        return pl.concat([table, default_table()])
+    if examples["topic"].fill_null(GENERAL).eq(GENERAL).any():
+        return table
+    return pl.concat([table, _examples({GENERAL: defaults()["general"]})])
+
+
+def opinion_rows(snapshot: Snapshot, test_share: float, validation_share: float) -> Rows:
+    """Clauses by class: those of the snapshot, with the default topics where it has no examples;
+    split as they say, else by a hash of the text. A label counts in place of an example of the same
+    text. Raises TrainingError where a row has no text or an unknown polarity.
+    """
+    table = _with_examples(snapshot.tables.get("opinions"))
     unknown = table.filter(
         ~pl.col("polarity").is_in(POLARITIES) | (pl.col("text").str.strip_chars() == "")
     )

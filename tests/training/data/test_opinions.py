@@ -85,4 +85,14 @@ def test_a_label_counts_in_place_of_an_example_of_its_text(tmp_path):
     rows = [(text, "size", "positive", EXAMPLE) for text in texts]
     rows += [(text, "size", "negative", LABEL) for text in texts]
     learned = opinion_rows(snapshot(tmp_path, rows), 0.3, 0.1)
-    assert sorted(learned.texts) == sorted(texts) and learned.classes == ["size|negative"]
+    assert {*texts} <= {*learned.texts} and len({*learned.texts}) == len(learned.texts)
+    assert [name for name in learned.classes if name.startswith("size")] == ["size|negative"]
+
+
+def test_default_examples_stand_in_where_the_shop_has_none(tmp_path):
+    labels = [("took hours", "assembly", "negative", "label")]
+    rows = opinion_rows(snapshot(tmp_path / "labels", labels), 0.1, 0.1)
+    assert len(rows.texts) == len(default_table()) + 1 and "assembly|negative" in rows.classes
+    own = [("screws are missing", "assembly", "negative", "example")]
+    classes = opinion_rows(snapshot(tmp_path / "own", own + labels), 0.1, 0.1).classes
+    assert classes == ["assembly|negative", *(class_of(GENERAL, one) for one in sorted(POLARITIES))]

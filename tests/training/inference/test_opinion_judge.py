@@ -2,25 +2,17 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
-from training.data.opinions import POLARITIES, class_of, default_table
-from training.encoders.onnx import OnnxEncoder
+from training.data.opinions import POLARITIES
 from training.inference.calibration import EnsembleMember, OutputCalibration
 from training.inference.checkpoint import CheckpointError
 from training.inference.opinion_judge import LANGUAGE, UNSURE, OpinionJudge
-from training.inference.text_predictor import Predictor
+from training.inference.text_predictor import Predictor, load_predictor
 
 
 @pytest.fixture(scope="module")
-def judge(packaged_encoder) -> OpinionJudge:
-    encoder, table = OnnxEncoder(packaged_encoder), default_table()
-    names = [class_of(row["topic"], row["polarity"]) for row in table.to_dicts()]
-    classes = sorted(set(names))
-    vectors = encoder.encode(table["text"].to_list())
-    fit = LogisticRegression(C=10, max_iter=1000).fit(vectors, [classes.index(n) for n in names])
-    member = EnsembleMember(encoder, fit.coef_, fit.intercept_)
-    return OpinionJudge(Predictor([member], OutputCalibration(1.0), {"classes": classes}))
+def judge(opinion_checkpoint) -> OpinionJudge:
+    return OpinionJudge(load_predictor(opinion_checkpoint))
 
 
 def opinions(judge: OpinionJudge, text: str) -> list[tuple]:
