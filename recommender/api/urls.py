@@ -23,6 +23,7 @@ from recommender.api.operations import views as operations_views
 from recommender.api.placements import views as placements_views
 from recommender.api.recommendations import bulk_views
 from recommender.api.recommendations import views as recommendations_views
+from recommender.api.reviews import views as review_views
 from recommender.api.search import views as search_views
 from recommender.api.shoppers import views as shoppers_views
 from recommender.api.training import job_views, model_views
@@ -68,6 +69,11 @@ urlpatterns = [
     path("search", search_views.SearchView.as_view()),
     path("browse", search_views.BrowseView.as_view()),
     path("suggest", search_views.SuggestView.as_view()),
+    path("reviews", review_views.ReviewsView.as_view()),
+    path("reviews/<id:review_id>", review_views.ReviewView.as_view()),
+    path("opinions", review_views.OpinionsView.as_view()),
+    path("opinions/clauses", review_views.ClausesView.as_view()),
+    path("opinions:analyze", review_views.AnalyzeView.as_view()),
     path("items", catalog_views.ItemsView.as_view()),
     path("items:delete", catalog_views.ItemsDeleteView.as_view()),
     path("attributes", attribute_views.AttributesView.as_view()),

@@ -8,6 +8,7 @@ from recommender.ingest.parsing import FieldError, Parser, is_text
 from recommender.ingest.products import upsert_parts_of_products, upsert_products
 from recommender.ingest.report import Report, RowError
 from recommender.ingest.rest_events import post_events
+from recommender.ingest.reviews import post_reviews
 from recommender.ingest.shoppers import upsert_parts_of_shoppers, upsert_shoppers
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "import_events",
     "is_text",
     "post_events",
+    "post_reviews",
     "upsert_labelled",
     "upsert_parts_of_products",
     "upsert_parts_of_shoppers",

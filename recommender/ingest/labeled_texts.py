@@ -4,21 +4,28 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
 
 from recommender.infrastructure import task_queue
 from recommender.ingest.masking import masked
+from recommender.ingest.owners import ERASED, came_too_late, erased_among
 from recommender.ingest.parsing import FieldError, Parser
 from recommender.ingest.report import Report
 from recommender.ingest.upsert import Table, upsert
-from recommender.models import Shop
+from recommender.models import Erasure, Shop
 from recommender.models.labeled_texts import REVIEW
 
 LONGEST_WRITTEN = 200_000
+SHORT = {"channel": 40}
 USUAL = {"channel": REVIEW}
 """What an empty text column holds, where that is not the empty text."""
+CHUNK = 5000
+ERASED_ID = object()
+"""In place of the id of an erased shopper."""
 Rows = Iterable[tuple[int, dict[str, Any]]]
 
 
@@ -97,15 +104,9 @@ def upsert_labelled(
     identical rows.
     """
     chosen = KINDS[kind]
-
-    def value(parser: Parser, name: str, given: Any) -> Any:
-        """The value of a column. Raises FieldError."""
-        parsed = _value(parser, name, given)
-        if parsed is None and name in chosen.required:
-            raise FieldError(name, "is required")
-        is_text = chosen.table.columns[name] == "text"
-        return USUAL.get(name, "") if parsed is None and is_text else parsed
-
+    value = partial(column_value, chosen)
+    if kind == "reviews":
+        rows = without_erased(shop, rows, parser)
     columns = {*columns, *chosen.required}
     with transaction.atomic():
         report = upsert(
@@ -114,6 +115,39 @@ def upsert_labelled(
         if kind == "reviews" and (report.new or report.changed) and not dry_run:
             task_queue.enqueue("judge_reviews", shop.pk)
     return report
+
+
+def without_erased(shop: Shop, rows: Rows, parser: Parser) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Reviews; those of erased shoppers from before their erasure, or of an unknown time, with an
+    id that `column_value` refuses.
+    """
+    rows = iter(rows)
+    while chunk := list(islice(rows, CHUNK)):
+        named = {row["user_id"] for _, row in chunk if isinstance(row.get("user_id"), str)}
+        erased = erased_among(shop, named)
+        for line, row in chunk:
+            known = isinstance(row.get("user_id"), str) and row["user_id"] in erased
+            late = known and _came_too_late(erased, row, parser)
+            yield line, ({**row, "user_id": ERASED_ID} if late else row)
+
+
+def _came_too_late(erased: dict[str, Erasure], row: dict[str, Any], parser: Parser) -> bool:
+    try:
+        at = parser.moment("created_at", row.get("created_at"))
+    except FieldError:
+        return False  # the row is refused for its time
+    return at is None or came_too_late(erased, row["user_id"], at)
+
+
+def column_value(kind: Kind, parser: Parser, name: str, given: Any) -> Any:
+    """The value of a column as it is stored. Raises FieldError."""
+    if given is ERASED_ID:
+        raise FieldError(name, ERASED)
+    parsed = _value(parser, name, given)
+    if parsed is None and name in kind.required:
+        raise FieldError(name, "is required")
+    is_text = kind.table.columns[name] == "text"
+    return USUAL.get(name, "") if parsed is None and is_text else parsed
 
 
 def _value(parser: Parser, name: str, given: Any) -> Any:
@@ -134,7 +168,7 @@ def _value(parser: Parser, name: str, given: Any) -> Any:
         if text is None or not text.strip():
             return None
         return text if name == "query" else masked(text)
-    return parser.text(name, given, 256 if name.endswith("_id") else 100)
+    return parser.text(name, given, 256 if name.endswith("_id") else SHORT.get(name, 100))
 
 
 def _with_ids(kind: Kind, rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -20,7 +20,7 @@ LINKS = Prepared(
     WHERE l.shop_id = $1 AND l.session_id = ANY($2)""",
 )
 CHUNK = 5000
-ERASED = "this shopper was erased; events from before are not taken"
+ERASED = "this shopper was erased; what is from before is not taken"
 
 
 def owners_of(cursor: Any, shop: Shop, session_ids: Collection[str]) -> dict[str, str]:

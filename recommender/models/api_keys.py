@@ -25,6 +25,8 @@ SCOPES = [
     "events:delete",
     "catalog:read",
     "catalog:write",
+    "reviews:read",
+    "reviews:write",
     "users:read",
     "users:write",
     "training:read",

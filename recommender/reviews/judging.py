@@ -82,6 +82,16 @@ def judge_again(shop: Shop) -> int:
     return shop.reviews.exclude(judged_at=None).update(judged_at=None)
 
 
+def judged(shop: Shop, version: ModelVersion, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """The opinions in each text, as fields of `Opinion`, in order. Raises BrokenCheckpoint."""
+    found = opinion_model.judge(version.folder, texts)
+    labels = _labels_of(shop, texts, found)
+    return [
+        [row for clause in clauses for row in _rows_of(text, clause, labels)]
+        for text, clauses in zip(texts, found, strict=True)
+    ]
+
+
 def _judge_chunk(shop: Shop, version: ModelVersion) -> int:
     """Judge at most CHUNK pending reviews; returns their number."""
     with transaction.atomic():
@@ -92,12 +102,7 @@ def _judge_chunk(shop: Shop, version: ModelVersion) -> int:
         copies = copies_among([review.pk for review in reviews])
         counted = [review for review in reviews if review.pk not in copies]
         texts = [review.whole[:LONGEST_READ] for review in counted]
-        judged = opinion_model.judge(version.folder, texts)
-        labels = _labels_of(shop, texts, judged)
-        rows = [
-            [row for clause in found for row in _rows_of(text, clause, labels)]
-            for text, found in zip(texts, judged, strict=True)
-        ]
+        rows = judged(shop, version, texts)
         Opinion.objects.filter(review__in=reviews).delete()
         Opinion.objects.bulk_create(_opinions(shop, counted, rows))
         _stamp(reviews, copies, version)

@@ -128,6 +128,28 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "explain": "full",
         },
     },
+    "POST /api/v1/reviews": {
+        "a review": {
+            "reviews": [
+                {
+                    "review_id": "rev-1",
+                    "item_id": "22423",
+                    "user_id": "4711",
+                    "rating": 3,
+                    "text": "Great quality, late delivery",
+                    "created_at": "2026-01-31T10:15:00Z",
+                }
+            ]
+        },
+        "a message": {
+            "reviews": [
+                {"review_id": "mail-9", "channel": "message", "text": "Where is my parcel?"}
+            ]
+        },
+    },
+    "POST /api/v1/opinions:analyze": {
+        "two texts": {"texts": ["Great quality, late delivery", "质量很好，物流太慢"]}
+    },
     "POST /api/v1/browse": {
         "a category page": {
             "filter": "categories contains 'Kitchen'",

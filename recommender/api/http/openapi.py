@@ -62,6 +62,7 @@ PARAMETERS = {
     "item_id": "the shop's own id of a product, percent-encoded",
     "user_id": "the shop's own id of a shopper, percent-encoded",
     "event_id": "the shop's own id of an event, percent-encoded",
+    "review_id": "the shop's own id of a review, percent-encoded",
     "number": "number of a version, 3 or fusion@3",
     "job_id": "id of a training job, such as job-12",
     "key": "key of a placement, such as home_top",
@@ -77,6 +78,11 @@ PARAMETER_EXAMPLES = {
     "item_id": "22423",
     "user_id": "4711",
     "event_id": "order-1001-view",
+    "review_id": "rev-1",
+    "brand": "Alto",
+    "category": "Home > Lighting",
+    "channel": "review",
+    "topic": "delivery",
     "number": "fusion@3",
     "job_id": "job-12",
     "key": "home_top",
@@ -104,14 +110,16 @@ PARAMETER_EXAMPLES = {
 FIELD_EXAMPLES = {
     "list_users": "user_id,consent",
     "get_user": "user_id,consent",
-    "list_events": "event_id,type,items.item_id",
-    "get_event": "event_id,type,items.item_id",
+    "list_events": "event_id,type,items",
+    "get_event": "event_id,type,items",
+    "list_reviews": "review_id,opinions",
+    "list_opinion_clauses": "text,topic,polarity",
     "list_training_jobs": "job_id,status",
     "get_training_job": "job_id,status",
     "list_models": "model_version,status",
     "get_model": "model_version,metrics",
     "list_recipes": "recipe,purpose",
-    "get_recipe": "recipe,settings.field",
+    "get_recipe": "recipe,settings",
     "list_placements": "placement,name",
     "get_placement": "placement,name",
     "list_keys": "key_id,name,last_used_at",
@@ -125,8 +133,10 @@ FIELD_EXAMPLES = {
     "get_webhook": "webhook_id,url",
     "list_deliveries": "delivery_id,status,error",
 }
-"""Examples of `fields`, by operation; others list products."""
-CONFLICTS = ("promote", "rollback", "cancel", "resume", "predictions")
+"""Examples of `fields`, by operation; others list products. They name whole parts, which the
+schema describes.
+"""
+CONFLICTS = ("promote", "rollback", "cancel", "resume", "predictions", "analyze")
 """Words in the paths of operations that reply with 409."""
 FINDS_ITEMS = ("/items/related", "/items/shoppers", "/recommendations/why-not")
 
@@ -153,6 +163,7 @@ TAGS = {
     "recipes": "training-jobs",
     "browse": "search",
     "suggest": "search",
+    "opinions": "reviews",
 }
 """Groups of operations, by the first part of their path; default: that part."""
 IDEMPOTENCY_KEY = OpenApiParameter(

@@ -14,10 +14,10 @@ from recommender.analytics.attribution import (
     Loyalty,
     attributed_results,
     coverage,
-    difference,
     loyalty,
 )
 from recommender.console.pages import need, open_shop, page, part
+from recommender.experiments.intervals import difference
 from recommender.models import Placement, Shop
 
 PERIODS = (7, 28, 90)
