@@ -318,6 +318,15 @@ LOGGING = {
 }
 
 # Bearer token of /metrics; unset: generated once, in VITRINE_HOME/metrics_token.
+# Mail of alerts; without EMAIL_HOST none is sent.
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
+EMAIL_PORT = int(_number("EMAIL_PORT", 587))
+EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = _flag("EMAIL_USE_TLS", True)
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "vitrine@localhost")
+
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN") or _stored_secret("metrics_token")
 
 from ecomsite.unfold import UNFOLD  # noqa: E402, F401  the console's shell: colors, sidebar, header

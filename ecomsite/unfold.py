@@ -35,6 +35,7 @@ UNFOLD = {
         lambda request: static("css/console.css"),
         lambda request: static("css/pages.css"),
         lambda request: static("css/search.css"),
+        lambda request: static("css/opinions.css"),
     ],
     "SITE_DROPDOWN": "recommender.console.navigation.shops",
     "SIDEBAR": {

@@ -1,6 +1,7 @@
 """Celery entry points: take an id, claim it, call one function."""
 
 from collections.abc import Callable
+from smtplib import SMTPException
 
 from celery import Task, shared_task
 from django.db import transaction
@@ -10,6 +11,7 @@ from recommender.infrastructure import task_queue
 from recommender.ingest import purge
 from recommender.model_lifecycle import runs
 from recommender.models import (
+    Alert,
     IdempotentReply,
     ModelVersion,
     SearchQuery,
@@ -20,9 +22,9 @@ from recommender.models import (
     WebhookDelivery,
 )
 from recommender.models.registry import USUAL_PRESET
-from recommender.monitoring import operations
+from recommender.monitoring import alerts, operations
 from recommender.recommendations import batch_scoring
-from recommender.reviews import judging
+from recommender.reviews import judging, surges
 from recommender.shoppers import erasure
 from recommender.webhooks import delivery
 
@@ -133,6 +135,18 @@ def watch_trainings(shop_id: int) -> None:
 def monitor_every_shop() -> None:
     for shop in Shop.objects.all():
         operations.monitor(shop)
+
+
+@shared_task
+def watch_opinions() -> None:
+    """Look for surges of opinions in every shop."""
+    for shop in Shop.objects.all():
+        surges.watch(shop)
+
+
+@shared_task(autoretry_for=(OSError, SMTPException), retry_backoff=60, max_retries=5)
+def mail_alert(alert_id: int, addresses: list[str]) -> None:
+    alerts.mail_alert(Alert.objects.select_related("shop").get(pk=alert_id), addresses)
 
 
 @shared_task

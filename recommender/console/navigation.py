@@ -81,7 +81,7 @@ def shops(request: HttpRequest) -> list[dict]:
     if len(visible) < 2:
         return []
     name = request.resolver_match.url_name if request.resolver_match else "home"
-    pages = ("home", "train", "models", "preview", "placements", "search")
+    pages = ("home", "train", "models", "preview", "placements", "search", "opinions", "labels")
     page = name if name in pages else "home"
     return [
         {"icon": "store", "title": shop.key, "link": reverse(f"admin:{page}", args=[shop.key])}
@@ -121,6 +121,11 @@ def sidebar(request: HttpRequest) -> list[dict]:
                 _page(request, shop, "Search quality", "search_insights", "search", names)
             )
         groups += [{"title": "Shopfront", "items": shopfront}] if shopfront else []
+        if request.user.has_perm("recommender.view_opinion"):
+            names = ("reading", "product", "compare", "alerts")
+            names = ("opinions", *(f"opinions_{name}" for name in names), "labels")
+            voices = _page(request, shop, "Opinions", "sentiment_satisfied", "opinions", names)
+            groups.append({"title": "Voices", "items": [voices]})
     return [*groups, {"title": "Run", "items": _schedule(request)}, _tables(request)]
 
 

@@ -51,7 +51,14 @@ class ConsoleSite(UnfoldAdminSite):
 
     def get_urls(self):
         from recommender.console.home import views
+        from recommender.console.labels import views as label_views
         from recommender.console.models import views as models_views
+        from recommender.console.opinions import (
+            alert_views,
+            overview_views,
+            product_views,
+            reading_views,
+        )
         from recommender.console.placements import views as placements_views
         from recommender.console.preview import views as preview_views
         from recommender.console.search import (
@@ -112,6 +119,20 @@ class ConsoleSite(UnfoldAdminSite):
                 synonym_views.decide_synonym,
                 "search_synonyms_decide",
             ),
+            ("s/<slug:shop>/opinions/", overview_views.overview, "opinions"),
+            ("s/<slug:shop>/opinions/read/", reading_views.reading, "opinions_reading"),
+            ("s/<slug:shop>/opinions/export/", reading_views.export, "opinions_export"),
+            ("s/<slug:shop>/opinions/product/", product_views.product, "opinions_product"),
+            ("s/<slug:shop>/opinions/compare/", product_views.compare, "opinions_compare"),
+            ("s/<slug:shop>/opinions/alerts/", alert_views.alerts, "opinions_alerts"),
+            (
+                "s/<slug:shop>/opinions/rules/<int:pk>/delete/",
+                alert_views.delete_rule,
+                "surge_rule_delete",
+            ),
+            ("s/<slug:shop>/alerts/<int:pk>/", alert_views.act_on_alert, "alert_act"),
+            ("s/<slug:shop>/labels/", label_views.labels, "labels"),
+            ("s/<slug:shop>/labels/save/", label_views.save_label, "label_save"),
         ]
         console_urls = [
             path(route, self.admin_view(_with_error_pages(view)), name=name)

@@ -2,17 +2,16 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from django.db import transaction
 
 from recommender.infrastructure import task_queue
 from recommender.ingest.masking import masked
-from recommender.ingest.owners import ERASED, came_too_late, erased_among
+from recommender.ingest.owners import ERASED, ErasedShoppers
 from recommender.ingest.parsing import FieldError, Parser
 from recommender.ingest.report import Report
 from recommender.ingest.upsert import Table, upsert
@@ -23,7 +22,6 @@ LONGEST_WRITTEN = 200_000
 SHORT = {"channel": 40}
 USUAL = {"channel": REVIEW}
 """What an empty text column holds, where that is not the empty text."""
-CHUNK = 5000
 ERASED_ID = object()
 """In place of the id of an erased shopper."""
 Rows = Iterable[tuple[int, dict[str, Any]]]
@@ -106,7 +104,7 @@ def upsert_labelled(
     chosen = KINDS[kind]
     value = partial(column_value, chosen)
     if kind == "reviews":
-        rows = without_erased(shop, rows, parser)
+        rows = without_erased(rows, ErasedShoppers(shop), parser)
     columns = {*columns, *chosen.required}
     with transaction.atomic():
         report = upsert(
@@ -117,26 +115,25 @@ def upsert_labelled(
     return report
 
 
-def without_erased(shop: Shop, rows: Rows, parser: Parser) -> Iterator[tuple[int, dict[str, Any]]]:
+def without_erased(
+    rows: Rows, erased: Mapping[str, Erasure], parser: Parser
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Reviews; those of erased shoppers from before their erasure, or of an unknown time, with an
-    id that `column_value` refuses.
+    id that `column_value` refuses. erased: receipts by user id
     """
-    rows = iter(rows)
-    while chunk := list(islice(rows, CHUNK)):
-        named = {row["user_id"] for _, row in chunk if isinstance(row.get("user_id"), str)}
-        erased = erased_among(shop, named)
-        for line, row in chunk:
-            known = isinstance(row.get("user_id"), str) and row["user_id"] in erased
-            late = known and _came_too_late(erased, row, parser)
-            yield line, ({**row, "user_id": ERASED_ID} if late else row)
+    for line, row in rows:
+        user_id = row.get("user_id")
+        receipt = erased.get(user_id) if isinstance(user_id, str) else None
+        late = receipt is not None and _came_too_late(receipt, row, parser)
+        yield line, ({**row, "user_id": ERASED_ID} if late else row)
 
 
-def _came_too_late(erased: dict[str, Erasure], row: dict[str, Any], parser: Parser) -> bool:
+def _came_too_late(receipt: Erasure, row: dict[str, Any], parser: Parser) -> bool:
     try:
         at = parser.moment("created_at", row.get("created_at"))
     except FieldError:
         return False  # the row is refused for its time
-    return at is None or came_too_late(erased, row["user_id"], at)
+    return at is None or at <= receipt.created_at
 
 
 def column_value(kind: Kind, parser: Parser, name: str, given: Any) -> Any:

@@ -4,7 +4,7 @@ An erased shopper is known by a keyed digest. Events from before the erasure are
 shopper is created again, refused consents are restored.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,28 @@ def erased_among(shop: Shop, user_ids: Iterable[str]) -> dict[str, Erasure]:
             by_digest[receipt.digest]: receipt for receipt in receipts.filter(digest__in=by_digest)
         }
     return erased
+
+
+class ErasedShoppers(Mapping[str, Erasure]):
+    """All erased shoppers of a shop with their latest receipt, by user id: read at once, because no
+    query can run while rows are copied.
+    """
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop_id = shop.pk
+        receipts = Erasure.objects.of(shop).order_by("pk")
+        self._receipts = {receipt.digest: receipt for receipt in receipts.iterator()}
+
+    def __getitem__(self, user_id: str) -> Erasure:
+        if not self._receipts:
+            raise KeyError(user_id)
+        return self._receipts[digest_of(self._shop_id, user_id)]
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("only the digests of erased shoppers are known")
+
+    def __len__(self) -> int:
+        return len(self._receipts)
 
 
 def came_too_late(erased: dict[str, Erasure], user_id: str, at: datetime) -> bool:

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from recommender.infrastructure import task_queue
 from recommender.ingest.labeled_texts import KINDS, column_value, without_erased
+from recommender.ingest.owners import erased_among
 from recommender.ingest.parsing import Parser
 from recommender.ingest.report import Report, RowError
 from recommender.ingest.upsert import upsert_parts
@@ -25,7 +26,8 @@ def post_reviews(shop: Shop, reviews: Iterable[Any], parser: Parser) -> Report:
     rows = [
         (i, row) for i, row in _read(enumerate(reviews), errors) if _is_complete(i, row, errors)
     ]
-    rows = list(without_erased(shop, rows, parser))
+    named = {row["user_id"] for _, row in rows if isinstance(row.get("user_id"), str)}
+    rows = list(without_erased(rows, erased_among(shop, named), parser))
     kind = KINDS["reviews"]
     with transaction.atomic():
         report = upsert_parts(kind.table, shop, rows, parser, partial(column_value, kind))

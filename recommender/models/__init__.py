@@ -7,7 +7,13 @@ from recommender.models.events import Event
 from recommender.models.exposures import ServedList
 from recommender.models.idempotent_replies import IdempotentReply
 from recommender.models.labeled_texts import Dialogue, Judgement, Review
-from recommender.models.opinions import Opinion, OpinionCount, OpinionLabel, OpinionTopic
+from recommender.models.opinions import (
+    Opinion,
+    OpinionCount,
+    OpinionLabel,
+    OpinionTopic,
+    SurgeRule,
+)
 from recommender.models.placements import Placement
 from recommender.models.precomputed_lists import RecommendationList
 from recommender.models.product_attributes import ProductAttribute
@@ -52,6 +58,7 @@ __all__ = [
     "SessionLink",
     "Shop",
     "Shopper",
+    "SurgeRule",
     "Synonym",
     "TrainingRun",
     "Webhook",

@@ -1,5 +1,10 @@
-"""Alerts: what an operator or merchandiser should look at; monitoring opens and closes them."""
+"""Alerts: what an operator or merchandiser should look at; monitoring opens and closes them, and
+people acknowledge, mute and close them.
+"""
 
+from datetime import datetime
+
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
@@ -9,6 +14,10 @@ from recommender.models.shops import Shop, ShopOwned
 class AlertQuerySet(ShopOwned):
     def open(self) -> "AlertQuerySet":
         return self.filter(until=None)
+
+    def shown(self) -> "AlertQuerySet":
+        """Open ones that nobody has muted."""
+        return self.open().exclude(muted_until__gt=timezone.now())
 
     def note(self, shop: Shop, kind: str, subject: str, message: str | None) -> "Alert | None":
         """Open an alert, or update the message of the open one; without a message close it.
@@ -26,6 +35,7 @@ class AlertQuerySet(ShopOwned):
 class Alert(models.Model):
     SILENCE, INPUT, SCORES, CLICKS = "silence", "input", "scores", "clicks"
     FAILED, MISSED, UNASKED, EMPTY = "failed", "missed", "unasked", "empty"
+    SURGE = "surge"
     KINDS = [
         (SILENCE, "Events stopped"),
         (INPUT, "Other events than before"),
@@ -35,19 +45,39 @@ class Alert(models.Model):
         (MISSED, "Training missed"),
         (UNASKED, "Placement without a call"),
         (EMPTY, "Filter passes nothing"),
+        (SURGE, "Opinions surge"),
     ]
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="alerts")
     kind = models.CharField(max_length=10, choices=KINDS)
     subject = models.CharField(
-        max_length=80,
+        max_length=400,
         blank=True,
         default="",
-        help_text="The placement, version, recipe or schedule that it is about.",
+        help_text="The placement, version, recipe, schedule or series that it is about.",
     )
     message = models.TextField()
+    details = models.JSONField(
+        default=dict, blank=True, help_text="Numbers and evidence, by kind of alert."
+    )
     since = models.DateTimeField(default=timezone.now)
     until = models.DateTimeField(null=True, blank=True)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    muted_until = models.DateTimeField(null=True, blank=True)
+    muted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Empty: closed by monitoring.",
+    )
 
     objects = AlertQuerySet.as_manager()
 
@@ -63,3 +93,27 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.subject}".strip()
+
+    @property
+    def state(self) -> str:
+        """open, acknowledged, muted or closed."""
+        if self.until is not None:
+            return "closed"
+        if self.muted_until is not None and self.muted_until > timezone.now():
+            return "muted"
+        return "acknowledged" if self.acknowledged_at else "open"
+
+    def acknowledge(self, by) -> None:
+        """Say that somebody looks after it."""
+        self.acknowledged_at, self.acknowledged_by = timezone.now(), by
+        self.save(update_fields=["acknowledged_at", "acknowledged_by"])
+
+    def mute(self, until: datetime, by) -> None:
+        """Tell nobody of it until then, whatever happens."""
+        self.muted_until, self.muted_by = until, by
+        self.save(update_fields=["muted_until", "muted_by"])
+
+    def close(self, by) -> None:
+        """Close it for good; a later finding opens another one."""
+        self.until, self.closed_by = timezone.now(), by
+        self.save(update_fields=["until", "closed_by"])

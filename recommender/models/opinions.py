@@ -6,7 +6,7 @@ no page counts opinions, and erasures and deletions are counted too.
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import MD5
 
@@ -146,6 +146,66 @@ class OpinionCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.value or self.dimension}: {self.count}"
+
+
+class SurgeRule(models.Model):
+    """A rule by which surges of opinions become alerts.
+
+    Series are topics, or topics of each value of a dimension; of all series of a rule, the false
+    discovery rate is held.
+    """
+
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="surge_rules")
+    name = models.CharField(max_length=60)
+    dimension = models.CharField(
+        max_length=8,
+        choices=[
+            (OpinionCount.ALL, "topics of the whole shop"),
+            (OpinionCount.ITEM, "topics of each product"),
+            (OpinionCount.BRAND, "topics of each brand"),
+            (OpinionCount.CATEGORY, "topics of each category"),
+            (OpinionCount.CHANNEL, "topics of each channel"),
+        ],
+        default=OpinionCount.ALL,
+    )
+    topics = ArrayField(
+        models.CharField(max_length=LONGEST_TOPIC),
+        default=list,
+        blank=True,
+        help_text="Keys of the topics; empty: all.",
+    )
+    polarity = models.SmallIntegerField(
+        choices=[(Polarity.NEGATIVE.value, "complaints"), (Polarity.POSITIVE.value, "praise")],
+        default=Polarity.NEGATIVE,
+    )
+    rate = models.FloatField(
+        "false discovery rate",
+        default=0.01,
+        validators=[MinValueValidator(0.0001), MaxValueValidator(0.2)],
+        help_text="Of all alerts of the rule, so many are expected to be false: 0.01 is 1 %.",
+    )
+    fewest = models.PositiveIntegerField(
+        default=5,
+        validators=[MinValueValidator(2), MaxValueValidator(100_000)],
+        help_text="Opinions of a surge at least.",
+    )
+    mail = ArrayField(
+        models.EmailField(),
+        default=list,
+        blank=True,
+        help_text="Addresses that are told, with commas between.",
+    )
+    active = models.BooleanField(default=True)
+
+    objects = ShopOwned.as_manager()
+
+    class Meta:
+        verbose_name = "surge rule"
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["shop", "name"], name="surge_rule_once")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class OpinionLabel(models.Model):

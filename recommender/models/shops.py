@@ -87,6 +87,10 @@ class Shop(models.Model):
         null=True, blank=True, editable=False, help_text="When monitoring last looked at it."
     )
 
+    has_surge_rules = models.BooleanField(
+        default=False, editable=False, help_text="The rules that a shop starts with were made."
+    )
+
     objects = ShopQuerySet.as_manager()
 
     class Meta:

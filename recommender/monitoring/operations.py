@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models import Count, Max, Q
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
@@ -13,10 +12,9 @@ from recommender.catalog.filter_language import FilterError
 from recommender.catalog.product_index import passing
 from recommender.models import Alert, Shop, TrainingRun
 from recommender.models.registry import RunStatus
-from recommender.models.webhooks import ALERT_RAISED
 from recommender.monitoring import drift
+from recommender.monitoring.alerts import raise_alert
 from recommender.monitoring.drift import Finding
-from recommender.webhooks.messages import emit
 
 TRAININGS = ("recommender.tasks.learn_on_every_shop", "recommender.tasks.train_every_shop")
 """Scheduled tasks that start trainings."""
@@ -60,25 +58,11 @@ def _note(shop: Shop, findings: Iterable[Finding], kind: str) -> None:
     """Update the alerts of a kind; alerts whose subject is no longer checked are closed."""
     subjects = []
     for finding in findings:
-        with transaction.atomic():
-            alert = Alert.objects.note(shop, finding.kind, finding.subject, finding.message)
-            if alert is not None:
-                emit(shop, ALERT_RAISED, _told(alert))
+        raise_alert(shop, finding.kind, finding.subject, finding.message)
         subjects.append(finding.subject)
     Alert.objects.of(shop).open().filter(kind=kind).exclude(subject__in=subjects).update(
         until=timezone.now()
     )
-
-
-def _told(alert: Alert) -> dict[str, str]:
-    """The data of the webhook message of an alert."""
-    return {
-        "alert_id": f"alert-{alert.pk}",
-        "kind": alert.kind,
-        "title": alert.get_kind_display(),
-        "subject": alert.subject,
-        "message": alert.message,
-    }
 
 
 def _failed(shop: Shop) -> Iterator[Finding]:

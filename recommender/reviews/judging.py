@@ -4,14 +4,12 @@ A worker locks a chunk of reviews, so that several share the work, and writes it
 transaction; what it did not finish stays pending.
 """
 
-import hashlib
 import logging
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models.functions import MD5
 from django.utils import timezone
 
 from recommender.inference import opinion_model
@@ -20,6 +18,7 @@ from recommender.model_lifecycle import runs
 from recommender.models import ModelVersion, Opinion, Product, Review, Shop
 from recommender.models.opinions import GENERAL, Polarity
 from recommender.reviews.copies import copies_among
+from recommender.reviews.labels import labels_of
 from recommender.reviews.languages import language_of
 
 log = logging.getLogger(__name__)
@@ -132,14 +131,13 @@ def _labels_of(
     shop: Shop, texts: Sequence[str], judged: Sequence[Sequence[Any]]
 ) -> dict[str, list[tuple[str, int]]]:
     """(topic, polarity) that persons gave to these clauses, by their words."""
-    digests = {
-        hashlib.md5(text[clause.begin : clause.end].encode(), usedforsecurity=False).hexdigest()
+    clauses = {
+        text[clause.begin : clause.end]
         for text, found in zip(texts, judged, strict=True)
         for clause in found
     }
-    labels = shop.opinion_labels.annotate(digest=MD5("text")).filter(digest__in=digests)
     given: dict[str, list[tuple[str, int]]] = {}
-    for text, topic, polarity in labels.values_list("text", "topic", "polarity"):
+    for text, topic, polarity in labels_of(shop, clauses).values_list("text", "topic", "polarity"):
         given.setdefault(text, []).append((topic, polarity))
     return given
 

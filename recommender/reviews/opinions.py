@@ -33,6 +33,11 @@ class Selection:
     def of_topic(self, topic: str) -> "Selection":
         return replace(self, topic=topic)
 
+    def moved(self, days: int) -> "Selection":
+        """The same of days that are so much later; earlier, where negative."""
+        by = timedelta(days=days)
+        return replace(self, since=self.since + by, until=self.until + by)
+
     def counts(self, shop: Shop) -> QuerySet[OpinionCount]:
         rows = shop.opinion_counts.filter(
             dimension=self.dimension,

@@ -40,14 +40,24 @@ CHIPS = {
     "candidate": "info",
     "champion": "champion",
     "refused": "bad",
+    "open": "bad",
+    "acknowledged": "info",
+    "muted": "caution",
+    "closed": "plain",
 }
-"""Colors of chips by the status of a run or a model version."""
+"""Colors of chips by the status of a run, a model version or an alert."""
 
 
 @register.filter
 def chip(status: str) -> str:
     """The color of a status chip."""
     return CHIPS.get(status, "plain")
+
+
+@register.filter
+def polarity(name: str) -> str:
+    """A polarity in words: not_judged as “not judged”."""
+    return name.replace("_", " ")
 
 
 @register.filter

@@ -27,8 +27,9 @@ function lineSet(series) {
     backgroundColor: color,
     borderDash: dashes[series.role] || [],
     pointStyle: points[series.role] || "circle",
-    pointRadius: series.data.length > 30 ? 0 : 4,
+    pointRadius: series.points ? 6 : series.data.length > 30 ? 0 : 4,
     borderWidth: 2,
+    showLine: !series.points,
     tension: 0,
   };
 }

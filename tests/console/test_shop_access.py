@@ -4,40 +4,27 @@ any table, choice or search.
 
 from importlib import import_module
 
-import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import Permission
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from recommender.console.site import FRAGMENTS
 from recommender.models import (
     Alert,
-    ApiKey,
-    AuditEntry,
-    Dialogue,
-    Erasure,
     EvaluationQuerySet,
     Event,
-    Judgement,
     ModelVersion,
     Placement,
     Product,
-    ProductAttribute,
-    Purge,
-    RecommendationList,
     Review,
-    SearchQuery,
-    SearchSettings,
     ServedList,
     Shop,
     Shopper,
     Synonym,
     TrainingRun,
-    Webhook,
-    WebhookDelivery,
 )
+from tests.console.conftest import SECRET
 
 PAGES = (
     "home",
@@ -55,67 +42,14 @@ PAGES = (
     "search_grade",
     "search_sets",
     "search_synonyms",
+    "opinions",
+    "opinions_reading",
+    "opinions_export",
+    "opinions_product",
+    "opinions_compare",
+    "opinions_alerts",
+    "labels",
 )
-SECRET = "theirs-alone"
-
-
-def fill(shop: Shop, word: str) -> dict:
-    """A row of every table in a shop, each with a word that a page would show."""
-    now = timezone.now()
-    product = Product.objects.create(shop=shop, item_id=word, title=word)
-    shopper = Shopper.objects.create(shop=shop, user_id=word)
-    run = TrainingRun.objects.create(shop=shop, recipe="fusion", preset="quick")
-    version = ModelVersion.objects.create(
-        shop=shop, run=run, number=1, purpose="ranking", folder="nowhere"
-    )
-    url = f"https://{word}.example/"
-    webhook = Webhook.objects.create(shop=shop, url=url, event_types=["alert.raised"])
-    made = [
-        product,
-        shopper,
-        run,
-        version,
-        Event.objects.create(
-            shop=shop, event_id=word, type="view", product=product, shopper=shopper, occurred_at=now
-        ),
-        Review.objects.create(shop=shop, review_id=word, item_id=word, text=word),
-        Dialogue.objects.create(shop=shop, text=word, intent=word),
-        Judgement.objects.create(shop=shop, query=word, item_id=word, grade=1),
-        RecommendationList.objects.create(
-            shop=shop, shopper=shopper, version=version, items=[], shopper_revision=1
-        ),
-        ServedList.objects.create(
-            shop=shop, recommendation_id=word, placement=word, items=[], created_at=now
-        ),
-        Placement.objects.create(shop=shop, key=word, name=word),
-        ApiKey.objects.issue(shop, word, ["recs:read"])[0],
-        Alert.objects.create(shop=shop, kind="events", subject=word, message=word),
-        Erasure.objects.create(shop=shop, receipt_id=word, counts={}),
-        AuditEntry.objects.note(shop, None, AuditEntry.CHANGED, word),
-        ProductAttribute.objects.create(shop=shop, name=word, type="text"),
-        Purge.objects.create(shop=shop, target="items", selection={"filter": word}, total=1),
-        Synonym.objects.create(shop=shop, phrases=[word], also_finds=["x"], state="proposed"),
-        SearchSettings.objects.create(shop=shop, stop_words=[word]),
-        SearchQuery.objects.create(
-            shop=shop, query_id=word, text=word, normalized=word, total=1, created_at=now
-        ),
-        webhook,
-        WebhookDelivery.objects.create(webhook=webhook, event_type=word, payload={"x": word}),
-    ]
-    return {type(row): row for row in made} | {Shop: shop}
-
-
-@pytest.fixture
-def two_shops(shop, django_user_model, client):
-    """Rows of a shop that a person with every permission is a member of, and of one that they
-    are not.
-    """
-    other = Shop.objects.create(key="other", name=SECRET)
-    person = django_user_model.objects.create_user("ann", is_staff=True)
-    person.user_permissions.set(Permission.objects.all())
-    shop.people.add(person)
-    client.force_login(person)
-    return fill(shop, "ours"), fill(other, SECRET)
 
 
 def test_no_page_of_another_shop_opens(two_shops, client):
@@ -147,6 +81,10 @@ def test_no_page_of_another_shop_opens(two_shops, client):
         ("search_clicks", []),
         ("search_synonyms_look", []),
         ("search_synonyms_decide", [synonym.pk]),
+        ("opinions_alerts", []),
+        ("surge_rule_delete", [1]),
+        ("alert_act", [two_shops[1][Alert].pk]),
+        ("label_save", []),
     ):
         assert client.post(reverse(f"admin:{name}", args=["other", *parts])).status_code == 404, (
             name
@@ -180,6 +118,9 @@ def test_every_page_of_the_console_is_tried_here():
         "search_sets_delete",
         "search_synonyms_look",
         "search_synonyms_decide",
+        "surge_rule_delete",
+        "alert_act",
+        "label_save",
     }
     assert {p.name for p in routes} == tried and tried >= FRAGMENTS
 

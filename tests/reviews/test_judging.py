@@ -4,9 +4,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from recommender.models import Opinion, OpinionCount, OpinionLabel, Product
+from recommender.ingest import Parser, upsert_labelled
+from recommender.models import Erasure, Opinion, OpinionCount, OpinionLabel, Product
 from recommender.models.opinions import Polarity
 from recommender.reviews import judging
+from recommender.shoppers.keyed_cache import digest_of
 from recommender.tasks import judge_every_shop
 from tests.reviews.written import write
 
@@ -200,3 +202,12 @@ def test_pending_reviews_are_queued(judging_shop, monkeypatch, django_capture_on
         write(judging_shop, MIXED)
         judge_every_shop()
     assert sent == [("recommender.tasks.judge_reviews", (judging_shop.pk,))] * 2
+
+
+def test_reviews_of_erased_shoppers_are_refused_from_files_too(shop):
+    Erasure.objects.create(shop=shop, receipt_id="x", digest=digest_of(shop.pk, "ann"), counts={})
+    rows = [(1, {"review_id": "a", "text": "fine", "user_id": "ann"})]
+    rows.append((2, {"review_id": "b", "text": "fine", "user_id": "ben"}))
+    report = upsert_labelled("reviews", shop, rows, ["user_id", "text"], Parser(shop.zone))
+    assert [(e.line, e.field) for e in report.errors] == [(1, "user_id")]
+    assert shop.reviews.get().user_id == "ben"

@@ -47,7 +47,7 @@ def home(request: HttpRequest, shop: str) -> HttpResponse:
         "shoppers": shop.shoppers.count(),
         "events": shop.events.usable().count(),
     }
-    alerts = list(shop.alerts.open()[:20])
+    alerts = list(shop.alerts.shown()[:20])
     context = {
         "champion": champion,
         "champion_ndcg": _ndcg(champion),
