@@ -39,7 +39,7 @@ class LiveIndex:
     def __init__(self, shop_id: int) -> None:
         self.shop_id = shop_id
         self.host = HostIndex(settings.VITRINE_INDEXES / f"shop-{shop_id}")
-        self._lock = threading.RLock()
+        self._lock, self._writing = threading.RLock(), threading.RLock()
         self._is_closed = False
         self._changed: set[str] = set()
         self._any = True
@@ -72,7 +72,13 @@ class LiveIndex:
         return self.host.read()
 
     def catch_up(self) -> None:
-        """Bring the index up to the database, where this process is, or becomes, the writer."""
+        """Bring the index up to the database, where this process is, or becomes, the writer; one
+        thread at a time, or a rebuild would delete what another one builds.
+        """
+        with self._writing:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
         with self._lock:
             if self._is_closed:
                 return

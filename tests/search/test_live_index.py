@@ -1,9 +1,11 @@
 """Live index: follows the database through damage, kills, takeovers, and changes without news."""
 
 import shutil
+import threading
 import time
 
 import pytest
+from django.db import connection
 
 from recommender.inference.search_index import HostIndex, IndexNotReady
 from recommender.ingest import Parser, upsert_products
@@ -191,3 +193,22 @@ def test_a_shop_that_leaves_memory_gives_its_lock_back(catalog):
     assert not index.host.is_writer and HostIndex(index.host.folder).become_writer()
     index.catch_up()
     assert not index.host.is_writer
+
+
+def test_threads_build_the_first_index_one_after_the_other(transactional_db, shop):
+    put(shop, {"item_id": "A", "title": "red lantern"}, {"item_id": "B", "title": "blue teapot"})
+    index, found, ready = LiveIndex(shop.pk), [], threading.Barrier(3)
+
+    def read() -> None:
+        ready.wait()
+        try:
+            found.append(len(index.read()))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [2, 2, 2]
