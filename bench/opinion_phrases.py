@@ -180,7 +180,7 @@ PHRASES = {
             "the pattern looks cheap and tacky",
             "the print faded and looks awful",
             "a hideous shade of green",
-            "it looks frumpy",
+            "whoever picked these colors has no taste",
             "the shade is a muddy brown instead of gold",
             "the style is unflattering to the eye",
             "the picture made it look much nicer than it is",

@@ -110,6 +110,12 @@ class OpinionConfig(FewLabelsConfig):
     from people's labels.
     """
 
+    refit: bool = False
+    """After validation has selected the steps, train again from the start with the validation rows
+    included.
+    """
+    voters: int = 0
+    """Nearest training texts that vote in addition to the head. 0: none."""
     test_share: float = 0.1
     """Share of the rows used for the test where rows have no split; assigned by a hash of the
     text.
@@ -117,11 +123,11 @@ class OpinionConfig(FewLabelsConfig):
     text: TuningConfig = field(
         default_factory=lambda: TuningConfig(
             max_tokens=48,
-            frozen_layers=3,
-            epochs=6,
+            frozen_layers=2,
+            epochs=2,
             batch_size=32,
-            learning_rate=3e-5,
-            evaluate_every=20,
+            learning_rate=1e-4,
+            evaluate_every=100,
             patience=4,
         )
     )

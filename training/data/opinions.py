@@ -11,14 +11,20 @@ from pathlib import Path
 import polars as pl
 
 from training.data.labeled_texts import Rows, labeled_rows, place_of
+from training.data.opinion_patterns import pattern_phrases
 from training.data.snapshot import MORE_COLUMNS, Snapshot
 from training.errors import need
 
 NEGATIVE, NEUTRAL, POSITIVE = POLARITIES = ("negative", "neutral", "positive")
 GENERAL = ""
 """Topic of an opinion on the whole."""
-EXAMPLE, LABEL = "example", "label"
-"""Where a row comes from: an example of a topic's declaration, or a person's label."""
+EXAMPLE, PATTERN, LABEL = "example", "pattern", "label"
+"""Where a row comes from: an example of a topic's declaration or a title of a public review, a
+phrase of a pattern, which is never a test row, or a person's label.
+"""
+TITLES = "clothing_titles.csv.gz"
+LABEL_WEIGHT = 8
+"""Times that a label is seen for each time that an example is."""
 SEPARATOR = "|"
 FEWEST_TEST_LABELS = 40
 """With so many labels, examples of topics are no test rows."""
@@ -47,19 +53,30 @@ def defaults() -> dict:
 
 
 def default_table() -> pl.DataFrame:
-    """The examples of the default topics, as the table `opinions` of a snapshot."""
+    """What is known of the default topics, as the table `opinions` of a snapshot: their examples,
+    phrases of patterns, and titles of reviews of clothing with the polarity of their rating.
+    """
     topics = {topic["key"]: topic["examples"] for topic in defaults()["topics"]}
-    return _examples(topics | {GENERAL: defaults()["general"]})
+    rows = _examples(topics | {GENERAL: defaults()["general"]})
+    rows += [(*row, PATTERN, "train") for row in pattern_phrases()]
+    titles = pl.read_csv(Path(__file__).parent / TITLES).fill_null(GENERAL)
+    rows += [(*row, EXAMPLE, None) for row in titles.iter_rows()]
+    return _table(rows)
 
 
-def _examples(topics: dict[str, dict[str, list[str]]]) -> pl.DataFrame:
-    rows = [
+def _table(rows: list[tuple]) -> pl.DataFrame:
+    """Rows as a table, each text once."""
+    table = pl.DataFrame(rows, schema=MORE_COLUMNS["opinions"], orient="row")
+    return table.unique("text", keep="first", maintain_order=True)
+
+
+def _examples(topics: dict[str, dict[str, list[str]]]) -> list[tuple]:
+    return [
         (text, topic, polarity, EXAMPLE, None)
         for topic, examples in topics.items()
         for polarity in POLARITIES
         for text in examples[polarity]
     ]
-    return pl.DataFrame(rows, schema=MORE_COLUMNS["opinions"], orient="row")
 
 
 def _with_examples(table: pl.DataFrame | None) -> pl.DataFrame:
@@ -73,7 +90,7 @@ def _with_examples(table: pl.DataFrame | None) -> pl.DataFrame:
         return pl.concat([table, default_table()])
     if examples["topic"].fill_null(GENERAL).eq(GENERAL).any():
         return table
-    return pl.concat([table, _examples({GENERAL: defaults()["general"]})])
+    return pl.concat([table, _table(_examples({GENERAL: defaults()["general"]}))])
 
 
 def opinion_rows(snapshot: Snapshot, test_share: float, validation_share: float) -> Rows:
@@ -101,5 +118,6 @@ def opinion_rows(snapshot: Snapshot, test_share: float, validation_share: float)
             may_test = row["origin"] == LABEL or not has_labels
             split = "test" if may_test and place_of(text, "test") < test_share else "train"
         name = class_of(row["topic"] or GENERAL, row["polarity"])
-        rows.append((f"opinion-{i}", text, name, split))
+        times = LABEL_WEIGHT if row["origin"] == LABEL and split == "train" else 1
+        rows += [(f"opinion-{i}-{n}", text, name, split) for n in range(times)]
     return labeled_rows(rows, test_share, validation_share)

@@ -9,6 +9,7 @@ from training.data.opinions import (
     FEWEST_TEST_LABELS,
     GENERAL,
     LABEL,
+    LABEL_WEIGHT,
     POLARITIES,
     class_of,
     default_table,
@@ -85,14 +86,18 @@ def test_a_label_counts_in_place_of_an_example_of_its_text(tmp_path):
     rows = [(text, "size", "positive", EXAMPLE) for text in texts]
     rows += [(text, "size", "negative", LABEL) for text in texts]
     learned = opinion_rows(snapshot(tmp_path, rows), 0.3, 0.1)
-    assert {*texts} <= {*learned.texts} and len({*learned.texts}) == len(learned.texts)
+    assert {*texts} <= {*learned.texts}
+    times = {learned.texts.count(text) for text in texts}
+    assert times == {1, LABEL_WEIGHT}, "once in the test, several times in training"
     assert [name for name in learned.classes if name.startswith("size")] == ["size|negative"]
 
 
 def test_default_examples_stand_in_where_the_shop_has_none(tmp_path):
     labels = [("took hours", "assembly", "negative", "label")]
     rows = opinion_rows(snapshot(tmp_path / "labels", labels), 0.1, 0.1)
-    assert len(rows.texts) == len(default_table()) + 1 and "assembly|negative" in rows.classes
+    assert rows.texts.count("took hours") in (1, LABEL_WEIGHT)
+    assert {*rows.texts} == {*default_table()["text"], "took hours"}
+    assert "assembly|negative" in rows.classes
     own = [("screws are missing", "assembly", "negative", "example")]
     classes = opinion_rows(snapshot(tmp_path / "own", own + labels), 0.1, 0.1).classes
     assert classes == ["assembly|negative", *(class_of(GENERAL, one) for one in sorted(POLARITIES))]
