@@ -27,6 +27,7 @@ NAMES = (
     "robustness",
     "listing",
     "search",
+    "listening",
     "faults",
     "soak",
     "journey",

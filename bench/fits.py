@@ -38,10 +38,11 @@ def data_folder(name: str) -> Path:
 
 @functools.cache
 def sources() -> str:
-    """A digest of the library, so that kept reports are those of this code."""
+    """A digest of the library and its data, so that kept reports are those of this code."""
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "training").rglob("*.py")):
-        digest.update(path.read_bytes())
+    for path in sorted((ROOT / "training").rglob("*.*")):
+        if path.suffix in (".py", ".json", ".gz"):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -76,7 +77,7 @@ def value(report: dict, system: str, measure: str, part: str = "") -> float:
     return (report[part] if part else report)["systems"][system][measure]["value"]
 
 
-def _write(name: str, **tables: pl.DataFrame) -> Path:
+def write_tables(name: str, **tables: pl.DataFrame) -> Path:
     folder = KEPT / "snapshots" / name
     write_snapshot(folder, name, {"products": NO_PRODUCTS, "events": NO_EVENTS, **tables})
     return folder
@@ -88,7 +89,7 @@ def dialogues(name: str) -> Path:
         pl.read_csv(data_folder(name) / f"{split}.csv.gz").with_columns(split=pl.lit(split))
         for split in ("train", "test")
     ]
-    return _write(name, dialogues=pl.concat(parts).select("text", "intent", "split"))
+    return write_tables(name, dialogues=pl.concat(parts).select("text", "intent", "split"))
 
 
 def clothing(most: int = 0) -> Path:
@@ -110,7 +111,7 @@ def clothing(most: int = 0) -> Path:
         "text": "review_text",
         "topic": "department",
     }
-    return _write(
+    return write_tables(
         f"womens_clothing{most or ''}",
         reviews=rows.select("title", **columns, label=label, split=part),
     )
@@ -124,7 +125,7 @@ def chinese(most: int, seed: int) -> Path:
     rows = rows.filter(pl.col("review").is_not_null()).sample(most, seed=seed, shuffle=True)
     label = pl.when(pl.col("sentiment") == 1).then(pl.lit("positive")).otherwise(pl.lit("negative"))
     part = pl.when(pl.col("n") % 5 == 0).then(pl.lit("test")).otherwise(pl.lit("train"))
-    return _write(
+    return write_tables(
         "chinese_reviews",
         reviews=rows.select(
             review_id=pl.col("n").cast(pl.String),
@@ -203,7 +204,7 @@ def complete_journey() -> Path:
         occurred_at=moment,
         session_id="basket_id",
     )
-    return _write("complete_journey", products=products, events=events)
+    return write_tables("complete_journey", products=products, events=events)
 
 
 def before(snapshot: Path, day: str) -> Path:
@@ -225,7 +226,7 @@ def crowdflower() -> Path:
     queries = pl.read_csv(data / "queries.csv.gz")
     products = pl.read_csv(data / "products.csv.gz", infer_schema_length=None)
     judgements = pl.read_csv(data / "judgements.csv.gz").join(queries, on="query_id")
-    return _write(
+    return write_tables(
         "crowdflower",
         products=products.select(
             item_id=pl.col("product_id").cast(pl.String),

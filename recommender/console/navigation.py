@@ -122,7 +122,7 @@ def sidebar(request: HttpRequest) -> list[dict]:
             )
         groups += [{"title": "Shopfront", "items": shopfront}] if shopfront else []
         if request.user.has_perm("recommender.view_opinion"):
-            names = ("reading", "product", "compare", "alerts")
+            names = ("reading", "product", "compare", "alerts", "topics")
             names = ("opinions", *(f"opinions_{name}" for name in names), "labels")
             voices = _page(request, shop, "Opinions", "sentiment_satisfied", "opinions", names)
             groups.append({"title": "Voices", "items": [voices]})

@@ -58,6 +58,7 @@ class ConsoleSite(UnfoldAdminSite):
             overview_views,
             product_views,
             reading_views,
+            topic_views,
         )
         from recommender.console.placements import views as placements_views
         from recommender.console.preview import views as preview_views
@@ -129,6 +130,17 @@ class ConsoleSite(UnfoldAdminSite):
                 "s/<slug:shop>/opinions/rules/<int:pk>/delete/",
                 alert_views.delete_rule,
                 "surge_rule_delete",
+            ),
+            ("s/<slug:shop>/opinions/topics/", topic_views.topics, "opinions_topics"),
+            (
+                "s/<slug:shop>/opinions/topics/copy/",
+                topic_views.copy_default_topics,
+                "opinion_topics_copy",
+            ),
+            (
+                "s/<slug:shop>/opinions/topics/<int:pk>/delete/",
+                topic_views.delete_topic,
+                "opinion_topic_delete",
             ),
             ("s/<slug:shop>/alerts/<int:pk>/", alert_views.act_on_alert, "alert_act"),
             ("s/<slug:shop>/labels/", label_views.labels, "labels"),

@@ -203,3 +203,54 @@ def test_a_wrong_label_says_why(heard, staff, change):
     reply = staff.post(address("label_save"), json.dumps(body), content_type="application/json")
     assert reply.status_code == 400 and reply.json()["error"]
     assert not heard.opinion_labels.exists()
+
+
+TOPIC = {
+    "name": "Assembly",
+    "key": "assembly",
+    "negative": "screws are missing\n\nno  manual\nno manual",
+    "neutral": "",
+    "positive": "built in ten minutes",
+}
+
+
+def test_the_default_topics_become_the_shops_own(shop, staff):
+    assert "the default topics" in staff.get(address("opinions_topics")).content.decode()
+    for _ in range(2):
+        assert staff.post(address("opinion_topics_copy")).status_code == 302
+    assert "Topics of this shop: 6." in staff.get(address("opinions_topics")).content.decode()
+    delivery = shop.topics.get(key="delivery")
+    page = staff.get(address("opinions_topics", topic=delivery.pk)).content.decode()
+    assert "Change Delivery" in page and "slow delivery" in page
+    staff.post(address("opinion_topic_delete", delivery.pk))
+    assert not shop.topics.filter(key="delivery").exists()
+
+
+def test_a_topic_is_added_and_changed(shop, staff):
+    assert staff.post(address("opinions_topics"), TOPIC).status_code == 302
+    topic = shop.topics.get()
+    assert topic.examples == {
+        "negative": ["screws are missing", "no manual"],
+        "neutral": [],
+        "positive": ["built in ten minutes"],
+    }
+    changed = {**TOPIC, "pk": topic.pk, "name": "Building it"}
+    assert staff.post(address("opinions_topics"), changed).status_code == 302
+    assert shop.topics.get().name == "Building it"
+    assert "already" in staff.post(address("opinions_topics"), TOPIC).content.decode()
+    assert "Building it" in staff.get(address("opinions_reading")).content.decode()
+
+
+@pytest.mark.parametrize(
+    "field, value, message",
+    [
+        ("name", " ", "Name: "),
+        ("key", "Not A Key", "Key: small letters"),
+        ("negative", "", "at least one negative and one positive example"),
+        ("positive", "x" * 301, "Positive: "),
+        ("negative", "\n".join(map(str, range(501))), "Negative: at most 500"),
+    ],
+)
+def test_a_wrong_topic_names_its_field(shop, staff, field, value, message):
+    page = staff.post(address("opinions_topics"), {**TOPIC, field: value}).content.decode()
+    assert message in page and not shop.topics.exists()

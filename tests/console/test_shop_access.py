@@ -48,6 +48,7 @@ PAGES = (
     "opinions_product",
     "opinions_compare",
     "opinions_alerts",
+    "opinions_topics",
     "labels",
 )
 
@@ -85,6 +86,9 @@ def test_no_page_of_another_shop_opens(two_shops, client):
         ("surge_rule_delete", [1]),
         ("alert_act", [two_shops[1][Alert].pk]),
         ("label_save", []),
+        ("opinions_topics", []),
+        ("opinion_topics_copy", []),
+        ("opinion_topic_delete", [1]),
     ):
         assert client.post(reverse(f"admin:{name}", args=["other", *parts])).status_code == 404, (
             name
@@ -121,6 +125,8 @@ def test_every_page_of_the_console_is_tried_here():
         "surge_rule_delete",
         "alert_act",
         "label_save",
+        "opinion_topics_copy",
+        "opinion_topic_delete",
     }
     assert {p.name for p in routes} == tried and tried >= FRAGMENTS
 

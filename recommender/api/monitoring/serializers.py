@@ -11,9 +11,25 @@ class AlertSerializer(serializers.ModelSerializer):
     status = serializers.SerializerMethodField()
     title = serializers.CharField(source="get_kind_display", help_text="the kind in words")
 
+    state = serializers.CharField(
+        help_text="open, acknowledged, muted or closed: what people have said about it"
+    )
+    details = serializers.JSONField(help_text="numbers and evidence, by kind")
+
     class Meta:
         model = Alert
-        fields = ["alert_id", "kind", "title", "subject", "message", "status", "since", "until"]
+        fields = [
+            "alert_id",
+            "kind",
+            "title",
+            "subject",
+            "message",
+            "status",
+            "state",
+            "details",
+            "since",
+            "until",
+        ]
 
     def get_alert_id(self, alert) -> str:
         return f"alert-{alert.pk}"

@@ -1,0 +1,137 @@
+"""Topics of opinions: the default ones, or the shop's own, each with example clauses."""
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from recommender.console.pages import need, open_shop, page
+from recommender.inference import opinion_model
+from recommender.models import AuditEntry, OpinionTopic, Shop
+
+VIEW, CHANGE = "recommender.view_opinion", "recommender.change_opiniontopic"
+POLARITIES = ("negative", "neutral", "positive")
+MOST_TOPICS, MOST_EXAMPLES, LONGEST_EXAMPLE = 40, 500, 300
+
+
+@require_http_methods(["GET", "POST"])
+def topics(request: HttpRequest, shop: str) -> HttpResponse:
+    """The topics of a shop; a POST saves one."""
+    shop = open_shop(request, shop)
+    need(request, VIEW)
+    problem, draft = "", OpinionTopic(shop=shop, examples={})
+    if request.method == "POST":
+        need(request, CHANGE)
+        draft = _draft(request, shop)
+        try:
+            _read(request, draft)
+            _save(request, draft)
+            return HttpResponseRedirect(reverse("admin:opinions_topics", args=[shop.key]))
+        except ValueError as error:
+            problem = str(error)
+    elif (chosen := request.GET.get("topic", "")) and is_number(chosen):
+        draft = get_object_or_404(shop.topics, pk=int(chosen))
+    own = list(shop.topics.all())
+    return page(
+        request,
+        shop,
+        "opinions/topics",
+        "Topics",
+        sentence=f"Topics of this shop: {len(own)}."
+        if own
+        else "This shop has the default topics.",
+        own=[(topic, _counts(topic.examples)) for topic in own],
+        default=[
+            (topic["name"], _counts(topic["examples"])) for topic in opinion_model.default_topics()
+        ],
+        topic=draft,
+        fields=[(name, "\n".join(draft.examples.get(name, []))) for name in POLARITIES],
+        problem=problem,
+        may_change=request.user.has_perm(CHANGE),
+    )
+
+
+def is_number(text: str) -> bool:
+    """True for the text of a primary key."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def _counts(examples: dict[str, list[str]]) -> list[int]:
+    return [len(examples.get(name, [])) for name in POLARITIES]
+
+
+def _draft(request: HttpRequest, shop: Shop) -> OpinionTopic:
+    """The topic that the form is about: one of the shop, or a new one."""
+    pk = request.POST.get("pk", "")
+    return get_object_or_404(shop.topics, pk=int(pk)) if is_number(pk) else OpinionTopic(shop=shop)
+
+
+def _read(request: HttpRequest, topic: OpinionTopic) -> None:
+    """Fill a topic from the form. Raises ValueError that names the field."""
+    topic.key = request.POST.get("key", "").strip()
+    topic.name = " ".join(request.POST.get("name", "").replace("\x00", "").split())
+    topic.examples = {}
+    for name in POLARITIES:
+        lines = request.POST.get(name, "").replace("\x00", "").splitlines()
+        examples = list(dict.fromkeys(" ".join(line.split()) for line in lines if line.strip()))
+        if len(examples) > MOST_EXAMPLES:
+            raise ValueError(f"{name.capitalize()}: at most {MOST_EXAMPLES} examples fit.")
+        if long := [line for line in examples if len(line) > LONGEST_EXAMPLE]:
+            raise ValueError(
+                f"{name.capitalize()}: “{long[0][:40]}…” is longer than {LONGEST_EXAMPLE} "
+                "characters."
+            )
+        topic.examples[name] = examples
+    try:
+        topic.clean_fields(exclude=["shop", "id", "examples"])
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise ValueError(f"{field.capitalize()}: {messages[0]}") from None
+    if not topic.examples["negative"] or not topic.examples["positive"]:
+        raise ValueError("A topic needs at least one negative and one positive example.")
+
+
+def _save(request: HttpRequest, topic: OpinionTopic) -> None:
+    """Raises ValueError where another topic has the key, or where there are too many."""
+    if topic.pk is None and topic.shop.topics.count() >= MOST_TOPICS:
+        raise ValueError(f"At most {MOST_TOPICS} topics fit.")
+    try:
+        with transaction.atomic():
+            topic.save()
+            AuditEntry.objects.note(
+                topic.shop, request.user, AuditEntry.CHANGED, f"Topic {topic}", "", "saved"
+            )
+    except IntegrityError:
+        raise ValueError(f"Key: there is a topic {topic.key} already.") from None
+
+
+@require_POST
+def copy_default_topics(request: HttpRequest, shop: str) -> HttpResponse:
+    """Make the default topics the shop's own, to change them."""
+    shop = open_shop(request, shop)
+    need(request, CHANGE)
+    with transaction.atomic():
+        Shop.objects.select_for_update().get(pk=shop.pk)
+        if not shop.topics.exists():
+            OpinionTopic.objects.bulk_create(
+                OpinionTopic(shop=shop, **topic) for topic in opinion_model.default_topics()
+            )
+            AuditEntry.objects.note(
+                shop, request.user, AuditEntry.CHANGED, "Topics", "default", "own"
+            )
+    return HttpResponseRedirect(reverse("admin:opinions_topics", args=[shop.key]))
+
+
+@require_POST
+def delete_topic(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
+    shop = open_shop(request, shop)
+    need(request, CHANGE)
+    topic = get_object_or_404(shop.topics, pk=pk)
+    with transaction.atomic():
+        AuditEntry.objects.note(
+            shop, request.user, AuditEntry.CHANGED, f"Topic {topic}", "", "gone"
+        )
+        topic.delete()
+    return HttpResponseRedirect(reverse("admin:opinions_topics", args=[shop.key]))
