@@ -18,9 +18,9 @@ from training.errors import need
 NEGATIVE, NEUTRAL, POSITIVE = POLARITIES = ("negative", "neutral", "positive")
 GENERAL = ""
 """Topic of an opinion on the whole."""
-EXAMPLE, PATTERN, LABEL = "example", "pattern", "label"
-"""Where a row comes from: an example of a topic's declaration or a title of a public review, a
-phrase of a pattern, which is never a test row, or a person's label.
+EXAMPLE, PATTERN, TITLE, LABEL = "example", "pattern", "title", "label"
+"""Where a row comes from: an example of a topic's declaration, a phrase of a pattern (never a test
+row), a title of a public review, or a person's label.
 """
 TITLES = "clothing_titles.csv.gz"
 LABEL_WEIGHT = 8
@@ -60,7 +60,7 @@ def default_table() -> pl.DataFrame:
     rows = _examples(topics | {GENERAL: defaults()["general"]})
     rows += [(*row, PATTERN, "train") for row in pattern_phrases()]
     titles = pl.read_csv(Path(__file__).parent / TITLES).fill_null(GENERAL)
-    rows += [(*row, EXAMPLE, None) for row in titles.iter_rows()]
+    rows += [(*row, TITLE, None) for row in titles.iter_rows()]
     return _table(rows)
 
 
@@ -80,17 +80,19 @@ def _examples(topics: dict[str, dict[str, list[str]]]) -> list[tuple]:
 
 
 def _with_examples(table: pl.DataFrame | None) -> pl.DataFrame:
-    """The table, with the default examples of topics, and of opinions on the whole, where it has
-    none.
+    """The table with what is known of its topics, which are the default ones where it has no
+    examples. Examples of a topic that has its own are left out.
     """
     if table is None or not len(table):
         return default_table()
-    examples = table.filter(pl.col("origin").eq_missing(EXAMPLE))
-    if not len(examples):
-        return pl.concat([table, default_table()])
-    if examples["topic"].fill_null(GENERAL).eq(GENERAL).any():
-        return table
-    return pl.concat([table, _table(_examples({GENERAL: defaults()["general"]}))])
+    table = table.with_columns(pl.col("topic").fill_null(GENERAL))
+    own = table.filter(pl.col("origin").eq_missing(EXAMPLE))["topic"].unique()
+    known = default_table()
+    if len(own):
+        of_topics = pl.col("topic").is_in(own.implode()) | (pl.col("topic") == GENERAL)
+        has_own = pl.col("topic").is_in(own.implode()) & (pl.col("origin") == EXAMPLE)
+        known = known.filter(of_topics & ~has_own)
+    return pl.concat([table, known])
 
 
 def opinion_rows(snapshot: Snapshot, test_share: float, validation_share: float) -> Rows:

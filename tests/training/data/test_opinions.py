@@ -89,7 +89,9 @@ def test_a_label_counts_in_place_of_an_example_of_its_text(tmp_path):
     assert {*texts} <= {*learned.texts}
     times = {learned.texts.count(text) for text in texts}
     assert times == {1, LABEL_WEIGHT}, "once in the test, several times in training"
-    assert [name for name in learned.classes if name.startswith("size")] == ["size|negative"]
+    own = [text in texts for text in learned.texts]
+    names = {learned.classes[target] for target in learned.target[own]}
+    assert names == {"size|negative"}
 
 
 def test_default_examples_stand_in_where_the_shop_has_none(tmp_path):
@@ -101,3 +103,12 @@ def test_default_examples_stand_in_where_the_shop_has_none(tmp_path):
     own = [("screws are missing", "assembly", "negative", "example")]
     classes = opinion_rows(snapshot(tmp_path / "own", own + labels), 0.1, 0.1).classes
     assert classes == ["assembly|negative", *(class_of(GENERAL, one) for one in sorted(POLARITIES))]
+
+
+def test_patterns_and_titles_of_a_topic_stay_where_the_shop_changes_its_examples(tmp_path):
+    own = [("came by drone", "delivery", "positive", EXAMPLE)]
+    rows = opinion_rows(snapshot(tmp_path, own), 0.1, 0.1)
+    known = default_table().filter(pl.col("topic").is_in(["delivery", GENERAL]))
+    left_out = known.filter((pl.col("topic") == "delivery") & (pl.col("origin") == EXAMPLE))
+    assert {*rows.texts} == {*known["text"], "came by drone"} - {*left_out["text"]}
+    assert len(left_out) > 50 and not any("size|" in name for name in rows.classes)
