@@ -53,9 +53,9 @@ def _shares(judge: OpinionJudge) -> dict[str, float]:
     """Shares of the clauses with the right topic and polarity, of those with each, of those that
     are judged, and of the sentences whose two clauses are right.
     """
-    asked = _sentences()
+    mixed = _sentences()
     right = topics = polarities = judged = whole = 0
-    for (text, opinions), found in zip(asked, judge.judge([t for t, _ in asked]), strict=True):
+    for (text, opinions), found in zip(mixed, judge.judge([t for t, _ in mixed]), strict=True):
         ok = 0
         for phrase, topic, polarity in opinions:
             clause = _clause_of(text, phrase, found)
@@ -65,13 +65,13 @@ def _shares(judge: OpinionJudge) -> dict[str, float]:
             judged += clause is not None and clause.polarity is not None
             ok += is_topic and is_polarity
         right, whole = right + ok, whole + (ok == len(opinions))
-    clauses = 2 * len(asked)
+    clauses = 2 * len(mixed)
     return {
         "": right / clauses,
         ".topics": topics / clauses,
         ".polarities": polarities / clauses,
         ".judged": judged / clauses,
-        ".sentences": whole / len(asked),
+        ".sentences": whole / len(mixed),
     }
 
 

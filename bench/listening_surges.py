@@ -3,7 +3,7 @@ complaints, and the detection is counted.
 
 Each topic has 15 complaints a day on average, with a weekday pattern of 2 : 1 between the busiest
 and the quietest day, and twice as many other opinions. 56 days of history come before the 60
-watched days. A surge is found if it is told on its day or the next one.
+watched days. A surge is found if it is detected on its day or the next one.
 """
 
 import numpy as np
@@ -19,11 +19,11 @@ LATEST = 1
 
 
 def run() -> dict[str, dict]:
-    hits = told = injected = false = 0
+    hits = detected = injected = false = 0
     delays: list[int] = []
     for seed in SEEDS:
         found, where = _watch(seed, SURGES)
-        told += len(found)
+        detected += len(found)
         injected += len(where)
         for topic, day in where:
             days = [at for t, at in found if t == topic and day <= at <= day + LATEST]
@@ -33,7 +33,7 @@ def run() -> dict[str, dict]:
         false += sum(one not in right for one in found)
     quiet = [len(_watch(seed, 0)[0]) for seed in SEEDS]
     return {
-        "surge.precision": measure(1 - false / max(told, 1), "share"),
+        "surge.precision": measure(1 - false / max(detected, 1), "share"),
         "surge.recall": measure(hits / injected, "share"),
         "surge.delay_days": measure(float(np.median(delays)), "days"),
         "surge.false_alerts": measure(float(np.mean(quiet)), "alerts in 60 quiet days"),
@@ -42,7 +42,7 @@ def run() -> dict[str, dict]:
 
 
 def _watch(seed: int, count: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """((topic, day) told, (topic, day) injected) of the watched days."""
+    """((topic, day) detected, (topic, day) injected) of the watched days."""
     rng = np.random.default_rng(seed)
     weekdays = np.arange(HISTORY + DAYS) % 7
     usual = USUAL * PATTERN[weekdays] / PATTERN.mean()
@@ -52,9 +52,9 @@ def _watch(seed: int, count: int) -> tuple[list[tuple[int, int]], list[tuple[int
     where = [(int(place % TOPICS), int(place // TOPICS)) for place in places]
     for topic, day in where:
         negative[topic, HISTORY + day] = rng.poisson(FACTOR * usual[HISTORY + day])
-    told = []
+    detected = []
     for day in range(DAYS):
         until = slice(0, HISTORY + day + 1)
         found = surges(negative[:, until], (negative + others)[:, until], 0)
-        told += [(one.series, day) for one in found]
-    return told, where
+        detected += [(one.series, day) for one in found]
+    return detected, where

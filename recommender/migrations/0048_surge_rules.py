@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                 ('polarity', models.SmallIntegerField(choices=[(-1, 'complaints'), (1, 'praise')], default=-1)),
                 ('rate', models.FloatField(default=0.01, help_text='Of all alerts of the rule, so many are expected to be false: 0.01 is 1 %.', validators=[django.core.validators.MinValueValidator(0.0001), django.core.validators.MaxValueValidator(0.2)], verbose_name='false discovery rate')),
                 ('fewest', models.PositiveIntegerField(default=5, help_text='Opinions of a surge at least.', validators=[django.core.validators.MinValueValidator(2), django.core.validators.MaxValueValidator(100000)])),
-                ('mail', django.contrib.postgres.fields.ArrayField(base_field=models.EmailField(max_length=254), blank=True, default=list, help_text='Addresses that are told, with commas between.', size=None)),
+                ('mail', django.contrib.postgres.fields.ArrayField(base_field=models.EmailField(max_length=254), blank=True, default=list, help_text='Addresses that receive the alerts, with commas between.', size=None)),
                 ('active', models.BooleanField(default=True)),
                 ('shop', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='surge_rules', to='recommender.shop')),
             ],

@@ -16,7 +16,7 @@ class AlertQuerySet(ShopOwned):
         return self.filter(until=None)
 
     def shown(self) -> "AlertQuerySet":
-        """Open ones that nobody has muted."""
+        """Open alerts without those that are muted."""
         return self.open().exclude(muted_until__gt=timezone.now())
 
     def note(self, shop: Shop, kind: str, subject: str, message: str | None) -> "Alert | None":
@@ -104,12 +104,12 @@ class Alert(models.Model):
         return "acknowledged" if self.acknowledged_at else "open"
 
     def acknowledge(self, by) -> None:
-        """Say that somebody looks after it."""
+        """Acknowledge the alert: a person works on it."""
         self.acknowledged_at, self.acknowledged_by = timezone.now(), by
         self.save(update_fields=["acknowledged_at", "acknowledged_by"])
 
     def mute(self, until: datetime, by) -> None:
-        """Tell nobody of it until then, whatever happens."""
+        """Mute its series until then: no message is sent, and no other alert is opened."""
         self.muted_until, self.muted_by = until, by
         self.save(update_fields=["muted_until", "muted_by"])
 

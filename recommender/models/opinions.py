@@ -193,7 +193,7 @@ class SurgeRule(models.Model):
         models.EmailField(),
         default=list,
         blank=True,
-        help_text="Addresses that are told, with commas between.",
+        help_text="Addresses that receive the alerts, with commas between.",
     )
     active = models.BooleanField(default=True)
 

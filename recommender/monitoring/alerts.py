@@ -1,4 +1,4 @@
-"""Raising of alerts: the row, the webhook message, and mail to whom a rule names."""
+"""Raising of alerts: the row, the webhook message, and mail to the addresses of a rule."""
 
 import logging
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def raise_alert(
     details: dict[str, Any] | None = None,
     mail: Sequence[str] = (),
 ) -> Alert | None:
-    """Open an alert and tell webhooks and mail addresses, or update the open one; without a
+    """Open an alert and send it by webhook and mail, or update the open one; without a
     message close it. Returns the alert that was opened.
     """
     with transaction.atomic():
@@ -34,13 +34,13 @@ def raise_alert(
         if details:
             alert.details = details
             alert.save(update_fields=["details"])
-        emit(shop, ALERT_RAISED, told(alert))
+        emit(shop, ALERT_RAISED, webhook_data(alert))
         if mail:
             task_queue.enqueue("mail_alert", alert.pk, list(mail))
     return alert
 
 
-def told(alert: Alert) -> dict[str, Any]:
+def webhook_data(alert: Alert) -> dict[str, Any]:
     """The data of the webhook message of an alert."""
     return {
         "alert_id": f"alert-{alert.pk}",

@@ -59,7 +59,7 @@ def trend_of(shop: Shop, selection: Selection) -> Trend:
 
 
 def surge_days(shop: Shop, selection: Selection) -> set[date]:
-    """Days on which an alert told of a surge of this selection's series."""
+    """Days on which an alert reported a surge of this selection's series."""
     alerts = shop.alerts.filter(
         kind=Alert.SURGE,
         details__dimension=selection.dimension,

@@ -71,7 +71,7 @@ def test_a_surge_becomes_an_alert_with_its_clauses(heard):
     assert alert.details["quotes"][0]["text"].startswith("delivery was late, case")
 
 
-def test_the_same_surge_is_told_once_and_the_next_day_is_added(heard):
+def test_the_same_surge_is_sent_once_and_the_next_day_is_added(heard):
     opinions(heard, YESTERDAY, 25, 12)
     surges.watch(heard)
     assert surges.watch(heard) == 0
@@ -141,7 +141,7 @@ def test_a_rule_counts_only_its_topics_and_its_polarity(heard):
     assert not surges.preview(other)
 
 
-def test_webhook_and_mail_tell_of_a_surge(heard, settings, monkeypatch):
+def test_webhook_and_mail_report_a_surge(heard, settings, monkeypatch):
     settings.EMAIL_HOST = "mail.example"
     queued = []
     monkeypatch.setattr(
@@ -152,8 +152,8 @@ def test_webhook_and_mail_tell_of_a_surge(heard, settings, monkeypatch):
     surges.make_usual_rules(heard)
     heard.surge_rules.filter(dimension="all").update(mail=["ann@shop.example", "b@shop.example"])
     surges.watch(heard)
-    alert, told = heard.alerts.get(), WebhookDelivery.objects.get().payload["data"]
-    assert told["subject"] == "Delivery" and told["details"]["count"] == 25
+    alert, sent = heard.alerts.get(), WebhookDelivery.objects.get().payload["data"]
+    assert sent["subject"] == "Delivery" and sent["details"]["count"] == 25
     (call,) = [call for call in queued if call[0] == "mail_alert"]
     mail_alert(*call[1:])
     assert [message.to for message in mail.outbox] == [["ann@shop.example"], ["b@shop.example"]]

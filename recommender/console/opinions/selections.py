@@ -66,8 +66,8 @@ class Shown:
 
 def shown_of(request: HttpRequest, shop: Shop) -> Shown:
     """The selection of a request; what it does not know is left out."""
-    asked = request.GET.get("days", "")
-    days = int(asked) if asked.isdigit() and int(asked) in PERIODS else USUAL_DAYS
+    text = request.GET.get("days", "")
+    days = int(text) if text.isdigit() and int(text) in PERIODS else USUAL_DAYS
     until = timezone.localdate(timezone=shop.zone)
     since = until - timedelta(days=days - 1)
     dimension = request.GET.get("by", "")

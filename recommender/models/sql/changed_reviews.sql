@@ -1,4 +1,4 @@
--- A review whose content changes is pending again, whoever changes it: its opinions are judged anew.
+-- A review whose content changes is pending again, so that its opinions are judged again.
 
 CREATE OR REPLACE FUNCTION recommender_review_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

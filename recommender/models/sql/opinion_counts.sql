@@ -1,6 +1,5 @@
 -- Counts of opinions by day and dimension, kept by each statement that inserts, deletes or changes
--- opinions. Rows are written in one order, so that two workers do not wait for each other in a
--- circle.
+-- opinions. Rows are written in one order, so that two workers cause no deadlock.
 
 CREATE OR REPLACE FUNCTION recommender_opinions_came() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,4 +1,4 @@
-"""Patterns of opinions: what they expand to, and what is wrong with one."""
+"""Patterns of opinions: expansion, and errors of a pattern."""
 
 import random
 
