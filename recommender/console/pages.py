@@ -4,12 +4,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from recommender.console.navigation import find_shop, shop_of
 from recommender.console.strip import strip_of
-from recommender.models import Shop
+from recommender.models import AuditEntry, Shop
 
 MAY_TRAIN, MAY_PROMOTE = "recommender.add_trainingrun", "recommender.change_modelversion"
 
@@ -36,6 +38,15 @@ def need(request: HttpRequest, permission: str) -> None:
     """Raises PermissionDenied where the user lacks the permission."""
     if not request.user.has_perm(permission):
         raise PermissionDenied("Your account may look at this, but not do it.")
+
+
+def delete_audited(request: HttpRequest, row: Model, noun: str) -> None:
+    """Delete a row of a shop; the audit trail keeps who deleted it. noun: of its kind"""
+    with transaction.atomic():
+        AuditEntry.objects.note(
+            row.shop, request.user, AuditEntry.CHANGED, f"{noun} {row}", "", "gone"
+        )
+        row.delete()
 
 
 def page(request: HttpRequest, shop: Shop, template: str, title: str, **context) -> HttpResponse:

@@ -210,6 +210,11 @@ def _listed(text: str) -> list:
     return text.split("|")
 
 
+def is_number(text: str) -> bool:
+    """True for plain digits that fit a primary key."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
 def is_text(value: str) -> bool:
     """True where PostgreSQL can store the text: no NUL, no lone surrogates."""
     try:

@@ -24,6 +24,11 @@ class Polarity(models.IntegerChoices):
     POSITIVE = 1, "positive"
     NOT_JUDGED = 2, "not judged"
 
+    @property
+    def key(self) -> str:
+        """Its name in JSON and addresses: negative, neutral, positive, not_judged."""
+        return self.name.lower()
+
 
 JUDGED = (Polarity.NEGATIVE, Polarity.NEUTRAL, Polarity.POSITIVE)
 

@@ -69,7 +69,7 @@ class Counts:
     not_judged: int = 0
 
     def add(self, polarity: int, count: int) -> None:
-        name = NAMES[polarity].replace(" ", "_")
+        name = Polarity(polarity).key
         setattr(self, name, getattr(self, name) + count)
 
     @property

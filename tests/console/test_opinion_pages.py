@@ -254,3 +254,21 @@ def test_a_topic_is_added_and_changed(shop, staff):
 def test_a_wrong_topic_names_its_field(shop, staff, field, value, message):
     page = staff.post(address("opinions_topics"), {**TOPIC, field: value}).content.decode()
     assert message in page and not shop.topics.exists()
+
+
+@pytest.mark.parametrize(
+    "name, query",
+    [
+        ("opinions", {"days": "²"}),
+        ("opinions", {"by": "planet", "value": "x", "topic": "\x00"}),
+        ("opinions_reading", {"after": "9999-99-99_1"}),
+        ("opinions_reading", {"after": "2026-01-01_²"}),
+        ("opinions_reading", {"after": "2026-01-01_" + "9" * 30}),
+        ("opinions_product", {"item": "\x00", "days": "٣"}),
+        ("opinions_topics", {"topic": "²"}),
+        ("opinions_compare", {"from_A": "0001-01-01", "to_A": "0001-01-02"}),
+        ("search", {"days": "²"}),
+    ],
+)
+def test_an_odd_address_shows_the_usual_page(heard, staff, name, query):
+    assert staff.get(address(name, **query)).status_code == 200

@@ -12,6 +12,7 @@ from recommender.ingest.parsing import (
     LATEST_YEAR,
     FieldError,
     Parser,
+    is_number,
 )
 
 T = TypeVar("T", bound=Model)
@@ -140,11 +141,6 @@ def merged(stored: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """
     values = {**stored, **given}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def is_number(text: str) -> bool:
-    """True for plain digits that fit a primary key."""
-    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def find_numbered(rows: QuerySet[T], prefix: str, text: str) -> T:

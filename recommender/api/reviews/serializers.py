@@ -16,7 +16,7 @@ from recommender.models.opinions import LONGEST_TOPIC, Polarity
 
 MOST_REVIEWS = 500
 MOST_TEXTS, LONGEST_TEXT = 100, 20_000
-POLARITIES = [one.label.replace(" ", "_") for one in Polarity]
+POLARITIES = [one.key for one in Polarity]
 DIMENSIONS = {
     "item_id": OpinionCount.ITEM,
     "brand": OpinionCount.BRAND,

@@ -124,7 +124,7 @@ def clause_json(quote: Quote) -> dict[str, Any]:
         "end": one.end,
         "text": quote.text,
         "topic": one.topic or None,
-        "polarity": quote.polarity.replace(" ", "_"),
+        "polarity": Polarity(one.polarity).key,
         "confidence": round(one.confidence, 4),
         "why_not": one.why_not or None,
     }
@@ -272,7 +272,7 @@ class AnalyzeView(ApiView):
                         "end": row["end"],
                         "text": text[row["begin"] : row["end"]],
                         "topic": row.get("topic") or None,
-                        "polarity": shapes.POLARITIES[row["polarity"] + 1],
+                        "polarity": Polarity(row["polarity"]).key,
                         "confidence": round(row["confidence"], 4),
                         "why_not": row.get("why_not") or None,
                     }

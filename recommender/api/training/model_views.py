@@ -16,10 +16,10 @@ from recommender.api.http.listing import (
     read_fields,
 )
 from recommender.api.http.problem_details import Conflict
-from recommender.api.http.strict_fields import is_number
 from recommender.api.http.views import ApiView
 from recommender.api.training import serializers as shapes
 from recommender.inference import checkpoint_files, training_options
+from recommender.ingest.parsing import is_number
 from recommender.model_lifecycle import promotion
 from recommender.models import ModelVersion, Shop
 

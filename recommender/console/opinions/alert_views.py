@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from recommender.console.pages import need, open_shop, page
+from recommender.console.pages import delete_audited, need, open_shop, page
+from recommender.ingest.parsing import is_number
 from recommender.models import Alert, AuditEntry, Shop, SurgeRule
 from recommender.models.opinions import Polarity
 from recommender.reviews import opinions, surges
@@ -82,7 +83,7 @@ def alerts(request: HttpRequest, shop: str) -> HttpResponse:
 def _draft(request: HttpRequest, shop: Shop) -> SurgeRule:
     """The rule that the form is about: one of the shop, or a new one."""
     pk = request.POST.get("rule", "")
-    if pk.isdigit() and len(pk) < 10:
+    if is_number(pk):
         return get_object_or_404(shop.surge_rules, pk=int(pk))
     return SurgeRule(shop=shop)
 
@@ -145,11 +146,7 @@ def delete_rule(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, RULES)
     rule = get_object_or_404(shop.surge_rules, pk=pk)
-    with transaction.atomic():
-        AuditEntry.objects.note(
-            shop, request.user, AuditEntry.CHANGED, f"Surge rule {rule}", "", "gone"
-        )
-        rule.delete()
+    delete_audited(request, rule, "Surge rule")
     return HttpResponseRedirect(reverse("admin:opinions_alerts", args=[shop.key]))
 
 

@@ -51,7 +51,7 @@ def overview(request: HttpRequest, shop: str) -> HttpResponse:
         chart=trend_chart(shop, shown),
         leaders=_leaders(shop, shown) if not shown.dimension else [],
         pending=shop.reviews.pending().count(),
-        has_judge=judging.judge_version(shop) is not None,
+        has_judge=shop.champion(judging.OPINION) is not None,
         reading=shown.query(polarity="negative"),
         unjudged=shown.query(polarity="not_judged", topic=None),
     )

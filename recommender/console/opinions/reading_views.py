@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -73,19 +74,28 @@ def _reviews(shop: Shop, shown: Shown, after: str) -> tuple[list[Review], str]:
     rows = shown.selection.opinions(shop)
     if shown.polarity:
         rows = rows.filter(polarity=POLARITIES[shown.polarity])
-    day, _, pk = after.partition("_")
-    if pk.isdigit() and len(pk) < 19 and len(day) == 8 and day.isdigit():
-        rows = rows.filter(day__lte=f"{day[:4]}-{day[4:6]}-{day[6:]}").exclude(
-            day=f"{day[:4]}-{day[4:6]}-{day[6:]}", pk__gte=int(pk)
-        )
+    if (place := _place(after)) is not None:
+        day, pk = place
+        rows = rows.filter(day__lte=day).exclude(day=day, pk__gte=pk)
     found: dict[int, None] = {}
     last = ""
     for review_id, at, pk in rows.values_list("review_id", "day", "pk")[: 20 * PAGE]:
         if len(found) == PAGE and review_id not in found:
             return _in_order(shop, found), last
         found[review_id] = None
-        last = f"{at:%Y%m%d}_{pk}"
+        last = f"{at.isoformat()}_{pk}"
     return _in_order(shop, found), ""
+
+
+def _place(after: str) -> tuple[date, int] | None:
+    """(day, primary key) of the opinion where a page ended, as its link says; None for another
+    text.
+    """
+    day, _, pk = after.partition("_")
+    try:
+        return date.fromisoformat(day), int(pk) if pk.isascii() and len(pk) < 19 else 0
+    except ValueError:
+        return None
 
 
 def _in_order(shop: Shop, pks: dict[int, None]) -> list[Review]:
@@ -121,7 +131,7 @@ def _highlighted(text: str, rows: list[Opinion], names: dict[str, str]) -> str:
         if begin < at or begin >= len(text):
             continue
         found = list(of_clause)
-        kind = Polarity(found[0].polarity).label.replace(" ", "-")
+        kind = Polarity(found[0].polarity).key
         title = "; ".join(words_of(row, names) for row in found)
         marked = format_html(
             '<mark class="v-said-{}" title="{}">{}</mark>', kind, title, text[begin:end]

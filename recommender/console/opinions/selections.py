@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from recommender.ingest.parsing import is_number
 from recommender.models import OpinionCount, Shop
 from recommender.models.opinions import LONGEST_TOPIC, Polarity
 from recommender.reviews.opinions import Selection
@@ -21,7 +22,7 @@ DIMENSIONS = {
     OpinionCount.CATEGORY: "Category",
     OpinionCount.CHANNEL: "Channel",
 }
-POLARITIES = {one.label.replace(" ", "_"): one.value for one in Polarity}
+POLARITIES = {one.key: one.value for one in Polarity}
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Shown:
 def shown_of(request: HttpRequest, shop: Shop) -> Shown:
     """The selection of a request; what it does not know is left out."""
     text = request.GET.get("days", "")
-    days = int(text) if text.isdigit() and int(text) in PERIODS else USUAL_DAYS
+    days = int(text) if is_number(text) and int(text) in PERIODS else USUAL_DAYS
     until = timezone.localdate(timezone=shop.zone)
     since = until - timedelta(days=days - 1)
     dimension = request.GET.get("by", "")

@@ -7,8 +7,9 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from recommender.console.pages import need, open_shop, page
+from recommender.console.pages import delete_audited, need, open_shop, page
 from recommender.inference import opinion_model
+from recommender.ingest.parsing import is_number
 from recommender.models import AuditEntry, OpinionTopic, Shop
 
 VIEW, CHANGE = "recommender.view_opinion", "recommender.change_opiniontopic"
@@ -51,11 +52,6 @@ def topics(request: HttpRequest, shop: str) -> HttpResponse:
         problem=problem,
         may_change=request.user.has_perm(CHANGE),
     )
-
-
-def is_number(text: str) -> bool:
-    """True for the text of a primary key."""
-    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _counts(examples: dict[str, list[str]]) -> list[int]:
@@ -129,9 +125,5 @@ def delete_topic(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, CHANGE)
     topic = get_object_or_404(shop.topics, pk=pk)
-    with transaction.atomic():
-        AuditEntry.objects.note(
-            shop, request.user, AuditEntry.CHANGED, f"Topic {topic}", "", "gone"
-        )
-        topic.delete()
+    delete_audited(request, topic, "Topic")
     return HttpResponseRedirect(reverse("admin:opinions_topics", args=[shop.key]))

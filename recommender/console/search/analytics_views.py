@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from recommender.analytics import search_analytics as analytics
 from recommender.console.pages import need, open_shop, page
+from recommender.ingest.parsing import is_number
 
 PERIODS = (7, 28, 90)
 USUAL_DAYS = 28
@@ -22,7 +23,7 @@ def search_home(request: HttpRequest, shop: str) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, "recommender.view_searchquery")
     asked = request.GET.get("days", "")
-    days = int(asked) if asked.isdigit() and int(asked) in PERIODS else USUAL_DAYS
+    days = int(asked) if is_number(asked) and int(asked) in PERIODS else USUAL_DAYS
     kind = request.GET.get("kind", "top")
     kind = kind if kind in KINDS else "top"
     since = timezone.now() - timedelta(days=days)

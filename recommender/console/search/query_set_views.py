@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from recommender.console.pages import need, open_shop, page
+from recommender.console.pages import delete_audited, need, open_shop, page
 from recommender.console.search.uploads import LARGEST_FILE, uploaded
 from recommender.ingest.files import FileError
 from recommender.models import AuditEntry, EvaluationQuerySet, Judgement, Shop
@@ -105,11 +105,7 @@ def delete_query_set(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, "recommender.delete_evaluationqueryset")
     row = get_object_or_404(shop.query_sets, pk=pk)
-    with transaction.atomic():
-        AuditEntry.objects.note(
-            shop, request.user, AuditEntry.CHANGED, f"Query set {row}", "", "gone"
-        )
-        row.delete()
+    delete_audited(request, row, "Query set")
     return HttpResponseRedirect(reverse("admin:search_sets", args=[shop.key]))
 
 
