@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from recommender.ingest.parsing import is_number
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -36,6 +38,7 @@ VERSION = "version-"
 
 def configuration_of(key: str) -> Configuration:
     """The configuration of a key: one of NAMED, or `version-PK`. Raises KeyError."""
-    if key.startswith(VERSION) and key.removeprefix(VERSION).isdigit():
-        return replace(LIVE, version=int(key.removeprefix(VERSION)))
+    number = key.removeprefix(VERSION)
+    if key.startswith(VERSION) and is_number(number):
+        return replace(LIVE, version=int(number))
     return NAMED[key][1]

@@ -268,6 +268,7 @@ def test_a_wrong_topic_names_its_field(shop, staff, field, value, message):
         ("opinions_topics", {"topic": "²"}),
         ("opinions_compare", {"from_A": "0001-01-01", "to_A": "0001-01-02"}),
         ("search", {"days": "²"}),
+        ("search_evaluation", {"set": "²"}),
     ],
 )
 def test_an_odd_address_shows_the_usual_page(heard, staff, name, query):

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpRequest
 
+from recommender.ingest.parsing import is_number
 from recommender.models import EvaluationQuerySet, ModelVersion, Shop
 from recommender.search.configurations import NAMED, VERSION, Configuration, configuration_of
 
@@ -34,8 +35,7 @@ def chosen_set(request: HttpRequest, shop: Shop) -> EvaluationQuerySet | None:
     pk = request.GET.get("set", "")
     if not pk:
         return None
-    is_key = pk.isascii() and pk.isdigit() and len(pk) < 19
-    found = shop.query_sets.filter(pk=pk).first() if is_key else None
+    found = shop.query_sets.filter(pk=pk).first() if is_number(pk) else None
     if found is None:
         messages.warning(request, "There is no such query set: these are all queries.")
     return found
