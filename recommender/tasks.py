@@ -145,8 +145,8 @@ def watch_opinions() -> None:
 
 
 @shared_task(autoretry_for=(OSError, SMTPException), retry_backoff=60, max_retries=5)
-def mail_alert(alert_id: int, addresses: list[str]) -> None:
-    alerts.mail_alert(Alert.objects.select_related("shop").get(pk=alert_id), addresses)
+def mail_alert(alert_id: int, address: str) -> None:
+    alerts.mail_alert(Alert.objects.select_related("shop").get(pk=alert_id), address)
 
 
 @shared_task

@@ -35,8 +35,8 @@ def raise_alert(
             alert.details = details
             alert.save(update_fields=["details"])
         emit(shop, ALERT_RAISED, webhook_data(alert))
-        if mail:
-            task_queue.enqueue("mail_alert", alert.pk, list(mail))
+        for address in mail:
+            task_queue.enqueue("mail_alert", alert.pk, address)
     return alert
 
 
@@ -52,8 +52,8 @@ def webhook_data(alert: Alert) -> dict[str, Any]:
     }
 
 
-def mail_alert(alert: Alert, addresses: Sequence[str]) -> bool:
-    """Send an alert by mail, to each address alone; returns False where no mail server is set.
+def mail_alert(alert: Alert, address: str) -> bool:
+    """Send an alert by mail to one address; returns False where no mail server is set.
 
     Raises OSError or SMTPException where the server does not take it.
     """
@@ -63,6 +63,5 @@ def mail_alert(alert: Alert, addresses: Sequence[str]) -> bool:
     lines = [alert.message, ""]
     lines += [f"“{quote['text']}”" for quote in alert.details.get("quotes", [])]
     title = f"{alert.shop.name}: {alert.get_kind_display().lower()}, {alert.subject}"
-    for address in addresses:
-        EmailMessage(title.replace("\n", " ")[:200], "\n".join(lines), to=[address]).send()
+    EmailMessage(title.replace("\n", " ")[:200], "\n".join(lines), to=[address]).send()
     return True

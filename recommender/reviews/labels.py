@@ -26,9 +26,11 @@ def least_sure(shop: Shop, most: int) -> list[Quote]:
     the same words once, and none that has a label.
     """
     rows = shop.opinions.filter(labeled=False).exclude(why_not=LANGUAGE).order_by("confidence")
-    found = {quote.text: quote for quote in reversed(quotes(rows, LOOKED_AT * most))}
+    found: dict[str, Quote] = {}
+    for quote in quotes(rows, LOOKED_AT * most):
+        found.setdefault(quote.text, quote)
     known = set(labels_of(shop, found).values_list("text", flat=True))
-    return [quote for text, quote in reversed(found.items()) if text not in known][:most]
+    return [quote for text, quote in found.items() if text not in known][:most]
 
 
 def label_clause(shop: Shop, opinion: Opinion, topic: str, polarity: int, by=None) -> OpinionLabel:

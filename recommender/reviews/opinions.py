@@ -2,6 +2,7 @@
 clauses behind them as evidence.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -135,16 +136,20 @@ def by_day(shop: Shop, selection: Selection) -> dict[date, Counts]:
 
 
 def by_value(
-    shop: Shop, selection: Selection, dimension: str, polarity: int, most: int
+    shop: Shop,
+    selection: Selection,
+    dimension: str,
+    topics: Collection[str],
+    polarity: int,
+    most: int,
 ) -> dict[str, Counts]:
-    """The products, brands, categories or channels with the most opinions of a polarity. Of the
-    selection, days and topic count.
+    """The products, brands, categories or channels with the most opinions of a polarity on these
+    topics, on the days of the selection.
     """
     rows = shop.opinion_counts.filter(
         dimension=dimension, day__range=(selection.since, selection.until)
     )
-    topics = list(topic_names(shop)) if selection.topic is None else [selection.topic]
-    of_topic = rows.filter(topic__in=topics)
+    of_topic = rows.filter(topic__in=list(topics))
     leading = of_topic.filter(polarity=polarity).values("value").annotate(n=Sum("count"))
     values = [r["value"] for r in leading.filter(n__gt=0).order_by("-n", "value")[:most]]
     out = {value: Counts() for value in values}
@@ -170,5 +175,7 @@ def best_quotes(
 ) -> list[Quote]:
     """Of the newest opinions of a polarity, the most confident ones, each text once."""
     found = quotes(selection.opinions(shop).filter(polarity=polarity), newest)
-    ordered = sorted(found, key=lambda one: -one.opinion.confidence)
-    return list({one.text.lower(): one for one in reversed(ordered)}.values())[::-1][:most]
+    first: dict[str, Quote] = {}
+    for one in sorted(found, key=lambda one: -one.opinion.confidence):
+        first.setdefault(one.text.lower(), one)
+    return list(first.values())[:most]

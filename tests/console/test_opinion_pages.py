@@ -134,9 +134,15 @@ def test_a_rule_is_previewed_saved_and_deleted(heard, staff):
     rule = heard.surge_rules.get(name="Late parcels")
     assert rule.mail == ["ann@shop.example", "ben@shop.example"] and rule.topics == ["delivery"]
     assert "already" in staff.post(address("opinions_alerts"), RULE).content.decode()
+    page = staff.get(address("opinions_alerts", rule=rule.pk)).content.decode()
+    assert "Change Late parcels" in page and f'name="rule" value="{rule.pk}"' in page
+    changed = {**RULE, "rule": rule.pk, "fewest": "9"}
+    assert staff.post(address("opinions_alerts"), changed).status_code == 302
+    rule.refresh_from_db()
+    assert rule.fewest == 9
     assert staff.post(address("surge_rule_delete", rule.pk)).status_code == 302
     assert not SurgeRule.objects.filter(pk=rule.pk).exists()
-    assert AuditEntry.objects.filter(subject="Surge rule Late parcels").count() == 2
+    assert AuditEntry.objects.filter(subject="Surge rule Late parcels").count() == 3
 
 
 @pytest.mark.parametrize(

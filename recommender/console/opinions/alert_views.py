@@ -42,6 +42,8 @@ def alerts(request: HttpRequest, shop: str) -> HttpResponse:
                 return HttpResponseRedirect(reverse("admin:opinions_alerts", args=[shop.key]))
         except ValueError as error:
             problem = str(error)
+    elif is_number(chosen := request.GET.get("rule", "")):
+        draft = get_object_or_404(shop.surge_rules, pk=int(chosen))
     surges.make_usual_rules(shop)
     rows = shop.alerts.filter(kind=Alert.SURGE).select_related(
         "acknowledged_by", "muted_by", "closed_by"

@@ -1,5 +1,6 @@
 """Opinions: what people say by topic, polarity and day, and about which products."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -49,7 +50,7 @@ def overview(request: HttpRequest, shop: str) -> HttpResponse:
         without_topic=shown.query(topic=None),
         without_value=shown.query(by=None, value=None),
         chart=trend_chart(shop, shown),
-        leaders=_leaders(shop, shown) if not shown.dimension else [],
+        leaders=_leaders(shop, shown, total.topics) if not shown.dimension else [],
         pending=shop.reviews.pending().count(),
         has_judge=shop.champion(judging.OPINION) is not None,
         reading=shown.query(polarity="negative"),
@@ -150,11 +151,13 @@ def trend_chart(shop: Shop, shown: Shown) -> dict[str, Any] | None:
     }
 
 
-def _leaders(shop: Shop, shown: Shown) -> list[dict[str, Any]]:
+def _leaders(shop: Shop, shown: Shown, topics: Collection[str]) -> list[dict[str, Any]]:
     """The products, categories, brands and channels with the most negative opinions."""
     tables = []
     for dimension in (OpinionCount.ITEM, OpinionCount.CATEGORY, OpinionCount.CHANNEL):
-        found = opinions.by_value(shop, shown.selection, dimension, Polarity.NEGATIVE, MOST_LEADERS)
+        found = opinions.by_value(
+            shop, shown.selection, dimension, topics, Polarity.NEGATIVE, MOST_LEADERS
+        )
         titles = titles_of(shop, found) if dimension == OpinionCount.ITEM else {}
         rows = [
             {
