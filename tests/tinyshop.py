@@ -113,7 +113,11 @@ def tables(n: int = 240, seed: int = 5) -> dict[str, pl.DataFrame]:
             }
         )
         dialogues.append(
-            {"text": f"{' '.join(rng.choice(WORDS, 2))} {theme}", "intent": f"ask {theme}"}
+            {
+                "text": f"{' '.join(rng.choice(WORDS, 2))} {theme}",
+                "intent": f"ask {theme}",
+                "answer": f"our {theme} is {rng.choice(WORDS)}",
+            }
         )
     for theme in THEMES:
         for i, word in enumerate(WORDS):

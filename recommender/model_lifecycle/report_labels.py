@@ -5,6 +5,8 @@ from dataclasses import dataclass
 MEASURES = {
     "ndcg@10": "NDCG@10",
     "recall@10": "Recall@10",
+    "recall@1": "Recall@1",
+    "mrr": "Mean reciprocal rank",
     "coverage@10": "Coverage",
     "accuracy": "Accuracy",
     "f1_macro": "F1",

@@ -236,6 +236,34 @@ class SearchConfig(RecipeConfig):
     """Fine-tuning of the encoder."""
 
 
+@dataclass(frozen=True)
+class AnswersConfig(RecipeConfig):
+    """Recipe `answers`: the encoder that finds the passage which answers a question, from solved
+    dialogues with their answers.
+    """
+
+    validation_share: float = 0.1
+    """Share of the training questions used for validation."""
+    test_share: float = 0.2
+    """Share of the questions used for the test where rows have no split; assigned by a hash of the
+    question.
+    """
+    text: TextConfig = field(
+        default_factory=lambda: TextConfig(
+            max_tokens=96,
+            frozen_layers=0,
+            epochs=4,
+            batch_size=128,
+            learning_rate=5e-5,
+            temperature=0.05,
+            evaluate_every=28,
+            patience=3,
+            popularity_correction=0.0,
+        )
+    )
+    """Fine-tuning of the encoder."""
+
+
 HEAD_STAGES = {"Baselines": 0.15, "Fine-tuning": 0.7, "Check": 0.15}
 
 
@@ -287,6 +315,20 @@ RECIPES = (
     _labeled("topic", TopicConfig, "topics"),
     _labeled("opinion", OpinionConfig, ""),
     _labeled("intent", IntentConfig, "dialogues"),
+    Recipe(
+        "answers",
+        AnswersConfig,
+        fit="training.recipes.answers:fit_answers",
+        checkpoint=ENCODER,
+        trial="training.recipes.answers:try_fields",
+        stages={"Baselines": 0.1, "Fine-tuning": 0.9},
+        purpose="answers",
+        needs=(),
+        presets={
+            QUICK: {"text.epochs": 1, "text.frozen_layers": 3},
+            THOROUGH: {"text.epochs": 8},
+        },
+    ),
     Recipe(
         "search",
         SearchConfig,

@@ -137,7 +137,9 @@ def dialogue_rows(snapshot: Snapshot, test_share: float, validation_share: float
         (f"dialogue-{i}", r["text"].strip(), r["intent"], r["split"])
         for i, r in enumerate(table.iter_rows(named=True))
     ]
-    return labeled_rows([r for r in rows if r[1]], test_share, validation_share)
+    rows = [row for row in rows if row[1] and row[2]]
+    need(bool(rows), f"none of the {len(table):,} dialogues has an intent")
+    return labeled_rows(rows, test_share, validation_share)
 
 
 def labeled_rows(rows: list[tuple], test_share: float, validation_share: float) -> Rows:

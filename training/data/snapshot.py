@@ -93,7 +93,7 @@ REQUIRED = {
     "shoppers": ("user_id",),
     "reviews": ("review_id", "text"),
     "judgements": ("query", "item_id", "grade"),
-    "dialogues": ("text", "intent"),
+    "dialogues": ("text",),
     "opinions": ("text", "topic", "polarity"),
     "search_lists": ("query", "item_id", "position", "clicked"),
 }
@@ -223,6 +223,9 @@ def _read_more(folder: Path, name: str, products: pl.DataFrame) -> pl.DataFrame:
             name, "review_id", ~frame["review_id"].is_first_distinct(), "repeats an earlier review"
         )
         _refuse_rows(name, "rating", ~frame["rating"].fill_null(0.0).is_finite(), "is not a number")
+    if name == "dialogues":
+        neither = frame["intent"].is_null() & frame["answer"].is_null()
+        _refuse_rows(name, "intent", neither, "is empty, and so is answer")
     if "split" in frame.columns:
         _refuse_rows(
             name,

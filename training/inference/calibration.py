@@ -64,6 +64,32 @@ class NeighborVote:
         return out / out.sum(axis=1, keepdims=True)
 
 
+SCOPE_K, SCOPE_SURE = 3, 0.2
+"""Nearest training texts whose cosine says whether a text is like them, and the weight of the
+largest probability.
+"""
+
+
+def scope_scores(
+    probability: np.ndarray, neighbours: NeighborVote | None, vectors: np.ndarray
+) -> np.ndarray:
+    """(n,) how much texts are like those that a classifier learned from; larger is more.
+
+    probability: (n, classes), calibrated; vectors: (n, dim) of unit length. The mean cosine to the
+    nearest training texts (Sun et al. 2022, "Out-of-distribution detection with deep nearest
+    neighbors"), plus the largest probability; without remembered texts, this probability alone.
+    """
+    sure = probability.max(axis=1)
+    if neighbours is None:
+        return sure
+    k = min(SCOPE_K, len(neighbours.label))
+    out = np.empty(len(vectors))
+    for begin in range(0, len(vectors), BLOCK):
+        cosine = vectors[begin : begin + BLOCK] @ neighbours.vectors.T
+        out[begin : begin + BLOCK] = np.sort(cosine, axis=1)[:, -k:].mean(axis=1)
+    return out + SCOPE_SURE * sure
+
+
 @dataclass(frozen=True)
 class EnsembleMember:
     """An encoder (or its int8 version) with a linear head: weight (outputs, dim), bias (outputs,),

@@ -10,7 +10,13 @@ from safetensors.numpy import load_file
 
 from training.data.snapshot import Snapshot
 from training.encoders.onnx import OnnxEncoder
-from training.inference.calibration import EnsembleMember, NeighborVote, OutputCalibration, averaged
+from training.inference.calibration import (
+    EnsembleMember,
+    NeighborVote,
+    OutputCalibration,
+    averaged,
+    scope_scores,
+)
 from training.inference.checkpoint import CheckpointError, read_run
 
 
@@ -33,6 +39,19 @@ class Predictor:
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """(n, classes) calibrated probabilities, or (n, 1) ratings."""
         return self.answer.apply(*self.outputs(texts))
+
+    def predict_in_scope(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """(n, classes) calibrated probabilities, and (n,) bool: False where a text is unlike the
+        training texts, so that no class is meant. Requires a classifier.
+        """
+        vectors = [m.encoder.encode(texts) for m in self.members]
+        judged = [m.judge(v) for m, v in zip(self.members, vectors, strict=True)]
+        probability = self.answer.apply(*averaged(judged))
+        scope = self.facts.get("scope")
+        if scope is None:
+            return probability, np.ones(len(texts), dtype=bool)
+        near = self.members[0].neighbours
+        return probability, scope_scores(probability, near, vectors[0]) >= scope["least"]
 
     def answers(self, texts: Sequence[str]) -> list[dict]:
         """Predictions, one dict per text: {"class", "probability"} of a classifier, {"rating"} of a

@@ -71,3 +71,23 @@ def mae(rating: np.ndarray, predicted: np.ndarray) -> float:
 def mse(rating: np.ndarray, predicted: np.ndarray) -> float:
     """Mean squared error of (n,) predictions; nan without rows."""
     return float(((rating - predicted) ** 2).mean()) if len(rating) else float("nan")
+
+
+def coverage_curve(is_right: np.ndarray, confidence: np.ndarray, steps: int = 20) -> list[dict]:
+    """Share answered and share right among the answers at thresholds from 0 to 1 (risk and
+    coverage, El-Yaniv & Wiener 2010). (n,) both; right is None where nothing is answered.
+    """
+    rows = []
+    for step in range(steps + 1):
+        chosen = confidence >= step / steps
+        right = float(is_right[chosen].mean()) if chosen.any() else None
+        answered = float(chosen.mean()) if len(chosen) else 0.0
+        rows.append({"threshold": step / steps, "answered": answered, "right": right})
+    return rows
+
+
+def right_at_coverage(is_right: np.ndarray, confidence: np.ndarray, share: float) -> float:
+    """Share of right answers among the most confident `share` of the rows. (n,) both."""
+    most = max(1, round(share * len(confidence)))
+    best = np.argsort(-confidence, kind="stable")[:most]
+    return float(is_right[best].mean())

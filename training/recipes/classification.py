@@ -20,10 +20,12 @@ from training.finetuning.loop import Task, blend, train_several
 from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
 from training.inference.calibration import OutputCalibration
-from training.metrics.classification import auc, mse
+from training.metrics.classification import auc, coverage_curve, mse
 from training.recipes.ensembles import LabeledModel, Members, outputs
 from training.runs.run import NO_CHAMPION, Run, compared, load_encoder, steps_for
 
+KEPT_IN_SCOPE = 0.95
+"""Share of the validation rows that the test of what is in scope keeps."""
 BLENDS = (0.25, 0.5, 0.75, 1.0)
 """Candidate shares of the tuned weights, relative to the initial ones."""
 
@@ -182,8 +184,7 @@ def _trained(
     weights, shares = _blended(task, start, weights)
     members = Members(model, weights).remember(store, rows.at(TRAIN), rows.target, voters)
     answer = classification.answer_of(rows, *members.outputs(store, rows.at(VALIDATION)))
-    if not answer.vote_share:
-        members, voters = Members(model, weights), 0
+    scope = members.scope(store, rows.at(VALIDATION), answer, KEPT_IN_SCOPE)
     steps = outcome.best_step
     if refit and steps:
         steps = chosen.steps if outcome.steps == chosen.steps else steps
@@ -200,12 +201,8 @@ def _trained(
         "tuned_share": shares,
     }
     facts["vote_share"] = answer.vote_share
-    return (
-        members,
-        tuned,
-        answer,
-        {"chosen": facts, "seconds": {"training": round(outcome.seconds, 1)}},
-    )
+    seconds = {"training": round(outcome.seconds, 1)}
+    return members, tuned, answer, {"chosen": facts, "seconds": seconds, "scope": scope}
 
 
 def _report(
@@ -227,6 +224,9 @@ def _report(
         name: classification.summary(rows.target[test], predictions)
         for name, predictions in systems.items()
     }
+    if rows.classes:
+        is_right = predicted.argmax(axis=1) == rows.target[test]
+        report["coverage"] = coverage_curve(is_right, predicted.max(axis=1))
     report["champion"] = _judge_champion(run, rows, report["systems"])
     report["classes"] = rows.classes
     report["primary"] = {
@@ -364,8 +364,9 @@ def _robustness(
 
 
 def fit_recipe(run: Run) -> tuple[LabeledModel, dict, dict]:
-    """Train the recipe on its rows: the model, its report, and no additional data."""
-    return *fit_labels(run, recipe_rows(run)), {}
+    """Train the recipe on its rows: the model, its report, and the test of what is in scope."""
+    fitted, report = fit_labels(run, recipe_rows(run))
+    return fitted, report, {"scope": report["scope"]}
 
 
 def recipe_rows(run: Run) -> Rows:

@@ -15,7 +15,16 @@ from training.finetuning.devices import put_weights
 from training.finetuning.heads import Classifier
 from training.finetuning.methods import TuningMethod
 from training.finetuning.text_store import TextStore
-from training.inference.calibration import EnsembleMember, NeighborVote, OutputCalibration, averaged
+from training.inference.calibration import (
+    EnsembleMember,
+    NeighborVote,
+    OutputCalibration,
+    averaged,
+    scope_scores,
+)
+
+FEWEST_SCOPED = 40
+"""Validation rows from which the least score of what is in scope is known."""
 
 
 def vectors(model: Classifier, store: TextStore, rows: np.ndarray) -> np.ndarray:
@@ -76,6 +85,20 @@ class Members:
     def answers(self, store: TextStore, rows: np.ndarray, answer: OutputCalibration) -> np.ndarray:
         """Predict with the ensemble: (rows, classes) probabilities or (rows, 1) ratings."""
         return answer.apply(*self.outputs(store, rows))
+
+    def scope(
+        self, store: TextStore, rows: np.ndarray, answer: OutputCalibration, kept: float
+    ) -> dict[str, float] | None:
+        """Least score of texts that are in scope, so that a share `kept` of these rows (n,) is;
+        None where no texts vote, or too few rows tell.
+        """
+        if not self.neighbours or len(rows) < FEWEST_SCOPED:
+            return None
+        probability = self.answers(store, rows, answer)
+        put_weights(self.model, self.weights[0])
+        encoded = vectors(self.model, store, rows)
+        scores = scope_scores(probability, self.neighbours[0], encoded)
+        return {"least": float(np.quantile(scores, 1 - kept)), "kept": kept}
 
     def finish(self, tuned: TuningMethod) -> list[EnsembleMember]:
         """The ensemble's encoders with merged weights, and their heads, ready to be saved."""

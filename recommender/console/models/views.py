@@ -26,6 +26,7 @@ PURPOSES = {
     "topic": "Topics",
     "opinion": "Opinions",
     "intent": "Intents",
+    "answers": "Answers",
 }
 """Labels of purposes. Others are labeled by their key."""
 

@@ -39,6 +39,10 @@ RECIPES = {
         "What each clause of a review is about, and whether it praises or complains.",
     ),
     "intent": ("Intents", "What a customer's message wants, from solved dialogues."),
+    "answers": (
+        "Answers",
+        "Which passage answers a question, from solved dialogues with their answers.",
+    ),
     "distil": (
         "Smaller text model",
         "A shallower copy of the text model in use: nearly as good, about twice as fast.",

@@ -5,7 +5,13 @@ import pytest
 
 from training.data.labeled_texts import Rows
 from training.evaluation import classification
-from training.inference.calibration import WIDTH, NeighborVote, OutputCalibration
+from training.inference.calibration import (
+    SCOPE_SURE,
+    WIDTH,
+    NeighborVote,
+    OutputCalibration,
+    scope_scores,
+)
 
 EAST, NORTH = [1.0, 0.0], [0.0, 1.0]
 
@@ -51,3 +57,14 @@ def test_without_validation_rows_nobody_votes():
     rows = Rows(["", ""], ["", ""], np.array([0, 1]), np.zeros(2, dtype=np.int64), ["a", "b"])
     nothing = np.zeros((0, 2))
     assert classification.answer_of(rows, nothing, nothing) == OutputCalibration(1.0)
+
+
+def test_scope_is_the_mean_cosine_to_the_nearest_texts_and_the_largest_probability():
+    remembered = NeighborVote(np.array([EAST, EAST, NORTH], dtype=np.float32), np.arange(3), 1)
+    probability = np.array([[0.9, 0.1], [0.5, 0.5]])
+    scores = scope_scores(probability, remembered, np.array([EAST, NORTH], dtype=np.float32))
+    east, north = np.array(EAST), np.array(NORTH)
+    means = [(1 + 1 + east @ north) / 3, (1 + 2 * (east @ north)) / 3]
+    assert scores == pytest.approx(np.array(means) + SCOPE_SURE * np.array([0.9, 0.5]), abs=1e-6)
+    alone = scope_scores(probability, None, np.zeros((2, 2), dtype=np.float32))
+    assert alone == pytest.approx([0.9, 0.5])

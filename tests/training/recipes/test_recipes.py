@@ -53,7 +53,7 @@ def test_each_recipe_leaves_a_checkpoint_with_a_report(fit, recipe):
     systems = (report[primary["part"]] if "part" in primary else report)["systems"]
     assert np.isfinite(systems[primary["system"]][primary["measure"]]["value"])
     assert primary["higher_is_better"] == (
-        primary["measure"] in ("ndcg@10", "accuracy", "f1_macro", "auc", "cosine")
+        primary["measure"] in ("ndcg@10", "recall@10", "accuracy", "f1_macro", "auc", "cosine")
     )
     assert not [p for p in folder.rglob("*") if p.suffix in (".pkl", ".pt", ".bin")]
     assert not (folder.parent / "state").exists()
