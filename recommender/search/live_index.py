@@ -33,33 +33,46 @@ TAKE_OVER_SECONDS = 1.0
 """How often a process that only reads tries to become the writer."""
 
 
-class LiveIndex:
-    """The index of one shop in this process: a part of its state."""
+class FollowedIndex:
+    """An index of one shop in this process, a part of its state. What it indexes is a matter of
+    its subclasses.
+    """
 
     def __init__(self, shop_id: int) -> None:
         self.shop_id = shop_id
-        self.host = HostIndex(settings.VITRINE_INDEXES / f"shop-{shop_id}")
+        self.host = HostIndex(settings.VITRINE_INDEXES / self.folder_of(shop_id))
         self._lock, self._writing = threading.RLock(), threading.RLock()
         self._is_closed = False
         self._changed: set[str] = set()
         self._any = True
-        """Any product may differ from the index: they are compared before the next update."""
+        """Any row may differ from the index: they are compared before the next update."""
         indexer.add(self)
+
+    @staticmethod
+    def folder_of(shop_id: int) -> str:
+        """The folder below VITRINE_INDEXES."""
+        raise NotImplementedError
+
+    def invalidate(self, change: Change) -> None:
+        """Mark what a change outdates, and wake the indexer."""
+        raise NotImplementedError
+
+    def update(self, shop: Shop, any_changed: bool, changed: set[str]) -> int:
+        """Index what has changed; returns how many rows. Raises IndexNotReady to build it."""
+        raise NotImplementedError
+
+    def build(self, shop: Shop) -> int:
+        """Build the index; returns the number of its rows."""
+        raise NotImplementedError
 
     def load(self) -> None:
         """Nothing: the indexer builds it, and processes share it."""
 
-    def invalidate(self, change: Change) -> None:
-        if change.kind == Change.PRODUCT:
-            item_ids = change.item_ids()
-            with self._lock:
-                self._any = self._any or item_ids is None
-                self._changed |= set(item_ids or ())
-        elif change.kind == Change.SEARCH:
-            with self._lock:
-                self._any = True  # the languages may be others
-        else:
-            return
+    def mark(self, changed: set[str] | None) -> None:
+        """Mark rows as changed; None: any may have."""
+        with self._lock:
+            self._any = self._any or changed is None
+            self._changed |= changed or set()
         indexer.wake()
 
     def read(self) -> IndexReader:
@@ -104,13 +117,7 @@ class LiveIndex:
     def _write(self, shop: Shop, any_changed: bool, changed: set[str]) -> None:
         started = time.monotonic()
         try:
-            if any_changed:
-                languages = languages_of(shop)
-                if self.host.languages() != languages:
-                    raise IndexNotReady("the languages have changed")
-                count = self._compare(shop)
-            else:
-                count = self._update(shop, changed)
+            count = self.update(shop, any_changed, changed)
         except WriterBusy as error:
             log.warning("shop %s: the search index is updated later: %s", shop.pk, error)
             with self._lock:
@@ -119,11 +126,46 @@ class LiveIndex:
             return
         except IndexNotReady as error:
             log.info("shop %s: the search index is built: %s", shop.pk, error)
-            self.host.rebuild(all_documents(shop), languages_of(shop))
-            count = len(self.host.read())
+            count = self.build(shop)
         if count:
             seconds = time.monotonic() - started
-            log.info("shop %s: %d products indexed in %.2f s", shop.pk, count, seconds)
+            log.info("%s: %d rows indexed in %.2f s", self.host.folder.name, count, seconds)
+
+    def release(self) -> None:
+        self.host.release()
+
+    def close(self) -> None:
+        """The shop leaves the memory of this process; another one may write its index."""
+        with self._lock:
+            self._is_closed = True
+        indexer.remove(self)
+        self.release()
+
+
+class LiveIndex(FollowedIndex):
+    """The index of a shop's products."""
+
+    @staticmethod
+    def folder_of(shop_id: int) -> str:
+        return f"shop-{shop_id}"
+
+    def invalidate(self, change: Change) -> None:
+        if change.kind == Change.PRODUCT:
+            item_ids = change.item_ids()
+            self.mark(None if item_ids is None else set(item_ids))
+        elif change.kind == Change.SEARCH:
+            self.mark(None)  # the languages may be others
+
+    def build(self, shop: Shop) -> int:
+        self.host.rebuild(all_documents(shop), languages_of(shop))
+        return len(self.host.read())
+
+    def update(self, shop: Shop, any_changed: bool, changed: set[str]) -> int:
+        if not any_changed:
+            return self._update(shop, changed)
+        if self.host.languages() != languages_of(shop):
+            raise IndexNotReady("the languages have changed")
+        return self._compare(shop)
 
     def _compare(self, shop: Shop) -> int:
         """Index the products whose texts differ from the index; returns their number."""
@@ -146,22 +188,12 @@ class LiveIndex:
             self.host.update(differing, deleted_ids=gone)
         return len(differing) + len(gone)
 
-    def release(self) -> None:
-        self.host.release()
-
-    def close(self) -> None:
-        """The shop leaves the memory of this process; another one may write its index."""
-        with self._lock:
-            self._is_closed = True
-        indexer.remove(self)
-        self.release()
-
 
 class Indexer:
     """The thread of a process that keeps its shops' indexes true."""
 
     def __init__(self) -> None:
-        self._indexes: dict[int, LiveIndex] = {}
+        self._indexes: dict[tuple[type, int], FollowedIndex] = {}
         self._lock = threading.Lock()
         self._wake, self._stopped = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -171,17 +203,19 @@ class Indexer:
     def is_running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def add(self, index: LiveIndex) -> None:
+    def add(self, index: FollowedIndex) -> None:
+        key = (type(index), index.shop_id)
         with self._lock:
-            if older := self._indexes.pop(index.shop_id, None):
+            if older := self._indexes.pop(key, None):
                 older.release()
-            self._indexes[index.shop_id] = index
+            self._indexes[key] = index
         self._wake.set()
 
-    def remove(self, index: LiveIndex) -> None:
+    def remove(self, index: FollowedIndex) -> None:
+        key = (type(index), index.shop_id)
         with self._lock:
-            if self._indexes.get(index.shop_id) is index:
-                del self._indexes[index.shop_id]
+            if self._indexes.get(key) is index:
+                del self._indexes[key]
 
     def wake(self) -> None:
         self._wake.set()
@@ -243,7 +277,7 @@ class Indexer:
             connection.close()
         return True
 
-    def _catch_up(self, index: LiveIndex) -> None:
+    def _catch_up(self, index: FollowedIndex) -> None:
         if database.gone:
             return
         try:
