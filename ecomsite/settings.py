@@ -190,6 +190,7 @@ CELERY_TASK_ROUTES = {
     "recommender.tasks.train": {"queue": "train"},
     "recommender.tasks.score_*": {"queue": "score"},
     "recommender.tasks.judge_*": {"queue": "score"},
+    "recommender.tasks.update_*": {"queue": "score"},
     "recommender.tasks.deliver_webhook*": {"queue": "webhooks"},
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -281,6 +282,8 @@ SPECTACULAR_SETTINGS = {
         "EventType": "recommender.models.events.EventType",
         "AttributeType": "recommender.models.product_attributes.AttributeType",
         "RowStatus": ["accepted", "rejected"],
+        "AnswerKind": "recommender.models.conversations.ANSWER_KINDS",
+        "ConversationState": "recommender.models.conversations.STATES",
     },
 }
 

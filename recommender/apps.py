@@ -6,4 +6,5 @@ class RecommenderConfig(AppConfig):
     verbose_name = "Tables"
 
     def ready(self) -> None:
-        import recommender.search.live_index  # noqa: F401  registers itself with the shop state
+        import recommender.search.live_index
+        import recommender.support.passage_index  # noqa: F401  the same

@@ -12,11 +12,13 @@ from recommender.ingest import purge
 from recommender.model_lifecycle import runs
 from recommender.models import (
     Alert,
+    Conversation,
     IdempotentReply,
     ModelVersion,
     SearchQuery,
     ServedList,
     Shop,
+    SupportSettings,
     TrainingRun,
     Webhook,
     WebhookDelivery,
@@ -26,6 +28,7 @@ from recommender.monitoring import alerts, operations
 from recommender.recommendations import batch_scoring
 from recommender.reviews import judging, surges
 from recommender.shoppers import erasure
+from recommender.support import passages
 from recommender.webhooks import delivery
 
 SCORE_AGAIN, SCORE_AGAIN_SECONDS = 3, 30
@@ -115,6 +118,19 @@ def judge_again(shop_id: int) -> None:
 
 
 @shared_task
+def update_passages(shop_id: int) -> None:
+    """Make and embed passages of what has changed."""
+    passages.update_passages(Shop.objects.get(pk=shop_id))
+
+
+@shared_task
+def update_every_shops_passages() -> None:
+    """Update the passages of every shop with a service desk."""
+    for pk in SupportSettings.objects.values_list("shop", flat=True):
+        task_queue.enqueue("update_passages", pk)
+
+
+@shared_task
 def embed_products(shop_id: int, item_ids: list[str] | None = None) -> None:
     embeddings.embed_products(Shop.objects.get(pk=shop_id), item_ids)
 
@@ -160,6 +176,7 @@ def forget_old_served_lists() -> None:
     SearchQuery.objects.forget_old()
     IdempotentReply.objects.forget_old()
     WebhookDelivery.objects.forget_old()
+    Conversation.objects.forget_old()
     Webhook.objects.forget_old_secrets()
 
 

@@ -66,6 +66,22 @@ def judging_shop(shop, checkpoints, opinion_checkpoint):
     return shop
 
 
+@pytest.fixture
+def desk_shop(stocked, checkpoints, opinion_checkpoint, intent_checkpoint, answers_checkpoint):
+    """A stocked shop whose service desk has its models, two policies and three articles."""
+    from tests import stocked_shop
+    from tests.support import desk
+
+    for checkpoint, recipe in (
+        (opinion_checkpoint, "opinion"),
+        (intent_checkpoint, "intent"),
+        (answers_checkpoint, "answers"),
+    ):
+        stocked_shop.register(stocked, checkpoint, recipe).promote()
+    desk.open_desk(stocked)
+    return stocked
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
     """The schedule that migrations create, before a transactional test empties the tables."""

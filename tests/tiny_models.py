@@ -16,12 +16,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+DESK = ROOT / "recommender" / "support" / "default_desk.json"
 UNUSED_SECONDS = 24 * 3600
 """Folders of other digests are deleted after so long without use."""
 
 
 def _digest() -> str:
     sources = [*sorted((ROOT / "training").rglob("*.py")), ROOT / "requirements.txt"]
+    sources += [DESK]
     sources += [
         ROOT / "tests" / name for name in ("tinyshop.py", "judged_shop.py", "tiny_models.py")
     ]
@@ -166,31 +168,77 @@ def opinion_checkpoint(pytestconfig, packaged_encoder) -> Path:
     """An opinion checkpoint: the packaged encoder, and a linear model on the default examples."""
 
     def make(folder: Path) -> None:
-        import numpy as np
-        from safetensors.numpy import save_file
-        from sklearn.linear_model import LogisticRegression
-
         from training.data.opinions import class_of, default_table
-        from training.encoders.onnx import OnnxEncoder
-        from training.inference.checkpoint import FORMAT
 
         rows = default_table().to_dicts()
         names = [class_of(row["topic"], row["polarity"]) for row in rows]
-        classes = sorted(set(names))
-        vectors = OnnxEncoder(packaged_encoder).encode([row["text"] for row in rows])
-        fit = LogisticRegression(C=10, max_iter=1000).fit(vectors, [*map(classes.index, names)])
-        folder.mkdir()
-        shutil.copytree(packaged_encoder, folder / "onnx")
-        head = {"weight": fit.coef_, "bias": fit.intercept_}
-        head = {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in head.items()}
-        save_file(head, folder / "head.safetensors")
-        facts = {"recipe": "opinion", "classes": classes, "members": 1, "voters": 0}
-        answer = {"temperature": 1.0, "low": 0.0, "high": 0.0, "vote_share": 0.0}
-        run = {"format": FORMAT, "recipe": "opinion", "kind": "head", "files": {}}
-        for name, value in (("head", facts | answer), ("run", run), ("report", {})):
-            (folder / f"{name}.json").write_text(json.dumps(value))
+        _linear_head(folder, packaged_encoder, "opinion", [row["text"] for row in rows], names)
 
     return _cached(pytestconfig, "opinion", make)
+
+
+@pytest.fixture(scope="session")
+def intent_checkpoint(pytestconfig, packaged_encoder) -> Path:
+    """An intent checkpoint: the packaged encoder, and a linear model on the examples of the
+    intents that a service desk starts with.
+    """
+
+    def make(folder: Path) -> None:
+        examples = [
+            (text, intent["key"])
+            for intent in json.loads(DESK.read_text(encoding="utf-8"))["intents"]
+            for text in intent["examples"]["en"]
+        ]
+        texts, names = zip(*examples, strict=True)
+        _linear_head(folder, packaged_encoder, "intent", list(texts), list(names))
+
+    return _cached(pytestconfig, "intent", make)
+
+
+@pytest.fixture(scope="session")
+def answers_checkpoint(pytestconfig, packaged_encoder) -> Path:
+    """A checkpoint of the recipe `answers`: the packaged encoder as it is."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        shutil.copytree(packaged_encoder, folder / "onnx")
+        _write_json(folder, run=_run_of("answers", "encoder"), report={})
+
+    return _cached(pytestconfig, "answers", make)
+
+
+def _linear_head(
+    folder: Path, encoder: Path, recipe: str, texts: list[str], names: list[str]
+) -> None:
+    """Write a checkpoint with a head: logistic regression of the classes on frozen vectors."""
+    import numpy as np
+    from safetensors.numpy import save_file
+    from sklearn.linear_model import LogisticRegression
+
+    from training.encoders.onnx import OnnxEncoder
+
+    classes = sorted(set(names))
+    vectors = OnnxEncoder(encoder).encode(texts)
+    fit = LogisticRegression(C=10, max_iter=1000).fit(vectors, [*map(classes.index, names)])
+    folder.mkdir()
+    shutil.copytree(encoder, folder / "onnx")
+    head = {"weight": fit.coef_, "bias": fit.intercept_}
+    head = {name: np.ascontiguousarray(a, dtype=np.float32) for name, a in head.items()}
+    save_file(head, folder / "head.safetensors")
+    facts = {"recipe": recipe, "classes": classes, "members": 1, "voters": 0}
+    answer = {"temperature": 1.0, "low": 0.0, "high": 0.0, "vote_share": 0.0}
+    _write_json(folder, head=facts | answer, run=_run_of(recipe, "head"), report={})
+
+
+def _run_of(recipe: str, kind: str) -> dict:
+    from training.inference.checkpoint import FORMAT
+
+    return {"format": FORMAT, "recipe": recipe, "kind": kind, "files": {}}
+
+
+def _write_json(folder: Path, **values: dict) -> None:
+    for name, value in values.items():
+        (folder / f"{name}.json").write_text(json.dumps(value))
 
 
 def _cached(config: pytest.Config, name: str, make: Callable[[Path], object]) -> Path:

@@ -26,6 +26,8 @@ from recommender.api.recommendations import views as recommendations_views
 from recommender.api.reviews import views as review_views
 from recommender.api.search import views as search_views
 from recommender.api.shoppers import views as shoppers_views
+from recommender.api.support import desk_views
+from recommender.api.support import views as support_views
 from recommender.api.training import job_views, model_views
 from recommender.api.webhooks import views as webhook_views
 
@@ -74,6 +76,14 @@ urlpatterns = [
     path("opinions", review_views.OpinionsView.as_view()),
     path("opinions/clauses", review_views.ClausesView.as_view()),
     path("opinions:analyze", review_views.AnalyzeView.as_view()),
+    path("assist", support_views.AssistView.as_view()),
+    path("assist:feedback", support_views.FeedbackView.as_view()),
+    path("assist/conversations/<str:conversation_id>", support_views.ThreadView.as_view()),
+    path("conversations", desk_views.ConversationsView.as_view()),
+    path("conversations/<str:conversation_id>/answer", desk_views.AnswerView.as_view()),
+    path("conversations/<str:conversation_id>/close", desk_views.CloseView.as_view()),
+    path("articles", desk_views.ArticlesView.as_view()),
+    path("articles/<id:article_id>", desk_views.ArticleView.as_view()),
     path("items", catalog_views.ItemsView.as_view()),
     path("items:delete", catalog_views.ItemsDeleteView.as_view()),
     path("attributes", attribute_views.AttributesView.as_view()),

@@ -2,6 +2,7 @@
 reported with their number.
 """
 
+from recommender.ingest.articles import post_articles, upsert_articles
 from recommender.ingest.events import import_events
 from recommender.ingest.labeled_texts import KINDS, upsert_labelled
 from recommender.ingest.parsing import FieldError, Parser, is_text
@@ -19,8 +20,10 @@ __all__ = [
     "RowError",
     "import_events",
     "is_text",
+    "post_articles",
     "post_events",
     "post_reviews",
+    "upsert_articles",
     "upsert_labelled",
     "upsert_parts_of_products",
     "upsert_parts_of_shoppers",

@@ -54,11 +54,15 @@ def promote_version(version: ModelVersion, by=None) -> ModelVersion:
 
 
 def _recompute(version: ModelVersion) -> None:
-    """Queue what the champion before has computed: precomputed lists, or opinions."""
+    """Queue what the champion before has computed: precomputed lists, opinions,
+    or vectors of passages.
+    """
     if version.purpose == "ranking":
         task_queue.enqueue("score_shop", version.shop_id)
     elif version.purpose == "opinion":
         task_queue.enqueue("judge_again", version.shop_id)
+    elif version.purpose == "answers":
+        task_queue.enqueue("update_passages", version.shop_id)
 
 
 def _tell_webhooks(

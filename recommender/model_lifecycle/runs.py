@@ -29,6 +29,22 @@ log = logging.getLogger(__name__)
 MOST_TRIES = 3
 
 
+FIRST_TRIES = 3
+"""Failed first trainings after which a person has to start the next one."""
+
+
+def start_first(shop: Shop, recipe: str, overrides: dict | None = None) -> TrainingRun | None:
+    """Queue the quick first training of a recipe, whose version then serves. None where there is
+    one that has not failed, such as one that a person canceled, or where three have failed.
+    """
+    with transaction.atomic():
+        Shop.objects.select_for_update().get(pk=shop.pk)
+        statuses = list(shop.runs.filter(recipe=recipe).values_list("status", flat=True))
+        if not set(statuses) <= {RunStatus.FAILED.value} or len(statuses) >= FIRST_TRIES:
+            return None
+        return start_run(shop, recipe, "quick", overrides=overrides, promote="always")
+
+
 def start_run(
     shop: Shop,
     recipe: str = "fusion",

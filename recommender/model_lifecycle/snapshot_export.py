@@ -9,7 +9,7 @@ from pathlib import Path
 from django.db import connection
 
 from recommender.inference import training_options
-from recommender.models import Judgement, Shop
+from recommender.models import Judgement, Message, Shop
 from recommender.models.events import LEAST_LIKED, EventType
 
 CHUNK = 50_000
@@ -183,7 +183,40 @@ def _opinions(shop: Shop):
         yield label.text, label.topic, label.get_polarity_display(), "label"
 
 
-_WRITTEN = {name: partial(_written, name) for name in ("reviews", "dialogues", "judgements")}
+def _dialogues(shop: Shop):
+    """(text, intent, answer, split): solved dialogues, the examples of intents in the languages of
+    the service desk, and messages whose answer helped.
+    """
+    yield from _written("dialogues", shop)
+    desk = getattr(shop, "support_settings", None)
+    languages = desk.languages if desk is not None else ()
+    for intent in shop.intents.all():
+        for language in languages:
+            for text in intent.examples.get(language, ()):
+                yield text, intent.key, None, None
+    yield from helpful_messages(shop)
+
+
+def helpful_messages(shop: Shop) -> Iterator[tuple[str, str | None, str | None, None]]:
+    """(question, intent, answer, split) of messages whose answer helped, without shoppers who
+    refuse training: templates teach the intent, quoted passages the answer.
+    """
+    refuse = shop.shoppers.filter(consent_training=False).values("user_id")
+    answers = (
+        Message.objects.filter(conversation__shop=shop, conversation__simulated=False, helped=True)
+        .exclude(conversation__user_id__in=refuse)
+        .filter(kind__in=[Message.TEMPLATE, Message.PASSAGES])
+    )
+    for one in answers.select_related("conversation").order_by("id"):
+        question = one.conversation.messages.filter(pk__lt=one.pk, author=Message.SHOPPER).last()
+        if question is not None and question.meant:
+            passage = one.sources[0]["quote"] if one.kind == Message.PASSAGES else None
+            intent = one.intent if one.kind == Message.TEMPLATE else None
+            yield question.meant, intent, passage, None
+
+
+_WRITTEN = {name: partial(_written, name) for name in ("reviews", "judgements")}
+_WRITTEN["dialogues"] = _dialogues
 _WRITTEN["opinions"] = _opinions
 
 

@@ -2,6 +2,7 @@ from recommender.models.alerts import Alert
 from recommender.models.api_keys import ApiKey
 from recommender.models.audit import AuditEntry
 from recommender.models.changes import Change
+from recommender.models.conversations import Conversation, HandoverReason, Message
 from recommender.models.erasures import Erasure
 from recommender.models.events import Event
 from recommender.models.exposures import ServedList
@@ -14,6 +15,7 @@ from recommender.models.opinions import (
     OpinionTopic,
     SurgeRule,
 )
+from recommender.models.passages import Passage
 from recommender.models.placements import Placement
 from recommender.models.precomputed_lists import RecommendationList
 from recommender.models.product_attributes import ProductAttribute
@@ -23,28 +25,41 @@ from recommender.models.purges import Purge
 from recommender.models.registry import MetricPoint, ModelVersion, TrainingRun
 from recommender.models.search_queries import EvaluationQuerySet, SearchQuery
 from recommender.models.search_settings import SearchSettings, Synonym
+from recommender.models.service_desk import (
+    AnswerTemplate,
+    Article,
+    SupportIntent,
+    SupportSettings,
+    TemplateVersion,
+)
 from recommender.models.shoppers import SessionLink, Shopper
 from recommender.models.shops import Shop
 from recommender.models.webhooks import Webhook, WebhookDelivery
 
 __all__ = [
     "Alert",
+    "AnswerTemplate",
     "ApiKey",
+    "Article",
     "AuditEntry",
     "Change",
+    "Conversation",
     "Dialogue",
     "Erasure",
     "EvaluationQuerySet",
     "Event",
     "GoneProduct",
+    "HandoverReason",
     "IdempotentReply",
     "Judgement",
+    "Message",
     "MetricPoint",
     "ModelVersion",
     "Opinion",
     "OpinionCount",
     "OpinionLabel",
     "OpinionTopic",
+    "Passage",
     "Placement",
     "Product",
     "ProductAttribute",
@@ -58,8 +73,11 @@ __all__ = [
     "SessionLink",
     "Shop",
     "Shopper",
+    "SupportIntent",
+    "SupportSettings",
     "SurgeRule",
     "Synonym",
+    "TemplateVersion",
     "TrainingRun",
     "Webhook",
     "WebhookDelivery",

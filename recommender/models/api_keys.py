@@ -11,15 +11,16 @@ from django.utils import timezone
 
 from recommender.models.shops import Shop, ShopOwned
 
-PUBLIC_SCOPES = ("events:write", "recs:read", "search:read")
+PUBLIC_SCOPES = ("events:write", "recs:read", "search:read", "assist:write")
 """Scopes that a public key may have, which is visible in the shop's pages: events, lists of the
-placements that it names, and search.
+placements that it names, search, and questions to the service desk.
 """
 PER_MINUTE = 60_000
 PUBLIC_PER_MINUTE = 300
 SCOPES = [
     "recs:read",
     "search:read",
+    "assist:write",
     "events:read",
     "events:write",
     "events:delete",
@@ -27,6 +28,8 @@ SCOPES = [
     "catalog:write",
     "reviews:read",
     "reviews:write",
+    "support:read",
+    "support:write",
     "users:read",
     "users:write",
     "training:read",
@@ -67,11 +70,12 @@ class ApiKeyQuerySet(ShopOwned):
         replaces: "ApiKey | None" = None,
         expires_by: datetime | None = None,
         search: bool = False,
+        assist: bool = False,
     ) -> tuple["ApiKey", str]:
         """Create a key: the row and the secret, which is not stored and cannot be shown again.
 
-        A public key can send events, request lists of `placements`, and `search`. expires_by: the
-        latest expiry, whatever `days` says.
+        A public key can send events, request lists of `placements`, `search`, and `assist` (put
+        questions to the service desk). expires_by: the latest expiry, whatever `days` says.
         """
         usual = PUBLIC_PER_MINUTE if public else PER_MINUTE
         secret = ("vp_" if public else "vt_") + secrets.token_urlsafe(32)
@@ -83,7 +87,7 @@ class ApiKeyQuerySet(ShopOwned):
             name=name,
             prefix=secret[:8],
             hash=hash_of(secret),
-            scopes=public_scopes(placements, search) if public else scopes,
+            scopes=public_scopes(placements, search, assist) if public else scopes,
             placements=list(placements) if public else [],
             expires_at=expires,
             is_public=public,
@@ -96,9 +100,11 @@ class ApiKeyQuerySet(ShopOwned):
         return self.select_related("shop").filter(hash=hash_of(secret)).first()
 
 
-def public_scopes(placements: Iterable[str], search: bool) -> list[str]:
-    """The scopes of a public key that shows lists of these placements, and may search."""
-    wanted = {"recs:read": bool(list(placements)), "search:read": search}
+def public_scopes(placements: Iterable[str], search: bool, assist: bool = False) -> list[str]:
+    """The scopes of a public key that shows lists of these placements, and may search and put
+    questions.
+    """
+    wanted = {"recs:read": bool(list(placements)), "search:read": search, "assist:write": assist}
     return [scope for scope in PUBLIC_SCOPES if wanted.get(scope, True)]
 
 
@@ -111,7 +117,7 @@ class ApiKey(models.Model):
     is_public = models.BooleanField(
         default=False,
         help_text="Stands in the shop’s pages, so it can send events, request lists of its "
-        "placements, search where its scopes say so, and nothing else.",
+        "placements, search and put questions where its scopes say so, and nothing else.",
     )
     placements = ArrayField(
         models.CharField(max_length=64),
@@ -180,6 +186,7 @@ class ApiKey(models.Model):
                 replaces=self,
                 expires_by=min(ends, default=None),
                 search="search:read" in self.scopes,
+                assist="assist:write" in self.scopes,
             )
             self.expires_at = min(until, self.expires_at or until)
             self.save(update_fields=["expires_at"])

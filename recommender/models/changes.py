@@ -22,7 +22,7 @@ class Change(models.Model):
     """A change of data that processes cache, written in the transaction of the change itself."""
 
     CHAMPION, PLACEMENT, PRODUCT, VECTORS = "champion", "placement", "product", "vectors"
-    SEARCH = "search"
+    SEARCH, SUPPORT = "search", "support"
 
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="changes")
     kind = models.CharField(max_length=20)

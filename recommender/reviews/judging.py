@@ -67,11 +67,8 @@ def judge_version(shop: Shop) -> ModelVersion | None:
 
 
 def train_first_judge(shop: Shop) -> None:
-    """Queue the training of a shop's first judge, on the examples of its topics; once."""
-    with transaction.atomic():
-        Shop.objects.select_for_update().get(pk=shop.pk)
-        if not shop.runs.filter(recipe=OPINION).exists():
-            runs.start_run(shop, OPINION, "quick", promote="always")
+    """Queue the training of a shop's first judge, on the examples of its topics."""
+    runs.start_first(shop, OPINION)
 
 
 def judge_again(shop: Shop) -> int:

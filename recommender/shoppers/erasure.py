@@ -1,5 +1,5 @@
-"""Erasure of a shopper everywhere: profile, events, lists, exposures, reviews, caches,
-snapshots.
+"""Erasure of a shopper everywhere: profile, events, lists, exposures, reviews, conversations,
+caches, snapshots.
 """
 
 import shutil
@@ -7,7 +7,7 @@ import shutil
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from recommender.models import Erasure, Shop, Shopper, TrainingRun
+from recommender.models import Erasure, Message, Shop, Shopper, TrainingRun
 from recommender.shoppers.keyed_cache import digest_of, forget_lists
 
 
@@ -26,10 +26,11 @@ def erase(shopper: Shopper) -> Erasure:
         counts["events"] += anonymous.count()
         counts["served"] += seen.count()
         counts["queries"] += searched.count()
-        for name, rows in (("reviews", shop.reviews), ("opinion_labels", shop.opinion_labels)):
-            written = rows.filter(user_id=user_id)
+        for name in ("reviews", "opinion_labels"):
+            written = getattr(shop, name).filter(user_id=user_id)
             counts[name] = written.count()
             written.delete()
+        counts["conversations"] = _erase_conversations(shopper)
         seen.delete()
         searched.delete()
         anonymous._raw_delete("default")
@@ -46,14 +47,30 @@ def erase(shopper: Shopper) -> Erasure:
 
 def _of_own_sessions(shopper: Shopper) -> tuple[QuerySet, QuerySet, QuerySet]:
     """Anonymous events, exposures and searches of the sessions in which this shopper signed in."""
-    signed_in = shopper.events.exclude(session_id=None).values("session_id")
-    own_sessions = Q(session_id__in=signed_in) | Q(
-        session_id__in=shopper.session_links.values("session_id")
-    )
-    shop = shopper.shop
+    own_sessions, shop = _own_sessions(shopper), shopper.shop
     return tuple(
         rows.filter(own_sessions, shopper=None) for rows in (shop.events, shop.served, shop.queries)
     )
+
+
+def _own_sessions(shopper: Shopper) -> Q:
+    """Rows of the sessions in which this shopper signed in."""
+    signed_in = shopper.events.exclude(session_id=None).values("session_id")
+    links = shopper.session_links.values("session_id")
+    return Q(session_id__in=signed_in) | Q(session_id__in=links)
+
+
+def _erase_conversations(shopper: Shopper) -> int:
+    """Delete the conversations of this shopper with the service desk, also those before a sign-in,
+    and the dialogues that were adopted from them; returns the number of conversations.
+    """
+    shop, anonymous = shopper.shop, _own_sessions(shopper) & Q(user_id="")
+    own = shop.conversations.filter(Q(user_id=shopper.user_id) | anonymous)
+    adopted = Message.objects.filter(conversation__in=own, adopted=True)
+    shop.dialogues.filter(dialogue_id__in=[one.adopted_id for one in adopted]).delete()
+    count = own.count()
+    own.delete()
+    return count
 
 
 def finish_erasures() -> int:

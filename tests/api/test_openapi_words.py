@@ -10,7 +10,16 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 
 from recommender.api.http.examples import EVENTS, EXAMPLES
-from recommender.models import ApiKey, Purge, Shop, TrainingRun, Webhook, WebhookDelivery
+from recommender.models import (
+    ApiKey,
+    Conversation,
+    Message,
+    Purge,
+    Shop,
+    TrainingRun,
+    Webhook,
+    WebhookDelivery,
+)
 from recommender.models.events import EventType
 
 
@@ -122,6 +131,11 @@ def example_rows(live_shop, api, monkeypatch):
     view = {**EVENTS["view"], "event_id": "order-1001-view", "occurred_at": "2026-01-01T00:00:00Z"}
     api("post", "events", {"events": [view]})
     api("post", "reviews", {"reviews": [{"review_id": "rev-1", "text": "fine"}]})
+    api("post", "articles", EXAMPLES["POST /api/v1/articles"]["a help page"])
+    talk = Conversation.objects.create(
+        shop=live_shop, conversation_id="conv_1", session_id="s-of-another-visit"
+    )
+    Message.objects.create(pk=2, conversation=talk, author=Message.ENGINE, text="x")
     webhook = Webhook.objects.create(shop=live_shop, url="https://a.example", event_types=[])
     delivery = WebhookDelivery.objects.create(webhook=webhook, event_type="x", payload={})
     key = ApiKey.objects.issue(live_shop, "x", ["recs:read"])[0]

@@ -6,8 +6,11 @@ import pytest
 from django.utils import timezone
 
 from recommender.models import (
+    Conversation,
+    Dialogue,
     Erasure,
     Event,
+    Message,
     RecommendationList,
     Review,
     ServedList,
@@ -56,13 +59,17 @@ def test_a_sessions_list_is_not_made_of_what_a_signed_in_shopper_did_in_it(live_
 
 def test_erasing_leaves_nothing_but_a_receipt(known, api):
     events = Event.objects.filter(shopper__user_id=WHO).count()
+    talk = Conversation.objects.create(shop=known, session_id="s-talk", user_id=WHO)
+    answered = Message.objects.create(conversation=talk, author="person", text="x", adopted=True)
+    Dialogue.objects.create(shop=known, dialogue_id=answered.adopted_id, text="a", answer="b")
+    Conversation.objects.create(shop=known, session_id="s-other", user_id="somebody")
     reply = api("delete", f"users/{WHO}")
     assert reply.status_code == 200
     receipt = reply.json()
     assert (
         receipt["erased"]
         == {"events": events, "lists": 1, "served": 1, "queries": 0}
-        | {"reviews": 1, "opinion_labels": 0}
+        | {"reviews": 1, "opinion_labels": 0, "conversations": 1}
         and receipt["caches"] == "cleared"
     )
     assert (
@@ -70,6 +77,7 @@ def test_erasing_leaves_nothing_but_a_receipt(known, api):
         and not Review.objects.exists()
         and not ServedList.objects.exists()
     )
+    assert not Dialogue.objects.exists() and Conversation.objects.get().user_id == "somebody"
     assert last_lists.last_list_of(known.pk, WHO) is None
     assert api("get", f"erasures/{receipt['receipt_id']}").json() == receipt
     assert WHO not in str(Erasure.objects.values().get())

@@ -84,6 +84,9 @@ class KeyRequest(StrictSerializer):
     search = serializers.BooleanField(
         default=False, help_text="of a public key: pages may search and suggest"
     )
+    assist = serializers.BooleanField(
+        default=False, help_text="of a public key: pages may put questions to the service desk"
+    )
     per_minute = serializers.IntegerField(
         min_value=1,
         max_value=10_000_000,

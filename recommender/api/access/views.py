@@ -77,6 +77,7 @@ class KeysView(ApiView):
             _rate(request.auth, values),
             expires_by=request.auth.expires_at,
             search=values["search"],
+            assist=values["assist"],
         )
         AuditEntry.objects.note(
             shop, request.auth, AuditEntry.ADDED, f"API key {key}", detail=", ".join(key.scopes)
@@ -88,9 +89,10 @@ def _check(
     caller: ApiKey, values: dict[str, Any], scopes: list[str], placements: list[str]
 ) -> None:
     """Raises ValidationError, or PermissionDenied where the caller lacks a scope that it gives."""
-    public, search = values["public"], values["search"]
-    if search and not public:
-        raise ValidationError({"search": ["is of a public key; others have the scope search:read"]})
+    public = values["public"]
+    for name, scope in (("search", "search:read"), ("assist", "assist:write")):
+        if values[name] and not public:
+            raise ValidationError({name: [f"is of a public key; others have the scope {scope}"]})
     if public and scopes:
         raise ValidationError({"scopes": ["a public key has none: it sends events, shows lists"]})
     if placements and not public:
@@ -100,7 +102,9 @@ def _check(
     known = set(caller.shop.placements.values_list("key", flat=True))
     if unknown := [name for name in placements if name not in known]:
         raise ValidationError({"placements": [f"unknown placement {unknown[0][:64]!r}"]})
-    given = public_scopes(placements, search) if public else scopes
+    given = scopes
+    if public:
+        given = public_scopes(placements, values["search"], values["assist"])
     if missing := [scope for scope in given if not caller.allows(scope)]:
         raise PermissionDenied(f"scopes: this key cannot give {missing[0]}, which it lacks.")
 

@@ -150,6 +150,38 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "POST /api/v1/opinions:analyze": {
         "two texts": {"texts": ["Great quality, late delivery", "质量很好，物流太慢"]}
     },
+    "POST /api/v1/assist": {
+        "a question": {"question": "How long does delivery take?", "session_id": "s-9f2"},
+        "on an order, from a server": {
+            "question": "Where is my order?",
+            "session_id": "s-9f2",
+            "user_id": "4711",
+            "order": {"order_id": "A-17", "status": "sent"},
+        },
+        "on the page of a product": {
+            "question": "What is it made of?",
+            "session_id": "s-9f2",
+            "item_id": "22423",
+        },
+    },
+    "POST /api/v1/assist:feedback": {
+        "it helped": {"conversation_id": "conv_1", "message_id": "msg-2", "helped": True}
+    },
+    "POST /api/v1/conversations/{conversation_id}/answer": {
+        "an answer": {"text": "Your parcel is on its way."}
+    },
+    "POST /api/v1/articles": {
+        "a help page": {
+            "articles": [
+                {
+                    "article_id": "returns",
+                    "title": "Returns",
+                    "text": "Send items back in their original box.",
+                    "url": "https://shop.example/help/returns",
+                }
+            ]
+        }
+    },
     "POST /api/v1/browse": {
         "a category page": {
             "filter": "categories contains 'Kitchen'",

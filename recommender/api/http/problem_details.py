@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from recommender.api.http.parsers import TooLarge
 from recommender.api.http.renderers import to_json
+from recommender.api.http.throttling import seconds_left
 from recommender.infrastructure.availability import QUEUE_GONE, UNREACHABLE, comes_between
 from recommender.infrastructure.request_id import request_id
 from recommender.ingest import FieldError, Report
@@ -40,6 +41,13 @@ class NotReady(exceptions.APIException):
 
     status_code = 503
     default_code = "not_ready"
+
+
+class TooMany(exceptions.APIException):
+    """429: a session has sent too many messages in this minute."""
+
+    status_code = 429
+    default_code = "throttled"
 
 
 def again_when_busy(act: Callable[[], T], tries: int = 4) -> T:
@@ -98,6 +106,8 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
     if not isinstance(error, exceptions.APIException):
         return None
     headers = dict(LATER) if isinstance(error, Busy | NotReady) else {}
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(seconds_left())
     if isinstance(error, exceptions.Throttled):
         headers["Retry-After"] = str(error.wait)
     if getattr(error, "auth_header", None):

@@ -5,6 +5,7 @@ A process counts locally and reports to Redis a few times a second, so that coun
 requests.
 """
 
+import hashlib
 import math
 import threading
 import time
@@ -141,3 +142,10 @@ def within_rate(key: ApiKey, request: HttpRequest) -> bool:
         return True
     telemetry.throttled.inc()
     return False
+
+
+def within_session_rate(shop_id: int, session_id: str, per_minute: int) -> bool:
+    """Count one message of a session; returns whether it is within the limit."""
+    digest = hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    name = f"session:{shop_id}:{digest}"
+    return _counters(settings.REDIS_URL).count(name, exactly=True) <= per_minute

@@ -34,6 +34,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--search", action="store_true", help="of a public key: pages may search and suggest"
         )
+        parser.add_argument(
+            "--assist",
+            action="store_true",
+            help="of a public key: pages may put questions to the service desk",
+        )
         parser.add_argument("--days", type=int, help="expires after so many days")
         parser.add_argument(
             "--rotate",
@@ -69,6 +74,7 @@ class Command(BaseCommand):
             options["public"],
             options["placement"],
             search=options["search"],
+            assist=options["assist"],
         )
         AuditEntry.objects.note(
             key.shop, COMMAND, AuditEntry.ADDED, f"API key {key}", detail=", ".join(key.scopes)
@@ -79,8 +85,9 @@ class Command(BaseCommand):
     def _check_placements(shop: Shop, options: dict) -> None:
         if options["placement"] and not options["public"]:
             raise CommandError("--placement: only a --public key is limited to placements")
-        if options["search"] and not options["public"]:
-            raise CommandError("--search: other keys than --public ones have --scope search:read")
+        for name, scope in (("search", "search:read"), ("assist", "assist:write")):
+            if options[name] and not options["public"]:
+                raise CommandError(f"--{name}: other keys than --public ones have --scope {scope}")
         known = set(shop.placements.values_list("key", flat=True))
         if unknown := [key for key in options["placement"] if key not in known]:
             raise CommandError(

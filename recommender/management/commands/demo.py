@@ -192,9 +192,11 @@ class Command(BaseCommand):
     def _public_key(self, known: str | None) -> str:
         from recommender.models import ApiKey
 
-        if known and (row := ApiKey.objects.find(known)) and "search:read" in row.scopes:
-            return known  # an earlier build's key may not search
-        return ApiKey.objects.issue(self.shop, "storefront", [], public=True, search=True)[1]
+        if known and (row := ApiKey.objects.find(known)) and "assist:write" in row.scopes:
+            return known  # an earlier build's key may not search, or put questions
+        return ApiKey.objects.issue(
+            self.shop, "storefront", [], public=True, search=True, assist=True
+        )[1]
 
     def _let_storefront_send(self) -> None:
         self.shop.origins = [
@@ -228,6 +230,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{noun}: {report}")
 
     def _begin_training(self) -> None:
+        from recommender.demo import sample_desk
         from recommender.model_lifecycle.runs import start_run
 
         if self.shop.champion() is None and not self.shop.runs.active().exists():
@@ -236,6 +239,7 @@ class Command(BaseCommand):
                 "The first training run has begun: watch it in the console under Train. "
                 "Until then shoppers see what is popular."
             )
+        sample_desk.open_desk(self.shop)
 
     def _tell_when_live(self, demo: dict) -> bool:
         version = self.shop.champion()

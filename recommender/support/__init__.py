@@ -1,0 +1,1 @@
+"""Service desk: questions answered from templates, passages and products, or handed over."""
