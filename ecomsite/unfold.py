@@ -36,6 +36,7 @@ UNFOLD = {
         lambda request: static("css/pages.css"),
         lambda request: static("css/search.css"),
         lambda request: static("css/opinions.css"),
+        lambda request: static("css/support.css"),
     ],
     "SITE_DROPDOWN": "recommender.console.navigation.shops",
     "SIDEBAR": {

@@ -82,6 +82,7 @@ def shops(request: HttpRequest) -> list[dict]:
         return []
     name = request.resolver_match.url_name if request.resolver_match else "home"
     pages = ("home", "train", "models", "preview", "placements", "search", "opinions", "labels")
+    pages = (*pages, "support", "support_inbox", "support_templates", "support_unanswered")
     page = name if name in pages else "home"
     return [
         {"icon": "store", "title": shop.key, "link": reverse(f"admin:{page}", args=[shop.key])}
@@ -121,11 +122,19 @@ def sidebar(request: HttpRequest) -> list[dict]:
                 _page(request, shop, "Search quality", "search_insights", "search", names)
             )
         groups += [{"title": "Shopfront", "items": shopfront}] if shopfront else []
+        voices = []
         if request.user.has_perm("recommender.view_opinion"):
             names = ("reading", "product", "compare", "alerts", "topics")
             names = ("opinions", *(f"opinions_{name}" for name in names), "labels")
-            voices = _page(request, shop, "Opinions", "sentiment_satisfied", "opinions", names)
-            groups.append({"title": "Voices", "items": [voices]})
+            voices.append(
+                _page(request, shop, "Opinions", "sentiment_satisfied", "opinions", names)
+            )
+        if request.user.has_perm("recommender.view_conversation"):
+            names = ("inbox", "conversation", "transcripts", "unanswered", "templates", "template")
+            names = (*names, "intents", "articles", "trial", "settings")
+            names = ("support", *(f"support_{name}" for name in names))
+            voices.append(_page(request, shop, "Service desk", "support_agent", "support", names))
+        groups += [{"title": "Voices", "items": voices}] if voices else []
     return [*groups, {"title": "Run", "items": _schedule(request)}, _tables(request)]
 
 

@@ -70,6 +70,7 @@ class ConsoleSite(UnfoldAdminSite):
             query_set_views,
             synonym_views,
         )
+        from recommender.console.support import urls as support_urls
         from recommender.console.training import start_views
         from recommender.console.training import views as training_views
 
@@ -145,6 +146,7 @@ class ConsoleSite(UnfoldAdminSite):
             ("s/<slug:shop>/alerts/<int:pk>/", alert_views.act_on_alert, "alert_act"),
             ("s/<slug:shop>/labels/", label_views.labels, "labels"),
             ("s/<slug:shop>/labels/save/", label_views.save_label, "label_save"),
+            *support_urls.PAGES,
         ]
         console_urls = [
             path(route, self.admin_view(_with_error_pages(view)), name=name)

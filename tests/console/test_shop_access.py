@@ -50,6 +50,15 @@ PAGES = (
     "opinions_alerts",
     "opinions_topics",
     "labels",
+    "support",
+    "support_trial",
+    "support_inbox",
+    "support_transcripts",
+    "support_unanswered",
+    "support_templates",
+    "support_intents",
+    "support_articles",
+    "support_settings",
 )
 
 
@@ -89,6 +98,12 @@ def test_no_page_of_another_shop_opens(two_shops, client):
         ("opinions_topics", []),
         ("opinion_topics_copy", []),
         ("opinion_topic_delete", [1]),
+        ("support_conversation", [1]),
+        ("support_template", [1]),
+        ("support_template_delete", [1]),
+        ("support_intent_delete", [1]),
+        ("support_article_delete", [1]),
+        ("support_settings", []),
     ):
         assert client.post(reverse(f"admin:{name}", args=["other", *parts])).status_code == 404, (
             name
@@ -127,6 +142,11 @@ def test_every_page_of_the_console_is_tried_here():
         "label_save",
         "opinion_topics_copy",
         "opinion_topic_delete",
+        "support_conversation",
+        "support_template",
+        "support_template_delete",
+        "support_intent_delete",
+        "support_article_delete",
     }
     assert {p.name for p in routes} == tried and tried >= FRAGMENTS
 

@@ -208,6 +208,7 @@ def _show(request: HttpRequest, name: str, status: int = 200, **context: Any) ->
     who = vitrine_client.access()
     shared = {
         "tracker": f"{who.base_url}/static/vitrine.js",
+        "chat": f"{who.base_url}/static/vitrine-chat.js",
         "api": f"{who.base_url}/api/v1/",
         "product_link": reverse("storefront:product", args=["ITEM"]),
         "public_key": who.public_key,
