@@ -101,8 +101,8 @@ def plain_checkpoint(snapshot: Path) -> Path:
 
 
 @contextmanager
-def shop_of(snapshot: Path, checkpoint: Path) -> Iterator[tuple[dict[str, str], str]]:
-    """(environment, key) of a shop with the snapshot's products and the search champion."""
+def services() -> Iterator[dict[str, str]]:
+    """The environment of servers of their own below VITRINE_HOME/search, with an empty schema."""
     home = Path(os.environ.get("VITRINE_HOME", ROOT / "var")).resolve() / "search"
     shutil.rmtree(home, ignore_errors=True)
     environment = {**os.environ, "VITRINE_HOME": str(home), "LOG_FORMAT": "plain"}
@@ -112,11 +112,18 @@ def shop_of(snapshot: Path, checkpoint: Path) -> Iterator[tuple[dict[str, str], 
     run_python(environment, "manage.py", "services", "start")
     try:
         run_python(environment, "manage.py", "migrate", "-v", "0")
-        out = run_python(environment, "-c", FILL, str(snapshot), str(checkpoint), "large")
-        yield environment, out.split()[-1]
+        yield environment
     finally:
         run_python(environment, "manage.py", "services", "stop")
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def shop_of(snapshot: Path, checkpoint: Path) -> Iterator[tuple[dict[str, str], str]]:
+    """(environment, key) of a shop with the snapshot's products and the search champion."""
+    with services() as environment:
+        out = run_python(environment, "-c", FILL, str(snapshot), str(checkpoint), "large")
+        yield environment, out.split()[-1]
 
 
 def run_python(environment: dict[str, str], *arguments: str) -> str:

@@ -15,6 +15,7 @@ from recommender.models import (
     Conversation,
     IdempotentReply,
     ModelVersion,
+    Passage,
     SearchQuery,
     ServedList,
     Shop,
@@ -118,9 +119,10 @@ def judge_again(shop_id: int) -> None:
 
 
 @shared_task
-def update_passages(shop_id: int) -> None:
-    """Make and embed passages of what has changed."""
-    passages.update_passages(Shop.objects.get(pk=shop_id))
+def update_passages(shop_id: int, kind: str = "") -> None:
+    """Make and embed passages of what has changed, of one kind of source or all."""
+    kinds = [kind] if kind else Passage.KINDS
+    passages.update_passages(Shop.objects.get(pk=shop_id), kinds)
 
 
 @shared_task

@@ -9,7 +9,7 @@ from recommender.infrastructure import task_queue
 from recommender.ingest.parsing import FieldError, Parser
 from recommender.ingest.report import Report, RowError
 from recommender.ingest.upsert import Table, upsert, upsert_parts
-from recommender.models import Shop
+from recommender.models import Passage, Shop
 
 TABLE = Table(
     "recommender_article",
@@ -62,7 +62,7 @@ def post_articles(shop: Shop, articles: Iterable[Any], parser: Parser) -> Report
 
 def _update_passages(shop: Shop, report: Report) -> None:
     if report.new or report.changed:
-        task_queue.enqueue("update_passages", shop.pk)
+        task_queue.enqueue("update_passages", shop.pk, Passage.ARTICLE)
 
 
 def _value(parser: Parser, name: str, given: Any) -> Any:

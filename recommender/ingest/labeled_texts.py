@@ -93,6 +93,10 @@ KINDS = {
 }
 
 
+READERS = {"reviews": ("judge_reviews",), "dialogues": ("update_passages", "dialogue")}
+"""The task that reads what was stored, with its arguments behind the shop."""
+
+
 def upsert_labelled(
     kind: str, shop: Shop, rows: Rows, columns: Iterable[str], parser: Parser, dry_run: bool = False
 ) -> Report:
@@ -110,8 +114,9 @@ def upsert_labelled(
         report = upsert(
             chosen.table, shop, _with_ids(chosen, rows), columns, parser, value, dry_run
         )
-        if kind == "reviews" and (report.new or report.changed) and not dry_run:
-            task_queue.enqueue("judge_reviews", shop.pk)
+        if (report.new or report.changed) and not dry_run and kind in READERS:
+            task, *more = READERS[kind]
+            task_queue.enqueue(task, shop.pk, *more)
     return report
 
 

@@ -13,7 +13,7 @@ from django.db import migrations, models
 
 def schedule(apps, schema_editor):
     often, _ = apps.get_model("django_celery_beat", "IntervalSchedule").objects.get_or_create(
-        every=5, period="minutes"
+        every=30, period="minutes"
     )
     fields = {"task": "recommender.tasks.update_every_shops_passages", "interval": often}
     apps.get_model("django_celery_beat", "PeriodicTask").objects.get_or_create(

@@ -15,6 +15,7 @@ from recommender.models import (
     Article,
     Change,
     Message,
+    Passage,
     Shop,
     SupportIntent,
     SupportSettings,
@@ -124,7 +125,7 @@ def save_article(
     article.title, article.text, article.url, article.language = title, text, url, language
     article.updated_at = timezone.now()
     article.save()
-    task_queue.enqueue("update_passages", article.shop_id)
+    task_queue.enqueue("update_passages", article.shop_id, Passage.ARTICLE)
 
 
 def _questions(shop: Shop, pks: Collection[int]) -> list[Message]:

@@ -5,7 +5,15 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from recommender.models import Conversation, Dialogue, HandoverReason, Message, Shop
+from recommender.infrastructure import task_queue
+from recommender.models import (
+    Conversation,
+    Dialogue,
+    HandoverReason,
+    Message,
+    Passage,
+    Shop,
+)
 from recommender.models.opinions import Polarity
 from recommender.reviews import judging
 
@@ -111,4 +119,5 @@ def adopt(message: Message) -> Dialogue | None:
         )
         Message.objects.filter(pk=message.pk).update(adopted=True)
         Message.objects.filter(pk=question.pk).update(unanswered=False)
+        task_queue.enqueue("update_passages", conversation.shop_id, Passage.DIALOGUE)
     return dialogue

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from django.db.models import Count
+
 from recommender.inference.passage_vectors import PassageVectors
 from recommender.inference.search_engine import Vectors
 from recommender.inference.search_index import Document, IndexNotReady, document
@@ -59,11 +61,9 @@ class LivePassages(FollowedIndex):
 
     def _write_vectors(self, shop: Shop) -> None:
         """Write the vectors of the encoder that made most of them."""
-        by_encoder: dict[str, int] = {}
         embedded = _indexed(shop).exclude(vector=None)
-        for encoder in embedded.values_list("encoder", flat=True).iterator(CHUNK):
-            by_encoder[encoder] = by_encoder.get(encoder, 0) + 1
-        most = max(by_encoder, key=by_encoder.__getitem__, default="")
+        counts = dict(embedded.order_by().values_list("encoder").annotate(Count("pk")))
+        most = max(counts, key=counts.__getitem__, default="")
         rows = embedded.filter(encoder=most).values_list("pk", "vector").iterator(CHUNK)
         self._vectors.write(((pk, bytes(vector)) for pk, vector in rows), most)
 

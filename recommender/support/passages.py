@@ -7,7 +7,7 @@ vectors come from the champion of the recipe `answers`.
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -16,7 +16,7 @@ from recommender.inference import passage_encoder
 from recommender.inference.checkpoint_files import BrokenCheckpoint
 from recommender.ingest.masking import masked
 from recommender.model_lifecycle import runs
-from recommender.models import Change, ModelVersion, Passage, Shop
+from recommender.models import Change, ModelVersion, Passage, Shop, SupportSettings
 from recommender.reviews import judging
 from recommender.reviews.languages import language_of
 from recommender.support.defaults import settings_of
@@ -28,6 +28,8 @@ ANSWERS = "answers"
 """Purpose of the model versions that read questions and passages, and the recipe."""
 CHUNK = 500
 EMBEDDED = 256
+MOST_SOURCES = 100_000
+"""Newest sources of a kind that have passages."""
 MOST_REVIEWS = 20
 """Newest reviews of a product that answers quote."""
 SHORTEST_REVIEW = 40
@@ -37,26 +39,47 @@ LONGEST_VALUE = 200
 
 @dataclass(frozen=True)
 class Source:
-    """A kind of source. changed: SQL of (id, updated_at, …) of sources with outdated passages, for
-    (shop, most); gone: condition of passages `a` whose source does not exist any more;
+    """A kind of source, a table with the alias `s`.
+
+    key: column of the shop's id; columns: SQL of the values that `parts` reads behind id and
+    updated_at; usable: condition of rows that have passages
+    newest: column by which only the newest MOST_REVIEWS rows count; empty: all do
     parts: (title, texts, fields of the passages) of a row
     """
 
     kind: str
-    changed: str
-    gone: str
+    table: str
+    key: str
+    columns: str
+    usable: str
     parts: Callable[[tuple], tuple[str, list[str], dict[str, str]]]
+    newest: str = ""
 
+    @property
+    def outdated(self) -> str:
+        """SQL of (primary key) of sources whose passages are not of their current state, the
+        newest first, for (shop, most).
+        """
+        of = f"SELECT s.* FROM recommender_{self.table} s WHERE s.shop_id = %s AND {self.usable}"
+        if self.newest:
+            of = f"""SELECT * FROM (SELECT n.*, row_number() OVER (PARTITION BY n.{self.newest}
+                ORDER BY n.id DESC) AS place FROM ({of}) n) m WHERE place <= {MOST_REVIEWS}"""
+        return f"""SELECT s.id FROM ({of} ORDER BY id DESC LIMIT %s) s WHERE NOT EXISTS (
+            SELECT FROM recommender_passage a WHERE a.shop_id = s.shop_id
+            AND a.kind = '{self.kind}' AND a.source_id = s.{self.key}
+            AND a.source_at = s.updated_at)"""
 
-def _outdated(kind: str, key: str) -> str:
-    """Condition of a source `s` whose passages are not of its current state."""
-    return f"""NOT EXISTS (SELECT FROM recommender_passage a WHERE a.shop_id = s.shop_id
-        AND a.kind = '{kind}' AND a.source_id = s.{key} AND a.source_at = s.updated_at)"""
+    @property
+    def gone(self) -> str:
+        """Condition of passages `a` whose source does not exist any more."""
+        return f"""NOT EXISTS (SELECT FROM recommender_{self.table} s WHERE s.shop_id = a.shop_id
+            AND s.{self.key} = a.source_id AND {self.usable})"""
 
-
-def _missing(table: str, key: str, more: str = "") -> str:
-    return f"""NOT EXISTS (SELECT FROM recommender_{table} s WHERE s.shop_id = a.shop_id
-        AND s.{key} = a.source_id {more})"""
+    @property
+    def rows(self) -> str:
+        """SQL of the rows with these primary keys."""
+        return f"""SELECT s.{self.key}, s.updated_at, {self.columns}
+            FROM recommender_{self.table} s WHERE s.id = ANY(%s)"""
 
 
 def _article(row: tuple) -> tuple[str, list[str], dict[str, str]]:
@@ -85,8 +108,8 @@ def _attribute_texts(attributes: str) -> Iterator[tuple[str, str]]:
     """(name, value) of the attributes that are short texts. attributes: a JSON object"""
     for name, value in json.loads(attributes).items():
         values = value if isinstance(value, list) else [value]
-        texts = [str(one) for one in values if isinstance(one, str | int | float)]
-        text = ", ".join(one for one in texts if not isinstance(one, bool) and one.strip())
+        known = [one for one in values if isinstance(one, str | int | float)]
+        text = ", ".join(str(one) for one in known if not isinstance(one, bool)).strip(", ")
         if text and len(text) <= LONGEST_VALUE and name != "brand":
             yield name, text
 
@@ -99,48 +122,50 @@ def _review(row: tuple) -> tuple[str, list[str], dict[str, str]]:
 SOURCES = (
     Source(
         Passage.ARTICLE,
-        f"""SELECT s.article_id, s.updated_at, s.title, s.text, s.url, s.language
-        FROM recommender_article s
-        WHERE s.shop_id = %s AND {_outdated("article", "article_id")} LIMIT %s""",
-        _missing("article", "article_id"),
+        "article",
+        "article_id",
+        "s.title, s.text, s.url, s.language",
+        "true",
         _article,
     ),
     Source(
         Passage.DIALOGUE,
-        f"""SELECT s.dialogue_id, s.updated_at, s.text, s.answer FROM recommender_dialogue s
-        WHERE s.shop_id = %s AND s.answer ~ '\\S' AND s.split <> 'test'
-        AND {_outdated("dialogue", "dialogue_id")} LIMIT %s""",
-        _missing("dialogue", "dialogue_id", "AND s.answer ~ '\\S'"),
+        "dialogue",
+        "dialogue_id",
+        "s.text, s.answer",
+        "s.answer ~ '\\S' AND s.split <> 'test'",
         _dialogue,
     ),
     Source(
         Passage.PRODUCT,
-        f"""SELECT s.item_id, s.updated_at, s.title, s.brand, s.description, s.attributes
-        FROM recommender_product s WHERE s.shop_id = %s AND NOT s.hidden
-        AND (s.description ~ '\\S' OR s.brand <> '' OR s.attributes <> '{{}}')
-        AND {_outdated("product", "item_id")} LIMIT %s""",
-        _missing("product", "item_id", "AND NOT s.hidden"),
+        "product",
+        "item_id",
+        "s.title, s.brand, s.description, s.attributes",
+        "NOT s.hidden AND (s.description ~ '\\S' OR s.brand <> '' OR s.attributes <> '{}')",
         _product,
     ),
     Source(
         Passage.REVIEW,
-        f"""SELECT s.review_id, s.updated_at, s.title, s.text, s.item_id, s.language
-        FROM (SELECT r.*, row_number() OVER (PARTITION BY r.item_id
-                ORDER BY coalesce(r.created_at, r.received_at) DESC, r.id DESC) AS place
-            FROM recommender_review r WHERE r.shop_id = %s AND r.copy = '' AND r.item_id <> ''
-            AND length(r.text) >= {SHORTEST_REVIEW} AND r.split <> 'test') s
-        WHERE s.place <= {MOST_REVIEWS} AND {_outdated("review", "review_id")} LIMIT %s""",
-        _missing("review", "review_id", "AND s.copy = ''"),
+        "review",
+        "review_id",
+        "s.title, s.text, s.item_id, s.language",
+        "s.copy = '' AND s.item_id <> '' AND s.split <> 'test' "
+        f"AND length(s.text) >= {SHORTEST_REVIEW}",
         _review,
+        newest="item_id",
     ),
 )
 
 
-def update_passages(shop: Shop) -> int:
-    """Make, delete and embed passages as their sources have changed; returns how many changed."""
+def update_passages(shop: Shop, kinds: Collection[str] = Passage.KINDS) -> int:
+    """Make, delete and embed passages as their sources of these kinds have changed; returns how
+    many changed. Nothing for a shop without a service desk.
+    """
     if shop.articles.exists():
         train_first_models(shop)
-    changed = sum(_update(shop, source) for source in SOURCES)
+    elif not SupportSettings.objects.filter(shop=shop).exists():
+        return 0
+    changed = sum(_update(shop, source) for source in SOURCES if source.kind in kinds)
     changed += embed_passages(shop)
     if changed:
         Change.objects.create(shop=shop, kind=Change.SUPPORT)
@@ -156,18 +181,17 @@ def _update(shop: Shop, source: Source) -> int:
             [shop.pk, source.kind],
         )
         changed += cursor.rowcount
-    while rows := _rows(shop, source):
+        cursor.execute(source.outdated, [shop.pk, MOST_SOURCES])
+        outdated = [pk for (pk,) in cursor.fetchall()]
+    for begin in range(0, len(outdated), CHUNK):
+        with connection.cursor() as cursor:
+            cursor.execute(source.rows, [outdated[begin : begin + CHUNK]])
+            rows = cursor.fetchall()
         changed += _replace(shop, source, rows)
     if changed:
         seconds = time.monotonic() - started
         log.info("shop %s: %d %s passages in %.1f s", shop.pk, changed, source.kind, seconds)
     return changed
-
-
-def _rows(shop: Shop, source: Source) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(source.changed, [shop.pk, CHUNK])
-        return cursor.fetchall()
 
 
 def _replace(shop: Shop, source: Source, rows: Sequence[tuple]) -> int:
@@ -217,9 +241,11 @@ def embed_passages(shop: Shop) -> int:
     version = answers_version(shop)
     if version is None:
         return 0
-    count = 0
+    count, last = 0, 0
     waiting = Passage.objects.of(shop).exclude(encoder=version.folder).exclude(text="")
-    while rows := list(waiting.order_by("pk").only("title", "text")[:EMBEDDED]):
+    waiting = waiting.order_by("pk").only("title", "text")
+    while rows := list(waiting.filter(pk__gt=last)[:EMBEDDED]):
+        last = rows[-1].pk
         vectors = passage_encoder.embed(version.folder, [encoded_text(row) for row in rows])
         for row, vector in zip(rows, vectors, strict=True):
             row.vector, row.encoder = vector, version.folder

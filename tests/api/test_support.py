@@ -211,7 +211,7 @@ def test_articles_are_stored_once_and_queued_for_passages(shop, api, queue):
     body = api("post", "articles", {"articles": [article, {"article_id": "b"}, 5]}).json()
     assert (body["new"], body["rejected"]) == (1, 2)
     assert [r.get("error", {}).get("field") for r in body["results"]] == [None, "title", "article"]
-    assert queue == [("update_passages", shop.pk)]
+    assert queue == [("update_passages", shop.pk, "article")]
     assert api("post", "articles", {"articles": [article]}).json()["same"] == 1
     dry = api("post", "articles?dry_run=true", {"articles": [{**article, "text": "No."}]}).json()
     assert dry["changed"] == 1 and Article.objects.get().text == "Send it back."

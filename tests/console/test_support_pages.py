@@ -143,7 +143,7 @@ def test_unanswered_questions_become_an_article(talked, staff, queue):
     body = {"act": "article", "message": [question.pk], "title": "France", "text": "Paris."}
     assert staff.post(address("support_unanswered"), body).status_code == 302
     assert Article.objects.get(title="France").text == "Paris."
-    assert ("update_passages", talked.pk) in queue
+    assert ("update_passages", talked.pk, "article") in queue
     body = {"act": "dismiss", "message": Message.objects.get(unanswered=True).pk}
     staff.post(address("support_unanswered"), body)
     assert "Every question has had an answer" in read(staff, "support_unanswered")
@@ -230,7 +230,7 @@ def test_an_article_is_written_changed_and_deleted(desk_shop, staff, queue):
     one.refresh_from_db()
     assert one.text == "Dogs and cats."
     assert staff.post(address("support_article_delete", one.pk)).status_code == 302
-    assert queue.count(("update_passages", desk_shop.pk)) == 3
+    assert queue.count(("update_passages", desk_shop.pk, "article")) == 3
 
 
 def test_settings_are_saved_and_checked(desk_shop, staff):

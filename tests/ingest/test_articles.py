@@ -36,7 +36,7 @@ def test_articles_of_a_file_are_stored_once(shop, tmp_path, capsys, queue):
     assert not Article.objects.exists() and not queue
     said = bring(path, capsys)
     assert "1 new, 0 changed, 0 same, 2 rejected" in said and "address" in said
-    assert queue == [("update_passages", shop.pk)]
+    assert queue == [("update_passages", shop.pk, "article")]
     assert "0 new, 0 changed, 1 same, 2 rejected" in bring(path, capsys)
     path.write_text(ROWS.replace("Send it back.", "Keep it."))
     assert "0 new, 1 changed" in bring(path, capsys)

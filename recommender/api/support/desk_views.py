@@ -73,7 +73,7 @@ class ArticleView(ApiView):
     def delete(self, request: Request, article_id: str) -> Response:
         article = find_article(request.auth.shop, article_id)
         again_when_busy(article.delete)
-        task_queue.enqueue("update_passages", request.auth.shop_id)
+        task_queue.enqueue("update_passages", request.auth.shop_id, Passage.ARTICLE)
         return Response(status=204)
 
 

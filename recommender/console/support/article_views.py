@@ -96,5 +96,5 @@ def delete_article(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     shop = open_shop(request, shop)
     need(request, "recommender.delete_article")
     delete_audited(request, get_object_or_404(shop.articles, pk=pk), "Article")
-    task_queue.enqueue("update_passages", shop.pk)
+    task_queue.enqueue("update_passages", shop.pk, Passage.ARTICLE)
     return HttpResponseRedirect(reverse("admin:support_articles", args=[shop.key]))
