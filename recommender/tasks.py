@@ -33,6 +33,7 @@ from recommender.support import passages
 from recommender.webhooks import delivery
 
 SCORE_AGAIN, SCORE_AGAIN_SECONDS = 3, 30
+PASSAGES_AGAIN_SECONDS = 5
 
 
 @shared_task
@@ -118,11 +119,14 @@ def judge_again(shop_id: int) -> None:
     task_queue.enqueue("judge_reviews", shop_id)
 
 
-@shared_task
-def update_passages(shop_id: int, kind: str = "") -> None:
-    """Make and embed passages of what has changed, of one kind of source or all."""
+@shared_task(bind=True)
+def update_passages(self: Task, shop_id: int, kind: str = "") -> None:
+    """Make and embed passages of what has changed, of one kind of source or all. Where another
+    worker is at it, or some are left, it is tried again.
+    """
     kinds = [kind] if kind else Passage.KINDS
-    passages.update_passages(Shop.objects.get(pk=shop_id), kinds)
+    if passages.update_passages(Shop.objects.get(pk=shop_id), kinds) is None:
+        raise self.retry(countdown=PASSAGES_AGAIN_SECONDS, max_retries=None)
 
 
 @shared_task

@@ -173,7 +173,7 @@
   };
   const sourcesOf = (sources) => {
     const rows = sources
-      .filter(({ kind }) => kind !== "template")
+      .filter(({ kind, title }) => kind !== "template" && title)
       .map(({ title, url, item_id, id }) =>
         element("li", {}, link(url || (item_id && productLink(item_id)), title || id)),
       );
@@ -181,11 +181,12 @@
   };
   const feedback = (message) => {
     const row = element("div", { class: "ask" }, element("span", { class: "who" }, words.helped));
+    const of = conversation;
     for (const [text, helped] of [[words.yes, true], [words.no, false]]) {
       const button = element("button", { type: "button" }, text);
       button.addEventListener("click", async () => {
         try {
-          const body = { conversation_id: conversation, message_id: message, helped };
+          const body = { conversation_id: of, message_id: message, helped };
           await call("assist:feedback", body);
           row.replaceChildren(element("span", { class: "who", role: "status" }, words.thanks));
           input.focus(); // the button that had the focus is gone
@@ -229,6 +230,7 @@
     isBusy = send.disabled = true;
     add("shopper", question);
     const body = { question, session_id: session };
+    if (conversation) body.conversation_id = conversation;
     if (item) body.item_id = item;
     if (order) Object.assign(body, { order }, user && { user_id: user });
     try {

@@ -70,7 +70,10 @@ def clusters(folder: str | None, texts: Sequence[str]) -> list[tuple[int, float]
     import numpy as np
     from scipy.cluster.hierarchy import fcluster, linkage
 
-    cosine = np.clip(np.einsum("id,jd->ij", *[encoder.encode(texts)] * 2), -1.0, 1.0)
+    from recommender.inference.search_engine import vectors
+
+    read = np.stack([vectors.get(encoder_of(folder), text) for text in texts])
+    cosine = np.clip(read @ read.T, -1.0, 1.0)
     distances = 1 - cosine[np.triu_indices(len(texts), 1)]
     labels = fcluster(linkage(np.maximum(distances, 0), "average"), 1 - ALIKE, "distance")
     together = labels[:, None] == labels[None, :]

@@ -3,7 +3,7 @@
 import os
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,15 @@ class PassageVectors:
         except (OSError, ValueError):
             return None, ""
         return SemanticIndex(np.asarray(keys), TextSpace(vectors)), encoder
+
+    def holds(self, keys: Sequence[int], encoder: str) -> bool:
+        """True where exactly the vectors of these passages by this encoder are written."""
+        import numpy as np
+
+        index, written_by = self.read()
+        if index is None:
+            return not keys
+        return written_by == encoder and np.array_equal(index.keys, np.array(keys, dtype=np.int64))
 
     def write(self, rows: Iterable[tuple[int, bytes]], encoder: str) -> int:
         """Replace the vectors at once; returns their number. rows: (primary key, float16 vector)"""

@@ -161,7 +161,7 @@ def shown_results(
 def _written(name: str, shop: Shop):
     """Rows of labeled texts, blanks as None; without shoppers who refuse training."""
     rows = getattr(shop, name).order_by("id")
-    if name == "reviews":
+    if name in ("reviews", "dialogues"):
         rows = rows.exclude(
             user_id__in=shop.shoppers.filter(consent_training=False).values("user_id")
         )

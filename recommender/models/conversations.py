@@ -10,7 +10,12 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from recommender.models.service_desk import LONGEST_INTENT, SupportSettings, TemplateVersion
+from recommender.models.service_desk import (
+    LONGEST_INTENT,
+    MOST_DAYS,
+    SupportSettings,
+    TemplateVersion,
+)
 from recommender.models.shops import Shop, ShopOwned
 
 STATES = ("open", "handed_over", "closed")
@@ -35,15 +40,16 @@ class HandoverReason(models.TextChoices):
 
 class ConversationQuerySet(ShopOwned):
     def waiting(self) -> "ConversationQuerySet":
-        """Handed over and not closed, the longest waiting first."""
-        return self.filter(state=Conversation.HANDED_OVER).order_by("handed_over_at", "id")
+        """Handed over and not closed, the longest waiting first; without trials."""
+        handed_over = self.filter(state=Conversation.HANDED_OVER, simulated=False)
+        return handed_over.order_by("handed_over_at", "id")
 
     def forget_old(self) -> int:
         """Delete conversations past their shop's days; returns their number."""
         deleted = 0
         kept = SupportSettings.objects.values_list("shop", "keep_days")
         for shop_id, days in kept:
-            old = timezone.now() - timedelta(days=days)
+            old = timezone.now() - timedelta(days=min(days, MOST_DAYS))
             deleted += self.filter(shop=shop_id, last_at__lt=old).delete()[0]
         return deleted
 

@@ -11,15 +11,19 @@ from django.db.models.functions import Now
 OUT_OF_STOCK = "out_of_stock"
 
 
-def eligible() -> Q:
-    """The rule for the ORM, as of the database's now."""
+def published() -> Q:
+    """Products that may be spoken of, as of the database's now: eligible ones and sold out ones."""
     return (
         Q(hidden=False)
-        & ~Q(stock_state=OUT_OF_STOCK)
-        & (Q(stock_quantity=None) | Q(stock_quantity__gt=0))
         & (Q(available_from=None) | Q(available_from__lte=Now()))
         & (Q(available_until=None) | Q(available_until__gt=Now()))
     )
+
+
+def eligible() -> Q:
+    """The rule for the ORM, as of the database's now."""
+    in_stock = Q(stock_quantity=None) | Q(stock_quantity__gt=0)
+    return published() & ~Q(stock_state=OUT_OF_STOCK) & in_stock
 
 
 RESTRICTED = (

@@ -132,6 +132,14 @@ class Dialogue(Labelled):
     dialogue_id = models.CharField(max_length=256)
     text = models.TextField(help_text="What the customer wrote.")
     intent = models.CharField(max_length=100)
+    user_id = models.CharField(
+        max_length=256,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The shopper from whose conversation it was adopted.",
+    )
     answer = models.TextField(blank=True, default="")
     split = models.CharField(max_length=5, blank=True, default="")
 

@@ -1,17 +1,18 @@
 """Service desk: settings, intents, answer templates with versions, and articles."""
 
 import secrets
+from datetime import date
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.utils import timezone
 
 from recommender.models.shops import SHARE, Shop, ShopOwned
 
 LONGEST_INTENT = 100
 LONGEST_ANSWER = 4_000
+MOST_DAYS = 3_650
 LANGUAGES = ("en", "zh")
 """Languages of the examples and templates that a service desk starts with."""
 
@@ -72,7 +73,7 @@ class SupportSettings(models.Model):
     keep_days = models.PositiveIntegerField(
         "days kept",
         default=90,
-        validators=[MinValueValidator(1)],
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_DAYS)],
         help_text="Conversations are deleted so many days after their last message.",
     )
     per_minute = models.PositiveIntegerField(
@@ -149,9 +150,8 @@ class AnswerTemplate(models.Model):
 
 
 class TemplateVersionQuerySet(models.QuerySet):
-    def valid(self) -> "TemplateVersionQuerySet":
-        """Versions whose dates include today, the newest of each template and language first."""
-        today = timezone.localdate()
+    def valid(self, today: date) -> "TemplateVersionQuerySet":
+        """Versions whose dates include this day, the newest of each template and language first."""
         started = models.Q(valid_from=None) | models.Q(valid_from__lte=today)
         not_ended = models.Q(valid_until=None) | models.Q(valid_until__gte=today)
         return self.filter(started, not_ended).order_by("template", "language", "-number")

@@ -38,6 +38,9 @@ class FollowedIndex:
     its subclasses.
     """
 
+    is_needed = True
+    """A host is ready once it has this index."""
+
     def __init__(self, shop_id: int) -> None:
         self.shop_id = shop_id
         self.host = HostIndex(settings.VITRINE_INDEXES / self.folder_of(shop_id))
@@ -249,7 +252,8 @@ class Indexer:
         if self.is_running and not self._was_ready:
             with self._lock:
                 indexes = list(self._indexes.values())
-            self._was_ready = bool(indexes) and all(index.host.is_ready for index in indexes)
+            needed = [index for index in indexes if index.is_needed]
+            self._was_ready = bool(needed) and all(index.host.is_ready for index in needed)
         return self._was_ready or not self.is_running
 
     def _run(self) -> None:

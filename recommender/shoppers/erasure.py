@@ -7,8 +7,18 @@ import shutil
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from recommender.models import Erasure, Message, Shop, Shopper, TrainingRun
+from recommender.models import Change, Erasure, Message, Passage, Shop, Shopper, TrainingRun
 from recommender.shoppers.keyed_cache import digest_of, forget_lists
+
+ERASED_TEXT = "[erased]"
+"""In place of an answer that quoted an erased shopper."""
+
+
+def known_elsewhere(shop: Shop, user_id: str) -> bool:
+    """True where something of a person without a profile is stored, such as a conversation."""
+    own = {"user_id": user_id}
+    rows = (shop.conversations, shop.reviews, shop.opinion_labels, shop.dialogues)
+    return any(one.filter(**own).exists() for one in rows)
 
 
 def erase(shopper: Shopper) -> Erasure:
@@ -26,11 +36,12 @@ def erase(shopper: Shopper) -> Erasure:
         counts["events"] += anonymous.count()
         counts["served"] += seen.count()
         counts["queries"] += searched.count()
+        counts["conversations"] = _erase_conversations(shopper)
+        _erase_quotes(shop, Passage.REVIEW, shop.reviews.filter(user_id=user_id), "review_id")
         for name in ("reviews", "opinion_labels"):
             written = getattr(shop, name).filter(user_id=user_id)
             counts[name] = written.count()
             written.delete()
-        counts["conversations"] = _erase_conversations(shopper)
         seen.delete()
         searched.delete()
         anonymous._raw_delete("default")
@@ -61,16 +72,49 @@ def _own_sessions(shopper: Shopper) -> Q:
 
 
 def _erase_conversations(shopper: Shopper) -> int:
-    """Delete the conversations of this shopper with the service desk, also those before a sign-in,
-    and the dialogues that were adopted from them; returns the number of conversations.
+    """Delete the conversations of this shopper with the service desk, those of their sessions
+    before a sign-in, and what was made of them: adopted dialogues, and examples of intents; returns
+    the number of conversations.
     """
-    shop, anonymous = shopper.shop, _own_sessions(shopper) & Q(user_id="")
-    own = shop.conversations.filter(Q(user_id=shopper.user_id) | anonymous)
-    adopted = Message.objects.filter(conversation__in=own, adopted=True)
-    shop.dialogues.filter(dialogue_id__in=[one.adopted_id for one in adopted]).delete()
+    shop = shopper.shop
+    named = shop.conversations.filter(user_id=shopper.user_id)
+    own_sessions = _own_sessions(shopper) | Q(session_id__in=named.values("session_id"))
+    own = shop.conversations.filter(Q(user_id=shopper.user_id) | own_sessions & Q(user_id=""))
+    said = {text for pair in _texts_of(own) for text in pair}
+    for intent in shop.intents.all():
+        kept = {
+            code: [t for t in texts if t not in said] for code, texts in intent.examples.items()
+        }
+        if kept != intent.examples:
+            intent.examples = kept
+            intent.save(update_fields=["examples"])
+    answers = Message.objects.filter(conversation__in=own, adopted=True)
+    adopted = Q(dialogue_id__in=[one.adopted_id for one in answers]) | Q(user_id=shopper.user_id)
+    dialogues = shop.dialogues.filter(adopted)
+    _erase_quotes(shop, Passage.DIALOGUE, dialogues, "dialogue_id")
+    dialogues.delete()
     count = own.count()
     own.delete()
     return count
+
+
+def _texts_of(conversations: QuerySet) -> QuerySet:
+    messages = Message.objects.filter(conversation__in=conversations, author=Message.SHOPPER)
+    return messages.values_list("text", "meant")
+
+
+def _erase_quotes(shop: Shop, kind: str, sources: QuerySet, key: str) -> None:
+    """Delete the passages of these sources, and their quotes in the answers to others."""
+    ids = list(sources.values_list(key, flat=True))
+    if not ids:
+        return
+    Passage.objects.filter(shop=shop, kind=kind, source_id__in=ids).delete()
+    for source_id in ids:
+        quoting = Message.objects.filter(
+            conversation__shop=shop, sources__contains=[{"kind": kind, "id": source_id}]
+        )
+        quoting.update(text=ERASED_TEXT, sources=[])
+    Change.objects.create(shop=shop, kind=Change.SUPPORT)
 
 
 def finish_erasures() -> int:

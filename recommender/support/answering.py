@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import transaction
+
 from recommender.inference.search_index import IndexNotReady
 from recommender.ingest.masking import masked
 from recommender.models import (
@@ -17,6 +19,7 @@ from recommender.models import (
     SupportSettings,
     TemplateVersion,
 )
+from recommender.models.eligibility import published
 from recommender.reviews.languages import language_of
 from recommender.search.requests import CODE, WORDS, SearchRequest
 from recommender.search.search import search
@@ -31,17 +34,23 @@ from recommender.support.defaults import settings_of
 from recommender.support.handover import hand_over, is_upset, negative_clauses
 from recommender.support.intents import Intent, handling_of, intent_of
 from recommender.support.passages import train_first_models
-from recommender.support.retrieval import retrieve
+from recommender.support.retrieval import blocked_pattern, retrieve
 from recommender.support.templates import best_template, facts_of, has_template
 
 PRODUCTS = 4
 """Products of one answer."""
 MASK = "***"
+LONGEST_MEANT = 500
+"""Characters of a follow-up with what it refers to."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """A message of a shopper. order: facts of an order that is proven to be the shopper's."""
+    """A message of a shopper.
+
+    order: facts of an order that is proven to be the shopper's
+    conversation_id: which it continues; by_session: the session alone may say so, too
+    """
 
     text: str
     session_id: str
@@ -49,6 +58,8 @@ class Question:
     item_id: str = ""
     order: Mapping[str, Any] | None = None
     simulated: bool = False
+    conversation_id: str = ""
+    by_session: bool = True
 
 
 @dataclass
@@ -102,7 +113,14 @@ class Reading:
 def answer(shop: Shop, question: Question) -> Answer:
     """Answer a message, and log both without personal data."""
     settings = settings_of(shop)
-    conversation = conversation_of(shop, question.session_id, question.user_id, question.simulated)
+    conversation = conversation_of(
+        shop,
+        question.session_id,
+        question.user_id,
+        question.simulated,
+        question.conversation_id,
+        question.by_session,
+    )
     reading = _read(shop, settings, conversation, question)
     asked = Message(
         conversation=conversation, author=Message.SHOPPER, text=reading.text, meant=reading.meant
@@ -120,9 +138,10 @@ def _read(
     shop: Shop, settings: SupportSettings, conversation: Conversation, question: Question
 ) -> Reading:
     text = masked(question.text.strip()[:LONGEST_QUESTION])
-    blocked = [word for word in settings.blocked_words if word.lower() in text.lower()]
-    for word in blocked:
-        text = _without(text, word)
+    is_blocked = False
+    for word in settings.blocked_words:
+        text, count = blocked_pattern(word).subn(MASK, text)
+        is_blocked = is_blocked or count > 0
     found = language_of(text)
     language = found if found in settings.languages else conversation.language
     language = language or settings.languages[0]
@@ -136,25 +155,18 @@ def _read(
         text,
         language,
         found,
-        is_blocked=bool(blocked),
+        is_blocked=is_blocked,
     )
     before = previous_exchange(conversation)
-    if before is not None:
+    if before is not None and conversation.state == Conversation.OPEN:
         asked, answered = before
         reading.previous_negative = bool(negative_clauses(shop, asked.text))
         if phrases.is_follow_up(text):
             reading.continues_products = answered.kind == Message.PRODUCTS
             joined = phrases.joined_query(asked.meant, text)
-            reading.meant = joined if reading.continues_products else f"{asked.meant} {text}"
+            joined = joined if reading.continues_products else f"{asked.text} {text}"
+            reading.meant = joined[-LONGEST_MEANT:]
     return reading
-
-
-def _without(text: str, word: str) -> str:
-    at = text.lower().find(word.lower())
-    while at >= 0:
-        text = text[:at] + MASK + text[at + len(word) :]
-        at = text.lower().find(word.lower(), at + len(MASK))
-    return text
 
 
 def _answered(reading: Reading) -> Answer:
@@ -242,7 +254,7 @@ def _by_template(reading: Reading, intent: str, confidence: float) -> Answer | N
 def product_facts(reading: Reading) -> dict[str, Any]:
     """Facts of the product that the shopper looks at, by the names of variables."""
     item_id = reading.question.item_id
-    product = Product.objects.filter(shop=reading.shop, item_id=item_id, hidden=False).first()
+    product = Product.objects.filter(published(), shop=reading.shop, item_id=item_id).first()
     if not item_id or product is None:
         return {}
     facts = {
@@ -271,7 +283,8 @@ def passage_source(passage: Passage) -> dict[str, Any]:
     return {
         "kind": passage.kind,
         "id": passage.source_id,
-        "title": passage.title,
+        # The question of a dialogue is another shopper's.
+        "title": "" if passage.kind == Passage.DIALOGUE else passage.title,
         "quote": passage.text,
         "url": passage.url or None,
         "item_id": passage.item_id or None,
@@ -328,25 +341,26 @@ def _logged(reading: Reading, asked: Message, made: Answer) -> Answer:
     conversation = reading.conversation
     made.conversation, made.language = conversation, reading.language
     unanswered = made.reason == HandoverReason.LOW_CONFIDENCE
-    add_message(
-        conversation,
-        author=Message.SHOPPER,
-        text=asked.text,
-        meant=reading.meant,
-        unanswered=unanswered and not reading.question.simulated,
-        intent=made.intent,
-        confidence=made.intent_confidence,
-    )
-    made.message = add_message(
-        conversation,
-        author=Message.ENGINE,
-        text=made.text,
-        kind=made.kind,
-        sources=made.sources,
-        template_version=made.version,
-        intent=made.intent,
-        confidence=made.confidence,
-    )
-    if made.kind == Message.HANDOVER:
-        hand_over(conversation, made.reason)
+    with transaction.atomic():
+        add_message(
+            conversation,
+            author=Message.SHOPPER,
+            text=asked.text,
+            meant=reading.meant,
+            unanswered=unanswered and not reading.question.simulated,
+            intent=made.intent,
+            confidence=made.intent_confidence,
+        )
+        made.message = add_message(
+            conversation,
+            author=Message.ENGINE,
+            text=made.text,
+            kind=made.kind,
+            sources=made.sources,
+            template_version=made.version,
+            intent=made.intent,
+            confidence=made.confidence,
+        )
+        if made.kind == Message.HANDOVER:
+            hand_over(conversation, made.reason)
     return made

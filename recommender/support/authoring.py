@@ -25,6 +25,7 @@ from recommender.models.service_desk import LONGEST_ANSWER, LONGEST_INTENT
 from recommender.support.defaults import settings_of
 from recommender.support.templates import check_template
 
+LONGEST_EXAMPLE, LONGEST_URL = 300, 500
 MOST_OF_QUESTIONS = 50
 """Questions of a cluster that become examples of an intent."""
 
@@ -92,8 +93,10 @@ def template_of_questions(
     languages = [message.conversation.language for message in questions]
     language = next((code for code in languages if code in settings.languages), None)
     language = language or settings.languages[0]
+    chosen = SupportIntent.objects.select_for_update().get(pk=chosen.pk)
     examples = dict(chosen.examples)
-    own = [*examples.get(language, []), *(message.meant or message.text for message in questions)]
+    texts = (" ".join((message.meant or message.text).split()) for message in questions)
+    own = [*examples.get(language, []), *(text[:LONGEST_EXAMPLE] for text in texts)]
     examples[language] = list(dict.fromkeys(own))
     SupportIntent.objects.filter(pk=chosen.pk).update(examples=examples)
     template = AnswerTemplate.objects.create(
@@ -122,6 +125,8 @@ def save_article(
             raise ValueError(f"{name}: at most {most:,} characters fit.")
     if url and not url.startswith(("https://", "http://")):
         raise ValueError("Address: must begin with https://.")
+    if len(url) > LONGEST_URL:
+        raise ValueError(f"Address: at most {LONGEST_URL} characters fit.")
     article.title, article.text, article.url, article.language = title, text, url, language
     article.updated_at = timezone.now()
     article.save()

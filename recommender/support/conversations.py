@@ -3,7 +3,7 @@
 from datetime import timedelta
 from itertools import pairwise
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from recommender.models import Conversation, Message, Shop
@@ -14,32 +14,54 @@ LONGEST_QUESTION = 2_000
 
 
 def conversation_of(
-    shop: Shop, session_id: str, user_id: str = "", simulated: bool = False
+    shop: Shop,
+    session_id: str,
+    user_id: str = "",
+    simulated: bool = False,
+    conversation_id: str = "",
+    by_session: bool = True,
 ) -> Conversation:
-    """The conversation of a session that is not closed, or a new one.
+    """The conversation that a message continues, or a new one.
 
-    A conversation of another user_id is not continued: somebody else uses the browser.
+    It is the one with this id, or where `by_session` allows, the latest of the session. A
+    conversation is not continued by another user_id: somebody else uses the browser.
     """
-    found = (
-        Conversation.objects.of(shop)
-        .filter(session_id=session_id, simulated=simulated)
-        .exclude(state=Conversation.CLOSED)
-        .order_by("-id")
-        .first()
-    )
-    waiting = found is not None and found.state == Conversation.HANDED_OVER
-    if (
-        found is not None
-        and (waiting or timezone.now() - found.last_at < CONTINUES)
-        and found.user_id in ("", user_id)
-    ):
-        if user_id and not found.user_id:
-            found.user_id = user_id
-            found.save(update_fields=["user_id"])
-        return found
-    return Conversation.objects.create(
-        shop=shop, session_id=session_id, user_id=user_id, simulated=simulated
-    )
+    rows = Conversation.objects.of(shop).filter(session_id=session_id, simulated=simulated)
+    with transaction.atomic():
+        _lock_session(shop, session_id)
+        found = None
+        if conversation_id:
+            found = rows.filter(conversation_id=conversation_id).first()
+        elif by_session:
+            found = rows.exclude(state=Conversation.CLOSED).order_by("-id").first()
+        if found is not None and _continues(found, user_id):
+            if user_id and not found.user_id:
+                found.user_id = user_id
+                found.save(update_fields=["user_id"])
+            return found
+        return Conversation.objects.create(
+            shop=shop, session_id=session_id, user_id=user_id, simulated=simulated
+        )
+
+
+def _lock_session(shop: Shop, session_id: str) -> None:
+    """Two messages of a session at once begin one conversation."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", [session_id, shop.pk]
+        )
+
+
+def _continues(found: Conversation, user_id: str) -> bool:
+    if found.state == Conversation.CLOSED:
+        return False
+    is_late = timezone.now() - found.last_at > CONTINUES
+    if is_late and found.state != Conversation.HANDED_OVER:
+        return False
+    if found.user_id:
+        return found.user_id == user_id
+    others = Conversation.objects.filter(shop=found.shop_id, session_id=found.session_id)
+    return not user_id or not others.exclude(user_id__in=["", user_id]).exists()
 
 
 def add_message(conversation: Conversation, **fields) -> Message:

@@ -114,6 +114,7 @@ def adopt(message: Message) -> Dialogue | None:
                 "text": question.meant or question.text,
                 "intent": "",
                 "answer": message.text,
+                "user_id": conversation.user_id,
                 "updated_at": timezone.now(),
             },
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 
+from recommender.ingest import FieldError, Parser
 from recommender.models import SupportSettings
 from recommender.support.templates import ORDER_FIELDS
 
@@ -15,6 +16,7 @@ ALGORITHM = "HS256"
 LEEWAY_SECONDS = 30
 LONGEST_FACT = 300
 MOST_ITEMS = 50
+STRICT = Parser(zone=None, typed=True)
 
 
 class OrderTokenError(ValueError):
@@ -24,7 +26,9 @@ class OrderTokenError(ValueError):
 def order_of(
     token: str, settings: SupportSettings, session_id: str, user_id: str
 ) -> dict[str, Any]:
-    """The order that a token proves to be this shopper's. Raises OrderTokenError."""
+    """The order that a token proves to be this shopper's; a user_id has to be the token's `sub`.
+    Raises OrderTokenError.
+    """
     try:
         claims = jwt.decode(
             token,
@@ -40,7 +44,8 @@ def order_of(
     owner, session = claims.get("sub"), claims.get("sid")
     if owner is None and session is None:
         raise OrderTokenError("names no shopper: sub (user_id) or sid (session_id) is required")
-    if (owner is not None and owner != user_id) or (session is not None and session != session_id):
+    wrong_user = owner != user_id if owner is not None else bool(user_id)
+    if wrong_user or (session is not None and session != session_id):
         raise OrderTokenError("belongs to another shopper")
     return checked_order(claims.get("order"))
 
@@ -54,6 +59,10 @@ def checked_order(order: Any) -> dict[str, Any]:
         raise OrderTokenError(
             f"{str(unknown[0])[:60]} is no fact of an order; there are {', '.join(ORDER_FIELDS)}"
         )
+    try:
+        order = STRICT.mapping("order", order)
+    except FieldError as error:
+        raise OrderTokenError(error.message) from None
     for name, value in order.items():
         parts = value if isinstance(value, list) and name == "items" else [value]
         if len(parts) > MOST_ITEMS:
@@ -61,7 +70,7 @@ def checked_order(order: Any) -> dict[str, Any]:
         for part in parts:
             if part is not None and not isinstance(part, str | int | float):
                 raise OrderTokenError(f"{name} must be text")
-            if isinstance(part, str) and len(part) > LONGEST_FACT:
+            if len(str(part)) > LONGEST_FACT:
                 raise OrderTokenError(f"{name} has more than {LONGEST_FACT} characters")
     url = order.get("tracking_url")
     if url and not str(url).startswith(("https://", "http://")):

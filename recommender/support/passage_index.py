@@ -27,6 +27,8 @@ class ReadVectors(NamedTuple):
 class LivePassages(FollowedIndex):
     """The index of a shop's passages. A passage never changes, only its vector does."""
 
+    is_needed = False
+
     def __init__(self, shop_id: int) -> None:
         super().__init__(shop_id)
         self._vectors = PassageVectors(self.host.folder)
@@ -60,11 +62,15 @@ class LivePassages(FollowedIndex):
         return ReadVectors(*self._vectors.read())
 
     def _write_vectors(self, shop: Shop) -> None:
-        """Write the vectors of the encoder that made most of them."""
+        """Write the vectors of the encoder that made most of them, where they have changed."""
         embedded = _indexed(shop).exclude(vector=None)
         counts = dict(embedded.order_by().values_list("encoder").annotate(Count("pk")))
         most = max(counts, key=counts.__getitem__, default="")
-        rows = embedded.filter(encoder=most).values_list("pk", "vector").iterator(CHUNK)
+        of_encoder = embedded.filter(encoder=most)
+        keys = list(of_encoder.values_list("pk", flat=True))
+        if self._vectors.holds(keys, most):
+            return
+        rows = of_encoder.values_list("pk", "vector").iterator(CHUNK)
         self._vectors.write(((pk, bytes(vector)) for pk, vector in rows), most)
 
 

@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -26,6 +27,10 @@ log = logging.getLogger(__name__)
 
 ANSWERS = "answers"
 """Purpose of the model versions that read questions and passages, and the recipe."""
+LOCK = 7_203
+"""Number of the PostgreSQL advisory lock on the passages of a shop."""
+LONGEST_JOB = 60.0
+"""Seconds of embedding after which a job leaves the rest to the next one."""
 CHUNK = 500
 EMBEDDED = 256
 MOST_SOURCES = 100_000
@@ -60,20 +65,24 @@ class Source:
         """SQL of (primary key) of sources whose passages are not of their current state, the
         newest first, for (shop, most).
         """
-        of = f"SELECT s.* FROM recommender_{self.table} s WHERE s.shop_id = %s AND {self.usable}"
-        if self.newest:
-            of = f"""SELECT * FROM (SELECT n.*, row_number() OVER (PARTITION BY n.{self.newest}
-                ORDER BY n.id DESC) AS place FROM ({of}) n) m WHERE place <= {MOST_REVIEWS}"""
-        return f"""SELECT s.id FROM ({of} ORDER BY id DESC LIMIT %s) s WHERE NOT EXISTS (
+        return f"""SELECT s.id FROM ({self.eligible}) s WHERE NOT EXISTS (
             SELECT FROM recommender_passage a WHERE a.shop_id = s.shop_id
-            AND a.kind = '{self.kind}' AND a.source_id = s.{self.key}
-            AND a.source_at = s.updated_at)"""
+            AND a.kind = '{self.kind}' AND a.source_id = s.key AND a.source_at = s.updated_at)"""
+
+    @property
+    def eligible(self) -> str:
+        """SQL of the sources that have passages, the newest first, for (shop, most)."""
+        names = f"s.id, s.shop_id, s.{self.key} AS key, s.updated_at"
+        place = f"PARTITION BY s.{self.newest} ORDER BY s.id DESC"
+        names += f", row_number() OVER ({place}) AS place" if self.newest else ", 1 AS place"
+        return f"""SELECT * FROM (SELECT {names} FROM recommender_{self.table} s
+            WHERE s.shop_id = %s AND {self.usable}) n
+            WHERE place <= {MOST_REVIEWS} ORDER BY id DESC LIMIT %s"""
 
     @property
     def gone(self) -> str:
-        """Condition of passages `a` whose source does not exist any more."""
-        return f"""NOT EXISTS (SELECT FROM recommender_{self.table} s WHERE s.shop_id = a.shop_id
-            AND s.{self.key} = a.source_id AND {self.usable})"""
+        """Condition of passages `a` whose source has none any more, for (shop, most)."""
+        return f"NOT EXISTS (SELECT FROM ({self.eligible}) s WHERE s.key = a.source_id)"
 
     @property
     def rows(self) -> str:
@@ -149,7 +158,7 @@ SOURCES = (
         "review",
         "review_id",
         "s.title, s.text, s.item_id, s.language",
-        "s.copy = '' AND s.item_id <> '' AND s.split <> 'test' "
+        "s.channel = 'review' AND s.copy = '' AND s.item_id <> '' AND s.split <> 'test' "
         f"AND length(s.text) >= {SHORTEST_REVIEW}",
         _review,
         newest="item_id",
@@ -157,19 +166,37 @@ SOURCES = (
 )
 
 
-def update_passages(shop: Shop, kinds: Collection[str] = Passage.KINDS) -> int:
+def update_passages(shop: Shop, kinds: Collection[str] = Passage.KINDS) -> int | None:
     """Make, delete and embed passages as their sources of these kinds have changed; returns how
-    many changed. Nothing for a shop without a service desk.
+    many changed. None where another worker is at it, or where some are left to embed: the caller
+    comes again. Nothing for a shop without a service desk.
     """
     if shop.articles.exists():
         train_first_models(shop)
     elif not SupportSettings.objects.filter(shop=shop).exists():
         return 0
-    changed = sum(_update(shop, source) for source in SOURCES if source.kind in kinds)
-    changed += embed_passages(shop)
-    if changed:
+    with _alone(shop) as is_alone:
+        if not is_alone:
+            return None
+        changed = sum(_update(shop, source) for source in SOURCES if source.kind in kinds)
+        embedded, is_done = embed_passages(shop)
+    if changed or embedded:
         Change.objects.create(shop=shop, kind=Change.SUPPORT)
-    return changed
+    return changed + embedded if is_done else None
+
+
+@contextmanager
+def _alone(shop: Shop) -> Iterator[bool]:
+    """Lock the passages of a shop against other workers; False where one has the lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK, shop.pk])
+        (is_alone,) = cursor.fetchone()
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, shop.pk])
 
 
 def _update(shop: Shop, source: Source) -> int:
@@ -178,7 +205,7 @@ def _update(shop: Shop, source: Source) -> int:
         cursor.execute(
             f"DELETE FROM recommender_passage a WHERE a.shop_id = %s AND a.kind = %s "
             f"AND {source.gone}",
-            [shop.pk, source.kind],
+            [shop.pk, source.kind, shop.pk, MOST_SOURCES],
         )
         changed += cursor.rowcount
         cursor.execute(source.outdated, [shop.pk, MOST_SOURCES])
@@ -195,31 +222,48 @@ def _update(shop: Shop, source: Source) -> int:
 
 
 def _replace(shop: Shop, source: Source, rows: Sequence[tuple]) -> int:
-    """Put the passages of these sources in place of their old ones. A source without any gets an
-    empty one, so that it counts as read.
+    """Put the passages of these sources in place of their old ones; returns how many differ. A
+    source without any gets an empty one, so that it counts as read. Passages that stay the same,
+    such as those of a product with another price, keep their vectors.
     """
-    made = []
+    stored: dict[str, list[Passage]] = {}
+    ids = [row[0] for row in rows]
+    of_sources = Passage.objects.filter(shop=shop, kind=source.kind, source_id__in=ids)
+    for passage in of_sources.order_by("position").defer("vector"):
+        stored.setdefault(passage.source_id, []).append(passage)
+    made, same = [], []
     for row in rows:
         title, texts, fields = source.parts(row)
-        for position, text in enumerate(texts or [""]):
-            language = fields.get("language") or language_of(text)
-            about = fields | {"language": language, "title": title, "text": text}
-            made.append(
-                Passage(
-                    shop=shop,
-                    kind=source.kind,
-                    source_id=row[0],
-                    source_at=row[1],
-                    position=position,
-                    **about,
-                )
+        passages = [
+            Passage(
+                shop=shop,
+                kind=source.kind,
+                source_id=row[0],
+                source_at=row[1],
+                position=position,
+                title=title,
+                text=text,
+                **(fields | {"language": fields.get("language") or language_of(text)}),
             )
+            for position, text in enumerate(texts or [""])
+        ]
+        before = stored.get(row[0], [])
+        if [_content(one) for one in before] == [_content(one) for one in passages]:
+            same += [(one.pk, row[1]) for one in before]
+        else:
+            made.append((row[0], passages))
     with transaction.atomic():
-        Passage.objects.filter(
-            shop=shop, kind=source.kind, source_id__in=[row[0] for row in rows]
-        ).delete()
-        Passage.objects.bulk_create(made)
-    return len(made)
+        of_sources.filter(source_id__in=[source_id for source_id, _ in made]).delete()
+        Passage.objects.bulk_create([one for _, passages in made for one in passages])
+        Passage.objects.bulk_update(
+            [Passage(pk=pk, source_at=at) for pk, at in same], ["source_at"]
+        )
+    return sum(len(passages) for _, passages in made)
+
+
+def _content(passage: Passage) -> tuple[str, ...]:
+    names = ("title", "text", "url", "language", "item_id")
+    return tuple(getattr(passage, name) for name in names)
 
 
 def answers_version(shop: Shop) -> ModelVersion | None:
@@ -236,12 +280,15 @@ def answers_version(shop: Shop) -> ModelVersion | None:
     return None
 
 
-def embed_passages(shop: Shop) -> int:
-    """Embed passages that the champion's encoder has not read; returns their number."""
+def embed_passages(shop: Shop) -> tuple[int, bool]:
+    """Embed passages that the champion's encoder has not read: (their number, whether all are).
+
+    It ends after LONGEST_JOB, so that other work of the queue has a turn.
+    """
     version = answers_version(shop)
     if version is None:
-        return 0
-    count, last = 0, 0
+        return 0, True
+    count, last, ends = 0, 0, time.monotonic() + LONGEST_JOB
     waiting = Passage.objects.of(shop).exclude(encoder=version.folder).exclude(text="")
     waiting = waiting.order_by("pk").only("title", "text")
     while rows := list(waiting.filter(pk__gt=last)[:EMBEDDED]):
@@ -251,7 +298,9 @@ def embed_passages(shop: Shop) -> int:
             row.vector, row.encoder = vector, version.folder
         Passage.objects.bulk_update(rows, ["vector", "encoder"])
         count += len(rows)
-    return count
+        if time.monotonic() > ends:
+            return count, False
+    return count, True
 
 
 def encoded_text(passage: Passage) -> str:

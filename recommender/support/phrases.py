@@ -49,10 +49,9 @@ _OPENERS = re.compile(
     re.IGNORECASE,
 )
 _ENDINGS = re.compile(
-    r"(?:\b(?:do you (?:have|sell)|please|in stock|available|for sale)\b|"
-    r"[吗呢的吧]|[?？!！.。])+\s*$",
-    re.IGNORECASE,
+    r"\b(?:do you (?:have|sell)|please|in stock|available|for sale)$", re.IGNORECASE
 )
+_SIGNS = " \t\n?？!！.。吗呢的吧"
 _OWN = re.compile(r"\b(?:my|our|your|me|us)\b", re.IGNORECASE)
 _FILLERS = re.compile(r"^\s*(?:in|the|a|an|some|one|ones|with|for)\b\s*", re.IGNORECASE)
 COLORS = """
@@ -100,7 +99,7 @@ def seeks_products(text: str) -> bool:
 def product_query(text: str) -> str:
     """What to search for: the message without the words around the product."""
     text = _FOLLOW_UP.sub("", text)
-    text = _ENDINGS.sub("", text.strip())
+    text = _ENDINGS.sub("", text.strip(_SIGNS)).strip(_SIGNS)
     text = _OWN.sub(" ", _OPENERS.sub("", text))
     return " ".join(_FILLERS.sub("", text).split())
 

@@ -1,5 +1,6 @@
 """Retrieval of passages that answer a question, with a calibrated confidence."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,12 +11,15 @@ from recommender.inference.checkpoint_files import BrokenCheckpoint
 from recommender.inference.search_engine import Found, IndexReader, ShopWords
 from recommender.inference.search_index import IndexNotReady
 from recommender.models import ModelVersion, Passage, Shop
+from recommender.models.eligibility import published
 from recommender.serving.shop_state import state_of
 from recommender.support.passage_index import PART
 
 CANDIDATES = 20
 QUOTED = 3
 """Passages that one answer quotes at most."""
+FIRST_UNSPACED = 0x0E00
+"""First character of the scripts that are written without blanks."""
 NEAR = 0.05
 """Cosine below the best passage down to which others are quoted, too."""
 
@@ -47,31 +51,40 @@ def retrieve(
         keys = Passage.objects.of(shop).filter(item_id=item_id).values_list("pk", flat=True)
         found |= {one.key: one for one in _find(index, plan, encoder, vectors, sorted(keys))}
     rows = _shown(shop, list(found))
-    words = [word.lower() for word in blocked]
+    patterns = [blocked_pattern(word) for word in blocked]
     ranked = [
         (one, rows[key])
         for key, one in found.items()
         if key in rows
         and (not item_id or rows[key].item_id in ("", item_id))
-        and not any(word in _all_text(rows[key]).lower() for word in words)
+        and not any(pattern.search(_all_text(rows[key])) for pattern in patterns)
     ]
     return _confident(shop, folder, _by_cosine(ranked))
 
 
 def _shown(shop: Shop, keys: list[int]) -> dict[int, Passage]:
-    """The passages by primary key, without those of products that are hidden or gone."""
+    """The passages by primary key, without those of products that are not published."""
     rows = Passage.objects.of(shop).defer("vector").in_bulk(keys)
     items = {row.item_id for row in rows.values() if row.item_id}
-    shown = shop.products.filter(item_id__in=items, hidden=False)
+    shown = shop.products.filter(published(), item_id__in=items)
     known = {"", *shown.values_list("item_id", flat=True)}
     return {pk: row for pk, row in rows.items() if row.item_id in known}
 
 
 def _by_cosine(ranked: list[tuple[Found, Passage]]) -> list[tuple[Found, Passage]]:
-    """The passages by cosine, where all have one; words alone keep their order."""
-    if any(one.semantic is None for one, _ in ranked):
-        return ranked
-    return sorted(ranked, key=lambda pair: -(pair[0].semantic or 0.0))
+    """The passages by cosine, without those that have no vector yet; where none has, by words."""
+    known = [pair for pair in ranked if pair[0].semantic is not None]
+    return sorted(known, key=lambda pair: -pair[0].semantic) if known else ranked
+
+
+@lru_cache(maxsize=1024)
+def blocked_pattern(word: str) -> re.Pattern:
+    """Finds a blocked word in any capitals; one of letters and digits as a whole word, except in
+    scripts without blanks.
+    """
+    is_spaced = word.replace(" ", "").isalnum() and all(ord(c) < FIRST_UNSPACED for c in word)
+    edge = r"\b" if is_spaced else ""
+    return re.compile(f"{edge}{re.escape(word)}{edge}", re.IGNORECASE)
 
 
 def _confident(shop: Shop, folder: str, ranked: list[tuple[Found, Passage]]) -> Retrieved:

@@ -4,11 +4,14 @@ import re
 
 LONGEST_PASSAGE = 500
 """Characters of a passage; a longer sentence is cut at a blank."""
+_BLANKS = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
 _END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[^\Wa-z_]|[\"'“‘(])|(?<=[。！？；])\s*|\s*\n\s*")
 
 
 def sentences(text: str) -> list[str]:
     """The sentences of a text, in order, without blanks around."""
+    text = _BLANKS.sub(" ", text)
     return [part.strip() for part in _END.split(text) if part and part.strip()]
 
 
@@ -17,7 +20,7 @@ def passages(text: str) -> list[str]:
     are not joined.
     """
     out: list[str] = []
-    for paragraph in re.split(r"\n\s*\n", text):
+    for paragraph in re.split(r"\n ?\n", _BLANKS.sub(" ", _LINES.sub("\n\n", text))):
         part = ""
         for sentence in sentences(paragraph):
             for piece in _pieces(sentence):

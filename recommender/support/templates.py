@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Count, Q
@@ -83,7 +83,7 @@ def fill(text: str, facts: Mapping[str, str]) -> str | None:
 
 
 def best_template(
-    shop: Shop, intent: str, language: str, facts: Mapping[str, str], today: date | None = None
+    shop: Shop, intent: str, language: str, facts: Mapping[str, str]
 ) -> Filled | None:
     """The best template of an intent in this language whose facts are all known; None without.
 
@@ -108,7 +108,8 @@ def has_template(shop: Shop, intent: str, language: str) -> bool:
 
 def _valid_versions(shop: Shop, intent: str, language: str) -> list[TemplateVersion]:
     """The newest valid version of each active template."""
-    versions = TemplateVersion.objects.valid().filter(
+    today = timezone.localdate(timezone=shop.zone)
+    versions = TemplateVersion.objects.valid(today).filter(
         template__shop=shop,
         template__intent__key=intent,
         template__active=True,
@@ -123,14 +124,13 @@ def _valid_versions(shop: Shop, intent: str, language: str) -> list[TemplateVers
 def _helped(shop: Shop, intent: str) -> dict[int, float]:
     """By template: lower bound of the share of its answers that helped."""
     since = timezone.now() - timedelta(days=JUDGED_DAYS)
+    real = Q(messages__created_at__gte=since, messages__conversation__simulated=False)
     counted = (
         TemplateVersion.objects.filter(template__shop=shop, template__intent__key=intent)
         .values("template")
         .annotate(
-            helped=Count("messages", Q(messages__helped=True, messages__created_at__gte=since)),
-            judged=Count(
-                "messages", Q(messages__helped__isnull=False, messages__created_at__gte=since)
-            ),
+            helped=Count("messages", real & Q(messages__helped=True)),
+            judged=Count("messages", real & Q(messages__helped__isnull=False)),
         )
     )
     return {

@@ -86,6 +86,10 @@ def test_a_handover_says_why(desk_shop, api):
             "order",
         ),
         ({"question": "hello", "session_id": "s", "order": "no.token.at-all"}, "order"),
+        ({"question": "hello", "session_id": "s", "order": "\ud800"}, "order"),
+        ({"question": "hello", "session_id": "s", "order": {"status": "a\x00b"}}, "order"),
+        ({"question": "hello", "session_id": "s", "order": {"total": 10**400}}, "order"),
+        ({"question": "hello", "session_id": "s", "conversation_id": 5}, "conversation_id"),
     ],
 )
 def test_bad_requests_name_their_field(desk_shop, api, body, field):
@@ -147,6 +151,16 @@ def test_a_public_key_puts_questions_of_the_shops_pages(desk_shop, client, page_
     assert "user_id" not in thread and "session_id" not in thread
     headers = {"authorization": f"Bearer {page_key}", "origin": "https://shop.example"}
     assert client.get("/api/v1/conversations", headers=headers).status_code == 403
+    hello = {"question": "hello", "session_id": "s9"}
+    again = from_page(client, "assist", hello, page_key).json()["conversation_id"]
+    assert again != reply["conversation_id"], "a session can be guessed; an id cannot"
+    own = {**hello, "conversation_id": again}
+    assert from_page(client, "assist", own, page_key).json()["conversation_id"] == again
+    trial = from_page(client, "assist", {**hello, "simulated": True}, page_key)
+    assert trial.status_code == 403
+    by_session = token_for(settings_of(desk_shop), ORDER, exp=int(time.time()) + 60, sid="s9")
+    claimed = {**hello, "user_id": "victim", "order": by_session}
+    assert field_of(from_page(client, "assist", claimed, page_key)) == "order"
     without = ApiKey.objects.issue(desk_shop, "p", [], public=True, search=True)[1]
     assert from_page(client, "assist", STATUS, without).status_code == 403
 

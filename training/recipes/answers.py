@@ -153,11 +153,12 @@ def fit_answers(run: Run) -> tuple[TextEncoder, None, dict]:
     parts = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
     counts = {name: len(data.at(part)) for name, part in parts.items()}
     report = run.report_head({"kind": "answers", **counts, "answers": len(data.answers)})
-    if counts["train"] < FEWEST_PAIRS or not counts["validation"] or not counts["test"]:
+    enough = counts["train"] >= FEWEST_PAIRS and len(data.answers) >= K
+    if not enough or not counts["validation"] or not counts["test"]:
         run.warnings.append(
             f"{len(data.questions)} questions with an answer: fine-tuning starts from "
-            f"{FEWEST_PAIRS} training ones, with some left for validation and test; the encoder "
-            "serves as it is"
+            f"{FEWEST_PAIRS} training ones with {K} different answers, and some left for "
+            "validation and test; the encoder serves as it is"
         )
         report |= {"systems": {}, "champion": compared(NO_CHAMPION), "confidence": None}
         return encoder, None, run.finish_report(report | {"primary": PRIMARY})

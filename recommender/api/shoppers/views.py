@@ -35,7 +35,7 @@ from recommender.ingest import (
     upsert_shoppers,
 )
 from recommender.models import Erasure, Shop
-from recommender.shoppers.erasure import erase
+from recommender.shoppers.erasure import erase, known_elsewhere
 
 
 class UsersView(ApiView):
@@ -116,7 +116,10 @@ class UserView(ApiView):
         summary="Erase a shopper everywhere; the receipt tells what of",
     )
     def delete(self, request: Request, user_id: str) -> Response:
-        return Response(erasure_json(erase(find_user(request.auth.shop, user_id))))
+        shop = request.auth.shop
+        if "\x00" not in user_id and known_elsewhere(shop, user_id):
+            shop.shoppers.get_or_create(user_id=user_id)
+        return Response(erasure_json(erase(find_user(shop, user_id))))
 
 
 class UsersBatchView(ApiView):

@@ -9,6 +9,7 @@ from recommender.api.http.strict_fields import (
     StrictSerializer,
     TextField,
 )
+from recommender.ingest import is_text
 from recommender.models import HandoverReason, Message
 from recommender.models.conversations import ANSWER_KINDS, STATES
 from recommender.models.service_desk import LONGEST_ANSWER
@@ -22,7 +23,7 @@ class OrderField(serializers.JSONField):
     """A signed order token; with a server's key also an object with facts of the order."""
 
     def to_internal_value(self, data):
-        if not isinstance(data, str | dict):
+        if not isinstance(data, str | dict) or (isinstance(data, str) and not is_text(data)):
             raise serializers.ValidationError("must be an order token, or an object")
         return data
 
@@ -31,7 +32,14 @@ class AssistRequest(StrictSerializer):
     question = TextField(
         max_length=LONGEST_QUESTION, help_text="personal data is masked before it is stored"
     )
-    session_id = IdField(help_text="of the visit; messages of one session are one conversation")
+    session_id = IdField(help_text="of the visit")
+    conversation_id = TextField(
+        max_length=64,
+        required=False,
+        allow_null=True,
+        help_text="of an earlier reply: continues this conversation; a server's key continues by "
+        "session_id, too",
+    )
     user_id = IdField(
         required=False,
         allow_null=True,

@@ -42,6 +42,8 @@ class AssistView(FromPages):
             )
         if not within_session_rate(key.shop_id, session_id, settings.per_minute):
             raise TooMany(f"More than {settings.per_minute} messages of this session in a minute.")
+        if key.is_public and values["simulated"]:
+            raise PermissionDenied("simulated: trials are a matter of servers.")
         question = Question(
             values["question"],
             session_id,
@@ -49,6 +51,8 @@ class AssistView(FromPages):
             values.get("item_id") or "",
             order,
             values["simulated"],
+            values.get("conversation_id") or "",
+            by_session=not key.is_public,
         )
         made = again_when_busy(lambda: answer(key.shop, question))
         return Response(answer_json(key, made))

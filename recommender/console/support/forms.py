@@ -4,7 +4,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest
 
-MOST_EXAMPLES, LONGEST_EXAMPLE = 500, 300
+from recommender.support.authoring import LONGEST_EXAMPLE
+
+MOST_EXAMPLES = 500
 
 
 def line(request: HttpRequest, name: str) -> str:

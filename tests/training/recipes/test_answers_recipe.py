@@ -41,17 +41,21 @@ def test_pairs_are_learned_and_the_report_says_how_well(tiny_snapshot, tiny_enco
     assert report["chosen"]["tuned_share"] in (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def test_with_few_questions_the_encoder_serves_as_it_is(tiny_snapshot, tiny_encoder, tmp_path):
+@pytest.mark.parametrize("alike", [False, True])
+def test_with_few_questions_or_answers_the_encoder_serves_as_it_is(
+    tiny_snapshot, tiny_encoder, tmp_path, alike
+):
     from training.data.snapshot import read_snapshot, write_snapshot
 
     tables = dict(read_snapshot(tiny_snapshot).tables)
     shop = {
         name: pl.read_parquet(tiny_snapshot / f"{name}.parquet") for name in ("products", "events")
     }
-    few = {**shop, "dialogues": tables["dialogues"].head(20)}
-    write_snapshot(tmp_path / "few", "few", few)
+    dialogues = tables["dialogues"]
+    one = dialogues.with_columns(answer=pl.lit("the only answer")) if alike else dialogues.head(20)
+    write_snapshot(tmp_path / "few", "few", {**shop, "dialogues": one})
     fields = [*FIELDS, f"text.encoder={tiny_encoder}"]
     assert run_fit(tmp_path / "few", tmp_path / "out", "answers", "--set", *fields) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert report["systems"] == {} and "20 questions with an answer" in report["warnings"][0]
+    assert report["systems"] == {} and "questions with an answer" in report["warnings"][0]
     assert (tmp_path / "out" / "onnx" / "encoder.int8.onnx").exists()
