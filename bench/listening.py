@@ -3,6 +3,7 @@
 from bench import (
     listening_clauses,
     listening_intents,
+    listening_pages,
     listening_serving,
     listening_surges,
     listening_texts,
@@ -16,4 +17,5 @@ def run() -> dict[str, dict]:
         | listening_texts.run()
         | listening_intents.run()
         | listening_serving.run()
+        | listening_pages.run()
     )

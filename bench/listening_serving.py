@@ -8,11 +8,12 @@ loop reads every text padded to 128 tokens in 32-bit floats, as a tutorial would
 import json
 import statistics
 import time
+from pathlib import Path
 
 import polars as pl
 
 from bench.__main__ import measure
-from bench.fits import KEPT, data_folder, sources
+from bench.fits import KEPT, data_folder, dialogues, fit, sources, write_tables
 from bench.load import Client, request
 from bench.search_serving import run_python, server, services
 
@@ -88,11 +89,15 @@ print(json.dumps({"ours": ours, "plain": plain}))
 
 
 def run() -> dict[str, dict]:
-    checkpoints = {
-        "opinion": KEPT / sources() / "opinion-zero_labels" / "out",
-        "intent": KEPT / sources() / "banking-whole" / "out",
-        "answers": KEPT / sources() / "product-questions" / "out",
+    fits = {
+        "opinion": ("opinion-zero_labels", write_tables("opinions-none")),
+        "intent": ("banking-whole", dialogues("banking77")),
+        "answers": ("product-questions", product_questions()),
     }
+    checkpoints = {}
+    for recipe, (name, data) in fits.items():
+        fit(recipe, data, name, {})
+        checkpoints[recipe] = KEPT / sources() / name / "out"
     folder = _rows()
     with services() as environment:
         names = json.dumps({name: str(path) for name, path in checkpoints.items()})
@@ -108,7 +113,7 @@ def run() -> dict[str, dict]:
     }
 
 
-def _rows():
+def _rows() -> Path:
     """A folder with the reviews and dialogues of the shop."""
     folder = KEPT / "snapshots" / "listening"
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +131,16 @@ def _rows():
     return folder
 
 
-def questions(folder) -> None:
+def product_questions() -> Path:
+    """A snapshot with the questions on appliances as solved dialogues."""
+    folder = KEPT / "snapshots" / "questions"
+    folder.mkdir(parents=True, exist_ok=True)
+    questions(folder)
+    rows = pl.read_parquet(folder / "dialogues.parquet")
+    return write_tables("product-questions", dialogues=rows.drop("dialogue_id"))
+
+
+def questions(folder: Path) -> None:
     """Write the product questions with their answers as solved dialogues."""
     rows = pl.read_csv(
         data_folder("amazon_product_qa") / "qa_appliances.csv.gz", infer_schema_length=None
@@ -139,7 +153,7 @@ def questions(folder) -> None:
     ).write_parquet(folder / "dialogues.parquet")
 
 
-def _latencies(client: Client, key: str, folder) -> dict[str, dict]:
+def _latencies(client: Client, key: str, folder: Path) -> dict[str, dict]:
     asked = pl.read_parquet(folder / "dialogues.parquet")["text"].gather_every(29).to_list()
     said = pl.read_parquet(folder / "reviews.parquet")["text"].gather_every(37).to_list()
     taken: dict[str, list[float]] = {"assist": [], "opinions:analyze": []}

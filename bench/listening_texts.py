@@ -5,13 +5,9 @@ the question; the right answer is looked for among all answers, those of trainin
 included.
 """
 
-from pathlib import Path
-
-import polars as pl
-
 from bench.__main__ import measure
-from bench.fits import KEPT, chinese, clothing, fit, value, write_tables
-from bench.listening_serving import questions
+from bench.fits import chinese, clothing, fit, value
+from bench.listening_serving import product_questions
 from bench.tasks import CHINESE, CHINESE_REVIEWS
 
 
@@ -40,12 +36,3 @@ def run() -> dict[str, dict]:
             value(found, "text_before", "recall@10"),
         ),
     }
-
-
-def product_questions() -> Path:
-    """A snapshot with the questions on appliances as solved dialogues."""
-    folder = KEPT / "snapshots" / "questions"
-    folder.mkdir(parents=True, exist_ok=True)
-    questions(folder)
-    rows = pl.read_parquet(folder / "dialogues.parquet")
-    return write_tables("product-questions", dialogues=rows.drop("dialogue_id"))

@@ -116,7 +116,7 @@ def tables(n: int = 240, seed: int = 5) -> dict[str, pl.DataFrame]:
             {
                 "text": f"{' '.join(rng.choice(WORDS, 2))} {theme}",
                 "intent": f"ask {theme}",
-                "answer": f"our {theme} is {rng.choice(WORDS)}",
+                "answer": f"our {theme} is {WORDS[i // 4 % len(WORDS)]}",
             }
         )
     for theme in THEMES:

@@ -31,6 +31,10 @@ CHUNK = 256
 LONGEST_JOB = 60.0
 """Seconds after which a job leaves the rest to the next one, so that other shops have a turn."""
 LONGEST_VALUE = 256
+LOOKED_AT, OTHER_LANGUAGES = 200, 0.1
+"""Newest reviews whose language is looked at, and the share in other languages than English above
+which the first judge is multilingual.
+"""
 LONGEST_READ = 20_000
 """Characters of a text in which opinions are looked for."""
 
@@ -67,8 +71,15 @@ def judge_version(shop: Shop) -> ModelVersion | None:
 
 
 def train_first_judge(shop: Shop) -> None:
-    """Queue the training of a shop's first judge, on the examples of its topics."""
-    runs.start_first(shop, OPINION)
+    """Queue the training of a shop's first judge, on the examples of its topics; from the
+    multilingual encoder where some of the newest reviews are in another language than English.
+    """
+    newest = shop.reviews.order_by("-pk").values_list("text", flat=True)[:LOOKED_AT]
+    languages = [language_of(text) for text in newest]
+    known = [language for language in languages if language]
+    foreign = sum(language != "en" for language in known)
+    multilingual = foreign > OTHER_LANGUAGES * len(known)
+    runs.start_first(shop, OPINION, {"text.encoder": "multilingual"} if multilingual else {})
 
 
 def judge_again(shop: Shop) -> int:

@@ -51,6 +51,12 @@ def test_the_heat_map_counts_topics_and_links_to_their_texts(heard, staff):
     )
 
 
+def test_home_counts_complaints(heard, staff):
+    page = staff.get(address("home")).content.decode()
+    assert "Complaints" in page and "in 7 days, " in page
+    assert "wait for a person" not in page
+
+
 def test_an_empty_shop_says_so(shop, staff):
     assert "There are no judged opinions" in staff.get(address("opinions")).content.decode()
     write(shop, "Great quality")

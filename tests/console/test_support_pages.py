@@ -76,6 +76,12 @@ def test_the_weekly_report_counts_answers_handovers_and_time(talked, staff):
     assert "wait for a person: 2" in page and "4 min" in page
 
 
+def test_home_says_what_waits(talked, staff, shop):
+    page = read(staff, "home")
+    assert "wait for a person; 2 unanswered questions" in page
+    assert "Complaints" not in page
+
+
 def test_texts_of_shoppers_are_escaped(talked, staff):
     for name in ("support_transcripts", "support_inbox", "support_unanswered"):
         page = read(staff, name)

@@ -45,6 +45,7 @@ def test_the_counts_of_the_days_come_after_the_page(stocked, staff):
 def test_what_a_shop_lacks_for_each_recipe_is_said(shop, stocked, staff):
     from recommender.console.training.recipe_choices import RECIPES, missing
     from recommender.models import Review
+    from recommender.support.defaults import settings_of
 
     lacks = missing(stocked)
     assert set(lacks) == set(RECIPES) and {r for r, sentence in lacks.items() if not sentence} == {
@@ -53,6 +54,7 @@ def test_what_a_shop_lacks_for_each_recipe_is_said(shop, stocked, staff):
         "retrieval",
         "mlm",
         "opinion",
+        "answers",
     }
     assert lacks["incremental"] == lacks["distil"] == "Needs a model in use to start from."
     Review.objects.create(shop=stocked, review_id="1", text="good", rating=4)
@@ -60,6 +62,9 @@ def test_what_a_shop_lacks_for_each_recipe_is_said(shop, stocked, staff):
         "rating",
         "sentiment",
     }
+    assert lacks["intent"]
+    settings_of(stocked)
+    assert not missing(stocked)["intent"], "the intents of a service desk have examples"
 
 
 def test_a_training_is_started_with_what_was_chosen(stocked, staff, started):

@@ -135,6 +135,13 @@ def test_without_a_judge_its_training_is_queued_once(shop):
     assert shop.reviews.pending().count() == 1, "the review waits for it"
 
 
+@pytest.mark.parametrize("chinese, encoder", [(1, None), (3, "multilingual")])
+def test_the_first_judge_reads_the_languages_of_the_reviews(shop, chinese, encoder):
+    write(shop, *(f"{MIXED} {n}" for n in range(12)), *(f"质量很好{n}" for n in range(chinese)))
+    judging.judge_pending(shop)
+    assert shop.runs.get().overrides.get("text.encoder") == encoder
+
+
 def test_without_reviews_no_judge_is_trained(shop):
     assert judging.judge_pending(shop) and not shop.runs.exists()
 

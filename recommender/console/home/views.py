@@ -1,8 +1,11 @@
 """Home: state of the shop and next step."""
 
+from datetime import timedelta
+
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 from django_celery_beat.models import PeriodicTask
@@ -12,9 +15,11 @@ from recommender.console.navigation import shop_of
 from recommender.console.pages import open_shop, page, part
 from recommender.console.strip import strip_of
 from recommender.console.training.recipe_choices import latest_runs
-from recommender.models import Event, ModelVersion, Shop
+from recommender.models import Event, Message, ModelVersion, Shop
 from recommender.monitoring.operations import unwatched_since
 from recommender.recommendations import batch_scoring
+from recommender.reviews import opinions
+from recommender.reviews.opinions import Selection
 
 
 def landing(request: HttpRequest) -> HttpResponse:
@@ -58,6 +63,7 @@ def home(request: HttpRequest, shop: str) -> HttpResponse:
         "waiting": waiting,
         "runs": latest_runs(shop, 6),
         "alerts": alerts,
+        "voices": _voices(request, shop),
         "coming": _coming(),
         "sentence": sentence(shop, champion, waiting, counts, fresh, could, len(alerts)),
     }
@@ -110,6 +116,37 @@ def sentence(
 def _ndcg(version: ModelVersion | None, system: str = "vitrine") -> float | None:
     metrics = version.report.get("all", {}).get("systems", {}).get(system) if version else None
     return metrics["ndcg@10"]["value"] if metrics else None
+
+
+def _voices(request: HttpRequest, shop: Shop) -> list[dict[str, str]]:
+    """Tiles of opinions and the service desk, where the shop has them and the user may see them."""
+    tiles = []
+    if request.user.has_perm("recommender.view_opinion"):
+        today = timezone.localdate(timezone=shop.zone)
+        week = Selection(today - timedelta(days=6), today)
+        total = opinions.total_of(shop, week)
+        if total.judged:
+            tiles.append(
+                {
+                    "title": "Complaints",
+                    "value": f"{total.negative:,}",
+                    "note": f"in 7 days, {total.share('negative'):.0%} of the opinions",
+                    "link": reverse("admin:opinions", args=[shop.key]),
+                }
+            )
+    if request.user.has_perm("recommender.view_conversation"):
+        waiting = shop.conversations.waiting().count()
+        unanswered = Message.objects.unanswered().filter(conversation__shop=shop).count()
+        if waiting or unanswered:
+            tiles.append(
+                {
+                    "title": "Service desk",
+                    "value": f"{waiting:,}",
+                    "note": f"wait for a person; {unanswered:,} unanswered questions",
+                    "link": reverse("admin:support_inbox", args=[shop.key]),
+                }
+            )
+    return tiles
 
 
 COMING = tuple(

@@ -130,12 +130,14 @@ def missing(shop: Shop) -> dict[str, str]:
             has_labels=Exists(reviews.exclude(label="", rating=None)),
             has_topics=Exists(reviews.exclude(topic="")),
             has_dialogues=Exists(shop.dialogues.all()),
+            has_intents=Exists(shop.intents.all()),
             has_encoder=Exists(versions.filter(purpose__in=["encoder", "ranking"])),
             has_judgements=Exists(shop.judgements.filter(origin=Judgement.GIVEN)),
             has_clicks=Exists(shop.events.exclude(query=None).filter(product__isnull=False)),
         )
         .get()
     )
+    has["has_dialogues"] |= has["has_intents"]  # whose examples are solved dialogues, too
     lacks = {}
     for recipe in RECIPES:
         unmet = [
