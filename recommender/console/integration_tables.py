@@ -10,13 +10,14 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from recommender.console.shop_access import OfShop
 from recommender.console.tables import ReadOnly
 from recommender.models import ProductAttribute, Purge, Shop, Webhook, WebhookDelivery
-from recommender.models.webhooks import ALERT_RAISED, PROMOTED, TRAINING_ENDED
+from recommender.models.webhooks import ALERT_RAISED, HANDED_OVER, PROMOTED, TRAINING_ENDED
 from recommender.webhooks.addresses import RefusedAddress, resolve
 
 EVENT_WORDS = {
     TRAINING_ENDED: "A training ended",
     PROMOTED: "A model was promoted or rolled back",
     ALERT_RAISED: "An alert was raised",
+    HANDED_OVER: "A conversation was handed over to a person",
 }
 
 

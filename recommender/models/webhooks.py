@@ -13,7 +13,8 @@ from django.utils import timezone
 from recommender.models.shops import Shop, ShopOwned
 
 TRAINING_ENDED, PROMOTED, ALERT_RAISED = "training_job.ended", "model.promoted", "alert.raised"
-EVENT_TYPES = (TRAINING_ENDED, PROMOTED, ALERT_RAISED)
+HANDED_OVER = "conversation.handed_over"
+EVENT_TYPES = (TRAINING_ENDED, PROMOTED, ALERT_RAISED, HANDED_OVER)
 TEST = "webhook.test"
 """Type of the delivery that somebody requests to try an address."""
 RETRY_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 300, 600, 840))

@@ -106,8 +106,8 @@ class Reading:
     found: str
     is_blocked: bool
     continues_products: bool = False
-    negative: list[str] = field(default_factory=list)
-    previous_negative: bool = False
+    previous: str = ""
+    """The message before; empty at the beginning."""
 
 
 def answer(shop: Shop, question: Question) -> Answer:
@@ -160,7 +160,7 @@ def _read(
     before = previous_exchange(conversation)
     if before is not None and conversation.state == Conversation.OPEN:
         asked, answered = before
-        reading.previous_negative = bool(negative_clauses(shop, asked.text))
+        reading.previous = asked.text
         if phrases.is_follow_up(text):
             reading.continues_products = answered.kind == Message.PRODUCTS
             joined = phrases.joined_query(asked.meant, text)
@@ -177,8 +177,11 @@ def _answered(reading: Reading) -> Answer:
         return _handed_over(reading, HandoverReason.REQUESTED)
     if phrases.is_foreign(reading.found, reading.text, reading.settings.languages):
         return _handed_over(reading, HandoverReason.LANGUAGE)
-    reading.negative = negative_clauses(reading.shop, reading.text)
-    if is_upset(reading.negative, reading.text, reading.previous_negative):
+    if is_upset(
+        negative_clauses(reading.shop, reading.text),
+        reading.text,
+        lambda: bool(negative_clauses(reading.shop, reading.previous)),
+    ):
         return _handed_over(reading, HandoverReason.UPSET)
     intent = intent_of(reading.shop, reading.text)
     if intent is None:

@@ -1,5 +1,6 @@
 """Handover of a conversation to a person: when, with which summary, and what the person does."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
@@ -15,7 +16,9 @@ from recommender.models import (
     Shop,
 )
 from recommender.models.opinions import Polarity
+from recommender.models.webhooks import HANDED_OVER
 from recommender.reviews import judging
+from recommender.webhooks.messages import emit
 
 UPSET_CLAUSES = 2
 """Negative clauses of one message, or negative messages in a row, that mean an upset shopper."""
@@ -40,14 +43,14 @@ def negative_clauses(shop: Shop, text: str) -> list[str]:
     return [text[begin:end] for begin, end in dict.fromkeys(surely)]
 
 
-def is_upset(negative: list[str], text: str, previous_negative: bool) -> bool:
+def is_upset(negative: list[str], text: str, previous_negative: Callable[[], bool]) -> bool:
     """True where the shopper is upset: several negative clauses, a negative message after
-    another, or a negative one in capitals.
+    another (`previous_negative`, read where it matters), or a negative one in capitals.
     """
     if not negative:
         return False
     shouts = text.isupper() and sum(c.isalpha() for c in text) >= RAISED_VOICE
-    return len(negative) >= UPSET_CLAUSES or previous_negative or shouts
+    return shouts or len(negative) >= UPSET_CLAUSES or previous_negative()
 
 
 def hand_over(conversation: Conversation, reason: str) -> None:
@@ -57,6 +60,14 @@ def hand_over(conversation: Conversation, reason: str) -> None:
     conversation.handed_over_at = timezone.now()
     conversation.summary = summary_of(conversation)
     conversation.save(update_fields=["state", "handover_reason", "handed_over_at", "summary"])
+    if not conversation.simulated:
+        data = {
+            "conversation_id": conversation.conversation_id,
+            "reason": reason,
+            "language": conversation.language,
+            "summary": conversation.summary,
+        }
+        emit(conversation.shop, HANDED_OVER, data)
 
 
 def summary_of(conversation: Conversation) -> list[dict[str, Any]]:

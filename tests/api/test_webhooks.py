@@ -20,7 +20,7 @@ from recommender.webhooks.addresses import RefusedAddress, resolve
 from recommender.webhooks.delivery import deliver, deliver_due
 from tests.api.request_bodies import field_of
 
-ALL = ["training_job.ended", "model.promoted", "alert.raised"]
+ALL = ["training_job.ended", "model.promoted", "alert.raised", "conversation.handed_over"]
 
 
 @pytest.fixture(autouse=True)

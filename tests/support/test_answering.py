@@ -10,6 +10,8 @@ from recommender.models import (
     HandoverReason,
     Message,
     TemplateVersion,
+    Webhook,
+    WebhookDelivery,
 )
 from recommender.support.answering import Question, answer
 from recommender.support.defaults import settings_of
@@ -120,6 +122,19 @@ def test_handover(desk_shop, text, reason):
     assert (made.kind, made.reason) == (Message.HANDOVER, reason)
     assert made.conversation.summary[0]["quote"] == text
     assert not Message.objects.filter(unanswered=True).exists()
+
+
+def test_a_handover_is_told_to_the_shops_own_systems_without_trials(desk_shop):
+    Webhook.objects.create(
+        shop=desk_shop, url="https://a.example", event_types=["conversation.handed_over"]
+    )
+    made = ask(desk_shop, "I want to talk to a real person")
+    payload = WebhookDelivery.objects.get().payload
+    assert payload["data"]["conversation_id"] == made.conversation.conversation_id
+    assert payload["data"]["reason"] == "requested"
+    assert payload["data"]["summary"][0]["quote"] == "I want to talk to a real person"
+    ask(desk_shop, "I want to talk to a real person", simulated=True)
+    assert WebhookDelivery.objects.count() == 1
 
 
 def test_products_answer_and_a_follow_up_narrows_them(desk_shop):
