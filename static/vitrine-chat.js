@@ -26,6 +26,7 @@
       yes: "Yes",
       no: "No",
       thanks: "Thank you.",
+      sorry: "Sorry. You can write it in other words, or talk to a person.",
       shopper: "You",
       engine: "Shop",
       human: "Colleague",
@@ -45,6 +46,7 @@
       yes: "有",
       no: "没有",
       thanks: "谢谢。",
+      sorry: "抱歉。您可以换个说法，或转人工客服。",
       shopper: "您",
       engine: "店铺",
       human: "客服",
@@ -171,12 +173,15 @@
     log.append(element("p", { class: "note", role: "status" }, text));
     log.scrollTop = log.scrollHeight;
   };
-  const sourcesOf = (sources) => {
+  const sourcesOf = (sources, products = []) => {
+    const items = new Map(products.map((one) => [one.item_id, one.item]));
     const rows = sources
       .filter(({ kind, title }) => kind !== "template" && title)
-      .map(({ title, url, item_id, id }) =>
-        element("li", {}, link(url || (item_id && productLink(item_id)), title || id)),
-      );
+      .map(({ title, url, item_id }) => {
+        const price = items.get(item_id)?.price;
+        const cost = price?.amount ? ` ${price.currency} ${price.amount}` : "";
+        return element("li", {}, link(url || (item_id && productLink(item_id)), title), cost);
+      });
     return rows.length ? [element("ul", {}, ...rows)] : [];
   };
   const feedback = (message) => {
@@ -188,7 +193,8 @@
         try {
           const body = { conversation_id: of, message_id: message, helped };
           await call("assist:feedback", body);
-          row.replaceChildren(element("span", { class: "who", role: "status" }, words.thanks));
+          const said = helped ? words.thanks : words.sorry;
+          row.replaceChildren(element("span", { class: "who", role: "status" }, said));
           input.focus(); // the button that had the focus is gone
         } catch {
           note(words.failed);
@@ -206,6 +212,7 @@
       const thread = await call(`assist/conversations/${conversation}`);
       show(thread.messages);
       isRestored = true;
+      person.hidden = thread.state === "handed_over";
       if (thread.state === "closed") {
         note(words.closed);
         conversation = undefined;
@@ -240,7 +247,8 @@
       stored({ conversation, open: true });
       const asks = ["template", "passages", "products"].includes(reply.kind);
       const rating = asks ? [feedback(reply.message_id)] : [];
-      add("engine", reply.answer, ...sourcesOf(reply.sources), ...rating);
+      add("engine", reply.answer, ...sourcesOf(reply.sources, reply.products), ...rating);
+      person.hidden = !asks;
       input.value = "";
       clearTimeout(timer);
       if (!asks) timer = setTimeout(poll, POLL_MS);

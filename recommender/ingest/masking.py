@@ -66,7 +66,12 @@ _NAME = r"[A-ZÀ-Þ][\w'’.-]{0,30}"
 _TITLE = r"[A-ZÀ-Þ][a-zß-ÿ'’-][\w'’-]{0,30}"
 _OF = r"(?:(?:de|du|des|la|le|les) +|[dl]['’]){0,3}"
 _HAN = "[\u4e00-\u9fff]"
+_POSTCODE = re.compile(
+    r"(?<![A-Za-z0-9-])[A-Z]{1,2}\d[A-Z\d]? \d(?!GB|TB|PB)[ABD-HJLNP-UW-Z]{2}(?![A-Za-z0-9-])"
+)
+"""A postcode of the United Kingdom, with its blank."""
 _ADDRESSES = (
+    _POSTCODE,
     re.compile(
         r"\b\d{1,5}[A-Za-z]?,? {1,2}(?!(?:GB|TB|MB|Stars?|Packs?|Pieces?|Pcs|Pairs?|Inch|Years?|"
         rf"Days?|Hours?|Minutes?|Times)\b)(?:{_NAME} {{1,2}}){{1,4}}"

@@ -40,9 +40,20 @@ class HandoverReason(models.TextChoices):
 
 class ConversationQuerySet(ShopOwned):
     def waiting(self) -> "ConversationQuerySet":
-        """Handed over and not closed, the longest waiting first; without trials."""
+        """Handed over, not closed, and without a person's answer since the shopper's last message;
+        the longest waiting first; without trials.
+        """
+        last = Message.objects.filter(conversation=models.OuterRef("pk")).order_by("-id")
+        said = last.exclude(author=Message.ENGINE).values("author")[:1]
         handed_over = self.filter(state=Conversation.HANDED_OVER, simulated=False)
-        return handed_over.order_by("handed_over_at", "id")
+        waiting = handed_over.annotate(last_author=models.Subquery(said))
+        return waiting.exclude(last_author=Message.PERSON).order_by("handed_over_at", "id")
+
+    def answered(self) -> "ConversationQuerySet":
+        """Handed over, not closed, and answered by a person; the latest first; without trials."""
+        handed_over = self.filter(state=Conversation.HANDED_OVER, simulated=False)
+        waiting = self.waiting().values("pk")
+        return handed_over.exclude(pk__in=waiting).order_by("-last_at", "-id")
 
     def forget_old(self) -> int:
         """Delete conversations past their shop's days; returns their number."""

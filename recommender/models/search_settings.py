@@ -16,6 +16,11 @@ LONGEST_PHRASE = 100
 MOST_PHRASES = 50
 
 
+def known_languages() -> frozenset[str]:
+    """Codes of languages, such as en and zh."""
+    return frozenset(code.partition("-")[0] for code in LANG_INFO)
+
+
 class TellsOfSearch(models.Model):
     """Rows whose writes invalidate the search settings that processes cache."""
 
@@ -79,8 +84,7 @@ class SearchSettings(TellsOfSearch):
     def clean(self) -> None:
         """Raises ValidationError where a language is none."""
         self.languages = [code.strip().lower() for code in self.languages or []]
-        known = {code.partition("-")[0] for code in LANG_INFO}
-        if unknown := [code for code in self.languages if code not in known]:
+        if unknown := [code for code in self.languages if code not in known_languages()]:
             raise ValidationError(
                 {"languages": f"“{unknown[0]}” is not the code of a language, such as en, de or zh"}
             )

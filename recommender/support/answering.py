@@ -32,7 +32,7 @@ from recommender.support.conversations import (
 )
 from recommender.support.defaults import settings_of
 from recommender.support.handover import hand_over, is_upset, negative_clauses
-from recommender.support.intents import Intent, handling_of, intent_of
+from recommender.support.intents import INTENT, Intent, handling_of, intent_of
 from recommender.support.passages import train_first_models
 from recommender.support.retrieval import blocked_pattern, retrieve
 from recommender.support.templates import best_template, facts_of, has_template
@@ -80,7 +80,9 @@ class Answer:
     sources: list[dict[str, Any]] = field(default_factory=list)
     filters: list[dict[str, Any]] = field(default_factory=list)
     is_matched: bool = False
-    """Of products: the best one matches all words of the query."""
+    """Of products: some match all words of the query."""
+    query: str = ""
+    """Of products: what was searched for."""
     reason: str = ""
     version: TemplateVersion | None = None
     language: str = ""
@@ -122,16 +124,13 @@ def answer(shop: Shop, question: Question) -> Answer:
         question.by_session,
     )
     reading = _read(shop, settings, conversation, question)
-    asked = Message(
-        conversation=conversation, author=Message.SHOPPER, text=reading.text, meant=reading.meant
-    )
     if conversation.state == Conversation.HANDED_OVER:
         made = Answer(
             Message.WAITING, phrases.sentence("waiting", reading.found or reading.language)
         )
     else:
         made = _answered(reading)
-    return _logged(reading, asked, made)
+    return _logged(reading, made)
 
 
 def _read(
@@ -184,7 +183,7 @@ def _answered(reading: Reading) -> Answer:
     ):
         return _handed_over(reading, HandoverReason.UPSET)
     intent = intent_of(reading.shop, reading.text)
-    if intent is None:
+    if intent is None or (intent.confidence == 1.0 and reading.shop.champion(INTENT) is None):
         train_first_models(reading.shop)
     is_own = _is_sure(reading, intent) and not _shows_products(reading.shop, intent)
     if reading.continues_products and not is_own:
@@ -195,7 +194,9 @@ def _answered(reading: Reading) -> Answer:
         intent = intent_of(reading.shop, reading.meant)
     is_sure = _is_sure(reading, intent)
     made = _by_intent(reading, intent) if is_sure else None
-    made = made or _by_passages(reading) or _named_products(reading)
+    made = made or _by_passages(reading)
+    if made is None and not is_sure:
+        made = _named_products(reading, intent)
     if made is None:
         reason = HandoverReason.LOW_CONFIDENCE
         if is_sure and has_template(reading.shop, intent.key, reading.language):
@@ -218,9 +219,12 @@ def _by_intent(reading: Reading, intent: Intent) -> Answer | None:
     handling = handling_of(reading.shop, intent.key)
     if handling == SupportIntent.HANDOVER:
         return _handed_over(reading, HandoverReason.INTENT)
+    passages = _by_passages(reading)
     if handling == SupportIntent.ANSWER:
-        return _by_template(reading, intent.key, intent.confidence)
-    passages, made = _by_passages(reading), _products(reading, intent.confidence)
+        made = _by_template(reading, intent.key, intent.confidence)
+        is_better = passages is not None and passages.confidence > intent.confidence
+        return passages if is_better else made
+    made = _products(reading, intent.confidence)
     if passages is None:
         return made if made.sources else None
     is_better = made.is_matched and made.confidence >= passages.confidence
@@ -296,7 +300,6 @@ def passage_source(passage: Passage) -> dict[str, Any]:
 
 def _products(reading: Reading, confidence: float | None) -> Answer:
     query = phrases.product_query(reading.meant)
-    reading.meant = query
     try:
         result = search(
             reading.shop,
@@ -322,12 +325,18 @@ def _products(reading: Reading, confidence: float | None) -> Answer:
     ]
     text = phrases.sentence("products", reading.found or reading.language)
     made = Answer(Message.PRODUCTS, text, confidence, sources=sources, filters=result.understood)
-    made.is_matched = result.hits[0].match in (CODE, WORDS)
+    made.query = query
+    has_all = any(hit.match in (CODE, WORDS) for hit in result.hits)
+    made.is_matched = has_all and not result.relaxed
     return made
 
 
-def _named_products(reading: Reading) -> Answer | None:
-    """Products where the message begins like a search and some match all of its words."""
+def _named_products(reading: Reading, intent: Intent | None) -> Answer | None:
+    """Products where the message begins like a search, some match all of its words, and no other
+    intent is likelier.
+    """
+    if intent is not None and not _shows_products(reading.shop, intent):
+        return None
     if not phrases.seeks_products(reading.text):
         return None
     made = _products(reading, None)
@@ -339,7 +348,7 @@ def _handed_over(reading: Reading, reason: HandoverReason) -> Answer:
     return Answer(Message.HANDOVER, text, reason=reason.value)
 
 
-def _logged(reading: Reading, asked: Message, made: Answer) -> Answer:
+def _logged(reading: Reading, made: Answer) -> Answer:
     """Store the question and its answer; the conversation waits for a person after a handover."""
     conversation = reading.conversation
     made.conversation, made.language = conversation, reading.language
@@ -348,8 +357,8 @@ def _logged(reading: Reading, asked: Message, made: Answer) -> Answer:
         add_message(
             conversation,
             author=Message.SHOPPER,
-            text=asked.text,
-            meant=reading.meant,
+            text=reading.text,
+            meant=made.query or reading.meant,
             unanswered=unanswered and not reading.question.simulated,
             intent=made.intent,
             confidence=made.intent_confidence,

@@ -1,6 +1,7 @@
 """Intent of a message, by the champion of the recipe `intent`."""
 
 import logging
+import re
 
 from recommender.inference import intent_model
 from recommender.inference.checkpoint_files import BrokenCheckpoint
@@ -9,14 +10,18 @@ from recommender.models import Shop, SupportIntent
 
 log = logging.getLogger(__name__)
 
+_WORD = re.compile(r"\w+")
 INTENT = "intent"
 """Purpose of the model versions that recognize intents, and the recipe."""
 
 
 def intent_of(shop: Shop, text: str) -> Intent | None:
-    """The intent of a message; None without a model. Where the champion is broken, by the version
-    before it.
+    """The intent of a message: that of an example with the same words, else by the champion; None
+    without a model. Where the champion is broken, by the version before it.
     """
+    key = _exact(shop, text)
+    if key is not None:
+        return Intent(key, 1.0, in_scope=True)
     version = shop.champion(INTENT)
     while version is not None:
         try:
@@ -25,6 +30,20 @@ def intent_of(shop: Shop, text: str) -> Intent | None:
             log.error("shop %s: %s cannot read messages: %s", shop.pk, version, error)
             version = version.previous()
     return None
+
+
+def _exact(shop: Shop, text: str) -> str | None:
+    """The intent that has these words as an example, so that examples count before a training."""
+    wanted = _folded(text)
+    for key, examples in shop.intents.values_list("key", "examples"):
+        for texts in examples.values():
+            if wanted and any(_folded(one) == wanted for one in texts):
+                return key
+    return None
+
+
+def _folded(text: str) -> str:
+    return " ".join(_WORD.findall(text.casefold()))
 
 
 def handling_of(shop: Shop, key: str) -> str:

@@ -103,6 +103,10 @@ def test_a_person_answers_notes_and_closes(talked, staff, django_user_model):
         django_user_model.objects.get(username=one.assigned_to.username),
     )
     assert one.note == "asks for trivia" and one.state == Conversation.HANDED_OVER
+    assert one not in Conversation.objects.of(talked).waiting()
+    assert "Answered, not closed" in read(staff, "support_inbox")
+    answer(talked, Question("and in Spain?", one.session_id))
+    assert one in Conversation.objects.of(talked).waiting(), "the shopper has written again"
     staff.post(place, {"act": "close"})
     one.refresh_from_db()
     assert one.state == Conversation.CLOSED
@@ -142,6 +146,14 @@ def test_unanswered_questions_become_a_template(talked, staff):
     assert template.versions.get().text == "Paris."
     question.refresh_from_db()
     assert not question.unanswered
+
+
+def test_what_was_typed_stays_after_an_error(talked, staff):
+    question = Message.objects.get(unanswered=True, conversation__session_id="s3")
+    body = {"act": "template", "message": [question.pk], "intent": "Trivia", "text": "Yes {x}"}
+    page = staff.post(address("support_unanswered"), body).content.decode()
+    assert "{x} is no variable" in page and "Yes {x}</textarea>" in page and "Trivia" in page
+    assert Message.objects.get(pk=question.pk).unanswered
 
 
 def test_unanswered_questions_become_an_article(talked, staff, queue):
@@ -261,9 +273,12 @@ def test_settings_are_saved_and_checked(desk_shop, staff):
         ({"intent_threshold": "nan"}, "is not a number"),
         ({"policies": "no colon"}, "is not of the form name: value"),
         ({"languages": " "}, "name at least one"),
+        ({"languages": "en, xx"}, "“xx” is not the code of a language"),
         ({"keep_days": "0"}, "Days kept: "),
     ):
         assert problem in staff.post(place, body | change).content.decode(), change
+    kept = staff.post(place, body | {"policies": "no colon", "keep_days": "17"}).content.decode()
+    assert "no colon</textarea>" in kept and 'value="17"' in kept
     assert SupportSettings.objects.get(shop=desk_shop).intent_threshold == 0.7
     secret = saved.order_secret
     staff.post(place, {"new_secret": "1"})

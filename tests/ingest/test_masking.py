@@ -36,6 +36,7 @@ from recommender.ingest.masking import masked
         ("QQ 12345678, 微信号 wx_12345678", "QQ [account], 微信号 [account]"),
         ("有问题发邮件jane@qq.com谢谢", "有问题发邮件[mail]谢谢"),
         ("Goethestr 5, müller@web.de", "[address], [mail]"),
+        ("London SW1A 1AA, or M1 1AE", "London [address], or [address]"),
     ],
 )
 def test_personal_data_is_masked(text: str, expected: str) -> None:
@@ -54,6 +55,7 @@ def test_personal_data_is_masked(text: str, expected: str) -> None:
         "my order came in 3 days",
         "快递3天就到了，128GB的手机，价格3999元，2023年11月20日到的",
         "made with <3 @ home",
+        "Apple M1 8GB, M2 2TB, the size M1 2XL, AB12 CD3",
         "5 Stars Way better, 2 Western Digital Drive failed, 256 GB Solid State Drive",
         "my order was 1500 euros, order 10000mAh power bank, I had to order 2 sizes up",
         "Platz 1 im Test, Der Weg 10 Minuten, Speicherplatz 256 GB",

@@ -3,6 +3,7 @@
 import pytest
 from django.utils import timezone
 
+from recommender.inference.intent_model import Intent
 from recommender.models import (
     AnswerTemplate,
     Conversation,
@@ -146,6 +147,39 @@ def test_products_answer_and_a_follow_up_narrows_them(desk_shop):
     assert more.kind == Message.PRODUCTS
     questions = Message.objects.filter(author=Message.SHOPPER).order_by("pk")
     assert questions[1].meant == f"{title} blue".lower() or questions[1].meant.endswith(" blue")
+
+
+@pytest.mark.parametrize(
+    "text", ["I would like to complain about my order garden", "I need help with my blue garden"]
+)
+def test_requests_of_service_are_not_answered_by_products(desk_shop, text, monkeypatch):
+    unsure = Intent("complaint", 0.36, in_scope=True)
+    monkeypatch.setattr("recommender.support.answering.intent_of", lambda *_: unsure)
+    assert ask(desk_shop, text).kind == Message.HANDOVER
+
+
+def test_products_that_lack_a_word_are_no_answer_to_an_unsure_question(desk_shop, monkeypatch):
+    unsure = Intent("find_product", 0.4, in_scope=True)
+    monkeypatch.setattr("recommender.support.answering.intent_of", lambda *_: unsure)
+    title = desk_shop.products.first().title
+    assert ask(desk_shop, f"do you have a {title} xylophonequux?").kind == Message.HANDOVER
+    assert ask(desk_shop, f"do you have a {title}?", "s2").kind == Message.PRODUCTS
+
+
+def test_an_example_counts_before_a_training(desk_shop):
+    intent = desk_shop.intents.get(key="delivery_time")
+    intent.examples["en"].append("How swift is the pigeon post?")
+    intent.save()
+    made = ask(desk_shop, "how swift is the PIGEON post")
+    assert (made.intent, made.intent_confidence) == ("delivery_time", 1.0)
+    assert made.text == "Delivery takes 2 to 4 days."
+
+
+def test_a_passage_that_is_surer_than_the_intent_goes_before_its_template(desk_shop, monkeypatch):
+    unsure = Intent("return_item", 0.61, in_scope=True)
+    monkeypatch.setattr("recommender.support.answering.intent_of", lambda *_: unsure)
+    made = ask(desk_shop, "can earrings be returned for reasons of hygiene?")
+    assert made.kind == Message.PASSAGES and "Earrings" in made.text
 
 
 def test_a_follow_up_with_its_own_intent_stands_alone(desk_shop):

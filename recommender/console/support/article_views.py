@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -40,6 +41,7 @@ def articles(request: HttpRequest, shop: str) -> HttpResponse:
             AuditEntry.objects.note(
                 shop, request.user, AuditEntry.CHANGED, f"Article {draft}", "", "saved"
             )
+            messages.success(request, f"Article {draft} is saved. Answers quote it in a moment.")
             return HttpResponseRedirect(reverse("admin:support_articles", args=[shop.key]))
         except ValueError as error:
             problem = str(error)

@@ -2,6 +2,7 @@
 
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -32,6 +33,7 @@ def inbox(request: HttpRequest, shop: str) -> HttpResponse:
         "Inbox",
         sentence=f"Conversations that wait for a person: {rows.count()}.",
         conversations=rows[:SHOWN],
+        answered=Conversation.objects.of(shop).answered().select_related("assigned_to")[:SHOWN],
     )
 
 
@@ -82,7 +84,7 @@ def conversation(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     if request.method == "POST":
         need(request, CHANGE)
         try:
-            _act(request, one)
+            messages.success(request, _act(request, one))
             return HttpResponseRedirect(
                 reverse("admin:support_conversation", args=[shop.key, one.pk])
             )
@@ -103,8 +105,8 @@ def conversation(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
     )
 
 
-def _act(request: HttpRequest, one: Conversation) -> None:
-    """What the form says. Raises ValueError that names the field."""
+def _act(request: HttpRequest, one: Conversation) -> str:
+    """Do what the form says, and say so. Raises ValueError that names the field."""
     act = request.POST.get("act", "")
     if act in ("answer", "answer_close"):
         given = text(request, "text")
@@ -132,3 +134,13 @@ def _act(request: HttpRequest, one: Conversation) -> None:
         message = get_object_or_404(found)
         if handover.adopt(message) is None:
             raise ValueError("No question is before this answer.")
+    return DONE.get(act, "Nothing was done.")
+
+
+DONE = {
+    "answer": "The answer is sent.",
+    "answer_close": "The answer is sent, and the conversation is closed.",
+    "close": "The conversation is closed.",
+    "note": "The note is saved.",
+    "adopt": "The answer is adopted: a worker makes it known in a moment.",
+}

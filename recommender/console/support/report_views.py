@@ -7,7 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
 from recommender.console.pages import need, open_shop, page
-from recommender.models import Message, Shop
+from recommender.models import HandoverReason, Message, Shop
+from recommender.reviews.judging import OPINION
 from recommender.support import weekly_report
 from recommender.support.answering import Answer, Question, answer
 from recommender.support.conversations import LONGEST_QUESTION
@@ -44,7 +45,7 @@ def overview(request: HttpRequest, shop: str) -> HttpResponse:
         waiting=waiting,
         missing=[
             name
-            for name, purpose in (("intents", INTENT), ("answers", ANSWERS))
+            for name, purpose in (("intents", INTENT), ("answers", ANSWERS), ("mood", OPINION))
             if shop.champion(purpose) is None
         ],
         chart=_chart(weeks) if any(week.questions for week in weeks) else None,
@@ -128,7 +129,7 @@ def _facts(made: Answer) -> list[tuple[str, str]]:
     """(name, value) of what decided the answer."""
     facts = [("Answer", KIND_NAMES[made.kind])]
     if made.reason:
-        facts.append(("Reason of the handover", made.reason.replace("_", " ")))
+        facts.append(("Reason of the handover", HandoverReason(made.reason).label))
     if made.intent:
         facts.append(("Intent", f"{made.intent}, confidence {made.intent_confidence:.2f}"))
     if made.confidence is not None:

@@ -4,6 +4,7 @@ import math
 import re
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -11,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 from recommender.console.pages import need, open_shop, page
 from recommender.console.support.forms import check, lines, text
 from recommender.models import AuditEntry, Shop, SupportSettings
+from recommender.models.search_settings import known_languages
 from recommender.models.service_desk import new_secret
 from recommender.support import authoring, tradeoff
 from recommender.support.defaults import settings_of
@@ -38,9 +40,11 @@ def settings_page(request: HttpRequest, shop: str) -> HttpResponse:
         need(request, CHANGE)
         try:
             _save(request, settings)
+            messages.success(request, "The settings are saved.")
             return HttpResponseRedirect(reverse("admin:support_settings", args=[shop.key]))
         except ValueError as error:
             problem = str(error)
+    shown = _shown(settings_of(shop)) | (request.POST.dict() if problem else {})
     return page(
         request,
         shop,
@@ -48,24 +52,33 @@ def settings_page(request: HttpRequest, shop: str) -> HttpResponse:
         "Service desk settings",
         sentence="A lower threshold answers more questions, a higher one more of them right.",
         settings=settings,
-        sliders=[_slider(shop, settings, name) for name in THRESHOLDS],
-        numbers=[(name, label, getattr(settings, name)) for name, (_, label) in NUMBERS.items()],
-        policies="\n".join(f"{name}: {value}" for name, value in sorted(settings.policies.items())),
-        blocked="\n".join(settings.blocked_words),
-        languages=", ".join(settings.languages),
+        sliders=[_slider(shop, shown, name) for name in THRESHOLDS],
+        numbers=[(name, label, shown[name]) for name, (_, label) in NUMBERS.items()],
+        shown=shown,
         secret=settings.order_secret if request.user.has_perm(CHANGE) else "",
         problem=problem,
         may_change=request.user.has_perm(CHANGE),
     )
 
 
-def _slider(shop: Shop, settings: SupportSettings, name: str) -> dict[str, Any]:
+def _shown(settings: SupportSettings) -> dict[str, Any]:
+    """The values of the form's fields, as stored."""
+    numbers = {name: getattr(settings, name) for name in (*THRESHOLDS, *NUMBERS)}
+    policies = (f"{name}: {value}" for name, value in sorted(settings.policies.items()))
+    return numbers | {
+        "policies": "\n".join(policies),
+        "blocked_words": "\n".join(settings.blocked_words),
+        "languages": ", ".join(settings.languages),
+    }
+
+
+def _slider(shop: Shop, shown: dict[str, Any], name: str) -> dict[str, Any]:
     """A threshold with the trade-off of its model."""
     points = tradeoff.curve(shop, tradeoff.PURPOSES[name])
     return {
         "name": name,
         "label": THRESHOLDS[name],
-        "value": getattr(settings, name),
+        "value": shown[name],
         "points": [
             {"threshold": one.threshold, "answered": one.answered, "right": one.right}
             for one in points
@@ -108,6 +121,10 @@ def _save(request: HttpRequest, settings: SupportSettings) -> None:
     settings.languages = list(dict.fromkeys(code for code in languages if code))
     if not settings.languages:
         raise ValueError("Languages: name at least one, such as en.")
+    if unknown := [code for code in settings.languages if code not in known_languages()]:
+        raise ValueError(
+            f"Languages: “{unknown[0][:8]}” is not the code of a language, such as en."
+        )
     settings.policies = _policies(request)
     settings.blocked_words = lines(request, "blocked_words", "Blocked words")
     check(settings, ["shop", "id", "order_secret", "policies"])

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Q
@@ -28,6 +29,7 @@ from recommender.support.templates import TemplateError, known_variables, variab
 
 VIEW, CHANGE = "recommender.view_answertemplate", "recommender.change_answertemplate"
 INTENTS = "recommender.change_supportintent"
+LEARNED = "Messages in the words of its examples are recognized now, alike ones after a training."
 LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
 
 
@@ -41,6 +43,7 @@ def templates(request: HttpRequest, shop: str) -> HttpResponse:
         need(request, CHANGE)
         try:
             made = _new_template(request, shop)
+            messages.success(request, f"Template {made} is saved. {LEARNED}")
             return HttpResponseRedirect(reverse("admin:support_template", args=[shop.key, made.pk]))
         except ValueError as error:
             problem = str(error)
@@ -135,6 +138,7 @@ def template(request: HttpRequest, shop: str, pk: int) -> HttpResponse:
         need(request, CHANGE)
         try:
             _change(request, one)
+            messages.success(request, f"Template {one} is saved.")
             return HttpResponseRedirect(reverse("admin:support_template", args=[shop.key, one.pk]))
         except ValueError as error:
             problem = str(error)
@@ -225,6 +229,7 @@ def intents(request: HttpRequest, shop: str) -> HttpResponse:
         draft = _intent_of(request, shop)
         try:
             _save_intent(request, draft, settings.languages)
+            messages.success(request, f"Intent {draft} is saved. {LEARNED}")
             return HttpResponseRedirect(reverse("admin:support_intents", args=[shop.key]))
         except ValueError as error:
             problem = str(error)

@@ -1,5 +1,6 @@
 """Unanswered queue: alike questions become a template or an article, or are dismissed."""
 
+from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -8,6 +9,7 @@ from django.views.decorators.http import require_http_methods
 from recommender.console.pages import need, open_shop, page
 from recommender.console.support.forms import line, text
 from recommender.console.support.report_views import CHANGE, VIEW
+from recommender.console.support.template_views import LEARNED
 from recommender.ingest.parsing import is_number
 from recommender.models import AuditEntry, Shop
 from recommender.support import authoring, unanswered
@@ -23,7 +25,7 @@ def queue(request: HttpRequest, shop: str) -> HttpResponse:
     if request.method == "POST":
         need(request, CHANGE)
         try:
-            _act(request, shop)
+            messages.success(request, _act(request, shop))
             return HttpResponseRedirect(reverse("admin:support_unanswered", args=[shop.key]))
         except ValueError as error:
             problem = str(error)
@@ -39,12 +41,14 @@ def queue(request: HttpRequest, shop: str) -> HttpResponse:
         waiting=waiting,
         intents=shop.intents.order_by("name"),
         problem=problem,
+        typed={name: request.POST.get(name, "") for name in ("act", "intent", "title", "text")},
+        failed=[int(pk) for pk in request.POST.getlist("message") if is_number(pk)],
         may_change=request.user.has_perm(CHANGE),
     )
 
 
-def _act(request: HttpRequest, shop: Shop) -> None:
-    """Make a template or an article of a cluster, or dismiss it. Raises ValueError."""
+def _act(request: HttpRequest, shop: Shop) -> str:
+    """Make a template or an article of a cluster, or dismiss it, and say so. Raises ValueError."""
     pks = [int(pk) for pk in request.POST.getlist("message") if is_number(pk)]
     act = request.POST.get("act", "")
     try:
@@ -61,6 +65,10 @@ def _act(request: HttpRequest, shop: Shop) -> None:
                 )
             else:
                 made = "dismissed"
+            done = {
+                "template": f"Template {made} is saved. {LEARNED}",
+                "article": f"Article {made} is saved. Answers quote it in a moment.",
+            }
             settled = unanswered.settle(shop, pks)
             AuditEntry.objects.note(
                 shop,
@@ -74,3 +82,4 @@ def _act(request: HttpRequest, shop: Shop) -> None:
         raise ValueError(
             "Another person has made the same one at this moment; try again."
         ) from None
+    return done.get(act, f"Dismissed: {settled}.")
