@@ -67,7 +67,7 @@ _TITLE = r"[A-ZÀ-Þ][a-zß-ÿ'’-][\w'’-]{0,30}"
 _OF = r"(?:(?:de|du|des|la|le|les) +|[dl]['’]){0,3}"
 _HAN = "[\u4e00-\u9fff]"
 _POSTCODE = re.compile(
-    r"(?<![A-Za-z0-9-])[A-Z]{1,2}\d[A-Z\d]? \d(?!GB|TB|PB)[ABD-HJLNP-UW-Z]{2}(?![A-Za-z0-9-])"
+    r"(?<![A-Za-z0-9-])[A-Z]{1,2}\d[A-Z\d]? \d(?!GB|TB|PB|XL|LB)[ABD-HJLNP-UW-Z]{2}(?![A-Za-z0-9-])"
 )
 """A postcode of the United Kingdom, with its blank."""
 _ADDRESSES = (
