@@ -3,15 +3,17 @@
 import contextlib
 import json
 import logging
+import os
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from training.data.product_text import equal_lengths
 
-BATCH_TOKENS = 2_048
+BATCH_TOKENS = 512
 NAME = "encoder.int8.onnx"
 DATA = "encoder.int8.data"
 """External data: onnxruntime maps the file, so that processes share the memory of the weights."""
@@ -165,7 +167,10 @@ def _silence():
 
 
 class OnnxEncoder:
-    """Encoder from texts to unit vectors with onnxruntime and `tokenizers`, without torch."""
+    """Encoder from texts to unit vectors with onnxruntime and `tokenizers`, without torch.
+
+    threads: batches that are read at once, each by one thread; 0: as many as there are processors
+    """
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         import onnxruntime
@@ -183,8 +188,10 @@ class OnnxEncoder:
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(self.max_tokens)
+        # Two threads of one call are hardly quicker than one; two calls at once are.
+        self.calls = threads or len(os.sched_getaffinity(0))
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         options.log_severity_level = 3
         # Waiting threads would take the processor from other requests.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -215,8 +222,17 @@ class OnnxEncoder:
         if groups and not self.alone:
             by_length = np.argsort(lengths, kind="stable")
             batches = [rows for rows in np.array_split(by_length, groups) if len(rows)]
-        for rows in batches:
+
+        def run(rows: np.ndarray) -> None:
             out[rows] = self._run([tokens[r] for r in rows], pairs is not None)
+
+        batches = list(batches)
+        if self.calls > 1 and len(batches) > 1:
+            with ThreadPoolExecutor(min(self.calls, len(batches))) as pool:
+                list(pool.map(run, batches))
+        else:
+            for rows in batches:
+                run(rows)
         return out
 
     def unknown_shares(self, texts: Sequence[str]) -> np.ndarray:
