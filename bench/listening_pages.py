@@ -85,6 +85,7 @@ print(json.dumps(out))
 
 def run() -> dict[str, dict]:
     with services() as environment:
+        run_python(environment, "manage.py", "collectstatic", "--no-input", "-v", "0")
         run_python(environment, "-c", FILL, str(REVIEWS))
         environment = {**environment, "VITRINE_HTTPS": "0"}
         pages = json.loads(run_python(environment, "-c", PAGES, str(REPEATS)).splitlines()[-1])
