@@ -8,6 +8,7 @@ so that nothing is lost that the writer before it did not finish.
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 
 from django.conf import settings
 from django.db import connection
@@ -33,7 +34,7 @@ TAKE_OVER_SECONDS = 1.0
 """How often a process that only reads tries to become the writer."""
 
 
-class FollowedIndex:
+class FollowedIndex(ABC):
     """An index of one shop in this process, a part of its state. What it indexes is a matter of
     its subclasses.
     """
@@ -52,23 +53,23 @@ class FollowedIndex:
         indexer.add(self)
 
     @staticmethod
+    @abstractmethod
     def folder_of(shop_id: int) -> str:
         """The folder below VITRINE_INDEXES."""
-        raise NotImplementedError
 
+    @abstractmethod
     def invalidate(self, change: Change) -> None:
         """Mark what a change outdates, and wake the indexer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def update(self, shop: Shop, any_changed: bool, changed: set[str]) -> int:
         """Index what has changed; returns how many rows. Raises IndexNotReady to build it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def build(self, shop: Shop) -> int:
         """Build the index; returns the number of its rows."""
-        raise NotImplementedError
 
-    def load(self) -> None:
+    def load(self) -> None:  # noqa: B027  nothing to do is what it does
         """Nothing: the indexer builds it, and processes share it."""
 
     def mark(self, changed: set[str] | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.db import transaction
@@ -34,7 +35,7 @@ from recommender.support.defaults import settings_of
 from recommender.support.handover import hand_over, is_upset, negative_clauses
 from recommender.support.intents import INTENT, Intent, handling_of, intent_of
 from recommender.support.passages import train_first_models
-from recommender.support.retrieval import blocked_pattern, retrieve
+from recommender.support.retrieval import Retrieved, blocked_pattern, retrieve
 from recommender.support.templates import best_template, facts_of, has_template
 
 PRODUCTS = 4
@@ -110,6 +111,11 @@ class Reading:
     continues_products: bool = False
     previous: str = ""
     """The message before; empty at the beginning."""
+
+    @cached_property
+    def passages(self) -> Retrieved:
+        """The passages for the message, retrieved once; `meant` does not change afterwards."""
+        return retrieve(self.shop, self.meant, self.question.item_id, self.settings.blocked_words)
 
 
 def answer(shop: Shop, question: Question) -> Answer:
@@ -275,9 +281,7 @@ def product_facts(reading: Reading) -> dict[str, Any]:
 
 
 def _by_passages(reading: Reading) -> Answer | None:
-    found = retrieve(
-        reading.shop, reading.meant, reading.question.item_id, reading.settings.blocked_words
-    )
+    found = reading.passages
     if not found.passages or found.confidence < reading.settings.passage_threshold:
         return None
     sources = [passage_source(one) for one in found.passages]

@@ -10,6 +10,7 @@ from recommender.inference import passage_encoder, search_engine
 from recommender.inference.checkpoint_files import BrokenCheckpoint
 from recommender.inference.search_engine import Found, IndexReader, ShopWords
 from recommender.inference.search_index import IndexNotReady
+from recommender.infrastructure import process_caches
 from recommender.models import ModelVersion, Passage, Shop
 from recommender.models.eligibility import published
 from recommender.serving.shop_state import state_of
@@ -124,6 +125,9 @@ def _fitted(shop_id: int, folder: str) -> dict[str, float] | None:
     """Coefficients of the confidence in the report of the version with this folder."""
     version = ModelVersion.objects.filter(shop=shop_id, folder=folder).first()
     return (version.report or {}).get("confidence") if version is not None else None
+
+
+process_caches.register(_fitted.cache_clear)
 
 
 @lru_cache(maxsize=16)
