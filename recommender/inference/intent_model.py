@@ -22,11 +22,16 @@ class Intent(NamedTuple):
     in_scope: bool
 
 
+def model_of(folder: str) -> "Predictor":
+    """The model in this folder below VITRINE_CHECKPOINTS, cached. Raises BrokenCheckpoint."""
+    return _models.get(folder)
+
+
 def intents(folder: str, texts: Sequence[str]) -> list[Intent]:
     """The intent of each text by the model in this folder below VITRINE_CHECKPOINTS. Raises
     BrokenCheckpoint.
     """
-    model = _models.get(folder)
+    model = model_of(folder)
     probability, in_scope = model.predict_in_scope(texts)
     best = probability.argmax(axis=1)
     return [

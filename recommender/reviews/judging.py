@@ -13,13 +13,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from recommender.inference import opinion_model
-from recommender.inference.checkpoint_files import BrokenCheckpoint
 from recommender.model_lifecycle import runs
 from recommender.models import ModelVersion, Opinion, Product, Review, Shop
 from recommender.models.opinions import GENERAL, Polarity
 from recommender.reviews.copies import copies_among
 from recommender.reviews.labels import labels_of
 from recommender.reviews.languages import language_of
+from recommender.serving.champions import readable_champion
 
 log = logging.getLogger(__name__)
 
@@ -58,16 +58,7 @@ def judge_pending(shop: Shop) -> bool:
 
 def judge_version(shop: Shop) -> ModelVersion | None:
     """The champion that judges opinions; where it is broken, the version before it."""
-    version = shop.champion(OPINION)
-    while version is not None:
-        try:
-            opinion_model.judge_of(version.folder)
-        except BrokenCheckpoint as error:
-            log.error("shop %s: %s cannot judge: %s", shop.pk, version, error)
-            version = version.previous()
-        else:
-            return version
-    return None
+    return readable_champion(shop, OPINION, opinion_model.judge_of)
 
 
 def train_first_judge(shop: Shop) -> None:

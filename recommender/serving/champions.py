@@ -1,7 +1,7 @@
 """Champions: the ranking versions that serve a shop, and their models with new products."""
 
 import logging
-from collections.abc import Set
+from collections.abc import Callable, Set
 
 from recommender.catalog.embeddings import additions
 from recommender.inference import model_cache
@@ -9,9 +9,27 @@ from recommender.inference.checkpoint_files import BrokenCheckpoint
 from recommender.inference.ranking_model import Model
 from recommender.infrastructure import process_memory
 from recommender.infrastructure.availability import database
-from recommender.models import Change, ModelVersion
+from recommender.models import Change, ModelVersion, Shop
 
 log = logging.getLogger(__name__)
+
+
+def readable_champion(
+    shop: Shop, purpose: str, read: Callable[[str], object]
+) -> ModelVersion | None:
+    """The champion of a purpose; where `read` raises BrokenCheckpoint for its folder, the version
+    before it. None where none can be read.
+    """
+    version = shop.champion(purpose)
+    while version is not None:
+        try:
+            read(version.folder)
+        except BrokenCheckpoint as error:
+            log.error("shop %s: %s cannot be served: %s", shop.pk, version, error)
+            version = version.previous()
+        else:
+            return version
+    return None
 
 
 class Champions:

@@ -1,14 +1,11 @@
 """Intent of a message, by the champion of the recipe `intent`."""
 
-import logging
 import re
 
 from recommender.inference import intent_model
-from recommender.inference.checkpoint_files import BrokenCheckpoint
 from recommender.inference.intent_model import Intent
 from recommender.models import Shop, SupportIntent
-
-log = logging.getLogger(__name__)
+from recommender.serving.champions import readable_champion
 
 _WORD = re.compile(r"\w+")
 INTENT = "intent"
@@ -22,14 +19,8 @@ def intent_of(shop: Shop, text: str) -> Intent | None:
     key = _exact(shop, text)
     if key is not None:
         return Intent(key, 1.0, in_scope=True)
-    version = shop.champion(INTENT)
-    while version is not None:
-        try:
-            return intent_model.intents(version.folder, [text])[0]
-        except BrokenCheckpoint as error:
-            log.error("shop %s: %s cannot read messages: %s", shop.pk, version, error)
-            version = version.previous()
-    return None
+    version = readable_champion(shop, INTENT, intent_model.model_of)
+    return None if version is None else intent_model.intents(version.folder, [text])[0]
 
 
 def _exact(shop: Shop, text: str) -> str | None:

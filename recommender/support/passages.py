@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from recommender.inference import passage_encoder
-from recommender.inference.checkpoint_files import BrokenCheckpoint
 from recommender.ingest.masking import masked
 from recommender.model_lifecycle import runs
 from recommender.models import Change, ModelVersion, Passage, Shop, SupportSettings
 from recommender.reviews import judging
 from recommender.reviews.languages import language_of
+from recommender.serving.champions import readable_champion
 from recommender.support.defaults import settings_of
 from recommender.support.sentences import passages
 
@@ -268,16 +268,7 @@ def _content(passage: Passage) -> tuple[str, ...]:
 
 def answers_version(shop: Shop) -> ModelVersion | None:
     """The champion that reads questions; where it is broken, the version before it."""
-    version = shop.champion(ANSWERS)
-    while version is not None:
-        try:
-            passage_encoder.encoder_of(version.folder)
-        except BrokenCheckpoint as error:
-            log.error("shop %s: %s cannot read questions: %s", shop.pk, version, error)
-            version = version.previous()
-        else:
-            return version
-    return None
+    return readable_champion(shop, ANSWERS, passage_encoder.encoder_of)
 
 
 def embed_passages(shop: Shop) -> tuple[int, bool]:
