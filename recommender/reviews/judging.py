@@ -4,7 +4,6 @@ A worker locks a chunk of reviews, so that several share the work, and writes it
 transaction; what it did not finish stays pending.
 """
 
-import logging
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -20,8 +19,6 @@ from recommender.reviews.copies import copies_among
 from recommender.reviews.labels import labels_of
 from recommender.reviews.languages import language_of
 from recommender.serving.champions import readable_champion
-
-log = logging.getLogger(__name__)
 
 OPINION = "opinion"
 """Purpose of the model versions that judge, and the recipe that trains them."""

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from recommender.api.http.listing import PageQuery, QueryRows, page, page_of
 from recommender.api.http.problem_details import Conflict, again_when_busy
+from recommender.api.http.row_results import rows_reply
 from recommender.api.http.strict_fields import STRICT, need_list
 from recommender.api.http.views import ApiView, DryRun, may_dry_run
 from recommender.api.reviews import serializers as shapes
@@ -49,16 +50,7 @@ class ReviewsView(ApiView):
     def post(self, request: Request) -> Response:
         reviews = need_list(request.data, "reviews", "review", shapes.MOST_REVIEWS)
         report = again_when_busy(lambda: post_reviews(request.auth.shop, reviews, STRICT))
-        errors = {e.line: {"field": e.field, "message": e.message} for e in report.errors}
-        results = [_result(review, errors.get(i)) for i, review in enumerate(reviews)]
-        counts = {"new": report.new, "changed": report.changed, "same": report.same}
-        return Response({**counts, "rejected": len(errors), "results": results})
-
-
-def _result(review: Any, error: dict[str, str] | None) -> dict[str, Any]:
-    review_id = review.get("review_id") if isinstance(review, dict) else None
-    result = {"review_id": review_id if isinstance(review_id, str) else None}
-    return result | ({"status": "rejected", "error": error} if error else {"status": "accepted"})
+        return Response(rows_reply(reviews, report, "review_id"))
 
 
 class ReviewView(ApiView):

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from recommender.api.http.listing import PageQuery, QueryRows, page, page_of
 from recommender.api.http.problem_details import Conflict, again_when_busy
+from recommender.api.http.row_results import rows_reply
 from recommender.api.http.strict_fields import STRICT, need_list
 from recommender.api.http.views import ApiView, DryRun, may_dry_run
 from recommender.api.support import serializers as shapes
@@ -44,16 +45,7 @@ class ArticlesView(ApiView):
     def post(self, request: Request) -> Response:
         articles = need_list(request.data, "articles", "article", shapes.MOST_ARTICLES)
         report = again_when_busy(lambda: post_articles(request.auth.shop, articles, STRICT))
-        errors = {e.line: {"field": e.field, "message": e.message} for e in report.errors}
-        results = [_result(article, errors.get(i)) for i, article in enumerate(articles)]
-        counts = {"new": report.new, "changed": report.changed, "same": report.same}
-        return Response({**counts, "rejected": len(errors), "results": results})
-
-
-def _result(article: Any, error: dict[str, str] | None) -> dict[str, Any]:
-    article_id = article.get("article_id") if isinstance(article, dict) else None
-    result = {"article_id": article_id if isinstance(article_id, str) else None}
-    return result | ({"status": "rejected", "error": error} if error else {"status": "accepted"})
+        return Response(rows_reply(articles, report, "article_id"))
 
 
 class ArticleView(ApiView):
