@@ -1,12 +1,12 @@
 """Topics of opinions: the default ones, or the shop's own, each with example clauses."""
 
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from recommender.console.forms import check, line, lines
 from recommender.console.pages import delete_audited, need, open_shop, page
 from recommender.inference import opinion_model
 from recommender.ingest.parsing import is_number
@@ -14,7 +14,7 @@ from recommender.models import AuditEntry, OpinionTopic, Shop
 
 VIEW, CHANGE = "recommender.view_opinion", "recommender.change_opiniontopic"
 POLARITIES = ("negative", "neutral", "positive")
-MOST_TOPICS, MOST_EXAMPLES, LONGEST_EXAMPLE = 40, 500, 300
+MOST_TOPICS = 40
 
 
 @require_http_methods(["GET", "POST"])
@@ -66,25 +66,9 @@ def _draft(request: HttpRequest, shop: Shop) -> OpinionTopic:
 
 def _read(request: HttpRequest, topic: OpinionTopic) -> None:
     """Fill a topic from the form. Raises ValueError that names the field."""
-    topic.key = request.POST.get("key", "").strip()
-    topic.name = " ".join(request.POST.get("name", "").replace("\x00", "").split())
-    topic.examples = {}
-    for name in POLARITIES:
-        lines = request.POST.get(name, "").replace("\x00", "").splitlines()
-        examples = list(dict.fromkeys(" ".join(line.split()) for line in lines if line.strip()))
-        if len(examples) > MOST_EXAMPLES:
-            raise ValueError(f"{name.capitalize()}: at most {MOST_EXAMPLES} examples fit.")
-        if long := [line for line in examples if len(line) > LONGEST_EXAMPLE]:
-            raise ValueError(
-                f"{name.capitalize()}: “{long[0][:40]}…” is longer than {LONGEST_EXAMPLE} "
-                "characters."
-            )
-        topic.examples[name] = examples
-    try:
-        topic.clean_fields(exclude=["shop", "id", "examples"])
-    except ValidationError as error:
-        field, messages = next(iter(error.message_dict.items()))
-        raise ValueError(f"{field.capitalize()}: {messages[0]}") from None
+    topic.key, topic.name = line(request, "key"), line(request, "name")
+    topic.examples = {name: lines(request, name, name.capitalize()) for name in POLARITIES}
+    check(topic, ["shop", "id", "examples"])
     if not topic.examples["negative"] or not topic.examples["positive"]:
         raise ValueError("A topic needs at least one negative and one positive example.")
 

@@ -10,8 +10,8 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from recommender.console.forms import line, text
 from recommender.console.pages import delete_audited, need, open_shop, page
-from recommender.console.support.forms import line, text
 from recommender.infrastructure import task_queue
 from recommender.ingest.parsing import is_number
 from recommender.models import Article, AuditEntry, Passage, Shop

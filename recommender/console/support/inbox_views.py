@@ -9,8 +9,8 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from recommender.console.forms import text
 from recommender.console.pages import need, open_shop, page
-from recommender.console.support.forms import text
 from recommender.console.support.report_views import CHANGE, KIND_NAMES, VIEW
 from recommender.models import Conversation, HandoverReason, Message
 from recommender.models.conversations import STATE_NAMES

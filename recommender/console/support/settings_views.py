@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from recommender.console.forms import check, lines, text
 from recommender.console.pages import need, open_shop, page
-from recommender.console.support.forms import check, lines, text
 from recommender.models import AuditEntry, Shop, SupportSettings
 from recommender.models.search_settings import known_languages
 from recommender.models.service_desk import new_secret

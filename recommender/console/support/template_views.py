@@ -12,8 +12,8 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from recommender.console.forms import check, line, lines, text
 from recommender.console.pages import delete_audited, need, open_shop, page
-from recommender.console.support.forms import check, line, lines, text
 from recommender.ingest.parsing import is_number
 from recommender.models import (
     AnswerTemplate,

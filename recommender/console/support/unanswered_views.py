@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from recommender.console.forms import line, text
 from recommender.console.pages import need, open_shop, page
-from recommender.console.support.forms import line, text
 from recommender.console.support.report_views import CHANGE, VIEW
 from recommender.console.support.template_views import LEARNED
 from recommender.ingest.parsing import is_number

@@ -1,4 +1,4 @@
-"""Reading of forms of the service desk: clean texts, and errors that name the field."""
+"""Reading of forms: clean texts, and errors that name the field."""
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model
