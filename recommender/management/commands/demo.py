@@ -81,6 +81,7 @@ class Command(BaseCommand):
         if options["check"]:
             self._check(supervisor, demo)
             return
+        from recommender.demo import sample_desk
         from recommender.infrastructure import availability
 
         announced = False
@@ -89,6 +90,7 @@ class Command(BaseCommand):
             with availability.while_reachable():
                 if not announced and self._tell_when_live(demo):
                     announced = True
+                    sample_desk.open_desk(self.shop)  # its models are trained after the ranking
                     supervisor.start("replay")
             time.sleep(0.5)
 
@@ -230,7 +232,6 @@ class Command(BaseCommand):
             self.stdout.write(f"{noun}: {report}")
 
     def _begin_training(self) -> None:
-        from recommender.demo import sample_desk
         from recommender.model_lifecycle.runs import start_run
 
         if self.shop.champion() is None and not self.shop.runs.active().exists():
@@ -239,7 +240,6 @@ class Command(BaseCommand):
                 "The first training run has begun: watch it in the console under Train. "
                 "Until then shoppers see what is popular."
             )
-        sample_desk.open_desk(self.shop)
 
     def _tell_when_live(self, demo: dict) -> bool:
         version = self.shop.champion()
@@ -259,7 +259,7 @@ class Command(BaseCommand):
         deadline = time.monotonic() + LONGEST_CHECK
         while (version := self.shop.champion()) is None or batch_scoring.counts(version)[0] == 0:
             self._tend(supervisor)
-            last = self.shop.runs.first()
+            last = self.shop.runs.filter(recipe="fusion").first()
             if version is None and last and not last.is_active:
                 raise CommandError(
                     f"run {last.pk} {last.status}: {last.error}\n{last.log_tail[-3000:]}"
