@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from recommender.experiments.intervals import wilson
@@ -91,12 +91,15 @@ def best_template(
     often (lower bound of its interval), then the newest.
     """
     candidates = []
-    helped = _helped(shop, intent)
+    judged = judged_answers(
+        TemplateVersion.objects.filter(template__shop=shop, template__intent__key=intent)
+    )
     for version in _valid_versions(shop, intent, language):
         text = fill(version.text, facts)
         if text is not None:
             names = variables_of(version.text)
-            rank = (len(names), helped.get(version.template_id, 0.0), version.pk)
+            helped = _least_helpful(*judged.get(version.template_id, (0, 0)))
+            rank = (len(names), helped, version.pk)
             candidates.append((rank, Filled(version, text, names)))
     return max(candidates, key=lambda pair: pair[0])[1] if candidates else None
 
@@ -121,23 +124,24 @@ def _valid_versions(shop: Shop, intent: str, language: str) -> list[TemplateVers
     return list(newest.values())
 
 
-def _helped(shop: Shop, intent: str) -> dict[int, float]:
-    """By template: lower bound of the share of its answers that helped."""
+def judged_answers(versions: QuerySet[TemplateVersion]) -> dict[int, tuple[int, int]]:
+    """By template: (answers that helped, answers judged), of shoppers in the last JUDGED_DAYS."""
     since = timezone.now() - timedelta(days=JUDGED_DAYS)
     real = Q(messages__created_at__gte=since, messages__conversation__simulated=False)
     counted = (
-        TemplateVersion.objects.filter(template__shop=shop, template__intent__key=intent)
-        .values("template")
+        versions.values("template")
         .annotate(
             helped=Count("messages", real & Q(messages__helped=True)),
             judged=Count("messages", real & Q(messages__helped__isnull=False)),
         )
+        .order_by()
     )
-    return {
-        row["template"]: wilson(row["helped"] / row["judged"], row["judged"])[0]
-        for row in counted
-        if row["judged"]
-    }
+    return {row["template"]: (row["helped"], row["judged"]) for row in counted}
+
+
+def _least_helpful(helped: int, judged: int) -> float:
+    """Lower bound of the share of a template's answers that helped; 0 where none was judged."""
+    return wilson(helped / judged, judged)[0] if judged else 0.0
 
 
 def facts_of(

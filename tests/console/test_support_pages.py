@@ -126,6 +126,20 @@ def test_an_adopted_answer_becomes_a_solved_dialogue(talked, staff):
     assert not one.messages.filter(unanswered=True).exists()
 
 
+@pytest.mark.parametrize("number", ["", "x", "²", "٣", "9" * 30])
+def test_an_answer_that_does_not_exist_is_not_adopted(talked, staff, number):
+    one = Conversation.objects.of(talked).first()
+    body = {"act": "adopt", "message": number}
+    assert staff.post(address("support_conversation", one.pk), body).status_code == 404
+
+
+def test_trials_do_not_count_as_helped(talked, staff):
+    trial = answer(talked, Question("how long does delivery take", "s9", simulated=True))
+    note_helped(trial.message, True)
+    page = read(staff, "support_templates")
+    assert "1 of 1" in page and "2 of 2" not in page
+
+
 def test_transcripts_are_filtered(talked, staff):
     assert "Conversations: 4" in read(staff, "support_transcripts")
     assert "Conversations: 1" in read(staff, "support_transcripts", q="capital")

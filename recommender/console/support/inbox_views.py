@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 from recommender.console.forms import text
 from recommender.console.pages import need, open_shop, page
 from recommender.console.support.report_views import CHANGE, KIND_NAMES, VIEW
+from recommender.ingest.parsing import is_number
 from recommender.models import Conversation, HandoverReason, Message
 from recommender.models.conversations import STATE_NAMES
 from recommender.models.service_desk import LONGEST_ANSWER
@@ -128,10 +129,8 @@ def _act(request: HttpRequest, one: Conversation) -> str:
         one.save(update_fields=["note"])
     elif act == "adopt":
         number = request.POST.get("message", "")
-        found = one.messages.filter(
-            author=Message.PERSON, pk=int(number) if number.isdecimal() else 0
-        )
-        message = get_object_or_404(found)
+        found = one.messages.filter(author=Message.PERSON)
+        message = get_object_or_404(found, pk=int(number) if is_number(number) else 0)
         if handover.adopt(message) is None:
             raise ValueError("No question is before this answer.")
     return DONE.get(act, "Nothing was done.")

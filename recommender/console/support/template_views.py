@@ -22,10 +22,16 @@ from recommender.models import (
     Shop,
     SupportIntent,
     SupportSettings,
+    TemplateVersion,
 )
 from recommender.support import authoring
 from recommender.support.defaults import settings_of
-from recommender.support.templates import TemplateError, known_variables, variables_of
+from recommender.support.templates import (
+    TemplateError,
+    judged_answers,
+    known_variables,
+    variables_of,
+)
 
 VIEW, CHANGE = "recommender.view_answertemplate", "recommender.change_answertemplate"
 INTENTS = "recommender.change_supportintent"
@@ -53,7 +59,7 @@ def templates(request: HttpRequest, shop: str) -> HttpResponse:
         .prefetch_related("versions")
         .order_by("intent__name", "name")
     )
-    judged = _helped(shop)
+    judged = judged_answers(TemplateVersion.objects.filter(template__shop=shop))
     return page(
         request,
         shop,
@@ -67,15 +73,6 @@ def templates(request: HttpRequest, shop: str) -> HttpResponse:
         problem=problem,
         may_change=request.user.has_perm(CHANGE),
     )
-
-
-def _helped(shop: Shop) -> dict[int, tuple[int, int]]:
-    """(answers that helped, answers judged by shoppers) by template."""
-    counted = AnswerTemplate.objects.of(shop).annotate(
-        helped=Count("versions__messages", Q(versions__messages__helped=True)),
-        judged=Count("versions__messages", Q(versions__messages__helped__isnull=False)),
-    )
-    return {one.pk: (one.helped, one.judged) for one in counted}
 
 
 def _row(
@@ -243,7 +240,7 @@ def intents(request: HttpRequest, shop: str) -> HttpResponse:
         shop,
         "support/intents",
         "Intents",
-        sentence=f"Intents: {len(rows)}. A change counts from the next training on.",
+        sentence=f"Intents: {len(rows)}. {LEARNED}",
         rows=[
             (
                 one,
