@@ -45,7 +45,7 @@ def overview(request: HttpRequest, shop: str) -> HttpResponse:
         waiting=waiting,
         missing=[
             name
-            for name, purpose in (("intents", INTENT), ("answers", ANSWERS), ("mood", OPINION))
+            for name, purpose in (("intents", INTENT), ("answers", ANSWERS), ("opinions", OPINION))
             if shop.champion(purpose) is None
         ],
         chart=_chart(weeks) if any(week.questions for week in weeks) else None,
