@@ -229,7 +229,7 @@
       if (shown.has(one.message_id)) continue;
       shown.add(one.message_id);
       if (isRestored && one.author !== "person") continue;
-      add(one.author, one.text, ...sourcesOf(one.sources));
+      add(one.author, one.text, ...sourcesOf(one.sources, one.products));
     }
   };
   const ask = async (question) => {

@@ -54,6 +54,9 @@ def test_products_come_with_their_fields(desk_shop, api):
     title = desk_shop.products.first().title
     reply = api("post", "assist", {"question": f"do you have {title}?", "session_id": "s1"}).json()
     assert reply["kind"] == "products" and title in [p["item"]["title"] for p in reply["products"]]
+    thread = api("get", f"assist/conversations/{reply['conversation_id']}").json()
+    asked, shown = thread["messages"]
+    assert not asked["products"] and shown["products"] == reply["products"]
     assert reply["filters"] == [] or reply["filters"][0]["field"]
 
 

@@ -113,7 +113,9 @@ def refuse_beyond_search(
 
 def _refuse_elsewhere(request: Request) -> None:
     if not request.headers.get("Origin"):
-        raise PermissionDenied("A public key requests lists from the shop's pages only.")
+        raise PermissionDenied(
+            "A public key is used from the shop's pages only: the request has no Origin header."
+        )
 
 
 def _refuse_guesses(user_id: str | None, filters: Iterable[str]) -> None:

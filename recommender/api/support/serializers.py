@@ -126,12 +126,18 @@ class MessageSerializer(serializers.Serializer):
     created_at = serializers.DateTimeField()
 
 
+class ShownMessageSerializer(MessageSerializer):
+    products = ProductSerializer(
+        many=True, help_text="that the answer shows, with their current fields"
+    )
+
+
 class ThreadSerializer(serializers.Serializer):
     """A conversation as its shopper sees it."""
 
     conversation_id = serializers.CharField()
     state = serializers.ChoiceField(STATES)
-    messages = MessageSerializer(many=True)
+    messages = ShownMessageSerializer(many=True)
 
 
 class QuoteSerializer(serializers.Serializer):
@@ -140,6 +146,7 @@ class QuoteSerializer(serializers.Serializer):
 
 
 class ConversationSerializer(ThreadSerializer):
+    messages = MessageSerializer(many=True)
     session_id = serializers.CharField()
     user_id = serializers.CharField(allow_null=True)
     language = serializers.CharField(allow_null=True)

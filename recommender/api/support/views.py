@@ -75,11 +75,6 @@ def _order(
 
 
 def answer_json(key: ApiKey, made: Answer) -> dict[str, Any]:
-    items = [
-        one["item_id"] for one in made.sources if one["kind"] == "product" and "quote" not in one
-    ]
-    names = [name for name in ITEM_NAMES if name != NOT_PUBLIC or not key.is_public]
-    known = hydrated_items(key.shop, items, names, None) if items else {}
     return {
         "conversation_id": made.conversation.conversation_id,
         "message_id": made.message.message_id,
@@ -91,10 +86,25 @@ def answer_json(key: ApiKey, made: Answer) -> dict[str, Any]:
         else None,
         "confidence": _rounded(made.confidence),
         "sources": sources_json(made.sources),
-        "products": [{"item_id": item_id, "item": known.get(item_id)} for item_id in items],
+        "products": _products_json(key, [made.sources])[0],
         "filters": made.filters,
         "handover": {"reason": made.reason} if made.reason else None,
     }
+
+
+def _products_json(key: ApiKey, answers: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    """The products that each answer shows, with their current fields. answers: sources of each."""
+    shown = [
+        [one["item_id"] for one in sources if one["kind"] == "product" and not one.get("quote")]
+        for sources in answers
+    ]
+    items = list(dict.fromkeys(item_id for of_answer in shown for item_id in of_answer))
+    names = [name for name in ITEM_NAMES if name != NOT_PUBLIC or not key.is_public]
+    known = hydrated_items(key.shop, items, names, None) if items else {}
+    return [
+        [{"item_id": item_id, "item": known.get(item_id)} for item_id in of_answer]
+        for of_answer in shown
+    ]
 
 
 def _rounded(value: float | None) -> float | None:
@@ -143,7 +153,14 @@ class ThreadView(FromPages):
         summary="A conversation as its shopper sees it, with the answers of persons",
     )
     def get(self, request: Request, conversation_id: str) -> Response:
-        return Response(thread_json(find_conversation(request.auth.shop, conversation_id)))
+        thread = thread_json(find_conversation(request.auth.shop, conversation_id))
+        messages = thread["messages"]
+        products = _products_json(request.auth, [one["sources"] for one in messages])
+        shown = [
+            message | {"products": of_message}
+            for message, of_message in zip(messages, products, strict=True)
+        ]
+        return Response(thread | {"messages": shown})
 
 
 def find_conversation(shop: Shop, conversation_id: str) -> Conversation:
