@@ -28,6 +28,7 @@ NAMES = (
     "listing",
     "search",
     "listening",
+    "opinion_feature",
     "faults",
     "soak",
     "journey",
