@@ -57,6 +57,9 @@ def test_products_come_with_their_fields(desk_shop, api):
     thread = api("get", f"assist/conversations/{reply['conversation_id']}").json()
     asked, shown = thread["messages"]
     assert not asked["products"] and shown["products"] == reply["products"]
+    desk_shop.products.update(hidden=True)
+    thread = api("get", f"assist/conversations/{reply['conversation_id']}").json()
+    assert {one["item"] for one in thread["messages"][1]["products"]} == {None}
     assert reply["filters"] == [] or reply["filters"][0]["field"]
 
 

@@ -70,7 +70,9 @@ class SourceSerializer(serializers.Serializer):
 
 class ProductSerializer(serializers.Serializer):
     item_id = serializers.CharField()
-    item = serializers.JSONField(allow_null=True, help_text="fields of the product, as in items")
+    item = serializers.JSONField(
+        allow_null=True, help_text="fields of the product, as in items; null: not published"
+    )
 
 
 class IntentSerializer(serializers.Serializer):

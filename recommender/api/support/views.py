@@ -13,6 +13,7 @@ from recommender.api.http.problem_details import TooMany, again_when_busy
 from recommender.api.http.throttling import within_session_rate
 from recommender.api.support import serializers as shapes
 from recommender.models import ApiKey, Conversation, Message, Shop
+from recommender.models.eligibility import published
 from recommender.support import feedback
 from recommender.support.answering import Answer, Question, answer
 from recommender.support.defaults import settings_of
@@ -93,14 +94,19 @@ def answer_json(key: ApiKey, made: Answer) -> dict[str, Any]:
 
 
 def _products_json(key: ApiKey, answers: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
-    """The products that each answer shows, with their current fields. answers: sources of each."""
+    """The products that each answer shows, with their current fields: null where a product is not
+    published any more. answers: sources of each.
+    """
     shown = [
         [one["item_id"] for one in sources if one["kind"] == "product" and not one.get("quote")]
         for sources in answers
     ]
     items = list(dict.fromkeys(item_id for of_answer in shown for item_id in of_answer))
     names = [name for name in ITEM_NAMES if name != NOT_PUBLIC or not key.is_public]
-    known = hydrated_items(key.shop, items, names, None) if items else {}
+    known = {}
+    if items:
+        rows = key.shop.products.filter(published(), item_id__in=items)
+        known = hydrated_items(key.shop, rows.values_list("item_id", flat=True), names, None)
     return [
         [{"item_id": item_id, "item": known.get(item_id)} for item_id in of_answer]
         for of_answer in shown
