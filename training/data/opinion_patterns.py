@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-FILE = "opinion_patterns.json"
+FILES = ("opinion_patterns.json", "opinion_patterns_zh.json")
+"""Patterns in English, and in Chinese."""
 EACH = 20
 """Most phrases of a pattern."""
 TRIES = 3
@@ -27,13 +28,11 @@ def pattern_phrases(seed: int = 0) -> Iterator[tuple[str, str, str]]:
     first.
     """
     draw, seen = random.Random(seed), set()
-    for topic, of_topic in _file()["topics"].items():
-        for polarity, patterns in of_topic.items():
-            for pattern in patterns:
-                for phrase in phrases(pattern, EACH, draw):
-                    if phrase not in seen:
-                        seen.add(phrase)
-                        yield phrase, topic, polarity
+    for topic, polarity, pattern in _patterns():
+        for phrase in phrases(pattern, EACH, draw):
+            if phrase not in seen:
+                seen.add(phrase)
+                yield phrase, topic, polarity
 
 
 def phrases(pattern: str, most: int, draw: random.Random) -> list[str]:
@@ -50,14 +49,28 @@ def phrases(pattern: str, most: int, draw: random.Random) -> list[str]:
     return list(found)
 
 
+def _patterns() -> Iterator[tuple[str, str, str]]:
+    for file in _files():
+        for topic, of_topic in file["topics"].items():
+            for polarity, patterns in of_topic.items():
+                yield from ((topic, polarity, pattern) for pattern in patterns)
+
+
 @cache
-def _file() -> dict:
-    return json.loads((Path(__file__).parent / FILE).read_text(encoding="utf-8"))
+def words() -> dict[str, str]:
+    """Alternatives of each word that patterns name."""
+    return {name: text for file in _files() for name, text in file["words"].items()}
+
+
+@cache
+def _files() -> list[dict]:
+    folder = Path(__file__).parent
+    return [json.loads((folder / name).read_text(encoding="utf-8")) for name in FILES]
 
 
 @cache
 def _parsed(pattern: str) -> Tree:
-    whole = _WORD.sub(lambda found: f"({_file()['words'][found[1]]})", pattern)
+    whole = _WORD.sub(lambda found: f"({words()[found[1]]})", pattern)
     if "$" in whole:  # words of words
         return _parsed(whole)
     tree, end = _alternatives(whole, 0)

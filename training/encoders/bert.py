@@ -179,13 +179,20 @@ class TextEncoder(nn.Module):
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         """Share of tokens outside the vocabulary."""
-        ids = [
-            i
-            for row in self.tokenize(texts)
-            for i in row
-            if i not in (self.tokenizer.cls_token_id, self.tokenizer.sep_token_id)
-        ]
-        return sum(i == self.tokenizer.unk_token_id for i in ids) / max(1, len(ids))
+        unknown, tokens = self._unknown(texts)
+        return float(unknown.sum() / max(1, tokens.sum()))
+
+    def unknown_shares(self, texts: Sequence[str]) -> np.ndarray:
+        """(n,) share of the tokens of each text that are outside the vocabulary."""
+        unknown, tokens = self._unknown(texts)
+        return unknown / np.maximum(1, tokens)
+
+    def _unknown(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) tokens outside the vocabulary and (n,) all tokens of each text."""
+        special = {self.tokenizer.cls_token_id, self.tokenizer.sep_token_id}
+        rows = [[i for i in row if i not in special] for row in self.tokenize(texts)]
+        unknown = [row.count(self.tokenizer.unk_token_id) for row in rows]
+        return np.array(unknown, dtype=int), np.array([len(row) for row in rows], dtype=int)
 
     def digest(self) -> str:
         """SHA-256 of the frozen weights, the size of the vocabulary, the token limit and the

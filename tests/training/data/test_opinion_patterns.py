@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from training.data.opinion_patterns import EACH, _file, pattern_phrases, phrases
+from training.data.opinion_patterns import EACH, pattern_phrases, phrases, words
 from training.data.opinions import POLARITIES
 
 
@@ -19,7 +19,7 @@ def test_alternatives_may_be_empty_and_nested():
 
 
 def test_words_stand_for_their_alternatives():
-    hues = set(_file()["words"]["HUE"].split("|"))
+    hues = set(words()["HUE"].split("|"))
     drawn = all_of("it is $HUE")
     assert drawn <= {f"it is {hue}" for hue in hues} and len(drawn) > len(hues) / 2
     assert len(phrases("$PARCEL arrived after $TIME", 5, random.Random(0))) == 5
@@ -38,5 +38,5 @@ def test_every_phrase_has_one_topic_and_polarity():
     texts = [text for text, _, _ in rows]
     assert len(texts) == len(set(texts)) and {polarity for _, _, polarity in rows} == {*POLARITIES}
     assert rows == list(pattern_phrases()), "the same in every process"
-    assert not any(mark in text for text in texts for mark in "()|$")
+    assert not any(mark in text for text in texts for mark in "()|$（）")
     assert all(text == " ".join(text.split()) and text for text in texts) and len(rows) >= EACH
