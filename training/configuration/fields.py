@@ -5,7 +5,7 @@ descriptions from docstrings.
 import ast
 import inspect
 import itertools
-from dataclasses import asdict, fields, is_dataclass, replace
+from dataclasses import Field, asdict, fields, is_dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -56,12 +56,12 @@ class _Reader:
     def set(self, config: Any, key: str, value: Any, whole: str) -> Any:
         """A copy of `config` with one field set. Raises ConfigError."""
         head, _, rest = key.partition(".")
-        names = {f.name for f in fields(config)}
-        if head not in names:
+        known = {f.name: f for f in fields(config)}
+        if head not in known:
             raise ConfigError(
-                f"{whole}: no such field; {type(config).__name__} has {', '.join(sorted(names))}"
+                f"{whole}: no such field; {type(config).__name__} has {', '.join(sorted(known))}"
             )
-        current = getattr(config, head)
+        current = _value(config, known[head])
         if is_dataclass(current):
             return replace(config, **{head: self._set_nested(current, rest, value, whole)})
         if isinstance(current, dict):
@@ -120,6 +120,12 @@ class _Reader:
             raise ConfigError(f"{name}: is not a usable text")
 
 
+def _value(config: Any, known: Field) -> Any:
+    """The value of a field; a float also where its default is written as an int."""
+    value = getattr(config, known.name)
+    return float(value) if known.type is float else value
+
+
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "…"
@@ -137,7 +143,7 @@ def describe_fields(config: Any, prefix: str = "") -> list[tuple[str, Any, str]]
     meanings = _docstrings(type(config))
     rows = []
     for f in fields(config):
-        value = getattr(config, f.name)
+        value = _value(config, f)
         if is_dataclass(value):
             rows += describe_fields(value, f"{prefix}{f.name}.")
         else:

@@ -5,9 +5,11 @@ complain about another: long waits, long sleeves. The topic of general opinions 
 """
 
 import json
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from training.data.labeled_texts import Rows, labeled_rows, place_of
@@ -25,6 +27,8 @@ row), a title of a public review, or a person's label.
 TITLES = "clothing_titles.csv.gz"
 LABEL_WEIGHT = 8
 """Times that a label is seen for each time that an example is."""
+UNREADABLE = 0.1
+"""Share of unknown tokens from which on the encoder cannot read a phrase of a pattern."""
 SEPARATOR = "|"
 FEWEST_TEST_LABELS = 40
 """With so many labels, examples of topics are no test rows."""
@@ -95,12 +99,22 @@ def _with_examples(table: pl.DataFrame | None) -> pl.DataFrame:
     return pl.concat([table, known])
 
 
-def opinion_rows(snapshot: Snapshot, test_share: float, validation_share: float) -> Rows:
+def opinion_rows(
+    snapshot: Snapshot,
+    test_share: float,
+    validation_share: float,
+    unknown_shares: Callable[[Sequence[str]], np.ndarray] | None = None,
+) -> Rows:
     """Clauses by class: those of the snapshot, with the default topics where it has no examples;
     split as they say, else by a hash of the text. A label counts in place of an example of the same
-    text. Raises TrainingError where a row has no text or an unknown polarity.
+    text. Phrases of patterns in languages that the encoder cannot read are left out.
+
+    unknown_shares: share of the tokens of each text that the encoder does not know; by default, it
+    knows all. Raises TrainingError where a row has no text or an unknown polarity.
     """
     table = _with_examples(snapshot.tables.get("opinions"))
+    if unknown_shares is not None:
+        table = _readable(table, unknown_shares)
     unknown = table.filter(
         ~pl.col("polarity").is_in(POLARITIES) | (pl.col("text").str.strip_chars() == "")
     )
@@ -123,3 +137,13 @@ def opinion_rows(snapshot: Snapshot, test_share: float, validation_share: float)
         times = LABEL_WEIGHT if row["origin"] == LABEL and split == "train" else 1
         rows += [(f"opinion-{i}-{n}", text, name, split) for n in range(times)]
     return labeled_rows(rows, test_share, validation_share)
+
+
+def _readable(
+    table: pl.DataFrame, unknown_shares: Callable[[Sequence[str]], np.ndarray]
+) -> pl.DataFrame:
+    """The table without phrases of patterns that the encoder cannot read."""
+    phrases = table.filter(pl.col("origin").eq_missing(PATTERN))["text"]
+    unread = phrases.filter(pl.Series(unknown_shares(phrases.to_list()) >= UNREADABLE))
+    of_patterns = pl.col("origin").eq_missing(PATTERN)
+    return table.filter(~(of_patterns & pl.col("text").is_in(unread.implode())))

@@ -28,8 +28,6 @@ KEPT_IN_SCOPE = 0.95
 """Share of the validation rows that the test of what is in scope keeps."""
 BLENDS = (0.25, 0.5, 0.75, 1.0)
 """Candidate shares of the tuned weights, relative to the initial ones."""
-UNREADABLE = 0.3
-"""Share of unknown tokens from which on the encoder cannot read a text."""
 
 
 @dataclass
@@ -381,17 +379,11 @@ def recipe_rows(run: Run) -> Rows:
     if run.recipe == "intent":
         return dialogue_rows(run.snapshot, *shares)
     if run.recipe == "opinion":
-        return readable(opinion_rows(run.snapshot, *shares), config)
+        encoder = load_encoder(config.text, config.seed)
+        return opinion_rows(run.snapshot, *shares, encoder.unknown_shares)
     targets = {
         "sentiment": (polarity, "a label or a rating"),
         "topic": (lambda r: r["topic"], "a topic"),
         "rating": (lambda r: None if r["rating"] is None else float(r["rating"]), "a rating"),
     }
     return review_rows(run.snapshot, *targets[run.recipe], *shares)
-
-
-def readable(rows: Rows, config: ClassificationConfig) -> Rows:
-    """The rows in languages that the encoder has learned; all rows where it reads none of them."""
-    encoder = load_encoder(config.text, config.seed)
-    readable = encoder.unknown_shares(rows.texts) < UNREADABLE
-    return rows.take(np.flatnonzero(readable)) if readable.any() else rows

@@ -2,7 +2,7 @@ import pytest
 
 from training.configuration.fields import ConfigError, to_dict
 from training.configuration.recipe import PRESETS
-from training.configuration.recipes import describe, from_dict, make_config
+from training.configuration.recipes import RECIPES, describe, from_dict, make_config
 
 
 def test_dotted_fields_and_text_values():
@@ -32,6 +32,14 @@ def test_dotted_fields_and_text_values():
 def test_a_wrong_field_is_named(overrides, says):
     with pytest.raises(ConfigError, match=says):
         make_config("fusion", overrides)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_share_of_an_epoch_is_a_number_of_epochs(recipe):
+    config = make_config(recipe)
+    if hasattr(config, "text"):
+        assert make_config(recipe, {"text.epochs": 0.25}).text.epochs == 0.25
+        assert isinstance(dict(row[:2] for row in describe(recipe))["text.epochs"], float)
 
 
 def test_unknown_recipe_and_preset():

@@ -10,6 +10,7 @@ from training.data.opinions import (
     GENERAL,
     LABEL,
     LABEL_WEIGHT,
+    PATTERN,
     POLARITIES,
     class_of,
     default_table,
@@ -17,6 +18,7 @@ from training.data.opinions import (
     parts_of,
 )
 from training.data.snapshot import Snapshot, read_snapshot, write_snapshot
+from training.encoders.bert import TextEncoder
 from training.errors import TrainingError
 
 EMPTY = {
@@ -112,3 +114,15 @@ def test_patterns_and_titles_of_a_topic_stay_where_the_shop_changes_its_examples
     left_out = known.filter((pl.col("topic") == "delivery") & (pl.col("origin") == EXAMPLE))
     assert {*rows.texts} == {*known["text"], "came by drone"} - {*left_out["text"]}
     assert len(left_out) > 50 and not any("size|" in name for name in rows.classes)
+
+
+def test_phrases_of_patterns_are_left_out_where_the_encoder_cannot_read_them(tmp_path):
+    encoder = TextEncoder.load("", 48, 0)
+    labels = [("物流太慢了", "delivery", "negative", LABEL)]
+    of_shop = snapshot(tmp_path, labels)
+    rows = opinion_rows(of_shop, 0.1, 0.1, encoder.unknown_shares)
+    left_out = {*opinion_rows(of_shop, 0.1, 0.1).texts} - {*rows.texts}
+    patterns = default_table().filter(pl.col("origin") == PATTERN)["text"].to_list()
+    chinese = {text for text in patterns if any("一" <= letter <= "龥" for letter in text)}
+    assert left_out <= chinese and len(left_out) > 0.99 * len(chinese) > 1000
+    assert "物流太慢了" in rows.texts, "labels and examples are kept"

@@ -118,3 +118,13 @@ def test_popular_negatives_count_less():
     second_row = -np.log(np.exp(1) / 0.9 / (np.exp(1) / 0.9 + 1 / 0.1))
     assert corrected.item() == pytest.approx((first_row + second_row) / 2, abs=1e-6)
     assert equal.item() == pytest.approx(-np.log(np.e / (np.e + 1)), abs=1e-6)
+
+
+def test_unknown_tokens_are_counted_by_text_and_over_all():
+    texts = ["物流太慢了", "delivery was slow", ""]
+    encoder = TextEncoder.load("", 48, 0)
+    shares = encoder.unknown_shares(texts)
+    assert shares[0] > 0.3 and shares[1:].tolist() == [0, 0]
+    tokens = [len(ids) - 2 for ids in encoder.tokenize(texts)]
+    assert encoder.unknown_share(texts) == np.average(shares, weights=tokens)
+    assert encoder.unknown_share([]) == 0
