@@ -28,6 +28,7 @@ NAMES = (
     "listing",
     "search",
     "listening",
+    "listening_clauses",
     "opinion_feature",
     "faults",
     "soak",

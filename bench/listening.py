@@ -1,7 +1,9 @@
-"""Opinions and the service desk: polarity, clauses, surges, intents, answers, and their speed."""
+"""Opinions and the service desk: polarity, surges, intents, answers, and their speed.
+
+Clauses are judged in `bench.listening_clauses`, which takes minutes.
+"""
 
 from bench import (
-    listening_clauses,
     listening_intents,
     listening_pages,
     listening_serving,
@@ -12,8 +14,7 @@ from bench import (
 
 def run() -> dict[str, dict]:
     return (
-        listening_clauses.run()
-        | listening_surges.run()
+        listening_surges.run()
         | listening_texts.run()
         | listening_intents.run()
         | listening_serving.run()
