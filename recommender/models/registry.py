@@ -217,6 +217,12 @@ class ModelVersionQuerySet(ShopOwned):
         serving = self.filter(purpose=purpose, status=VersionStatus.CHAMPION)
         return serving.select_related("run").first()
 
+    def without_reports(self) -> "ModelVersionQuerySet":
+        """Versions with what identifies and serves them; reports and logs, which are long, are read
+        when they are used.
+        """
+        return self.only("shop", "number", "purpose", "status", "folder", "run", "run__recipe")
+
     def register(
         self, run: TrainingRun, folder: str, report: dict, purpose: str = "ranking"
     ) -> "ModelVersion":

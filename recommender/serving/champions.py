@@ -20,7 +20,7 @@ def readable_champion(
     """The champion of a purpose; where `read` raises BrokenCheckpoint for its folder, the version
     before it. None where none can be read.
     """
-    version = shop.champion(purpose)
+    version = shop.versions.without_reports().champion(purpose)
     while version is not None:
         try:
             read(version.folder)

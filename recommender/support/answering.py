@@ -111,6 +111,14 @@ class Reading:
     continues_products: bool = False
     previous: str = ""
     """The message before; empty at the beginning."""
+    negative: dict[str, list[str]] = field(default_factory=dict)
+    """Negative clauses of the messages that were judged."""
+
+    def negative_clauses(self, text: str) -> list[str]:
+        """The negative clauses of a message of the conversation, judged once."""
+        if text not in self.negative:
+            self.negative |= negative_clauses(self.shop, [text])
+        return self.negative[text]
 
     @cached_property
     def passages(self) -> Retrieved:
@@ -183,9 +191,9 @@ def _answered(reading: Reading) -> Answer:
     if phrases.is_foreign(reading.found, reading.text, reading.settings.languages):
         return _handed_over(reading, HandoverReason.LANGUAGE)
     if is_upset(
-        negative_clauses(reading.shop, reading.text),
+        reading.negative_clauses(reading.text),
         reading.text,
-        lambda: bool(negative_clauses(reading.shop, reading.previous)),
+        lambda: bool(reading.negative_clauses(reading.previous)),
     ):
         return _handed_over(reading, HandoverReason.UPSET)
     intent = intent_of(reading.shop, reading.text)
@@ -378,5 +386,5 @@ def _logged(reading: Reading, made: Answer) -> Answer:
             confidence=made.confidence,
         )
         if made.kind == Message.HANDOVER:
-            hand_over(conversation, made.reason)
+            hand_over(conversation, made.reason, reading.negative)
     return made

@@ -66,7 +66,7 @@ def _continues(found: Conversation, user_id: str) -> bool:
 
 def add_message(conversation: Conversation, **fields) -> Message:
     """Add a message, and note its time in the conversation."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         message = Message.objects.create(conversation=conversation, **fields)
         conversation.last_at = message.created_at
         conversation.save(update_fields=["last_at", "language"])

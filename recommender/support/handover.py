@@ -1,6 +1,6 @@
 """Handover of a conversation to a person: when, with which summary, and what the person does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -29,12 +29,16 @@ RAISED_VOICE = 12
 """Letters of a message in capitals only that count as shouting."""
 
 
-def negative_clauses(shop: Shop, text: str) -> list[str]:
-    """The clauses of a text that are surely negative; none without a judge of opinions."""
-    version = judging.judge_version(shop)
+def negative_clauses(shop: Shop, texts: Sequence[str]) -> dict[str, list[str]]:
+    """The clauses of each text that are surely negative; none without a judge of opinions."""
+    version = judging.judge_version(shop) if texts else None
     if version is None:
-        return []
-    rows = judging.judged(shop, version, [text])[0]
+        return {text: [] for text in texts}
+    judged = judging.judged(shop, version, texts)
+    return {text: _surely_negative(text, rows) for text, rows in zip(texts, judged, strict=True)}
+
+
+def _surely_negative(text: str, rows: list[dict[str, Any]]) -> list[str]:
     surely = [
         (row["begin"], row["end"])
         for row in rows
@@ -53,12 +57,17 @@ def is_upset(negative: list[str], text: str, previous_negative: Callable[[], boo
     return shouts or len(negative) >= UPSET_CLAUSES or previous_negative()
 
 
-def hand_over(conversation: Conversation, reason: str) -> None:
-    """Put a conversation into the inbox, with a summary of quotes."""
+def hand_over(
+    conversation: Conversation, reason: str, negative: Mapping[str, list[str]] | None = None
+) -> None:
+    """Put a conversation into the inbox, with a summary of quotes.
+
+    negative: negative clauses of messages that were judged before
+    """
     conversation.state = Conversation.HANDED_OVER
     conversation.handover_reason = reason
     conversation.handed_over_at = timezone.now()
-    conversation.summary = summary_of(conversation)
+    conversation.summary = summary_of(conversation, negative or {})
     conversation.save(update_fields=["state", "handover_reason", "handed_over_at", "summary"])
     if not conversation.simulated:
         data = {
@@ -70,14 +79,19 @@ def hand_over(conversation: Conversation, reason: str) -> None:
         emit(conversation.shop, HANDED_OVER, data)
 
 
-def summary_of(conversation: Conversation) -> list[dict[str, Any]]:
+def summary_of(
+    conversation: Conversation, negative: Mapping[str, list[str]]
+) -> list[dict[str, Any]]:
     """Quotes of the shopper: the first message, negative clauses, and the last message."""
     said = list(conversation.messages.filter(author=Message.SHOPPER))
     quotes: dict[tuple[int, str], None] = {}
     if said:
         quotes[said[0].pk, said[0].text] = None
-        for message in said[-MOST_QUOTES:]:
-            for clause in negative_clauses(conversation.shop, message.text):
+        latest = said[-MOST_QUOTES:]
+        unread = [message.text for message in latest if message.text not in negative]
+        clauses = {**negative, **negative_clauses(conversation.shop, unread)}
+        for message in latest:
+            for clause in clauses[message.text]:
                 quotes[message.pk, clause] = None
         quotes[said[-1].pk, said[-1].text] = None
     chosen = [*quotes][: MOST_QUOTES - 1] + [*quotes][MOST_QUOTES - 1 :][-1:]

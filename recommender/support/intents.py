@@ -1,6 +1,7 @@
 """Intent of a message, by the champion of the recipe `intent`."""
 
 import re
+from functools import lru_cache
 
 from recommender.inference import intent_model
 from recommender.inference.intent_model import Intent
@@ -33,6 +34,7 @@ def _exact(shop: Shop, text: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=10_000)
 def _folded(text: str) -> str:
     return " ".join(_WORD.findall(text.casefold()))
 
