@@ -29,6 +29,7 @@ NAMES = (
     "search",
     "listening",
     "listening_clauses",
+    "listening_serving",
     "opinion_feature",
     "faults",
     "soak",

@@ -1,12 +1,12 @@
-"""Opinions and the service desk: polarity, surges, intents, answers, and their speed.
+"""Opinions and the service desk: polarity, surges, intents, answers, and pages of many opinions.
 
-Clauses are judged in `bench.listening_clauses`, which takes minutes.
+Clauses are measured in `bench.listening_clauses`, speed in `bench.listening_serving`; both take
+minutes where the models are fitted.
 """
 
 from bench import (
     listening_intents,
     listening_pages,
-    listening_serving,
     listening_surges,
     listening_texts,
 )
@@ -17,6 +17,5 @@ def run() -> dict[str, dict]:
         listening_surges.run()
         | listening_texts.run()
         | listening_intents.run()
-        | listening_serving.run()
         | listening_pages.run()
     )

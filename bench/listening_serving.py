@@ -49,6 +49,27 @@ update_passages(shop)
 print(shop.passages.exclude(text="").count())
 print(ApiKey.objects.issue(shop, "bench", ["admin"], per_minute=0)[1])
 """
+INDEXED = """
+import sys, time
+import django
+django.setup()
+from recommender.inference.search_index import IndexNotReady
+from recommender.models import Shop
+from recommender.serving.shop_state import state_of
+from recommender.support.passage_index import PART
+shop, ends = Shop.objects.get(key="listening"), time.monotonic() + 300
+while True:
+    part = state_of(shop).parts[PART]
+    try:
+        if len(part.read()) and part.vectors().vectors is not None:
+            break
+    except IndexNotReady:
+        pass
+    if time.monotonic() > ends:
+        sys.exit("the passages are not indexed after 5 minutes")
+    time.sleep(0.5)
+"""
+"""Waits for the index of passages, so that latencies are those of a shop in operation."""
 WORKER = """
 import json, pathlib, sys, time
 import django
@@ -110,6 +131,7 @@ def run() -> dict[str, dict]:
         names = json.dumps({name: str(path) for name, path in checkpoints.items()})
         out = run_python(environment, "-c", FILL, str(folder), names).split()
         key = out[-1]
+        run_python(environment, "-c", INDEXED)
         with server(environment, 1) as client:
             measures = _latencies(client, key, folder)
         speed = json.loads(run_python(environment, "-c", WORKER, str(JUDGED)).splitlines()[-1])

@@ -27,13 +27,13 @@ from recommender.search.search import search
 from recommender.support import phrases
 from recommender.support.conversations import (
     LONGEST_QUESTION,
-    add_message,
+    add_exchange,
     conversation_of,
     previous_exchange,
 )
 from recommender.support.defaults import settings_of
 from recommender.support.handover import hand_over, is_upset, negative_clauses
-from recommender.support.intents import INTENT, Intent, handling_of, intent_of
+from recommender.support.intents import Intent, ShopIntents, intent_of
 from recommender.support.passages import train_first_models
 from recommender.support.retrieval import Retrieved, blocked_pattern, retrieve
 from recommender.support.templates import best_template, facts_of, has_template
@@ -121,6 +121,10 @@ class Reading:
         return self.negative[text]
 
     @cached_property
+    def intents(self) -> ShopIntents:
+        return ShopIntents(self.shop)
+
+    @cached_property
     def passages(self) -> Retrieved:
         """The passages for the message, retrieved once; `meant` does not change afterwards."""
         return retrieve(self.shop, self.meant, self.question.item_id, self.settings.blocked_words)
@@ -129,7 +133,7 @@ class Reading:
 def answer(shop: Shop, question: Question) -> Answer:
     """Answer a message, and log both without personal data."""
     settings = settings_of(shop)
-    conversation = conversation_of(
+    conversation, is_new = conversation_of(
         shop,
         question.session_id,
         question.user_id,
@@ -137,7 +141,8 @@ def answer(shop: Shop, question: Question) -> Answer:
         question.conversation_id,
         question.by_session,
     )
-    reading = _read(shop, settings, conversation, question)
+    before = None if is_new else previous_exchange(conversation)
+    reading = _read(shop, settings, conversation, question, before)
     if conversation.state == Conversation.HANDED_OVER:
         made = Answer(
             Message.WAITING, phrases.sentence("waiting", reading.found or reading.language)
@@ -148,7 +153,11 @@ def answer(shop: Shop, question: Question) -> Answer:
 
 
 def _read(
-    shop: Shop, settings: SupportSettings, conversation: Conversation, question: Question
+    shop: Shop,
+    settings: SupportSettings,
+    conversation: Conversation,
+    question: Question,
+    before: tuple[Message, Message] | None,
 ) -> Reading:
     text = masked(question.text.strip()[:LONGEST_QUESTION])
     is_blocked = False
@@ -170,7 +179,6 @@ def _read(
         found,
         is_blocked=is_blocked,
     )
-    before = previous_exchange(conversation)
     if before is not None and conversation.state == Conversation.OPEN:
         asked, answered = before
         reading.previous = asked.text
@@ -196,16 +204,16 @@ def _answered(reading: Reading) -> Answer:
         lambda: bool(reading.negative_clauses(reading.previous)),
     ):
         return _handed_over(reading, HandoverReason.UPSET)
-    intent = intent_of(reading.shop, reading.text)
-    if intent is None or (intent.confidence == 1.0 and reading.shop.champion(INTENT) is None):
+    intent = intent_of(reading.intents, reading.text)
+    if intent is None or (intent.confidence == 1.0 and reading.intents.version is None):
         train_first_models(reading.shop)
-    is_own = _is_sure(reading, intent) and not _shows_products(reading.shop, intent)
+    is_own = _is_sure(reading, intent) and not _shows_products(reading, intent)
     if reading.continues_products and not is_own:
         return _products(reading, None)
     if is_own:
         reading.meant = reading.text
     elif reading.meant != reading.text:
-        intent = intent_of(reading.shop, reading.meant)
+        intent = intent_of(reading.intents, reading.meant)
     is_sure = _is_sure(reading, intent)
     made = _by_intent(reading, intent) if is_sure else None
     made = made or _by_passages(reading)
@@ -224,13 +232,13 @@ def _is_sure(reading: Reading, intent: Intent | None) -> bool:
     return intent is not None and intent.in_scope and intent.confidence >= least
 
 
-def _shows_products(shop: Shop, intent: Intent) -> bool:
-    return handling_of(shop, intent.key) == SupportIntent.PRODUCTS
+def _shows_products(reading: Reading, intent: Intent) -> bool:
+    return reading.intents.handling(intent.key) == SupportIntent.PRODUCTS
 
 
 def _by_intent(reading: Reading, intent: Intent) -> Answer | None:
     """The answer as the intent is handled; None where it has none."""
-    handling = handling_of(reading.shop, intent.key)
+    handling = reading.intents.handling(intent.key)
     if handling == SupportIntent.HANDOVER:
         return _handed_over(reading, HandoverReason.INTENT)
     passages = _by_passages(reading)
@@ -275,8 +283,10 @@ def _by_template(reading: Reading, intent: str, confidence: float) -> Answer | N
 def product_facts(reading: Reading) -> dict[str, Any]:
     """Facts of the product that the shopper looks at, by the names of variables."""
     item_id = reading.question.item_id
+    if not item_id:
+        return {}
     product = Product.objects.filter(published(), shop=reading.shop, item_id=item_id).first()
-    if not item_id or product is None:
+    if product is None:
         return {}
     facts = {
         "item_id": product.item_id,
@@ -347,7 +357,7 @@ def _named_products(reading: Reading, intent: Intent | None) -> Answer | None:
     """Products where the message begins like a search, some match all of its words, and no other
     intent is likelier.
     """
-    if intent is not None and not _shows_products(reading.shop, intent):
+    if intent is not None and not _shows_products(reading, intent):
         return None
     if not phrases.seeks_products(reading.text):
         return None
@@ -365,26 +375,25 @@ def _logged(reading: Reading, made: Answer) -> Answer:
     conversation = reading.conversation
     made.conversation, made.language = conversation, reading.language
     unanswered = made.reason == HandoverReason.LOW_CONFIDENCE
+    asked = Message(
+        author=Message.SHOPPER,
+        text=reading.text,
+        meant=made.query or reading.meant,
+        unanswered=unanswered and not reading.question.simulated,
+        intent=made.intent,
+        confidence=made.intent_confidence,
+    )
+    made.message = Message(
+        author=Message.ENGINE,
+        text=made.text,
+        kind=made.kind,
+        sources=made.sources,
+        template_version=made.version,
+        intent=made.intent,
+        confidence=made.confidence,
+    )
     with transaction.atomic():
-        add_message(
-            conversation,
-            author=Message.SHOPPER,
-            text=reading.text,
-            meant=made.query or reading.meant,
-            unanswered=unanswered and not reading.question.simulated,
-            intent=made.intent,
-            confidence=made.intent_confidence,
-        )
-        made.message = add_message(
-            conversation,
-            author=Message.ENGINE,
-            text=made.text,
-            kind=made.kind,
-            sources=made.sources,
-            template_version=made.version,
-            intent=made.intent,
-            confidence=made.confidence,
-        )
+        add_exchange(conversation, asked, made.message)
         if made.kind == Message.HANDOVER:
             hand_over(conversation, made.reason, reading.negative)
     return made

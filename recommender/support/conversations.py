@@ -20,8 +20,8 @@ def conversation_of(
     simulated: bool = False,
     conversation_id: str = "",
     by_session: bool = True,
-) -> Conversation:
-    """The conversation that a message continues, or a new one.
+) -> tuple[Conversation, bool]:
+    """The conversation that a message continues, or a new one; and whether it is new.
 
     It is the one with this id, or where `by_session` allows, the latest of the session. A
     conversation is not continued by another user_id: somebody else uses the browser.
@@ -38,10 +38,11 @@ def conversation_of(
             if user_id and not found.user_id:
                 found.user_id = user_id
                 found.save(update_fields=["user_id"])
-            return found
-        return Conversation.objects.create(
+            return found, False
+        made = Conversation.objects.create(
             shop=shop, session_id=session_id, user_id=user_id, simulated=simulated
         )
+        return made, True
 
 
 def _lock_session(shop: Shop, session_id: str) -> None:
@@ -64,13 +65,13 @@ def _continues(found: Conversation, user_id: str) -> bool:
     return not user_id or not others.exclude(user_id__in=["", user_id]).exists()
 
 
-def add_message(conversation: Conversation, **fields) -> Message:
-    """Add a message, and note its time in the conversation."""
+def add_exchange(conversation: Conversation, question: Message, answer: Message) -> None:
+    """Add a question and its answer, and note their time in the conversation."""
+    question.conversation = answer.conversation = conversation
     with transaction.atomic(savepoint=False):
-        message = Message.objects.create(conversation=conversation, **fields)
-        conversation.last_at = message.created_at
+        Message.objects.bulk_create([question, answer])
+        conversation.last_at = answer.created_at
         conversation.save(update_fields=["last_at", "language"])
-    return message
 
 
 def previous_exchange(conversation: Conversation) -> tuple[Message, Message] | None:
