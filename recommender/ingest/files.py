@@ -1,102 +1,63 @@
-"""Streamed rows of a file as dictionaries, with line numbers: CSV, CSV.gz, JSON lines, Parquet."""
+"""Streamed rows of a file as dictionaries, with line numbers; the content says what the file is:
+delimited text, JSON, Parquet, or a workbook, compressed or not.
+"""
 
-import csv
-import gzip
-import json
-import zlib
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from recommender.ingest.containers import ZIP, FileError, opened_text, starts_with
+from recommender.ingest.delimited import DAMAGE, Rows, delimited_rows
+from recommender.ingest.json_rows import json_rows
 from recommender.ingest.parsing import FieldError
+from recommender.ingest.spreadsheets import is_workbook, sheet_rows
 
 PARQUET_CHUNK = 50_000
-DAMAGE = None
-"""Key of the reason why a row does not fit the header; no column has this name."""
-
-Rows = Iterator[tuple[int, dict[str, Any]]]
+PARQUET = b"PAR1"
+CSV, JSON, PARQUET_FILE, WORKBOOK = "csv", "json", "parquet", "xlsx"
 
 
-class FileError(ValueError):
-    """The file as a whole cannot be read; the message says why."""
+def kind_of(path: Path) -> str:
+    """What the file is, by its content: CSV, JSON, PARQUET_FILE or WORKBOOK. Raises FileError."""
+    begin = starts_with(path)
+    if not begin:
+        raise FileError(f"{path.name}: the file is empty")
+    if begin.startswith(PARQUET) or path.suffix.lower() == ".parquet":
+        return PARQUET_FILE
+    if begin.startswith(ZIP) and is_workbook(path):
+        return WORKBOOK
+    with opened_text(path) as file:
+        text = ""
+        while not text.strip() and (more := file.read(1024)):
+            text = more
+    if text.lstrip().startswith("<"):
+        raise FileError(f"{path.name}: is XML; export it as CSV, JSON lines or Parquet")
+    return JSON if text.lstrip().startswith(("{", "[")) else CSV
 
 
 def read_rows(path: Path) -> Rows:
     """(line, row) for each row; the header of a CSV file is line 1. Raises FileError."""
-    name = path.name.removesuffix(".gz")
-    if not path.exists():
-        raise FileError(f"{path}: no such file")
-    if name.endswith(".parquet"):
+    kind = kind_of(path)
+    if kind == PARQUET_FILE:
         yield from _parquet(path)
-    elif name.endswith((".csv", ".tsv")):
-        with _open(path) as file:
-            yield from _csv(file, "\t" if name.endswith(".tsv") else ",")
-    elif name.endswith((".jsonl", ".ndjson", ".json")):
-        with _open(path) as file:
-            try:
-                yield from _json_lines(file)
-            except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-                raise FileError(f"{path.name}: {error}") from None
+    elif kind == WORKBOOK:
+        yield from sheet_rows(path)
+    elif kind == JSON:
+        yield from json_rows(path)
     else:
-        raise FileError(f"{path.name}: expected .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
+        with opened_text(path) as file:
+            yield from delimited_rows(file)
 
 
-def _open(path: Path) -> TextIO:
-    opener = gzip.open if path.suffix == ".gz" else open
-    return opener(path, "rt", encoding="utf-8-sig", newline="")
-
-
-def _csv(file: TextIO, delimiter: str) -> Rows:
-    reader = csv.reader(file, delimiter=delimiter)
-    try:
-        header = next(reader, None)
-        if not header:
-            raise FileError("the file is empty: a first line with column names is needed")
-        header = _distinct_names(header)
-        for cells in reader:
-            if len(cells) == len(header):
-                yield reader.line_num, dict(zip(header, cells, strict=True))
-            elif cells:
-                yield reader.line_num, _fitted(header, cells)
-    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise FileError(f"after line {reader.line_num}: {error}") from None
-
-
-def _distinct_names(header: list[str]) -> list[str]:
-    """Number columns of the same name, so that a mapping has to say which one is meant."""
-    times = Counter(header)
-    return [f"{name} (column {i})" if times[name] > 1 else name for i, name in enumerate(header, 1)]
-
-
-def _fitted(header: list[str], cells: list[str]) -> dict:
-    """A row with more or fewer cells than the header.
-
-    Blank cells past the end are ignored; otherwise values may be in the wrong column.
-    """
-    row = dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=False))
-    if len(cells) < len(header) or any(cells[len(header) :]):
-        row[DAMAGE] = f"has {len(cells)} cells; the header has {len(header)}"
-    return row
+def has_one_header(path: Path) -> bool:
+    """True where each row has the columns of the first. Raises FileError."""
+    return kind_of(path) != JSON
 
 
 def check_whole(row: dict) -> None:
     """Raises FieldError for a row that does not fit the header of its file."""
     if DAMAGE in row:
         raise FieldError("row", row[DAMAGE])
-
-
-def _json_lines(file: TextIO) -> Rows:
-    for line, text in enumerate(file, 1):
-        if not text.strip():
-            continue
-        try:
-            row = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise FileError(f"line {line}: not JSON ({error})") from None
-        if not isinstance(row, dict):
-            raise FileError(f"line {line}: expected one JSON object per line")
-        yield line, row
 
 
 def _parquet(path: Path) -> Rows:

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from recommender.ingest import Parser, Report
-from recommender.ingest.files import FileError, mapped, read_rows
+from recommender.ingest.files import FileError, has_one_header, mapped, read_rows
 from recommender.models import Shop
 
 
@@ -48,7 +48,11 @@ class ImportCommand(BaseCommand):
     """Fields that rows may have, each a column of the file or named with --map."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help=".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
+        parser.add_argument(
+            "file",
+            type=Path,
+            help="delimited text, JSON, Parquet or .xlsx, also as .gz or .zip",
+        )
         parser.add_argument(
             "--shop", help="key of the shop; may be left out where there is one shop"
         )
@@ -140,6 +144,6 @@ def columns_of(options: dict, known: Collection[str] | None = None) -> list[str]
         pairs(options["map"], "--map"),
         pairs(options["where"], "--where"),
     )
-    json_lines = options["file"].name.removesuffix(".gz").endswith(("json", "jsonl", "ndjson"))
-    names = {name for _, row in (rows if json_lines else islice(rows, 1)) for name in row}
+    first = islice(rows, 1) if has_one_header(options["file"]) else rows
+    names = {name for _, row in first for name in row}
     return [name for name in (names if known is None else known) if name in names]

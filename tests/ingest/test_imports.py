@@ -1,9 +1,7 @@
-import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import polars as pl
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
@@ -249,41 +247,6 @@ def test_any_value_is_read_or_refused_by_name(value):
                 read("field", value)
             except FieldError as error:
                 assert error.field == "field" and error.message
-
-
-def test_files_of_every_kind_say_the_same(tmp_path):
-    rows = [{"item_id": "a", "title": 'x "y", z'}, {"item_id": "b", "title": "ü"}]
-    csv = "item_id,title\n" + "".join(
-        '{item_id},"{t}"\n'.format(item_id=r["item_id"], t=r["title"].replace('"', '""'))
-        for r in rows
-    )
-    (tmp_path / "p.csv").write_text(csv, encoding="utf-8")
-    with gzip.open(tmp_path / "p.csv.gz", "wt", encoding="utf-8") as file:
-        file.write(csv)
-    (tmp_path / "p.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    pl.DataFrame(rows).write_parquet(tmp_path / "p.parquet")
-    assert [
-        [row for _, row in read_rows(tmp_path / name)]
-        for name in ("p.csv", "p.csv.gz", "p.jsonl", "p.parquet")
-    ] == [rows] * 4
-    assert [line for line, _ in read_rows(tmp_path / "p.csv")] == [2, 3]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "says"),
-    [
-        ("a.xlsx", b"", "expected .csv"),
-        ("a.csv", b"", "empty"),
-        ("a.jsonl", b"{", "line 1"),
-        ("a.jsonl", b"[1]", "one JSON object"),
-        ("a.csv.gz", b"no", "line 0"),
-        ("a.parquet", b"x", "a.parquet"),
-    ],
-)
-def test_an_unreadable_file_is_named(tmp_path, name, content, says):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(FileError, match=says):
-        list(read_rows(tmp_path / name))
 
 
 RAGGED = "item_id,title,brand\nE1,Shirt, blue,Acme\nE2\nE3,Mug,Ada,,\n\nE4,Lamp,Bo\n"
