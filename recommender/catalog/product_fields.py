@@ -39,6 +39,7 @@ class Kind:
 TEXT_KIND = Kind("text", "text", "", ("{}", pl.String))
 TEXTS_KIND = Kind("text[]", "texts", [], ("array_to_json({})", pl.String))
 OBJECT_KIND = Kind("jsonb", "mapping", {}, ("{}", pl.String))
+STATE_KIND = Kind("text", "availability", "", ("{}", pl.String))
 FLAG_KIND = Kind("boolean", "boolean", False, ("{}::int", pl.Int8))
 MONEY_KIND = Kind("numeric(14,4)", "money", None, ("{}", pl.Float64))
 INTEGER_KIND = Kind("int", "integer", None, ("{}", pl.Int64))
@@ -105,7 +106,7 @@ FIELDS = (
     ProductField("attributes", OBJECT_KIND, indexed=True),
     ProductField("images", TEXTS_KIND),
     ProductField("item_group_id", TEXT_KIND, filter=TEXT, longest=256),
-    ProductField("stock_state", TEXT_KIND, rest="stock.state", filter=TEXT, check=_stock_state),
+    ProductField("stock_state", STATE_KIND, rest="stock.state", filter=TEXT, check=_stock_state),
     ProductField("stock_quantity", INTEGER_KIND, rest="stock.quantity", filter=NUMBER),
     ProductField("available_from", MOMENT_KIND, filter=MOMENT),
     ProductField("available_until", MOMENT_KIND, filter=MOMENT),

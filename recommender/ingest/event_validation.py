@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
+from recommender.ingest import shop_values
 from recommender.ingest.parsing import FieldError, Parser
 from recommender.models.events import EventType
 
@@ -90,8 +91,7 @@ def event_lines(
     if parser.typed:
         _refuse_unknown(row, EVENT_FIELDS, "")
         parser.mapping("context", row.get("context"))
-        if parser.currency and row.get("currency") not in (None, parser.currency):
-            raise FieldError("currency", f"must be {parser.currency}, this shop's")
+    _check_currency(parser, row.get("currency"))
     query = parser.text("query", row.get("query"), 2000)
     if query is None and row.get("type") == EventType.SEARCH.value and parser.typed:
         raise FieldError("query", "is required")
@@ -172,10 +172,20 @@ def _items(row: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"rating": row.get("rating"), **item} for item in items]
 
 
+def _check_currency(parser: Parser, given: Any) -> None:
+    """Raises FieldError for another currency than the shop's."""
+    if not parser.typed:
+        given = str(given or "").strip().upper() or None
+    if parser.currency and given not in (None, parser.currency):
+        raise FieldError("currency", f"must be {parser.currency}, this shop's")
+
+
 def _kind(parser: Parser, row: dict[str, Any]) -> str:
     kind = parser.text("type", row.get("type")) or (
         "" if parser.typed else EventType.PURCHASE.value
     )
+    if kind not in TYPES and not parser.typed:
+        kind = shop_values.event_type(kind)
     if kind not in TYPES:
         raise FieldError(
             "type",

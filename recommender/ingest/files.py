@@ -2,6 +2,7 @@
 delimited text, JSON, Parquet, or a workbook, compressed or not.
 """
 
+import difflib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,11 @@ def mapped(
     """Rename columns to field names (`attributes.country` fills one key); keep rows that match
     `where`.
 
-    Raises FileError for a column that the first row lacks, and for an ambiguous one that occurs
-    twice, because a typing mistake would empty a field everywhere. Rows that do not fit the header
-    stay, to be rejected.
+    Raises FileError for a field that rows cannot have, for a column that the first row lacks, and
+    for an ambiguous one that occurs twice, because a typing mistake would empty a field everywhere.
+    Rows that do not fit the header stay, to be rejected.
     """
+    _check_fields(mapping, fields)
     for i, (line, row) in enumerate(rows):
         if i == 0:
             _check_columns([name for name in row if name is not DAMAGE], mapping, where, fields)
@@ -93,6 +95,17 @@ def mapped(
         ):
             continue
         yield line, _rename(row, mapping) if mapping else row
+
+
+def _check_fields(mapping: dict[str, str], fields: Collection[str]) -> None:
+    for name in mapping:
+        head = name.partition(".")[0]
+        if fields and head not in fields:
+            near = difflib.get_close_matches(head, fields, 1)
+            rest = (
+                f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(fields))}"
+            )
+            raise FileError(f"there is no field {head!r}; {rest}")
 
 
 def _check_columns(

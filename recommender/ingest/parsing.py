@@ -5,11 +5,13 @@ field.
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from recommender.ingest import shop_values
 
 LONGEST_ID = 256
 LONGEST_TEXT = 20_000
@@ -43,6 +45,10 @@ class Parser:
     """True where numbers have to be numbers, not texts."""
     currency: str = ""
     """The only currency that amounts may have; empty: any."""
+    date_order: str = ""
+    """Order of day and month in files: dmy or mdy; empty: dates that may be read both ways are
+    rejected.
+    """
 
     def text(self, field: str, value: Any, longest: int = LONGEST_TEXT) -> str | None:
         """Parse a text; None where it is empty. Raises FieldError where it cannot be stored or is
@@ -72,6 +78,9 @@ class Parser:
         return value
 
     def id(self, field: str, value: Any) -> str | None:
+        """Parse an id; None where it is empty. Raises FieldError."""
+        if not self.typed:
+            value = _clear(field, shop_values.identity, field, value)
         return self.text(field, value, LONGEST_ID)
 
     def required_id(self, field: str, value: Any) -> str:
@@ -112,7 +121,23 @@ class Parser:
             raise FieldError(field, f"{value[:40]!r} is not an amount such as 19.90")
         if value is not None and not isinstance(value, str | int | float):
             raise FieldError(field, "must be an amount such as 19.90")
+        if not self.typed and isinstance(value, str) and not _is_float(value):
+            return self._written_amount(field, value)
         return None if value is None else Parser(self.zone).number(field, value)
+
+    def _written_amount(self, field: str, value: str) -> float | None:
+        """Parse an amount with marks. Raises FieldError, also for another currency."""
+        if not value.strip() or value.strip().casefold() in shop_values.NOTHING:
+            return None
+        amount, mark = _clear(field, shop_values.amount, value.strip())
+        if mark and self.currency and not shop_values.is_currency(mark, self.currency):
+            raise FieldError(field, f"{value[:40]!r} is not in {self.currency}, this shop's")
+        return self.number(field, amount)
+
+    def availability(self, field: str, value: Any) -> str | None:
+        """Parse in_stock or out_of_stock; files may hold the words that shops use."""
+        text = self.text(field, value)
+        return text if self.typed or text is None else shop_values.availability(text)
 
     def boolean(self, field: str, value: Any) -> bool | None:
         """Parse true or false; None where it is empty. Raises FieldError where it is neither."""
@@ -120,24 +145,28 @@ class Parser:
             return None
         if isinstance(value, bool):
             return value
-        known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-        if self.typed or str(value).lower() not in known:
+        word = str(value).strip().lower()
+        if self.typed or word not in shop_values.FLAGS:
             raise FieldError(field, "must be true or false")
-        return known[str(value).lower()]
+        return shop_values.FLAGS[word]
 
     def moment(self, field: str, value: Any) -> datetime | None:
         """Parse a date and time; None where it is empty. Raises FieldError where it is none."""
         if value is None or value == "":
             return None
+        if not self.typed and (found := shop_values.epoch(value)) is not None:
+            value = found
         if not isinstance(value, datetime):
             if not isinstance(value, str):
                 raise FieldError(field, "must be a date and time such as 2026-08-20T09:13:01Z")
             try:
                 value = datetime.fromisoformat(value)
             except ValueError:
-                raise FieldError(
-                    field, f"{value[:40]!r} is not a date and time such as 2026-08-20T09:13:01Z"
-                ) from None
+                if self.typed:
+                    raise FieldError(
+                        field, f"{value[:40]!r} is not a date and time such as 2026-08-20T09:13:01Z"
+                    ) from None
+                value = _clear(field, shop_values.written_date, value, self.date_order)
         if value.tzinfo is None:
             if self.zone is None:
                 raise FieldError(
@@ -198,6 +227,22 @@ class Parser:
         if len(value) > MOST_TEXTS:
             raise FieldError(field, f"holds {len(value):,} texts; at most {MOST_TEXTS} fit")
         return [self.text(f"{field}[{i}]", part) or "" for i, part in enumerate(value)]
+
+
+def _clear(field: str, read: Callable[..., Any], *values: Any) -> Any:
+    """What `read` makes of the values. Raises FieldError where it is unclear."""
+    try:
+        return read(*values)
+    except shop_values.Unclear as error:
+        raise FieldError(field, str(error)) from None
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _listed(text: str) -> list:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from recommender.ingest import Parser, Report
 from recommender.ingest.files import FileError, has_one_header, mapped, read_rows
+from recommender.ingest.shop_values import ORDERS
 from recommender.models import Shop
 
 
@@ -73,6 +74,9 @@ class ImportCommand(BaseCommand):
             help="take only rows with this value",
         )
         parser.add_argument("--timezone", help="zone of dates without one; default: the shop's")
+        parser.add_argument(
+            "--dates", choices=ORDERS, default="", help="order of day and month in dates"
+        )
         parser.add_argument("--dry-run", action="store_true", help="check and count, write nothing")
         parser.add_argument(
             "--rejected",
@@ -83,12 +87,14 @@ class ImportCommand(BaseCommand):
     def handle(self, **options) -> None:
         shop = find_shop(options["shop"])
         try:
-            parser = Parser(ZoneInfo(options["timezone"]) if options["timezone"] else shop.zone)
+            zone = ZoneInfo(options["timezone"]) if options["timezone"] else shop.zone
         except (ZoneInfoNotFoundError, ValueError):
             raise CommandError(f"--timezone: {options['timezone']!r} is not a time zone") from None
+        parser = Parser(zone, currency=shop.currency, date_order=options["dates"])
         try:
             rows = self.rows_of(options)
             report = self.take(shop, self._counted(rows, options), parser, options)
+            self._tell_nothing(report, options)
         except FileError as error:
             raise CommandError(str(error)) from None
         self._tell(report, options)
@@ -117,6 +123,20 @@ class ImportCommand(BaseCommand):
                 mininterval=0.5,
             )
         )
+
+    def _tell_nothing(self, report: Report, options: dict) -> None:
+        """Say why no row was taken. Raises FileError."""
+        if report.new or report.changed or report.same or report.rejected:
+            return
+        first = next(read_rows(options["file"]), None)
+        if first is None:
+            self.stdout.write("there are no rows below the column names")
+        elif options["where"]:
+            column = options["where"][0].partition("=")[0]
+            values = sorted(
+                {str(row.get(column)) for _, row in islice(read_rows(options["file"]), 1000)}
+            )
+            self.stdout.write(f"--where keeps no row; {column} holds {', '.join(values[:10])}")
 
     def _tell(self, report: Report, options: dict) -> None:
         prefix = "dry run: " if options["dry_run"] else ""

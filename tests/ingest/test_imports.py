@@ -92,7 +92,7 @@ def test_a_dry_run_counts_and_writes_nothing(catalog):
         ({"item_id": "zzz"}, "item_id", "is not a known product"),
         ({"item_id": ""}, "item_id", "is required"),
         ({"price": "0"}, "price", "must be above 0"),
-        ({"price": "cheap"}, "price", "'cheap' is not a number"),
+        ({"price": "cheap"}, "price", "'cheap' is not an amount"),
         ({"quantity": "0"}, "quantity", "must not be 0"),
         ({"quantity": "nan"}, "quantity", "is out of range"),
         ({"type": "stroll"}, "type", "is not one of"),
