@@ -20,7 +20,7 @@ MOST_EXPANSION = 200
 """Times its compressed size that a file may have, from CHECKED bytes on: a decompression bomb."""
 CHECKED = 64 * 2**20
 LONGEST_LINE = 16 * 2**20
-"""Characters of one line."""
+"""Bytes of one line."""
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -110,19 +110,19 @@ def opened_text(path: Path) -> Iterator[TextIO]:
 
 def encoding_of(path: Path) -> str:
     """The encoding of a text file: by its byte order mark, UTF-8 where the whole file is, else as
-    detected, else Windows-1252. Raises FileError.
+    detected, else Windows-1252. Raises FileError, also for a line without end.
     """
     with opened(path) as file:
         begin = file.read(SAMPLE)
-        for mark, name in MARKS.items():
-            if begin.startswith(mark):
-                return name
-        if b"\x00" in begin:
-            zeros = [begin[i::2].count(0) for i in (0, 1)]
-            if max(zeros) * 4 < len(begin):
-                raise FileError(f"{path.name}: is no text")
-            return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
         around = _not_utf8(begin, file)
+    for mark, name in MARKS.items():
+        if begin.startswith(mark):
+            return name
+    if b"\x00" in begin:
+        zeros = [begin[i::2].count(0) for i in (0, 1)]
+        if max(zeros) * 4 < len(begin):
+            raise FileError(f"{path.name}: is no text")
+        return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
     if around is None:
         return "utf-8"
     import chardet  # 40 MB, for the few files that need it
@@ -132,24 +132,30 @@ def encoding_of(path: Path) -> str:
 
 
 def _not_utf8(begin: bytes, file: BinaryIO) -> bytes | None:
-    """The bytes around the first that is no UTF-8; None where all are."""
+    """The bytes around the first that is no UTF-8; None where all are. Reads the whole file, and
+    raises FileError for a line of more than LONGEST_LINE bytes.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    before, block = b"", begin
-    while True:
-        try:
-            decoder.decode(block, final=not block)
-        except UnicodeDecodeError as error:
-            whole = before + block
-            place = max(0, len(before) + error.start - SAMPLE // 2)
-            return whole[place : place + SAMPLE]
-        if not block:
-            return None
+    around, before, block, line = None, b"", begin, 0
+    while block:
+        end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        line = line + len(block) if end < 0 else len(block) - end - 1
+        if line > LONGEST_LINE:
+            raise FileError(f"a line has more than {LONGEST_LINE:,} bytes")
+        if around is None and not (block.isascii() and before.isascii()):
+            around = _undecodable(decoder, before, block)
         before, block = block[-SAMPLE:], file.read(BLOCK)
+    return around or _undecodable(decoder, before, b"", final=True)
 
 
-def lines_of(file: TextIO) -> Iterator[str]:
-    """The lines of a text. Raises FileError for one that is longer than LONGEST_LINE."""
-    while line := file.readline(LONGEST_LINE):
-        if len(line) == LONGEST_LINE and line[-1] not in "\r\n":
-            raise FileError(f"a line has more than {LONGEST_LINE:,} characters")
-        yield line
+def _undecodable(
+    decoder: codecs.IncrementalDecoder, before: bytes, block: bytes, final: bool = False
+) -> bytes | None:
+    """The bytes around the first of a block that the decoder cannot read; None without one."""
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError as error:
+        whole = before + block
+        place = max(0, len(before) + error.start - SAMPLE // 2)
+        return whole[place : place + SAMPLE]
+    return None

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-from recommender.ingest.containers import BROKEN, LONGEST_LINE, FileError, lines_of
+from recommender.ingest.containers import BROKEN, LONGEST_LINE, FileError
 
 SEPARATORS = (",", ";", "\t", "|")
 LOOKED_AT = 20
@@ -21,9 +21,8 @@ csv.field_size_limit(LONGEST_LINE)
 
 def delimited_rows(file: TextIO) -> Rows:
     """(line, row) for each row that is not blank; the header is line 1. Raises FileError."""
-    lines = lines_of(file)
-    first = list(itertools.islice(lines, 4 * LOOKED_AT))
-    reader = csv.reader(itertools.chain(first, lines), delimiter=separator_of(first))
+    first = list(itertools.islice(file, 4 * LOOKED_AT))
+    reader = csv.reader(itertools.chain(first, file), delimiter=separator_of(first))
     try:
         header = next(reader, None)
         if not header or not any(header):

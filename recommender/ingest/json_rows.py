@@ -9,7 +9,7 @@ from typing import Any
 
 import ijson
 
-from recommender.ingest.containers import BROKEN, FileError, lines_of, opened, opened_text
+from recommender.ingest.containers import BROKEN, FileError, opened, opened_text
 
 HOLDERS = (
     "products",
@@ -33,9 +33,9 @@ LARGEST_DOCUMENT = 64 * 2**20
 def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line, row) of each object; in an array its number. Raises FileError."""
     with opened_text(path) as file:
-        first = next((line for line in lines_of(file) if line.strip()), "")
+        first = next((line for line in file if line.strip()), "")
         is_array = first.lstrip().startswith("[")
-        is_line = _is_object(first) and any(line.strip() for line in lines_of(file))
+        is_line = _is_object(first) and any(line.strip() for line in file)
     if is_array:
         return _array(path)
     return _lines(path) if is_line else _document(path)
@@ -50,7 +50,7 @@ def _is_object(text: str) -> bool:
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with opened_text(path) as file:
-        for number, text in enumerate(lines_of(file), 1):
+        for number, text in enumerate(file, 1):
             if not text.strip():
                 continue
             try:

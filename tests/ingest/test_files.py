@@ -197,7 +197,7 @@ def test_a_line_without_end_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(containers, "LONGEST_LINE", 1000)
     for name, content in (("p.csv", "item_id,title\n1," + "a" * 2000), ("p.json", "{" * 2000)):
         (tmp_path / name).write_text(content)
-        with pytest.raises(FileError, match="a line has more than 1,000 characters"):
+        with pytest.raises(FileError, match="a line has more than 1,000 bytes"):
             list(read_rows(tmp_path / name))
 
 
