@@ -10,7 +10,8 @@ from tqdm import tqdm
 
 from recommender.ingest import Parser, Report, import_events, upsert_products, upsert_shoppers
 from recommender.ingest.events import with_content_keys
-from recommender.ingest.files import mapped, read_rows
+from recommender.ingest.files import read_rows
+from recommender.ingest.mapping import mapped
 from recommender.models import Placement, Shop
 
 FOLDER = Path(__file__).parent / "online_retail"

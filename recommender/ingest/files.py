@@ -2,10 +2,7 @@
 delimited text, JSON, Parquet, or a workbook, compressed or not.
 """
 
-import difflib
-from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from recommender.ingest.containers import ZIP, FileError, opened_text, starts_with
 from recommender.ingest.delimited import DAMAGE, Rows, delimited_rows
@@ -74,64 +71,3 @@ def _parquet(path: Path) -> Rows:
                 yield begin + i + 1, row
     except pl.exceptions.PolarsError as error:
         raise FileError(f"{path.name}: {error}") from None
-
-
-def mapped(
-    rows: Rows, mapping: dict[str, str], where: dict[str, str], fields: Collection[str] = ()
-) -> Rows:
-    """Rename columns to field names (`attributes.country` fills one key); keep rows that match
-    `where`.
-
-    Raises FileError for a field that rows cannot have, for a column that the first row lacks, and
-    for an ambiguous one that occurs twice, because a typing mistake would empty a field everywhere.
-    Rows that do not fit the header stay, to be rejected.
-    """
-    _check_fields(mapping, fields)
-    for i, (line, row) in enumerate(rows):
-        if i == 0:
-            _check_columns([name for name in row if name is not DAMAGE], mapping, where, fields)
-        if DAMAGE not in row and any(
-            str(row.get(column)) != value for column, value in where.items()
-        ):
-            continue
-        yield line, _rename(row, mapping) if mapping else row
-
-
-def _check_fields(mapping: dict[str, str], fields: Collection[str]) -> None:
-    for name in mapping:
-        head = name.partition(".")[0]
-        if fields and head not in fields:
-            near = difflib.get_close_matches(head, fields, 1)
-            rest = (
-                f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(fields))}"
-            )
-            raise FileError(f"there is no field {head!r}; {rest}")
-
-
-def _check_columns(
-    columns: list[str], mapping: dict[str, str], where: dict[str, str], fields: Collection[str]
-) -> None:
-    if missing := [column for column in (*mapping.values(), *where) if column not in columns]:
-        raise FileError(
-            f"there is no column {missing[0]!r}; there are {', '.join(map(str, columns))}"
-        )
-    for name in fields:
-        twice = [column for column in columns if str(column).startswith(f"{name} (column ")]
-        if twice and name not in mapping:
-            raise FileError(
-                f"column {name!r} comes more than once: name one with --map {name}='{twice[0]}'"
-            )
-
-
-def _rename(row: dict[str, Any], mapping: dict[str, str]) -> dict[str, Any]:
-    out = dict(row)
-    for name, column in mapping.items():
-        head, _, key = name.partition(".")
-        if key:
-            out[head] = {
-                **(out[head] if isinstance(out.get(head), dict) else {}),
-                key: row.get(column),
-            }
-        else:
-            out[name] = row.get(column)
-    return out

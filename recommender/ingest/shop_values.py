@@ -36,6 +36,12 @@ EVENT_TYPES = {
 }
 """Words for the types of events: of GA4, Segment, and public data."""
 TYPES = {word: kind for kind, words in EVENT_TYPES.items() for word in words}
+PUBLISHED = {
+    **dict.fromkeys(("published", "publish", "active", "visible", "enabled", "shown"), True),
+    **dict.fromkeys(("draft", "archived", "private", "trash", "pending"), False),
+    **dict.fromkeys(("inactive", "disabled", "unpublished", "hidden"), False),
+}
+"""Words for what a shop shows and what it does not."""
 MARKS = {
     "$": {"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "MXN", "TWD", "CLP", "COP", "ARS"},
     "€": {"EUR"},
@@ -104,6 +110,12 @@ def amount(text: str) -> tuple[float, str]:
 def is_currency(mark: str, currency: str) -> bool:
     """True where a code or mark may stand for this currency."""
     return mark.upper() == currency or currency in MARKS.get(mark, ())
+
+
+def published(value: Any) -> bool | None:
+    """What a flag or a word such as “draft” says; None for another value."""
+    word = str(value).strip().casefold()
+    return FLAGS.get(word, PUBLISHED.get(word))
 
 
 def availability(text: str) -> str:

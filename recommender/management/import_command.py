@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from recommender.ingest import Parser, Report
-from recommender.ingest.files import FileError, has_one_header, mapped, read_rows
+from recommender.ingest.files import FileError, has_one_header, read_rows
+from recommender.ingest.mapping import mapped, words_of
 from recommender.ingest.shop_values import ORDERS
 from recommender.models import Shop
 
@@ -41,6 +42,10 @@ def pairs(values: list[str], option: str) -> dict[str, str]:
     return dict(v.split("=", 1) for v in values)
 
 
+def _not_words(text: str) -> CommandError:
+    return CommandError(f"--values: {text!r} is not of the form field:word=value")
+
+
 class ImportCommand(BaseCommand):
     """`import_… FILE`; subclasses store the rows."""
 
@@ -63,7 +68,16 @@ class ImportCommand(BaseCommand):
             action="extend",
             default=[],
             metavar="FIELD=COLUMN",
-            help="which column of the file fills a field",
+            help="what fills a field: a column, !COLUMN, a path such as items[].sku, or a "
+            "constant such as \"currency='EUR'\"",
+        )
+        parser.add_argument(
+            "--values",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="FIELD:WORD=VALUE",
+            help="what a word of the file stands for, such as type:watch=view",
         )
         parser.add_argument(
             "--where",
@@ -71,7 +85,7 @@ class ImportCommand(BaseCommand):
             action="extend",
             default=[],
             metavar="COLUMN=VALUE",
-            help="take only rows with this value",
+            help="take only rows with this value, or with another one (COLUMN!=VALUE)",
         )
         parser.add_argument("--timezone", help="zone of dates without one; default: the shop's")
         parser.add_argument(
@@ -106,6 +120,7 @@ class ImportCommand(BaseCommand):
             pairs(options["map"], "--map"),
             pairs(options["where"], "--where"),
             self.fields,
+            words_of(options["values"], _not_words),
         )
 
     def take(self, shop: Shop, rows: Iterator, parser: Parser, options: dict) -> Report:
@@ -132,7 +147,7 @@ class ImportCommand(BaseCommand):
         if first is None:
             self.stdout.write("there are no rows below the column names")
         elif options["where"]:
-            column = options["where"][0].partition("=")[0]
+            column = options["where"][0].partition("=")[0].removesuffix("!")
             values = sorted(
                 {str(row.get(column)) for _, row in islice(read_rows(options["file"]), 1000)}
             )

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from recommender.ingest import FieldError, Parser, import_events, upsert_products, upsert_shoppers
 from recommender.ingest.events import with_content_keys
-from recommender.ingest.files import FileError, mapped, read_rows
+from recommender.ingest.files import FileError, read_rows
+from recommender.ingest.mapping import mapped
 from recommender.ingest.staging import stage
 from recommender.models import Change, Event, Product, Shopper
 
