@@ -37,6 +37,7 @@ class Kind:
 
 
 TEXT_KIND = Kind("text", "text", "", ("{}", pl.String))
+PROSE_KIND = Kind("text", "prose", "", ("{}", pl.String))
 TEXTS_KIND = Kind("text[]", "texts", [], ("array_to_json({})", pl.String))
 OBJECT_KIND = Kind("jsonb", "mapping", {}, ("{}", pl.String))
 STATE_KIND = Kind("text", "availability", "", ("{}", pl.String))
@@ -98,9 +99,9 @@ class ProductField:
 
 
 FIELDS = (
-    ProductField("title", TEXT_KIND, filter=TEXT, is_text=True, required=True),
-    ProductField("description", TEXT_KIND, is_text=True),
-    ProductField("brand", TEXT_KIND, filter=TEXT, is_text=True),
+    ProductField("title", PROSE_KIND, filter=TEXT, is_text=True, required=True),
+    ProductField("description", PROSE_KIND, is_text=True),
+    ProductField("brand", PROSE_KIND, filter=TEXT, is_text=True),
     ProductField("categories", TEXTS_KIND, filter=PATHS, is_text=True),
     ProductField("price", MONEY_KIND, rest="price.amount", filter=NUMBER, check=_price),
     ProductField("attributes", OBJECT_KIND, indexed=True),

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from recommender.ingest import shop_values
+from recommender.ingest.html_text import plain_text
 
 LONGEST_ID = 256
 LONGEST_TEXT = 20_000
@@ -76,6 +77,12 @@ class Parser:
         except UnicodeEncodeError:
             raise FieldError(field, "is not valid Unicode text") from None
         return value
+
+    def prose(self, field: str, value: Any, longest: int = LONGEST_TEXT) -> str | None:
+        """Parse a text for people; HTML in files becomes text. Raises FieldError."""
+        if not self.typed and isinstance(value, str):
+            value = plain_text(value)
+        return self.text(field, value, longest)
 
     def id(self, field: str, value: Any) -> str | None:
         """Parse an id; None where it is empty. Raises FieldError."""

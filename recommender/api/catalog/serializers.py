@@ -45,6 +45,7 @@ OBJECTS = {
 }
 BY_KIND = {
     "text": lambda: serializers.CharField(required=False),
+    "prose": lambda: serializers.CharField(required=False),
     "availability": lambda: serializers.CharField(required=False),
     "texts": lambda: serializers.ListField(child=serializers.CharField(), required=False),
     "mapping": lambda: serializers.DictField(required=False),
