@@ -21,6 +21,8 @@ MOST_EXPANSION = 200
 CHECKED = 64 * 2**20
 LONGEST_LINE = 16 * 2**20
 """Bytes of one line."""
+LARGEST_DOCUMENT = 64 * 2**20
+"""Characters of one JSON object."""
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -114,7 +116,7 @@ def encoding_of(path: Path) -> str:
     """
     with opened(path) as file:
         begin = file.read(SAMPLE)
-        around = _not_utf8(begin, file)
+        around = _not_utf8(begin, file, _longest_line(begin))
     for mark, name in MARKS.items():
         if begin.startswith(mark):
             return name
@@ -131,17 +133,24 @@ def encoding_of(path: Path) -> str:
     return found["encoding"] if (found["confidence"] or 0) >= SURE else "cp1252"
 
 
-def _not_utf8(begin: bytes, file: BinaryIO) -> bytes | None:
+def _longest_line(begin: bytes) -> float:
+    """Bytes of the longest line that is read: JSON may stand on a single one."""
+    marks = b"\xff\xfe\xef\xbb\xbf\x00 \t\r\n"
+    first = begin.lstrip(marks)[:1]
+    return {b"[": float("inf"), b"{": 4 * LARGEST_DOCUMENT}.get(first, LONGEST_LINE)
+
+
+def _not_utf8(begin: bytes, file: BinaryIO, longest: float) -> bytes | None:
     """The bytes around the first that is no UTF-8; None where all are. Reads the whole file, and
-    raises FileError for a line of more than LONGEST_LINE bytes.
+    raises FileError for a line of more than `longest` bytes.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     around, before, block, line = None, b"", begin, 0
     while block:
         end = max(block.rfind(b"\n"), block.rfind(b"\r"))
         line = line + len(block) if end < 0 else len(block) - end - 1
-        if line > LONGEST_LINE:
-            raise FileError(f"a line has more than {LONGEST_LINE:,} bytes")
+        if line > longest:
+            raise FileError(f"a line has more than {longest:,} bytes")
         if around is None and not (block.isascii() and before.isascii()):
             around = _undecodable(decoder, before, block)
         before, block = block[-SAMPLE:], file.read(BLOCK)

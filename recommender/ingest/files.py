@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recommender.ingest.containers import ZIP, FileError, opened_text, starts_with
 from recommender.ingest.delimited import DAMAGE, Rows, delimited_rows
-from recommender.ingest.json_rows import json_rows
+from recommender.ingest.json_rows import first_letter, json_rows
 from recommender.ingest.parsing import FieldError
 from recommender.ingest.spreadsheets import is_workbook, sheet_rows
 
@@ -25,12 +25,10 @@ def kind_of(path: Path) -> str:
     if begin.startswith(ZIP) and is_workbook(path):
         return WORKBOOK
     with opened_text(path) as file:
-        text = ""
-        while not text.strip() and (more := file.read(1024)):
-            text = more
-    if text.lstrip().startswith("<"):
+        letter = first_letter(file)
+    if letter == "<":
         raise FileError(f"{path.name}: is XML; export it as CSV, JSON lines or Parquet")
-    return JSON if text.lstrip().startswith(("{", "[")) else CSV
+    return JSON if letter in ("{", "[") else CSV
 
 
 def read_rows(path: Path) -> Rows:

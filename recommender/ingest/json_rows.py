@@ -3,13 +3,12 @@ or an object that holds one.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-import ijson
-
-from recommender.ingest.containers import BROKEN, FileError, opened, opened_text
+from recommender.ingest.containers import BROKEN, LARGEST_DOCUMENT, FileError, opened_text
 
 HOLDERS = (
     "products",
@@ -26,19 +25,30 @@ HOLDERS = (
 """Keys below which a document holds its rows."""
 ACTIONS = {"index", "create", "update", "delete"}
 """Action lines of a bulk request (OpenSearch, Elasticsearch)."""
-LARGEST_DOCUMENT = 64 * 2**20
-"""Characters of a document that is no array and no line."""
+CHUNK = 2**20
+"""Characters of an array that are read at once."""
+LONGEST_TOKEN = 16
+"""Characters of the longest word or escape of JSON, with some to spare."""
+BLANK = re.compile(r"\s*")
 
 
 def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line, row) of each object; in an array its number. Raises FileError."""
     with opened_text(path) as file:
+        if first_letter(file) == "[":
+            return _array(path)
+    with opened_text(path) as file:
         first = next((line for line in file if line.strip()), "")
-        is_array = first.lstrip().startswith("[")
         is_line = _is_object(first) and any(line.strip() for line in file)
-    if is_array:
-        return _array(path)
     return _lines(path) if is_line else _document(path)
+
+
+def first_letter(file: TextIO) -> str:
+    """The first character that is not blank; empty without one."""
+    while text := file.read(1024):
+        if text := text.lstrip():
+            return text[0]
+    return ""
 
 
 def _is_object(text: str) -> bool:
@@ -73,18 +83,64 @@ def _is_action(row: dict[str, Any]) -> bool:
 
 def _array(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     number = 0
-    with opened(path) as file:
+    with opened_text(path) as file:
         try:
-            for number, row in enumerate(ijson.items(file, "item", use_float=True), 1):
-                yield number, _object(row, number)
-        except (ijson.JSONError, *BROKEN) as error:
+            for number, row in enumerate(_elements(file), 1):
+                if not isinstance(row, dict):
+                    raise FileError(f"row {number}: expected a JSON object")
+                yield number, row
+        except (json.JSONDecodeError, RecursionError, *BROKEN) as error:
             raise FileError(f"after row {number}: not JSON ({error})") from None
 
 
-def _object(row: Any, number: int) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise FileError(f"row {number}: expected a JSON object")
-    return row
+def _elements(file: TextIO) -> Iterator[Any]:
+    """The elements of an array, decoded one by one. Raises ValueError, RecursionError and FileError
+    where it is none.
+    """
+    decode = json.JSONDecoder().raw_decode
+    text, at, separator, is_first = file.read(CHUNK), 0, "[", False
+    while True:
+        at = BLANK.match(text, at).end()
+        if at == len(text):
+            text, at = _more(file, ""), 0
+        elif text[at] == "]" and (separator == "," or (is_first and not separator)):
+            _check_end(file, text[at + 1 :])
+            return
+        elif separator:
+            if text[at] != separator:
+                raise json.JSONDecodeError(f"expected {separator!r}", text[at : at + 40], 0)
+            at, is_first, separator = at + 1, separator == "[", ""
+        else:
+            try:
+                element, at = decode(text, at)
+            except json.JSONDecodeError as error:
+                if not _is_cut(error, text):
+                    raise
+                text, at = _more(file, text[at:]), 0
+            else:
+                separator = ","
+                yield element
+
+
+def _is_cut(error: json.JSONDecodeError, text: str) -> bool:
+    """True where the error may come from the end of the text."""
+    return error.msg.startswith("Unterminated") or error.pos >= len(text) - LONGEST_TOKEN
+
+
+def _check_end(file: TextIO, rest: str) -> None:
+    """Raises ValueError where something follows the array."""
+    if rest.strip() or first_letter(file):
+        raise json.JSONDecodeError("something follows the array", rest[:40], 0)
+
+
+def _more(file: TextIO, rest: str) -> str:
+    """The rest of a text with what follows it, twice as much. Raises ValueError at the end."""
+    following = file.read(max(CHUNK, len(rest)))
+    if not following:
+        raise json.JSONDecodeError("the array has no end", rest[:40], 0)
+    if len(rest) + len(following) > LARGEST_DOCUMENT:
+        raise FileError("an object has more than 64 MB, or is not JSON")
+    return rest + following
 
 
 def _document(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

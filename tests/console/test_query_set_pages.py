@@ -78,7 +78,7 @@ def test_a_sample_that_cannot_be_made_says_why(shop, staff, fields, says):
         ("q.txt", "x" * 600, "line 1: the query has more than 512 characters", None),
         ("q.jsonl", '{"query": {"a": 1}}\n', "line 1: query is not a text", None),
         ("q.jsonl", '{"query": "\\ud800 mug"}\n', "line 1: the query is not valid Unicode", None),
-        ("q.jsonl", "[" * 100_000, "line 1: not JSON", None),
+        ("q.jsonl", "[" * 100_000, "not JSON", None),
         ("q.csv.gz", DAMAGED, "after line", None),
         ("q.txt.gz", b"x", "expected one of", None),
         ("q.txt", "\n \n", "no query in this file", None),

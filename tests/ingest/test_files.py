@@ -156,7 +156,13 @@ def test_a_workbook_holds_the_last_values_of_its_formulas(tmp_path):
         ("a.jsonl", b"{", "line 1"),
         ("a.jsonl", b'{"a": 1}\n[1]\n', "line 2: expected one JSON object"),
         ("a.jsonl", b"[1]", "row 1: expected a JSON object"),
-        ("a.json", b'[{"a": 1}, {"a": ', "after row 1: not JSON"),
+        ("a.json", b'[{"a": 1}, {"a": ', "after row 1: not JSON .the array has no end"),
+        ("a.json", b'[{"a": 1} {"a": 2}]', "after row 1: not JSON .expected ','"),
+        ("a.json", b'[{"a": 1},]', "after row 1: not JSON"),
+        ("a.json", b'[{"a": 1}]\n[{"a": 2}]', "after row 1: not JSON .something follows"),
+        ("a.json", b'[{"a" 1}, {"a": "' + b"x" * 100 + b'"}]', "after row 0: not JSON .Expecting"),
+        ("a.json", b"[" * 1_000_000, "after row 0: not JSON"),
+        ("a.json", b'{"a":' * 1_000_000, "nested too deeply"),
         ("a.csv.gz", b"no", "not compressed by gzip"),
         ("a.csv.gz", b"\x1f\x8b\x08\x00", "a.csv.gz"),
         ("a.zip", b"PK\x03\x04", "a.zip"),
@@ -195,10 +201,26 @@ def test_decompression_ends_at_a_limit(tmp_path, monkeypatch):
 
 def test_a_line_without_end_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(containers, "LONGEST_LINE", 1000)
-    for name, content in (("p.csv", "item_id,title\n1," + "a" * 2000), ("p.json", "{" * 2000)):
-        (tmp_path / name).write_text(content)
-        with pytest.raises(FileError, match="a line has more than 1,000 bytes"):
-            list(read_rows(tmp_path / name))
+    (tmp_path / "p.csv").write_text("item_id,title\n1," + "a" * 2000)
+    with pytest.raises(FileError, match="a line has more than 1,000 bytes"):
+        list(read_rows(tmp_path / "p.csv"))
+    rows = [{"item_id": str(i), "title": "x" * 50} for i in range(100)]
+    (tmp_path / "p.json").write_text(json.dumps(rows))
+    assert rows_in(tmp_path / "p.json") == rows, "an array may stand on one line"
+
+
+def test_an_array_is_decoded_in_parts(tmp_path, monkeypatch):
+    text = 'a "quoted, [] {} ü \\ '
+    rows = [{"id": i, "text": text * (i % 7), "n": [i, None]} for i in range(50)]
+    (tmp_path / "a.json").write_text("\n [" + " ,\n".join(map(json.dumps, rows)) + "\n]\n")
+    for size in (1, 2, 7, 100):
+        monkeypatch.setattr(json_rows, "CHUNK", size)
+        assert list(read_rows(tmp_path / "a.json")) == list(enumerate(rows, 1))
+    monkeypatch.setattr(json_rows, "LARGEST_DOCUMENT", 50)
+    with pytest.raises(FileError, match="more than 64 MB"):
+        list(read_rows(tmp_path / "a.json"))
+    (tmp_path / "a.json").write_text(" [ ] ")
+    assert rows_in(tmp_path / "a.json") == []
 
 
 def test_a_large_document_is_refused(tmp_path, monkeypatch):
