@@ -11,7 +11,7 @@ from recommender.ingest.parsing import FieldError
 from recommender.ingest.spreadsheets import is_workbook, sheet_rows
 
 PARQUET_CHUNK = 50_000
-PARQUET = b"PAR1"
+PARQUET, OLE = b"PAR1", b"\xd0\xcf\x11\xe0"
 CSV, JSON, PARQUET_FILE, WORKBOOK = "csv", "json", "parquet", "xlsx"
 
 
@@ -22,6 +22,8 @@ def kind_of(path: Path) -> str:
         raise FileError(f"{path.name}: the file is empty")
     if begin.startswith(PARQUET) or path.suffix.lower() == ".parquet":
         return PARQUET_FILE
+    if begin.startswith(OLE):
+        raise FileError(f"{path.name}: is an old or protected workbook; save it as .xlsx or CSV")
     if begin.startswith(ZIP) and is_workbook(path):
         return WORKBOOK
     with opened_text(path) as file:

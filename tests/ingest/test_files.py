@@ -147,10 +147,38 @@ def test_a_workbook_holds_the_last_values_of_its_formulas(tmp_path):
     assert has_one_header(path)
 
 
+def test_a_workbook_with_a_far_cell_is_streamed(tmp_path):
+    cells = f'<row r="1">{text_cell("A1", "item_id")}</row>'
+    cells += f'<row r="1048576">{text_cell("A1048576", "a")}{text_cell("XFD1048576", "x")}</row>'
+    sheet = f'<worksheet xmlns="{MAIN}"><sheetData>{cells}</sheetData></worksheet>'
+    path = archive(tmp_path / "book.xlsx", WORKBOOK | {"xl/worksheets/sheet1.xml": sheet})
+    assert list(read_rows(path)) == [(1_048_576, {"item_id": "a"})]
+
+
+@pytest.mark.parametrize(
+    ("sheet", "says"),
+    [
+        (f'<worksheet xmlns="{MAIN}"><sheetData/></worksheet>', "the file is empty"),
+        (f'<worksheet xmlns="{MAIN}"><sheetData><row', "damaged workbook"),
+        ('<!DOCTYPE w [<!ENTITY a "b">]><worksheet>&a;</worksheet>', "damaged workbook"),
+        (
+            f'<worksheet xmlns="{MAIN}"><sheetData><row r="1">{text_cell("A1", "a")}'
+            f"{text_cell('B1', 'a')}</row></sheetData></worksheet>",
+            "'a' comes more than once",
+        ),
+    ],
+)
+def test_a_workbook_that_cannot_be_read_is_refused(tmp_path, sheet, says):
+    path = archive(tmp_path / "book.xlsx", WORKBOOK | {"xl/worksheets/sheet1.xml": sheet})
+    with pytest.raises(FileError, match=says):
+        list(read_rows(path))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
         ("a.xlsx", b"", "empty"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), "save it as .xlsx or CSV"),
         ("a.csv", b"", "empty"),
         ("a.csv", b"\n\n", "empty"),
         ("a.jsonl", b"{", "line 1"),
