@@ -176,7 +176,7 @@ def _run(options: argparse.Namespace, config, progress, snapshot, folder: Path):
 
 def _fit(options: argparse.Namespace) -> int:
     from training.data.snapshot import read_snapshot
-    from training.finetuning.devices import is_main_process
+    from training.finetuning.devices import end_process_group, is_main_process
     from training.fit import fit, new_progress
 
     config = _config(options)
@@ -192,6 +192,7 @@ def _fit(options: argparse.Namespace) -> int:
     progress.stage(next(iter(progress.stages)), 0, "reading the snapshot")
     fit(_run(options, config, progress, read_snapshot(options.snapshot), folder), options.out)
     progress.close()
+    end_process_group()
     print(options.out)
     return 0
 

@@ -46,4 +46,4 @@ def test_filters_know_the_declared_fields_and_texts_are_read():
 def test_a_new_field_is_one_line_here():
     color = replace(BY_COLUMN["brand"], column="color")
     assert color.name == "color" and color.rest_path == ("color",)
-    assert color.kind is product_fields.TEXT_KIND and color.kind.empty_sql == "''"
+    assert color.kind is product_fields.PROSE_KIND and color.kind.empty_sql == "''"

@@ -79,7 +79,7 @@ def test_a_sample_that_cannot_be_made_says_why(shop, staff, fields, says):
         ("q.jsonl", '{"query": {"a": 1}}\n', "line 1: query is not a text", None),
         ("q.jsonl", '{"query": "\\ud800 mug"}\n', "line 1: the query is not valid Unicode", None),
         ("q.jsonl", "[" * 100_000, "not JSON", None),
-        ("q.csv.gz", DAMAGED, "after line", None),
+        ("q.csv.gz", DAMAGED, "while decompressing data", None),
         ("q.txt.gz", b"x", "expected one of", None),
         ("q.txt", "\n \n", "no query in this file", None),
         ("q.doc", "x", "expected one of", None),

@@ -2,7 +2,7 @@
 
 import torch
 from accelerate import PartialState
-from torch import nn
+from torch import distributed, nn
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
@@ -38,6 +38,14 @@ def is_main_process() -> bool:
 
 def number_of_processes() -> int:
     return process_state().num_processes
+
+
+def end_process_group() -> None:
+    """Leave the process group, where there is one: a process that exits with its threads at work
+    may abort, and the launcher takes the training for failed.
+    """
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:

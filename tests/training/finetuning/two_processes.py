@@ -94,6 +94,7 @@ def main(folder: str, out: str) -> None:
     rank = PartialState().process_index
     state = {"rank": rank, "of": devices.number_of_processes(), "spread": len(calls)}
     (Path(out) / f"process-{rank}.json").write_text(json.dumps(state))
+    devices.end_process_group()
 
 
 if __name__ == "__main__":
