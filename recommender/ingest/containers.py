@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -113,7 +114,16 @@ def opened_text(path: Path) -> Iterator[TextIO]:
 def encoding_of(path: Path) -> str:
     """The encoding of a text file: by its byte order mark, UTF-8 where the whole file is, else as
     detected, else Windows-1252. Raises FileError, also for a line without end.
+
+    The whole file is read once for each state of it.
     """
+    starts_with(path)
+    state = path.stat()
+    return _scanned(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _scanned(path: Path, size: int, changed: int) -> str:
     with opened(path) as file:
         begin = file.read(SAMPLE)
         around = _not_utf8(begin, file, _longest_line(begin))

@@ -175,7 +175,7 @@ def _items(row: dict[str, Any]) -> list[dict[str, Any]]:
 def _check_currency(parser: Parser, given: Any) -> None:
     """Raises FieldError for another currency than the shop's."""
     if not parser.typed:
-        given = str(given or "").strip().upper() or None
+        given = None if shop_values.is_nothing(given) else given and str(given).strip().upper()
     if parser.currency and given not in (None, parser.currency):
         raise FieldError("currency", f"must be {parser.currency}, this shop's")
 

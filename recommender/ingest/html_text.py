@@ -9,13 +9,13 @@ ENTITY = re.compile(r"&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30}
 HIDDEN = "script,style,head,template,noscript"
 BLOCKS = "p,div,br,li,tr,h1,h2,h3,h4,h5,h6,ul,ol,dl,dt,dd,table,blockquote,section,article,pre"
 CELLS = "td,th"
-MOST_NESTED = 1_000_000
-"""Characters from which on a text is not parsed as HTML."""
+LONGEST_PARSED = 1_000_000
+"""Characters of a text that is parsed as HTML."""
 
 
 def plain_text(text: str) -> str:
     """The text without tags, comments, scripts and entities; each block on a line of its own."""
-    if "<" in text and len(text) <= MOST_NESTED and TAG.search(text):
+    if "<" in text and len(text) <= LONGEST_PARSED and TAG.search(text):
         return _lines(_parsed(text))
     if "&" in text and ENTITY.search(text):
         return html.unescape(text)

@@ -126,8 +126,7 @@ def _at(row: Mapping[str, Any], path: str) -> Any:
     """The value of a column, or of a path where no column has the whole name; None without."""
     if path in row or "." not in path:
         return row.get(path)
-    for split in _splits(path):
-        head, rest = split
+    for head, rest in _splits(path):
         if isinstance(inner := row.get(head), Mapping):
             return _at(inner, rest)
     return None

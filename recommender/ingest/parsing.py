@@ -108,10 +108,16 @@ class Parser:
         except OverflowError:
             raise FieldError(field, "is out of range") from None
         except (TypeError, ValueError):
+            if self._is_missing(value):
+                return None
             raise FieldError(field, f"{str(value)[:40]!r} is not a number") from None
         if not math.isfinite(number) or abs(number) > 1e12:
             raise FieldError(field, "is out of range")
         return number
+
+    def _is_missing(self, value: Any) -> bool:
+        """True for a word of a file that stands for nothing."""
+        return not self.typed and shop_values.is_nothing(value)
 
     def integer(self, field: str, value: Any) -> int | None:
         """Parse a whole number; None where it is empty. Raises FieldError where it is none."""
@@ -134,7 +140,7 @@ class Parser:
 
     def _written_amount(self, field: str, value: str) -> float | None:
         """Parse an amount with marks. Raises FieldError, also for another currency."""
-        if not value.strip() or value.strip().casefold() in shop_values.NOTHING:
+        if shop_values.is_nothing(value):
             return None
         amount, mark = _clear(field, shop_values.amount, value.strip())
         if mark and self.currency and not shop_values.is_currency(mark, self.currency):
@@ -152,6 +158,8 @@ class Parser:
             return None
         if isinstance(value, bool):
             return value
+        if self._is_missing(value):
+            return None
         word = str(value).strip().lower()
         if self.typed or word not in shop_values.FLAGS:
             raise FieldError(field, "must be true or false")
@@ -169,6 +177,8 @@ class Parser:
             try:
                 value = datetime.fromisoformat(value)
             except ValueError:
+                if self._is_missing(value):
+                    return None
                 if self.typed:
                     raise FieldError(
                         field, f"{value[:40]!r} is not a date and time such as 2026-08-20T09:13:01Z"

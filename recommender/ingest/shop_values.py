@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 NOTHING = {"null", "none", "nan", "undefined", "(not set)", "n/a", "<na>", "-"}
-"""Words for a missing id, in lower case."""
+"""Words for a missing value, in lower case."""
 NOBODY = {"guest", "anonymous", "0"}
 """Words for a shopper who is not known, in lower case."""
 AVAILABILITY = {
@@ -70,6 +70,11 @@ _SECONDS = re.compile(r"(\d{9,10})\.\d{1,9}", re.ASCII)
 
 class Unclear(ValueError):
     """A value that may mean several things, or nothing; the message says what to do."""
+
+
+def is_nothing(value: Any) -> bool:
+    """True for a word that stands for a missing value."""
+    return isinstance(value, str) and value.strip().casefold() in ("", *NOTHING)
 
 
 def identity(field: str, value: Any) -> Any:

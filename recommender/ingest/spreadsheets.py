@@ -43,9 +43,9 @@ def sheet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if header is not None:
                 yield from _rows(header, rows)
                 return
+    except FileError:
+        raise
     except DAMAGED as error:
-        if isinstance(error, FileError):
-            raise
         raise FileError(f"{path.name}: is a damaged workbook ({error})") from None
     finally:
         if workbook is not None:

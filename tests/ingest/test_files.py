@@ -116,6 +116,17 @@ def test_a_late_letter_decides_on_the_encoding(tmp_path):
     assert last == {"item_id": "2", "title": "Café"}
 
 
+def test_a_file_is_scanned_once_for_each_state(tmp_path, monkeypatch):
+    scans = []
+    scan = containers._not_utf8
+    monkeypatch.setattr(containers, "_not_utf8", lambda *a: scans.append(1) or scan(*a))
+    (tmp_path / "p.json").write_text(json.dumps(ROWS))
+    assert rows_in(tmp_path / "p.json") == rows_in(tmp_path / "p.json") == ROWS
+    assert has_one_header(tmp_path / "p.json") is False and len(scans) == 1
+    (tmp_path / "p.json").write_bytes(json.dumps([{"t": "ü"}], ensure_ascii=False).encode("cp1252"))
+    assert rows_in(tmp_path / "p.json") == [{"t": "ü"}] and len(scans) == 2
+
+
 def test_blank_lines_and_blanks_in_the_header_are_nothing(tmp_path):
     (tmp_path / "p.csv").write_text(" item_id , title\n\n1,Lamp\n,,\n\n2,Mug\n,\n")
     assert rows_in(tmp_path / "p.csv") == [

@@ -140,6 +140,14 @@ def test_a_date_that_can_be_read_one_way_needs_no_order():
         assert FILES.moment("occurred_at", text) == datetime(2016, 4, 18, 14, 46, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("method", ["money", "number", "integer", "boolean", "moment"])
+@pytest.mark.parametrize("word", ["NULL", "None", "(not set)", "N/A", "-"])
+def test_words_for_nothing_are_no_value(method, word):
+    assert getattr(FILES, method)("field", word) is None
+    with pytest.raises(FieldError):
+        getattr(REST, method)("field", word)
+
+
 @pytest.mark.parametrize(
     ("method", "value"),
     [
@@ -198,6 +206,10 @@ def test_events_in_another_currency_are_refused(shop):
     assert [(e.field, e.message) for e in report.errors] == [
         ("currency", f"must be {shop.currency}, this shop's")
     ]
+    for written in ("NULL", "", None, f" {shop.currency.lower()} "):
+        parser = Parser(shop.zone, currency=shop.currency)
+        report, _ = import_events(shop, [(2, row | {"currency": written})], parser)
+        assert [error.field for error in report.errors] == ["item_id"], "the product is unknown"
 
 
 def test_a_misspelt_field_is_named_with_the_nearest(shop, tmp_path):
