@@ -7,12 +7,13 @@ from datetime import datetime
 
 import polars as pl
 from django.db import connection
+from django.utils import timezone
 
 from recommender.catalog.filter_expressions import ATTRIBUTES, attribute_values, numbers_of
 from recommender.catalog.filter_language import Selection
-from recommender.catalog.product_fields import INDEX_COLUMNS
+from recommender.catalog.product_fields import INDEX_COLUMNS, LIST_COLUMNS, MOMENT_COLUMNS
 from recommender.infrastructure.prepared_statements import Prepared
-from recommender.models.eligibility import ELIGIBLE_EXPRESSION, WITHIN_DATES_SQL
+from recommender.models.eligibility import ELIGIBLE_EXPRESSION, PRICE_IN_FORCE, WITHIN_DATES_SQL
 
 MOMENT = pl.Datetime("us", "UTC")
 SECONDS_A_DAY = 86_400
@@ -29,8 +30,10 @@ EDITIONS = Prepared(
 def read_products(shop_id: int, item_ids: Collection[str] | None = None) -> pl.DataFrame:
     """The shop's products (or these of them) as they are in the database now, one per row.
 
+    The price is the one in force now.
     Columns: `product_fields.INDEX_COLUMNS`. Empty texts are null.
     """
+    now = timezone.now()
     names = ", ".join(f'{sql} AS "{name}"' for name, (sql, _) in INDEX_COLUMNS.items())
     chosen = " AND item_id = ANY(%s)" if item_ids is not None else ""
     values = [shop_id, list(item_ids)] if item_ids is not None else [shop_id]
@@ -44,9 +47,10 @@ def read_products(shop_id: int, item_ids: Collection[str] | None = None) -> pl.D
         frame = pl.read_csv(rows.getvalue(), has_header=False, schema=schema)
     else:
         frame = pl.DataFrame(schema=schema)
-    moments = [pl.col(name).cast(MOMENT) for name in ("available_from", "available_until", "since")]
+    moments = [pl.col(name).cast(MOMENT) for name in MOMENT_COLUMNS]
     frame = frame.with_columns(pl.col(pl.String).replace("", None), *moments)
-    return frame.with_columns(pl.col("categories").str.json_decode(pl.List(pl.String)))
+    frame = frame.with_columns(now=pl.lit(now, MOMENT)).with_columns(price=PRICE_IN_FORCE)
+    return frame.drop("now").with_columns(pl.col(*LIST_COLUMNS).str.json_decode(pl.List(pl.String)))
 
 
 def with_attributes(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from recommender.catalog.product_fields import FILTER_FIELDS, MOMENT, NUMBER, PATHS, TEXT
+from recommender.catalog.product_fields import FILTER_FIELDS, FLAG, MOMENT, NUMBER, PATHS, TEXT
 
 MOST_VALUES = 1000
 EARLIEST_YEAR, LATEST_YEAR = 1900, 9000
@@ -80,6 +80,7 @@ OPERATORS = {
     PATHS: {"=", "in", "contains", "null"},
     NUMBER: _ORDERED,
     MOMENT: _ORDERED,
+    FLAG: {"=", "in"},
     ANY: _ORDERED | {"contains"},
 }
 
@@ -120,6 +121,7 @@ def checked_value(comparison: Comparison, value: Any, params: Mapping[str, Any])
         PATHS: isinstance(value, str),
         NUMBER: is_number,
         MOMENT: False,
+        FLAG: isinstance(value, bool),
     }
     fits[ANY] = is_number or (
         comparison.operator not in ("<", "<=", ">", ">=") and isinstance(value, str | bool)
@@ -132,6 +134,7 @@ def checked_value(comparison: Comparison, value: Any, params: Mapping[str, Any])
             PATHS: "a text",
             NUMBER: "a number",
             MOMENT: "a date such as '2026-08-20'",
+            FLAG: "true or false",
             ANY: "a number",
         }
         raise FilterError(
@@ -181,6 +184,10 @@ def _text(c: Comparison, values: list[Any]) -> pl.Expr:
     return column.is_in(values)
 
 
+def _flag(c: Comparison, values: list[Any]) -> pl.Expr:
+    return pl.col(c.field).is_in([int(value) for value in values])
+
+
 def _paths(c: Comparison, values: list[Any]) -> pl.Expr:
     """Categories are paths; a path matches itself and all below it."""
     column = pl.col(c.field)
@@ -215,7 +222,14 @@ def _attribute(c: Comparison, values: list[Any]) -> pl.Expr:
     return getattr(extreme, _COMPARE[c.operator])(values[0])
 
 
-_COMPILED = {TEXT: _text, PATHS: _paths, NUMBER: _ordered, MOMENT: _ordered, ANY: _attribute}
+_COMPILED = {
+    TEXT: _text,
+    PATHS: _paths,
+    NUMBER: _ordered,
+    MOMENT: _ordered,
+    FLAG: _flag,
+    ANY: _attribute,
+}
 
 
 def _any(parts: Iterable[pl.Expr]) -> pl.Expr:

@@ -76,7 +76,7 @@ GRAMMAR = r"""
     %ignore /\s+/
 """
 
-ALIASES = {"price.amount": "price"}
+ALIASES = {f"{name}.amount": name for name in ("price", "sale_price", "compare_at_price")}
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ Import, REST, the product index and the filter language read this table. A new f
 a column of `models.Product`, and a migration.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-TEXT, NUMBER, MOMENT, PATHS = "text", "number", "date", "categories"
+TEXT, NUMBER, MOMENT, PATHS, FLAG = "text", "number", "date", "categories", "flag"
 """How a filter compares a field."""
 
 
@@ -32,16 +33,20 @@ class Kind:
     @property
     def empty_sql(self) -> str | None:
         """`empty` as an SQL literal; None for NULL."""
-        literals = {list: "'{}'", dict: "'{}'", str: "''", bool: "false"}
+        if self.sql == "jsonb":
+            return f"'{json.dumps(self.empty)}'"
+        literals = {list: "'{}'", str: "''", bool: str(self.empty).lower()}
         return literals.get(type(self.empty))
 
 
 TEXT_KIND = Kind("text", "text", "", ("{}", pl.String))
 PROSE_KIND = Kind("text", "prose", "", ("{}", pl.String))
 TEXTS_KIND = Kind("text[]", "texts", [], ("array_to_json({})", pl.String))
+VARIANTS_KIND = Kind("jsonb", "variants", (), ("{}", pl.String))
 OBJECT_KIND = Kind("jsonb", "mapping", {}, ("{}", pl.String))
 STATE_KIND = Kind("text", "availability", "", ("{}", pl.String))
 FLAG_KIND = Kind("boolean", "boolean", False, ("{}::int", pl.Int8))
+PUBLISHED_KIND = Kind("boolean", "published", True, ("{}::int", pl.Int8))
 MONEY_KIND = Kind("numeric(14,4)", "money", None, ("{}", pl.Float64))
 INTEGER_KIND = Kind("int", "integer", None, ("{}", pl.Int64))
 NUMBER_KIND = Kind("float8", "number", None, ("{}", pl.Float64))
@@ -52,6 +57,10 @@ MOMENT_KIND = Kind(
 
 def _price(value: Any) -> str | None:
     return None if 0 <= value < 9_999_999_999 else "must be between 0 and 10,000,000,000"
+
+
+def _address(value: Any) -> str | None:
+    return None if value.startswith(("https://", "http://", "/")) else "must be a web address"
 
 
 def _margin(value: Any) -> str | None:
@@ -104,14 +113,31 @@ FIELDS = (
     ProductField("brand", PROSE_KIND, filter=TEXT, is_text=True),
     ProductField("categories", TEXTS_KIND, filter=PATHS, is_text=True),
     ProductField("price", MONEY_KIND, rest="price.amount", filter=NUMBER, check=_price),
+    ProductField("sale_price", MONEY_KIND, rest="sale_price.amount", filter=NUMBER, check=_price),
+    ProductField("sale_from", MOMENT_KIND, filter=MOMENT),
+    ProductField("sale_until", MOMENT_KIND, filter=MOMENT),
+    ProductField(
+        "compare_at_price",
+        MONEY_KIND,
+        rest="compare_at_price.amount",
+        filter=NUMBER,
+        check=_price,
+    ),
     ProductField("attributes", OBJECT_KIND, indexed=True),
+    ProductField("tags", TEXTS_KIND, filter=PATHS),
     ProductField("images", TEXTS_KIND),
+    ProductField("url", TEXT_KIND, longest=2000, check=_address),
+    ProductField("gtin", TEXT_KIND, filter=TEXT, longest=64),
+    ProductField("condition", TEXT_KIND, filter=TEXT, longest=64),
+    ProductField("variants", VARIANTS_KIND),
+    ProductField("other_ids", TEXTS_KIND),
     ProductField("item_group_id", TEXT_KIND, filter=TEXT, longest=256),
     ProductField("stock_state", STATE_KIND, rest="stock.state", filter=TEXT, check=_stock_state),
     ProductField("stock_quantity", INTEGER_KIND, rest="stock.quantity", filter=NUMBER),
     ProductField("available_from", MOMENT_KIND, filter=MOMENT),
     ProductField("available_until", MOMENT_KIND, filter=MOMENT),
-    ProductField("hidden", FLAG_KIND, indexed=True),
+    ProductField("published", PUBLISHED_KIND, filter=FLAG),
+    ProductField("hidden", FLAG_KIND, filter=FLAG),
     ProductField("margin_rate", NUMBER_KIND, filter=NUMBER, check=_margin),
     ProductField("locale", TEXT_KIND, filter=TEXT, longest=35),
 )
@@ -140,3 +166,6 @@ INDEX_COLUMNS = {
     "edition": ("xmin::text::bigint", pl.Int64),
 }
 """Columns of the product index: name -> (SQL, polars type as read)."""
+LIST_COLUMNS = tuple(f.name for f in FIELDS if f.filter == PATHS)
+MOMENT_COLUMNS = (*(f.name for f in FIELDS if f.filter == MOMENT), "since")
+"""Columns of the product index that are read as JSON lists, and as microseconds."""

@@ -28,6 +28,7 @@ MOST_MASKS = 64
 MOST_ATTRIBUTE_COLUMNS = 100
 """Columns of attributes, two each, beyond which those of earlier filters are dropped."""
 MASK_SECONDS = 60
+SALE_DATES = ("sale_from", "sale_until")
 DELETED = -1
 """Edition of a product that was deleted since the index was read."""
 
@@ -55,6 +56,8 @@ class ProductIndex:
         self._key_order: tuple[pl.DataFrame, pl.Series, pl.Series] | None = None
         self.model_rows: WeakKeyDictionary = WeakKeyDictionary()
         self.model_masks: dict[str, tuple[pl.Series, ref, Any]] = {}
+        self._sales_until: datetime | None = None
+        """The next begin or end of a sale, at which prices change; None: there is none."""
 
     def load(self) -> None:
         self.products()
@@ -79,19 +82,34 @@ class ProductIndex:
         Rows keep their positions until all products are read again.
         """
         with self.lock:
+            self._renew_prices()
+            now = timezone.now()
             if self.frame is None:
                 self.frame = read_products(self.shop_id)
+                self._sales_until = _next_sale(self.frame, now)
                 self.model_rows = WeakKeyDictionary()
                 self.rows = RowIndex()
             elif self.stale:
                 fresh = read_products(self.shop_id, self.stale)
                 self.frame = _renewed(self.frame, fresh, self.stale)
+                self._sales_until = _next_sale(self.frame, now)
             self.stale = set()
             kept = [name for name in self.frame.columns if name.startswith(ATTRIBUTES)]
             if len(kept) > MOST_ATTRIBUTE_COLUMNS:  # anybody may filter by any attribute
                 self.frame = self.frame.drop(kept)
             self.frame = with_attributes(self.frame, attributes)
             return self.frame
+
+    def _renew_prices(self) -> None:
+        """Mark products whose sale has begun or ended since their price was read."""
+        now = timezone.now()
+        if self.frame is None or self._sales_until is None or now < self._sales_until:
+            return
+        turned = pl.any_horizontal(
+            pl.col(name).is_between(pl.lit(self._sales_until, MOMENT), pl.lit(now, MOMENT))
+            for name in SALE_DATES
+        )
+        self.changed(self.frame.filter(turned.fill_null(False))["item_id"].to_list())
 
     def mask(self, selection: Selection, now: datetime) -> pl.Series:
         """(products,) bool: True of products that may be shown and pass the filters.
@@ -212,6 +230,12 @@ class ProductIndex:
         """The rows of those of these products that the index has."""
         return self.rows.rows_of(self.frame["item_id"], item_ids)
 
+    def known_among(self, item_ids: list[str]) -> set[str]:
+        """Those of these ids that are ids of products."""
+        with self.lock:
+            self.products()
+            return set(self._rows_of(item_ids))
+
     def passing_ids(
         self, selection: Selection, now: datetime, behind: str, most: int, showable: bool | None
     ) -> list[str]:
@@ -263,12 +287,19 @@ class ProductIndex:
         return ordered.head(most)["item_id"].to_list()
 
 
+def _next_sale(frame: pl.DataFrame, now: datetime) -> datetime | None:
+    """When the next sale of a product begins or ends."""
+    later = [pl.col(name).filter(pl.col(name) > pl.lit(now, MOMENT)).min() for name in SALE_DATES]
+    dates = [date for date in frame.select(later).row(0) if date is not None]
+    return min(dates, default=None)
+
+
 def _true_until(frame: pl.DataFrame, now: datetime) -> datetime:
     """Until when a mask holds: the next date of a product, a minute at most."""
     moment = pl.lit(now, MOMENT)
     dates = [
         frame.select(pl.col(name).filter(pl.col(name) > moment).min()).item()
-        for name in ("available_from", "available_until")
+        for name in ("available_from", "available_until", *SALE_DATES)
     ]
     latest = now + timedelta(seconds=MASK_SECONDS)
     return min([latest, *(date for date in dates if date is not None)])

@@ -26,6 +26,7 @@ COLUMNS = {
     "recommendation_id": "text",
     "placement": "text",
     "simulated": "boolean",
+    "variant_id": "text",
 }
 TYPES = frozenset(EventType.values)
 PLAIN = {"event_id", "type", "user_id", "session_id", "item_id", "occurred_at"}
@@ -47,13 +48,16 @@ EVENT_FIELDS = PLAIN | {
     "price",
     "discount",
     "context",
+    "variant_id",
 }
 """All fields of a REST event. `context` is the shop's own and is not stored."""
-LINE_FIELDS = frozenset({"item_id", "position", "quantity", "price", "discount", "value", "rating"})
+LINE_FIELDS = frozenset(
+    {"item_id", "variant_id", "position", "quantity", "price", "discount", "value", "rating"}
+)
 LEAST_RATING, BEST_RATING = 0, 5
 MOST_PIECES, MOST_VALUE = 1_000_000, 10_000_000_000
 """Limits per product of an event; a larger value is a mistake that would dominate revenue."""
-NOTHING_MORE = (*[None] * 7, False)
+NOTHING_MORE = (*[None] * 7, False, None)
 """The columns from `quantity` on of a plain event."""
 
 
@@ -125,6 +129,7 @@ def event_lines(
                 position,
                 *cited,
                 simulated,
+                parser.id(at + "variant_id", item.get("variant_id")),
             )
         )
     return lines

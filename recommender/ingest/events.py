@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from recommender.catalog import product_names
 from recommender.ingest.event_validation import CLOCK_TOLERANCE, COLUMNS, event_lines
 from recommender.ingest.files import check_whole
 from recommender.ingest.owners import ERASED, erased_among, restore_refusals
@@ -67,6 +68,7 @@ def import_events(
         )
         cursor.execute("ANALYZE staged_event")
         cursor.execute(TO_OWNERS, [shop.pk])
+        product_names.resolve_staged(cursor, shop, "staged_event", has_variants=True)
         _refuse_unknown_products(
             cursor, shop, report, "items[{}].item_id" if parser.typed else "item_id"
         )
@@ -113,13 +115,23 @@ def checked_lines(
 
 
 def _refuse_unknown_products(cursor, shop: Shop, report: Report, field: str) -> None:
-    """Lock the staged products against deletion, and reject events of unknown ones."""
-    cursor.execute(
-        """WITH held AS (SELECT 1 FROM recommender_product WHERE shop_id = %s
-            AND item_id IN (SELECT item_id FROM staged_event)
-           ORDER BY id FOR KEY SHARE) SELECT count(*) FROM held""",
-        [shop.pk],
-    )
+    """Reject events of unknown products, and lock the others against deletion."""
+    reported: set[int] = set()
+    held, wanted = -1, 0
+    while held < wanted:  # a product was deleted between the two statements
+        _reject_unknown(cursor, shop, report, field, reported)
+        cursor.execute(
+            """WITH held AS (SELECT 1 FROM recommender_product WHERE shop_id = %s
+                AND item_id IN (SELECT item_id FROM staged_event)
+               ORDER BY id FOR KEY SHARE) SELECT count(*), (
+                   SELECT count(DISTINCT item_id) FROM staged_event) FROM held""",
+            [shop.pk],
+        )
+        held, wanted = cursor.fetchone()
+
+
+def _reject_unknown(cursor, shop: Shop, report: Report, field: str, reported: set[int]) -> None:
+    """Reject staged rows of unknown products. reported: rows that were rejected."""
     cursor.execute(
         """SELECT s.row, s.line, s.item_id FROM staged_event s
            LEFT JOIN recommender_product p ON p.shop_id = %s AND p.item_id = s.item_id
@@ -127,24 +139,24 @@ def _refuse_unknown_products(cursor, shop: Shop, report: Report, field: str) -> 
         [shop.pk],
     )
     unknown = cursor.fetchall()
-    reported = set()
     for row, line, _ in unknown:
         if row not in reported:
             report.errors.append(RowError(row, field.format(line), "is not a known product"))
             reported.add(row)
-    if reported:
-        cursor.execute("DELETE FROM staged_event WHERE row = ANY(%s)", [list(reported)])
+    if unknown:
+        rows = list({row for row, _, _ in unknown})
+        cursor.execute("DELETE FROM staged_event WHERE row = ANY(%s)", [rows])
 
 
 INSERT = """
     WITH inserted AS (
         INSERT INTO recommender_event (shop_id, event_id, line, shopper_id, session_id, product_id,
-            type, occurred_at,
+            variant_id, type, occurred_at,
             quantity, value, rating, query, position, recommendation_id, placement, simulated,
                 from_page)
-        SELECT %(shop)s, e.event_id, e.line, s.id, e.session_id, p.id, e.type, e.occurred_at,
-            e.quantity, e.value, e.rating, e.query, e.position, e.recommendation_id, e.placement,
-                e.simulated, %(from_page)s
+        SELECT %(shop)s, e.event_id, e.line, s.id, e.session_id, p.id, e.variant_id, e.type,
+            e.occurred_at, e.quantity, e.value, e.rating, e.query, e.position, e.recommendation_id,
+                e.placement, e.simulated, %(from_page)s
         FROM {source} e
         LEFT JOIN recommender_shopper s ON s.shop_id = %(shop)s AND s.user_id = e.user_id
         LEFT JOIN recommender_product p ON p.shop_id = %(shop)s AND p.item_id = e.item_id

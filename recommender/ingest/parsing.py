@@ -5,6 +5,7 @@ field.
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from recommender.ingest import shop_values
+from recommender.ingest.errors import FieldError
 from recommender.ingest.html_text import plain_text
+from recommender.ingest.variants import MOST_VARIANTS, variant_of
 
 LONGEST_ID = 256
 LONGEST_TEXT = 20_000
@@ -25,12 +28,6 @@ MOST_TEXTS = 250
 EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
 PLAIN_AMOUNT = re.compile(r"\s*[-+]?\d{1,13}(\.\d{1,12})?\s*", re.ASCII)
 LONG_NUMBER = re.compile(r"\d{19}")
-
-
-class FieldError(ValueError):
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}")
-        self.field, self.message = field, message
 
 
 @dataclass(frozen=True)
@@ -165,6 +162,14 @@ class Parser:
             raise FieldError(field, "must be true or false")
         return shop_values.FLAGS[word]
 
+    def published(self, field: str, value: Any) -> bool | None:
+        """Parse whether a product is on sale: a flag, in files also a word such as draft. Raises
+        FieldError.
+        """
+        if not self.typed and (flag := shop_values.published(value)) is not None:
+            return flag
+        return self.boolean(field, value)
+
     def moment(self, field: str, value: Any) -> datetime | None:
         """Parse a date and time; None where it is empty. Raises FieldError where it is none."""
         if value is None or value == "":
@@ -232,6 +237,29 @@ class Parser:
             -(2**63) <= n < 2**64 for n in numbers_in(value) if isinstance(n, int)
         ):
             raise FieldError(field, "holds a number that is out of range")
+
+    def ids(self, field: str, value: Any) -> list[str] | None:
+        """Parse a list of ids; empty ones are left out. Raises FieldError."""
+        parts = self.texts(field, value)
+        return parts and [i for part in parts if (i := self.id(field, part)) is not None]
+
+    def variants(self, field: str, value: Any) -> tuple[dict[str, Any], ...] | None:
+        """Parse the variants of a product, in files JSON. Raises FieldError."""
+        if value is None or value == "":
+            return None
+        if isinstance(value, str) and not self.typed:
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                raise FieldError(field, "is not a JSON list") from None
+        if not isinstance(value, list | tuple):
+            raise FieldError(field, "must be a list of variants")
+        if len(value) > MOST_VARIANTS:
+            raise FieldError(field, f"holds {len(value):,} variants; at most {MOST_VARIANTS:,} fit")
+        variants = [variant_of(self, f"{field}[{i}]", one) for i, one in enumerate(value)]
+        if repeated := [i for i, n in Counter(v["id"] for v in variants).items() if n > 1]:
+            raise FieldError(field, f"has the id {repeated[0][:60]!r} more than once")
+        return tuple(variants)
 
     def texts(self, field: str, value: Any) -> list[str] | None:
         """Parse a list of texts; in files one text with parts joined by |. Raises FieldError."""

@@ -12,6 +12,7 @@ from recommender.ingest.attributes import check_attributes, declared_types
 from recommender.ingest.parsing import FieldError, Parser
 from recommender.ingest.report import Report
 from recommender.ingest.upsert import Table, upsert, upsert_parts
+from recommender.ingest.variants import DERIVED, with_derived
 from recommender.models import Change, Shop
 
 COLUMNS = {field.column: field.kind.sql for field in FIELDS}
@@ -27,7 +28,7 @@ def upsert_parts_of_products(
     shop: Shop, rows: Iterable[tuple[int, dict[str, Any]]], parser: Parser
 ) -> Report:
     """Insert or update products that each name their own columns; the others stay unchanged."""
-    rows = list(rows)
+    rows = [(n, with_derived(parser, row) if row.get("variants") else row) for n, row in rows]
     given = {name for _, row in rows for name in row}
     declared = declared_types(shop) if "attributes" in given else {}
     with transaction.atomic():
@@ -76,6 +77,9 @@ def upsert_products(
     Of several rows with one id the last one counts. Changed texts are queued for embedding.
     """
     columns = list(columns)
+    if "variants" in columns:
+        rows = ((line, with_derived(parser, row)) for line, row in rows)
+        columns += [name for name in DERIVED if name not in columns]
     declared = declared_types(shop) if "attributes" in columns else {}
     if checked_attributes is not None:
         declared = {n: kind for n, kind in declared.items() if n in checked_attributes}

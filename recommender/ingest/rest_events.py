@@ -11,6 +11,7 @@ from datetime import timedelta
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
+from recommender.catalog import product_names
 from recommender.infrastructure import process_caches
 from recommender.infrastructure.availability import comes_between
 from recommender.infrastructure.prepared_statements import Prepared, text_array
@@ -30,6 +31,7 @@ from recommender.models import Shop
 
 STAGED = tuple(COLUMNS)
 ROW, LINE, EVENT_ID, USER_ID, SESSION_ID, ITEM_ID, _, AT = range(8)
+VARIANT_ID = STAGED.index("variant_id")
 PLAIN = {"line": 0, "simulated": False}
 """Defaults of columns; the others are empty."""
 
@@ -76,6 +78,7 @@ def _store(shop: Shop, lines: list[tuple], report: Report, from_page: bool) -> s
     """Raises IntegrityError where an event is known."""
     with connection.cursor() as cursor:
         products = known_products.of(cursor, shop, {line[ITEM_ID] for line in lines} - {None})
+        lines, products = _by_other_names(cursor, shop, lines, products)
         lines = _once(
             _of_known_products(_with_owners(cursor, shop, lines), products, report), report
         )
@@ -172,6 +175,23 @@ def _ids_by_key(cursor, question: Prepared, shop: Shop, ids: Collection[str]) ->
         return {}
     question.execute(cursor, [shop.pk, text_array(ids)])
     return dict(cursor.fetchall())
+
+
+def _by_other_names(
+    cursor, shop: Shop, lines: list[tuple], products: dict[str, int]
+) -> tuple[list[tuple], dict[str, int]]:
+    """The lines with the variants that they name, and the products with those named otherwise."""
+    unknown = {line[ITEM_ID] for line in lines} - products.keys() - {None}
+    named = product_names.resolve(cursor, shop, unknown) if unknown else {}
+    if not named:
+        return lines, products
+    lines = [
+        (*line[:VARIANT_ID], line[VARIANT_ID] or named[line[ITEM_ID]].variant_id)
+        if line[ITEM_ID] in named
+        else line
+        for line in lines
+    ]
+    return lines, products | {name: product.key for name, product in named.items()}
 
 
 def _of_known_products(lines: list[tuple], products: dict[str, int], report: Report) -> list[tuple]:

@@ -22,12 +22,14 @@ ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def copy_value(value: Any) -> str:
-    """One value in the text format of COPY: lists of texts become arrays, dictionaries JSON."""
+    """One value in the text format of COPY: lists of texts become arrays, tuples and dictionaries
+    JSON.
+    """
     if value is None:
         return NULL
     if isinstance(value, list):
         value = text_array(value)
-    elif isinstance(value, dict):
+    elif isinstance(value, dict | tuple):
         value = json.dumps(value, ensure_ascii=False)
     elif not isinstance(value, str):
         return str(value)

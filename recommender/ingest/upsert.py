@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from recommender.catalog import product_names
 from recommender.ingest.files import check_whole
 from recommender.ingest.parsing import FieldError, Parser
 from recommender.ingest.report import Report, RowError
@@ -68,6 +69,7 @@ def upsert(
             {"line": "int", table.key: "text", **{name: table.columns[name] for name in columns}},
             checked(),
         )
+        _resolve_products(cursor, shop, table, columns)
         cursor.execute(f"SELECT count(DISTINCT {table.key}) FROM staged_row")
         staged = cursor.fetchone()[0]
         cursor.execute(_sql(table, columns), {"shop": shop.pk})
@@ -117,10 +119,17 @@ def upsert_parts(
                 for key, row in sorted(merged.items())
             ),
         )
+        _resolve_products(cursor, shop, table, columns)
         cursor.execute(_sql(table, columns, parts=True), {"shop": shop.pk})
         report.new, report.changed, report.written = cursor.fetchone()
         report.same = len(merged) - report.new - report.changed
     return report
+
+
+def _resolve_products(cursor, shop: Shop, table: Table, columns: list[str]) -> None:
+    """Assign rows that refer to a product by another id, such as an SKU, to it."""
+    if table.key != "item_id" and "item_id" in columns:
+        product_names.resolve_staged(cursor, shop, "staged_row")
 
 
 def _sql(table: Table, columns: list[str], parts: bool = False) -> str:

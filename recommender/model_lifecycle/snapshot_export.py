@@ -10,6 +10,7 @@ from django.db import connection
 
 from recommender.inference import training_options
 from recommender.models import Judgement, Message, Shop
+from recommender.models.eligibility import price_in_force
 from recommender.models.events import LEAST_LIKED, EventType
 
 CHUNK = 50_000
@@ -244,14 +245,19 @@ def _products(shop: Shop):
         "attributes",
         "available_from",
         "hidden",
+        "published",
+        "sale_price",
+        "sale_from",
+        "sale_until",
     )
     for row in shop.products.order_by("item_id").values_list(*fields).iterator(CHUNK):
-        price = None if row[5] is None else float(row[5])
+        price = price_in_force(row[5], *row[10:])
         yield (
             *row[:5],
-            price,
+            None if price is None else float(price),
             json.dumps(row[6], ensure_ascii=False) if row[6] else None,
-            *row[7:],
+            row[7],
+            row[8] or not row[9],
         )
 
 

@@ -20,7 +20,7 @@ from recommender.models.placements import Placement
 from recommender.models.precomputed_lists import RecommendationList
 from recommender.models.product_attributes import ProductAttribute
 from recommender.models.product_vectors import ProductVector
-from recommender.models.products import GoneProduct, Product
+from recommender.models.products import GoneProduct, Product, ProductName
 from recommender.models.purges import Purge
 from recommender.models.registry import MetricPoint, ModelVersion, TrainingRun
 from recommender.models.search_queries import EvaluationQuerySet, SearchQuery
@@ -63,6 +63,7 @@ __all__ = [
     "Placement",
     "Product",
     "ProductAttribute",
+    "ProductName",
     "ProductVector",
     "Purge",
     "RecommendationList",

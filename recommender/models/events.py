@@ -76,6 +76,9 @@ class Event(models.Model):
     product = models.ForeignKey(
         Product, models.CASCADE, null=True, blank=True, related_name="events", db_constraint=False
     )
+    variant_id = models.CharField(
+        max_length=256, null=True, blank=True, help_text="The variant of the product, where known."
+    )
     type = models.CharField(max_length=16, choices=EventType)
     occurred_at = models.DateTimeField()
     quantity = models.FloatField(null=True, blank=True)

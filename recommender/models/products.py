@@ -2,12 +2,13 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
 
 from recommender.models.changes import Change
-from recommender.models.eligibility import OUT_OF_STOCK, RESTRICTED, eligible
+from recommender.models.eligibility import OUT_OF_STOCK, RESTRICTED, eligible, price_in_force
 from recommender.models.shops import Shop, ShopOwned
 
 
@@ -55,7 +56,25 @@ class Product(models.Model):
         blank=True,
         help_text="Each a path: Home > Lighting > Lanterns",
     )
-    price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    price = models.DecimalField(
+        max_digits=14, decimal_places=4, null=True, blank=True, help_text="The regular price."
+    )
+    sale_price = models.DecimalField(
+        max_digits=14,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text="Paid instead of the regular price between the dates of the sale.",
+    )
+    sale_from = models.DateTimeField(null=True, blank=True)
+    sale_until = models.DateTimeField(null=True, blank=True)
+    compare_at_price = models.DecimalField(
+        max_digits=14,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text="An earlier or recommended price, struck through beside the price.",
+    )
     attributes = models.JSONField(default=dict, blank=True)
     margin_rate = models.FloatField(
         null=True, blank=True, help_text="Share of the price that is profit, 0 to 1."
@@ -63,20 +82,59 @@ class Product(models.Model):
     locale = models.CharField(
         max_length=35, blank=True, default="", help_text="Language of the texts, such as en-GB."
     )
+    tags = ArrayField(models.TextField(), default=list, db_default=[], blank=True)
     images = ArrayField(models.TextField(), default=list, blank=True)
+    url = models.CharField(
+        max_length=2000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The product’s page in the shop.",
+    )
+    gtin = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="EAN, UPC or ISBN, as text."
+    )
+    condition = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Such as new, refurbished, used.",
+    )
     stock_state = models.CharField(
         max_length=12, choices=STOCK_STATES, blank=True, default=UNKNOWN_STOCK
     )
     stock_quantity = models.IntegerField(null=True, blank=True)
     available_from = models.DateTimeField(null=True, blank=True)
     available_until = models.DateTimeField(null=True, blank=True)
+    variants = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="What can be bought, such as sizes: each with id, sku, gtin, other_ids, options, "
+        "price, sale_price, compare_at_price, stock_state, stock_quantity, image, url.",
+    )
+    other_ids = ArrayField(
+        models.TextField(),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Further ids of the product, such as its handle or the id of the platform.",
+    )
     item_group_id = models.CharField(
         max_length=256,
         blank=True,
         default="",
         help_text="Joins variants, such as sizes of a shirt: a list shows one product of a group.",
     )
-    hidden = models.BooleanField(default=False)
+    published = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="The shop has it on sale; drafts and archived products are not.",
+    )
+    hidden = models.BooleanField(
+        default=False, help_text="Never shown by lists and search, whatever the shop’s files say."
+    )
     restricted = models.GeneratedField(
         expression=RESTRICTED,
         output_field=models.BooleanField(null=True),
@@ -103,10 +161,42 @@ class Product(models.Model):
                 name="product_grouped",
                 condition=~models.Q(item_group_id=""),
             ),
+            models.Index(
+                fields=["shop", "item_id"],
+                name="product_with_variants",
+                condition=~models.Q(variants=[]),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.title or self.item_id
+
+    @property
+    def price_in_force(self) -> Decimal | None:
+        """What a shopper pays now."""
+        return price_in_force(self.price, self.sale_price, self.sale_from, self.sale_until)
+
+
+class ProductName(models.Model):
+    """An id by which events, orders and requests may name a product; maintained by triggers.
+
+    A name that several products have names none of them.
+    """
+
+    shop = models.ForeignKey(
+        Shop, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    product = models.ForeignKey(Product, models.DO_NOTHING, related_name="+", db_constraint=False)
+    name = models.TextField()
+    variant_id = models.TextField(
+        null=True, blank=True, help_text="The variant that has the name; empty: all of the product."
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["shop", "name"], name="product_by_name")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class GoneProduct(models.Model):

@@ -11,11 +11,17 @@ from recommender.models import Shop
 VERSION = 1
 """Part of each digest; another one indexes every product again."""
 CHUNK = 2_000
-TEXTS = "item_id, title, brand, array_to_string(categories, E'\\x1f'), attributes::text"
+CODES = """CASE WHEN variants = '[]' AND other_ids = '{}' AND gtin = '' THEN '{}'::text[]
+    ELSE ARRAY(SELECT name FROM recommender_names_of(variants, other_ids, gtin)) END"""
+"""SQL: the ids by which the outside names the product, such as the SKUs of its variants."""
+TEXTS = (
+    "item_id, title, brand, array_to_string(categories, E'\\x1f'), attributes::text, "
+    "variants::text, other_ids::text, gtin"
+)
 DIGEST = f"hashtextextended(concat_ws(E'\\x1e', {TEXTS}, description), {VERSION})"
 DIGESTS = f"SELECT id, {DIGEST} FROM recommender_product WHERE shop_id = %s"
 DOCUMENTS = f"""
-    SELECT id, {DIGEST}, item_id, title, brand, categories, attributes::text, description
+    SELECT id, {DIGEST}, item_id, title, brand, categories, attributes::text, description, {CODES}
     FROM recommender_product WHERE shop_id = %s"""
 LOCALES = """
     SELECT lower(split_part(split_part(locale, '-', 1), '_', 1)) AS language, count(*) AS n
@@ -83,13 +89,14 @@ def languages_of(shop: Shop) -> tuple[str, ...]:
 
 
 def _document(row: tuple) -> Document:
-    key, digest, item_id, title, brand, categories, attributes, description = row
+    key, digest, item_id, title, brand, categories, attributes, description, codes = row
+    attributes = json.loads(attributes)
     return document(
         key,
         title,
         brand=brand,
         categories=categories,
-        attributes=json.loads(attributes),
+        attributes=attributes | {"codes": codes} if codes else attributes,
         description=description,
         item_id=item_id,
         digest=digest,

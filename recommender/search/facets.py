@@ -11,7 +11,7 @@ from recommender.catalog.filter_language import FilterError
 from recommender.catalog.product_fields import FILTER_FIELDS, NUMBER, PATHS, TEXT
 from recommender.search.requests import FacetRequest
 
-NOT_FACETS = frozenset({"item_id", "title", "description", "item_group_id", "age"})
+NOT_FACETS = frozenset({"item_id", "title", "description", "item_group_id", "gtin", "age"})
 """Fields of which nearly every product has its own value, or that have no facet otherwise."""
 RANGES = 5
 """Ranges of a numeric facet, where the request names no boundaries."""
@@ -53,13 +53,13 @@ def _facet(frame: pl.DataFrame, request: FacetRequest) -> dict[str, Any]:
     if FILTER_FIELDS[name] == NUMBER:
         return _ranges(name, frame[name].drop_nulls().cast(pl.Float64), request)
     if FILTER_FIELDS[name] == PATHS:
-        return _values(name, frame.select(value=_paths()), request.limit)
+        return _values(name, frame.select(value=_paths(name)), request.limit)
     return _values(name, frame.select(value=pl.concat_list(name)), request.limit)
 
 
-def _paths() -> pl.Expr:
+def _paths(name: str) -> pl.Expr:
     """Every category of a product with those above it: "Home", "Home > Lighting"."""
-    return pl.col("categories").map_elements(_with_parents, return_dtype=pl.List(pl.String))
+    return pl.col(name).map_elements(_with_parents, return_dtype=pl.List(pl.String))
 
 
 def _with_parents(paths: Sequence[str]) -> list[str]:

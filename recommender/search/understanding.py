@@ -55,7 +55,7 @@ ATTRIBUTES_SQL = """
     SELECT name, value, count(*) AS products FROM (
         SELECT a.key AS name, v.value #>> '{}' AS value
         FROM (SELECT attributes FROM recommender_product WHERE shop_id = %s AND NOT hidden
-            LIMIT %s) AS p
+            AND published LIMIT %s) AS p
         CROSS JOIN LATERAL jsonb_each(p.attributes) AS a
         CROSS JOIN LATERAL jsonb_array_elements(
             CASE jsonb_typeof(a.value) WHEN 'array' THEN a.value
@@ -65,7 +65,7 @@ ATTRIBUTES_SQL = """
     ORDER BY products DESC, name, value LIMIT %s"""
 BRANDS_SQL = """
     SELECT brand, count(*) FROM recommender_product
-    WHERE shop_id = %s AND brand <> '' AND NOT hidden GROUP BY brand
+    WHERE shop_id = %s AND brand <> '' AND NOT hidden AND published GROUP BY brand
     ORDER BY count(*) DESC, brand LIMIT %s"""
 CATEGORIES_SQL = """
     WITH clicks AS (

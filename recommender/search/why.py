@@ -45,7 +45,8 @@ def why(shop: Shop, query: str, product: Product, configuration: Configuration =
     about = Why(product.item_id, product.title, "", words=words)
     if product.item_id not in index.eligible_among([product.item_id], EVERYTHING, now):
         return _without_place(
-            about, "It may not be shown now: it is hidden, sold out, or out of its dates."
+            about,
+            "It may not be shown now: it is hidden, not published, sold out, or out of its dates.",
         )
     found = candidates(context, wide=True)
     hits = arrange(context, found, ranked_list(context, found))

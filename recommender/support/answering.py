@@ -288,12 +288,13 @@ def product_facts(reading: Reading) -> dict[str, Any]:
     product = Product.objects.filter(published(), shop=reading.shop, item_id=item_id).first()
     if product is None:
         return {}
+    price = product.price_in_force
     facts = {
         "item_id": product.item_id,
         "title": product.title,
         "brand": product.brand,
         "availability": product.get_stock_state_display() if product.stock_state else "",
-        "price": "" if product.price is None else f"{product.price:.2f} {reading.shop.currency}",
+        "price": "" if price is None else f"{price:.2f} {reading.shop.currency}",
     }
     return facts | {f"attributes.{name}": value for name, value in product.attributes.items()}
 

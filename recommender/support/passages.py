@@ -150,7 +150,8 @@ SOURCES = (
         "product",
         "item_id",
         "s.title, s.brand, s.description, s.attributes",
-        "NOT s.hidden AND (s.description ~ '\\S' OR s.brand <> '' OR s.attributes <> '{}')",
+        "NOT s.hidden AND s.published "
+        "AND (s.description ~ '\\S' OR s.brand <> '' OR s.attributes <> '{}')",
         _product,
     ),
     Source(

@@ -15,6 +15,7 @@ from recommender.models.eligibility import INELIGIBLE_SQL, WITHIN_DATES_SQL
 NOW = timezone.now()
 PAST, FUTURE = NOW - timedelta(days=1), NOW + timedelta(days=1)
 VALUES = {
+    "published": (True, False),
     "hidden": (False, True),
     "stock_state": ("", "in_stock", "out_of_stock"),
     "stock_quantity": (None, 3, 0, -2),
@@ -31,7 +32,8 @@ def products(shop):
         fields = dict(zip(VALUES, values, strict=True))
         rows.append(Product(shop=shop, item_id=f"p{number}", title="x", **fields))
         expected[f"p{number}"] = (
-            not fields["hidden"]
+            fields["published"]
+            and not fields["hidden"]
             and fields["stock_state"] != "out_of_stock"
             and (fields["stock_quantity"] is None or fields["stock_quantity"] > 0)
             and fields["available_from"] != FUTURE

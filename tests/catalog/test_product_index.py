@@ -176,3 +176,17 @@ def test_filters_by_ever_other_attributes_leave_a_bounded_number_of_columns(prod
     assert len(columns) <= MOST_ATTRIBUTE_COLUMNS + 2
     wanted = select(["attributes.a1 is null"])
     assert product_index.mask(wanted, timezone.now()).any()
+
+
+def test_prices_change_when_a_sale_begins_and_ends(shop, monkeypatch):
+    begin, end = timezone.now() + timedelta(hours=1), timezone.now() + timedelta(hours=2)
+    Product.objects.create(
+        shop=shop, item_id="a", title="A", price=10, sale_price=8, sale_from=begin, sale_until=end
+    )
+    index, minute = ProductIndex(shop.pk), timedelta(minutes=1)
+    moments = [timezone.now(), begin + minute, begin + 2 * minute, end + minute]
+    prices = []
+    for moment in moments:
+        monkeypatch.setattr(timezone, "now", lambda moment=moment: moment)
+        prices += index.products()["price"].to_list()
+    assert prices == [10, 8, 8, 10]

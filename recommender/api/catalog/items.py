@@ -9,6 +9,7 @@ from rest_framework.exceptions import NotFound
 from recommender.api.http.listing import choose, read_fields
 from recommender.catalog.product_fields import FIELDS
 from recommender.ingest import FieldError, is_text
+from recommender.ingest.variants import PRICES
 from recommender.models import Product, Shop
 
 READ_ONLY = {"updated_at", "created_at"}
@@ -21,14 +22,17 @@ PLAIN = tuple(field.column for field in FIELDS if len(field.rest_path) == 1)
 ITEM_FIELDS = {"item_id", *PLAIN, *OBJECTS}
 ITEM_NAMES = ("item_id", *dict.fromkeys(field.rest_path[0] for field in FIELDS), "updated_at")
 """Fields of a product in replies, in their order."""
-PARTS = {**{name: {*parts} for name, parts in OBJECTS.items()}, "price": {"amount", "currency"}}
+AMOUNTS = tuple(name for name, parts in OBJECTS.items() if "amount" in parts)
+PARTS = {
+    name: {*parts, *(["currency"] if name in AMOUNTS else [])} for name, parts in OBJECTS.items()
+}
 
 
-def _check_currency(data: dict, shop: Shop) -> None:
-    currency = _part(data, "price", "currency")
+def _check_currency(data: dict, name: str, shop: Shop) -> None:
+    currency = _part(data, name, "currency")
     if currency not in (None, shop.currency):
         message = f"must be {shop.currency}, this shop's, not {str(currency)[:20]!r}"
-        raise FieldError("price.currency", message)
+        raise FieldError(f"{name}.currency", message)
 
 
 def flat_item(data: Any, shop: Shop, item_id: str | None = None) -> dict[str, Any]:
@@ -47,8 +51,9 @@ def flat_item(data: Any, shop: Shop, item_id: str | None = None) -> dict[str, An
     row["item_id"] = item_id if item_id is not None else data.get("item_id")
     for name in OBJECTS.keys() & data.keys():
         row |= {column: _part(data, name, part) for part, column in OBJECTS[name].items()}
-    if "price" in data:
-        _check_currency(data, shop)
+    for name in AMOUNTS:
+        if name in data:
+            _check_currency(data, name, shop)
     attributes = row.get("attributes")
     brand = attributes.get("brand") if isinstance(attributes, dict) else None
     if isinstance(brand, str):
@@ -71,16 +76,24 @@ def amount_of(price: Decimal) -> str:
     return f"{cents if cents == price else price.normalize():f}"
 
 
+def _variant_json(variant: dict[str, Any]) -> dict[str, Any]:
+    """A variant with its prices as text, as those of products."""
+    amounts = {n: amount_of(Decimal(str(variant[n]))) for n in PRICES if n in variant}
+    return variant | amounts
+
+
 def item_json(product: Product) -> dict[str, Any]:
     """A product as the REST API returns it."""
     item: dict[str, Any] = {"item_id": product.item_id}
     for field in FIELDS:
         value = getattr(product, field.column)
         name, *part = field.rest_path
-        if name == "price":
+        if name in AMOUNTS:
             currency = product.shop.currency
             price = None if value is None else {"amount": amount_of(value), "currency": currency}
-            item["price"] = price
+            item[name] = price
+        elif name == "variants":
+            item[name] = [_variant_json(variant) for variant in value]
         elif part:
             item.setdefault(name, {})[part[0]] = None if value == "" else value
         else:

@@ -24,6 +24,27 @@ class StockSerializer(StrictSerializer):
     quantity = serializers.IntegerField(required=False, allow_null=True)
 
 
+class VariantSerializer(StrictSerializer):
+    """What can be bought of a product, such as a size. Prices are in the shop's currency."""
+
+    id = serializers.CharField(required=False, help_text="default: sku, else gtin")
+    sku = serializers.CharField(required=False)
+    gtin = serializers.CharField(required=False)
+    other_ids = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="further ids, such as a platform's"
+    )
+    options = serializers.DictField(required=False, help_text='such as {"Size": "M"}')
+    price = serializers.CharField(required=False, help_text="the regular one")
+    sale_price = serializers.CharField(
+        required=False, help_text="between the product's sale_from and sale_until"
+    )
+    compare_at_price = serializers.CharField(required=False)
+    stock_state = serializers.CharField(required=False, help_text="in_stock or out_of_stock")
+    stock_quantity = serializers.IntegerField(required=False)
+    image = serializers.CharField(required=False)
+    url = serializers.CharField(required=False)
+
+
 class ItemSerializer(serializers.Serializer):
     """A product in REST. `price` and `stock` are objects; `attributes` may hold the `brand`."""
 
@@ -40,6 +61,8 @@ class ItemSerializer(serializers.Serializer):
 
 OBJECTS = {
     "price": lambda: PriceSerializer(required=False, allow_null=True),
+    "sale_price": lambda: PriceSerializer(required=False, allow_null=True),
+    "compare_at_price": lambda: PriceSerializer(required=False, allow_null=True),
     "stock": lambda: StockSerializer(required=False, allow_null=True),
     "attributes": lambda: serializers.DictField(required=False, help_text=MERGED),
 }
@@ -47,8 +70,10 @@ BY_KIND = {
     "text": lambda: serializers.CharField(required=False),
     "prose": lambda: serializers.CharField(required=False),
     "availability": lambda: serializers.CharField(required=False),
+    "variants": lambda: VariantSerializer(many=True, required=False),
     "texts": lambda: serializers.ListField(child=serializers.CharField(), required=False),
     "mapping": lambda: serializers.DictField(required=False),
+    "published": lambda: serializers.BooleanField(required=False),
     "boolean": lambda: serializers.BooleanField(required=False),
     "integer": lambda: serializers.IntegerField(required=False, allow_null=True),
     "number": lambda: serializers.FloatField(required=False, allow_null=True),

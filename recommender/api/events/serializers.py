@@ -10,7 +10,10 @@ MOST_EVENTS = 10_000
 
 
 class EventLineSerializer(serializers.Serializer):
-    item_id = serializers.CharField()
+    item_id = serializers.CharField(
+        help_text="of a product, or any id of one of its variants, such as an SKU"
+    )
+    variant_id = serializers.CharField(required=False, help_text="the variant, where it is known")
     position = serializers.IntegerField(required=False, help_text="place in the list, from 1")
     quantity = serializers.FloatField(required=False)
     price = serializers.CharField(required=False, help_text="of one piece, in the shop's currency")
@@ -76,6 +79,7 @@ class EventsReply(serializers.Serializer):
 
 class StoredLineSerializer(serializers.Serializer):
     item_id = serializers.CharField()
+    variant_id = serializers.CharField(allow_null=True, help_text="the variant, where it is known")
     position = serializers.IntegerField(allow_null=True)
     quantity = serializers.FloatField(allow_null=True)
     value = serializers.FloatField(allow_null=True, help_text="paid for all of the quantity")

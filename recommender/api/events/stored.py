@@ -28,7 +28,7 @@ EVENT_NAMES = (
 """Fields of an event in replies, in their order."""
 SECONDS_OF_A_PAGE = 2.0
 """Time limit of a page's query: it holds a serving thread."""
-LINE_NAMES = ("position", "quantity", "value", "rating")
+LINE_NAMES = ("variant_id", "position", "quantity", "value", "rating")
 COLUMNS_OF_LINES = ("product__item_id", *LINE_NAMES)
 
 

@@ -23,6 +23,7 @@ from recommender.recommendations.requests import ListRequest, in_experiment
 from recommender.recommendations.targeting import bulk_lists
 from recommender.recommendations.targeting.audience import audience_of
 from recommender.recommendations.targeting.propensity import NoModel, predict
+from recommender.serving.variants import product_id, product_ids
 
 MOST_SHOPPERS = 1000
 FIELDS = {
@@ -148,7 +149,7 @@ class RowsView(ApiView):
             explain=values["explain"],
             filter=values.get("filter", ""),
             params=values.get("params", {}),
-            elsewhere=tuple(values.get("elsewhere", ())),
+            elsewhere=tuple(product_ids(shop, values.get("elsewhere", ()))),
         )
         replies = []
         for carousel in make_carousels(shop, checked(list_request), values["rows"]):
@@ -169,7 +170,8 @@ class ShoppersView(ApiView):
         summary="The shoppers who would want a product most",
     )
     def get(self, request: Request) -> Response:
-        shop, item_id = request.auth.shop, self.params["item_id"]
+        shop = request.auth.shop
+        item_id = product_id(shop, self.params["item_id"])
         if not shop.products.filter(item_id=item_id).exists():
             raise NotFound(f"item_id: {item_id!r} does not exist in this shop.")
         members = audience_of(shop, item_id, self.params["limit"])
@@ -192,7 +194,7 @@ class PredictionsView(ApiView):
         values, shop = body.validated_data, request.auth.shop
         who = values.get("user_id"), values.get("session_id")
         try:
-            predictions = predict(shop, values["item_ids"], *who)
+            predictions = predict(shop, product_ids(shop, values["item_ids"]), *who)
         except (NoModel, BrokenCheckpoint) as error:
             raise Conflict(str(error)) from None
         return Response(

@@ -201,6 +201,11 @@ class ArmOfShopper(serializers.Serializer):
 
 class RecommendedItemSerializer(serializers.Serializer):
     item_id = serializers.CharField()
+    variant_id = serializers.CharField(
+        required=False,
+        help_text="of products with variants, the one to link to: what the shopper bought or "
+        "viewed last, else the first that can be bought",
+    )
     position = serializers.IntegerField()
     score = serializers.FloatField(allow_null=True)
     score_kind = serializers.CharField(

@@ -29,6 +29,7 @@ from recommender.recommendations.rerank import rerank
 from recommender.recommendations.why_not import why_not
 from recommender.serving.items import api_row
 from recommender.serving.shop_state import state_of
+from recommender.serving.variants import product_id, product_ids, variants_to_link
 from recommender.shoppers.history import Visitor
 
 
@@ -36,10 +37,11 @@ def list_reply(
     shop: Shop, list_request: ListRequest, result: ListResult, is_final: bool = False
 ) -> dict[str, Any]:
     """The reply with a list. `is_final`: it is sent unchanged, so rendered items stay JSON."""
+    links = variants_to_link(shop, result.item_ids, result.shopper_id, list_request.session_id)
     if is_final and isinstance(result.items, RenderedItems):
-        items = orjson.Fragment(result.items.json())
+        items = orjson.Fragment(result.items.json(links))
     else:
-        items = _rows(list_request, result)
+        items = _rows(list_request, result, links)
     return {
         "recommendation_id": result.recommendation_id,
         "placement": list_request.placement and list_request.placement.key,
@@ -53,13 +55,17 @@ def list_reply(
     }
 
 
-def _rows(list_request: ListRequest, result: ListResult) -> list[dict[str, Any]]:
+def _rows(
+    list_request: ListRequest, result: ListResult, links: dict[str, str]
+) -> list[dict[str, Any]]:
     rows = []
     for position, item in enumerate(result.items, len(list_request.shown) + 1):
         row = {
             "position": position,
             **api_row(item, result.score_kind, list_request.explain != "off"),
         }
+        if item.item_id in links:
+            row["variant_id"] = links[item.item_id]
         if list_request.explain == "full":
             words = [{"word": word, "share": round(share, 4)} for word, share in item.words]
             history = [{"item_id": item_id, "share": share} for item_id, share in item.history]
@@ -128,7 +134,7 @@ def list_request_of(shop: Shop, values: dict[str, Any]) -> ListRequest:
         filter=values.get("filter", ""),
         params=values.get("params", {}),
         diversity=values.get("diversity"),
-        context=values.get("context", {}),
+        context=_with_product_ids(shop, values.get("context", {})),
         rules=tuple(values.get("rules", ())),
         min_score=values.get("min_score"),
         rotation=values.get("rotation", 0.0),
@@ -137,12 +143,19 @@ def list_request_of(shop: Shop, values: dict[str, Any]) -> ListRequest:
     return in_experiment(list_request)
 
 
+def _with_product_ids(shop: Shop, context: dict[str, Any]) -> dict[str, Any]:
+    """The context with the id of the product that a shopper entered by."""
+    if not context.get("entry_item_id"):
+        return context
+    return {**context, "entry_item_id": product_id(shop, context["entry_item_id"])}
+
+
 def _context_items(shop: Shop, placement: Placement, values: dict[str, Any]) -> tuple[str, ...]:
     """The products of the page; of a basket placement without any, those in the visitor's basket.
 
     Raises ValidationError where the placement needs some and there are none.
     """
-    item_ids = values.get("context", {}).get("item_ids")
+    item_ids = product_ids(shop, values.get("context", {}).get("item_ids") or ())
     if placement.kind == Placement.BASKET and not item_ids:
         visitor = Visitor.of(shop, values.get("user_id"), values.get("session_id"))
         item_ids = visitor.history().basket()[-MOST_IDS:]
@@ -270,7 +283,7 @@ class RerankView(ApiView):
             limit=len(values["item_ids"]),
             user_id=values.get("user_id"),
             session_id=values.get("session_id"),
-            item_ids=tuple(values["item_ids"]),
+            item_ids=tuple(product_ids(shop, values["item_ids"])),
             explain=values["explain"],
         )
         reranked = rerank(shop, list_request)
@@ -293,7 +306,7 @@ class WhyNotView(ApiView):
         placement = state_of(shop).placement(values["placement"])
         if placement is None or placement.kind != Placement.PERSONAL:
             raise ValidationError({"placement": ["unknown placement of personal lists"]})
-        product = shop.products.filter(item_id=values["item_id"]).first()
+        product = shop.products.filter(item_id=product_id(shop, values["item_id"])).first()
         if product is None:
             raise NotFound(f"item_id: {values['item_id']!r} does not exist in this shop.")
         return Response(vars(why_not(shop, placement, values["user_id"], product)))
@@ -310,12 +323,13 @@ class RelatedView(ApiView):
     )
     def get(self, request: Request) -> Response:
         values, shop = self.params, request.auth.shop
-        if not shop.products.filter(item_id=values["item_id"]).exists():
-            raise NotFound(f"item_id: {values['item_id']!r} does not exist in this shop.")
+        item_id = product_id(shop, values["item_id"])
+        if not shop.products.filter(item_id=item_id).exists():
+            raise NotFound(f"item_id: {item_id!r} does not exist in this shop.")
         list_request = ListRequest(
             None,
             limit=values["limit"],
-            item_ids=(values["item_id"],),
+            item_ids=(item_id,),
             explain=values["explain"],
             filter=values.get("filter", ""),
         )

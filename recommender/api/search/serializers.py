@@ -153,6 +153,9 @@ class SearchReasonSerializer(serializers.Serializer):
 
 class HitSerializer(serializers.Serializer):
     item_id = serializers.CharField(help_text="the variant that matches best")
+    variant_id = serializers.CharField(
+        allow_null=True, help_text="of a product with variants, the one to link to"
+    )
     item_group_id = serializers.CharField(allow_null=True, help_text="of its group of variants")
     variants = serializers.IntegerField(help_text="products of its group in this result")
     position = serializers.IntegerField(help_text="from 1, over all pages")

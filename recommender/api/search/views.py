@@ -20,6 +20,7 @@ from recommender.search.page_tokens import InvalidPageToken, page_token, request
 from recommender.search.requests import MOST_RESULTS, SearchRequest, SearchResult
 from recommender.search.search import search
 from recommender.search.suggest import suggest
+from recommender.serving.variants import product_id, variants_to_link
 
 USUAL_LIMIT = 20
 BESIDE_NEXT = frozenset({"next", "limit", "facets", "hydrate", "fields"})
@@ -53,7 +54,7 @@ def search_request(shop: Shop, values: dict[str, Any], given: set[str]) -> Searc
         values["personal"],
         values["explain"],
         understand=values.get("understand", True),
-        like=values.get("like") or "",
+        like=product_id(shop, values["like"]) if values.get("like") else "",
         simulated=values["simulated"],
     )
 
@@ -77,6 +78,8 @@ def checked(shop: Shop, request: SearchRequest) -> SearchRequest:
 
 
 def reply_of(shop: Shop, request: SearchRequest, result: SearchResult) -> dict[str, Any]:
+    ids = [hit.item_id for hit in result.hits]
+    links = variants_to_link(shop, ids, result.shopper_id, None)
     return {
         "query_id": result.query_id,
         "query": request.query,
@@ -85,7 +88,7 @@ def reply_of(shop: Shop, request: SearchRequest, result: SearchResult) -> dict[s
         "skipped": result.skipped,
         "understood": result.understood,
         "hits": [
-            _hit(position, hit, request.explain == "full")
+            _hit(position, hit, links.get(hit.item_id), request.explain == "full")
             for position, hit in enumerate(result.hits, request.offset + 1)
         ],
         "total": result.total,
@@ -99,9 +102,10 @@ def reply_of(shop: Shop, request: SearchRequest, result: SearchResult) -> dict[s
     }
 
 
-def _hit(position: int, hit: Any, full: bool) -> dict[str, Any]:
+def _hit(position: int, hit: Any, variant_id: str | None, full: bool) -> dict[str, Any]:
     row = {
         "item_id": hit.item_id,
+        "variant_id": variant_id,
         "item_group_id": hit.group or None,
         "variants": hit.variants,
         "position": position,

@@ -14,6 +14,7 @@ from recommender.api.http.throttling import within_session_rate
 from recommender.api.support import serializers as shapes
 from recommender.models import ApiKey, Conversation, Message, Shop
 from recommender.models.eligibility import published
+from recommender.serving.variants import product_id
 from recommender.support import feedback
 from recommender.support.answering import Answer, Question, answer
 from recommender.support.defaults import settings_of
@@ -49,7 +50,7 @@ class AssistView(FromPages):
             values["question"],
             session_id,
             user_id,
-            values.get("item_id") or "",
+            product_id(key.shop, values["item_id"]) if values.get("item_id") else "",
             order,
             values["simulated"],
             values.get("conversation_id") or "",

@@ -35,7 +35,8 @@ def initials_of(title: str) -> str:
 
 def card_of(product: Product, currency: str) -> Card:
     seed = (product.categories or [product.brand or product.item_id])[0]
-    price = "" if product.price is None else f"{currency} {product.price:,.2f}"
+    paid = product.price_in_force
+    price = "" if paid is None else f"{currency} {paid:,.2f}"
     image = product.images[0] if product.images and product.images[0].startswith("https://") else ""
     return Card(
         product.item_id,

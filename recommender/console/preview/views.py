@@ -129,7 +129,7 @@ def _why_not(shop: Shop, placement: Placement, shopper: Shopper, wanted: str) ->
         product = titled[0]
     lost = why_not(shop, placement, shopper.user_id, product)
     sentences = {
-        "hidden": "may not be shown: it is hidden, expired or sold out.",
+        "hidden": "may not be shown: it is hidden, not published, expired or sold out.",
         "filtered": "does not pass this placement’s filter or rules.",
         "no_list": "is in no personal list, since none can be made for this shopper.",
         "unknown": "came after the last training, so the model does not know it yet.",

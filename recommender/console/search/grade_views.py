@@ -99,7 +99,7 @@ def _pool(shop: Shop, query: str) -> list[dict]:
             "item_id": item_id,
             "title": hits[item_id].title,
             "description": about[item_id].description[:300] if item_id in about else "",
-            "price": about[item_id].price if item_id in about else None,
+            "price": about[item_id].price_in_force if item_id in about else None,
             "grade": grades.get(item_id),
         }
         for item_id in sorted(hits)

@@ -52,9 +52,19 @@ class RenderedItems(Sequence[Item]):
     def __init__(self, ids: list[str], api_rows: list[str], exposure_rows: list[str]) -> None:
         self.ids, self.api_rows, self.exposure_rows = ids, api_rows, exposure_rows
 
-    def json(self) -> str:
-        """JSON of the items in the API reply, with reasons."""
+    def json(self, variants: Mapping[str, str] = MappingProxyType({})) -> str:
+        """JSON of the items in the API reply, with reasons.
+
+        variants: by product the variant to link to
+        """
         rows = [f'{{"position":{n},{row[1:]}' for n, row in enumerate(self.api_rows, 1)]
+        if variants:
+            rows = [
+                f'{row[:-1]},"variant_id":{orjson.dumps(variants[item_id]).decode()}}}'
+                if item_id in variants
+                else row
+                for item_id, row in zip(self.ids, rows, strict=True)
+            ]
         return "[" + ",".join(rows) + "]"
 
     def exposures(self) -> str:
