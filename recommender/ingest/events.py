@@ -16,7 +16,7 @@ from recommender.ingest.owners import ERASED, erased_among, restore_refusals
 from recommender.ingest.parsing import FieldError, Parser
 from recommender.ingest.report import Report, RowError
 from recommender.ingest.staging import stage
-from recommender.models import Erasure, Shop
+from recommender.models import Erasure, Event, Shop
 
 CONTENT = (
     "user_id",
@@ -55,8 +55,12 @@ def import_events(
     shift: timedelta = timedelta(),
     dry_run: bool = False,
     from_page: bool = False,
+    replaces: bool = False,
 ) -> tuple[Report, set[str]]:
-    """Store events; returns the report and, for typed (REST) rows, the new ids. Idempotent."""
+    """Store events; returns the report and, for typed (REST) rows, the new ids. Idempotent.
+
+    replaces: an event that is stored with other content is replaced, as an edited order
+    """
     report, latest = Report(), timezone.now() + CLOCK_TOLERANCE
     with transaction.atomic(), connection.cursor() as cursor:
         stage(
@@ -75,10 +79,16 @@ def import_events(
         erased = _refuse_erased(cursor, shop, report)
         cursor.execute("SELECT count(DISTINCT row) FROM staged_event")
         staged = cursor.fetchone()[0]
+        if not parser.typed:
+            cursor.execute("SELECT type, count(*) FROM staged_event GROUP BY type ORDER BY type")
+            report.lines_by_type = dict(cursor.fetchall())
+        replaced = _remove_replaced(cursor, shop) if replaces else 0
         new_ids = _insert(cursor, shop, parser.typed, from_page)
         restore_refusals(shop, erased)
         report.new = len(new_ids) if parser.typed else cursor.fetchone()[0]
-        report.same = staged - report.new
+        report.changed = replaced
+        report.new -= replaced
+        report.same = staged - report.new - report.changed
         if parser.typed and report.same:
             cursor.execute(DIFFERING, [shop.pk])
             report.differing = {row[0] for row in cursor.fetchall()}
@@ -189,6 +199,40 @@ TO_OWNERS = """
     FROM recommender_sessionlink l JOIN recommender_shopper s ON s.id = l.shopper_id
     WHERE e.user_id IS NULL AND l.shop_id = %s AND l.session_id = e.session_id"""
 """SQL: assign anonymous events of a shopper's sessions to the shopper."""
+
+
+REPLACED = """
+    SELECT o.id FROM recommender_event o WHERE o.shop_id = %(shop)s AND o.event_id IN (
+        SELECT coalesce(e.event_id, k.event_id) FROM staged_event e
+        FULL JOIN (
+            SELECT o.*, p.item_id AS known_id, s.user_id AS known_user FROM recommender_event o
+            LEFT JOIN recommender_product p ON p.id = o.product_id
+            LEFT JOIN recommender_shopper s ON s.id = o.shopper_id
+            WHERE o.shop_id = %(shop)s AND o.event_id IN (SELECT event_id FROM staged_event)) k
+        ON k.event_id = e.event_id AND k.line = e.line
+        WHERE (e.event_id IS NOT NULL OR k.event_id IS NOT NULL)
+            AND (e.item_id, e.type, e.user_id, e.session_id, e.occurred_at, e.quantity, e.value)
+            IS DISTINCT FROM (k.known_id, k.type, k.known_user, k.session_id, k.occurred_at,
+                k.quantity, k.value))"""
+"""SQL: lines of stored events that are staged with other content, or with other lines."""
+
+
+def _remove_replaced(cursor, shop: Shop) -> int:
+    """Delete stored events that come again with other content; returns the lines of their new
+    state that replace a stored one.
+    """
+    cursor.execute(REPLACED, {"shop": shop.pk})
+    keys = [row[0] for row in cursor.fetchall()]
+    if not keys:
+        return 0
+    cursor.execute(
+        """SELECT count(*) FROM staged_event e WHERE EXISTS (SELECT FROM recommender_event o
+            WHERE o.id = ANY(%s) AND o.event_id = e.event_id AND o.line = e.line)""",
+        [keys],
+    )
+    (replaced,) = cursor.fetchone()
+    Event.objects.filter(pk__in=keys).remove()
+    return replaced
 
 
 def _refuse_erased(cursor, shop: Shop, report: Report) -> dict[str, Erasure]:

@@ -1,5 +1,5 @@
 """Streamed rows of a file as dictionaries, with line numbers; the content says what the file is:
-delimited text, JSON, Parquet, or a workbook, compressed or not.
+delimited text, JSON, XML, Parquet, or a workbook, compressed or not.
 """
 
 from pathlib import Path
@@ -9,14 +9,15 @@ from recommender.ingest.delimited import DAMAGE, Rows, delimited_rows
 from recommender.ingest.json_rows import first_letter, json_rows
 from recommender.ingest.parsing import FieldError
 from recommender.ingest.spreadsheets import is_workbook, sheet_rows
+from recommender.ingest.xml_rows import xml_rows
 
 PARQUET_CHUNK = 50_000
 PARQUET, OLE = b"PAR1", b"\xd0\xcf\x11\xe0"
-CSV, JSON, PARQUET_FILE, WORKBOOK = "csv", "json", "parquet", "xlsx"
+CSV, JSON, XML, PARQUET_FILE, WORKBOOK = "csv", "json", "xml", "parquet", "xlsx"
 
 
 def kind_of(path: Path) -> str:
-    """What the file is, by its content: CSV, JSON, PARQUET_FILE or WORKBOOK. Raises FileError."""
+    """What the file is, by its content: one of the kinds above. Raises FileError."""
     begin = starts_with(path)
     if not begin:
         raise FileError(f"{path.name}: the file is empty")
@@ -29,7 +30,7 @@ def kind_of(path: Path) -> str:
     with opened_text(path) as file:
         letter = first_letter(file)
     if letter == "<":
-        raise FileError(f"{path.name}: is XML; export it as CSV, JSON lines or Parquet")
+        return XML
     return JSON if letter in ("{", "[") else CSV
 
 
@@ -42,6 +43,8 @@ def read_rows(path: Path) -> Rows:
         yield from sheet_rows(path)
     elif kind == JSON:
         yield from json_rows(path)
+    elif kind == XML:
+        yield from xml_rows(path)
     else:
         with opened_text(path) as file:
             yield from delimited_rows(file)
@@ -49,7 +52,7 @@ def read_rows(path: Path) -> Rows:
 
 def has_one_header(path: Path) -> bool:
     """True where each row has the columns of the first. Raises FileError."""
-    return kind_of(path) != JSON
+    return kind_of(path) not in (JSON, XML)
 
 
 def check_whole(row: dict) -> None:

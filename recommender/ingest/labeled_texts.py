@@ -166,7 +166,7 @@ def _value(parser: Parser, name: str, given: Any) -> Any:
     if name == "split" and given not in (None, "", "train", "test"):
         raise FieldError(name, "must be train or test")
     if name in ("text", "answer", "title", "query"):
-        text = parser.text(name, given, LONGEST_WRITTEN)
+        text = parser.prose(name, given, LONGEST_WRITTEN)
         if text is None or not text.strip():
             return None
         return text if name == "query" else masked(text)

@@ -2,6 +2,7 @@
 field.
 """
 
+import dataclasses
 import json
 import math
 import re
@@ -47,6 +48,8 @@ class Parser:
     """Order of day and month in files: dmy or mdy; empty: dates that may be read both ways are
     rejected.
     """
+    notes: Counter[str] | None = dataclasses.field(default=None, compare=False)
+    """Counts what was changed to fit, such as texts that were cut."""
 
     def text(self, field: str, value: Any, longest: int = LONGEST_TEXT) -> str | None:
         """Parse a text; None where it is empty. Raises FieldError where it cannot be stored or is
@@ -76,9 +79,15 @@ class Parser:
         return value
 
     def prose(self, field: str, value: Any, longest: int = LONGEST_TEXT) -> str | None:
-        """Parse a text for people; HTML in files becomes text. Raises FieldError."""
+        """Parse a text for people; in files, HTML becomes text, and a long text is cut. Raises
+        FieldError.
+        """
         if not self.typed and isinstance(value, str):
             value = plain_text(value)
+            if len(value) > longest:
+                value = value[:longest]
+                if self.notes is not None:
+                    self.notes[f"{field} is cut to {longest:,} characters"] += 1
         return self.text(field, value, longest)
 
     def id(self, field: str, value: Any) -> str | None:
@@ -119,6 +128,8 @@ class Parser:
     def integer(self, field: str, value: Any) -> int | None:
         """Parse a whole number; None where it is empty. Raises FieldError where it is none."""
         number = self.number(field, value)
+        if number is not None and not self.typed and field.endswith("stock_quantity"):
+            number = math.ceil(number)  # 5.5 kg
         if number is not None and (number != int(number) or abs(number) > 2**31 - 1):
             raise FieldError(field, "must be a whole number")
         return None if number is None else int(number)
@@ -158,6 +169,8 @@ class Parser:
         if self._is_missing(value):
             return None
         word = str(value).strip().lower()
+        if not self.typed and field == "hidden" and word in shop_values.PUBLISHED:
+            return not shop_values.PUBLISHED[word]
         if self.typed or word not in shop_values.FLAGS:
             raise FieldError(field, "must be true or false")
         return shop_values.FLAGS[word]

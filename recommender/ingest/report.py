@@ -25,6 +25,8 @@ class Report:
     errors: list[RowError] = field(default_factory=list)
     differing: set[str] = field(default_factory=set)
     """Ids of known events that were sent again with other content."""
+    lines_by_type: dict[str, int] = field(default_factory=dict)
+    """Accepted lines of events, by their type."""
     written: list[str] | None = None
     """Ids of new and changed rows; None where they are too many."""
 

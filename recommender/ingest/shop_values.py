@@ -1,5 +1,6 @@
 """Values as shops write them in files: ids, amounts, dates, availability, words for nothing."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -23,7 +24,7 @@ AVAILABILITY = {
 """Words for what can be bought and what cannot: of Google's feeds, schema.org and shops."""
 STATES = {word: state for state, words in AVAILABILITY.items() for word in words}
 FLAGS = {
-    **dict.fromkeys(("true", "1", "yes", "y", "on", "t"), True),
+    **dict.fromkeys(("true", "1", "-1", "yes", "y", "on", "t"), True),
     **dict.fromkeys(("false", "0", "no", "n", "off", "f"), False),
 }
 EVENT_TYPES = {
@@ -196,3 +197,12 @@ def _zone(name: str | None, offset: int | None) -> Any:
     if offset is None and name is not None:
         raise ValueError(name)
     return None if offset is None else tz.tzoffset(None, offset)
+
+
+def json_list(text: str) -> list[str] | None:
+    """The texts of a list written as JSON; None where it is none."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return [str(part) for part in value] if isinstance(value, list) else None

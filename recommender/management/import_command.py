@@ -2,6 +2,7 @@
 
 import csv
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
@@ -104,7 +105,7 @@ class ImportCommand(BaseCommand):
             zone = ZoneInfo(options["timezone"]) if options["timezone"] else shop.zone
         except (ZoneInfoNotFoundError, ValueError):
             raise CommandError(f"--timezone: {options['timezone']!r} is not a time zone") from None
-        parser = Parser(zone, currency=shop.currency, date_order=options["dates"])
+        parser = Parser(zone, currency=shop.currency, date_order=options["dates"], notes=Counter())
         try:
             rows = self.rows_of(options)
             report = self.take(shop, self._counted(rows, options), parser, options)
@@ -112,6 +113,8 @@ class ImportCommand(BaseCommand):
         except FileError as error:
             raise CommandError(str(error)) from None
         self._tell(report, options)
+        for text, count in parser.notes.items():
+            self.stdout.write(f"  {text}: {count:,} rows")
 
     def rows_of(self, options: dict) -> Iterator:
         """(line, row) of the file, with our names of the columns. Raises FileError."""
