@@ -10,8 +10,8 @@ ROWS = ("item", "entry", "product", "offer", "post", "record", "row")
 """Elements that are rows."""
 PROLOG = 64 * 2**10
 """Bytes in which a document type is looked for."""
-MOST_PARTS = 10_000
-"""Elements below one row."""
+MOST_PARTS, DEEPEST = 10_000, 8
+"""Elements below one row, and how deep they may be nested."""
 TEXT = "text"
 """Key of the text of an element that has attributes."""
 
@@ -85,32 +85,34 @@ def _local(tag: Any) -> str:
 
 def _row_of(element: Any, depth: int = 0) -> dict[str, Any]:
     """The elements below this one by name. Raises FileError for too many or too deep ones."""
-    if len(element) > MOST_PARTS or depth > 8:
+    if len(element) > MOST_PARTS or depth > DEEPEST:
         raise FileError(f"line {element.sourceline}: an item has too many elements")
     row: dict[str, Any] = {}
     prefixed: set[str] = set()
     for part in element:
-        name, value = _local(part.tag), _value_of(part, depth)
-        if not name or value is None:
+        tag = part.tag
+        name = tag[tag.rfind("}") + 1 :]
+        value = _value_of(part, depth)
+        if value is None:
             continue
-        if name in row and part.prefix and name not in prefixed:
-            row[name] = value  # g:title comes before the title of RSS
-        elif name in row and (bool(part.prefix) == (name in prefixed)):
-            row[name] = [*(row[name] if isinstance(row[name], list) else [row[name]]), value]
-        elif name not in row:
+        if name not in row:
             row[name] = value
+        elif part.prefix and name not in prefixed:
+            row[name] = value  # g:title comes before the title of RSS
+        elif bool(part.prefix) == (name in prefixed):
+            row[name] = [*(row[name] if isinstance(row[name], list) else [row[name]]), value]
         if part.prefix:
             prefixed.add(name)
     return row
 
 
 def _value_of(element: Any, depth: int) -> Any:
-    text = (element.text or "").strip()
     if len(element):
         return _row_of(element, depth + 1)
-    attributes = {_local(name): value for name, value in element.attrib.items()}
-    if not attributes:
+    text = (element.text or "").strip()
+    if not element.attrib:
         return text or None
+    attributes = {_local(name): value for name, value in element.attrib.items()}
     if not text and "href" in attributes:
         return attributes["href"]  # the link of an Atom entry
     return {**attributes, TEXT: text}

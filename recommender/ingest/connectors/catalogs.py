@@ -68,8 +68,12 @@ def catalog(name: str, title: str, signature: Signature, declared: Catalog, **mo
 
 def product_of(reading: Reading, declared: Catalog, rows: list[Row]) -> dict[str, Any] | None:
     """The product of these rows, with its variants; None where it is none."""
-    product: dict[str, Any] = {}
-    for row in rows:
+    if len(rows) == 1 and declared.is_product(rows[0]):
+        product = rows[0].filled(declared.product)
+        rest: list[Row] = []
+    else:
+        product, rest = {}, rows
+    for row in rest:
         if not declared.is_product(row):
             continue
         missing = {n: s for n, s in declared.product.items() if n not in product or n in MERGED}

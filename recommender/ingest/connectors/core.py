@@ -12,7 +12,7 @@ from typing import Any
 
 from recommender.ingest.delimited import DAMAGE
 from recommender.ingest.report import RowError
-from recommender.ingest.shop_values import is_nothing
+from recommender.ingest.shop_values import NOTHING, is_nothing
 
 PRODUCTS, SHOPPERS, EVENTS, REVIEWS, JUDGEMENTS = KINDS = (
     "products",
@@ -26,6 +26,9 @@ Record = tuple[str, int, dict[str, Any]]
 """A kind, the line of the file, and the row with our fields."""
 Source = "str | tuple[str, ...] | Callable[[Row], Any]"
 """Where a field comes from: a column, the first filled one of several, or a function of the row."""
+LONGEST = max(map(len, NOTHING))
+NUMBERS = (int, float, bool)
+"""Types whose zero is a value."""
 TRACED = 20_000
 """Rows of which it is noted which column fills which field."""
 
@@ -95,18 +98,28 @@ class Row:
         self.line, self.data, self.names, self.reading = line, data, names, reading
 
     def __getitem__(self, column: str) -> Any:
-        name = self.names[column]
-        value = self.data.get(name)
-        if self.reading.rows <= TRACED and name in self.data:
+        value = self.data.get(column)
+        if value is None:
+            name = self.names[column]
+            if name not in self.data:
+                return None
+            value = self.data[name]
+        else:
+            name = column
+        if self.reading.rows <= TRACED:
             self.reading.used.setdefault(name, set()).add(self.reading.field_now)
-        if type(value) is str:
+        kind = type(value)
+        if kind is str:
             value = value.strip()
-            return None if not value or is_nothing(value) else value
-        return None if value != value else value
+            return None if not value or (len(value) <= LONGEST and is_nothing(value)) else value
+        return None if kind is float and value != value else value
 
     def first(self, *columns: str) -> Any:
         """The value of the first of these columns that is filled."""
-        return next((v for column in columns if (v := self[column]) is not None), None)
+        for column in columns:
+            if (value := self[column]) is not None:
+                return value
+        return None
 
     def at(self, path: str) -> Any:
         """The value at a path into nested objects: a.b; None without one."""
@@ -116,17 +129,21 @@ class Row:
             value = value.get(name) if isinstance(value, dict) else None
         return None if isinstance(value, str) and is_nothing(value) else value
 
-    def value(self, field_name: str, source: Any) -> Any:
-        """The value of a field from its source."""
-        self.reading.field_now = field_name
-        if isinstance(source, str):
-            return self[source]
-        return self.first(*source) if isinstance(source, tuple) else source(self)
-
     def filled(self, sources: dict[str, Any]) -> dict[str, Any]:
-        """By field its value, of those that have one."""
-        values = ((name, self.value(name, source)) for name, source in sources.items())
-        return {name: value for name, value in values if value not in (None, "", [], {}, ())}
+        """By field its value, of those that have one. sources: by field a `Source`"""
+        out, reading, names, data = {}, self.reading, self.names, self.data
+        for name, source in sources.items():
+            reading.field_now = name
+            kind = type(source)
+            if kind is str:
+                if names[source] not in data:
+                    continue
+                value = self[source]
+            else:
+                value = self.first(*source) if kind is tuple else source(self)
+            if value or type(value) in NUMBERS:
+                out[name] = value
+        return out
 
 
 @dataclass(frozen=True)

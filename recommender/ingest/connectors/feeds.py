@@ -12,18 +12,17 @@ from recommender.ingest.connectors.values import parts, paths, prefixed
 OPTIONS = ("color", "colour", "size", "material", "pattern")
 FACTS = ("gender", "age_group", "mpn", *(f"custom_label_{n}" for n in range(5)))
 """Fields of a feed that become attributes, beside the options."""
+FACTS_AND_OPTIONS = (*OPTIONS, *FACTS)
 SHARED_WORDS = 0.5
 """Part of a title that variants of a product have in common."""
 
 
 def flat(value: Any) -> Any:
     """The text of an element; of one that is repeated, the first."""
+    if type(value) is str or value is None:
+        return value
     value = value[0] if isinstance(value, list) and value else value
     return value.get("text") if isinstance(value, dict) else value
-
-
-def _text(*columns: str) -> Any:
-    return lambda row: flat(row.first(*columns))
 
 
 def _categories(row: Row) -> list[str]:
@@ -54,8 +53,9 @@ def _sale_dates(place: int) -> Any:
 
 
 def _attributes(row: Row) -> dict[str, Any]:
-    values = {name: flat(row[name]) for name in (*OPTIONS, *FACTS)}
-    return {name: value for name, value in values.items() if value}
+    names, data = row.names, row.data
+    present = (name for name in FACTS_AND_OPTIONS if names[name] in data)
+    return {name: value for name in present if (value := flat(row[name]))}
 
 
 def _options(row: Row) -> dict[str, str]:
@@ -100,12 +100,12 @@ def _is_group(rows: list[Row]) -> bool:
 
 def _checked(reading: Reading, product: dict[str, Any], rows: list[Row]) -> dict[str, Any]:
     """A product of several variants has the id of its group; one alone its own."""
-    product = without_free_sale(product)
+    product = without_free_sale(_flat_fields(product))
     group = flat(rows[0]["item_group_id"])
     if not _is_group(rows):
         product.pop("variants", None)
         return product
-    variants = [without_free_sale(one) for one in product["variants"]]
+    variants = [without_free_sale(_flat_fields(one)) for one in product["variants"]]
     ids = {str(one["id"]) for one in variants}
     title = _common_title([str(flat(row["title"]) or "") for row in rows])
     attributes = dict(product.get("attributes", {}))
@@ -122,6 +122,14 @@ def _checked(reading: Reading, product: dict[str, Any], rows: list[Row]) -> dict
     }
 
 
+def _flat_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with the text of elements that are repeated or have attributes."""
+    for name, value in fields.items():
+        if type(value) is not str and name in FEED:
+            fields[name] = flat(value)
+    return fields
+
+
 def _common_title(titles: list[str]) -> str:
     """The words with which all titles begin, else the first title."""
     begin = _common_begin([title.split() for title in titles])
@@ -130,20 +138,20 @@ def _common_title(titles: list[str]) -> str:
 
 
 FEED = {
-    "id": _text("id", "uniqueid", "product_id"),
-    "title": _text("title", "name"),
-    "description": _text("description"),
-    "brand": _text("brand", "manufacturer"),
-    "url": _text("link", "url", "product_url"),
-    "gtin": _text("gtin", "ean", "barcode"),
-    "condition": _text("condition"),
-    "price": _text("price", "price_with_vat"),
-    "sale_price": _text("sale_price"),
+    "id": ("id", "uniqueid", "product_id"),
+    "title": ("title", "name"),
+    "description": "description",
+    "brand": ("brand", "manufacturer"),
+    "url": ("link", "url", "product_url"),
+    "gtin": ("gtin", "ean", "barcode"),
+    "condition": "condition",
+    "price": ("price", "price_with_vat"),
+    "sale_price": "sale_price",
     "sale_from": _sale_dates(0),
     "sale_until": _sale_dates(1),
-    "stock_state": _text("availability", "stock_status", "instock"),
-    "available_from": _text("availability_date"),
-    "available_until": _text("expiration_date"),
+    "stock_state": ("availability", "stock_status", "instock"),
+    "available_from": "availability_date",
+    "available_until": "expiration_date",
 }
 IN_VARIANT = ("id", "gtin", "price", "sale_price", "stock_state", "url")
 FACTS_OF_PRODUCT = {n: s for n, s in FEED.items() if n not in ("id", "available_from")}
@@ -168,6 +176,7 @@ GOOGLE = catalog(
             "options": _options,
             "image": lambda row: next(iter(_images(row)), None),
         },
+        is_variant=lambda row: row["item_group_id"] is not None,
         check=_checked,
     ),
 )
@@ -197,6 +206,7 @@ def _with_variations(reading: Reading, product: dict[str, Any], rows: list[Row])
             "url": flat(one.get("link")),
         }
         variants.append({k: v for k, v in variant.items() if v not in (None, "", {})})
+    product = _flat_fields(product)
     return {**product, "variants": variants} if variants else product
 
 
@@ -215,7 +225,7 @@ SKROUTZ = catalog(
             "gtin": FEED["gtin"],
             "price": FEED["price"],
             "stock_state": _skroutz_state,
-            "stock_quantity": _text("quantity"),
+            "stock_quantity": lambda row: flat(row["quantity"]),
             "categories": _categories,
             "images": lambda row: list(
                 dict.fromkeys(
