@@ -26,6 +26,7 @@ NAMES = (
     "serving",
     "robustness",
     "listing",
+    "imports",
     "search",
     "listening",
     "listening_clauses",

@@ -239,6 +239,13 @@ class Model(CheckpointEncoder):
         vectors = self.encoder.encode([product_text(*text) for text in texts])
         return [vector.astype(np.float16).tobytes() for vector in vectors]
 
+    def vector_of(self, item_id: str) -> list[float] | None:
+        """The vector of a product's text, unit length; None where the model has none."""
+        row, vectors = self.rows.get(item_id), self.recommender.signals.vectors
+        if row is None or vectors is None:
+            return None
+        return [round(float(value), 6) for value in vectors[row]]
+
     def knows_vector(self, item_id: str, vector: bytes) -> bool:
         """True where a checkpoint without digests has about this vector for the product."""
         if self._text_digests is not None:

@@ -114,9 +114,9 @@ SYNONYMS = {
 }
 """By kind and field, the names of columns that say it, the best first."""
 NEEDED = {
-    JUDGEMENTS: (("query",), ("item_id",), ("grade",)),
     REVIEWS: (("text",), ("rating", "title", "item_id")),
     EVENTS: (("item_id",), ("occurred_at",), ("user_id", "session_id")),
+    JUDGEMENTS: (("query",), ("item_id",), ("grade",)),
     PRODUCTS: (("item_id",), ("title", "price", "categories", "brand", "images")),
     SHOPPERS: (("user_id",),),
 }
