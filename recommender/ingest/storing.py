@@ -32,8 +32,8 @@ from recommender.models import Shop
 
 CHUNK = 5_000
 """Events whose products are looked up at once."""
-OTHER_IDS = ("or_item_id", "and_item_id")
-"""Further ids of the product of an event; the first known one counts."""
+OTHER_IDS, TITLE = ("or_item_id", "and_item_id"), "item_title"
+"""Further ids of the product of an event, of which the first known one counts, and its title."""
 
 
 @dataclass
@@ -124,19 +124,32 @@ def _with_known_ids(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Events with that of their product's ids by which the shop knows it."""
     for chunk in _chunks(rows):
-        if not any(name in row for _, row in chunk for name in OTHER_IDS):
-            yield from chunk
-            continue
         names = ("item_id", *OTHER_IDS)
         ids = {str(row[n]) for _, row in chunk for n in names if row.get(n) is not None}
         known = set(shop.products.filter(item_id__in=ids).values_list("item_id", flat=True))
         with connection.cursor() as cursor:
             known |= product_names.resolve(cursor, shop, ids - known).keys()
+        titled = _by_title(shop, [row.get(TITLE) for _, row in chunk if row.get(TITLE)])
         for line, row in chunk:
             own = [str(row[n]) for n in names if row.get(n) is not None]
-            rest = {n: value for n, value in row.items() if n not in OTHER_IDS}
-            chosen = next((i for i in own if i in known), own[0] if own else None)
-            yield line, {**rest, "item_id": chosen}
+            rest = {n: value for n, value in row.items() if n not in (*OTHER_IDS, TITLE)}
+            chosen = next((i for i in own if i in known), None) or titled.get(row.get(TITLE))
+            yield line, {**rest, "item_id": chosen or (own[0] if own else row.get(TITLE))}
+
+
+def _by_title(shop: Shop, titles: list[str]) -> dict[str, str]:
+    """By the name of a line, the only product with this title; the variant may stand behind it."""
+    wanted = {title: (title, title.rpartition(" - ")[0]) for title in titles}
+    found = shop.products.filter(title__in={one for pair in wanted.values() for one in pair if one})
+    by_title: dict[str, list[str]] = {}
+    for title, item_id in found.values_list("title", "item_id"):
+        by_title.setdefault(title, []).append(item_id)
+    known = {title: ids[0] for title, ids in by_title.items() if len(ids) == 1}
+    chosen = {
+        name: next((known[one] for one in pair if one in known), None)
+        for name, pair in wanted.items()
+    }
+    return {name: item_id for name, item_id in chosen.items() if item_id}
 
 
 def _spooled(rows: Iterator[tuple[int, dict[str, Any]]], file: IO[bytes]) -> Iterator:

@@ -92,7 +92,7 @@ def test_a_column_whose_values_do_not_fit_fills_no_field():
         ("A>B", ["A > B"]),
         ("23;18", ["23", "18"]),
         ("Default Category/Gear,Default Category/Gear/Bags", ["Gear", "Gear > Bags"]),
-        ("Gear\nBags", ["Gear", "Bags"]),
+        ("Gear\nBags", ["Gear > Bags"]),
         ("Home, Garden", ["Home, Garden"]),
     ],
 )

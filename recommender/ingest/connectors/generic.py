@@ -269,7 +269,9 @@ def category_list(text: str) -> list[str]:
     A comma separates categories only beside paths, because names hold commas, too.
     """
     mark = ">" if ">" in text else "/" if SLASHED.search(text) else ""
-    separators = ("|", ";", "\n", ",") if mark else ("|", ";", "\n")
+    if not mark and "\n" in text:
+        return paths([text], "\n")
+    separators = ("|", ";", "\n", ",") if mark else ("|", ";")
     separator = next((one for one in separators if one in text), "|")
     return paths(parts(text, separator), mark or ">", ROOTS)
 

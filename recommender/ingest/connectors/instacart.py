@@ -52,7 +52,10 @@ INSTACART = Format(
 INSTACART_ORDERS = Format(
     "instacart_orders",
     "Instacart orders",
-    {"rows": Signature(("order_id", "eval_set", "order_number", "order_dow"))},
+    {
+        "rows": Signature(("order_id", "eval_set", "order_number", "order_dow")),
+        "lines": Signature(("order_id", "product_id", "add_to_cart_order")),
+    },
     lambda reading, tables: iter(()),
     (),
     required={

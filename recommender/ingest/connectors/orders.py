@@ -44,8 +44,9 @@ class Order:
 
     fields: id, occurred_at, user_id, session_id, currency; refunded: amount, or ALL; left_out: why
     it is no purchase
-    lines: (row, fields) of each: item_id (or_item_id, and_item_id: other ids of the product),
-    quantity, price or value, discount (of all of the quantity), returned (quantity)
+    lines: (row, fields) of each: item_id (or_item_id, and_item_id: other ids of the product,
+    item_title: its title), quantity, price or value, discount (of all of the quantity), returned
+    (quantity)
     row: the first row of the order
     """
 

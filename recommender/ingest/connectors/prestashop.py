@@ -6,6 +6,7 @@ from typing import Any
 from recommender.ingest.connectors.catalogs import Catalog, catalog, choices_of, with_ids
 from recommender.ingest.connectors.core import (
     PRODUCTS,
+    SHOPPERS,
     Format,
     Reading,
     Record,
@@ -13,6 +14,7 @@ from recommender.ingest.connectors.core import (
     Signature,
     Table,
     rows_of,
+    simple,
 )
 from recommender.ingest.connectors.joins import Lookup, grouped
 from recommender.ingest.connectors.values import number, parts, paths
@@ -171,4 +173,11 @@ COMBINATIONS_CSV = Format(
     looks_up=True,
     only_known=True,
 )
-FORMATS = (PRODUCTS_CSV, COMBINATIONS_CSV)
+CUSTOMERS_CSV = simple(
+    "prestashop_customers",
+    "PrestaShop customers",
+    SHOPPERS,
+    Signature(("customer id", "active (0/1)"), ("email", "password")),
+    {"user_id": "Customer ID", "first_seen": "Registration date"},
+)
+FORMATS = (PRODUCTS_CSV, COMBINATIONS_CSV, CUSTOMERS_CSV)

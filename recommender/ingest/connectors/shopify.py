@@ -24,7 +24,8 @@ NO_OPTION = ("Title", "Default Title")
 
 def _categories(*columns: str) -> Any:
     """The path of the category, else the shop's own type."""
-    return lambda row: paths([value for value in (row.first(*columns), row["Type"]) if value][:1])
+    own = ("Type", "Custom Product Type")
+    return lambda row: paths([value for value in [row.first(*columns, *own)] if value])
 
 
 def _published(row: Row) -> bool | None:
@@ -174,11 +175,13 @@ ORDERS_CSV = order_format(
         "left_out": _status,
     },
     line={
-        "item_id": ("Lineitem sku", "Lineitem name"),
+        "item_id": "Lineitem sku",
+        "item_title": "Lineitem name",
         "quantity": "Lineitem quantity",
         "price": "Lineitem price",
         "discount": "Lineitem discount",
     },
+    looks_up=True,
 )
 
 

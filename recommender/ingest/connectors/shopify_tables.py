@@ -3,18 +3,20 @@
 from collections.abc import Iterator
 from typing import Any
 
-from recommender.ingest.connectors.catalogs import Catalog, catalog
+from recommender.ingest.connectors.catalogs import Catalog, catalog, with_ids
 from recommender.ingest.connectors.core import (
+    PRODUCTS,
     SHOPPERS,
     Format,
     Reading,
+    Record,
     Row,
     Signature,
     Table,
     rows_of,
     simple,
 )
-from recommender.ingest.connectors.joins import Lookup
+from recommender.ingest.connectors.joins import Lookup, grouped
 from recommender.ingest.connectors.orders import (
     Order,
     orders_of,
@@ -40,6 +42,17 @@ def _with_variants(reading: Reading, tables: dict[str, list[Table]]) -> Iterator
     variants.close()
 
 
+VARIANT = {
+    "id": lambda row: global_number(row, "id", "legacy_resource_id"),
+    "sku": "sku",
+    "gtin": "barcode",
+    "options": lambda row: {"Title": row["title"]} if row["title"] not in NO_OPTION else {},
+    "price": "price",
+    "compare_at_price": "compare_at_price",
+    "stock_quantity": lambda row: (
+        None if str(row["inventory_policy"]).casefold() == "continue" else row["inventory_quantity"]
+    ),
+}
 GRAPHQL_PRODUCTS = catalog(
     "shopify_graphql_products",
     "Shopify products (GraphQL tables)",
@@ -55,19 +68,7 @@ GRAPHQL_PRODUCTS = catalog(
             "published": _published_in_table,
             "other_ids": all_of("handle"),
         },
-        {
-            "id": lambda row: global_number(row, "id", "legacy_resource_id"),
-            "sku": "sku",
-            "gtin": "barcode",
-            "options": lambda row: {"Title": row["title"]} if row["title"] not in NO_OPTION else {},
-            "price": "price",
-            "compare_at_price": "compare_at_price",
-            "stock_quantity": lambda row: (
-                None
-                if str(row["inventory_policy"]).casefold() == "continue"
-                else row["inventory_quantity"]
-            ),
-        },
+        VARIANT,
         is_product=lambda row: row["handle"] is not None or row["product_id"] is None,
         is_variant=lambda row: row["product_id"] is not None and _not_deleted(row),
     ),
@@ -77,7 +78,29 @@ GRAPHQL_PRODUCTS = catalog(
             ("id", "product_id", "price"), ("inventory_policy", "sku"), ("order_id",)
         ),
     },
-    required={"products": "a table of variants needs the table of products beside it"},
+    required={"products": ""},
+)
+
+
+def _variants_alone(reading: Reading, tables: dict[str, list[Table]]) -> Iterator[Record]:
+    """Variants of products that the shop has already: their prices and stock."""
+    for rows in grouped(rows_of(tables, "variants"), lambda row: row["product_id"]):
+        item_id = str(rows[0]["product_id"])
+        stored = reading.stored(item_id) or {}
+        product = {"item_id": item_id, "images": stored.get("images") or []}
+        kept = [row.filled(VARIANT) for row in rows if _not_deleted(row)]
+        yield PRODUCTS, rows[0].line, {**product, "variants": with_ids(item_id, kept)}
+
+
+GRAPHQL_VARIANTS = Format(
+    "shopify_graphql_variants",
+    "Shopify variants (GraphQL table)",
+    {"variants": GRAPHQL_PRODUCTS.tables["variants"]},
+    _variants_alone,
+    (PRODUCTS,),
+    product_columns=("variants",),
+    looks_up=True,
+    only_known=True,
 )
 CUSTOMERS = simple(
     "shopify_customers",
@@ -182,4 +205,4 @@ CHECKOUTS = Format(
     required={"lines": "a table of checkouts names no products; nothing can be learned from it"},
 )
 
-FORMATS = (GRAPHQL_PRODUCTS, CUSTOMERS, GRAPHQL_ORDERS, CHECKOUTS)
+FORMATS = (GRAPHQL_PRODUCTS, GRAPHQL_VARIANTS, CUSTOMERS, GRAPHQL_ORDERS, CHECKOUTS)

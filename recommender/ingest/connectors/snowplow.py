@@ -103,4 +103,48 @@ SNOWPLOW = Format(
     },
 )
 
-FORMATS = (SNOWPLOW,)
+FLAGS = {
+    "is_product_view": "view",
+    "is_add_to_cart": "add_to_cart",
+    "is_remove_from_cart": "remove_from_cart",
+    "is_product_transaction": "purchase",
+}
+"""Types of events by the flags of the modelled table."""
+
+
+def _modelled(reading: Reading, tables: dict[str, list[Table]]) -> Iterator[Record]:
+    """Rows of the modelled table of product interactions, one product each."""
+    for row in rows_of(tables):
+        kind = SNOWPLOW_TYPES.get(str(row["ecommerce_action_type"])) or next(
+            (k for flag, k in FLAGS.items() if str(row[flag]).casefold() in ("true", "1")), None
+        )
+        if kind is None:
+            reading.note(NO_EVENT, row["ecommerce_action_type"])
+            continue
+        order = row["transaction_id"] if kind == "purchase" else None
+        event = {
+            "type": kind,
+            "user_id": row.first("ecommerce_user_id", "user_id"),
+            "session_id": row.first("domain_sessionid", "domain_userid"),
+            "occurred_at": row.first("derived_tstamp", "collector_tstamp"),
+            "event_id": f"order-{order}" if order else f"event-{row['event_id']}",
+        }
+        item = {"item_id": row["product_id"], "quantity": row["product_quantity"]}
+        if kind == "purchase":
+            item["price"] = row["product_price"]
+        yield from event_lines(reading, row, event, [item])
+
+
+SNOWPLOW_MODELLED = Format(
+    "snowplow_interactions",
+    "Snowplow product interactions",
+    {
+        "rows": Signature(
+            ("event_id", "domain_userid", "product_id"),
+            ("ecommerce_action_type", "is_product_view"),
+        )
+    },
+    _modelled,
+    (EVENTS,),
+)
+FORMATS = (SNOWPLOW_MODELLED, SNOWPLOW)

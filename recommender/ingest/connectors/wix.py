@@ -47,7 +47,7 @@ def _wix_images(row: Row) -> list[str]:
 
 WIX_SOLD = {"price": "price", "stock_state": _wix_state, "stock_quantity": _wix_quantity}
 WIX_OPTIONS = [(f"productOptionName{n}", f"productOptionDescription{n}") for n in range(1, 7)]
-WIX_CHOICES = [(f"productOptionName[{n}]", f"productOptionChoices[{n}]") for n in range(1, 7)]
+WIX_CHOICES = [(f"productOptionName{n}", f"productOptionChoices{n}") for n in range(1, 7)]
 
 
 def _wix_options(row: Row) -> dict[str, str]:
@@ -91,6 +91,7 @@ WIX = catalog(
             "images": _wix_images,
             "published": lambda row: flag(row, "visible"),
             "sale_price": _wix_sale,
+            "compare_at_price": "strikethroughPrice",
             **WIX_SOLD,
         },
         {"sku": "sku", "options": _wix_options, **WIX_SOLD},

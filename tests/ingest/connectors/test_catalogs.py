@@ -376,3 +376,16 @@ def test_shopware_variants_inherit(take):
     chair = product("SW1")
     assert (chair.title, chair.brand, chair.price) == ("Chair", "Acme", 100)
     assert chair.variants[0]["id"] == "SW1.1"
+
+
+def test_customers_of_prestashop_leave_no_personal_data(take, shop):
+    row = {
+        "Customer ID": "7",
+        "Active (0/1)": "1",
+        "Email *": "ann@example.com",
+        "Password *": "secret",
+        "Last Name *": "Doe",
+    }
+    assert take({"customers.csv": [row]}).format == "prestashop_customers"
+    shopper = shop.shoppers.get()
+    assert (shopper.user_id, shopper.attributes) == ("7", {})

@@ -368,3 +368,26 @@ def test_olist_orders_join_three_files(take, known):
 def test_files_from_which_nothing_can_be_learned_say_so(take, content, message):
     with pytest.raises(ValueError, match=message):
         take({"file.csv": content})
+
+
+def test_the_modelled_table_of_snowplow(take, known):
+    row = {
+        "event_id": "e1",
+        "domain_userid": "d",
+        "domain_sessionid": "s",
+        "user_id": "NULL",
+        "derived_tstamp": "2022-12-22 13:25:47.779000 UTC",
+        "product_id": "A",
+        "product_price": "12",
+        "product_quantity": "2",
+    }
+    rows = [
+        {**row, "ecommerce_action_type": "product_view", "transaction_id": ""},
+        {**row, "ecommerce_action_type": "transaction", "transaction_id": "T"},
+    ]
+    report = take({"interactions.csv": rows})
+    assert (report.format, report.counts["events"]) == (
+        "snowplow_interactions",
+        {"purchase": 1, "view": 1},
+    )
+    assert ("order-T", None, "A", 24) in stored("event_id", "user", "item", "value")
