@@ -93,7 +93,8 @@ def _sample(environment: dict[str, str], home: Path) -> dict[str, dict]:
             _manage(environment, "create_shop", key, "--currency", "GBP")
             products = ("--map", "item_id=stock_code", "--where", "is_product=1")
             _manage(environment, "import_products", items, "--shop", key, *products)
-            figures[name].append(_timed(environment, TIMED, *command, "--shop", key))
+            rejected = ("--rejected", str(home / "rejected.csv"))
+            figures[name].append(_timed(environment, TIMED, *command, "--shop", key, *rejected))
     seconds, memory = (
         {name: statistics.median(figure[i] for figure in figures[name]) for name in ways}
         for i in (0, 1)

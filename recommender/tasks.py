@@ -13,6 +13,7 @@ from recommender.model_lifecycle import runs
 from recommender.models import (
     Alert,
     Conversation,
+    HookDelivery,
     IdempotentReply,
     ModelVersion,
     Passage,
@@ -172,6 +173,13 @@ def mail_alert(alert_id: int, address: str) -> None:
 
 
 @shared_task
+def erase_shoppers(shop_id: int) -> None:
+    """Erase all shoppers of a shop, some in each task."""
+    if erasure.erase_some(Shop.objects.get(pk=shop_id)):
+        task_queue.enqueue("erase_shoppers", shop_id)
+
+
+@shared_task
 def finish_erasures() -> None:
     erasure.finish_erasures()
 
@@ -182,6 +190,7 @@ def forget_old_served_lists() -> None:
     SearchQuery.objects.forget_old()
     IdempotentReply.objects.forget_old()
     WebhookDelivery.objects.forget_old()
+    HookDelivery.objects.forget_old()
     Conversation.objects.forget_old()
     Webhook.objects.forget_old_secrets()
 

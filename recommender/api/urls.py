@@ -13,6 +13,7 @@ from recommender.api.analytics import views as analytics_views
 from recommender.api.catalog import attribute_views
 from recommender.api.catalog import views as catalog_views
 from recommender.api.events import views as events_views
+from recommender.api.hooks import views as hook_views
 from recommender.api.http import (
     openapi,  # noqa: F401  registers the key scheme
     problem_details,
@@ -84,6 +85,7 @@ urlpatterns = [
     path("conversations/<str:conversation_id>/close", desk_views.CloseView.as_view()),
     path("articles", desk_views.ArticlesView.as_view()),
     path("articles/<id:article_id>", desk_views.ArticleView.as_view()),
+    path("hooks/<str:platform>/<str:hook_id>", hook_views.HookView.as_view()),
     path("items", catalog_views.ItemsView.as_view()),
     path("items:delete", catalog_views.ItemsDeleteView.as_view()),
     path("attributes", attribute_views.AttributesView.as_view()),

@@ -9,7 +9,15 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from recommender.console.shop_access import OfShop
 from recommender.console.tables import ReadOnly
-from recommender.models import ProductAttribute, Purge, Shop, Webhook, WebhookDelivery
+from recommender.models import (
+    HookDelivery,
+    PlatformHook,
+    ProductAttribute,
+    Purge,
+    Shop,
+    Webhook,
+    WebhookDelivery,
+)
 from recommender.models.webhooks import ALERT_RAISED, HANDED_OVER, PROMOTED, TRAINING_ENDED
 from recommender.webhooks.addresses import RefusedAddress, resolve
 
@@ -61,6 +69,39 @@ class WebhookAdmin(OfShop):
                 f"The signing secret, which is shown once: {obj.secret}",
                 fail_silently=True,
             )
+
+
+@admin.register(PlatformHook)
+class PlatformHookAdmin(OfShop):
+    list_display = ["platform", "address", "domain", "active", "last_delivery", "shop"]
+    list_filter = ["shop", "platform", "active"]
+    fields = ["shop", "platform", "address", "secret", "domain", "active"]
+    ordering = ["id"]
+
+    def get_readonly_fields(self, request, obj=None):
+        return ["shop", "platform", "address"] if obj else ["address"]
+
+    @admin.display(description="Address")
+    def address(self, obj: PlatformHook) -> str:
+        """What the platform posts to; the host is that of this site."""
+        return obj.path if obj.pk else "shown when it is saved"
+
+    @admin.display(description="Last delivery")
+    def last_delivery(self, obj: PlatformHook) -> str:
+        last = obj.deliveries.first()
+        return f"{last.topic}, {last.status}" if last else "none yet"
+
+
+@admin.register(HookDelivery)
+class HookDeliveryAdmin(ReadOnly):
+    list_display = ["created_at", "hook", "topic", "status", "counts", "detail"]
+    list_filter = ["status", "topic"]
+    list_select_related = ["hook"]
+    search_fields = ["=delivery_id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        visible = Shop.objects.visible_to(request.user)
+        return super().get_queryset(request).filter(hook__shop__in=visible)
 
 
 @admin.register(WebhookDelivery)

@@ -26,6 +26,8 @@ TABLES = [
     ("Shops", "shop", "store"),
     ("API keys", "apikey", "key"),
     ("Attributes", "productattribute", "label"),
+    ("Platform hooks", "platformhook", "input"),
+    ("Hook deliveries", "hookdelivery", "move_to_inbox"),
     ("Webhooks", "webhook", "webhook"),
     ("Webhook deliveries", "webhookdelivery", "outgoing_mail"),
     ("Purges", "purge", "auto_delete"),

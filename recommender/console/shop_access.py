@@ -22,6 +22,7 @@ NAMED = frozenset(
         "productattribute",
         "shop",
         "trainingrun",
+        "platformhook",
         "webhook",
     }
 )

@@ -95,6 +95,26 @@ def import_files(shop: Shop, paths: Sequence[Path], parser: Parser, wish: Wish) 
     return report
 
 
+def import_rows(
+    shop: Shop, chosen: Format, rows: list[dict[str, Any]], parser: Parser
+) -> FileReport:
+    """Import rows of a format that did not come in a file, such as those of a hook."""
+    reading = Reading(
+        currency=shop.currency,
+        shopper_of_mail=shopper_of_mail(shop),
+        stored=stored_product(shop),
+    )
+    report = FileReport(format=chosen.name, title=chosen.title)
+    source = Source(Path(chosen.name), "json", rows)
+    source.rows = lambda: iter(enumerate(rows, 1))  # type: ignore[method-assign]
+    one = Recognized(chosen, {next(iter(chosen.tables)): [source]}, {})
+    with transaction.atomic():
+        _store(shop, one, reading, parser, Wish(), report)
+    report.errors += reading.rejected
+    report.warnings += [f"{text} ({note.count:,})" for text, note in reading.notes.items()]
+    return report
+
+
 def why(one: Recognized) -> str:
     """Why files have this format, in words."""
     parts = [

@@ -17,6 +17,7 @@ from recommender.models.opinions import (
 )
 from recommender.models.passages import Passage
 from recommender.models.placements import Placement
+from recommender.models.platform_hooks import HookDelivery, PlatformHook
 from recommender.models.precomputed_lists import RecommendationList
 from recommender.models.product_attributes import ProductAttribute
 from recommender.models.product_vectors import ProductVector
@@ -50,6 +51,7 @@ __all__ = [
     "Event",
     "GoneProduct",
     "HandoverReason",
+    "HookDelivery",
     "IdempotentReply",
     "Judgement",
     "Message",
@@ -61,6 +63,7 @@ __all__ = [
     "OpinionTopic",
     "Passage",
     "Placement",
+    "PlatformHook",
     "Product",
     "ProductAttribute",
     "ProductName",

@@ -56,6 +56,14 @@ def erase(shopper: Shopper) -> Erasure:
     return receipt
 
 
+def erase_some(shop: Shop, most: int = 200) -> int:
+    """Erase shoppers of a shop, at most so many; returns their number."""
+    shoppers = list(shop.shoppers.order_by("pk")[:most])
+    for shopper in shoppers:
+        erase(shopper)
+    return len(shoppers)
+
+
 def _of_own_sessions(shopper: Shopper) -> tuple[QuerySet, QuerySet, QuerySet]:
     """Anonymous events, exposures and searches of the sessions in which this shopper signed in."""
     own_sessions, shop = _own_sessions(shopper), shopper.shop

@@ -11,9 +11,11 @@ from recommender.models import (
     Dialogue,
     Erasure,
     Event,
+    HookDelivery,
     Judgement,
     ModelVersion,
     Placement,
+    PlatformHook,
     Product,
     ProductAttribute,
     Purge,
@@ -43,6 +45,7 @@ def fill(shop: Shop, word: str) -> dict:
         shop=shop, run=run, number=1, purpose="ranking", folder="nowhere"
     )
     url = f"https://{word}.example/"
+    hook = PlatformHook.objects.create(shop=shop, platform="shopify", domain=word)
     webhook = Webhook.objects.create(shop=shop, url=url, event_types=["alert.raised"])
     made = [
         product,
@@ -75,6 +78,8 @@ def fill(shop: Shop, word: str) -> dict:
         ),
         webhook,
         WebhookDelivery.objects.create(webhook=webhook, event_type=word, payload={"x": word}),
+        hook,
+        HookDelivery.objects.create(hook=hook, digest=word, topic=word, status="taken"),
     ]
     return {type(row): row for row in made} | {Shop: shop}
 

@@ -26,7 +26,7 @@ def heard(judging_shop):
         {"text": "Great quality, late delivery", "item_id": "lamp", "rating": 5},
         {"text": "Terrible quality", "item_id": "lamp", "rating": 5},
         {
-            "text": "Great quality! <script>alert(1)</script>",
+            "text": "Great quality! &lt;script>alert(1)&lt;/script>",  # of a file, so HTML
             "item_id": "vase",
             "channel": "survey",
         },

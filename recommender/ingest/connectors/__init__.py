@@ -21,6 +21,7 @@ from recommender.ingest.connectors import (
     openbandit,
     opensearch,
     personalize,
+    platform_events,
     prestashop,
     recbole,
     rees46,
@@ -67,6 +68,7 @@ MODULES = (
     openbandit,
     recbole,
     personalize,
+    platform_events,
 )
 """The formats, the more special ones before those whose columns are common words."""
 FORMATS: dict[str, Format] = {one.name: one for module in MODULES for one in module.FORMATS}

@@ -113,8 +113,11 @@ def _json_variants(product: dict[str, Any], row: Row) -> list[dict[str, Any]]:
             "compare_at_price": one.get("compare_at_price"),
             "stock_quantity": None if sells_on else one.get("inventory_quantity"),
             "image": images.get(one.get("image_id")),
+            "other_ids": [f"inventory:{one['inventory_item_id']}"]
+            if one.get("inventory_item_id")
+            else [],
         }
-        out.append({name: v for name, v in variant.items() if v not in (None, "", {})})
+        out.append({name: v for name, v in variant.items() if v not in (None, "", {}, [])})
     return out
 
 
