@@ -57,7 +57,7 @@ class FileReport:
     @property
     def rejected(self) -> int:
         """Number of rejected rows."""
-        return len({error.line for error in self.errors})
+        return len({(error.source, error.line) for error in self.errors})
 
     def reasons(self) -> list[Reason]:
         """Reasons by kind, the most common first; those beyond the limit together."""
@@ -84,11 +84,12 @@ def kinds_of(errors: Iterable[RowError]) -> list[Reason]:
     """Reasons without the values in them, each row counted once."""
     counts: Counter[str] = Counter()
     examples: dict[str, str] = {}
-    seen: set[int] = set()
+    seen: set[tuple[str, int]] = set()
     for error in errors:
-        if error.line in seen:
+        row = (error.source, error.line)
+        if row in seen:
             continue
-        seen.add(error.line)
+        seen.add(row)
         text = f"{error.field}: {error.message}"
         kind = PLACE.sub("[]", NUMBER.sub("…", VALUE.sub("…", PLACE.sub("[]", text))))
         counts[kind] += 1

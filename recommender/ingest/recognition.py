@@ -1,7 +1,7 @@
 """Which format the files of a shop have, and which of them belong together."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from recommender.ingest.connectors import FORMATS
 from recommender.ingest.connectors.core import Format, Reading, Table, folded
 from recommender.ingest.connectors.headerless import columns_without_header
 from recommender.ingest.containers import FileError, opened_text
+from recommender.ingest.decimal_commas import comma_columns, with_points
 from recommender.ingest.delimited import Rows
 from recommender.ingest.files import CSV, kind_of, read_rows
 
@@ -25,6 +26,10 @@ class Source:
     kind: str
     sample: list[dict[str, Any]]
     headerless: tuple[str | None, tuple[str, ...]] | None = None
+    commas: frozenset[str] = frozenset()
+    """Columns of amounts with a decimal comma."""
+    own_columns: list[str] = field(default_factory=list)
+    """The columns of the file, before a mapping."""
 
     @property
     def columns(self) -> dict[str, str]:
@@ -34,7 +39,10 @@ class Source:
 
     def rows(self) -> Rows:
         """(line, row) of the file. Raises FileError."""
-        return _headerless(self.path, *self.headerless) if self.headerless else read_rows(self.path)
+        if self.headerless:
+            return _headerless(self.path, *self.headerless)
+        rows = read_rows(self.path)
+        return with_points(rows, self.commas) if self.commas else rows
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ def source_of(path: Path) -> Source:
     headerless = _shape_of(path) if kind == CSV else None
     source = Source(path, kind, [], headerless)
     source.sample = [row for _, row in islice(source.rows(), SAMPLE)]
+    source.commas = comma_columns(source.sample) if kind == CSV else frozenset()
+    source.own_columns = list(source.columns.values())
     return source
 
 

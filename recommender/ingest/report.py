@@ -13,6 +13,8 @@ class RowError:
     line: int
     field: str
     message: str
+    source: str = ""
+    """Of several files, which one."""
 
 
 @dataclass

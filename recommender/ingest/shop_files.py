@@ -30,8 +30,11 @@ from recommender.ingest.parsing import Parser
 from recommender.ingest.recognition import Recognized, Source, recognized, source_of
 from recommender.ingest.report import Report
 from recommender.ingest.storing import STORES, Spool
-from recommender.models import Shop
+from recommender.models import FileMapping, Shop
+from recommender.models.file_mappings import columns_digest
 
+LOCK = 7_311
+"""Class of the advisory lock of imports: one at a time in a shop."""
 SHOWN = 10
 """Rows of the preview."""
 
@@ -68,7 +71,8 @@ def import_files(shop: Shop, paths: Sequence[Path], parser: Parser, wish: Wish) 
         shopper_of_mail=shopper_of_mail(shop) if wish.mail_is_identity else None,
         stored=stored_product(shop),
     )
-    found = formats_of([source_of(path) for path in paths], wish)
+    states = {path: _state(path) for path in paths}
+    found = formats_of(shop, [source_of(path) for path in paths], wish)
     report = FileReport(
         format=" + ".join(one.format.name for one in found),
         title=" + ".join(one.format.title for one in found),
@@ -76,10 +80,13 @@ def import_files(shop: Shop, paths: Sequence[Path], parser: Parser, wish: Wish) 
     )
     parser = replace(parser, notes=Counter())
     before = shop.products.count(), shop.products.showable().count()
-    with transaction.atomic():
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, shop.pk])  # one at a time
         for one in sorted(found, key=lambda one: _order(one.format)):
             _store(shop, one, reading, parser, wish, report)
-        report.errors += reading.rejected
+        for path, state in states.items():
+            if _state(path) != state:
+                raise FileError(f"{path.name}: was changed while it was read; import it again")
         report.filled = {name: sorted(fields) for name, fields in reading.used.items()}
         report.unused_columns = reading.unused()
         report.warnings += [f"{text} ({n:,} rows)" for text, n in parser.notes.items()]
@@ -92,7 +99,29 @@ def import_files(shop: Shop, paths: Sequence[Path], parser: Parser, wish: Wish) 
         report.warnings += [asked] if asked else []
         if wish.dry_run:
             transaction.set_rollback(True)
+        elif wish.mapping:
+            _remember(shop, found, wish.mapping)
     return report
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file; None where there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns
+
+
+def _remember(shop: Shop, found: Sequence[Recognized], mapping: dict[str, str]) -> None:
+    """Store the mapping, for later files with the same columns."""
+    for source in (source for one in found for source in one.sources["rows"]):
+        columns = source.own_columns
+        FileMapping.objects.update_or_create(
+            shop=shop,
+            digest=columns_digest(columns),
+            defaults={"columns": columns, "mapping": mapping},
+        )
 
 
 def import_rows(
@@ -110,7 +139,6 @@ def import_rows(
     one = Recognized(chosen, {next(iter(chosen.tables)): [source]}, {})
     with transaction.atomic():
         _store(shop, one, reading, parser, Wish(), report)
-    report.errors += reading.rejected
     report.warnings += [f"{text} ({note.count:,})" for text, note in reading.notes.items()]
     return report
 
@@ -124,29 +152,36 @@ def why(one: Recognized) -> str:
     return f"{one.format.title}: {', '.join(parts)}"
 
 
-def formats_of(sources: Sequence[Source], wish: Wish) -> list[Recognized]:
-    """The formats of the files; a mapping is proposed for those of none. Raises FileError."""
+def formats_of(shop: Shop, sources: Sequence[Source], wish: Wish) -> list[Recognized]:
+    """The formats of the files; those of none have the mapping that was given, else the one of an
+    earlier import, else a proposed one. Raises FileError.
+    """
     if wish.mapping:
         found, left = [], list(sources)
     else:
         found, left = recognized(sources, wish.chosen)
     for source in left:
-        found.append(_generic(source, wish))
+        columns = list(source.columns.values())
+        known = FileMapping.objects.filter(shop=shop, digest=columns_digest(columns)).first()
+        mapping = wish.mapping or (known.mapping if known else {})
+        found.append(
+            _generic(source, mapping, "by the mapping of an earlier import" if known else "")
+        )
     return found
 
 
-def _generic(source: Source, wish: Wish) -> Recognized:
+def _generic(source: Source, given: dict[str, str], by: str) -> Recognized:
     """A file of no known format, by the mapping that was given or is proposed."""
     name, columns = source.path.name, list(source.columns.values())
     if not source.sample:
         return Recognized(generic_format(PRODUCTS, {}), {"rows": [source]}, {"rows": "no rows"})
-    if wish.mapping:
-        rows = mapped(source.rows(), wish.mapping, {})
+    if given:
+        rows = mapped(source.rows(), given, {})
         sample = [row for _, row in islice(rows, 200)]
         columns = list(dict.fromkeys(str(name) for row in sample for name in row))
         read = source.rows
-        source = Source(source.path, source.kind, sample)
-        source.rows = lambda: mapped(read(), wish.mapping, {})  # type: ignore[method-assign]
+        source = Source(source.path, source.kind, sample, own_columns=source.own_columns)
+        source.rows = lambda: mapped(read(), given, {})  # type: ignore[method-assign]
     kind, mapping = proposed(columns, source.sample)
     twice = next((str(c).partition(" (column ")[0] for c in columns if " (column " in str(c)), "")
     if not kind and twice:
@@ -157,9 +192,8 @@ def _generic(source: Source, wish: Wish) -> Recognized:
             f"{name}: is of no known format, and its columns ({listed}) do not say what it holds: "
             "name them with --map, such as --map item_id=COLUMN title=COLUMN"
         )
-    return Recognized(
-        generic_format(kind, mapping), {"rows": [source]}, {"rows": "by the names of its columns"}
-    )
+    why_so = by or ("by the mapping" if given else "by the names of its columns")
+    return Recognized(generic_format(kind, mapping), {"rows": [source]}, {"rows": why_so})
 
 
 def _order(one: Format) -> int:
@@ -204,6 +238,7 @@ def _store(
 ) -> None:
     """Store the records of one format, kind by kind."""
     records = wish.progress(one.format.read(reading, one.tables(reading)))
+    errors, report.errors = report.errors, []
     with ExitStack() as files:
         spools = {
             kind: Spool(files.enter_context(tempfile.TemporaryFile()))
@@ -219,6 +254,9 @@ def _store(
                 kind,
                 STORES[kind](shop, one.format, _shown(rows, kind, report), parser, report),
             )
+    own = [*report.errors, *reading.rejected]
+    report.errors = errors + [replace(error, source=one.format.name) for error in own]
+    reading.rejected.clear()
     if not one.format.kinds:
         raise FileError(f"{one.format.title}: nothing can be learned from this file")
 

@@ -3,6 +3,8 @@
 import gzip
 import json
 import zipfile
+from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,10 +14,12 @@ from recommender.ingest.connectors import FORMATS
 from recommender.ingest.connectors.generic import category_list, proposed
 from recommender.ingest.connectors.joins import blocks, grouped
 from recommender.ingest.containers import FileError
+from recommender.ingest.decimal_commas import comma_columns
 from recommender.ingest.file_report import MOST_REASONS, FileReport
 from recommender.ingest.report import RowError
-from recommender.ingest.shop_files import NeedsConsent
+from recommender.ingest.shop_files import NeedsConsent, Wish, import_files
 from recommender.models import Event, Product
+from tests.ingest.test_data_rules import at_once
 
 PRODUCTS = "sku;name;preis;kategorie\nA1;Café;3,50;Küche > Becher\nA2;Tasse;1.299,00;Küche\n"
 
@@ -278,3 +282,61 @@ def test_a_long_description_is_cut_with_a_note(take):
     report = take({"p.csv": content})
     assert report.warnings == ["description is cut to 20,000 characters (1 rows)"]
     assert len(Product.objects.get().description) == 20_000
+
+
+def test_a_mapping_is_used_again_for_files_of_the_same_columns(take, shop):
+    content = "x1,x2\n{},{}\n"
+    take({"a.csv": content.format("1", "Lamp")}, mapping={"item_id": "x1", "title": "x2"})
+    report = take({"b.csv": content.format("2", "Vase")})
+    assert "by the mapping of an earlier import" in report.why
+    assert set(shop.products.values_list("item_id", "title")) == {("1", "Lamp"), ("2", "Vase")}
+    with pytest.raises(FileError, match="name them with --map"):
+        take({"c.csv": "x1,x3\n1,2\n"})
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(take, shop, tmp_path):
+    def changed(records):
+        (tmp_path / "a.csv").write_text(PRODUCTS + "A3;Neu;1;x\n")
+        return iter(records)
+
+    with pytest.raises(FileError, match="was changed while it was read"):
+        take({"a.csv": PRODUCTS}, progress=changed)
+    assert not Product.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_file_twice_at_once_is_imported_once(take, shop, tmp_path):
+    orders = "user_id,order_id,item_id,occurred_at\n"
+    lines = "".join(f"u{n},{n},A,2025-01-01\n" for n in range(200))
+    take({"p.csv": "item_id,title\nA,Cup\n"})
+
+    path = tmp_path / "o.csv"
+    path.write_text(orders + lines)
+
+    def run():
+        return import_files(shop, [path], Parser(ZoneInfo("UTC")), Wish()).outcomes["events"]
+
+    outcomes = at_once(2, run)  # by two connections
+    assert sum(one["new"] for one in outcomes) == 200
+    assert Event.objects.count() == 200
+
+
+def test_rows_of_several_files_are_counted_one_by_one(take):
+    report = take({"p.csv": "item_id,title\n,Cup\n", "s.csv": "user_id,country\n,FR\n"})
+    assert report.rejected == 2
+    assert sum(reason.count for reason in report.reasons()) == 2
+
+
+def test_a_point_separates_thousands_in_a_column_with_a_decimal_comma(take, shop):
+    rows = f"A;Tasse;3,50\nB;Tisch;1.299\nC;Schrank;2.499,00 {shop.currency}\n"
+    take({"p.csv": "sku;name;preis\n" + rows})
+    prices = shop.products.order_by("item_id").values_list("price", flat=True)
+    assert list(prices) == [Decimal("3.5"), 1299, 2499]
+
+
+def test_a_column_with_decimal_points_stays():
+    rows = [
+        {"a": "3.50", "b": "1,299.00", "c": "3,50", "d": "Oak, 2,5 m"},
+        {"a": "4", "c": "1.299"},
+    ]
+    assert comma_columns(rows) == {"c"}

@@ -22,6 +22,7 @@ def _dunnhumby_time(row: Row) -> str:
 
 
 def _dunnhumby_title(row: Row) -> str:
+    row.reading.note("no column holds a title: it is made of brand, kind and size")
     names = [row["BRAND"], row["SUB_COMMODITY_DESC"], row["CURR_SIZE_OF_PRODUCT"]]
     return " ".join(str(name).replace("_", " ").title() for name in names if name)
 

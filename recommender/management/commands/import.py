@@ -139,7 +139,7 @@ class Command(BaseCommand):
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["line", "field", "reason"])
-            errors = sorted(report.errors, key=lambda e: e.line)
+            errors = sorted(report.errors, key=lambda e: (e.source, e.line))
             writer.writerows((e.line, e.field, e.message) for e in errors)
         self.stdout.write(f"every rejected row with its reason: {path}")
 
