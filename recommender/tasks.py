@@ -8,7 +8,7 @@ from django.db import transaction
 
 from recommender.catalog import embeddings
 from recommender.infrastructure import task_queue
-from recommender.ingest import purge
+from recommender.ingest import feeds, purge
 from recommender.model_lifecycle import runs
 from recommender.models import (
     Alert,
@@ -170,6 +170,12 @@ def watch_opinions() -> None:
 @shared_task(autoretry_for=(OSError, SMTPException), retry_backoff=60, max_retries=5)
 def mail_alert(alert_id: int, address: str) -> None:
     alerts.mail_alert(Alert.objects.select_related("shop").get(pk=alert_id), address)
+
+
+@shared_task
+def pull_feeds() -> None:
+    """Pull the feeds that are due."""
+    feeds.pull_due()
 
 
 @shared_task

@@ -5,11 +5,13 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms import ModelForm, MultipleChoiceField
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from recommender.console.shop_access import OfShop
 from recommender.console.tables import ReadOnly
 from recommender.models import (
+    Feed,
     HookDelivery,
     PlatformHook,
     ProductAttribute,
@@ -29,15 +31,8 @@ EVENT_WORDS = {
 }
 
 
-class WebhookForm(ModelForm):
-    """Checks the address as REST does."""
-
-    event_types = MultipleChoiceField(
-        choices=EVENT_WORDS.items(),
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        label="Messages",
-        help_text="What is sent there.",
-    )
+class AddressForm(ModelForm):
+    """Checks that an address lies outside the deployment's own network."""
 
     def clean_url(self) -> str:
         url = self.cleaned_data["url"]
@@ -48,6 +43,15 @@ class WebhookForm(ModelForm):
         except (OSError, UnicodeError):
             raise ValidationError("The address names a host that is not known.") from None
         return url
+
+
+class WebhookForm(AddressForm):
+    event_types = MultipleChoiceField(
+        choices=EVENT_WORDS.items(),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        label="Messages",
+        help_text="What is sent there.",
+    )
 
 
 @admin.register(Webhook)
@@ -69,6 +73,25 @@ class WebhookAdmin(OfShop):
                 f"The signing secret, which is shown once: {obj.secret}",
                 fail_silently=True,
             )
+
+
+@admin.register(Feed)
+class FeedAdmin(OfShop):
+    form = AddressForm
+    list_display = ["url", "every_hours", "active", "last_at", "last_result", "failures", "shop"]
+    list_filter = ["shop", "active"]
+    fields = ["shop", "url", "every_hours", "active", "last_at", "next_at", "last_result"]
+    ordering = ["id"]
+
+    def get_readonly_fields(self, request, obj=None):
+        results = ["last_at", "next_at", "last_result"]
+        return [*results, "shop"] if obj else results
+
+    def save_model(self, request: HttpRequest, obj: Feed, form, change: bool) -> None:
+        """A new address is pulled soon, and as a whole."""
+        if "url" in form.changed_data:
+            obj.etag, obj.last_modified, obj.next_at = "", "", timezone.now()
+        super().save_model(request, obj, form, change)
 
 
 @admin.register(PlatformHook)

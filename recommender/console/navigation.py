@@ -26,6 +26,7 @@ TABLES = [
     ("Shops", "shop", "store"),
     ("API keys", "apikey", "key"),
     ("Attributes", "productattribute", "label"),
+    ("Feeds", "feed", "rss_feed"),
     ("Platform hooks", "platformhook", "input"),
     ("Hook deliveries", "hookdelivery", "move_to_inbox"),
     ("Webhooks", "webhook", "webhook"),

@@ -15,6 +15,7 @@ from recommender.models import AuditEntry, Shop
 NAMED = frozenset(
     {
         "alert",
+        "feed",
         "apikey",
         "modelversion",
         "placement",

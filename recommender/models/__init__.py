@@ -6,6 +6,7 @@ from recommender.models.conversations import Conversation, HandoverReason, Messa
 from recommender.models.erasures import Erasure
 from recommender.models.events import Event
 from recommender.models.exposures import ServedList
+from recommender.models.feeds import Feed
 from recommender.models.file_mappings import FileMapping
 from recommender.models.idempotent_replies import IdempotentReply
 from recommender.models.labeled_texts import Dialogue, Judgement, Review
@@ -50,6 +51,7 @@ __all__ = [
     "Erasure",
     "EvaluationQuerySet",
     "Event",
+    "Feed",
     "FileMapping",
     "GoneProduct",
     "HandoverReason",

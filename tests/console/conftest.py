@@ -11,6 +11,7 @@ from recommender.models import (
     Dialogue,
     Erasure,
     Event,
+    Feed,
     HookDelivery,
     Judgement,
     ModelVersion,
@@ -46,6 +47,7 @@ def fill(shop: Shop, word: str) -> dict:
     )
     url = f"https://{word}.example/"
     hook = PlatformHook.objects.create(shop=shop, platform="shopify", domain=word)
+    feed = Feed.objects.create(shop=shop, url=f"https://{word}.example/feed.xml")
     webhook = Webhook.objects.create(shop=shop, url=url, event_types=["alert.raised"])
     made = [
         product,
@@ -79,6 +81,7 @@ def fill(shop: Shop, word: str) -> dict:
         webhook,
         WebhookDelivery.objects.create(webhook=webhook, event_type=word, payload={"x": word}),
         hook,
+        feed,
         HookDelivery.objects.create(hook=hook, digest=word, topic=word, status="taken"),
     ]
     return {type(row): row for row in made} | {Shop: shop}
