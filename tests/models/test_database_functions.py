@@ -20,7 +20,7 @@ def test_every_trigger_is_in_a_file_and_on_the_page():
     with connection.cursor() as cursor:
         cursor.execute(TRIGGERS)
         triggers = cursor.fetchall()
-        assert len(triggers) == 13
+        assert len(triggers) == 16
         for trigger, function in triggers:
             name, text = next(
                 (n, t)
