@@ -3,10 +3,10 @@
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.forms import ModelForm, MultipleChoiceField
+from django.forms import CharField, ModelForm, MultipleChoiceField
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordWidget
 
 from recommender.console.shop_access import OfShop
 from recommender.console.tables import ReadOnly
@@ -20,6 +20,7 @@ from recommender.models import (
     Webhook,
     WebhookDelivery,
 )
+from recommender.models.platform_hooks import new_hook_secret
 from recommender.models.webhooks import ALERT_RAISED, HANDED_OVER, PROMOTED, TRAINING_ENDED
 from recommender.webhooks.addresses import RefusedAddress, resolve
 
@@ -78,7 +79,15 @@ class WebhookAdmin(OfShop):
 @admin.register(Feed)
 class FeedAdmin(OfShop):
     form = AddressForm
-    list_display = ["url", "every_hours", "active", "last_at", "last_result", "failures", "shop"]
+    list_display = [
+        "__str__",
+        "every_hours",
+        "active",
+        "last_at",
+        "last_result",
+        "failures",
+        "shop",
+    ]
     list_filter = ["shop", "active"]
     fields = ["shop", "url", "every_hours", "active", "last_at", "next_at", "last_result"]
     ordering = ["id"]
@@ -94,8 +103,24 @@ class FeedAdmin(OfShop):
         super().save_model(request, obj, form, change)
 
 
+class PlatformHookForm(ModelForm):
+    """The secret is written, never read: it is shown once, when the hook is made."""
+
+    secret = CharField(
+        label="Signing secret",
+        required=False,
+        widget=UnfoldAdminPasswordWidget,
+        help_text="By which the platform signs. Shopify shows its own (Settings, Notifications, "
+        "Webhooks). Blank: of a new hook one that is made, and shown once; else the present one.",
+    )
+
+    def clean_secret(self) -> str:
+        return self.cleaned_data["secret"].strip() or self.instance.secret or new_hook_secret()
+
+
 @admin.register(PlatformHook)
 class PlatformHookAdmin(OfShop):
+    form = PlatformHookForm
     list_display = ["platform", "address", "domain", "active", "last_delivery", "shop"]
     list_filter = ["shop", "platform", "active"]
     fields = ["shop", "platform", "address", "secret", "domain", "active"]
@@ -103,6 +128,13 @@ class PlatformHookAdmin(OfShop):
 
     def get_readonly_fields(self, request, obj=None):
         return ["shop", "platform", "address"] if obj else ["address"]
+
+    def save_model(self, request: HttpRequest, obj: PlatformHook, form, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            address = request.build_absolute_uri(obj.path)
+            secret = "" if form.data.get("secret") else f" Its secret, shown once: {obj.secret}"
+            messages.success(request, f"The address: {address}.{secret}", fail_silently=True)
 
     @admin.display(description="Address")
     def address(self, obj: PlatformHook) -> str:

@@ -65,13 +65,13 @@ class OfShop(ModelAdmin):
             was = [
                 (
                     form.fields[name].label or name,
-                    form.initial.get(name),
-                    form.cleaned_data.get(name),
+                    _shown(name, form.initial.get(name)),
+                    _shown(name, form.cleaned_data.get(name)),
                 )
                 for name in form.changed_data
             ]
             request.audit_detail = "; ".join(
-                f"{label}: {_short(before)} → {_short(after)}" for label, before, after in was
+                f"{label}: {before} → {after}" for label, before, after in was
             )
         return super().construct_change_message(request, form, formsets, add)
 
@@ -112,6 +112,13 @@ def visible_rows(rows: QuerySet, request: HttpRequest) -> QuerySet:
     if rows.model is Shop:
         return rows.filter(pk__in=visible)
     return rows.filter(shop__in=visible) if _belongs_to_a_shop(rows.model) else rows
+
+
+def _shown(name: str, value: Any) -> str:
+    """A value in the audit trail: no secret, and no address with what may be a token."""
+    if name == "secret":
+        return "(secret)"
+    return _short(value.partition("?")[0] if name == "url" and isinstance(value, str) else value)
 
 
 def _short(value: Any) -> str:

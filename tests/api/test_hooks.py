@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from recommender import tasks
 from recommender.ingest.shop_files import shopper_of_mail
-from recommender.models import Erasure, Event, HookDelivery, PlatformHook, Product
+from recommender.models import AuditEntry, Erasure, Event, HookDelivery, PlatformHook, Product
 
 PRODUCT = {
     "id": 842,
@@ -257,3 +257,21 @@ def test_the_console_shows_hooks_and_deliveries(shopify, deliver, staff):
     page = staff.get("/console/recommender/platformhook/").content.decode()
     assert shopify.path in page and "products/create, taken" in page
     assert "products/create" in staff.get("/console/recommender/hookdelivery/").content.decode()
+
+
+def test_a_secret_is_shown_once_and_stands_in_no_audit_trail(shop, staff):
+    add = "/console/recommender/platformhook/add/"
+    body = {"shop": shop.pk, "platform": "woocommerce", "secret": "", "domain": "", "active": "on"}
+    page = staff.post(add, body, follow=True).content.decode()
+    hook = PlatformHook.objects.get()
+    assert f"http://testserver{hook.path}" in page and hook.secret in page
+    change = f"/console/recommender/platformhook/{hook.pk}/change/"
+    assert hook.secret not in staff.get(change).content.decode()
+    staff.post(change, {"secret": "", "domain": "a.example", "active": "on"})
+    changed = PlatformHook.objects.get()
+    assert (changed.secret, changed.domain) == (hook.secret, "a.example")
+    staff.post(change, {"secret": "of-shopify", "domain": "a.example", "active": "on"})
+    assert PlatformHook.objects.get().secret == "of-shopify"
+    trail = " ".join(AuditEntry.objects.values_list("detail", flat=True))
+    assert "a.example" in trail and "(secret)" in trail
+    assert "of-shopify" not in trail and hook.secret not in trail
