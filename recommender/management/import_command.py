@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from recommender.ingest import Parser, Report
+from recommender.ingest import Parser, Report, RowError
 from recommender.ingest.files import FileError, has_one_header, read_rows
 from recommender.ingest.mapping import mapped, words_of
 from recommender.ingest.shop_values import ORDERS
@@ -41,6 +41,24 @@ def pairs(values: list[str], option: str) -> dict[str, str]:
     if wrong:
         raise CommandError(f"{option}: {wrong[0]!r} is not of the form field=column")
     return dict(v.split("=", 1) for v in values)
+
+
+def parser_of(shop: Shop, options: dict) -> Parser:
+    """How values are read: by --timezone, --dates and the shop. Raises CommandError."""
+    try:
+        zone = ZoneInfo(options["timezone"]) if options["timezone"] else shop.zone
+    except (ZoneInfoNotFoundError, ValueError):
+        raise CommandError(f"--timezone: {options['timezone']!r} is not a time zone") from None
+    return Parser(zone, currency=shop.currency, date_order=options["dates"], notes=Counter())
+
+
+def write_rejected(path: Path, errors: Collection[RowError]) -> None:
+    """Write the rejected rows with their reasons, by file and line."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["line", "field", "reason"])
+        ordered = sorted(errors, key=lambda e: (e.source, e.line))
+        writer.writerows((e.line, e.field, e.message) for e in ordered)
 
 
 def _not_words(text: str) -> CommandError:
@@ -101,11 +119,7 @@ class ImportCommand(BaseCommand):
 
     def handle(self, **options) -> None:
         shop = find_shop(options["shop"])
-        try:
-            zone = ZoneInfo(options["timezone"]) if options["timezone"] else shop.zone
-        except (ZoneInfoNotFoundError, ValueError):
-            raise CommandError(f"--timezone: {options['timezone']!r} is not a time zone") from None
-        parser = Parser(zone, currency=shop.currency, date_order=options["dates"], notes=Counter())
+        parser = parser_of(shop, options)
         try:
             rows = self.rows_of(options)
             report = self.take(shop, self._counted(rows, options), parser, options)
@@ -163,13 +177,7 @@ class ImportCommand(BaseCommand):
             self.stdout.write(f"  rejected {count:,}: {reason}")
         if report.errors:
             path = options["rejected"] or Path(f"{options['file'].name}.rejected.csv")
-            with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file)
-                writer.writerow(["line", "field", "reason"])
-                writer.writerows(
-                    (e.line, e.field, e.message)
-                    for e in sorted(report.errors, key=lambda e: e.line)
-                )
+            write_rejected(path, report.errors)
             self.stdout.write(f"  every rejected row with its reason: {path}")
 
 

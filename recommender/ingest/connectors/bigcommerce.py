@@ -37,10 +37,6 @@ def _bigcommerce_quantity(row: Row) -> Any:
     return row["Current Stock"] if word(row, "Inventory Tracking") not in ("", "none") else None
 
 
-def _bigcommerce_id(row: Row) -> Any:
-    return row.first("SKU", "ID")
-
-
 BIGCOMMERCE = catalog(
     "bigcommerce_products",
     "BigCommerce products",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 from typing import Any
 
-from recommender.ingest.connectors.catalogs import Catalog, catalog, without_free_sale
+from recommender.ingest.connectors.catalogs import Catalog, catalog, one_by_one, without_free_sale
 from recommender.ingest.connectors.core import Reading, Row, Signature, Table, rows_of
 from recommender.ingest.connectors.joins import grouped
 from recommender.ingest.connectors.values import parts, paths, prefixed
@@ -215,7 +215,7 @@ SKROUTZ = catalog(
     "Skroutz feed",
     Signature(("name", "price_with_vat"), ("category", "image", "uniqueid", "id")),
     Catalog(
-        lambda reading, tables: ([row] for row in rows_of(tables)),
+        one_by_one,
         {
             "item_id": FEED["id"],
             "title": FEED["title"],

@@ -13,6 +13,7 @@ from recommender.ingest.connectors.core import (
     Table,
     rows_of,
 )
+from recommender.ingest.connectors.orders import event_id_of
 from recommender.ingest.connectors.tracked import NO_EVENT, clean, event_lines, first_of
 from recommender.ingest.connectors.values import number
 
@@ -74,7 +75,7 @@ def _ga4(reading: Reading, tables: dict[str, list[Table]]) -> Iterator[Record]:
         order = clean((row["ecommerce"] or {}).get("transaction_id"))
         items = [_ga4_item(item) for item in row["items"] or [] if isinstance(item, dict)]
         if order is not None and kind in ("purchase", "return"):
-            key = f"order-{order}" + ("-return" if kind == "return" else "")
+            key = event_id_of(order, kind)
             if key in seen:
                 reading.note("a purchase comes again, when its page is loaded again", order)
                 continue
@@ -112,7 +113,7 @@ def _ga4_flat(reading: Reading, tables: dict[str, list[Table]]) -> Iterator[Reco
             "occurred_at": row.first("event_timestamp", "timestamp"),
         }
         if order is not None and kind in ("purchase", "return"):
-            event["event_id"] = f"order-{order}" + ("-return" if kind == "return" else "")
+            event["event_id"] = event_id_of(order, kind)
         item = {
             "item_id": row.first("item_id", "items_item_id"),
             "quantity": row.first("quantity", "item_quantity"),

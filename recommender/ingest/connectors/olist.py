@@ -14,6 +14,7 @@ from recommender.ingest.connectors.core import (
     simple,
 )
 from recommender.ingest.connectors.joins import Lookup
+from recommender.ingest.connectors.orders import key_of
 from recommender.ingest.connectors.values import (
     attributes,
     paths,
@@ -39,8 +40,8 @@ def _olist_orders(reading: Reading, tables: dict[str, list[Table]]) -> Iterator[
             EVENTS,
             row.line,
             {
-                "event_id": f"order-{row['order_id']}",
-                "session_id": f"order-{row['order_id']}",
+                "event_id": key_of(row["order_id"]),
+                "session_id": key_of(row["order_id"]),
                 "user_id": person["customer_unique_id"] if person else order["customer_id"],
                 "item_id": row["product_id"],
                 "occurred_at": order["order_purchase_timestamp"],

@@ -38,6 +38,12 @@ def returns_of(key: str) -> str:
     return f"{key}-return"
 
 
+def event_id_of(order_id: Any, kind: str) -> str:
+    """The id of a purchase or return of an order that is tracked as an event."""
+    key = key_of(order_id)
+    return returns_of(key) if kind == "return" else key
+
+
 @dataclass(frozen=True)
 class Order:
     """An order as a format reads it.

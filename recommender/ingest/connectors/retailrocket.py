@@ -46,10 +46,7 @@ def _properties(reading: Reading, tables: dict[str, list[Table]]) -> Iterator[Re
         available = values.pop("available", None)
         if available is not None:
             product["stock_state"] = "in_stock" if number(available) else "out_of_stock"
-        price = next(
-            (v for v in values.values() if str(v).startswith("n") and " " not in str(v)), None
-        )
-        product["attributes"] = {n: v for n, v in values.items() if v != price or v is None}
+        product["attributes"] = values
         yield PRODUCTS, rows[0].line, product
 
 
@@ -61,10 +58,6 @@ RETAILROCKET_ITEMS = Format(
     (PRODUCTS,),
     product_columns=("categories", "stock_state", "attributes"),
 )
-
-
-def _session(prefix: str, column: str) -> Any:
-    return lambda row: prefixed(prefix, row[column])
 
 
 FORMATS = (RETAILROCKET, RETAILROCKET_ITEMS)

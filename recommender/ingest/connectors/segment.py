@@ -13,6 +13,7 @@ from recommender.ingest.connectors.core import (
     Table,
     rows_of,
 )
+from recommender.ingest.connectors.orders import event_id_of
 from recommender.ingest.connectors.tracked import NO_EVENT, event_lines, first_of
 from recommender.ingest.connectors.values import number
 
@@ -74,7 +75,7 @@ def track_event(reading: Reading, row: Row, seen: set[str]) -> Iterator[Record]:
         else None
     )
     if order is not None:
-        event["event_id"] = f"order-{order}" + ("-return" if kind == "return" else "")
+        event["event_id"] = event_id_of(order, kind)
     elif message is not None:
         event["event_id"] = f"message-{message}"
     items = given.get("products") if isinstance(given.get("products"), list) else [given]

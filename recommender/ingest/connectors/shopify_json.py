@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recommender.ingest.connectors.catalogs import Catalog, catalog
+from recommender.ingest.connectors.catalogs import Catalog, catalog, one_by_one
 from recommender.ingest.connectors.core import (
     Format,
     Reading,
@@ -131,7 +131,7 @@ WEBHOOK_PRODUCTS = catalog(
     "Shopify products (JSON)",
     Signature(("handle", "variants"), ("body_html", "product_type")),
     Catalog(
-        lambda reading, tables: ([row] for row in rows_of(tables)),
+        one_by_one,
         {
             "item_id": global_number,
             "title": "title",

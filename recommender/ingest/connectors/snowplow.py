@@ -14,6 +14,7 @@ from recommender.ingest.connectors.core import (
     rows_of,
 )
 from recommender.ingest.connectors.joins import Lookup
+from recommender.ingest.connectors.orders import event_id_of
 from recommender.ingest.connectors.tracked import NO_EVENT, clean, event_lines
 from recommender.ingest.connectors.values import from_json, number
 
@@ -78,7 +79,7 @@ def _snowplow(reading: Reading, tables: dict[str, list[Table]]) -> Iterator[Reco
                 held.get("transaction_id") if isinstance(held, dict) else held["transaction_id"]
             )
             if order:
-                event["event_id"] = f"order-{order}"
+                event["event_id"] = event_id_of(order, kind)
         items = [_snowplow_item(one) for one in given]
         if kind != "purchase":
             items = [{k: v for k, v in item.items() if k != "price"} for item in items]
@@ -127,7 +128,7 @@ def _modelled(reading: Reading, tables: dict[str, list[Table]]) -> Iterator[Reco
             "user_id": row.first("ecommerce_user_id", "user_id"),
             "session_id": row.first("domain_sessionid", "domain_userid"),
             "occurred_at": row.first("derived_tstamp", "collector_tstamp"),
-            "event_id": f"order-{order}" if order else f"event-{row['event_id']}",
+            "event_id": event_id_of(order, kind) if order else f"event-{row['event_id']}",
         }
         item = {"item_id": row["product_id"], "quantity": row["product_quantity"]}
         if kind == "purchase":

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from recommender.ingest.connectors.catalogs import Catalog, catalog, without_free_sale
+from recommender.ingest.connectors.catalogs import Catalog, catalog, one_by_one, without_free_sale
 from recommender.ingest.connectors.core import Format, Reading, Row, Signature, Table, rows_of
 from recommender.ingest.connectors.joins import grouped
 from recommender.ingest.connectors.orders import Order, orders_of, returned_amount
@@ -236,7 +236,7 @@ PRODUCTS_JSON = catalog(
     "WooCommerce products (JSON)",
     Signature(("name", "regular_price", "stock_status", "catalog_visibility")),
     Catalog(
-        lambda reading, tables: ([row] for row in rows_of(tables)),
+        one_by_one,
         {
             "item_id": lambda row: row["sku"] or prefixed("id:", row["id"]),
             "other_ids": lambda row: [str(row["id"]), *map(str, row["variations"] or [])],

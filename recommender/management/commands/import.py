@@ -5,16 +5,13 @@ The format is recognized by the content. Orders that were imported before are re
 state. Nothing is stored where a file cannot be taken.
 """
 
-import csv
 from argparse import ArgumentParser
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from recommender.ingest import Parser
 from recommender.ingest.connectors import FORMATS
 from recommender.ingest.connectors.core import EVENTS
 from recommender.ingest.containers import FileError
@@ -22,7 +19,7 @@ from recommender.ingest.file_report import FileReport
 from recommender.ingest.file_warnings import preview_text
 from recommender.ingest.shop_files import NeedsConsent, Wish, import_files
 from recommender.ingest.shop_values import ORDERS
-from recommender.management.import_command import find_shop, pairs
+from recommender.management.import_command import find_shop, pairs, parser_of, write_rejected
 
 MOST_COLUMNS = 30
 """Columns that are listed."""
@@ -75,11 +72,7 @@ class Command(BaseCommand):
 
     def handle(self, **options) -> None:
         shop = find_shop(options["shop"])
-        try:
-            zone = ZoneInfo(options["timezone"]) if options["timezone"] else shop.zone
-        except (ZoneInfoNotFoundError, ValueError):
-            raise CommandError(f"--timezone: {options['timezone']!r} is not a time zone") from None
-        parser = Parser(zone, currency=shop.currency, date_order=options["dates"])
+        parser = parser_of(shop, options)
         wish = Wish(
             options["format"],
             pairs(options["map"], "--map"),
@@ -136,11 +129,7 @@ class Command(BaseCommand):
         if not report.errors:
             path.unlink(missing_ok=True)
             return
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["line", "field", "reason"])
-            errors = sorted(report.errors, key=lambda e: (e.source, e.line))
-            writer.writerows((e.line, e.field, e.message) for e in errors)
+        write_rejected(path, report.errors)
         self.stdout.write(f"every rejected row with its reason: {path}")
 
 
