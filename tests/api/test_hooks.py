@@ -275,3 +275,11 @@ def test_a_secret_is_shown_once_and_stands_in_no_audit_trail(shop, staff):
     trail = " ".join(AuditEntry.objects.values_list("detail", flat=True))
     assert "a.example" in trail and "(secret)" in trail
     assert "of-shopify" not in trail and hook.secret not in trail
+
+
+def test_no_form_of_a_hook_holds_a_secret(shopify, staff):
+    for place in ("add", f"{shopify.pk}/change"):
+        page = staff.get(f"/console/recommender/platformhook/{place}/").content.decode()
+        field = page[page.index('name="secret"') - 200 : page.index('name="secret"') + 400]
+        assert 'type="password"' in field and "value=" not in field.partition(">")[0]
+        assert shopify.secret not in page
